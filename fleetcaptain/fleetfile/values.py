@@ -1,0 +1,136 @@
+"""What a Fleetfile resolves to: frozen values with every default filled in. Times are whole seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["App", "BlueGreen", "Build", "Command", "Http", "Port", "Ready", "Rolling", "Rollout", "ServiceSpec", "Tcp"]
+
+
+@dataclass(frozen=True)
+class Http:
+    """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``."""
+
+    path: str = "/"
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """Ready when a TCP connection is accepted. *port* is the container's port, None for the first of ``ports``."""
+
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """Ready when *line*, run by ``/bin/sh`` inside the container, exits with 0."""
+
+    line: str
+
+
+Ready = Http | Tcp | Command
+
+
+@dataclass(frozen=True)
+class Build:
+    """An image built from *context*, a folder relative to the Fleetfile, by the *dockerfile* in it."""
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """Replace instances in place, at most *max_parallel* at once, the first one alone.
+
+    *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
+    *healthy_deadline_sec*: the longest an instance may take to become healthy.
+    *progress_deadline_sec*: the longest time between two instances becoming healthy.
+    *auto_revert*: give the touched instances their old text back when the rollout fails.
+    """
+
+    max_parallel: int = 1
+    min_healthy_sec: int = 10
+    healthy_deadline_sec: int = 300
+    progress_deadline_sec: int = 600
+    auto_revert: bool = True
+
+
+@dataclass(frozen=True)
+class BlueGreen:
+    """Start the new generation beside the old one; remove the old one *keep_old_sec* after the new one is healthy."""
+
+    keep_old_sec: int = 30
+    min_healthy_sec: int = 10
+    healthy_deadline_sec: int = 300
+    progress_deadline_sec: int = 600
+
+
+Rollout = Rolling | BlueGreen
+
+
+@dataclass(frozen=True)
+class Port:
+    """One published port, as ``docker run -p`` takes it.
+
+    *host* None: Docker picks a free port. *host_last* set: Docker picks the first free port of ``host..host_last``.
+    """
+
+    container: int
+    host: int | None = None
+    host_last: int | None = None
+    protocol: str = "tcp"
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """One service, resolved. A tuple of lines is None where the implicit lines stand, empty where there are none.
+
+    *instances* is 1 for a service that is replaced blue/green (``rollout`` is then a `BlueGreen`) and for a global
+    unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
+    """
+
+    name: str
+    description: str
+    image: str | Build
+    command: str | None = None
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    docker_args: tuple[str, ...] = ()
+    instances: int = 1
+    start: tuple[str, ...] | None = None
+    before_start: tuple[str, ...] | None = None
+    after_start: tuple[str, ...] | None = None
+    before_stop: tuple[str, ...] | None = None
+    stop: tuple[str, ...] | None = None
+    after_stop: tuple[str, ...] | None = None
+    reload: tuple[str, ...] | None = None
+    ready: Ready | None = None
+    restart_sec: int = 5
+    stop_sec: int = 10
+    start_sec: int = 300
+    after: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    machine_id: str | None = None
+    machine_of: tuple[str, ...] = ()
+    machine_metadata: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    global_unit: bool = False
+    unit: tuple[tuple[str, str], ...] = ()
+    service: tuple[tuple[str, str], ...] = ()
+    x_fleet: tuple[tuple[str, str], ...] = ()
+    rollout: Rollout = Rolling()
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class App:
+    """A whole Fleetfile: the app's name, its services in the order written, and the folder that *root* names."""
+
+    app: str
+    services: tuple[ServiceSpec, ...]
+    root: Path
