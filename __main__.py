@@ -1,0 +1,43 @@
+"""The program: a Fleetfile, a cluster, and the app on it. Composition only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+
+from components.app import FleetApp
+from components.cluster.local import LocalCluster
+from components.release import release_tag
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.fleetfile import load
+from fleetcaptain.rollout.strays import POLICIES
+
+
+def main() -> None:
+    """Declare everything. All that can be wrong in the Fleetfile or the configuration is said before."""
+    config = pulumi.Config("fleetcaptain")
+    root = Path(pulumi.get_root_directory(), config.get("project") or "examples/behavioral").resolve()
+    strays = config.get("strays") or "error"
+    if strays not in POLICIES:
+        raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")
+    fleetfile = load(root)
+    cluster = LocalCluster("cluster", size=config.get_int("size") or 3)
+    app = FleetApp(
+        fleetfile.app,
+        fleetfile=fleetfile,
+        cluster=cluster,
+        release=release_tag(config.get("release"), root),
+        strays=strays,
+        ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
+    )
+    pulumi.export("endpoints", app.endpoints)
+    pulumi.export("release", app.release)
+    pulumi.export("machines", cluster.machines)
+    pulumi.export("ssh", cluster.connection.apply(lambda connection: connection["ssh"]))
+
+
+try:
+    main()
+except FleetCaptainError as error:
+    raise pulumi.RunError(str(error)) from error

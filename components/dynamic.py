@@ -1,0 +1,198 @@
+"""What the dynamic-provider SDK lacks, in one place. Everything here that touches its insides falls back to plain
+behaviour when they change: four operations at a time, no status line, longer error texts, no clean cancel.
+
+The rules it works around were measured with CLI and SDK 3.259: see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import grpc
+import pulumi
+from google.protobuf.any_pb2 import Any as AnyMessage
+from pulumi.dynamic import ConfigureRequest, ResourceProvider
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.runtime import rpc
+from pulumi.runtime._serialization import _serialize
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, status_pb2
+
+from fleetcaptain.errors import FleetCaptainError
+
+__all__ = ["PartialFailure", "Provider", "Resource", "cancelled", "status"]
+
+_T = TypeVar("_T")
+_THREADS = 64
+_LOG_TIMEOUT_SEC = 2
+
+_cancel = threading.Event()
+_pickles: dict[type, str] = {}
+
+
+class PartialFailure(Exception):  # noqa: N818  it is not only an error: it carries what was made
+    """An operation that failed half-way: the resource is kept in state with *outs*, and the next ``up`` updates it."""
+
+    def __init__(self, id_: str, outs: Mapping[str, Any], reason: str) -> None:
+        self.id = id_
+        self.outs = dict(outs)
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Provider(ResourceProvider):  # type: ignore[misc]  # the SDK's base class is untyped
+    """Base of all providers: stateless, and with errors that say one thing. Subclasses live in importable modules."""
+
+    serialize_as_secret_always: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        for name in ("check", "create", "read", "update", "delete"):
+            if name in cls.__dict__:
+                setattr(cls, name, _plain_errors(cls.__dict__[name]))
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        """Called once in a provider's process, before anything else."""
+        _widen_pool()
+        _hear_cancel()
+
+
+class Resource(pulumi.CustomResource):
+    """A dynamic resource whose provider is pickled once per class and by reference.
+
+    The SDK's own base pickles at every construction, and fails with a RecursionError near the thousandth.
+    """
+
+    def __init__(
+        self,
+        provider: type[Provider],
+        kind: str,
+        name: str,
+        props: Mapping[str, Any],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        if provider not in _pickles:
+            _pickles[provider], _ = _serialize(True, serialize_provider, provider())
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider"]), opts)
+        super().__init__(
+            f"pulumi-python:dynamic/fleet:{kind}", name, {**props, "__provider": _pickles[provider]}, merged
+        )
+
+
+def cancelled() -> bool:
+    """Whether the user asked the engine to stop (the first ^C)."""
+    return _cancel.is_set()
+
+
+def status(message: str) -> None:
+    """Show *message* in the row of the resource that is being worked on; without a terminal, as a line of its own."""
+    request, _ = _rpc()
+    urn = getattr(request, "urn", "")
+    stub = _engine()
+    if stub is None or not urn:
+        return
+    line = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
+    try:
+        stub.Log(line, timeout=_LOG_TIMEOUT_SEC)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            _cancel.set()  # the engine was killed: an orphan must not go on
+
+
+@functools.cache
+def _engine() -> Any:
+    """The engine's log service. The host gives its address as the only argument of a provider's process."""
+    if len(sys.argv) < 2 or ":" not in sys.argv[1]:  # noqa: PLR2004
+        return None
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[1]))
+
+
+def _rpc() -> tuple[Any, Any]:
+    """The request and the gRPC context of the call that this thread serves, from the host's frame below ours."""
+    frame = sys._getframe()
+    while frame is not None:
+        names = frame.f_locals
+        if "request" in names and "context" in names and hasattr(names["context"], "abort"):
+            return names["request"], names["context"]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None, None
+
+
+def _plain_errors(method: Callable[..., _T]) -> Callable[..., _T]:
+    """Turn our errors into ``error: <text>``; the host's own way adds words and, in later versions, a traceback."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> _T:
+        try:
+            return method(*args, **kwargs)
+        except PartialFailure as failure:
+            _abort_partial(failure)
+            raise
+        except FleetCaptainError as error:
+            _, context = _rpc()
+            if context is not None:
+                context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            raise
+
+    return call
+
+
+def _abort_partial(failure: PartialFailure) -> None:
+    request, context = _rpc()
+    if context is None:
+        return
+    given = getattr(request, "news", None) or getattr(request, "properties", None)
+    outs = dict(failure.outs)
+    if given is not None and "__provider" in given:
+        outs["__provider"] = given["__provider"]
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=failure.id, properties=_struct(outs), reasons=[failure.reason], inputs=given
+    )
+    packed = AnyMessage()
+    packed.Pack(detail)
+    message = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=failure.reason, details=[packed])
+    context.set_trailing_metadata((("grpc-status-details-bin", message.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, failure.reason)
+
+
+def _struct(outs: Mapping[str, Any]) -> Any:
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(rpc.serialize_properties(dict(outs), {}))
+    finally:
+        loop.close()
+
+
+def _widen_pool() -> None:
+    """The host serves four calls at a time; a rollout holds its thread for minutes."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "_worker" and "executor_reference" in frame.f_locals:
+            executor = frame.f_locals["executor_reference"]()
+            if hasattr(executor, "_max_workers"):
+                executor._max_workers = _THREADS
+            return
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def _hear_cancel() -> None:
+    """The host answers the engine's Cancel and tells nobody. The server holds the method since before we came, so it
+    is the function's code that changes; it may use nothing of this module but by importing it."""
+    servicer = getattr(sys.modules.get("__main__"), "DynamicResourceProviderServicer", None)
+    answer = getattr(servicer, "Cancel", None)
+    if answer is None or answer.__code__.co_varnames[:3] != _cancel_and_answer.__code__.co_varnames[:3]:
+        return
+    answer.__code__ = _cancel_and_answer.__code__
+
+
+def _cancel_and_answer(self: Any, request: Any, context: Any) -> Any:  # noqa: ARG001
+    from google.protobuf import empty_pb2
+
+    from components.dynamic import _cancel
+
+    _cancel.set()
+    return empty_pb2.Empty()

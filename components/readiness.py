@@ -1,0 +1,109 @@
+"""``EtcdReadiness``: a deploy is done when every service has registered itself in etcd under the release."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from fleetcaptain.discovery.available import endpoints, lacks
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.rollout.gate import is_current, open_gate
+from fleetcaptain.rollout.observed import Snapshot
+
+__all__ = ["EtcdReadiness", "ReadinessProvider"]
+
+_INPUTS = ("app", "release", "services", "timeout_sec", "ready", "cluster")
+
+
+class ReadinessProvider(Provider):
+    """Writes the release's manifest, waits until all of it is available, and makes it current.
+
+    Inputs: ``app``; ``release``, the tag; ``services``, name -> ``content``, ``count``, ``image``, ``scheme``;
+    ``timeout_sec``; ``ready``, always True (it reads back False when the release is not available any more);
+    ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
+    """
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        try:
+            return CreateResult(props["app"], self._open(props))
+        except FleetCaptainError as error:
+            outs = {**_known(props), "ready": False, "endpoints": {}}
+            raise PartialFailure(props["app"], outs, str(error)) from error
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        return UpdateResult(self._open(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Whether the release is still available, and the endpoints as discovery knows them now."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        snapshot, current = None, False
+        if there is Presence.THERE:
+            cluster = connect(props["cluster"], props["app"])
+            snapshot = only_first(props["cluster"], cluster.look)
+            current = snapshot is not None and is_current(cluster, props["release"])
+        if snapshot is None:
+            return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
+        manifest = _manifest(props)
+        ready = current and not lacks(manifest, snapshot.registrations.values())
+        outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
+        return ReadResult(id_, outs, {**_known(props), "ready": ready})
+
+    def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        cluster = connect(props["cluster"], props["app"])
+        manifest = _manifest(props)
+        snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
+        return {**_known(props), "endpoints": _endpoints(props, manifest, snapshot)}
+
+
+def _known(props: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _INPUTS}
+
+
+def _manifest(props: Mapping[str, Any]) -> Manifest:
+    services = {
+        name: Release(entry["content"], int(entry["count"]), entry["image"])
+        for name, entry in props["services"].items()
+    }
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _endpoints(props: Mapping[str, Any], manifest: Manifest, snapshot: Snapshot) -> dict[str, list[str]]:
+    schemes = {name: entry["scheme"] for name, entry in props["services"].items()}
+    return endpoints(manifest, snapshot.registrations.values(), schemes)
+
+
+class EtcdReadiness(Resource):
+    """The gate of a release. The arguments are the provider's inputs; see `ReadinessProvider`."""
+
+    endpoints: pulumi.Output[dict[str, list[str]]]
+    release: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        release: str,
+        services: Mapping[str, Any],
+        timeout_sec: float,
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "release": release, "services": services, "timeout_sec": timeout_sec, "ready": True}
+        super().__init__(
+            ReadinessProvider, "Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts
+        )

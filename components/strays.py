@@ -1,0 +1,79 @@
+"""Strays: units that run on the cluster though the Fleetfile does not declare them, as the preview already says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+
+from components.connection import Presence, connect, presence
+from components.dynamic import Provider, Resource, status
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.strays import strays, strays_error
+
+__all__ = ["RemovedStrays", "StraysProvider", "look_for_strays"]
+
+_REMOVE_SEC = 120.0
+
+
+def look_for_strays(
+    connection: Mapping[str, Any], app: str, stack: str, services: Collection[str], policy: str
+) -> list[str]:
+    """The strays on a cluster that is there, by *policy*: ``error`` and ``warn`` say so here, ``ignore`` looks for none.
+
+    Raises pulumi.RunError for ``error``, and when the cluster does not answer. A cluster that is not there yet, or is
+    stopped, has none.
+    """
+    if policy == "ignore" or presence(connection) is not Presence.THERE:
+        return []
+    try:
+        names = strays(connect(connection, app).fleet.units(), app, stack, services)
+    except FleetCaptainError as error:
+        raise pulumi.RunError(str(error)) from error
+    if names and policy == "error":
+        raise pulumi.RunError(str(strays_error(names)))
+    if names and policy == "warn":
+        pulumi.log.warn(str(strays_error(names)))
+    return list(names)
+
+
+class StraysProvider(Provider):
+    """Removes units by name. Inputs: ``app``; ``names``; ``cluster``, a connection."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Remove the named units. Raises DeadlineExceeded."""
+        self._remove(props)
+        return CreateResult(props["app"], props)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Remove the named units. Raises DeadlineExceeded."""
+        self._remove(news)
+        return UpdateResult(news)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What was removed is gone: nothing is named until there are strays again."""
+        emptied = {**props, "names": []}
+        return ReadResult(id_, emptied, {key: emptied[key] for key in ("app", "names", "cluster")})
+
+    def _remove(self, props: Mapping[str, Any]) -> None:
+        if props["names"]:
+            cluster = connect(props["cluster"], props["app"])
+            remove(cluster, "", props["names"], _REMOVE_SEC, status)
+
+
+class RemovedStrays(Resource):
+    """The strays that an ``up`` removes, so that its preview names them."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        names: pulumi.Input[Sequence[str]],
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(StraysProvider, "Strays", name, {"app": app, "names": names, "cluster": cluster}, opts)

@@ -1,0 +1,176 @@
+"""``FleetUnit``: one service on the cluster. One update is one rolling update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from fleetcaptain.errors import FleetCaptainError, RolloutFailed
+from fleetcaptain.rollout.bluegreen import replace_generation
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.decide import Policy, Target
+from fleetcaptain.rollout.drive import Driver
+from fleetcaptain.rollout.everywhere import run_everywhere
+from fleetcaptain.rollout.live import LAUNCHED, live
+from fleetcaptain.rollout.observed import Snapshot, instances_of
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.roll import install, roll
+from fleetcaptain.units.image import split_image, with_image
+from fleetcaptain.units.names import generation_names, instance_names
+from fleetcaptain.units.render import mark_of
+from fleetcaptain.units.text import content
+
+__all__ = ["MODES", "FleetUnit", "RollingUpdateProvider"]
+
+MODES = ("rolling", "bluegreen", "global")
+_REMOVE_SEC = 120.0
+_INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "cluster")
+
+
+class RollingUpdateProvider(Provider):
+    """Brings one service on the cluster to its text, one instance after the other; reads back what really runs.
+
+    Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
+    ``instances``; ``mode``, one of `MODES`; ``rollout``, the times of the rollout in seconds; ``state``, always
+    "launched" (a stopped unit reads back as something else); ``cluster``, a connection.
+    Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
+    """
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
+        cluster = connect(props["cluster"], props["app"])
+        target = _target(props)
+        _refuse_foreign(target, props, cluster.look())
+        try:
+            self._bring(cluster, props, target)
+        except FleetCaptainError as error:
+            raise PartialFailure(props["service"], self._outs(props, target, cluster.look()), str(error)) from error
+        return CreateResult(props["service"], self._outs(props, target, cluster.look()))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
+        cluster = connect(news["cluster"], news["app"])
+        target = _target(news)
+        _refuse_foreign(target, news, cluster.look())
+        self._bring(cluster, news, target)
+        return UpdateResult(self._outs(news, target, cluster.look()))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        known = {key: props[key] for key in _INPUTS if key in props}
+        if there is Presence.STOPPED:
+            return ReadResult(id_, props, known)
+        cluster = connect(props["cluster"], props["app"])
+        snapshot = only_first(props["cluster"], cluster.look)
+        if snapshot is None:
+            return ReadResult(id_, props, known)
+        target = _target(props)
+        found = live(props["app"], props["service"], target.names, target.content, snapshot)
+        if found is None:
+            return ReadResult(None, {})
+        unit, image = split_image(found.text)
+        instances = props["instances"] if props["mode"] == "global" else found.instances
+        inputs = {**known, "unit": unit, "image": image or "", "instances": instances, "state": found.state}
+        outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
+        outs["content"] = content(found.text)
+        return ReadResult(id_, outs, inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Stop and delete every unit of the service, and wait until it is gone."""
+        if presence(props["cluster"]) is Presence.GONE:
+            return
+        cluster = connect(props["cluster"], props["app"])
+        names = {*props.get("units", ()), *instances_of(props["app"], props["service"], cluster.look())}
+        remove(cluster, props["service"], sorted(names), _REMOVE_SEC, status)
+
+    def _bring(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
+        driver = Driver(cluster, status, cancelled)
+        policy = _policy(props["rollout"])
+        if props["mode"] == "global":
+            run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
+        elif props["mode"] == "bluegreen":
+            replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
+        elif instances_of(props["app"], props["service"], cluster.look()):
+            roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)))
+        else:
+            install(driver, target, policy)
+
+    def _outs(self, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
+        found = live(props["app"], props["service"], target.names, target.content, snapshot)
+        return {
+            **{key: props[key] for key in _INPUTS},
+            "units": list(target.names),
+            "machines": list(found.machines) if found else [],
+            "content": target.content,
+            # All machines write the one key of a global unit's registration.
+            "count": 1 if props["mode"] == "global" else len(target.names),
+        }
+
+
+def _target(props: Mapping[str, Any]) -> Target:
+    text = with_image(props["unit"], props["image"]) if props["image"] else props["unit"]
+    service, instances, sha1 = props["service"], int(props["instances"]), content(text)
+    if props["mode"] == "global":
+        names: tuple[str, ...] = (f"{service}.service",)
+    elif props["mode"] == "bluegreen":
+        names = generation_names(service, sha1, instances)
+    else:
+        names = instance_names(service, instances)
+    return Target(service, names, text, sha1)
+
+
+def _policy(rollout: Mapping[str, Any]) -> Policy:
+    return Policy(
+        max_parallel=int(rollout.get("max_parallel", 1)),
+        min_healthy_sec=float(rollout["min_healthy_sec"]),
+        healthy_deadline_sec=float(rollout["healthy_deadline_sec"]),
+        progress_deadline_sec=float(rollout["progress_deadline_sec"]),
+    )
+
+
+def _refuse_foreign(target: Target, props: Mapping[str, Any], snapshot: Snapshot) -> None:
+    """A unit of one of our names that carries another app's mark is not ours to touch."""
+    for name in target.names:
+        unit = snapshot.units.get(name)
+        mark = mark_of(unit.text) if unit else None
+        if mark is not None and mark.app != props["app"]:
+            raise RolloutFailed(
+                f"{name} runs on this cluster already, for the app {mark.app!r}. Rename the service in one of the two "
+                "Fleetfiles. Nothing was touched."
+            )
+
+
+class FleetUnit(Resource):
+    """One service. The arguments are the provider's inputs; see `RollingUpdateProvider`."""
+
+    content: pulumi.Output[str]
+    count: pulumi.Output[int]
+    units: pulumi.Output[list[str]]
+    machines: pulumi.Output[list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        service: str,
+        unit: pulumi.Input[str],
+        image: pulumi.Input[str],
+        instances: int,
+        mode: str,
+        rollout: Mapping[str, Any],
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
+        outputs = {"content": None, "count": None, "units": None, "machines": None}
+        settings = {"rollout": dict(rollout), "state": LAUNCHED, "cluster": cluster}
+        super().__init__(RollingUpdateProvider, "Unit", name, {**inputs, **settings, **outputs}, opts)

@@ -1,0 +1,40 @@
+"""Where things are kept in etcd. This layout is a contract with everybody who looks services up."""
+
+from __future__ import annotations
+
+__all__ = ["app_dir", "current_key", "registration_key", "release_key", "releases_dir", "service_dir", "services_dir"]
+
+
+def app_dir(app: str) -> str:
+    """The directory of everything that belongs to *app*."""
+    return f"/fleetcaptain/{app}"
+
+
+def services_dir(app: str) -> str:
+    """The directory of the registrations of all services of *app*."""
+    return f"{app_dir(app)}/services"
+
+
+def service_dir(app: str, service: str) -> str:
+    """The directory of the registrations of one service."""
+    return f"{services_dir(app)}/{service}"
+
+
+def registration_key(app: str, service: str, unit: str) -> str:
+    """The key of one instance's registration; its value is a `Registration`, its lifetime 60 s unless renewed."""
+    return f"{service_dir(app, service)}/{unit}"
+
+
+def releases_dir(app: str) -> str:
+    """The directory of the manifests of *app*'s releases."""
+    return f"{app_dir(app)}/releases"
+
+
+def release_key(app: str, tag: str) -> str:
+    """The key of one release's `Manifest`. A slash in the tag is no level of the tree."""
+    return f"{releases_dir(app)}/{tag.replace('/', '%2F')}"
+
+
+def current_key(app: str) -> str:
+    """The key whose value is the tag of the release that is current."""
+    return f"{app_dir(app)}/current"

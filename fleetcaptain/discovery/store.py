@@ -1,0 +1,130 @@
+"""The only place that talks to etcd: its v2 keys, through python-etcd."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import etcd
+
+from fleetcaptain.errors import ClusterUnreachable
+
+__all__ = ["EtcdStore", "Node"]
+
+_T = TypeVar("_T")
+
+_TIMEOUT_SEC = 5
+_TRIES = 8
+_PAUSE_SEC = 1.0
+
+
+@dataclass(frozen=True)
+class Node:
+    """A *key* with its *value*, as it was at *index* (etcd's modifiedIndex, for compare-and-swap)."""
+
+    key: str
+    value: str
+    index: int
+
+
+class EtcdStore:
+    """Reads and writes v2 keys. *url* gives the address each time anew, so that a broken tunnel can be replaced.
+
+    Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
+    when etcd does not answer by then.
+    """
+
+    def __init__(self, url: Callable[[], str], sleep: Callable[[float], None] = time.sleep) -> None:
+        self._url = url
+        self._sleep = sleep
+
+    def read(self, key: str) -> Node | None:
+        """The node at *key*, or None when there is none."""
+
+        def call(client: Any) -> Node | None:
+            try:
+                return _node(client.read(key))
+            except etcd.EtcdKeyNotFound:
+                return None
+
+        return self._call(f"read {key}", call)
+
+    def below(self, directory: str) -> tuple[Node, ...]:
+        """Every key below *directory*, at any depth, in the order of their names."""
+
+        def call(client: Any) -> tuple[Node, ...]:
+            try:
+                found = client.read(directory, recursive=True)
+            except etcd.EtcdKeyNotFound:
+                return ()
+            # An empty directory is its own only leaf, hence the test for `dir`.
+            return tuple(_node(leaf) for leaf in sorted(found.leaves, key=lambda leaf: leaf.key) if not leaf.dir)
+
+        return self._call(f"list {directory}", call)
+
+    def write(self, key: str, value: str, ttl_sec: int | None = None) -> None:
+        """Set *key* to *value*, for *ttl_sec* seconds or for ever."""
+        self._call(f"write {key}", lambda client: client.write(key, value, ttl=ttl_sec))
+
+    def create(self, key: str, value: str, ttl_sec: int | None = None) -> bool:
+        """Set *key* only if there is none yet; whether it was set."""
+
+        def call(client: Any) -> bool:
+            try:
+                client.write(key, value, ttl=ttl_sec, prevExist=False)
+            except etcd.EtcdAlreadyExist:
+                return False
+            return True
+
+        return self._call(f"create {key}", call)
+
+    def swap(self, key: str, old: Node, value: str, ttl_sec: int | None = None) -> bool:
+        """Set *key* only if nobody changed it since *old* was read; whether it was set."""
+
+        def call(client: Any) -> bool:
+            try:
+                client.write(key, value, ttl=ttl_sec, prevIndex=old.index)
+            except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
+                return False
+            return True
+
+        return self._call(f"change {key}", call)
+
+    def delete(self, key: str, recursive: bool = False) -> None:
+        """Remove *key*, or the directory *key* and all below it; nothing happens when there is none."""
+
+        def call(client: Any) -> None:
+            try:
+                client.delete(key, recursive=recursive, dir=recursive)
+            except etcd.EtcdKeyNotFound:
+                return
+
+        self._call(f"delete {key}", call)
+
+    def _call(self, what: str, call: Callable[[Any], _T]) -> _T:
+        last = ""
+        for attempt in range(_TRIES):
+            if attempt:
+                self._sleep(_PAUSE_SEC)
+            address = urlsplit(self._url())
+            try:
+                # One client a call: python-etcd keeps connections, which a replaced tunnel leaves dead.
+                client = etcd.Client(
+                    host=address.hostname, port=address.port, read_timeout=_TIMEOUT_SEC, allow_reconnect=False
+                )
+                return call(client)
+            except (etcd.EtcdKeyError, etcd.EtcdValueError):
+                raise
+            except etcd.EtcdException as error:
+                last = str(error)
+        raise ClusterUnreachable(
+            f"etcd did not {what} within {_TRIES} tries: {last}. Is there a quorum? Run `etcdctl endpoint health` "
+            "on a machine of the cluster, then run the same command again; nothing is lost."
+        )
+
+
+def _node(result: Any) -> Node:
+    return Node(result.key, result.value or "", int(result.modifiedIndex))

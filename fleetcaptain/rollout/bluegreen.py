@@ -1,0 +1,57 @@
+"""Blue/green: the new generation starts beside the old one, which is drained and removed when the new one is healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fleetcaptain.discovery.keys import registration_key
+from fleetcaptain.discovery.values import drained
+from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.decide import Policy, Target
+from fleetcaptain.rollout.drive import Driver
+from fleetcaptain.rollout.failed import explain
+from fleetcaptain.rollout.observed import instances_of
+from fleetcaptain.rollout.remove import remove
+
+__all__ = ["replace_generation"]
+
+_REMOVE_SEC = 120.0
+
+
+def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
+    """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
+
+    Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
+    """
+    outcome = driver.drive(target, replace(policy, max_parallel=len(target.names), first_alone=False))
+    cluster = driver.cluster
+    if outcome.failure is not None:
+        told = explain(cluster, outcome)
+        new = [name for name, text in outcome.before.items() if text is None]
+        remove(cluster, target.service, new, _REMOVE_SEC, driver.report)
+        raise RolloutFailed(
+            f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
+            "`pulumi up` again."
+        )
+    old = [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
+    if not old:
+        return
+    driver.report(f"{target.service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
+    drain(cluster, target.service, old, keep_old_sec)
+    cluster.sleep(keep_old_sec)
+    remove(cluster, target.service, old, _REMOVE_SEC, driver.report)
+
+
+def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float) -> None:
+    """Take *units* out of discovery while they still answer.
+
+    The registration is marked, not removed: the beacon on the machine renews what is missing, and leaves alone what
+    somebody else changed. The mark outlives the units; their removal removes it.
+    """
+    for unit in units:
+        key = registration_key(cluster.app, service, unit)
+        node = cluster.store.read(key)
+        if node is not None:
+            cluster.store.swap(key, node, drained(node.value), ttl_sec=int(keep_sec + _REMOVE_SEC))

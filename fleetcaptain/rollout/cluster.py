@@ -1,0 +1,83 @@
+"""A cluster as rollouts see it: fleet, etcd and the machines' journals behind one value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from fleetcaptain.discovery.keys import registration_key, services_dir
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.values import Registration
+from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.rollout.observed import Instance, Snapshot
+from fleetcaptain.rollout.poller import Poller
+
+__all__ = ["Cluster", "Run"]
+
+_JOURNAL_LINES = 20
+_FACTS = ("Result", "ExecMainStatus")
+
+
+class Run(Protocol):
+    """Runs a command on the machine at an address; returns its standard output, or None when that was not possible."""
+
+    def __call__(self, address: str, argv: list[str]) -> str | None: ...
+
+
+class Cluster:
+    """One app's view of a cluster. Safe to share between threads.
+
+    *run* reaches the machines for journals; *clock* and *sleep* are seconds.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        fleet: FleetClient,
+        store: EtcdStore,
+        run: Run,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.app = app
+        self.fleet = fleet
+        self.store = store
+        self.clock = clock
+        self.sleep = sleep
+        self._run = run
+        self._poller = Poller(self._fetch, clock)
+
+    def look(self) -> Snapshot:
+        """The cluster as it is now, or as another thread sees it at this moment."""
+        return self._poller.after(self.clock())
+
+    def _fetch(self) -> Snapshot:
+        registrations = (Registration.from_json(node.value) for node in self.store.below(services_dir(self.app)))
+        return Snapshot.of(
+            self.fleet.units(),
+            self.fleet.states(),
+            self.fleet.machines(),
+            [registration for registration in registrations if registration is not None],
+        )
+
+    def unregister(self, service: str, unit: str) -> None:
+        """Remove the registration of a unit that is gone."""
+        self.store.delete(registration_key(self.app, service, unit))
+
+    def facts(self, instance: Instance) -> Mapping[str, str]:
+        """What systemd on its machine says of an instance: ``Result`` and ``ExecMainStatus``. Empty if unreachable."""
+        wanted = [f"--property={fact}" for fact in _FACTS]
+        output = self._on_machine(instance, ["systemctl", "show", *wanted, instance.name])
+        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+    def journal(self, instance: Instance) -> tuple[str, ...]:
+        """The last lines of an instance's journal on its machine, oldest first. Empty if unreachable."""
+        lines = ["--lines", str(_JOURNAL_LINES)]
+        argv = ["journalctl", "--no-pager", "--output", "cat", *lines, "--unit", instance.name]
+        return tuple(self._on_machine(instance, argv).splitlines())
+
+    def _on_machine(self, instance: Instance, argv: list[str]) -> str:
+        if instance.machine is None:
+            return ""
+        return self._run(instance.machine, argv) or ""

@@ -1,0 +1,79 @@
+"""Global units: one text, on every machine that its metadata allows. fleet itself replaces them everywhere at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.fleet.values import DesiredState, Machine
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.decide import Target
+from fleetcaptain.rollout.failed import describe
+from fleetcaptain.rollout.observed import Instance, Snapshot
+from fleetcaptain.rollout.poller import TICK_SEC
+from fleetcaptain.units.text import parse
+
+__all__ = ["allowed", "run_everywhere"]
+
+
+def allowed(text: str, machine: Machine) -> bool:
+    """Whether a unit's ``MachineMetadata`` admits *machine*: values of one key are alternatives, keys must all fit."""
+    wanted: dict[str, set[str]] = {}
+    for option in parse(text):
+        if option.section == "X-Fleet" and option.name == "MachineMetadata":
+            for pair in option.value.replace('"', " ").split():
+                key, _, value = pair.partition("=")
+                wanted.setdefault(key, set()).add(value)
+    return all(machine.metadata.get(key) in values for key, values in wanted.items())
+
+
+def run_everywhere(
+    cluster: Cluster, target: Target, timeout_sec: float, report: Callable[[str], None] = lambda _line: None
+) -> None:
+    """Put the one unit of a global service and wait until it runs on every machine that it may run on.
+
+    Raises RolloutFailed when systemd says that it failed somewhere, DeadlineExceeded after *timeout_sec* seconds.
+    """
+    name = target.names[0]
+    deadline = cluster.clock() + timeout_sec
+    cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+    last_line = ""
+    while True:
+        rows = rows_of(name, cluster.look(), target.text)
+        for row in rows:
+            if row.running == target.content and row.active == "failed":
+                told = describe(
+                    name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
+                )
+                raise RolloutFailed(f"{told}\nMend the service and run `pulumi up` again.")
+        waiting = [row for row in rows if (row.running, row.active, row.sub) != (target.content, "active", "running")]
+        if not waiting:
+            return
+        if cluster.clock() > deadline:
+            where = ", ".join(f"{row.machine} ({row.active or 'no state'}/{row.sub or 'reported'})" for row in waiting)
+            raise DeadlineExceeded(f"{name} does not run everywhere after {timeout_sec:.0f} s; missing: {where}")
+        line = f"{len(rows) - len(waiting)}/{len(rows)} machines"
+        if line != last_line:
+            report(line)
+            last_line = line
+        cluster.fleet.set_desired(name, DesiredState.LAUNCHED)
+        cluster.sleep(TICK_SEC)
+
+
+def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
+    """One instance per machine on which the global unit *name* should run, in the order of addresses."""
+    states = {state.machine_id: state for state in snapshot.states if state.name == name}
+    rows = []
+    for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
+        if allowed(text, machine):
+            state = states.get(machine.id)
+            rows.append(
+                Instance(
+                    name=name,
+                    machine=machine.ip,
+                    running=state.content if state else None,
+                    active=state.active if state else "",
+                    sub=state.sub if state else "",
+                )
+            )
+    return tuple(rows)

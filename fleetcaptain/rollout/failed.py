@@ -1,0 +1,33 @@
+"""What is said when a rollout failed: the unit, its machine, what systemd says, and its last journal lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.drive import Outcome
+
+__all__ = ["describe", "explain"]
+
+
+def explain(cluster: Cluster, outcome: Outcome) -> str:
+    """The facts of a failed *outcome*, read from the machine that ran the unit."""
+    if outcome.failure is None or outcome.failed is None:
+        return ""
+    instance = outcome.failed
+    facts = cluster.facts(instance)
+    return describe(instance.name, instance.machine, outcome.failure.reason, facts, cluster.journal(instance))
+
+
+def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, str], journal: Sequence[str]) -> str:
+    """The text of a failure: one line, then the journal, indented."""
+    where = f" on {machine}" if machine else ""
+    said = []
+    if facts.get("Result", "success") != "success":
+        said.append(f"result {facts['Result']}")
+    if facts.get("ExecMainStatus", "0") != "0":
+        said.append(f"exit code {facts['ExecMainStatus']}")
+    head = f"{unit}{where}: {reason}" + (f" ({', '.join(said)})" if said else "")
+    if not journal:
+        return head
+    return "\n".join([head, "its last journal lines:", *(f"  {line}" for line in journal)])

@@ -1,0 +1,86 @@
+"""The gate: a release is current when every service of its manifest has registered itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.discovery.available import Lack, lacks
+from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.errors import DeadlineExceeded, Interrupted
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.failed import describe
+from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
+from fleetcaptain.rollout.poller import TICK_SEC
+
+__all__ = ["is_current", "open_gate"]
+
+
+def is_current(cluster: Cluster, tag: str) -> bool:
+    """Whether *tag* is the current release."""
+    node = cluster.store.read(current_key(cluster.app))
+    return node is not None and node.value == tag
+
+
+def open_gate(
+    cluster: Cluster,
+    manifest: Manifest,
+    timeout_sec: float,
+    report: Callable[[str], None] = lambda _line: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Snapshot:
+    """Write *manifest*, wait until all of it is available, then make it current. Returns the last look.
+
+    Raises DeadlineExceeded after *timeout_sec* seconds, naming each service that lacks registrations, its instances'
+    states and the last journal lines of one of them; the release that was current stays current.
+    """
+    cluster.store.write(release_key(cluster.app, manifest.tag), manifest.to_json())
+    deadline = cluster.clock() + timeout_sec
+    last_line = ""
+    while True:
+        snapshot = cluster.look()
+        missing = lacks(manifest, snapshot.registrations.values())
+        if not missing:
+            break
+        if stopping():
+            raise Interrupted("Stopped on request while waiting for registrations; the next `pulumi up` waits again.")
+        if cluster.clock() > deadline:
+            told = "\n".join(_tell(cluster, lack, snapshot) for lack in missing)
+            raise DeadlineExceeded(
+                f"release {manifest.tag} is not available after {timeout_sec:.0f} s:\n{told}\n"
+                "Mend what the journal says and run `pulumi up` again; the release that was current still is."
+            )
+        line = "; ".join(map(str, missing))
+        if line != last_line:
+            report(line)
+            last_line = line
+        cluster.sleep(TICK_SEC)
+    _make_current(cluster, manifest.tag)
+    return snapshot
+
+
+def _make_current(cluster: Cluster, tag: str) -> None:
+    """Move ``current`` by compare-and-swap; whoever changes it meanwhile, the last gate to open wins, never a torn one."""
+    key = current_key(cluster.app)
+    while True:
+        node = cluster.store.read(key)
+        if node is not None and node.value == tag:
+            return
+        if cluster.store.create(key, tag) if node is None else cluster.store.swap(key, node, tag):
+            return
+
+
+def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
+    """What is known of a service that is not available."""
+    lines = [str(lack)]
+    unregistered = None
+    for name in instances_of(cluster.app, lack.service, snapshot):
+        instance = observe(name, snapshot)
+        if instance.registered != lack.content:
+            unregistered = unregistered or instance
+            state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
+            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered")
+    if unregistered is not None:
+        journal = cluster.journal(unregistered)
+        lines.append(describe(unregistered.name, unregistered.machine, "not registered", {}, journal))
+    return "\n".join(lines)

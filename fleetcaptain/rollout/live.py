@@ -1,0 +1,54 @@
+"""What really runs of a service, in the words of its desired state, so that a difference shows as a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fleetcaptain.rollout.observed import Instance, Snapshot, instances_of, observe
+
+__all__ = ["LAUNCHED", "Live", "live"]
+
+LAUNCHED = "launched"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A service as it runs: the *text* to compare with (where instances differ, the one that differs), how many
+    *instances* there are, their *names*, the *machines* they are on, and *state*: `LAUNCHED`, or who is not."""
+
+    text: str
+    instances: int
+    state: str
+    names: tuple[str, ...]
+    machines: tuple[str, ...]
+
+
+def live(app: str, service: str, names: Sequence[str], content: str, snapshot: Snapshot) -> Live | None:
+    """What runs of *service*; *names* are the units it should have, *content* the SHA1 they should have.
+
+    None when nothing is left of it.
+    """
+    present = sorted({*instances_of(app, service, snapshot), *(name for name in names if name in snapshot.units)})
+    if not present:
+        return None
+    observed = [observe(name, snapshot) for name in present]
+    other = [instance for instance in observed if instance.content != content]
+    shown = (other or observed)[0].name
+    troubled = [_trouble(instance) for instance in observed if _trouble(instance)]
+    machines = {instance.machine for instance in observed if instance.machine}
+    return Live(
+        text=snapshot.units[shown].text,
+        instances=len(present),
+        state=", ".join(troubled) or LAUNCHED,
+        names=tuple(present),
+        machines=tuple(sorted(machines)),
+    )
+
+
+def _trouble(instance: Instance) -> str:
+    if instance.desired != "launched":
+        return f"{instance.name} {instance.desired}"
+    if instance.active == "failed":
+        return f"{instance.name} failed"
+    return ""

@@ -1,0 +1,117 @@
+"""What the cluster reports, put together per instance. Everything is decided from these values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fleetcaptain.discovery.values import Registration
+from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
+from fleetcaptain.units.render import mark_of
+
+__all__ = ["Instance", "Snapshot", "instances_of", "observe"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look at the cluster: its units and machines, what systemd says of the units, and what is registered."""
+
+    units: Mapping[str, FleetUnit]
+    states: tuple[UnitState, ...]
+    machines: Mapping[str, Machine]
+    registrations: Mapping[str, Registration]
+
+    @classmethod
+    def of(
+        cls,
+        units: Iterable[FleetUnit],
+        states: Iterable[UnitState],
+        machines: Iterable[Machine],
+        registrations: Iterable[Registration],
+    ) -> Snapshot:
+        """Index the four lists by name."""
+        return cls(
+            {unit.name: unit for unit in units},
+            tuple(states),
+            {machine.id: machine for machine in machines},
+            {registration.unit: registration for registration in registrations},
+        )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance as reported.
+
+    *content* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
+    text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
+    in its live registration. *machine* is an address.
+    """
+
+    name: str
+    content: str | None = None
+    desired: str = "inactive"
+    current: str = "inactive"
+    machine: str | None = None
+    running: str | None = None
+    active: str = ""
+    sub: str = ""
+    registered: str | None = None
+
+    def healthy(self, content: str) -> bool:
+        """Whether this very *content* runs on its machine and has registered itself."""
+        return (
+            self.content == content
+            and self.desired == "launched"
+            and self.running == content
+            and self.active == "active"
+            and self.sub in ("running", "exited")
+            and self.registered == content
+        )
+
+    @property
+    def serving(self) -> bool:
+        """Whether it is up with whatever content it has."""
+        return self.content is not None and self.healthy(self.content)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether systemd runs nothing of it, and fleet knows that: until then a start would do nothing."""
+        return self.active in ("", "inactive", "failed") and self.current != "launched"
+
+    @property
+    def gone(self) -> bool:
+        """Whether neither fleet nor systemd knows it any more."""
+        return self.content is None and self.running is None
+
+
+def observe(name: str, snapshot: Snapshot) -> Instance:
+    """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts."""
+    unit = snapshot.units.get(name)
+    states = [state for state in snapshot.states if state.name == name]
+    if unit is not None and unit.machine_id:
+        states = [state for state in states if state.machine_id == unit.machine_id] or states
+    state = states[0] if states else None
+    machine_id = (unit.machine_id if unit else None) or (state.machine_id if state else None)
+    machine = snapshot.machines.get(machine_id or "")
+    registration = snapshot.registrations.get(name)
+    return Instance(
+        name=name,
+        content=unit.content if unit else None,
+        desired=str(unit.desired) if unit else "inactive",
+        current=str(unit.current) if unit else "inactive",
+        machine=machine.ip if machine else None,
+        running=state.content if state else None,
+        active=state.active if state else "",
+        sub=state.sub if state else "",
+        registered=registration.content if registration and not registration.draining else None,
+    )
+
+
+def instances_of(app: str, service: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """The names of all units on the cluster that carry the mark of this service of *app*."""
+    found = []
+    for name, unit in snapshot.units.items():
+        mark = mark_of(unit.text)
+        if mark is not None and mark.app == app and mark.service == service:
+            found.append(name)
+    return tuple(sorted(found))

@@ -1,0 +1,79 @@
+"""Rolling a service in place, and taking it back when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fleetcaptain.errors import RolloutFailed, RolloutMixed
+from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.rollout.decide import Policy, Target
+from fleetcaptain.rollout.drive import Driver
+from fleetcaptain.rollout.failed import explain
+from fleetcaptain.rollout.observed import instances_of
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.units.text import content
+
+__all__ = ["install", "roll"]
+
+_REMOVE_SEC = 120.0
+# On a first deploy services start in any order and may exit until what they need is there.
+_RESTARTS_AT_INSTALL = 3
+
+
+def install(driver: Driver, target: Target, policy: Policy) -> None:
+    """Start every instance at once: nothing serves yet, so nothing can be lost. Adopts instances that already run.
+
+    Raises RolloutFailed, and leaves what runs as it is: a first version has no text to go back to.
+    """
+    at_once = replace(
+        policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL
+    )
+    outcome = driver.drive(target, at_once)
+    if outcome.failure is not None:
+        raise RolloutFailed(
+            f"{explain(driver.cluster, outcome)}\nThere is no earlier version to go back to; the other instances were "
+            "left as they are. Mend the service and run `pulumi up` again."
+        )
+
+
+def roll(driver: Driver, target: Target, policy: Policy, auto_revert: bool) -> None:
+    """Replace the instances one window after the other, then remove those that are no longer wanted.
+
+    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off),
+    RolloutMixed when that too failed.
+    """
+    outcome = driver.drive(target, policy)
+    if outcome.failure is not None:
+        told = explain(driver.cluster, outcome)
+        if not auto_revert:
+            raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
+        driver.report(f"{target.service}: failed; giving the touched instances their old text back")
+        _take_back(driver, target, policy, outcome.before, told)
+        raise RolloutFailed(
+            f"{told}\nThe instances that were touched have their old text back. Mend the service and run `pulumi up` "
+            "again."
+        )
+    cluster = driver.cluster
+    extra = [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
+    remove(cluster, target.service, extra, _REMOVE_SEC, driver.report)
+
+
+def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[str, str | None], told: str) -> None:
+    """Give each touched instance the text it had; remove those that are new."""
+    cluster = driver.cluster
+    new = [name for name, text in before.items() if text is None]
+    texts = {text for text in before.values() if text is not None}
+    for old in texts:
+        names = tuple(name for name, text in before.items() if text == old)
+        for name in names:
+            cluster.fleet.put(name, old, DesiredState.LAUNCHED)
+        back = Target(target.service, names, old, content(old))
+        patient = replace(policy, max_parallel=len(names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL)
+        outcome = driver.drive(back, patient)
+        if outcome.failure is not None:
+            raise RolloutMixed(
+                f"{told}\nAnd going back failed: {explain(cluster, outcome)}\nThe service now has instances of both "
+                "versions. Run `pulumi up` with the Fleetfile that you want; it continues from here."
+            )
+    remove(cluster, target.service, new, _REMOVE_SEC, driver.report)
