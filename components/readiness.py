@@ -104,6 +104,4 @@ class EtcdReadiness(Resource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "release": release, "services": services, "timeout_sec": timeout_sec, "ready": True}
-        super().__init__(
-            ReadinessProvider, "Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts
-        )
+        super().__init__(ReadinessProvider, "Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)

@@ -22,7 +22,7 @@ _REMOVE_SEC = 120.0
 def look_for_strays(
     connection: Mapping[str, Any], app: str, stack: str, services: Collection[str], policy: str
 ) -> list[str]:
-    """The strays on a cluster that is there, by *policy*: ``error`` and ``warn`` say so here, ``ignore`` looks for none.
+    """The strays on a cluster, by *policy*: ``error`` and ``warn`` say so here, ``ignore`` looks for none.
 
     Raises pulumi.RunError for ``error``, and when the cluster does not answer. A cluster that is not there yet, or is
     stopped, has none.

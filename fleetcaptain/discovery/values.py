@@ -54,7 +54,7 @@ class Registration:
 
 
 def drained(text: str) -> str:
-    """The registration *text* with the mark that keeps lookups from finding it. Raises ValueError when it is no JSON."""
+    """The registration *text*, marked so that lookups leave it out. Raises ValueError when it is no JSON."""
     return json.dumps({**json.loads(text), "draining": True})
 
 

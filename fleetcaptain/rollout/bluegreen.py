@@ -1,4 +1,4 @@
-"""Blue/green: the new generation starts beside the old one, which is drained and removed when the new one is healthy."""
+"""Blue/green: the new generation starts beside the old one, which is drained and removed when the new is healthy."""
 
 from __future__ import annotations
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from fleetcaptain.discovery.keys import registration_key, services_dir
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.client import FleetClient
-from fleetcaptain.rollout.observed import Instance, Snapshot
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import Poller
 
 __all__ = ["Cluster", "Run"]
 
+# Runs a command on the machine at an address; its standard output, or None when the machine cannot be reached.
+Run = Callable[[str, list[str]], str | None]
+
 _JOURNAL_LINES = 20
 _FACTS = ("Result", "ExecMainStatus")
-
-
-class Run(Protocol):
-    """Runs a command on the machine at an address; returns its standard output, or None when that was not possible."""
-
-    def __call__(self, address: str, argv: list[str]) -> str | None: ...
 
 
 class Cluster:
@@ -37,6 +34,7 @@ class Cluster:
         fleet: FleetClient,
         store: EtcdStore,
         run: Run,
+        *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fleetcaptain.rollout.observed import Instance
+from fleetcaptain.rollout.instance import Instance
 
 __all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "decide"]
 
@@ -89,8 +89,7 @@ class Decision:
 
 def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Decision:
     """The next step towards *target*. *observed* has an entry for every name of it; *now* is any clock's seconds."""
-    first_look = memory.progress_at is None
-    memory = _remember(observed, target, policy, memory, now, first_look)
+    memory = _remember(observed, target, policy, memory, now)
     under_way = tuple(name for name in target.names if name in memory.tracks and name not in memory.done)
     left = [name for name in target.names if name not in memory.done and name not in memory.tracks]
     if not under_way and not left:
@@ -106,9 +105,8 @@ def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, mem
     return Decision(replace(memory, tracks=tracks), put=chosen, stop=stop, waiting=(*under_way, *chosen))
 
 
-def _remember(
-    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float, first_look: bool
-) -> Memory:
+def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Memory:
+    first_look = memory.progress_at is None
     tracks = dict(memory.tracks)
     done = set(memory.done)
     progress_at = now if memory.progress_at is None else memory.progress_at

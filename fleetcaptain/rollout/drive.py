@@ -9,7 +9,8 @@ from fleetcaptain.errors import Interrupted
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.decide import Decision, Failure, Memory, Policy, Target, decide
-from fleetcaptain.rollout.observed import Instance, observe
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import observe
 from fleetcaptain.rollout.poller import TICK_SEC
 
 __all__ = ["Driver", "Outcome"]

@@ -9,7 +9,8 @@ from fleetcaptain.fleet.values import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.decide import Target
 from fleetcaptain.rollout.failed import describe
-from fleetcaptain.rollout.observed import Instance, Snapshot
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.units.text import parse
 

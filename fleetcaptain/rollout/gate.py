@@ -60,7 +60,7 @@ def open_gate(
 
 
 def _make_current(cluster: Cluster, tag: str) -> None:
-    """Move ``current`` by compare-and-swap; whoever changes it meanwhile, the last gate to open wins, never a torn one."""
+    """Move ``current`` by compare-and-swap: the last gate to open wins."""
     key = current_key(cluster.app)
     while True:
         node = cluster.store.read(key)

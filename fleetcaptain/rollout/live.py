@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleetcaptain.rollout.observed import Instance, Snapshot, instances_of, observe
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 
 __all__ = ["LAUNCHED", "Live", "live"]
 

@@ -1,4 +1,4 @@
-"""What the cluster reports, put together per instance. Everything is decided from these values."""
+"""One look at the cluster, and each instance put together from it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
+from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.units.render import mark_of
 
-__all__ = ["Instance", "Snapshot", "instances_of", "observe"]
+__all__ = ["Snapshot", "instances_of", "observe"]
 
 
 @dataclass(frozen=True)
@@ -36,52 +37,6 @@ class Snapshot:
             {machine.id: machine for machine in machines},
             {registration.unit: registration for registration in registrations},
         )
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One instance as reported.
-
-    *content* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
-    text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
-    in its live registration. *machine* is an address.
-    """
-
-    name: str
-    content: str | None = None
-    desired: str = "inactive"
-    current: str = "inactive"
-    machine: str | None = None
-    running: str | None = None
-    active: str = ""
-    sub: str = ""
-    registered: str | None = None
-
-    def healthy(self, content: str) -> bool:
-        """Whether this very *content* runs on its machine and has registered itself."""
-        return (
-            self.content == content
-            and self.desired == "launched"
-            and self.running == content
-            and self.active == "active"
-            and self.sub in ("running", "exited")
-            and self.registered == content
-        )
-
-    @property
-    def serving(self) -> bool:
-        """Whether it is up with whatever content it has."""
-        return self.content is not None and self.healthy(self.content)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether systemd runs nothing of it, and fleet knows that: until then a start would do nothing."""
-        return self.active in ("", "inactive", "failed") and self.current != "launched"
-
-    @property
-    def gone(self) -> bool:
-        """Whether neither fleet nor systemd knows it any more."""
-        return self.content is None and self.running is None
 
 
 def observe(name: str, snapshot: Snapshot) -> Instance:

@@ -26,9 +26,7 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
 
     Raises RolloutFailed, and leaves what runs as it is: a first version has no text to go back to.
     """
-    at_once = replace(
-        policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL
-    )
+    at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL)
     outcome = driver.drive(target, at_once)
     if outcome.failure is not None:
         raise RolloutFailed(

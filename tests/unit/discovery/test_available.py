@@ -1,0 +1,77 @@
+"""Availability of a release, from registrations alone."""
+
+from __future__ import annotations
+
+import json
+
+from fleetcaptain.discovery.available import endpoints, lacks, serving
+from fleetcaptain.discovery.keys import registration_key, release_key
+from fleetcaptain.discovery.values import Manifest, Registration, Release, drained
+
+MANIFEST = Manifest("v1", {"web": Release("aaa", 2, "web@sha256:1"), "db": Release("bbb", 1)})
+
+
+def registration(service: str, number: int, content: str, **more: object) -> Registration:
+    """A registration of one instance on port 8080 + *number*."""
+    connection = {"host": "10.0.0.1", "port": 8080 + number}
+    text = json.dumps(
+        {
+            "service": service,
+            "unit": f"{service}@{number}.service",
+            "content": content,
+            "connection": connection,
+            **more,
+        }
+    )
+    found = Registration.from_json(text)
+    assert found is not None
+    return found
+
+
+def test_available() -> None:
+    """A release is available when enough registrations carry each service's content."""
+    known = [registration("web", 1, "aaa"), registration("web", 2, "aaa"), registration("db", 1, "bbb")]
+    assert lacks(MANIFEST, known) == ()
+
+
+def test_other_content_does_not_count() -> None:
+    """An instance of another generation does not make a service available."""
+    known = [registration("web", 1, "aaa"), registration("web", 2, "old"), registration("db", 1, "bbb")]
+    assert [str(lack) for lack in lacks(MANIFEST, known)] == ["web: 1 of 2 instances registered"]
+
+
+def test_versions_count() -> None:
+    """A registration that lists the release's tag serves it, whatever its content."""
+    known = [registration("db", 1, "old", versions=["v1"])]
+    assert [lack.service for lack in lacks(MANIFEST, known)] == ["web"]
+
+
+def test_draining_does_not_count() -> None:
+    """An instance that is about to go serves no release."""
+    text = drained('{"service": "db", "unit": "db@1.service", "content": "bbb"}')
+    found = Registration.from_json(text)
+    assert found is not None
+    assert serving("db", MANIFEST.services["db"], "v1", [found]) == ()
+
+
+def test_unreadable_registrations_are_left_out() -> None:
+    """What is no registration is None, not an error: one bad key must not stop every lookup."""
+    for text in ("", "[]", "{", '{"service": "x"}', '{"service": "x", "unit": "y", "ports": 3}'):
+        assert Registration.from_json(text) is None
+
+
+def test_endpoints() -> None:
+    """Endpoints are URLs of the release's own instances, by unit, with the service's scheme."""
+    known = [registration("web", 2, "aaa"), registration("web", 1, "aaa"), registration("web", 3, "old")]
+    assert endpoints(MANIFEST, known, {"web": "http"}) == {"web": ["http://10.0.0.1:8081", "http://10.0.0.1:8082"]}
+
+
+def test_manifest_round_trip() -> None:
+    """A manifest reads back as it was written."""
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+def test_keys() -> None:
+    """The layout of the keys is a contract; a slash in a tag makes no level."""
+    assert registration_key("app", "web", "web@1.service") == "/fleetcaptain/app/services/web/web@1.service"
+    assert release_key("app", "feature/x") == "/fleetcaptain/app/releases/feature%2Fx"

@@ -1,0 +1,104 @@
+"""A cluster made of values: enough of fleet and systemd to drive decisions through time, without either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fleetcaptain.rollout.decide import Decision, Memory, Policy, Target, decide
+from fleetcaptain.rollout.instance import Instance
+
+OLD, NEW = "old", "new"
+
+
+def running(name: str, content: str) -> Instance:
+    """An instance that is up, healthy and registered with *content*."""
+    return Instance(name, content, "launched", "launched", "10.0.0.1", content, "active", "running", content)
+
+
+@dataclass
+class Fault:
+    """How the new content behaves on one instance: never up (*how*), or up after *delay* ticks."""
+
+    delay: int = 2
+    how: str = ""
+
+
+@dataclass
+class Simulated:
+    """Instances by name, and what is under way: name -> (ticks left, content to come up with)."""
+
+    instances: dict[str, Instance]
+    faults: Mapping[str, Fault] = field(default_factory=dict)
+    coming: dict[str, tuple[int, str]] = field(default_factory=dict)
+    touched: list[str] = field(default_factory=list)
+
+    def put(self, name: str, content: str) -> None:
+        """fleet takes the text at once; systemd goes on with the old one until the next tick."""
+        self.touched.append(name)
+        old = self.instances[name]
+        self.instances[name] = Instance(
+            name, content, "launched", "launched", "10.0.0.1", old.running, old.active, old.sub, old.registered
+        )
+        self.coming[name] = (self.faults.get(name, Fault()).delay, content)
+
+    def stop(self, name: str) -> None:
+        """The desired state becomes loaded, and systemd runs nothing of it."""
+        old = self.instances[name]
+        self.instances[name] = Instance(name, old.content, "loaded", "loaded", "10.0.0.1", old.content, "inactive")
+
+    def tick(self) -> None:
+        """One second passes."""
+        for name, (left, content) in list(self.coming.items()):
+            how = self.faults.get(name, Fault()).how if content == NEW else ""
+            if left > 0:
+                self.coming[name] = (left - 1, content)
+                self.instances[name] = self._state(name, content, "activating", "start-post")
+            elif how == "failed":
+                self.instances[name] = self._state(name, content, "failed", "failed")
+            elif how == "loop":
+                sub = "auto-restart" if self.instances[name].sub != "auto-restart" else "start-post"
+                self.instances[name] = self._state(name, content, "activating", sub)
+            elif how == "unregistered":
+                self.instances[name] = self._state(name, content, "active", "running")
+            elif how != "stuck":
+                self.instances[name] = running(name, content)
+                del self.coming[name]
+
+    def _state(self, name: str, content: str, active: str, sub: str) -> Instance:
+        return Instance(name, content, "launched", "launched", "10.0.0.1", content, active, sub)
+
+    def serving(self) -> int:
+        """How many instances serve, whatever they serve."""
+        return sum(instance.serving for instance in self.instances.values())
+
+
+@dataclass
+class Run:
+    """What a simulated rollout came to."""
+
+    last: Decision
+    ticks: int
+    least_serving: int
+    most_down_at_once: int
+
+
+def run(cluster: Simulated, policy: Policy, limit: int = 3000) -> Run:
+    """Drive *cluster* to `NEW` until the decision ends it. Fails when it does not within *limit* ticks."""
+    names = tuple(cluster.instances)
+    target = Target("web", names, "text", NEW)
+    memory = Memory()
+    least, most_down = cluster.serving(), 0
+    for now in range(limit):
+        decision = decide(dict(cluster.instances), target, policy, memory, float(now))
+        memory = decision.memory
+        if decision.finished or decision.failure:
+            return Run(decision, now, least, most_down)
+        for name in decision.put:
+            cluster.put(name, NEW)
+        for name in decision.stop:
+            cluster.stop(name)
+        cluster.tick()
+        least = min(least, cluster.serving())
+        most_down = max(most_down, len(names) - cluster.serving())
+    raise AssertionError(f"no end after {limit} ticks: {decision}")
