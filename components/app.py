@@ -57,7 +57,7 @@ class FleetApp(pulumi.ComponentResource):
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._app = fleetfile
-        stack = pulumi.get_stack()
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         texts = unit_texts(fleetfile, stack)
         beacon_text = beacon(fleetfile.app, stack)
         beacon_mark = mark_of(beacon_text)

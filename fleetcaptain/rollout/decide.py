@@ -186,9 +186,5 @@ def _window(
 ) -> tuple[str, ...]:
     """The units to replace now. Those that do not serve come first: replacing them costs no availability."""
     limit = policy.max_parallel if proven or not policy.first_alone else 1
-    down = [name for name in startable if not observed[name].serving]
-    up = [name for name in startable if observed[name].serving]
-    slots = max(0, limit - in_flight)
-    chosen = down[:slots]
-    unavailable = in_flight + len(down)
-    return (*chosen, *up[: max(0, min(slots - len(chosen), limit - unavailable))])
+    first_down = sorted(startable, key=lambda name: observed[name].serving)
+    return tuple(first_down[: max(0, limit - in_flight)])
