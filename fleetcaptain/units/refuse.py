@@ -100,11 +100,14 @@ def _of_exec_start(name: str, options: tuple[Option, ...]) -> Iterator[str]:
     for option in service:
         if option.name == "ExecStart":
             lines = [*lines, option.value] if option.value else []
-    kind = [option.value for option in service if option.name == "Type"][-1:]
+    last = {option.name: option.value for option in service}
+    oneshot = last.get("Type") == "oneshot"
     if not lines:
         yield "[Service] has no ExecStart; systemd refuses the unit, and fleet can then neither stop nor unload it"
-    elif len(lines) > 1 and kind != ["oneshot"]:
+    elif len(lines) > 1 and not oneshot:
         yield (
             f"[Service] has {len(lines)} ExecStart lines, which systemd takes with Type=oneshot only; keep one, and "
             "move the others to ExecStartPre"
         )
+    if oneshot and last.get("Restart") in {"always", "on-success"}:
+        yield f"[Service] Type=oneshot cannot have Restart={last['Restart']}, systemd refuses the unit; write Restart=no"

@@ -1,0 +1,30 @@
+"""Where a service answers, in the words of the shell lines: the machine's address, and the ports on the machine."""
+
+from __future__ import annotations
+
+from fleetcaptain.fleetfile.values import Port, ServiceSpec
+from fleetcaptain.units.docker import DOCKER, container
+
+__all__ = ["HOST", "ask_docker", "host_word", "known_number"]
+
+# The machine's own address as $host. A machine without one is set up wrongly, and the journal says so.
+HOST = "host=${COREOS_PRIVATE_IPV4:?is not set in /etc/environment};"
+_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, never bound to
+
+
+def host_word(port: Port | None) -> str:
+    """The address that *port* is reached at: the one it is published on, or the machine's."""
+    return port.address if port and port.address and port.address != _EVERY_ADDRESS else "$host"
+
+
+def known_number(spec: ServiceSpec, port: Port) -> int | None:
+    """The machine's port when it is known beforehand. None: docker picks it, and `ask_docker` finds it out."""
+    if spec.start is not None:
+        return port.host or port.container
+    return port.host if port.host_last is None else None
+
+
+def ask_docker(spec: ServiceSpec, port: Port, variable: str) -> str:
+    """Shell that puts what *port* is published at into *variable*, as ``address:port``; it fails when it is not yet."""
+    ask = f"{DOCKER} port {container(spec)} {port.container}/{port.protocol} | head -n 1"
+    return f'{variable}=$({ask}) && test "${variable}" &&'

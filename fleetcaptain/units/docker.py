@@ -1,0 +1,101 @@
+"""The implicit docker lines of a service's unit."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import Port, ServiceSpec
+from fleetcaptain.units.quoting import Expanded, continued, exec_line
+
+__all__ = [
+    "DOCKER",
+    "container",
+    "docker_kill",
+    "docker_pull",
+    "docker_remove",
+    "docker_run",
+    "docker_stop",
+    "port_key",
+]
+
+DOCKER = "/usr/bin/docker"
+_IMAGE = Expanded("${IMAGE}")
+
+
+def container(spec: ServiceSpec) -> Expanded:
+    """The container's name in systemd's words: ``app_server-1``, or ``agent`` for a unit that runs everywhere."""
+    return Expanded("%p" if spec.global_unit else "%p-%i")
+
+
+def docker_kill(spec: ServiceSpec) -> tuple[str, ...]:
+    """Clears away what a run that ended badly left behind. Nothing being there is the normal case, so failures pass."""
+    return tuple("-" + exec_line([DOCKER, verb, container(spec)]) for verb in ("kill", "rm"))
+
+
+def docker_pull() -> tuple[str, ...]:
+    """Fetches the image. A failure passes: the machine may have the image, and if not, ``docker run`` says so."""
+    return ("-" + exec_line([DOCKER, "pull", _IMAGE]),)
+
+
+def docker_run(spec: ServiceSpec, app: str) -> str:
+    """The run line in the foreground, one option a line. *app* and where etcd is go into the container's environment.
+
+    Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded.
+    """
+    own = [
+        f"FLEETCAPTAIN_APP={app}",
+        f"FLEETCAPTAIN_SERVICE={spec.name}",
+        Expanded("FLEETCAPTAIN_UNIT=%n"),
+        Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),
+        Expanded("FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
+    ]
+    return continued(
+        [
+            [DOCKER, "run", "--name", container(spec)],
+            *_each("-p", map(_published, spec.ports)),
+            *_each("-v", spec.volumes),
+            *_each("-e", own),
+            *_each("-e", (f"{name}={value}" for name, value in spec.env)),
+            *(_split(spec, line) for line in spec.docker_args),
+            [_IMAGE, *_split(spec, spec.command or "")],
+        ]
+    )
+
+
+def docker_stop(spec: ServiceSpec) -> str:
+    """Asks the container to end, and kills it after *stop_sec* seconds."""
+    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), container(spec)])
+
+
+def docker_remove(spec: ServiceSpec) -> str:
+    """Removes the container whatever it does. systemd runs no stop line for a start that failed: this ends that one."""
+    return "-" + exec_line([DOCKER, "rm", "-f", container(spec)])
+
+
+def port_key(port: Port) -> str:
+    """What a registration calls the container's port: ``80``, or ``53/udp``."""
+    return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
+
+
+def _published(port: Port) -> str:
+    host = "" if port.host is None else str(port.host)
+    if port.host_last is not None:
+        host += f"-{port.host_last}"
+    before = f"{port.address}:{host}:" if port.address else f"{host}:" if host else ""
+    return before + port_key(port)
+
+
+def _each(option: str, words: Iterable[str]) -> list[list[str]]:
+    return [[option, word] for word in words]
+
+
+def _split(spec: ServiceSpec, line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UnitRefused(
+            f"The service {spec.name} cannot be rendered:",
+            [f"{line!r} is no command line ({error}); balance its quotes"],
+        ) from error

@@ -1,0 +1,34 @@
+"""Whose a unit is: the [X-FleetCaptain] section. systemd ignores ``X-`` sections, and fleet keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetcaptain.units.text import Option, parse
+
+__all__ = ["Mark", "mark_of", "mark_options"]
+
+_SECTION = "X-FleetCaptain"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The app, the stack that deployed it (``project/stack``) and the service that a unit belongs to."""
+
+    app: str
+    stack: str
+    service: str
+
+
+def mark_options(mark: Mark) -> tuple[Option, ...]:
+    """The section that carries *mark*."""
+    pairs = (("App", mark.app), ("Stack", mark.stack), ("Service", mark.service))
+    return tuple(Option(_SECTION, name, value) for name, value in pairs)
+
+
+def mark_of(text: str) -> Mark | None:
+    """The mark in *text*; None when it carries none, or only part of one."""
+    values = {option.name: option.value for option in parse(text) if option.section == _SECTION}
+    if not {"App", "Stack", "Service"} <= values.keys():
+        return None
+    return Mark(values["App"], values["Stack"], values["Service"])

@@ -1,0 +1,72 @@
+"""Writing a command for systemd's ``Exec...=`` options, as systemd.service(5) reads it back ("COMMAND LINES").
+
+systemd takes the backslash, the percent sign, the dollar sign and both quotes for itself, and joins continued lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fleetcaptain.errors import UnitRefused
+
+__all__ = ["Expanded", "continued", "exec_line", "no_specifiers", "shell_line"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./${}-]+")
+_NEXT_LINE = " \\\n  "
+
+
+class Expanded(str):
+    """Text with specifiers (``%n``) for systemd to expand; of a word of its own also the ``${VARIABLES}``."""
+
+    __slots__ = ()
+
+
+def exec_line(words: Sequence[str]) -> str:
+    """The value of an ``Exec...=`` option that makes systemd run exactly *words*; only `Expanded` ones are expanded."""
+    return " ".join(map(_word, words))
+
+
+def continued(groups: Sequence[Sequence[str]]) -> str:
+    """As `exec_line`, each group of words on a line of its own, so that a change is one line of a diff."""
+    return _NEXT_LINE.join(map(exec_line, groups))
+
+
+def shell_line(script: Sequence[str], *arguments: str) -> str:
+    """The value that makes systemd run the ``sh`` *script*, its lines joined by spaces; *arguments* are ``$0`` and on.
+
+    Its dollar signs are the shell's in every line; the percent signs are systemd's in an `Expanded` line.
+    No line may begin with ``#`` or ``;``: systemd takes a continued line that does for a comment.
+    """
+    lines = [_specials(line) if isinstance(line, Expanded) else _specials(no_specifiers(line)) for line in script]
+    quote = _quote("".join(lines))
+    body = _NEXT_LINE.join(_quotable(quote, line) for line in lines)
+    return _NEXT_LINE.join([f"/bin/sh -c {quote}\\\n  {body}{quote}", *map(_word, arguments)])
+
+
+def no_specifiers(text: str) -> str:
+    """*text* with its percent signs written so that systemd leaves them alone."""
+    return text.replace("%", "%%")
+
+
+def _specials(text: str) -> str:
+    if "\0" in text:
+        raise UnitRefused("A command cannot be written:", [f"{text!r} has a NUL byte in it, which no command can have"])
+    text = text.replace("\\", "\\\\").replace("$", "$$")
+    return text.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+def _word(word: str) -> str:
+    text = str(word) if isinstance(word, Expanded) else _specials(no_specifiers(word))
+    if _PLAIN.fullmatch(text):
+        return text
+    quote = _quote(text)
+    return f"{quote}{_quotable(quote, text)}{quote}"
+
+
+def _quote(text: str) -> str:
+    return '"' if "'" in text and '"' not in text else "'"
+
+
+def _quotable(quote: str, text: str) -> str:
+    return text.replace(quote, "\\" + quote)

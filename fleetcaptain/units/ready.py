@@ -1,0 +1,81 @@
+"""The line that holds a unit in its start until the service is ready, so that only a ready one is registered."""
+
+from __future__ import annotations
+
+import shlex
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import Command, Http, Port, ServiceSpec, Tcp
+from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
+from fleetcaptain.units.docker import DOCKER, container
+from fleetcaptain.units.quoting import Expanded, no_specifiers, shell_line
+
+__all__ = ["wait_line"]
+
+
+def wait_line(spec: ServiceSpec) -> str | None:
+    """Polls twice a second until the service is ready; None when there is nothing to wait for.
+
+    Without ``ready`` a container is waited for until it runs. Exit 1 as soon as the main process is gone, since systemd
+    would wait on; the longest wait is the unit's TimeoutStartSec. docker is asked for a published port each time, also
+    for a fixed one: so another container that still holds the port is never taken for this one.
+    """
+    match spec.ready:
+        case Http(path, number):
+            what, where, find = _target(spec, number)
+            get = f"curl -fs -m 2 -o /dev/null http://{':'.join(where)}{_literal(path)}"
+            return _loop(f"GET {path} on {what}", f"{find}{get}", HOST)
+        case Tcp(number):
+            what, where, find = _target(spec, number)
+            return _loop(
+                f"a connection to {what}", f'{find}timeout 2 bash -c "exec 3<>/dev/tcp/{"/".join(where)}"', HOST
+            )
+        case Command(line):
+            inside = f"{DOCKER} exec {container(spec)} " if spec.start is None else ""
+            return _loop("the ready command", f"{inside}sh -c {_literal(line)} >/dev/null")
+    if spec.start is not None:
+        return None
+    return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {container(spec)} | grep -q true')
+
+
+def _loop(what: str, test: str, *setup: str) -> str:
+    return shell_line(
+        [
+            *setup,
+            f"echo {shlex.quote('waiting for ' + what)};",
+            Expanded(f"until {test}; do"),
+            '  kill -0 $MAINPID || { echo "the service ended before it was ready"; exit 1; };',
+            "  sleep 0.5;",
+            "done 2>/dev/null",
+        ]
+    )
+
+
+def _target(spec: ServiceSpec, number: int | None) -> tuple[str, tuple[str, str], str]:
+    """What is waited for, in words; its address and port, in shell words; the shell that finds the port out."""
+    port = _port(spec, number)
+    if spec.start is None and port in spec.ports:
+        return (
+            f"container port {port.container}",
+            (host_word(port), "${port##*:}"),
+            f"{ask_docker(spec, port, 'port')} ",
+        )
+    on_machine = known_number(spec, port) or port.container
+    return f"port {on_machine}", (host_word(port), str(on_machine)), ""
+
+
+def _port(spec: ServiceSpec, number: int | None) -> Port:
+    """The published port that is meant; one that is not published is the machine's own, as with ``--net=host``."""
+    for port in spec.ports:
+        if port.protocol == "tcp" and number in {None, port.container}:
+            return port
+    if number is None:
+        raise UnitRefused(
+            f"The service {spec.name} cannot be rendered:",
+            ["ready= needs a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
+        )
+    return Port(number)
+
+
+def _literal(text: str) -> str:
+    return no_specifiers(shlex.quote(text))

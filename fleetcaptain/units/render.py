@@ -1,0 +1,117 @@
+"""A service as the text of its units, one text for all instances. Changing what is written here restarts every service.
+
+Which keyword of the Fleetfile replaces which implicit lines:
+
+===============  ====================================================================================================
+``before_start``  ``docker kill``, ``docker rm``, ``docker pull``
+``start``         every docker line: these three, ``run``, ``stop``, ``rm -f``; nothing is waited for without ``ready``
+``after_start``   the wait for the container to run; a wait that ``ready`` asks for stays
+``before_stop``   nothing; its lines stand between the unregistration and the stop
+``stop``          ``docker stop``
+``after_stop``    ``docker rm -f``
+``reload``        nothing; there is no implicit line
+===============  ====================================================================================================
+
+Registration is in every unit: it comes after the lines of ``after_start``, and is taken back before all lines of
+``before_stop``, ``stop`` and ``after_stop``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import zip_longest
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
+from fleetcaptain.units.mark import Mark, mark_of, mark_options
+from fleetcaptain.units.quoting import no_specifiers
+from fleetcaptain.units.ready import wait_line
+from fleetcaptain.units.registration import register_line, unregister_line
+from fleetcaptain.units.text import Option, parse, serialize
+from fleetcaptain.units.xfleet import UNIT_SUFFIXES, x_fleet_options
+
+__all__ = ["Mark", "mark_of", "render"]
+
+# docker stop has *stop_sec* seconds before it kills the container; systemd waits this much longer for docker itself.
+_STOP_MARGIN_SEC = 10
+# How a container ends that was asked to (SIGTERM) and one that did not listen (SIGKILL): no failure of the unit.
+_STOPPED = "143 137"
+
+Pairs = list[tuple[str, str]]
+
+
+def render(spec: ServiceSpec, mark: Mark) -> str:
+    """The canonical text of *spec*'s units, without the line that names the image (see `with_image`).
+
+    Raises `UnitRefused` for what cannot be written: an unbalanced ``command``, a ``ready`` without any port.
+    """
+    options = [
+        *_section("Unit", _unit_section(spec), spec.unit),
+        *_section("Service", [*_settings(spec), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service),
+        *x_fleet_options(spec),
+        *mark_options(mark),
+    ]
+    text = serialize(options)
+    for option, back in zip_longest(options, parse(text)):
+        if option and (back is None or (option.name, option.value.strip()) != (back.name, back.value)):
+            problem = (
+                f"[{option.section}] {option.name}={option.value} would run into the option after it; end it otherwise"
+            )
+            raise UnitRefused(f"The service {spec.name} cannot be rendered:", [problem])
+    return text
+
+
+def _unit_section(spec: ServiceSpec) -> Pairs:
+    # A service may be on another machine, where systemd's ordering cannot see it: it orders the deployment instead.
+    docker = ["docker.service"] if spec.start is None else []
+    after = [*docker, *(name for name in spec.after if name.endswith(UNIT_SUFFIXES))]
+    requires = [*docker, *(name for name in spec.requires if name.endswith(UNIT_SUFFIXES))]
+    return [("Description", no_specifiers(spec.description)), *_each("After", after), *_each("Requires", requires)]
+
+
+def _settings(spec: ServiceSpec) -> Pairs:
+    return [
+        ("EnvironmentFile", "-/etc/environment"),
+        ("Restart", "always"),
+        ("RestartSec", str(spec.restart_sec)),
+        ("TimeoutStartSec", str(spec.start_sec)),
+        ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
+        *_each("SuccessExitStatus", [_STOPPED] if spec.start is None else []),
+    ]
+
+
+def _start(spec: ServiceSpec, app: str) -> Pairs:
+    before = [] if spec.start is not None else [*docker_kill(spec), *docker_pull()]
+    waited = wait_line(spec) if spec.ready is not None or spec.after_start is None else None
+    return [
+        *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
+        *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
+        *_each("ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(spec, app)]),
+        *_each("ExecReload", spec.reload or ()),
+    ]
+
+
+def _stop(spec: ServiceSpec, app: str) -> Pairs:
+    stop = [docker_stop(spec)] if spec.start is None else []
+    after = [docker_remove(spec)] if spec.start is None else []
+    unregister = unregister_line(spec, app)
+    return [
+        *_each("ExecStop", [unregister, *(spec.before_stop or ()), *(stop if spec.stop is None else spec.stop)]),
+        *_each("ExecStopPost", [unregister, *(after if spec.after_stop is None else spec.after_stop)]),
+    ]
+
+
+def _each(name: str, values: Iterable[str]) -> Pairs:
+    return [(name, value) for value in values]
+
+
+def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> list[Option]:
+    """The implicit options and then the user's own; one that can stand only once is replaced by the user's."""
+    given = list(given)
+    replaced = {option for option, _ in given} & _SINGLE
+    kept = [(option, value) for option, value in implicit if option not in replaced]
+    return [Option(name, option, value) for option, value in [*kept, *given]]
+
+
+_SINGLE = {"Description", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
