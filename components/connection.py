@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
+from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.transport import Transport
+from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["Presence", "connect", "only_first", "presence"]
@@ -42,3 +47,43 @@ def presence(connection: Mapping[str, Any]) -> Presence:
     if running is None:
         return Presence.GONE
     return Presence.THERE if running else Presence.STOPPED
+
+
+def connect(connection: Mapping[str, Any], app: str) -> Cluster:
+    """The cluster at *connection*, as *app* sees it. The tunnel opens at the first question."""
+    key = (json.dumps(connection, sort_keys=True), app)
+    with _lock:
+        if key not in _clusters:
+            _clusters[key] = _cluster(connection, app)
+        return _clusters[key]
+
+
+def only_first(connection: Mapping[str, Any], question: Callable[[], _T]) -> _T | None:
+    """What *question* answers. When the cluster cannot be reached only the first who asks gets the error, with the way
+    out; to the others the answer is None: one error says it, not one per unit."""
+    stack = str(connection.get("stack"))
+    try:
+        return question()
+    except ClusterUnreachable as error:
+        with _lock:
+            told = stack in _told
+            _told.add(stack)
+        if told:
+            return None
+        raise ClusterUnreachable(
+            f"{error} If the cluster is gone for good, `pulumi state delete` its resources, or `make down`."
+        ) from error
+
+
+def _cluster(connection: Mapping[str, Any], app: str) -> Cluster:
+    hosts = tuple(connection["ssh"])
+    tunnel = Tunnel(Endpoint(hosts, connection["key"], connection["known_hosts"]))
+    user = hosts[0].partition("@")[0]
+
+    def run(address: str, argv: list[str]) -> str | None:
+        try:
+            return tunnel.run(f"{user}@{address}", argv).output
+        except ClusterUnreachable:
+            return None
+
+    return Cluster(app, FleetClient(Transport(tunnel.fleet_url)), EtcdStore(tunnel.etcd_url), run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from pathlib import Path
 
 import pulumi
@@ -9,7 +11,10 @@ import pulumi_docker_build as docker_build
 
 from fleetcaptain.fleetfile.values import Build
 
-__all__ = ["AppImage"]
+__all__ = ["AppImage", "told_by_buildx"]
+
+_EXPLAIN_SEC = 600
+_LINES = 25
 
 
 class AppImage(pulumi.ComponentResource):
@@ -32,19 +37,59 @@ class AppImage(pulumi.ComponentResource):
     ) -> None:
         super().__init__("fleetcaptain:index:AppImage", name, None, opts)
         context = (root / build.context).resolve()
+        dockerfile = context / build.dockerfile
         repository = pulumi.Output.format("{0}/{1}", registry, image)
+        tag = pulumi.Output.format("{0}:latest", repository)
         built = docker_build.Image(
             name,
             context=docker_build.BuildContextArgs(location=str(context)),
-            dockerfile=docker_build.DockerfileArgs(location=str(context / build.dockerfile)),
-            tags=[pulumi.Output.format("{0}:latest", repository)],
+            dockerfile=docker_build.DockerfileArgs(location=str(dockerfile)),
+            tags=[tag],
             push=True,
             build_on_preview=False,
             # The engine's own BuildKit: another builder would first have to be fetched from a public registry.
             exec_=True,
             builder=docker_build.BuilderConfigArgs(name="default"),
-            # The registry goes with its cluster, and a deleted tag would take the digest that units still run.
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The registry goes with its cluster, and a deleted tag would take the digest that units still run.
+                retain_on_delete=True,
+                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile)]),
+            ),
         )
         self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
         self.register_outputs({"ref": self.ref})
+
+
+def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
+    """Says why a build or push failed. The plugin itself says only ``exit status 1``, so the step that fails is run
+    once more, which is quick: all before it is cached."""
+
+    async def explain(args: pulumi.ErrorHookArgs) -> bool:
+        if args.failed_operation == "delete" or args.new_inputs is None:
+            return False
+        tags = [word for tag in args.new_inputs["tags"] for word in ("--tag", tag)]
+        argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", *tags]
+        told = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
+        pulumi.log.error(f"image {name}: {told}")
+        return False
+
+    return pulumi.ErrorHook(f"explain-{name}", explain)
+
+
+def _run(argv: list[str]) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_EXPLAIN_SEC, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"`{' '.join(argv)}` does not run: {error}"
+    if done.returncode == 0:
+        return "it failed, and worked when tried once more; run `pulumi up` again"
+    return told_by_buildx(done.stderr)
+
+
+def told_by_buildx(output: str) -> str:
+    """The part of buildx's *output* (``--progress plain``) that says what is wrong: its summary of the failed step."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if line.startswith("------")), None)
+    told = lines[first:] if first is not None else lines
+    return "\n".join(line for line in told[-_LINES:] if not line.startswith("------"))

@@ -1,0 +1,59 @@
+"""The command lines of OpenSSH's client. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
+
+_FLEET_SOCKET = "/run/fleet.sock"
+_ETCD = "127.0.0.1:2379"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The way into a cluster: *hosts* (``user@address``), the private *key* ("": the agent's), *known_hosts* ("": ssh's
+    own)."""
+
+    hosts: tuple[str, ...]
+    key: str = ""
+    known_hosts: str = ""
+
+
+def tunnel_argv(endpoint: Endpoint, host: str, fleet_port: int, etcd_port: int) -> list[str]:
+    """Forwards two ports of the loopback to fleet's socket and to etcd, for as long as somebody feeds its input."""
+    forwards = [
+        *("-L", f"127.0.0.1:{fleet_port}:{_FLEET_SOCKET}"),
+        *("-L", f"127.0.0.1:{etcd_port}:{_ETCD}"),
+        *("-o", "ExitOnForwardFailure=yes"),
+    ]
+    return ["ssh", *_options(endpoint), *forwards, host, "cat"]
+
+
+def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str]) -> list[str]:
+    """Runs *argv* on *host*."""
+    return ["ssh", *_options(endpoint), host, shlex.join(argv)]
+
+
+def last_words(stderr: str) -> str:
+    """The line in which ssh says why it gave up."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("Warning:")]
+    return lines[-1] if lines else "ssh ended without a word"
+
+
+def _options(endpoint: Endpoint) -> list[str]:
+    options = {
+        "BatchMode": "yes",
+        "ConnectTimeout": "5",
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "StrictHostKeyChecking": "accept-new",
+    }
+    if endpoint.known_hosts:
+        options["UserKnownHostsFile"] = endpoint.known_hosts
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    if endpoint.key:
+        words += ["-i", endpoint.key, "-o", "IdentitiesOnly=yes"]
+    return words

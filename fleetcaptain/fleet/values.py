@@ -1,0 +1,85 @@
+"""What fleet's API speaks of: units, their states, machines. Empty fields are left out of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from fleetcaptain.units.text import Option, content, serialize
+
+__all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
+
+
+class DesiredState(StrEnum):
+    """What fleet is asked to do with a unit. `LOADED` stops a unit that runs (fleet's states.md)."""
+
+    INACTIVE = "inactive"
+    LOADED = "loaded"
+    LAUNCHED = "launched"
+
+
+@dataclass(frozen=True)
+class FleetUnit:
+    """A unit as fleet keeps it. *current* says how far fleet got, nothing of health; *machine_id* None: unscheduled."""
+
+    name: str
+    options: tuple[Option, ...]
+    desired: str
+    current: str
+    machine_id: str | None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> FleetUnit:
+        """The unit in fleet's JSON."""
+        options = (
+            Option(entry["section"], entry["name"], entry.get("value", "")) for entry in data.get("options") or ()
+        )
+        current = data.get("currentState", "inactive")
+        return cls(
+            data["name"], tuple(options), data.get("desiredState", "inactive"), current, data.get("machineID") or None
+        )
+
+    @cached_property
+    def text(self) -> str:
+        """Its canonical text."""
+        return serialize(self.options)
+
+    @cached_property
+    def content(self) -> str:
+        """The SHA1 that fleet computes over its text, in hex."""
+        return content(self.text)
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd on one machine says of a unit. *content* is the SHA1 of the text that is loaded there."""
+
+    name: str
+    machine_id: str
+    content: str
+    load: str
+    active: str
+    sub: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> UnitState:
+        """The state in fleet's JSON."""
+        words = (data.get(f"systemd{kind}State", "") for kind in ("Load", "Active", "Sub"))
+        return cls(data["name"], data.get("machineID", ""), data.get("hash", ""), *words)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of the cluster; *ip* is the address that it gave fleet."""
+
+    id: str
+    ip: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Machine:
+        """The machine in fleet's JSON."""
+        return cls(data["id"], data.get("primaryIP", ""), dict(data.get("metadata") or {}))
