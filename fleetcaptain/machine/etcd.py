@@ -1,0 +1,56 @@
+"""etcd on a machine: a member with the v2 keys that fleet needs, or a gateway to the members."""
+
+from __future__ import annotations
+
+from fleetcaptain.machine.values import Machine
+
+__all__ = ["etcd_unit"]
+
+_CLIENT, _PEER = 2379, 2380
+
+_UNIT = """\
+[Unit]
+Description=etcd
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+{service}
+Restart=always
+RestartSec=1
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def etcd_unit(machine: Machine) -> str:
+    """The text of ``etcd.service``: on every machine etcd answers on port 2379 of the loopback and of its address."""
+    return _UNIT.format(service="\n".join(_member(machine) if machine.is_member else _gateway(machine)))
+
+
+def _member(machine: Machine) -> list[str]:
+    peers = ",".join(f"{member.name}=http://{member.address}:{_PEER}" for member in machine.members)
+    options = {
+        "NAME": machine.name,
+        "DATA_DIR": "/var/lib/etcd",
+        # fleet speaks only the v2 API, which etcd 3.6 no longer has.
+        "ENABLE_V2": "true",
+        "LISTEN_CLIENT_URLS": f"http://127.0.0.1:{_CLIENT},http://{machine.address}:{_CLIENT}",
+        "ADVERTISE_CLIENT_URLS": f"http://{machine.address}:{_CLIENT}",
+        "LISTEN_PEER_URLS": f"http://{machine.address}:{_PEER}",
+        "INITIAL_ADVERTISE_PEER_URLS": f"http://{machine.address}:{_PEER}",
+        "INITIAL_CLUSTER": peers,
+        "INITIAL_CLUSTER_STATE": machine.etcd_state,
+        "INITIAL_CLUSTER_TOKEN": machine.cluster_token,
+    }
+    environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]
+    # An election may take longer than systemd's usual patience, and a member waits for the others.
+    return ["Type=notify", "TimeoutStartSec=0", *environment, "ExecStart=/opt/bin/etcd"]
+
+
+def _gateway(machine: Machine) -> list[str]:
+    endpoints = ",".join(f"{member.address}:{_CLIENT}" for member in machine.members)
+    return [f"ExecStart=/opt/bin/etcd gateway start --listen-addr=0.0.0.0:{_CLIENT} --endpoints={endpoints}"]

@@ -1,0 +1,67 @@
+"""A machine's Ignition configuration, specification 3.3.0: plain JSON, which Flatcar reads at its first boot."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from fleetcaptain.machine.etcd import etcd_unit
+from fleetcaptain.machine.fleet import FLEET_SOCKET, fleet_environment, fleet_unit
+from fleetcaptain.machine.registry import registry_service, registry_socket
+from fleetcaptain.machine.values import Binary, Machine
+
+__all__ = ["ignition"]
+
+_JOURNAL = "[Journal]\nSystemMaxUse=256M\nRuntimeMaxUse=32M\n"
+
+
+def ignition(machine: Machine) -> dict[str, Any]:
+    """The configuration of *machine*, ready for ``json.dumps``."""
+    return {
+        "ignition": {"version": "3.3.0"},
+        "passwd": {"users": [_core(machine)]},
+        "storage": {"files": [*_files(machine), *map(_binary, machine.binaries)]},
+        "systemd": {"units": _units(machine)},
+    }
+
+
+def _core(machine: Machine) -> dict[str, Any]:
+    groups = ["sudo", "docker", "systemd-journal"]
+    return {"name": "core", "groups": groups, "sshAuthorizedKeys": list(machine.ssh_keys)}
+
+
+def _files(machine: Machine) -> list[dict[str, Any]]:
+    # CoreOS's own names for a machine's addresses; units read them to say where they answer.
+    addresses = f"COREOS_PRIVATE_IPV4={machine.address}\nCOREOS_PUBLIC_IPV4={machine.address}\n"
+    return [
+        _file("/etc/hostname", f"{machine.name}\n"),
+        _file("/etc/environment", addresses),
+        _file("/etc/fleet/fleet.env", fleet_environment(machine)),
+        _file("/etc/systemd/journald.conf.d/fleetcaptain.conf", _JOURNAL),
+    ]
+
+
+def _units(machine: Machine) -> list[dict[str, Any]]:
+    units = [
+        _unit("etcd.service", etcd_unit(machine)),
+        _unit("fleet.socket", FLEET_SOCKET),
+        _unit("fleet.service", fleet_unit()),
+        {"name": "docker.service", "enabled": True},
+    ]
+    if machine.registry is not None:
+        units.append(_unit("registry.socket", registry_socket(machine.registry)))
+        units.append({"name": "registry.service", "contents": registry_service(machine.registry)})
+    return units
+
+
+def _unit(name: str, contents: str) -> dict[str, Any]:
+    return {"name": name, "enabled": True, "contents": contents}
+
+
+def _file(path: str, contents: str) -> dict[str, Any]:
+    return {"path": path, "mode": 0o644, "overwrite": True, "contents": {"source": f"data:,{quote(contents)}"}}
+
+
+def _binary(binary: Binary) -> dict[str, Any]:
+    contents = {"source": binary.source, "verification": {"hash": f"sha512-{binary.sha512}"}}
+    return {"path": binary.path, "mode": 0o755, "overwrite": True, "contents": contents}
