@@ -1,0 +1,21 @@
+"""What every cluster offers to the rest of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+__all__ = ["ClusterComponent"]
+
+
+class ClusterComponent(pulumi.ComponentResource):
+    """A cluster. *connection*: the way in, as `components.connection` describes it. *registry*: ``host:port`` to push
+    images to, by which the machines pull them too. *machines*: name -> address. *owned*: the resource with which the
+    cluster goes away, None for one that this stack does not own."""
+
+    connection: pulumi.Output[Mapping[str, Any]]
+    registry: pulumi.Output[str]
+    machines: pulumi.Output[Mapping[str, str]]
+    owned: pulumi.Resource | None

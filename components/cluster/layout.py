@@ -1,0 +1,133 @@
+"""What a local cluster is made of, from its inputs alone: names, addresses, members. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from fleetcaptain.machine.values import Member
+
+__all__ = ["SIZES", "Layout", "member_count", "preferred_port", "stack_id", "subnets"]
+
+SIZES = range(1, 8)
+_QUORUM_FROM = 3
+_REGISTRY_HOST, _FIRST_HOST = 2, 11
+
+
+def member_count(size: int) -> int:
+    """How many of *size* machines keep etcd's data: 3 survive the loss of one, 2 would survive none."""
+    return _QUORUM_FROM if size >= _QUORUM_FROM else 1
+
+
+def stack_id(project: str, stack: str, root: Path) -> str:
+    """What tells a stack's containers from all others on this computer, a second checkout of the same stack too."""
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
+    return f"{project}/{stack}/{digest}"
+
+
+def subnets(identity: str) -> Iterator[str]:
+    """The subnets to try for a stack, the same ones in the same order each time."""
+    start = int(hashlib.sha256(identity.encode()).hexdigest(), 16) % 16384
+    for step in range(64):
+        number = (start + step) % 16384
+        yield f"10.{64 + number // 256}.{number % 256}.0/24"
+
+
+def preferred_port(identity: str) -> int:
+    """The port to try first for a stack's registry on this computer."""
+    return 20000 + int(hashlib.sha256(identity.encode()).hexdigest(), 16) % 10000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A local cluster: *identity* (see `stack_id`), *size*, *subnet*, *registry_port* on this computer, the folder
+    *home* with its key, *metadata* for all machines, and the *image* that machines boot."""
+
+    identity: str
+    size: int
+    subnet: str
+    registry_port: int
+    home: Path
+    image: str
+    tools: Path
+    agent_ttl_sec: int = 30
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, props: Mapping[str, Any]) -> Layout:
+        """The layout in a resource's inputs."""
+        return cls(
+            identity=props["identity"],
+            size=int(props["size"]),
+            subnet=props["subnet"],
+            registry_port=int(props["registry_port"]),
+            home=Path(props["home"]),
+            image=props["image"],
+            tools=Path(props["tools"]),
+            agent_ttl_sec=int(props["agent_ttl_sec"]),
+            metadata=dict(props["metadata"]),
+        )
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its containers, volumes and network begin with."""
+        return "fc-" + self.identity.replace("/", "-")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The machines' names."""
+        return tuple(f"m{number}" for number in range(1, self.size + 1))
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Machine name -> address."""
+        hosts = IPv4Network(self.subnet)
+        return {name: str(hosts[_FIRST_HOST + number]) for number, name in enumerate(self.names)}
+
+    @property
+    def registry_address(self) -> str:
+        """The registry's address on the cluster's network."""
+        return str(IPv4Network(self.subnet)[_REGISTRY_HOST])
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The machines that keep etcd's data: the first ones."""
+        return tuple(Member(name, self.addresses[name]) for name in self.names[: member_count(self.size)])
+
+    @property
+    def key(self) -> Path:
+        """The private key that opens every machine."""
+        return self.home / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' host keys, as first seen."""
+        return self.home / "known_hosts"
+
+    def metadata_of(self, name: str) -> dict[str, str]:
+        """What fleet knows of a machine: its name, a zone of its own for every third one, and the given metadata."""
+        number = self.names.index(name)
+        return {"name": name, "zone": f"z{number % _QUORUM_FROM + 1}", **self.metadata}
+
+    def machine_id(self, name: str) -> str:
+        """The ``/etc/machine-id`` of a machine, by which fleet knows it: it survives a new container."""
+        return hashlib.sha256(f"{self.identity}/{name}".encode()).hexdigest()[:32]
+
+    def connection(self) -> dict[str, Any]:
+        """The way in; see `components.connection`."""
+        return {
+            "kind": "local",
+            "stack": self.identity,
+            "ssh": [f"core@{address}" for address in self.addresses.values()],
+            "key": str(self.key),
+            "known_hosts": str(self.known_hosts),
+        }
+
+
+def overlaps(subnet: str, taken: Collection[str]) -> bool:
+    """Whether *subnet* has addresses in common with one of *taken*."""
+    return any(IPv4Network(subnet).overlaps(IPv4Network(other, strict=False)) for other in taken)

@@ -1,0 +1,94 @@
+"""``LocalCluster``: real machines (systemd, etcd, fleet, docker) in the Docker engine of this computer."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.cluster.base import ClusterComponent
+from components.cluster.layout import Layout, stack_id
+from components.cluster.provider import IMAGE_FOLDER, RUNNING, LocalMachinesProvider
+from components.dynamic import Resource
+
+__all__ = ["LocalCluster", "LocalMachines"]
+
+
+class LocalMachines(Resource):
+    """The machines, their network and their registry. The inputs are those of `LocalMachinesProvider`."""
+
+    identity: pulumi.Output[str]
+    size: pulumi.Output[float]
+    subnet: pulumi.Output[str]
+    registry_port: pulumi.Output[float]
+    home: pulumi.Output[str]
+    image: pulumi.Output[str]
+    tools: pulumi.Output[str]
+    agent_ttl_sec: pulumi.Output[float]
+    metadata: pulumi.Output[Mapping[str, str]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        chosen = {"subnet": None, "registry_port": None}
+        super().__init__(LocalMachinesProvider, "LocalMachines", name, {**chosen, **props, "state": RUNNING}, opts)
+
+
+class LocalCluster(ClusterComponent):
+    """*size* machines (1 to 7), of which 3 keep etcd's data (1 when there are fewer), and a registry.
+
+    *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
+    takes a silent machine's units elsewhere after so many seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: int = 3,
+        metadata: Mapping[str, str] | None = None,
+        agent_ttl_sec: int = 30,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("fleetcaptain:cluster:LocalCluster", name, None, opts)
+        root = Path(pulumi.get_root_directory())
+        self.owned = machines = LocalMachines(
+            name,
+            {
+                "identity": stack_id(pulumi.get_project(), pulumi.get_stack(), root),
+                "size": size,
+                "home": str(root / ".fleetcaptain" / pulumi.get_stack()),
+                "image": f"fleetcaptain-machine:{_image_digest()}",
+                "tools": str(root / ".tools" / "bin"),
+                "agent_ttl_sec": agent_ttl_sec,
+                "metadata": dict(metadata or {}),
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        layout = pulumi.Output.all(
+            identity=machines.identity,
+            size=machines.size,
+            subnet=machines.subnet,
+            registry_port=machines.registry_port,
+            home=machines.home,
+            image=machines.image,
+            tools=machines.tools,
+            agent_ttl_sec=machines.agent_ttl_sec,
+            metadata=machines.metadata,
+        ).apply(Layout.of)
+        self.connection = layout.apply(lambda known: known.connection())
+        self.registry = layout.apply(lambda known: f"127.0.0.1:{known.registry_port}")
+        self.machines = layout.apply(lambda known: dict(known.addresses))
+        self.register_outputs({"registry": self.registry, "machines": self.machines})
+
+
+@functools.cache
+def _image_digest() -> str:
+    """A tag that changes with the image's folder."""
+    digest = hashlib.sha256()
+    for path in sorted(IMAGE_FOLDER.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(IMAGE_FOLDER)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

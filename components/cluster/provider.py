@@ -1,0 +1,158 @@
+"""The provider of a local cluster: create, read, repair and delete it as one thing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+
+from components.cluster.engine import docker_errors, engine, find, image_of
+from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, subnets
+from components.cluster.machines import (
+    apply_metadata,
+    binaries,
+    ensure_key,
+    ensure_machine,
+    ensure_network,
+    ensure_registry,
+    machine_config,
+    remove_all,
+    remove_machine,
+)
+from components.cluster.ready import wait_ready
+from components.dynamic import PartialFailure, Provider, status
+from fleetcaptain.errors import FleetCaptainError
+
+__all__ = ["IMAGE_FOLDER", "RUNNING", "LocalMachinesProvider"]
+
+IMAGE_FOLDER = Path(__file__).parent / "machine_image"
+RUNNING = "running"
+_READY_SEC = 180
+_INPUTS = (
+    "identity",
+    "size",
+    "subnet",
+    "registry_port",
+    "home",
+    "image",
+    "tools",
+    "agent_ttl_sec",
+    "metadata",
+    "state",
+)
+
+
+class LocalMachinesProvider(Provider):
+    """Inputs: those of `Layout`, and ``state``, always "running" (a stopped or missing machine reads back as something
+    else). ``subnet`` and ``registry_port`` are chosen once and kept. Outputs: the inputs."""
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Choose the subnet and the registry's port, so that addresses are known in the first preview already."""
+        failures = []
+        if isinstance(news.get("size"), float) and int(news["size"]) not in SIZES:
+            failures.append(CheckFailure("size", f"a local cluster has {SIZES[0]} to {SIZES[-1]} machines"))
+        inputs = dict(news)
+        inputs["subnet"] = (olds or {}).get("subnet") or _free_subnet(news["identity"])
+        inputs["registry_port"] = (olds or {}).get("registry_port") or _free_port(preferred_port(news["identity"]))
+        return CheckResult(inputs, failures)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Changing which machines keep etcd's data makes a new cluster; everything else is changed in place."""
+        if member_count(int(olds["size"])) != member_count(int(news["size"])):
+            return DiffResult(changes=True, replaces=["size"], delete_before_replace=True)
+        return DiffResult()
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
+        try:
+            _converge(Layout.of(props))
+        except FleetCaptainError as error:
+            raise PartialFailure(props["identity"], {**_known(props), "state": "incomplete"}, str(error)) from error
+        return CreateResult(props["identity"], _known(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Repair, grow, shrink, or change metadata. Raises DeadlineExceeded, FleetCaptainError."""
+        _converge(Layout.of(news))
+        return UpdateResult(_known(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What runs of it; nothing when nothing is left."""
+        layout = Layout.of(props)
+        containers = {container.name: container for container in find(layout.identity)}
+        if not containers:
+            return ReadResult(None, {})
+        troubles = []
+        for part in ("registry", *layout.names):
+            container = containers.get(f"{layout.prefix}-{part}")
+            if container is None:
+                troubles.append(f"{part} is missing")
+            elif container.status != "running":
+                troubles.append(f"{part} is {container.status}")
+        inputs = {**_known(props), "state": ", ".join(troubles) or RUNNING}
+        return ReadResult(id_, inputs, inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Remove all of it, and the folder with its key."""
+        status("removing the machines")
+        remove_all(props["identity"])
+        shutil.rmtree(props["home"], ignore_errors=True)
+
+
+def _converge(layout: Layout) -> None:
+    """Bring the computer from whatever is there to *layout*."""
+    key, programs = ensure_key(layout), binaries(layout)
+    status(f"building the machines' image {layout.image}")
+    image_of(IMAGE_FOLDER, layout.image)
+    status("starting the machines")
+    ensure_network(layout)
+    ensure_registry(layout)
+    for container in find(layout.identity, "machine"):
+        if container.name.removeprefix(f"{layout.prefix}-") not in layout.names:
+            remove_machine(container)
+    # Machines that run are changed one after the other, so that etcd keeps its quorum; all others start at once.
+    running = {container.name for container in find(layout.identity, "machine") if container.status == "running"}
+    machines = [machine_config(layout, name, key, programs, "new") for name in layout.names]
+    down = [machine for machine in machines if f"{layout.prefix}-{machine.name}" not in running]
+    with ThreadPoolExecutor(max_workers=len(SIZES)) as pool:
+        list(pool.map(lambda machine: ensure_machine(layout, machine, programs), down))
+    if down:
+        wait_ready(layout, _READY_SEC, status)
+    for machine in machines:
+        if machine not in down and ensure_machine(layout, machine, programs):
+            wait_ready(layout, _READY_SEC, status)
+    wait_ready(layout, _READY_SEC, status)
+    apply_metadata(layout)
+
+
+def _known(props: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _INPUTS}
+
+
+def _free_subnet(identity: str) -> str:
+    with docker_errors("list the networks"):
+        configs = [
+            config
+            for network in engine().networks.list()
+            for config in (network.attrs.get("IPAM") or {}).get("Config") or ()
+        ]
+    taken = [config["Subnet"] for config in configs if "." in config.get("Subnet", "")]
+    free = next((subnet for subnet in subnets(identity) if not overlaps(subnet, taken)), None)
+    if free is None:
+        raise FleetCaptainError(
+            "no free subnet between 10.64.0.0 and 10.127.255.0: remove networks (`docker network ls`)"
+        )
+    return free
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + 200):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise FleetCaptainError(f"no free port from {first} on for the cluster's registry")

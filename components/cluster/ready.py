@@ -1,0 +1,76 @@
+"""A local cluster is ready when etcd has a quorum, fleet sees every machine, and sshd lets us in."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from components.cluster.engine import exec_in, find
+from components.cluster.layout import Layout
+from fleetcaptain.errors import DeadlineExceeded
+
+__all__ = ["wait_ready"]
+
+_PAUSE_SEC = 0.25
+_SSH_PORT = 22
+
+
+def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]) -> None:
+    """Return when all of *layout* is ready. Raises DeadlineExceeded, with the journal of a machine that is not."""
+    deadline = time.monotonic() + timeout_sec
+    last_line = ""
+    while True:
+        missing = _missing(layout)
+        if not missing:
+            return
+        line = f"{layout.size - len(missing)}/{layout.size} machines ready; waiting for {', '.join(sorted(missing))}"
+        if line != last_line:
+            report(line)
+            last_line = line
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(f"not ready after {timeout_sec:.0f} s: {_told(layout, missing)}")
+        time.sleep(_PAUSE_SEC)
+
+
+def _missing(layout: Layout) -> set[str]:
+    containers = {container.name: container for container in find(layout.identity, "machine")}
+    registered = _registered(containers.get(f"{layout.prefix}-{layout.names[0]}"))
+    return {
+        name
+        for name, address in layout.addresses.items()
+        if layout.machine_id(name) not in registered or not _listens(address)
+    }
+
+
+def _registered(container: Any) -> set[str]:
+    """The ids of the machines that fleet sees, asked on one of them."""
+    if container is None or container.status != "running":
+        return set()
+    url = "http://fleet/fleet/v1/machines"
+    code, output = exec_in(container, "curl", "--silent", "--max-time", "5", "--unix-socket", "/run/fleet.sock", url)
+    try:
+        return {machine["id"] for machine in json.loads(output).get("machines", ())} if code == 0 else set()
+    except ValueError:
+        return set()
+
+
+def _listens(address: str) -> bool:
+    try:
+        with socket.create_connection((address, _SSH_PORT), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _told(layout: Layout, missing: set[str]) -> str:
+    lines = [", ".join(sorted(missing))]
+    for container in find(layout.identity, "machine"):
+        if container.name.rpartition("-")[2] in missing:
+            units = ("--unit", "etcd", "--unit", "fleet", "--unit", "ssh")
+            _, output = exec_in(container, "journalctl", "--no-pager", "--output", "cat", "--lines", "8", *units)
+            lines += [f"{container.name} ({container.status}):", *(f"  {line}" for line in output.splitlines())]
+            break
+    return "\n".join(lines)
