@@ -53,7 +53,7 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     ]
     return continued(
         [
-            [DOCKER, "run", "--name", container(spec)],
+            [DOCKER, "run", "--rm", "--name", container(spec)],
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
             *_each("-e", own),
@@ -71,7 +71,7 @@ def docker_stop(spec: ServiceSpec) -> str:
 
 def docker_remove(spec: ServiceSpec) -> str:
     """Removes the container whatever it does. systemd runs no stop line for a start that failed: this ends that one."""
-    return "-" + exec_line([DOCKER, "rm", "-f", container(spec)])
+    return "-" + exec_line([DOCKER, "rm", "-fv", container(spec)])
 
 
 def port_key(port: Port) -> str:

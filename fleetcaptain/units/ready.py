@@ -42,12 +42,14 @@ def _loop(what: str, test: str, *setup: str) -> str:
     return shell_line(
         [
             *setup,
-            f"echo {shlex.quote('waiting for ' + what)};",
+            'echo "waiting for $1";',
             Expanded(f"until {test}; do"),
             '  kill -0 $MAINPID || { echo "the service ended before it was ready"; exit 1; };',
             "  sleep 0.5;",
             "done 2>/dev/null",
-        ]
+        ],
+        "wait",
+        what,
     )
 
 

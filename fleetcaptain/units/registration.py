@@ -33,22 +33,27 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
             Expanded(f"content=$(sha1sum <{place.units}/%n) &&"),
             *(Expanded(ask_docker(spec, port, name)) for port, name in asked),
             f"mkdir -p {place.folder(app, spec.name)} && cd {place.folder(app, spec.name)} &&",
-            Expanded(f'printf "$0" {" ".join(filled)} $(date -u +%%FT%%TZ) >.{leaf} && mv .{leaf} {leaf} &&'),
+            Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.{leaf} && mv .{leaf} {leaf} &&'),
             "curl -fsS -m 5 --retry 9 --retry-delay 1 --retry-all-errors -o /dev/null",
             Expanded(f"  -X PUT -d ttl={TTL_SEC} --data-urlencode value@{leaf} {place.keys(app, spec.name)}/{leaf}"),
         ],
+        "register",
         _format(spec),
     )
 
 
-def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
-    """Takes this unit's own registration back; a failure passes, and the beacon tries again while the file is there."""
+def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE, then: str = "") -> str:
+    """Takes this unit's own registration back, at most 5 s long, and goes on with the shell line *then*.
+
+    A failure passes: while the file is there the beacon tries again.
+    """
     leaf = _leaf(spec)
     script = [
-        Expanded(f"cd {place.folder(app, spec.name)} && test -f {leaf} &&"),
-        "curl -sS -m 2 --retry 2 -o /dev/null -G -X DELETE",
-        Expanded(f"  --data-urlencode prevValue@{leaf} {place.keys(app, spec.name)}/{leaf} &&"),
-        Expanded(f"rm -f {leaf}"),
+        Expanded(f"file={place.folder(app, spec.name)}/{leaf}; test -f $file &&"),
+        "curl -sS -m 2 --retry 1 -o /dev/null -G -X DELETE",
+        Expanded(f"  --data-urlencode prevValue@$file {place.keys(app, spec.name)}/{leaf} &&"),
+        "rm -f $file;" if then else "rm -f $file",
+        *([Expanded(then)] if then else []),
     ]
     return "-" + shell_line(script)
 

@@ -93,13 +93,16 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
-    stop = [docker_stop(spec)] if spec.start is None else []
-    after = [docker_remove(spec)] if spec.start is None else []
-    unregister = unregister_line(spec, app)
-    return [
-        *_each("ExecStop", [unregister, *(spec.before_stop or ()), *(stop if spec.stop is None else spec.stop)]),
-        *_each("ExecStopPost", [unregister, *(after if spec.after_stop is None else spec.after_stop)]),
-    ]
+    docker = spec.start is None
+    remove = [docker_remove(spec)] if docker else []
+    if docker and spec.stop is None and not spec.before_stop:
+        # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
+        stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec)}")]
+    else:
+        implicit = [docker_stop(spec)] if docker else []
+        stop = [unregister_line(spec, app), *(spec.before_stop or ()), *(implicit if spec.stop is None else spec.stop)]
+    after = [unregister_line(spec, app), *(remove if spec.after_stop is None else spec.after_stop)]
+    return [*_each("ExecStop", stop), *_each("ExecStopPost", after)]
 
 
 def _each(name: str, values: Iterable[str]) -> Pairs:

@@ -1,0 +1,1 @@
+"""Tests of the unit text and of its shell lines."""

@@ -1,0 +1,18 @@
+"""Fixtures of the unit-text tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.units.machine import PretendedMachine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[PretendedMachine]:
+    """A pretended machine whose etcd is empty."""
+    pretended = PretendedMachine(tmp_path)
+    yield pretended
+    pretended.close()

@@ -1,0 +1,43 @@
+"""Unit names are made from services, and services found from unit names."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetcaptain.units.names import generation_names, global_name, instance_names, instance_of, service_of
+
+
+def test_instances_are_numbered_from_one() -> None:
+    """Four instances have the numbers 1 to 4."""
+    assert instance_names("app_server", 2) == ("app_server@1.service", "app_server@2.service")
+
+
+def test_a_generation_carries_seven_digits_of_its_content() -> None:
+    """So the old and the new generation can run side by side."""
+    assert generation_names("redis", "abc1234ffff", 1) == ("redis-abc1234@1.service",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "service", "instance"),
+    [
+        ("app_server@12.service", "app_server", 12),
+        ("redis-abc1234@1.service", "redis", 1),
+        ("my-redis-abc1234@1.service", "my-redis", 1),
+        ("plain.service", "plain", None),
+        ("plain-abc1234.service", "plain-abc1234", None),
+        ("nightly@3.timer", "nightly", 3),
+        ("odd@x.service", "odd", None),
+        ("odd@.service", "odd", None),
+        ("no-unit", "no-unit", None),
+    ],
+)
+def test_a_unit_name_tells_its_service_and_instance(unit: str, service: str, instance: int | None) -> None:
+    """A generation's digits count only before an instance."""
+    assert service_of(unit) == service
+    assert instance_of(unit) == instance
+
+
+def test_names_and_services_agree() -> None:
+    """What was named after a service is found to be that service's."""
+    for name in (*instance_names("a-b", 1), *generation_names("a-b", "0123456789", 1), global_name("a-b")):
+        assert service_of(name) == "a-b"

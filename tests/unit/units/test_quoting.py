@@ -1,0 +1,49 @@
+"""Commands are written so that systemd reads back exactly the words that went in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.units.quoting import Expanded, continued, exec_line, shell_line
+from fleetcaptain.units.text import Option, parse, serialize
+from tests.unit.units.systemd import command
+
+WORDS = st.lists(st.text(st.sampled_from("ab \t\n\r'\"\\$%{};#=-é"), max_size=8), min_size=1, max_size=5)
+
+
+@given(WORDS)
+def test_words_survive_systemd_and_fleet(words: list[str]) -> None:
+    """Any words, whatever systemd's special characters in them, come back after fleet stored and systemd split them."""
+    text = serialize([Option("Service", "ExecStart", "/bin/x " + exec_line(words)), Option("Service", "X", "1")])
+    assert command(parse(text)[0].value) == ["/bin/x", *words]
+
+
+@given(WORDS, WORDS)
+def test_grouped_words_survive_too(one: list[str], other: list[str]) -> None:
+    """Groups stand on lines of their own and make one command."""
+    text = serialize([Option("S", "X", continued([["/bin/x"], ["-a", *one], ["-b", *other]])), Option("S", "Y", "1")])
+    assert command(parse(text)[0].value) == ["/bin/x", "-a", *one, "-b", *other]
+
+
+@given(st.lists(st.text(st.sampled_from("ab '\"\\$%{}=\t\n"), max_size=8).map("x".__add__), min_size=1, max_size=4))
+def test_a_script_reaches_the_shell_as_written(lines: list[str]) -> None:
+    """Only the line ends between the script's lines become blanks."""
+    text = serialize([Option("S", "X", shell_line(lines, "zero", "o'ne")), Option("S", "Y", "1")])
+    shell, flag, script, *arguments = command(parse(text)[0].value)
+    assert (shell, flag, arguments) == ("/bin/sh", "-c", ["zero", "o'ne"])
+    assert [part for part in script.split(" ") if part] == [part for part in " ".join(lines).split(" ") if part]
+
+
+def test_expanded_words_are_left_to_systemd() -> None:
+    """A specifier and a variable that are meant are expanded; the same text as a plain word is not."""
+    line = exec_line([Expanded("%p-%i"), Expanded("${IMAGE}"), "%p", "${IMAGE}"])
+    assert command(line, {"p": "a", "i": "1"}, {"IMAGE": "img"}) == ["a-1", "img", "%p", "${IMAGE}"]
+
+
+def test_a_nul_byte_is_refused() -> None:
+    """No command line can carry one."""
+    with pytest.raises(UnitRefused, match="NUL"):
+        exec_line(["a\0b"])

@@ -1,0 +1,139 @@
+"""The registration lines, run for real by sh and curl against a pretended etcd."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.units import content
+from fleetcaptain.units.registration import register_line, unregister_line
+from tests.unit.units.machine import ADDRESS, UNIT, PretendedMachine
+from tests.unit.units.specs import SPECS
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
+SPEC = replace(SPECS["app_server"], versions=("v1.0", 'odd "%s" \\ é'))
+TEXT = "[Service]\nExecStart=/bin/true\n"
+KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"
+
+
+@pytest.fixture
+def loaded(machine: PretendedMachine) -> PretendedMachine:
+    """A machine on which fleet has loaded the unit."""
+    (machine.folder / "units" / UNIT).write_text(TEXT)
+    return machine
+
+
+def test_the_registration_says_who_where_and_what(loaded: PretendedMachine) -> None:
+    """The value has every field of the layout; its content is the hash that fleet knows the unit by."""
+    result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    assert result.returncode == 0, result.stderr
+    ((verb, key, form),) = loaded.etcd.requests
+    assert (verb, key, form["ttl"]) == ("PUT", KEY, "60")
+    value = json.loads(form["value"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value.pop("since"))
+    assert value == {
+        "service": "app_server",
+        "unit": UNIT,
+        "content": content(TEXT),
+        "machine": "machine-a",
+        "host": ADDRESS,
+        "ports": {"80": 80},
+        "connection": {"host": ADDRESS, "port": 80},
+        "versions": list(SPEC.versions),
+    }
+
+
+def test_the_file_mirrors_the_key_and_holds_the_value(loaded: PretendedMachine) -> None:
+    """The beacon finds the key by the file's path, and compares with its bytes."""
+    loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    files = [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
+    assert [f"/{path.relative_to(loaded.folder / 'run')}" for path in files] == [KEY]
+    assert files[0].read_text() == loaded.etcd.keys[KEY]
+
+
+def test_ports_that_docker_picked_are_registered(loaded: PretendedMachine) -> None:
+    """Free and ranged ports are asked for, in the order written; an address they are published on counts."""
+    loaded.stub(
+        "docker", 'case "$3" in 80/tcp) echo 0.0.0.0:32768; echo "[::]:32770";; 53/udp) echo 10.0.0.9:53001;; esac'
+    )
+    ports = (Port(53, 53000, 53010, protocol="udp", address="10.0.0.9"), Port(443, 443), Port(80))
+    assert loaded.run(register_line(replace(SPEC, ports=ports), "behavioral", loaded.place)).returncode == 0
+    value = json.loads(loaded.etcd.keys[KEY])
+    assert value["ports"] == {"53/udp": 53001, "443": 443, "80": 32768}
+    assert value["connection"] == {"host": "10.0.0.9", "port": 53001}
+    assert value["host"] == ADDRESS
+
+
+def test_a_service_without_ports_has_a_connection_without_one(loaded: PretendedMachine) -> None:
+    """Its host is still known."""
+    loaded.run(register_line(replace(SPEC, ports=()), "behavioral", loaded.place))
+    value = json.loads(loaded.etcd.keys[KEY])
+    assert (value["ports"], value["connection"]) == ({}, {"host": ADDRESS, "port": None})
+
+
+def test_a_unit_of_every_machine_registers_under_the_machine_too(loaded: PretendedMachine) -> None:
+    """Machines share the unit's name, so they must not share its key."""
+    loaded.run(register_line(replace(SPEC, global_unit=True), "behavioral", loaded.place))
+    assert list(loaded.etcd.keys) == [f"{KEY}~machine-a"]
+
+
+def test_it_tries_again_while_etcd_has_no_leader(loaded: PretendedMachine) -> None:
+    """etcd answers 500 during an election; that must not fail a start."""
+    loaded.etcd.failures = 1
+    assert loaded.run(register_line(SPEC, "behavioral", loaded.place)).returncode == 0
+    assert KEY in loaded.etcd.keys
+
+
+@pytest.mark.parametrize("port", [Port(80), Port(80, 80, 90)])
+def test_a_port_that_docker_does_not_know_fails_the_start(loaded: PretendedMachine, port: Port) -> None:
+    """No registration is better than one without its port."""
+    loaded.stub("docker", "exit 1")
+    assert loaded.run(register_line(replace(SPEC, ports=(port,)), "behavioral", loaded.place)).returncode != 0
+    assert loaded.etcd.requests == []
+
+
+def test_a_unit_that_fleet_does_not_know_is_not_registered(machine: PretendedMachine) -> None:
+    """Without its file there is no content to register."""
+    assert machine.run(register_line(SPEC, "behavioral", machine.place)).returncode != 0
+    assert machine.etcd.requests == []
+
+
+def test_a_machine_without_its_address_says_so(loaded: PretendedMachine) -> None:
+    """The journal names the variable and the file."""
+    result = loaded.run(register_line(SPEC, "behavioral", loaded.place), COREOS_PRIVATE_IPV4="")
+    assert result.returncode != 0
+    assert "COREOS_PRIVATE_IPV4: is not set in /etc/environment" in result.stderr
+
+
+def test_unregistering_removes_key_and_file(loaded: PretendedMachine) -> None:
+    """After it nothing is left, and a second time does nothing at all."""
+    loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
+    assert loaded.etcd.keys == {}
+    assert not [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
+    asked = len(loaded.etcd.requests)
+    assert loaded.run(unregister_line(SPEC, "behavioral", loaded.place)).stderr == ""
+    assert len(loaded.etcd.requests) == asked
+
+
+def test_what_another_machine_registered_is_left(loaded: PretendedMachine) -> None:
+    """The unit may run elsewhere by now; only its own value is taken back."""
+    loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    loaded.etcd.keys[KEY] = "of another machine"
+    loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
+    assert loaded.etcd.keys == {KEY: "of another machine"}
+
+
+def test_while_etcd_is_away_the_file_stays_for_the_beacon_and_the_stop_goes_on(loaded: PretendedMachine) -> None:
+    """An etcd that is down neither holds up the stop nor makes the registration forgotten."""
+    loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    loaded.close()
+    line = unregister_line(SPEC, "behavioral", loaded.place, then=f"touch {loaded.folder}/stopped")
+    loaded.run(line)
+    assert (loaded.folder / "stopped").exists()
+    assert [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]

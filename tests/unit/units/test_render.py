@@ -1,0 +1,141 @@
+"""What a service becomes as unit text. The golden files are a contract: a change in one restarts users' services."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
+from fleetcaptain.units import beacon, beacon_name, canonical, mark_of, refusals, render, with_image
+from tests.unit.units.specs import MARK, SPECS, mark
+from tests.unit.units.systemd import command, exec_values
+
+GOLDEN = Path(__file__).parent / "golden"
+APP_SERVER = SPECS["app_server"]
+
+
+def check_golden(name: str, text: str) -> None:
+    """Compare with the golden file; ``UPDATE_GOLDEN=1`` writes it instead."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_service_has_exactly_this_text(name: str) -> None:
+    """Every rendered line is as agreed."""
+    check_golden(f"{name}.service", render(SPECS[name], mark(name)))
+
+
+def test_the_beacon_has_exactly_this_text() -> None:
+    """Every line of the beacon is as agreed."""
+    check_golden("beacon.service", beacon("behavioral", "behavioral/dev"))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_is_rendered_is_canonical_marked_and_not_refused(name: str) -> None:
+    """fleet would store the text unchanged, it says whose it is, and nothing in it wedges fleet."""
+    text = render(SPECS[name], mark(name))
+    assert canonical(text) == text
+    assert mark_of(text) == mark(name)
+    assert refusals(f"{name}@1.service", text) == ()
+
+
+def test_the_beacon_is_marked_and_not_refused() -> None:
+    """The beacon is a unit of the app like any other."""
+    assert mark_of(beacon("behavioral", "s")) is not None
+    assert refusals(beacon_name("behavioral"), beacon("behavioral", "s")) == ()
+    assert beacon_name("behavioral") == "behavioral-beacon.service"
+
+
+def test_words_of_the_fleetfile_reach_the_container_as_written() -> None:
+    """Quotes, blanks, dollars and percents of command, env and docker_args are not for systemd to read."""
+    spec = replace(
+        APP_SERVER,
+        command="sh -c 'echo \"$HOME\" 100%; :' ';'",
+        env=(("A", " x'\"\\\n%n${B} "),),
+        docker_args=("--label 'a=b c'",),
+    )
+    env = {"IMAGE": "img", "COREOS_PRIVATE_IPV4": "10.0.0.1"}
+    words = command(exec_values(render(spec, MARK), "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u"}, env)
+    assert words[words.index("--label") :] == ["--label", "a=b c", "img", "sh", "-c", 'echo "$HOME" 100%; :', ";"]
+    assert "A= x'\"\\\n%n${B} " in words
+    assert "FLEETCAPTAIN_ETCD=http://10.0.0.1:2379" in words
+
+
+def test_the_registration_is_taken_back_before_anything_stops() -> None:
+    """An instance that is going away is not found any more, whatever lines the user has."""
+    for spec in SPECS.values():
+        text = render(spec, mark(spec.name))
+        for option in ("ExecStop", "ExecStopPost"):
+            assert "-X DELETE" in exec_values(text, option)[0]
+
+
+def test_registering_is_the_last_line_of_the_start() -> None:
+    """The user's lines and the wait come first."""
+    for spec in SPECS.values():
+        assert "-X PUT" in exec_values(render(spec, mark(spec.name)), "ExecStartPost")[-1]
+
+
+def test_the_implicit_stop_is_one_command() -> None:
+    """fleet removes the unit's file while it stops; systemd then runs no second line, and the container would stay."""
+    stop = exec_values(render(APP_SERVER, MARK), "ExecStop")
+    assert len(stop) == 1
+    assert stop[0].endswith("exec /usr/bin/docker stop -t 10 %p-%i'")
+
+
+def test_a_name_of_a_service_is_not_written_as_a_dependency() -> None:
+    """systemd cannot order units of other machines; only names of units go into the text."""
+    assert "redis" not in render(SPECS["options"], mark("options"))
+    assert "After=network-online.target\n" in render(SPECS["options"], mark("options"))
+
+
+def test_a_line_that_would_swallow_the_next_one_is_refused() -> None:
+    """A verbatim line that ends in a backslash would continue into the option after it."""
+    with pytest.raises(UnitRefused, match="would run into"):
+        render(replace(APP_SERVER, before_start=("/bin/echo \\",)), MARK)
+
+
+def test_an_unbalanced_command_is_refused_by_name() -> None:
+    """The report names the service and the line."""
+    with pytest.raises(UnitRefused, match=r"app_server(.|\n)*balance its quotes"):
+        render(replace(APP_SERVER, command="echo 'x"), MARK)
+
+
+def test_ready_without_any_port_is_refused() -> None:
+    """There is nothing to ask."""
+    with pytest.raises(UnitRefused, match="publishes none"):
+        render(ServiceSpec("a", "a", "i", ready=Http("/")), MARK)
+
+
+def test_text_without_a_mark_belongs_to_nobody() -> None:
+    """Half a mark is none."""
+    assert mark_of("[Service]\nExecStart=/bin/true\n") is None
+    assert mark_of("[X-FleetCaptain]\nApp=a\nStack=s\n") is None
+
+
+def test_one_long_line_is_reported_not_cut() -> None:
+    """A value that fleet has no room for is refused with its size."""
+    text = render(replace(APP_SERVER, env=(("BIG", "x" * 3000),)), MARK)
+    assert any("3" in why and "bytes" in why for why in refusals("app_server@1.service", with_image(text, "i")))
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (Port(80), "-p 80"),
+        (Port(80, 8080), "-p 8080:80"),
+        (Port(80, 8080, 8090), "-p 8080-8090:80"),
+        (Port(53, 53, protocol="udp"), "-p 53:53/udp"),
+        (Port(80, 80, address="127.0.0.1"), "-p 127.0.0.1:80:80"),
+        (Port(80, address="127.0.0.1"), "-p 127.0.0.1::80"),
+    ],
+)
+def test_a_port_is_written_as_docker_takes_it(port: Port, words: str) -> None:
+    """docker run's own notation."""
+    assert f"  {words} \\\n" in render(replace(APP_SERVER, ports=(port,), ready=None), MARK)
