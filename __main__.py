@@ -17,7 +17,7 @@ from fleetcaptain.rollout.strays import POLICIES
 def main() -> None:
     """Declare everything. All that can be wrong in the Fleetfile or the configuration is said before."""
     config = pulumi.Config("fleetcaptain")
-    root = Path(pulumi.get_root_directory(), config.get("project") or "examples/behavioral").resolve()
+    root = Path(config.get("project") or "examples/behavioral").resolve()
     strays = config.get("strays") or "error"
     if strays not in POLICIES:
         raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")

@@ -53,7 +53,7 @@ class LocalCluster(ClusterComponent):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:cluster:LocalCluster", name, None, opts)
-        root = Path(pulumi.get_root_directory())
+        root = Path.cwd()
         self.owned = machines = LocalMachines(
             name,
             {
