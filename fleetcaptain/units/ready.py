@@ -23,34 +23,31 @@ def wait_line(spec: ServiceSpec) -> str | None:
     match spec.ready:
         case Http(path, number):
             what, where, find = _target(spec, number)
-            get = f"curl -fs -m 2 -o /dev/null http://{':'.join(where)}{_literal(path)}"
-            return _loop(f"GET {path} on {what}", f"{find}{get}", HOST)
+            get = f"curl -fs -m 2 -o /dev/null http://{':'.join(where)}{no_specifiers(shlex.quote(path))}"
+            return _loop(f"GET {path} on {what}", f"{find}{get}", (HOST,))
         case Tcp(number):
             what, where, find = _target(spec, number)
             return _loop(
-                f"a connection to {what}", f'{find}timeout 2 bash -c "exec 3<>/dev/tcp/{"/".join(where)}"', HOST
+                f"a connection to {what}", f'{find}timeout 2 bash -c "exec 3<>/dev/tcp/{"/".join(where)}"', (HOST,)
             )
         case Command(line):
             inside = f"{DOCKER} exec {container(spec)} " if spec.start is None else ""
-            return _loop("the ready command", f"{inside}sh -c {_literal(line)} >/dev/null")
+            return _loop("the ready command", f'{inside}sh -c "$2" >/dev/null', arguments=(line,))
     if spec.start is not None:
         return None
     return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {container(spec)} | grep -q true')
 
 
-def _loop(what: str, test: str, *setup: str) -> str:
-    return shell_line(
-        [
-            *setup,
-            'echo "waiting for $1";',
-            Expanded(f"until {test}; do"),
-            '  kill -0 $MAINPID || { echo "the service ended before it was ready"; exit 1; };',
-            "  sleep 0.5;",
-            "done 2>/dev/null",
-        ],
-        "wait",
-        what,
-    )
+def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> str:
+    script = [
+        *setup,
+        'echo "waiting for $1";',
+        Expanded(f"until {test}; do"),
+        '  kill -0 $MAINPID || { echo "the service ended before it was ready"; exit 1; };',
+        "  sleep 0.5;",
+        "done 2>/dev/null",
+    ]
+    return shell_line(script, "wait", what, *arguments)
 
 
 def _target(spec: ServiceSpec, number: int | None) -> tuple[str, tuple[str, str], str]:
@@ -77,7 +74,3 @@ def _port(spec: ServiceSpec, number: int | None) -> Port:
             ["ready= needs a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
         )
     return Port(number)
-
-
-def _literal(text: str) -> str:
-    return no_specifiers(shlex.quote(text))

@@ -5,15 +5,15 @@ Which keyword of the Fleetfile replaces which implicit lines:
 ===============  ====================================================================================================
 ``before_start``  ``docker kill``, ``docker rm``, ``docker pull``
 ``start``         every docker line: these three, ``run``, ``stop``, ``rm -f``; nothing is waited for without ``ready``
-``after_start``   the wait for the container to run; a wait that ``ready`` asks for stays
+``after_start``   nothing; its lines stand before the wait for ``ready`` and the registration
 ``before_stop``   nothing; its lines stand between the unregistration and the stop
 ``stop``          ``docker stop``
 ``after_stop``    ``docker rm -f``
 ``reload``        nothing; there is no implicit line
 ===============  ====================================================================================================
 
-Registration is in every unit: it comes after the lines of ``after_start``, and is taken back before all lines of
-``before_stop``, ``stop`` and ``after_stop``.
+Registration is in every unit: it is the last line of the start, and is taken back before all lines of ``before_stop``,
+``stop`` and ``after_stop``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _settings(spec: ServiceSpec) -> Pairs:
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
     before = [] if spec.start is not None else [*docker_kill(spec), *docker_pull()]
-    waited = wait_line(spec) if spec.ready is not None or spec.after_start is None else None
+    waited = wait_line(spec)
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
         *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
