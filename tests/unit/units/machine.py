@@ -92,7 +92,8 @@ def _serve(etcd: FakeEtcd) -> ThreadingHTTPServer:
         def _handle(self) -> None:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            pairs = parse_qs(f"{url.query}&{body}", keep_blank_values=True)
+            # As etcd, whose Go server reads a form from the body of a PUT, but never of a DELETE.
+            pairs = parse_qs(f"{url.query}&{body if self.command == 'PUT' else ''}", keep_blank_values=True)
             form = {name: values[0] for name, values in pairs.items() if name}
             status = etcd.answer(self.command, unquote(url.path).removeprefix("/v2/keys"), form)
             answer = json.dumps({"errorCode": status}).encode()
