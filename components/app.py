@@ -136,11 +136,14 @@ class FleetApp(pulumi.ComponentResource):
         return images
 
     def _build(self, spec: ServiceSpec, build: Build, cluster: ClusterComponent) -> pulumi.Output[str]:
+        name, repository = spec.name, f"{self._app.app}/{spec.name}"
+        if build == Build() and self._app.image:
+            name, repository = self._app.app, self._app.image
         image = AppImage(
-            spec.name,
+            name,
             root=self._app.root,
             build=build,
-            image=f"{self._app.app}/{spec.name}",
+            image=repository,
             registry=cluster.registry,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -10,7 +10,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import pulumi
@@ -43,10 +43,10 @@ class PartialFailure(Exception):  # noqa: N818  it is not only an error: it carr
         super().__init__(reason)
 
 
-class Provider(ResourceProvider):  # type: ignore[misc]  # the SDK's base class is untyped
+class Provider(ResourceProvider):
     """Base of all providers: stateless, and with errors that say one thing. Subclasses live in importable modules."""
 
-    serialize_as_secret_always: ClassVar[bool] = False
+    serialize_as_secret_always: bool = False
 
     def __init_subclass__(cls) -> None:
         for name in ("check", "create", "read", "update", "delete"):

@@ -44,8 +44,10 @@ class AppImage(pulumi.ComponentResource):
             name,
             context=docker_build.BuildContextArgs(location=str(context)),
             dockerfile=docker_build.DockerfileArgs(location=str(dockerfile)),
-            tags=[tag],
-            push=True,
+            # Not `tags` and `push`: at each refresh the plugin would look tags up over TLS, which a registry on the
+            # loopback does not speak.
+            exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
+            push=False,
             build_on_preview=False,
             # The engine's own BuildKit: another builder would first have to be fetched from a public registry.
             exec_=True,
@@ -68,8 +70,8 @@ def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         if args.failed_operation == "delete" or args.new_inputs is None:
             return False
-        tags = [word for tag in args.new_inputs["tags"] for word in ("--tag", tag)]
-        argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", *tags]
+        names = args.new_inputs["exports"][0]["image"]["names"]
+        argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
         told = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
         pulumi.log.error(f"image {name}: {told}")
         return False

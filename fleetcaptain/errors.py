@@ -110,7 +110,7 @@ class ClusterUnreachable(FleetCaptainError):
 
 
 class FleetApiError(ClusterUnreachable):
-    """fleet answered with an error that trying again did not cure. *status* is the HTTP status, 0 for a dropped line."""
+    """fleet answered with an error that trying again did not cure. *status* is the HTTP status."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         self.status = status

@@ -1,0 +1,1 @@
+"""Clusters: what each offers, and the one on this computer."""

@@ -40,7 +40,8 @@ class Entry:
 
 
 def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[Entry, ...]:
-    """The files and links of *config*; *sources* holds what its URLs would fetch.
+    """The files and links of *config*; *sources* holds what its URLs would fetch. Users and their groups are the
+    image's own, as on Flatcar; only their keys come from here.
 
     Raises FleetCaptainError for what it does not understand, and for a source whose hash is not the one named.
     """
@@ -48,9 +49,8 @@ def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[En
         odd = set(config.get(part, {}) if part else config) - known
         if odd:
             raise FleetCaptainError(f"the local carrier knows no {', '.join(sorted(odd))} of an Ignition configuration")
-    found: list[Entry] = []
-    for file in config.get("storage", {}).get("files", ()):
-        found.append(Entry(file["path"], _contents(file["contents"], sources), file.get("mode", 0o644)))
+    files = config.get("storage", {}).get("files", ())
+    found = [Entry(file["path"], _contents(file["contents"], sources), file.get("mode", 0o644)) for file in files]
     for unit in config.get("systemd", {}).get("units", ()):
         found += _unit(unit)
     for user in config.get("passwd", {}).get("users", ()):
@@ -58,11 +58,6 @@ def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[En
         home = f"/home/{user['name']}/.ssh"
         found.append(Entry(f"{home}/authorized_keys", keys.encode(), 0o600, owner=user["name"]))
     return tuple(found)
-
-
-def groups(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """User -> the groups that it is to be in."""
-    return {user["name"]: tuple(user.get("groups", ())) for user in config.get("passwd", {}).get("users", ())}
 
 
 def archive(files: tuple[Entry, ...], owners: Mapping[str, int]) -> bytes:

@@ -92,7 +92,7 @@ def image_of(folder: Path, tag: str) -> None:
             return
         if not client.images.list(name="debian:bookworm"):
             raise FleetCaptainError(
-                "the base image debian:bookworm is not in the Docker engine: run `make tools`, which fetches or makes it"
+                "the base image debian:bookworm is not in the Docker engine: `make tools` fetches or makes it"
             )
     try:
         with docker_errors(f"build the image {tag}"):

@@ -79,7 +79,7 @@ def machine_config(layout: Layout, name: str, key: str, sources: Mapping[str, by
         binaries=programs,
         registry=Forward(layout.registry_port, f"{layout.registry_address}:5000"),
         metadata=layout.metadata_of(name),
-        cluster_token=layout.prefix,
+        etcd_token=layout.prefix,
         agent_ttl_sec=layout.agent_ttl_sec,
         etcd_state=etcd_state,
     )
@@ -124,7 +124,7 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     return _ensure(layout, machine.name, machine.address, "machine", config, host, files, same)
 
 
-def _ensure(
+def _ensure(  # noqa: PLR0917  a container is made of all of this
     layout: Layout,
     part: str,
     address: str,
@@ -149,7 +149,7 @@ def _ensure(
         with docker_errors(f"create {name}"):
             for volume in volumes:
                 client.volumes.create(volume, labels={LABEL: layout.identity})
-            created = client.api.create_container_from_config(
+            created = client.api.create_container_from_config(  # type: ignore[no-untyped-call]
                 {
                     "Image": layout.image,
                     "Hostname": part,

@@ -37,16 +37,16 @@ def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]
 
 def _missing(layout: Layout) -> set[str]:
     containers = {container.name: container for container in find(layout.identity, "machine")}
-    registered = _registered(containers.get(f"{layout.prefix}-{layout.names[0]}"))
     return {
         name
         for name, address in layout.addresses.items()
-        if layout.machine_id(name) not in registered or not _listens(address)
+        if layout.machine_id(name) not in _seen_by(containers.get(f"{layout.prefix}-{name}")) or not _listens(address)
     }
 
 
-def _registered(container: Any) -> set[str]:
-    """The ids of the machines that fleet sees, asked on one of them."""
+def _seen_by(container: Any) -> set[str]:
+    """The ids of the machines that fleet on this machine sees. The others may still see one that is on its way up:
+    they forget it only after the agent's TTL."""
     if container is None or container.status != "running":
         return set()
     url = "http://fleet/fleet/v1/machines"

@@ -129,8 +129,10 @@ class ServiceSpec:
 
 @dataclass(frozen=True)
 class App:
-    """A whole Fleetfile: the app's name, its services in the order written, and the folder that *root* names."""
+    """A whole Fleetfile: the app's name, its services in the order written, the folder *root* that it is in, and the
+    name *image* to push the app's own image to."""
 
     app: str
     services: tuple[ServiceSpec, ...]
     root: Path
+    image: str | None = None

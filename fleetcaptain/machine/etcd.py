@@ -44,7 +44,7 @@ def _member(machine: Machine) -> list[str]:
         "INITIAL_ADVERTISE_PEER_URLS": f"http://{machine.address}:{_PEER}",
         "INITIAL_CLUSTER": peers,
         "INITIAL_CLUSTER_STATE": machine.etcd_state,
-        "INITIAL_CLUSTER_TOKEN": machine.cluster_token,
+        "INITIAL_CLUSTER_TOKEN": machine.etcd_token,
     }
     environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]
     # An election may take longer than systemd's usual patience, and a member waits for the others.

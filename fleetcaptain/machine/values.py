@@ -52,7 +52,7 @@ class Machine:
     binaries: tuple[Binary, ...]
     registry: Forward | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    cluster_token: str = "fleetcaptain"
+    etcd_token: str = "fleetcaptain"  # noqa: S105  it tells clusters apart, and keeps nobody out
     agent_ttl_sec: int = 30
     etcd_state: str = "new"
 

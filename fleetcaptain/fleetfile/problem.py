@@ -1,0 +1,53 @@
+"""A mistake in a Fleetfile, and the exception by which one is noted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+__all__ = ["Mistake", "Problem", "did_you_mean"]
+
+# The original tool's words, and what they are called here.
+_SEED_WORDS = {
+    "desc": "description",
+    "container": "image",
+    "restart_time": "restart_sec",
+    "global": "global_unit",
+    "global_": "global_unit",
+    "run": "command, ports and volumes",
+    "env_file": "docker_args",
+    "depends_on": "requires",
+    "replicas": "instances",
+}
+
+
+class Mistake(ValueError):  # noqa: N818  it is noted and listed, not raised to users
+    """What is wrong with one value; the words are those of the report."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where, in which service and keyword ("" where there is none), and what is wrong."""
+
+    file: str
+    line: int
+    service: str
+    keyword: str
+    what: str
+
+    def __str__(self) -> str:
+        where = [f"{self.file}:{self.line}"]
+        if self.service:
+            where.append(f"service {self.service!r}")
+        if self.keyword:
+            where.append(self.keyword)
+        return ": ".join([*where, self.what])
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """``; did you mean "x"?`` for the nearest of *known*, or nothing."""
+    if word in _SEED_WORDS:
+        return f"; it is called {_SEED_WORDS[word]} here"
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'; did you mean "{near[0]}"?' if near else ""

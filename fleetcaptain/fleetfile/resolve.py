@@ -1,0 +1,130 @@
+"""From what a Fleetfile says to what it means, with every mistake noted on the way. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from fleetcaptain.fleetfile.keywords import PARSERS
+from fleetcaptain.fleetfile.problem import Mistake, Problem, did_you_mean
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
+from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
+
+__all__ = ["Lines", "Notes", "resolve"]
+
+# The line of a keyword in a call that begins in a given line; from the source, which the words themselves cannot see.
+Lines = Mapping[int, Mapping[str, int]]
+
+_APP = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_GENERATION = re.compile(r".*-[0-9a-f]{7}")
+_OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
+
+
+@dataclass
+class Notes:
+    """Where mistakes are noted. *shown* is the file as it is to be called in the report."""
+
+    shown: str
+    lines: Lines
+    problems: list[Problem]
+
+    def note(self, place: Place, service: str, keyword: str, what: str) -> None:
+        """Note one mistake at the line of its keyword, or at the word's own."""
+        line = self.lines.get(place.line, {}).get(keyword, place.line)
+        self.problems.append(Problem(self.shown, line, service, keyword, what))
+
+
+def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> App:
+    """The app that *fleetfile* means. It is whole only when nothing was noted."""
+    place = fleetfile.place
+    app, image = fleetfile.said["app"], fleetfile.said["image"]
+    for word in fleetfile.unknown:
+        notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
+    if not isinstance(app, str) or not _APP.fullmatch(app):
+        notes.note(place, "", "app", f"{app!r} is no name: lower case letters, digits and -, at most 40")
+    if image is not None and (not isinstance(image, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", image)):
+        notes.note(
+            place, "", "image", f"{image!r} is no name to push to, such as hackuman/behavioral: no tag, no registry"
+        )
+    services = fleetfile.said["services"]
+    if not isinstance(services, list | tuple) or not services:
+        notes.note(place, "", "services", "a list of Service(...) is wanted, with one at least")
+        services = ()
+    specs = []
+    for service in services:
+        if not isinstance(service, Service):
+            notes.note(place, "", "services", f"Service(...) is wanted, not {service!r}")
+            continue
+        specs.append(_service(service, image, notes))
+        _files(specs[-1], service.place, root, notes, exists)
+    return App(str(app), tuple(specs), root, image)
+
+
+def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
+    name = service.name if isinstance(service.name, str) else str(service.name)
+    if not _NAME.fullmatch(name):
+        notes.note(
+            service.place, name, "", "a name has lower case letters, digits, _ and -, at most 60, a letter first"
+        )
+    if _GENERATION.fullmatch(name):
+        notes.note(service.place, name, "", "the name ends like a blue/green generation's (- and 7 hex digits)")
+    for word in service.unknown:
+        what = "not supported yet" if word == "scale" else f"no such keyword{did_you_mean(word, PARSERS)}"
+        notes.note(service.place, name, word, what)
+    values: dict[str, Any] = {}
+    for word, parse in PARSERS.items():
+        try:
+            values[word] = parse(service.said[word])
+        except Mistake as mistake:
+            notes.note(service.place, name, word, str(mistake))
+    if values.get("image") is None:
+        values["image"] = Build()
+        if app_image is None and values.get("start") is None and "image" in values:
+            notes.note(service.place, name, "image", "it has none, and the Fleetfile has no image= for its services")
+    _rollout(values, service, name, notes)
+    known = {field.name for field in fields(ServiceSpec)}
+    kept = {word: value for word, value in values.items() if word in known}
+    return ServiceSpec(name=name, **{**kept, "description": kept.get("description") or name})
+
+
+def _rollout(values: dict[str, Any], service: Service, name: str, notes: Notes) -> None:
+    """``instances=True`` is one instance, replaced blue/green."""
+    instances, rollout = values.get("instances", 1), values.get("rollout")
+    if instances is True:
+        if isinstance(rollout, Rolling):
+            notes.note(service.place, name, "rollout", "instances=True means BlueGreen(...), not Rolling(...)")
+        values["instances"] = 1
+        rollout = rollout or BlueGreen()
+    values["rollout"] = rollout or Rolling()
+    fixed = [port for port in values.get("ports", ()) if isinstance(port, Port) and port.host and not port.host_last]
+    if isinstance(values["rollout"], BlueGreen) and fixed:
+        advice = f'leave the host\'s port out ("{fixed[0].container}"), or give a range'
+        notes.note(service.place, name, "ports", _OVERLAP + advice)
+    hosts = [(port.address, port.host, port.protocol) for port in fixed]
+    if len(set(hosts)) < len(hosts):
+        notes.note(service.place, name, "ports", "one port of the machine is given twice")
+    if values.get("global_unit"):
+        if values["instances"] != 1 or isinstance(values["rollout"], BlueGreen):
+            notes.note(
+                service.place, name, "global_unit", "a unit on every machine has no instances= and no BlueGreen()"
+            )
+        for word in ("machine_of", "machine_id"):
+            if values.get(word):
+                notes.note(
+                    service.place, name, word, "a unit on every machine cannot be bound to one (fleet refuses it)"
+                )
+    if values.get("machine_id"):
+        for word in ("machine_of", "conflicts"):
+            if values.get(word):
+                notes.note(service.place, name, word, "fleet refuses it together with machine_id")
+
+
+def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
+    if isinstance(spec.image, Build) and spec.start is None:
+        dockerfile = root / spec.image.context / spec.image.dockerfile
+        if not exists(dockerfile):
+            notes.note(place, spec.name, "image", f"there is no {dockerfile} to build it from")

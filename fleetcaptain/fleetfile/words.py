@@ -1,0 +1,105 @@
+"""The words of a Fleetfile. They only note what was said, and where: a mistake is found when all has been said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleetcaptain.fleetfile.values import Build, Ready, Rollout
+
+__all__ = ["Fleetfile", "Place", "Service", "heard"]
+
+Lines = str | Sequence[str]
+Options = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+# The Fleetfiles made while a file is loaded; None outside of a load.
+heard: ContextVar[list[Fleetfile] | None] = ContextVar("heard", default=None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a word was said."""
+
+    file: str = ""
+    line: int = 0
+
+
+def _here() -> Place:
+    """Where the word's constructor was called."""
+    frame = sys._getframe(2)
+    return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+@dataclass(init=False)
+class Service:
+    """One service of the app. docs/fleetfile.md has every keyword with its meaning."""
+
+    name: str
+    said: dict[str, Any] = field(repr=False)
+    unknown: dict[str, Any] = field(repr=False)
+    place: Place = field(repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        image: str | Build | None = None,
+        command: str | None = None,
+        ports: Sequence[str | int] = (),
+        volumes: Sequence[str] = (),
+        env: Mapping[str, str | int | bool] | None = None,
+        docker_args: Sequence[str] = (),
+        instances: int | bool = 1,
+        start: Lines | None = None,
+        before_start: Lines | None = None,
+        after_start: Lines | None = None,
+        before_stop: Lines | None = None,
+        stop: Lines | None = None,
+        after_stop: Lines | None = None,
+        reload: Lines | None = None,
+        ready: Ready | None = None,
+        restart_sec: int = 5,
+        stop_sec: int = 10,
+        start_sec: int = 300,
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        machine_id: str | None = None,
+        machine_of: Lines = (),
+        machine_metadata: Lines | Mapping[str, str] = (),
+        conflicts: Sequence[str] = (),
+        global_unit: bool = False,
+        unit: Options = (),
+        service: Options = (),
+        x_fleet: Options = (),
+        rollout: Rollout | None = None,
+        versions: Sequence[str] = (),
+        **unknown: Any,
+    ) -> None:
+        said = dict(locals())
+        self.name = name
+        self.unknown = unknown
+        self.place = _here()
+        self.said = {word: value for word, value in said.items() if word not in ("self", "name", "unknown")}
+
+
+@dataclass(init=False)
+class Fleetfile:
+    """The app: its name, the image that is built from the Dockerfile beside the Fleetfile, and its services."""
+
+    said: dict[str, Any] = field(repr=False)
+    unknown: dict[str, Any] = field(repr=False)
+    place: Place = field(repr=False)
+
+    def __init__(
+        self, *, app: str = "", image: str | None = None, services: Sequence[Service] = (), **unknown: Any
+    ) -> None:
+        self.said = {"app": app, "image": image, "services": services}
+        self.unknown = unknown
+        self.place = _here()
+        made = heard.get()
+        if made is not None:
+            made.append(self)
