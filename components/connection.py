@@ -86,4 +86,4 @@ def _cluster(connection: Mapping[str, Any], app: str) -> Cluster:
         except ClusterUnreachable:
             return None
 
-    return Cluster(app, FleetClient(Transport(tunnel.fleet_url)), EtcdStore(tunnel.etcd_url), run)
+    return Cluster(app, FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)), EtcdStore(tunnel.etcd_url), run)

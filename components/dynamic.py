@@ -33,7 +33,7 @@ _cancel = threading.Event()
 _pickles: dict[type, str] = {}
 
 
-class PartialFailure(Exception):  # noqa: N818  it is not only an error: it carries what was made
+class PartialFailure(Exception):
     """An operation that failed half-way: the resource is kept in state with *outs*, and the next ``up`` updates it."""
 
     def __init__(self, id_: str, outs: Mapping[str, Any], reason: str) -> None:

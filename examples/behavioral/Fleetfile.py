@@ -28,6 +28,13 @@ fleet = Fleetfile(
             instances=2,
         ),
         # One instance, replaced blue/green: the new one starts beside the old one, so the host's port must be free.
-        Service("redis", description="Visits, queues and results", image=Build("redis"), instances=True, ports=[6379], ready=Tcp()),
+        Service(
+            "redis",
+            description="Visits, queues and results",
+            image=Build("redis"),
+            instances=True,
+            ports=[6379],
+            ready=Tcp(),
+        ),
     ],
 )

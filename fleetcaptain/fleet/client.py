@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fleetcaptain.errors import FleetApiError
-from fleetcaptain.fleet.transport import Transport
+from fleetcaptain.fleet.transport import Answer, Transport
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
 from fleetcaptain.units.refuse import refuse
 from fleetcaptain.units.text import parse
@@ -25,8 +25,7 @@ class FleetClient:
 
     def version(self) -> str:
         """The version in the ``Server`` header: ``fleetd/1.0.0`` gives ``1.0.0``."""
-        response = self._transport.call("GET", "/machines")
-        return response.headers.get("Server", "").partition("/")[2] if response is not None else ""
+        return self._get("/machines").server.partition("/")[2]
 
     def units(self) -> tuple[FleetUnit, ...]:
         """Every unit of the cluster, whoever put it there."""
@@ -34,8 +33,8 @@ class FleetClient:
 
     def unit(self, name: str) -> FleetUnit | None:
         """The unit *name*, or None when there is none."""
-        response = self._transport.call("GET", _path(name))
-        return FleetUnit.of(response.json()) if response is not None else None
+        answer = self._transport.call("GET", _path(name))
+        return FleetUnit.of(answer.data) if answer is not None else None
 
     def states(self) -> tuple[UnitState, ...]:
         """What systemd says, one entry per unit and machine. Absence means unknown, not down.
@@ -55,37 +54,59 @@ class FleetClient:
         """
         refuse(name, text)
         options = [{"section": option.section, "name": option.name, "value": option.value} for option in parse(text)]
-        # Without a desired state fleet would stop a unit whose text is replaced.
-        body = {"name": name, "desiredState": str(desired), "options": options}
-        self._transport.call("PUT", _path(name), body=body)
+        self._put(name, desired, {"options": options})
 
     def set_desired(self, name: str, desired: DesiredState) -> None:
-        """Ask for *desired* of a unit that exists; the same again is a nudge. Raises FleetApiError if it does not."""
-        self._transport.call("PUT", _path(name), body={"name": name, "desiredState": str(desired)})
+        """Ask for *desired* of a unit that exists; the same again is a nudge. Raises FleetApiError if it does not.
+
+        The text is left out on purpose: a unit that another put meanwhile would get its old text back, or come back.
+        """
+        self._put(name, desired, {})
 
     def delete(self, name: str) -> bool:
-        """Make fleet forget unit *name*; whether there was one. The machine unloads it some seconds later."""
+        """Make fleet forget unit *name*; whether there was one. The machine unloads it some seconds later.
+
+        False also when the first try did delete it, but its answer was lost.
+        """
         return self._transport.call("DELETE", _path(name)) is not None
+
+    def _put(self, name: str, desired: DesiredState, more: Mapping[str, Any]) -> None:
+        # Without a desired state fleet stops a unit whose text is replaced; with a word that it does not know the unit
+        # can never be read again.
+        body = {"name": name, "desiredState": DesiredState(desired).value, **more}
+        if self._transport.call("PUT", _path(name), body=body) is None:
+            raise _no_fleet(f"PUT {_path(name)}")
 
     def _list(
         self, path: str, key: str, make: Callable[[Mapping[str, Any]], _T], identity: Callable[[_T], object]
     ) -> tuple[_T, ...]:
-        """All pages. The list may change between pages, which can show an entry twice."""
+        """All pages. They are no snapshot: when the list changes in between, an entry may come twice, or be missing."""
         found = {identity(entry): entry for entry in map(make, self._pages(path, key))}
         return tuple(found.values())
 
     def _pages(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
         token = ""
         while True:
-            response = self._transport.call("GET", path, params={"nextPageToken": token} if token else None)
-            if response is None:
-                raise FleetApiError(f"there is no fleet API at {path}: is this the address of a fleet cluster?", 404)
-            page = response.json()
+            page = self._get(path, {"nextPageToken": token} if token else None).data
             yield from page.get(key) or ()
             token = page.get("nextPageToken", "")
             if not token:
                 return
 
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        answer = self._transport.call("GET", path, params=params)
+        if answer is None:
+            raise _no_fleet(f"GET {path}")
+        return answer
+
 
 def _path(name: str) -> str:
     return f"/units/{quote(name, safe='@:._-')}"
+
+
+def _no_fleet(what: str) -> FleetApiError:
+    return FleetApiError(
+        f"what answers {what} knows no such path, so it is not fleet. Check the cluster's address, then run the same "
+        "command again.",
+        404,
+    )

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Retry", "pause_before"]
+__all__ = ["DROPPED", "UNAVAILABLE", "Retry", "pause_before_next", "repeatable"]
 
-_DROPPED = 0
-_UNAVAILABLE = 503
-_SERVER_ERROR = 500
+DROPPED = 0
+UNAVAILABLE = 503
+_FAULTS = (DROPPED, 500)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How long to go on: *faults_sec* for dropped connections and errors of the server, *restart_sec* for 503.
+    """When to give up: after *fault_tries* dropped connections and errors 500, or *restart_sec* seconds of 503.
 
-    After a crash fleetd answers 503 until its old key in etcd has expired, which takes 30 s by default.
+    503 has its own measure: after a crash fleetd answers it until its old key in etcd has expired, 30 s by default.
     """
 
-    faults_sec: float = 15
-    restart_sec: float = 60
+    fault_tries: int = 5
+    restart_sec: float = 45
 
 
-def pause_before(attempt: int, status: int, waited: float, retry: Retry) -> float | None:
-    """Seconds to wait before trying again after the *attempt*-th try (from 1) ended with *status* (0: no answer).
+def repeatable(method: str, body: Mapping[str, Any] | None) -> bool:
+    """Whether a call that may have been carried out can be made again with the same outcome.
 
-    None when trying again is of no use, or *waited* seconds are enough.
+    A PUT without a desired state cannot: where it replaced a text, fleet refuses it the second time.
     """
-    if status == _UNAVAILABLE:
-        limit = retry.restart_sec
-    elif status in (_DROPPED, _SERVER_ERROR):
-        limit = retry.faults_sec
-    else:
-        return None
-    pause = float(min(4.0, 0.25 * 2.0**attempt))
-    return pause if waited + pause <= limit else None
+    return method in ("GET", "DELETE") or (method == "PUT" and "desiredState" in (body or {}))
+
+
+def pause_before_next(failures: Sequence[int], retry: Retry) -> float | None:
+    """Seconds to wait before the next try, None for no further try.
+
+    *failures* are the HTTP statuses of all tries so far (`DROPPED`: no answer), the last one included.
+    """
+    last = failures[-1]
+    if last == UNAVAILABLE:
+        pauses = [_pause(number) for number in range(failures.count(UNAVAILABLE))]
+        return pauses[-1] if sum(pauses) <= retry.restart_sec else None
+    if last in _FAULTS:
+        faults = sum(status in _FAULTS for status in failures)
+        return _pause(faults - 1) if faults < retry.fault_tries else None
+    return None
+
+
+def _pause(number: int) -> float:
+    return min(4.0, 0.5 * 2.0**number)

@@ -10,6 +10,7 @@ __all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
 
 _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
+_NOISE = ("Warning:", "**")
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,21 @@ class Endpoint:
 def tunnel_argv(endpoint: Endpoint, host: str, fleet_port: int, etcd_port: int) -> list[str]:
     """Forwards two ports of the loopback to fleet's socket and to etcd, for as long as somebody feeds its input."""
     forwards = [
+        *("-o", "ExitOnForwardFailure=yes"),
         *("-L", f"127.0.0.1:{fleet_port}:{_FLEET_SOCKET}"),
         *("-L", f"127.0.0.1:{etcd_port}:{_ETCD}"),
-        *("-o", "ExitOnForwardFailure=yes"),
     ]
-    return ["ssh", *_options(endpoint), *forwards, host, "cat"]
+    return ["ssh", *_options(endpoint), *forwards, "--", host, "cat"]
 
 
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str]) -> list[str]:
-    """Runs *argv* on *host*."""
-    return ["ssh", *_options(endpoint), host, shlex.join(argv)]
+    """Runs *argv* on *host*; each of its words arrives as it is."""
+    return ["ssh", *_options(endpoint), "--", host, shlex.join(argv)]
 
 
 def last_words(stderr: str) -> str:
     """The line in which ssh says why it gave up."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("Warning:")]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
     return lines[-1] if lines else "ssh ended without a word"
 
 
@@ -50,10 +51,18 @@ def _options(endpoint: Endpoint) -> list[str]:
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
         "StrictHostKeyChecking": "accept-new",
+        # A connection that the user's own settings share would outlive us, and keep our forwards.
+        "ControlMaster": "no",
+        "ControlPath": "none",
     }
     if endpoint.known_hosts:
-        options["UserKnownHostsFile"] = endpoint.known_hosts
+        options["UserKnownHostsFile"] = f'"{_plain(endpoint.known_hosts)}"'
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     if endpoint.key:
-        words += ["-i", endpoint.key, "-o", "IdentitiesOnly=yes"]
-    return words
+        words += ["-i", _plain(endpoint.key), "-o", "IdentitiesOnly=yes"]
+    return ["-T", *words]
+
+
+def _plain(path: str) -> str:
+    """*path* with nothing in it that ssh would replace (ssh_config(5), TOKENS)."""
+    return path.replace("%", "%%")

@@ -22,7 +22,7 @@ _SEED_WORDS = {
 }
 
 
-class Mistake(ValueError):  # noqa: N818  it is noted and listed, not raised to users
+class Mistake(ValueError):
     """What is wrong with one value; the words are those of the report."""
 
 

@@ -22,7 +22,9 @@ def newest(answer):
 
 def find(service, environment=os.environ, sleep=time.sleep):
     """The host and port of *service*. Raises LookupError when it cannot be found for some seconds."""
-    url = f"{environment['FLEETCAPTAIN_ETCD']}/v2/keys/fleetcaptain/{environment['FLEETCAPTAIN_APP']}/services/{service}"
+    url = (
+        f"{environment['FLEETCAPTAIN_ETCD']}/v2/keys/fleetcaptain/{environment['FLEETCAPTAIN_APP']}/services/{service}"
+    )
     problem = "nothing is registered"
     for attempt in range(_TRIES):
         if attempt:
