@@ -1,0 +1,69 @@
+"""The image that machines and examples are built on, pulled, or made by debootstrap where nothing can be pulled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools.debian import install_packages
+from tools.failure import ToolFailed
+from tools.layout import Layout
+from tools.pins import BASE_IMAGE, BASE_SUITE, BY_HAND
+from tools.shell import answer, run
+
+__all__ = ["fetch_base_image", "has_base_image", "unmount_below"]
+
+_PULL_SEC = 180
+
+
+def has_base_image() -> bool:
+    """Whether the engine has the image."""
+    return answer(["docker", "image", "inspect", "--format", "{{.Id}}", BASE_IMAGE])[0]
+
+
+def fetch_base_image(layout: Layout) -> str:
+    """Pull the image, or make it from Debian's packages. Says which. Raises ToolFailed when neither can be done."""
+    if has_base_image():
+        return "the engine has it"
+    log, by_hand = layout.log(BASE_IMAGE), BY_HAND[BASE_IMAGE]
+    log.unlink(missing_ok=True)
+    try:
+        run(["docker", "pull", BASE_IMAGE], log, timeout=_PULL_SEC)
+    except ToolFailed as error:
+        if os.geteuid() != 0:
+            raise ToolFailed(f"{error.what}, and only root may run debootstrap", log=log, by_hand=by_hand) from error
+    else:
+        return "pulled"
+    if _debootstrap() is None:
+        install_packages(["debootstrap"], layout)
+    root = layout.scratch / "base"
+    try:
+        run([_debootstrap() or "debootstrap", "--variant=minbase", BASE_SUITE, str(root)], log, by_hand=by_hand)
+        _import(root, log)
+    finally:
+        unmount_below(root)
+        shutil.rmtree(root, ignore_errors=True)
+    return "made by debootstrap, because it cannot be pulled"
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what an interrupted debootstrap left mounted below *folder*, so that it can be removed."""
+    points = [Path(row.split()[1]) for row in Path("/proc/mounts").read_text().splitlines()]
+    for point in sorted((point for point in points if folder in point.parents), reverse=True):
+        answer(["umount", "--lazy", str(point)])
+
+
+def _debootstrap() -> str | None:
+    return shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
+def _import(root: Path, log: Path) -> None:
+    argv = ["docker", "import", "--change", 'CMD ["bash"]', "-", BASE_IMAGE]
+    with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
+        done = subprocess.run(argv, stdin=tar.stdout, capture_output=True, text=True, check=False)
+    with log.open("a") as output:
+        output.write(done.stdout + done.stderr)
+    if done.returncode != 0 or tar.returncode != 0:
+        raise ToolFailed(f"{BASE_IMAGE} cannot be imported", log=log, by_hand=BY_HAND[BASE_IMAGE])

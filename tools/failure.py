@@ -1,0 +1,34 @@
+"""What a step of the toolchain raises: what is missing, what was said last, where the whole log is, and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["ToolFailed"]
+
+_TAIL_LINES = 15
+
+
+class ToolFailed(Exception):
+    """A step failed. *log*: the file with its whole output; *by_hand*: what a person can do instead."""
+
+    def __init__(self, what: str, *, log: Path | None = None, by_hand: str = "") -> None:
+        self.what, self.log, self.by_hand = what, log, by_hand
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.log is not None:
+            lines.append(f"last lines of {self.log}:")
+            lines += [f"  | {line}" for line in tail(self.log)]
+        if self.by_hand:
+            lines.append(f"by hand: {self.by_hand}")
+        return "\n".join(lines)
+
+
+def tail(log: Path) -> list[str]:
+    """The last lines of *log*; none when it is not there."""
+    try:
+        return log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,40 @@
+"""What a built program came from, as one number: a changed pin, flag or dependency changes it, and so rebuilds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.pins import GoTool, Scripts
+
+__all__ = ["GO_ENV", "build_arguments", "fingerprint", "sources"]
+
+# No C library is linked, so the machines run the same files that were built here; paths stay out of them.
+GO_ENV: Mapping[str, str] = {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+def build_arguments(tool: GoTool, output: Path) -> tuple[str, ...]:
+    """The command line that builds *tool* into *output*."""
+    ldflags = "-s -w" if tool.stamp is None else f"-s -w -X {tool.stamp[0]}={tool.stamp[1]}"
+    tags = ("-tags", ",".join(tool.tags)) if tool.tags else ()
+    return ("go", "build", "-trimpath", "-buildvcs=false", *tags, "-ldflags", ldflags, "-o", str(output), tool.package)
+
+
+def fingerprint(tool: GoTool | Scripts, files: Mapping[str, bytes]) -> str:
+    """The SHA-256, in hex, of the pin, the way it is built and its module's *files* (relative path -> content)."""
+    how = build_arguments(tool, Path("output")) if isinstance(tool, GoTool) else ()
+    facts = {
+        "tool": asdict(tool),
+        "arguments": how,
+        "environment": dict(GO_ENV),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def sources(module: Path) -> dict[str, bytes]:
+    """All files of *module*, by relative path."""
+    return {str(path.relative_to(module)): path.read_bytes() for path in module.rglob("*") if path.is_file()}

@@ -1,0 +1,59 @@
+"""What is on this machine, as values: the only thing that `tools.plan` decides from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Engine", "Found", "Pulumi", "numbers"]
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """The first `pulumi` on PATH that was not built here. *has_host*: its Python host lies beside it."""
+
+    path: str
+    version: str
+    has_host: bool
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the Docker engine said: its *version* when it answers, else the CLI's *error*.
+
+    *elsewhere*: DOCKER_HOST or a context points away from this machine's own socket.
+    """
+
+    version: str = ""
+    error: str = ""
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A machine. Paths are empty when the program is not there; *built* are the tools whose pinned build lies here,
+    *stale* those whose older build does. *ensurepip*: this Python can make virtual environments; *venv*: the project's
+    is there and is what pyproject.toml says."""
+
+    root: bool = False
+    apt: bool = False
+    systemd: bool = False
+    go: str = ""
+    built: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
+    pulumi: Pulumi | None = None
+    docker_build: str = ""
+    buildx: str = ""
+    docker: str = ""
+    dockerd: str = ""
+    engine: Engine = Engine()
+    base_image: bool = False
+    ssh: str = ""
+    ensurepip: bool = True
+    venv: bool = False
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version: ``v3.260.0-alpha.1`` is ``(3, 260, 0)``; ``()`` when there are none."""
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(int(part or 0) for part in match.groups()) if match else ()

@@ -1,0 +1,78 @@
+"""Builds a Go tool, or takes scripts out of a Go module, into ``.tools``. What is interrupted leaves nothing half done."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from tools.failure import ToolFailed
+from tools.fingerprint import GO_ENV, build_arguments, fingerprint, sources
+from tools.layout import Layout, put
+from tools.pins import BY_HAND, GO_TOOLS, PULUMI_SCRIPTS, SCRIPTS, GoTool, Scripts
+from tools.shell import run
+
+__all__ = ["build", "copy_scripts", "present", "remove"]
+
+
+def build(tool: GoTool, layout: Layout) -> None:
+    """Build *tool* under another name and put it in its place whole. Its fingerprint is written last."""
+    log = _fresh_log(layout, tool.name)
+    module, unfinished = layout.modules(tool.module), layout.scratch / tool.name
+    run(build_arguments(tool, unfinished), log, cwd=module, env=GO_ENV, by_hand=BY_HAND.get(tool.name, ""))
+    target = layout.installed(tool.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.replace(target)
+    _sign(tool, layout)
+
+
+def copy_scripts(layout: Layout) -> None:
+    """Copy Pulumi's scripts out of the module that ``go.sum`` pins. Go's module cache drops their run bits."""
+    log = _fresh_log(layout, SCRIPTS.name)
+    argv = ["go", "mod", "download", "-json", SCRIPTS.source]
+    run(argv, log, cwd=layout.modules(SCRIPTS.module), env=GO_ENV, by_hand=BY_HAND[SCRIPTS.name])
+    said = log.read_text()
+    try:
+        folder = Path(json.loads(said[said.index("{\n") :])["Dir"])
+        contents = [(folder / path).read_bytes() for path in SCRIPTS.paths]
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        what = f"{SCRIPTS.source} does not hold {' and '.join(SCRIPTS.paths)}: {error}"
+        raise ToolFailed(what, log=log, by_hand=BY_HAND[SCRIPTS.name]) from error
+    for path, content in zip(SCRIPTS.paths, contents, strict=True):
+        put(layout.bin / os.path.basename(path), content, mode=0o755)
+    _sign(SCRIPTS, layout)
+
+
+def present(layout: Layout) -> dict[str, bool]:
+    """The tools that lie in ``.tools``, and whether each is what the pins say now."""
+    known = {}
+    for tool in (*GO_TOOLS, SCRIPTS):
+        files = [layout.bin / name for name in PULUMI_SCRIPTS] if tool is SCRIPTS else [layout.installed(tool.name)]
+        if all(os.access(path, os.X_OK) for path in files):
+            signature = layout.fingerprints / tool.name
+            known[tool.name] = signature.exists() and signature.read_text() == _fingerprint(tool, layout)
+    return known
+
+
+def remove(names: tuple[str, ...], layout: Layout) -> None:
+    """Take the tools *names* away; those that are not there already are."""
+    for name in names:
+        (layout.fingerprints / name).unlink(missing_ok=True)
+        layout.installed(name).unlink(missing_ok=True)
+    if SCRIPTS.name in names:
+        for script in PULUMI_SCRIPTS:
+            (layout.bin / script).unlink(missing_ok=True)
+
+
+def _fingerprint(tool: GoTool | Scripts, layout: Layout) -> str:
+    return fingerprint(tool, sources(layout.modules(tool.module)))
+
+
+def _sign(tool: GoTool | Scripts, layout: Layout) -> None:
+    put(layout.fingerprints / tool.name, _fingerprint(tool, layout).encode())
+
+
+def _fresh_log(layout: Layout, name: str) -> Path:
+    log = layout.log(name)
+    log.unlink(missing_ok=True)
+    return log

@@ -1,0 +1,98 @@
+"""Where things lie in the project."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Layout", "put"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths under the project's folder *root*."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        """All that the toolchain makes; git ignores it."""
+        return self.root / ".tools"
+
+    @property
+    def bin(self) -> Path:
+        """The built programs, one folder for PATH."""
+        return self.home / "bin"
+
+    @property
+    def fingerprints(self) -> Path:
+        """Beside each program, what it was built from: a file of its name."""
+        return self.home / "fingerprints"
+
+    @property
+    def logs(self) -> Path:
+        """The output of each step, a file of its name."""
+        return self.home / "log"
+
+    @property
+    def scratch(self) -> Path:
+        """Unfinished things; emptied when a run begins."""
+        return self.home / "tmp"
+
+    @property
+    def run(self) -> Path:
+        """The log and process id of the engine that was started here."""
+        return self.home / "run"
+
+    @property
+    def docker_config(self) -> Path:
+        """The folder in which the Docker CLI finds the built buildx; see `tools.plugins`."""
+        return self.home / "docker"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """Pulumi's own folder, for people who have none."""
+        return self.home / "pulumi-home"
+
+    @property
+    def venv(self) -> Path:
+        """The project's virtual environment."""
+        return self.root / ".venv"
+
+    @property
+    def stacks(self) -> Path:
+        """What stacks keep on this computer, a folder each, and Pulumi's state."""
+        return self.root / ".fleetcaptain"
+
+    @property
+    def state(self) -> Path:
+        """Pulumi's state."""
+        return self.stacks / "pulumi"
+
+    def modules(self, module: str) -> Path:
+        """The Go module *module* of ``tools/go``."""
+        return self.root / "tools" / "go" / module
+
+    def installed(self, tool: str) -> Path:
+        """Where the program *tool* lies; a Docker plugin where Docker looks for plugins."""
+        return (self.docker_config / "cli-plugins" if tool == "docker-buildx" else self.bin) / tool
+
+    def log(self, step: str) -> Path:
+        """The log of *step*."""
+        return self.logs / (step.strip(".").replace(" ", "-").replace(":", "-") + ".log")
+
+
+def put(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write *path* whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,138 @@
+"""Every version that the toolchain pins, and how each tool is built. The only place to change one.
+
+A tool's dependencies are pinned by ``go.mod`` and ``go.sum`` of its folder in ``tools/go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = [
+    "BASE_IMAGE",
+    "BASE_SUITE",
+    "BUILDX",
+    "BY_HAND",
+    "DOCKER_BUILD",
+    "ENGINE_AT_LEAST",
+    "GO_TOOLS",
+    "MACHINE_TOOLS",
+    "PULUMI_AT_LEAST",
+    "PULUMI_SCRIPTS",
+    "PULUMI_SET",
+    "SCRIPTS",
+    "GoTool",
+    "Scripts",
+]
+
+
+@dataclass(frozen=True)
+class GoTool:
+    """A program built with ``go build`` in the folder *module* of ``tools/go``.
+
+    *stamp*: the variable that carries the version, and its value; without it `pulumi version` says nothing.
+    """
+
+    name: str
+    version: str
+    module: str
+    package: str
+    stamp: tuple[str, str] | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """Scripts that lie in a Go module's zip: *module* is the folder of ``tools/go`` that pins it, *source* the module,
+    *paths* the scripts in it."""
+
+    name: str
+    version: str
+    module: str
+    source: str
+    paths: tuple[str, ...]
+
+
+_PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+
+PULUMI = GoTool(
+    name="pulumi",
+    version="3.259.0",
+    module="pulumi",
+    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    stamp=(_PULUMI_VERSION, "v3.259.0"),
+    tags=("osusergo",),
+)
+# The present host's module has no tags, so it cannot be had by version. 3.78.0 is the last release of the SDK's module
+# that still holds the host, and it runs today's CLI and SDK. It ignores `virtualenv` of Pulumi.yaml: hence our PATH.
+PYTHON_HOST = GoTool(
+    name="pulumi-language-python",
+    version="3.78.0",
+    module="language-python",
+    package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+    stamp=(_PULUMI_VERSION, "v3.78.0"),
+)
+SCRIPTS = Scripts(
+    name="pulumi-python-scripts",
+    version="3.259.0",
+    module="pulumi",
+    source="github.com/pulumi/pulumi/sdk/v3",
+    paths=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"),
+)
+PULUMI_SCRIPTS = tuple(path.rpartition("/")[2] for path in SCRIPTS.paths)
+DOCKER_BUILD = GoTool(
+    name="pulumi-resource-docker-build",
+    version="0.0.22",  # that of pulumi-docker-build in pyproject.toml
+    module="docker-build",
+    package="github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build",
+    stamp=("github.com/pulumi/pulumi-docker-build/provider.Version", "0.0.22"),
+)
+BUILDX = GoTool(
+    name="docker-buildx",
+    version="0.35.0",
+    module="buildx",
+    package="github.com/docker/buildx/cmd/buildx",
+    stamp=("github.com/docker/buildx/version.Version", "v0.35.0"),
+)
+_FLEET_VERSION = ("github.com/coreos/fleet/version.Version", "1.0.0")
+FLEETD = GoTool("fleetd", "1.0.0", "fleet", "github.com/coreos/fleet", _FLEET_VERSION)
+FLEETCTL = GoTool("fleetctl", "1.0.0", "fleet", "github.com/coreos/fleet/fleetctl", _FLEET_VERSION)
+# fleet speaks only etcd's v2 API, and 3.5 is the last line that has it.
+ETCD = GoTool("etcd", "3.5.33", "etcd", "go.etcd.io/etcd/server/v3")
+IGNITION_VALIDATE = GoTool(
+    name="ignition-validate",
+    version="2.24.0",
+    module="ignition-validate",
+    package="github.com/coreos/ignition/v2/validate",
+    stamp=("github.com/coreos/ignition/v2/internal/version.Raw", "v2.24.0"),
+)
+
+PULUMI_SET = (PULUMI, PYTHON_HOST)
+"""With `SCRIPTS`, the programs that must lie in one folder."""
+
+MACHINE_TOOLS = (ETCD, FLEETD, FLEETCTL, IGNITION_VALIDATE)
+"""Built always: no distribution ships these versions, and the machines get these very files."""
+
+GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS)
+
+PULUMI_AT_LEAST = (3, 258, 0)  # as `requiredPulumiVersion` of Pulumi.yaml
+ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host
+
+BASE_SUITE = "bookworm"
+BASE_IMAGE = f"debian:{BASE_SUITE}"
+
+BY_HAND: Mapping[str, str] = {
+    "go": "install Go 1.26 or newer from https://go.dev/dl/ and put its bin folder on PATH",
+    "pulumi": "install Pulumi with its Python host: https://www.pulumi.com/docs/iac/download-install/",
+    "pulumi-language-python": "it comes with Pulumi: https://www.pulumi.com/docs/iac/download-install/",
+    "pulumi-python-scripts": "they come with Pulumi: https://www.pulumi.com/docs/iac/download-install/",
+    "pulumi-resource-docker-build": f"run `pulumi plugin install resource docker-build {DOCKER_BUILD.version}`",
+    "docker-buildx": "install Docker's buildx plugin: https://github.com/docker/buildx#installing",
+    "docker": "install Docker Engine and its CLI: https://docs.docker.com/engine/install/",
+    "debian packages": "as root: apt-get update && apt-get install docker.io openssh-client python3-venv",
+    "ssh": "install OpenSSH's client (`openssh-client` on Debian)",
+    "python3-venv": "install Python's venv module (`python3-venv` on Debian)",
+    ".venv": 'python3 -m venv .venv && .venv/bin/pip install -e ".[dev]"',
+    BASE_IMAGE: f"load it into the engine from a machine that has it: docker save {BASE_IMAGE} | ssh … docker load",
+}
+"""Tool -> how a person gets it without this program."""

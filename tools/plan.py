@@ -1,0 +1,176 @@
+"""Decides, from what is found on a machine, what to use, build, install and start. Pure.
+
+A tool built here from the present pins is kept. Otherwise a suitable one of the machine is used, and what was built here
+from older pins goes away, so that it does not stand before it on PATH. Otherwise it is built or installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tools.found import Found, numbers
+from tools.pins import (
+    BASE_IMAGE,
+    BUILDX,
+    BY_HAND,
+    DOCKER_BUILD,
+    ENGINE_AT_LEAST,
+    MACHINE_TOOLS,
+    PULUMI_AT_LEAST,
+    PULUMI_SET,
+    SCRIPTS,
+    GoTool,
+)
+
+__all__ = ["DEBIAN", "ENGINE", "PYTHON", "Step", "Verb", "dotted", "plan"]
+
+DEBIAN, ENGINE, PYTHON = "debian packages", "docker engine", ".venv"
+_VENV = "python3-venv"
+
+
+class Verb(StrEnum):
+    """What happens to a tool. LACK: nothing can be done here, and a person has to."""
+
+    USE = "use"
+    BUILD = "build"
+    INSTALL = "install"
+    START = "start"
+    FETCH = "fetch"
+    REMOVE = "remove"
+    LACK = "lack"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: *verb*, the tool's *name* and *version*, and *why*. It runs when the steps *after* are done.
+
+    *packages*: the Debian packages of an apt step. *by_hand*: the way out when it cannot be done.
+    """
+
+    verb: Verb
+    name: str
+    version: str = ""
+    why: str = ""
+    after: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    by_hand: str = ""
+
+
+def plan(found: Found) -> tuple[Step, ...]:
+    """The steps that make *found* a machine on which everything runs; the long ones come first."""
+    steps = [*_debian(found), *_pulumi(found), *_buildx(found), *_docker_build(found)]
+    steps += [_build(tool, "the machines run this very file") for tool in MACHINE_TOOLS if tool.name not in found.built]
+    steps += [*_python(found), *_engine(found), *_base_image(found)]
+    steps = [*_go(found, steps), *steps]
+    known = {step.name for step in steps}
+    return tuple(replace(step, after=tuple(name for name in step.after if name in known)) for step in steps)
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, version))
+
+
+def _build(tool: GoTool, why: str) -> Step:
+    return Step(Verb.BUILD, tool.name, tool.version, why, after=("go",), by_hand=BY_HAND.get(tool.name, ""))
+
+
+def _go(found: Found, steps: list[Step]) -> list[Step]:
+    needing = [step.name for step in steps if "go" in step.after]
+    if found.go or not needing:
+        return []
+    return [Step(Verb.LACK, "go", why=f"not on PATH; it builds {', '.join(needing)}", by_hand=BY_HAND["go"])]
+
+
+def _unsuitable(found: Found) -> str:
+    """Why the machine's own Pulumi cannot be used; empty when it can."""
+    if found.pulumi is None:
+        return "not on PATH; no download needed"
+    if numbers(found.pulumi.version) < PULUMI_AT_LEAST:
+        return f"{found.pulumi.path} is {found.pulumi.version or 'of no version'}, older than {dotted(PULUMI_AT_LEAST)}"
+    return "" if found.pulumi.has_host else f"no pulumi-language-python lies beside {found.pulumi.path}"
+
+
+def _pulumi(found: Found) -> list[Step]:
+    ours = {tool.name for tool in (*PULUMI_SET, SCRIPTS)}
+    why = _unsuitable(found)
+    if not why and not ours & found.built and found.pulumi is not None:
+        removed = Step(Verb.REMOVE, "pulumi built here", why="older than the pins, and this machine has its own")
+        own = Step(Verb.USE, "pulumi", found.pulumi.version, f"with its Python host, {found.pulumi.path}")
+        return [own, removed] if ours & found.stale else [own]
+    why = why or "the other programs of the set were built here"
+    steps = [_build(tool, why) for tool in PULUMI_SET if tool.name not in found.built]
+    if SCRIPTS.name not in found.built:
+        by_hand = BY_HAND[SCRIPTS.name]
+        steps.append(Step(Verb.INSTALL, SCRIPTS.name, SCRIPTS.version, why, after=("go",), by_hand=by_hand))
+    return steps
+
+
+def _docker_build(found: Found) -> list[Step]:
+    name, version = DOCKER_BUILD.name, DOCKER_BUILD.version
+    if name in found.built:
+        return []
+    if found.docker_build:
+        return [Step(Verb.USE, name, "", found.docker_build)]
+    if _unsuitable(found) or "pulumi" in found.built:
+        return [_build(DOCKER_BUILD, "neither on PATH nor among Pulumi's plugins")]
+    return [Step(Verb.INSTALL, name, version, "Pulumi's own download, else built", by_hand=BY_HAND[name])]
+
+
+def _buildx(found: Found) -> list[Step]:
+    if BUILDX.name in found.built:
+        return []
+    if found.buildx:
+        return [Step(Verb.USE, BUILDX.name, found.buildx, "the Docker CLI has it")]
+    return [_build(BUILDX, "the Docker CLI has no such plugin")]
+
+
+def _debian(found: Found) -> list[Step]:
+    """One apt step for all that is missing, or what a person has to install where apt cannot be used."""
+    engine = found.engine.version or found.engine.elsewhere
+    wanted = {
+        "docker": ("docker.io", not found.docker or not (engine or found.dockerd)),
+        "ssh": ("openssh-client", not found.ssh),
+        _VENV: (_VENV, not found.venv and not found.ensurepip),
+    }
+    missing = {name: package for name, (package, needed) in wanted.items() if needed}
+    if not missing:
+        return []
+    if found.apt and found.root:
+        packages = tuple(missing.values())
+        return [Step(Verb.INSTALL, DEBIAN, " ".join(packages), "not here", packages=packages, by_hand=BY_HAND[DEBIAN])]
+    why = "not here, and only root may install it" if found.apt else "not here, and there is no apt-get to install it"
+    return [Step(Verb.LACK, name, why=why, by_hand=BY_HAND[name]) for name in missing]
+
+
+def _python(found: Found) -> list[Step]:
+    if found.venv:
+        return []
+    why, after = "not there, or older than pyproject.toml", () if found.ensurepip else (DEBIAN, _VENV)
+    return [Step(Verb.INSTALL, PYTHON, "", why, after=after, by_hand=BY_HAND[PYTHON])]
+
+
+def _engine(found: Found) -> list[Step]:
+    engine = found.engine
+    if engine.version and numbers(engine.version) < ENGINE_AT_LEAST:
+        why = f"{engine.version} answers, older than {dotted(ENGINE_AT_LEAST)}"
+        return [Step(Verb.LACK, ENGINE, why=why, by_hand=BY_HAND["docker"])]
+    if engine.version:
+        return [Step(Verb.USE, ENGINE, engine.version, "it answers")]
+    if found.docker and engine.elsewhere:
+        return [Step(Verb.LACK, ENGINE, why=f"it does not answer: {engine.error}", by_hand="see DOCKER_HOST")]
+    if "permission denied" in engine.error:
+        by_hand = "add yourself to the group docker: sudo usermod -aG docker $USER, and log in again"
+        return [Step(Verb.LACK, ENGINE, why="you may not speak to it", by_hand=by_hand)]
+    if found.dockerd and found.systemd:
+        return [Step(Verb.LACK, ENGINE, why="it does not run", by_hand="sudo systemctl start docker")]
+    if found.dockerd and not found.root:
+        return [Step(Verb.LACK, ENGINE, why="it does not run, and only root may start it", by_hand="sudo dockerd")]
+    return [Step(Verb.START, ENGINE, "", "none answers", after=(DEBIAN, "docker"), by_hand=BY_HAND["docker"])]
+
+
+def _base_image(found: Found) -> list[Step]:
+    if found.base_image:
+        return []
+    return [Step(Verb.FETCH, BASE_IMAGE, "", "not in the engine", after=(ENGINE,), by_hand=BY_HAND[BASE_IMAGE])]

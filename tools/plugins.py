@@ -1,0 +1,74 @@
+"""Where Docker and Pulumi look for their plugins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.failure import ToolFailed
+from tools.gobuild import build
+from tools.layout import Layout
+from tools.pins import DOCKER_BUILD
+from tools.shell import run
+
+__all__ = ["find_docker_build", "install_docker_build", "mirror_docker_config", "pulumi_home", "users_docker_config"]
+
+_DOWNLOAD_SEC = 120
+
+
+def users_docker_config(environ: Mapping[str, str], layout: Layout) -> Path:
+    """The Docker CLI's folder as it is without us."""
+    named = environ.get("DOCKER_CONFIG", "")
+    return Path(named) if named and Path(named) != layout.docker_config else Path.home() / ".docker"
+
+
+def mirror_docker_config(own: Path, layout: Layout) -> None:
+    """Make ``.tools/docker`` the folder *own* plus the built buildx.
+
+    The CLI looks for a person's plugins in its own folder only, and nothing outside of the project is to be written.
+    So this folder stands for it (DOCKER_CONFIG) and links to all that is in it: logins, contexts, plugins.
+    """
+    _link(own, layout.docker_config, besides="cli-plugins")
+    _link(own / "cli-plugins", layout.docker_config / "cli-plugins", besides="docker-buildx")
+
+
+def _link(own: Path, mirror: Path, besides: str) -> None:
+    mirror.mkdir(parents=True, exist_ok=True)
+    wanted = {path.name for path in own.iterdir() if path.name != besides} if own.is_dir() else set()
+    for link in mirror.iterdir():
+        if link.is_symlink() and (link.name not in wanted or link.readlink() != own / link.name):
+            link.unlink()
+    for name in wanted:
+        if not os.path.lexists(mirror / name):
+            (mirror / name).symlink_to(own / name)
+
+
+def pulumi_home(environ: Mapping[str, str], layout: Layout) -> Path:
+    """Pulumi's own folder: the person's when they have one, else one in the project."""
+    named = environ.get("PULUMI_HOME", "")
+    theirs = Path(named) if named else Path.home() / ".pulumi"
+    return theirs if named or theirs.is_dir() else layout.pulumi_home
+
+
+def find_docker_build(environ: Mapping[str, str], layout: Layout, path: str) -> str:
+    """The docker-build plugin on *path* or among Pulumi's plugins; empty when it is in neither."""
+    on_path = shutil.which(DOCKER_BUILD.name, path=path)
+    plugin = f"resource-docker-build-v{DOCKER_BUILD.version}"
+    downloaded = pulumi_home(environ, layout) / "plugins" / plugin / DOCKER_BUILD.name
+    return on_path or (str(downloaded) if downloaded.exists() else "")
+
+
+def install_docker_build(layout: Layout, environ: Mapping[str, str]) -> str:
+    """Have Pulumi download the plugin, and build it where that cannot be done. Says which."""
+    log = layout.log("pulumi plugin install")
+    log.unlink(missing_ok=True)
+    env = {"PULUMI_HOME": str(pulumi_home(environ, layout))}
+    argv = ("pulumi", "plugin", "install", "resource", "docker-build", DOCKER_BUILD.version)
+    try:
+        run(argv, log, env=env, timeout=_DOWNLOAD_SEC)
+    except ToolFailed:
+        build(DOCKER_BUILD, layout)
+        return "built, because Pulumi could not download it"
+    return "downloaded by Pulumi"

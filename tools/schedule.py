@@ -1,0 +1,82 @@
+"""Runs steps side by side: builds a few at a time, all else as soon as what it needs is done. Every failure is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tools.failure import ToolFailed
+from tools.plan import Step, Verb
+from tools.shell import stop_all
+
+__all__ = ["Outcome", "carry_out", "line"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How *step* ended after *seconds*: *said* is what it found out on the way, *error* why it failed (empty: done)."""
+
+    step: Step
+    seconds: float
+    said: str = ""
+    error: str = ""
+
+
+def line(outcome: Outcome) -> str:
+    """An outcome in one line: what, why, how long; an error's own lines follow, indented."""
+    step = outcome.step
+    verb = "failed" if outcome.error else str(step.verb)
+    what = f"{verb:<8}{step.name} {step.version}".rstrip() + f" ({outcome.said or step.why})"
+    if step.verb not in (Verb.USE, Verb.LACK):
+        what += f"  {outcome.seconds:.0f} s" if outcome.seconds >= 10 else f"  {outcome.seconds:.1f} s"
+    return "\n".join([what, *(f"        {text}" for text in outcome.error.splitlines())])
+
+
+def carry_out(
+    steps: Sequence[Step],
+    work: Callable[[Step], str],
+    *,
+    parallel: int,
+    report: Callable[[str], None] = print,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Outcome, ...]:
+    """Do *work* for each step, *parallel* builds at a time and in their order; each outcome is given to *report*.
+
+    A step whose need failed is not tried, and says so.
+    """
+    outcomes: dict[str, Future[Outcome]] = {}
+    with ThreadPoolExecutor(parallel) as builds, ThreadPoolExecutor(max(len(steps), 1)) as others:
+        for step in steps:
+            lane = builds if step.verb is Verb.BUILD else others
+            needs = {name: outcomes[name] for name in step.after}
+            outcomes[step.name] = lane.submit(_one, step, needs, work, report, clock)
+        try:
+            return tuple(future.result() for future in outcomes.values())
+        except BaseException:
+            for lane in (builds, others):
+                lane.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
+
+
+def _one(
+    step: Step,
+    needs: Mapping[str, Future[Outcome]],
+    work: Callable[[Step], str],
+    report: Callable[[str], None],
+    clock: Callable[[], float],
+) -> Outcome:
+    failed = [name for name, need in needs.items() if need.result().error]
+    began = clock()
+    if failed:
+        outcome = Outcome(step, 0, error=f"not tried, because it needs {' and '.join(failed)}")
+    else:
+        try:
+            outcome = Outcome(step, 0, said=work(step))
+        except (ToolFailed, OSError) as error:
+            outcome = Outcome(step, 0, error=str(error))
+    outcome = Outcome(step, clock() - began, outcome.said, outcome.error)
+    report(line(outcome))
+    return outcome

@@ -1,0 +1,86 @@
+"""Runs programs: output into a log, and none left running when this one is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tools.failure import ToolFailed
+
+__all__ = ["answer", "run", "stop_all"]
+
+_running: set[subprocess.Popen[bytes]] = set()
+_guard = threading.Lock()
+
+
+def run(
+    argv: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    by_hand: str = "",
+) -> None:
+    """Run *argv* with its output added to *log*; *env* is added to this process's. Raises ToolFailed, with *by_hand*,
+    when it cannot be started, ends with another status than 0, or takes longer than *timeout* seconds."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(argv)}\n".encode())
+        output.flush()
+        try:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolFailed(f"{argv[0]} cannot be started: {error}", by_hand=by_hand) from error
+        with _guard:
+            _running.add(process)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(f"{argv[0]} took longer than {timeout:g} s", log=log, by_hand=by_hand) from None
+        finally:
+            _stop(process)
+            with _guard:
+                _running.discard(process)
+    if status != 0:
+        raise ToolFailed(f"{argv[0]} ended with status {status}", log=log, by_hand=by_hand)
+
+
+def answer(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 20) -> tuple[bool, str]:
+    """Whether *argv* ended with status 0 within *timeout* seconds, and what it said: its output, or its errors."""
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    return (True, done.stdout.strip()) if done.returncode == 0 else (False, (done.stderr or done.stdout).strip())
+
+
+def stop_all() -> None:
+    """Stop every program that `run` has under way."""
+    with _guard:
+        processes = list(_running)
+    for process in processes:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop *process* and what it started; nothing when it has ended."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
