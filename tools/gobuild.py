@@ -1,4 +1,4 @@
-"""Builds a Go tool, or takes scripts out of a Go module, into ``.tools``. What is interrupted leaves nothing half done."""
+"""Builds a Go tool, or takes scripts out of a Go module, into ``.tools``: whole, or not at all."""
 
 from __future__ import annotations
 

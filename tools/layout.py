@@ -9,6 +9,8 @@ from pathlib import Path
 
 __all__ = ["Layout", "put"]
 
+_PULUMI_PLUGIN = "pulumi-resource-docker-build"
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -76,8 +78,9 @@ class Layout:
         return self.root / "tools" / "go" / module
 
     def installed(self, tool: str) -> Path:
-        """Where the program *tool* lies; a Docker plugin where Docker looks for plugins."""
-        return (self.docker_config / "cli-plugins" if tool == "docker-buildx" else self.bin) / tool
+        """Where the program *tool* lies: plugins off PATH, that of Docker where Docker looks for it."""
+        folders = {"docker-buildx": self.docker_config / "cli-plugins", _PULUMI_PLUGIN: self.home / "plugins"}
+        return folders.get(tool, self.bin) / tool
 
     def log(self, step: str) -> Path:
         """The log of *step*."""

@@ -16,6 +16,7 @@ __all__ = [
     "DOCKER_BUILD",
     "ENGINE_AT_LEAST",
     "GO_TOOLS",
+    "IGNITION_VALIDATE",
     "MACHINE_TOOLS",
     "PULUMI_AT_LEAST",
     "PULUMI_SCRIPTS",
@@ -110,10 +111,10 @@ IGNITION_VALIDATE = GoTool(
 PULUMI_SET = (PULUMI, PYTHON_HOST)
 """With `SCRIPTS`, the programs that must lie in one folder."""
 
-MACHINE_TOOLS = (ETCD, FLEETD, FLEETCTL, IGNITION_VALIDATE)
+MACHINE_TOOLS = (ETCD, FLEETD, FLEETCTL)
 """Built always: no distribution ships these versions, and the machines get these very files."""
 
-GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS)
+GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS, IGNITION_VALIDATE)
 
 PULUMI_AT_LEAST = (3, 258, 0)  # as `requiredPulumiVersion` of Pulumi.yaml
 ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host

@@ -1,7 +1,7 @@
 """Decides, from what is found on a machine, what to use, build, install and start. Pure.
 
-A tool built here from the present pins is kept. Otherwise a suitable one of the machine is used, and what was built here
-from older pins goes away, so that it does not stand before it on PATH. Otherwise it is built or installed.
+A tool built here from the present pins is kept. Otherwise a suitable one of the machine is used, and what was built
+here from older pins goes away, so that it does not stand before it on PATH. Otherwise it is built or installed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tools.pins import (
     BY_HAND,
     DOCKER_BUILD,
     ENGINE_AT_LEAST,
+    IGNITION_VALIDATE,
     MACHINE_TOOLS,
     PULUMI_AT_LEAST,
     PULUMI_SET,
@@ -27,6 +28,7 @@ __all__ = ["DEBIAN", "ENGINE", "PYTHON", "Step", "Verb", "dotted", "plan"]
 
 DEBIAN, ENGINE, PYTHON = "debian packages", "docker engine", ".venv"
 _VENV = "python3-venv"
+_JOIN_GROUP = "add yourself to the group docker: sudo usermod -aG docker $USER, and log in again"
 
 
 class Verb(StrEnum):
@@ -60,7 +62,9 @@ class Step:
 def plan(found: Found) -> tuple[Step, ...]:
     """The steps that make *found* a machine on which everything runs; the long ones come first."""
     steps = [*_debian(found), *_pulumi(found), *_buildx(found), *_docker_build(found)]
-    steps += [_build(tool, "the machines run this very file") for tool in MACHINE_TOOLS if tool.name not in found.built]
+    steps += [_build(tool, "built always: machines run it") for tool in MACHINE_TOOLS if tool.name not in found.built]
+    if IGNITION_VALIDATE.name not in found.built:
+        steps.append(_build(IGNITION_VALIDATE, "the tests check the machines' definition with it"))
     steps += [*_python(found), *_engine(found), *_base_image(found)]
     steps = [*_go(found, steps), *steps]
     known = {step.name for step in steps}
@@ -153,20 +157,17 @@ def _python(found: Found) -> list[Step]:
 
 def _engine(found: Found) -> list[Step]:
     engine = found.engine
-    if engine.version and numbers(engine.version) < ENGINE_AT_LEAST:
-        why = f"{engine.version} answers, older than {dotted(ENGINE_AT_LEAST)}"
-        return [Step(Verb.LACK, ENGINE, why=why, by_hand=BY_HAND["docker"])]
-    if engine.version:
+    if engine.version and numbers(engine.version) >= ENGINE_AT_LEAST:
         return [Step(Verb.USE, ENGINE, engine.version, "it answers")]
-    if found.docker and engine.elsewhere:
-        return [Step(Verb.LACK, ENGINE, why=f"it does not answer: {engine.error}", by_hand="see DOCKER_HOST")]
-    if "permission denied" in engine.error:
-        by_hand = "add yourself to the group docker: sudo usermod -aG docker $USER, and log in again"
-        return [Step(Verb.LACK, ENGINE, why="you may not speak to it", by_hand=by_hand)]
-    if found.dockerd and found.systemd:
-        return [Step(Verb.LACK, ENGINE, why="it does not run", by_hand="sudo systemctl start docker")]
-    if found.dockerd and not found.root:
-        return [Step(Verb.LACK, ENGINE, why="it does not run, and only root may start it", by_hand="sudo dockerd")]
+    for holds, why, by_hand in (
+        (engine.version, f"{engine.version} answers, older than {dotted(ENGINE_AT_LEAST)}", BY_HAND["docker"]),
+        (found.docker and engine.elsewhere, f"it does not answer: {engine.error}", "see DOCKER_HOST"),
+        ("permission denied" in engine.error, "you may not speak to it", _JOIN_GROUP),
+        (found.dockerd and found.systemd, "it does not run", "sudo systemctl start docker"),
+        (found.dockerd and not found.root, "it does not run, and only root may start it", "sudo dockerd"),
+    ):
+        if holds:
+            return [Step(Verb.LACK, ENGINE, why=why, by_hand=by_hand)]
     return [Step(Verb.START, ENGINE, "", "none answers", after=(DEBIAN, "docker"), by_hand=BY_HAND["docker"])]
 
 

@@ -9,13 +9,21 @@ from pathlib import Path
 
 from tools.failure import ToolFailed
 from tools.gobuild import build
-from tools.layout import Layout
+from tools.layout import Layout, put
 from tools.pins import DOCKER_BUILD
 from tools.shell import run
 
-__all__ = ["find_docker_build", "install_docker_build", "mirror_docker_config", "pulumi_home", "users_docker_config"]
+__all__ = [
+    "add_to_pulumi",
+    "find_docker_build",
+    "install_docker_build",
+    "mirror_docker_config",
+    "pulumi_home",
+    "users_docker_config",
+]
 
 _DOWNLOAD_SEC = 120
+_PLUGIN_FOLDER = f"resource-docker-build-v{DOCKER_BUILD.version}"
 
 
 def users_docker_config(environ: Mapping[str, str], layout: Layout) -> Path:
@@ -55,8 +63,7 @@ def pulumi_home(environ: Mapping[str, str], layout: Layout) -> Path:
 def find_docker_build(environ: Mapping[str, str], layout: Layout, path: str) -> str:
     """The docker-build plugin on *path* or among Pulumi's plugins; empty when it is in neither."""
     on_path = shutil.which(DOCKER_BUILD.name, path=path)
-    plugin = f"resource-docker-build-v{DOCKER_BUILD.version}"
-    downloaded = pulumi_home(environ, layout) / "plugins" / plugin / DOCKER_BUILD.name
+    downloaded = pulumi_home(environ, layout) / "plugins" / _PLUGIN_FOLDER / DOCKER_BUILD.name
     return on_path or (str(downloaded) if downloaded.exists() else "")
 
 
@@ -70,5 +77,12 @@ def install_docker_build(layout: Layout, environ: Mapping[str, str]) -> str:
         run(argv, log, env=env, timeout=_DOWNLOAD_SEC)
     except ToolFailed:
         build(DOCKER_BUILD, layout)
+        add_to_pulumi(layout, environ)
         return "built, because Pulumi could not download it"
     return "downloaded by Pulumi"
+
+
+def add_to_pulumi(layout: Layout, environ: Mapping[str, str]) -> None:
+    """Put the built plugin among Pulumi's own: one on PATH works as well, but Pulumi warns of it at every step."""
+    folder = pulumi_home(environ, layout) / "plugins" / _PLUGIN_FOLDER
+    put(folder / DOCKER_BUILD.name, layout.installed(DOCKER_BUILD.name).read_bytes(), mode=0o755)

@@ -30,7 +30,7 @@ def line(outcome: Outcome) -> str:
     verb = "failed" if outcome.error else str(step.verb)
     what = f"{verb:<8}{step.name} {step.version}".rstrip() + f" ({outcome.said or step.why})"
     if step.verb not in (Verb.USE, Verb.LACK):
-        what += f"  {outcome.seconds:.0f} s" if outcome.seconds >= 10 else f"  {outcome.seconds:.1f} s"
+        what += f"  {outcome.seconds:.1f} s"
     return "\n".join([what, *(f"        {text}" for text in outcome.error.splitlines())])
 
 

@@ -80,7 +80,7 @@ def _start(argv: Sequence[str], host: str, stderr: IO[bytes]) -> subprocess.Pope
 
 
 def _answers(process: subprocess.Popen[bytes]) -> bool:
-    """Whether ``cat`` on the other side gives our line back in time. ssh makes its forwards before it starts ``cat``."""
+    """Whether ``cat`` on the other side gives our line back in time; ssh makes its forwards before it starts it."""
     if process.stdin is None or process.stdout is None:
         return False
     try:

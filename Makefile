@@ -1,0 +1,38 @@
+# All commands; `make help` lists them. Each one first has what it needs installed: see tools/.
+STACK ?= dev
+PYTHON ?= python3
+TOOLS = eval "$$($(PYTHON) -m tools env)"
+SELECT = $(TOOLS) && pulumi stack select --create --stack $(STACK)
+UNIT = -m "not e2e and not faults"
+
+.PHONY: help up preview down tools lint test test-fast bench
+.DEFAULT_GOAL := help
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'STACK=name chooses another stack than dev.'
+
+up: tools ## Create or update the cluster and the app on it, and print the endpoints
+	@$(SELECT) && pulumi up --stack $(STACK) --yes
+
+preview: tools ## Show what `make up` would change, unit by unit
+	@$(SELECT) && pulumi preview --stack $(STACK) --diff
+
+down: tools ## Remove the app, the cluster and all that belongs to the stack
+	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \
+		pulumi destroy --stack $(STACK) --yes && pulumi stack rm --stack $(STACK) --yes --preserve-config; \
+	else echo "there is no stack $(STACK)"; fi
+	@$(PYTHON) -m tools tidy
+
+tools: ## Find, install or build the tools, and start a Docker engine if none answers
+	@$(PYTHON) -m tools install
+
+lint: tools ## Check style and types
+	@$(TOOLS) && ruff check . && ruff format --check . && mypy
+
+test-fast: tools ## Run the tests that need no cluster
+	@$(TOOLS) && pytest -q $(UNIT)
+
+test: lint ## Check style and types, and run every test, on real clusters too
+	@$(TOOLS) && pytest
+	@$(PYTHON) -m tools tidy
