@@ -1,0 +1,193 @@
+"""A stack of the real program, driven as a user drives it, in a Pulumi state of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from components.cluster.engine import LABEL, find
+from components.cluster.layout import stack_id
+from components.connection import connect
+from fleetcaptain.rollout.cluster import Cluster
+
+__all__ = ["ROOT", "Result", "Stack"]
+
+ROOT = Path(__file__).resolve().parents[2]
+_TIMEOUT_SEC = 600
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended: its exit *code* and all that it said."""
+
+    code: int
+    output: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The summary: ``{"created": 14}``, ``{"updated": 1, "unchanged": 13}``."""
+        resources = self.output.partition("Resources:")[2]
+        return {
+            word: int(number) for number, word in re.findall(r"(\d+) (created|updated|unchanged|deleted)", resources)
+        }
+
+    @property
+    def error(self) -> str:
+        """What it says at its end about what went wrong."""
+        return self.output.partition("Diagnostics:")[2]
+
+
+@dataclass
+class Stack:
+    """The stack *name* of this checkout with the app in the folder *app*; *home* holds its state and settings."""
+
+    name: str
+    app: Path
+    home: Path
+    config: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.settings.touch()
+        self.must("stack", "init", self.name)
+        self.set("project", str(self.app))
+        for key, value in self.config.items():
+            self.set(key, value)
+
+    @property
+    def settings(self) -> Path:
+        """Its configuration file."""
+        return self.home / "Pulumi.yaml"
+
+    @property
+    def identity(self) -> str:
+        """What its containers are labelled with."""
+        return stack_id("fleetcaptain", self.name, ROOT)
+
+    def run(self, *argv: str, **more: str) -> Result:
+        """Run ``pulumi`` with *argv*; *more* is added to its environment."""
+        with self.start(*argv, **more) as process:
+            output, _ = process.communicate(timeout=_TIMEOUT_SEC)
+        return Result(process.returncode, output)
+
+    def start(self, *argv: str, **more: str) -> subprocess.Popen[str]:
+        """Start ``pulumi`` with *argv* in a session of its own, its output in one pipe."""
+        stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
+        settings = () if argv[0] == "stack" else ("--config-file", str(self.settings))
+        environ = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{self.home}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **more,
+        }
+        return subprocess.Popen(
+            ["pulumi", *argv, *stack, *settings, "--non-interactive"],
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def must(self, *argv: str) -> Result:
+        """Run ``pulumi`` with *argv*, which has to succeed."""
+        result = self.run(*argv)
+        assert result.code == 0, result.output
+        return result
+
+    def set(self, key: str, value: str) -> None:
+        """Set ``fleetcaptain:key``."""
+        self.must("config", "set", f"fleetcaptain:{key}", value)
+
+    def up(self) -> Result:
+        """``pulumi up``, which has to succeed."""
+        return self.must("up", "--yes")
+
+    def fails(self, *argv: str) -> Result:
+        """``pulumi up``, or *argv*, which has to fail."""
+        result = self.run(*(argv or ("up", "--yes")))
+        assert result.code != 0, result.output
+        return result
+
+    def preview(self) -> Result:
+        """``pulumi preview --diff``, which has to succeed."""
+        return self.must("preview", "--diff")
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        outputs: dict[str, Any] = json.loads(self.must("stack", "output", "--json").output)
+        return outputs
+
+    def destroy(self) -> None:
+        """``pulumi destroy`` and ``pulumi stack rm``."""
+        self.must("destroy", "--yes")
+        self.must("stack", "rm", "--yes")
+
+    def containers(self) -> dict[str, Any]:
+        """Its containers by their short names: ``m1``, ``registry``."""
+        return {container.name.rpartition("-")[2]: container for container in find(self.identity)}
+
+    def leftovers(self) -> list[str]:
+        """The names of the containers, volumes and networks that carry its label, and its folder."""
+        client, label = docker.from_env(), {"label": f"{LABEL}={self.identity}"}
+        found = [str(container.name) for container in client.containers.list(all=True, filters=label)]
+        found += [str(volume.name) for volume in client.volumes.list(filters=label)]
+        found += [str(network.name) for network in client.networks.list(filters=label)]
+        folder = ROOT / ".fleetcaptain" / self.name
+        return [*found, *([str(folder)] if folder.exists() else [])]
+
+    def cluster(self, app: str = "behavioral") -> Cluster:
+        """Its cluster, reached as the program reaches it."""
+        home = ROOT / ".fleetcaptain" / self.name
+        ssh = self.outputs()["ssh"]
+        connection = {
+            "kind": "local",
+            "stack": self.identity,
+            "ssh": ssh,
+            "key": str(home / "id_ed25519"),
+            "known_hosts": str(home / "known_hosts"),
+        }
+        return connect(connection, app)
+
+    def fleetctl(self, *argv: str, machine: str = "m1") -> str:
+        """What ``fleetctl`` says on a machine, as an operator would use it behind our back."""
+        code, output = self.containers()[machine].exec_run(["/opt/bin/fleetctl", *argv])
+        assert code == 0, output.decode()
+        return str(output.decode())
+
+    @contextmanager
+    def edited(self, path: str, changes: Mapping[str, str]) -> Iterator[None]:
+        """The app with *changes* (old text -> new text) in the file *path*, taken back at the end."""
+        file = self.app / path
+        before = file.read_text()
+        self.edit(path, changes)
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
+    def edit(self, path: str, changes: Mapping[str, str]) -> None:
+        """Change the file *path* of the app for good."""
+        file = self.app / path
+        text = file.read_text()
+        for old, new in changes.items():
+            assert old in text, f"{old!r} is not in {path}"
+            text = text.replace(old, new)
+        file.write_text(text)
+
+
+def say(text: str) -> None:
+    """A line in the test's captured output."""
+    sys.stdout.write(text + "\n")

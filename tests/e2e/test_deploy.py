@@ -1,0 +1,130 @@
+"""What a user sees of the main job, from the first deploy on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fleetcaptain.rollout.cluster import Cluster
+from tests.e2e.stack import Stack
+
+
+def _get(url: str, timeout: float = 5) -> object:
+    with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310  an address that the stack gave out
+        return json.loads(response.read())
+
+
+def _answers(url: str) -> bool:
+    try:
+        _get(f"{url}/health", timeout=3)
+    except OSError:
+        return False
+    return True
+
+
+def _contents(cluster: Cluster) -> Mapping[str, str]:
+    return {name: unit.content for name, unit in cluster.look().units.items()}
+
+
+def test_every_endpoint_answers_when_the_first_up_returns(stack: Stack) -> None:
+    """All four servers answer at their endpoints at once, share the visits, and find redis through discovery."""
+    urls = stack.outputs()["endpoints"]["app_server"]
+    assert len(urls) == 4
+    visits = [_get(url)["visits"] for url in urls]  # type: ignore[index]
+    assert visits == list(range(visits[0], visits[0] + 4))
+
+
+def test_an_up_without_changes_changes_nothing(stack: Stack) -> None:
+    """Pulumi reports every resource unchanged."""
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_a_changed_line_is_shown_and_rolled_one_instance_at_a_time(stack: Stack) -> None:
+    """The preview shows the line; never more than one instance is down, and the others answer all the time."""
+    with stack.edited("Fleetfile.py", {"restart_sec=5,": "restart_sec=6,"}):
+        shown = stack.preview().output
+        assert "RestartSec=5" in shown
+        assert "RestartSec=6" in shown
+        lost = _most_down_while(stack, lambda: stack.up().counts)
+    assert lost == 1
+    assert "RestartSec=5" in stack.preview().output
+    stack.up()
+
+
+def _most_down_while(stack: Stack, act: object) -> int:
+    """How many of the four servers were down at most, asked at the addresses that discovery knew last."""
+    cluster, done, worst = stack.cluster(), threading.Event(), [0]
+
+    def watch() -> None:
+        known: dict[str, str] = {}
+        with ThreadPoolExecutor(8) as pool:
+            while not done.is_set():
+                for unit, entry in cluster.look().registrations.items():
+                    if entry.service == "app_server":
+                        known[unit] = f"http://{entry.connection['host']}:{entry.connection['port']}"
+                down = sum(not answers for answers in pool.map(_answers, known.values()))
+                worst[0] = max(worst[0], down + 4 - len(known))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        act()  # type: ignore[operator]
+    finally:
+        done.set()
+        watcher.join()
+    return worst[0]
+
+
+def test_a_unit_stopped_by_hand_is_shown_and_started_again(stack: Stack) -> None:
+    """``fleetctl stop`` is drift."""
+    stack.fleetctl("stop", "app_server@2.service")
+    assert "app_server@2.service" in stack.preview().output
+    assert stack.up().counts["updated"] >= 1
+    _nothing_left_to_do(stack)
+
+
+def test_a_unit_destroyed_by_hand_is_shown_and_made_again(stack: Stack) -> None:
+    """``fleetctl destroy`` is drift."""
+    stack.fleetctl("destroy", "app_server@3.service")
+    shown = stack.preview().output
+    assert "instances" in shown
+    stack.up()
+    assert "app_server@3.service" in _contents(stack.cluster())
+    _nothing_left_to_do(stack)
+
+
+def test_a_unit_edited_by_hand_is_shown_and_put_right(stack: Stack) -> None:
+    """Another text under the same name is drift, shown as the lines that differ."""
+    cluster = stack.cluster()
+    unit = cluster.look().units["app_server@1.service"]
+    cluster.fleet.put(unit.name, unit.text.replace("RestartSec=5", "RestartSec=77"), unit.desired)
+    assert "RestartSec=77" in stack.preview().output
+    stack.up()
+    assert _contents(stack.cluster())["app_server@1.service"] == unit.content
+    _nothing_left_to_do(stack)
+
+
+def _nothing_left_to_do(stack: Stack) -> None:
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str) -> None:
+    """A unit that nobody declared stops everything before anything is changed."""
+    cluster = stack.cluster()
+    before = _contents(cluster)
+    mark = cluster.look().units["app_server@1.service"].text.replace("Service=app_server", "Service=nobody")
+    cluster.fleet.put("nobody@1.service", mark, cluster.look().units["app_server@1.service"].desired.__class__.INACTIVE)
+    try:
+        result = stack.fails(command, *(["--yes"] if command == "up" else []))
+        assert "nobody@1.service" in result.error
+        after = dict(_contents(cluster))
+        after.pop("nobody@1.service")
+        assert after == before
+    finally:
+        cluster.fleet.delete("nobody@1.service")
