@@ -54,8 +54,11 @@ class Registration:
 
 
 def drained(text: str) -> str:
-    """The registration *text*, marked so that lookups leave it out. Raises ValueError when it is no JSON."""
-    return json.dumps({**json.loads(text), "draining": True})
+    """The registration *text*, marked so that lookups leave it out. Raises ValueError when it is no JSON.
+
+    Its beginning stays as it was: by it the machine's shell lines know whose registration it is.
+    """
+    return json.dumps({**json.loads(text), "draining": True}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

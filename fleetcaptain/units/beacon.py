@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fleetcaptain.units.held import INDEX, held
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
 from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
-from fleetcaptain.units.quoting import shell_line
+from fleetcaptain.units.quoting import Expanded, shell_line
 from fleetcaptain.units.text import Option, serialize
 
 __all__ = ["beacon", "beacon_line", "beacon_name"]
@@ -35,13 +36,16 @@ def beacon(app: str, stack: str) -> str:
 def beacon_line(app: str, place: Place = MACHINE, period_sec: float = _PERIOD_SEC) -> str:
     """Walks the files of this machine's registrations, for each by the state of its unit:
 
-    active: renew the key if it still has this value, and put it anew if it is gone; one that has another value is left.
-    On its way up: left, since the unit itself is about to register. Anything else: drop the file, and the key if it has
-    this value. The file goes first: a unit that starts meanwhile writes its own, which must stay.
+    active: renew the key if it still has this value, and put it anew if it is gone. One with another value is left,
+    unless the unit's app made it and left its renewal to the beacon. On its way up: left, since the unit itself is
+    about to register. Anything else: drop the file, and the key if it has this value or one that the unit's app made.
+    The file goes first: a unit that starts meanwhile writes its own, which must stay.
     """
-    etcd = "curl -s -m 5 -o /dev/null"
+    found = 'found=$($etcd "$key"); case $found in'
     return shell_line(
         [
+            Expanded('machine=%m; etcd="curl -s -m 5";'),
+            f'renew="$etcd -X PUT -d refresh=true -d ttl={TTL_SEC}"; drop="$etcd -o /dev/null -G -X DELETE";',
             "while :; do",
             f"  for file in {place.folder(app, '*')}/*; do",
             '    value=$(cat "$file" 2>/dev/null) || continue;',
@@ -49,13 +53,17 @@ def beacon_line(app: str, place: Place = MACHINE, period_sec: float = _PERIOD_SE
             f"    key={place.etcd}${{file#{place.run}}};",
             '    case $(systemctl is-active "${unit%~*}") in',
             "    active|reloading)",
-            f'      code=$({etcd} -w "%{{http_code}}" -d refresh=true -d ttl={TTL_SEC}',
-            '        --data-urlencode "prevValue=$value" -X PUT "$key");',
-            f'      test "$code" != 404 || {etcd} -d prevExist=false -d ttl={TTL_SEC}',
-            '        --data-urlencode "value=$value" -X PUT "$key" ;;',
+            '      case $($renew -o /dev/null -w "%{http_code}" --data-urlencode "prevValue=$value" "$key") in',
+            f"      404) $etcd -o /dev/null -X PUT -d prevExist=false -d ttl={TTL_SEC}",
+            '        --data-urlencode "value=$value" "$key" ;;',
+            f"      412) {found} {held('beacon')})",
+            f'        {INDEX} $renew -o /dev/null -d prevIndex=$index "$key" ;; esac ;;',
+            "      esac ;;",
             "    inactive|failed|deactivating|unknown)",
             '      rm -f "$file";',
-            f'      {etcd} -G --data-urlencode "prevValue=$value" -X DELETE "$key" ;;',
+            '      $drop --data-urlencode "prevValue=$value" "$key";',
+            f"      {found} {held()})",
+            f'        {INDEX} $drop -d prevIndex=$index "$key" ;; esac ;;',
             "    esac;",
             "  done;",
             f"  sleep {period_sec};",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
+from fleetcaptain.units.environment import passed_on, with_content
 from fleetcaptain.units.quoting import Expanded, continued, exec_line
 
 __all__ = [
@@ -39,24 +40,18 @@ def docker_pull() -> tuple[str, ...]:
     return ("-" + exec_line([DOCKER, "pull", _IMAGE]),)
 
 
-def docker_run(spec: ServiceSpec, app: str) -> str:
-    """The run line in the foreground, one option a line. *app* and where etcd is go into the container's environment.
+def docker_run(spec: ServiceSpec) -> str:
+    """The run line in the foreground, one option a line. The container is told who it is, and where etcd is.
 
     Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded.
     """
-    own = [
-        f"FLEETCAPTAIN_APP={app}",
-        f"FLEETCAPTAIN_SERVICE={spec.name}",
-        Expanded("FLEETCAPTAIN_UNIT=%n"),
-        Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),
-        Expanded("FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
-    ]
     return continued(
         [
+            with_content(),
             [DOCKER, "run", "--rm", "--name", container(spec)],
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
-            *_each("-e", own),
+            *_each("-e", passed_on()),
             *_each("-e", (f"{name}={value}" for name, value in spec.env)),
             *(_split(spec, line) for line in spec.docker_args),
             [_IMAGE, *_split(spec, spec.command or "")],

@@ -1,7 +1,8 @@
 """The lines by which a unit registers its service in etcd, and takes the registration back. They need only curl.
 
 The value is kept in a file too, under the same path as its key. It is what the unit takes back and the beacon renews,
-both by comparing, so that a machine never touches what another one, or the app itself, registered meanwhile.
+both by comparing, so that a machine never touches what another one registered meanwhile. What the app registered itself
+(see `held`) stands instead of the unit's own, and is taken back with it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
 from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.docker import port_key
+from fleetcaptain.units.environment import leaf
+from fleetcaptain.units.held import INDEX, held
 from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
 from fleetcaptain.units.quoting import Expanded, shell_line
 
@@ -20,22 +23,32 @@ __all__ = ["register_line", "unregister_line"]
 def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
     """Writes the registration to its file and puts it to etcd, up to ten times; a failure fails the unit's start.
 
-    The content is the SHA1 of the unit file on the machine: fleet writes there exactly the text that it hashes.
+    What the app registered itself for this very content is left. The content is the SHA1 of the unit file on the
+    machine: fleet writes there exactly the text that it hashes.
     """
-    leaf = _leaf(spec)
+    name = leaf(spec)
     asked = [(port, f"port{index}") for index, port in enumerate(spec.ports) if known_number(spec, port) is None]
-    numbers = [f"${{{name}##*:}}" for _, name in asked]
+    numbers = [f"${{{variable}##*:}}" for _, variable in asked]
     first = [number for (port, _), number in zip(asked, numbers, strict=True) if port is spec.ports[0]]
-    filled = ["%n", '"$content"', "%m", "$host", *numbers, host_word(next(iter(spec.ports), None)), *first]
+    filled = ["%n", "$content", "$machine", "$host", *numbers, host_word(next(iter(spec.ports), None)), *first]
+    # Without -f only to see the 412. Then also without -o: curl fails when it has to go back in /dev/null for a retry.
+    etcd = "curl -sS -m 5 --retry 9 --retry-delay 1 --retry-all-errors"
     return shell_line(
         [
             HOST,
+            Expanded(f"machine=%m; key={place.keys(app, spec.name)}/{name};"),
             Expanded(f"content=$(sha1sum <{place.units}/%n) &&"),
-            *(Expanded(ask_docker(spec, port, name)) for port, name in asked),
+            "content=${content%% *} &&",
+            *(Expanded(ask_docker(spec, port, variable)) for port, variable in asked),
             f"mkdir -p {place.folder(app, spec.name)} && cd {place.folder(app, spec.name)} &&",
-            Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.{leaf} && mv .{leaf} {leaf} &&'),
-            "curl -fsS -m 5 --retry 9 --retry-delay 1 --retry-all-errors -o /dev/null",
-            Expanded(f"  -X PUT -d ttl={TTL_SEC} --data-urlencode value@{leaf} {place.keys(app, spec.name)}/{leaf}"),
+            Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.{name} && mv .{name} {name} &&'),
+            Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@{name} $key" && etcd="{etcd}" &&'),
+            'answer=$($etcd -w "%{http_code}" -d prevExist=false $put) && case $answer in',
+            "  *201) ;;",
+            f"  *412) found=$($etcd $key); case $found in {held(content='$content')}) ;;",
+            "    *) $etcd -f -o /dev/null $put ;; esac ;;",
+            '  *) echo "etcd answered $answer"; exit 1 ;;',
+            "esac",
         ],
         "register",
         _format(spec),
@@ -43,24 +56,21 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
 
 
 def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE, then: str = "") -> str:
-    """Takes this unit's own registration back, at most 5 s long, and goes on with the shell line *then*.
+    """Takes back this unit's own registration, or the one its app made, and goes on with the shell line *then*.
 
-    A failure passes: while the file is there the beacon tries again.
+    It is at most 9 s long. A failure passes: while the file is there the beacon tries again.
     """
-    leaf = _leaf(spec)
+    name = leaf(spec)
     script = [
-        Expanded(f"file={place.folder(app, spec.name)}/{leaf}; test -f $file &&"),
-        "curl -sS -m 2 --retry 1 -o /dev/null -G -X DELETE",
-        Expanded(f"  --data-urlencode prevValue@$file {place.keys(app, spec.name)}/{leaf} &&"),
+        Expanded(f"machine=%m; key={place.keys(app, spec.name)}/{name}; file={place.folder(app, spec.name)}/{name};"),
+        "{ test ! -f $file ||",
+        "  curl -sS -m 2 --retry 1 -G -X DELETE --data-urlencode prevValue@$file $key >/dev/null; } &&",
+        f"found=$(curl -sS -m 2 $key) && case $found in {held()}) {INDEX}",
+        "  curl -fsS -m 2 -o /dev/null -G -X DELETE -d prevIndex=$index $key ;; esac &&",
         "rm -f $file;" if then else "rm -f $file",
         *([Expanded(then)] if then else []),
     ]
     return "-" + shell_line(script)
-
-
-def _leaf(spec: ServiceSpec) -> str:
-    """The unit's name, and the machine's where each machine has a unit of that name. No unit name has a ``~`` in it."""
-    return "%n~%m" if spec.global_unit else "%n"
 
 
 def _format(spec: ServiceSpec) -> str:
@@ -69,7 +79,7 @@ def _format(spec: ServiceSpec) -> str:
     members = {
         "service": _literal(spec.name),
         "unit": '"%s"',
-        "content": '"%.40s"',
+        "content": '"%s"',
         "machine": '"%s"',
         "host": '"%s"',
         "ports": _object(ports),

@@ -24,6 +24,7 @@ from itertools import zip_longest
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
+from fleetcaptain.units.environment import unit_environment
 from fleetcaptain.units.mark import Mark, mark_of, mark_options
 from fleetcaptain.units.quoting import no_specifiers
 from fleetcaptain.units.ready import wait_line
@@ -48,7 +49,9 @@ def render(spec: ServiceSpec, mark: Mark) -> str:
     """
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
-        *_section("Service", [*_settings(spec), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service),
+        *_section(
+            "Service", [*_settings(spec, mark.app), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service
+        ),
         *x_fleet_options(spec),
         *mark_options(mark),
     ]
@@ -70,9 +73,10 @@ def _unit_section(spec: ServiceSpec) -> Pairs:
     return [("Description", no_specifiers(spec.description)), *_each("After", after), *_each("Requires", requires)]
 
 
-def _settings(spec: ServiceSpec) -> Pairs:
+def _settings(spec: ServiceSpec, app: str) -> Pairs:
     return [
         ("EnvironmentFile", "-/etc/environment"),
+        ("Environment", unit_environment(spec, app)),
         ("Restart", "always"),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
@@ -86,7 +90,7 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
     waited = wait_line(spec)
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
-        *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
+        *_each("ExecStart", [docker_run(spec)] if spec.start is None else spec.start),
         *_each("ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(spec, app)]),
         *_each("ExecReload", spec.reload or ()),
     ]

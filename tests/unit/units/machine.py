@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import zlib
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,41 +16,71 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from fleetcaptain.units.place import Place
 from tests.unit.units.systemd import command
 
-__all__ = ["ADDRESS", "UNIT", "FakeEtcd", "PretendedMachine"]
+__all__ = ["ADDRESS", "MACHINE_ID", "UNIT", "FakeEtcd", "PretendedMachine", "made_by_app"]
 
 UNIT = "app_server@1.service"
 ADDRESS = "127.0.0.1"
-SPECIFIERS = {"n": UNIT, "p": "app_server", "i": "1", "m": "machine-a"}
+MACHINE_ID = "machine-a"
+SPECIFIERS = {"n": UNIT, "p": "app_server", "i": "1", "m": MACHINE_ID}
 
 
 @dataclass
 class FakeEtcd:
-    """The part of etcd 3.5's v2 keys API that the lines use: prevValue, prevExist, refresh, TTL, 404 and 412."""
+    """The part of etcd 3.5's v2 keys API that the lines use: prevValue, prevIndex, prevExist, refresh, 404, 412."""
 
     keys: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     failures: int = 0
 
-    def answer(self, verb: str, key: str, form: dict[str, str]) -> int:
-        """The status of one request, after its effect."""
+    @property
+    def writes(self) -> list[tuple[str, str, dict[str, str]]]:
+        """The requests that change something."""
+        return [request for request in self.requests if request[0] != "GET"]
+
+    def answer(self, verb: str, key: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """The status and the body of one request, after its effect."""
         self.requests.append((verb, key, form))
         if self.failures:
             self.failures -= 1
-            return 500
+            return 500, {"errorCode": 300}
+        if not key.startswith("/fleetcaptain/"):
+            return 200, {}  # the service itself, which these tests let answer on the same port
         there = key in self.keys
+        refused = self._refused(verb, key, form)
+        if refused:
+            return refused, {"errorCode": refused}
         if verb == "GET":
-            return 200
-        if form.get("prevExist") == "false" and there:
-            return 412
-        if not there and (verb == "DELETE" or "prevValue" in form or form.get("refresh")):
-            return 404
-        if "prevValue" in form and form["prevValue"] != self.keys[key]:
-            return 412
+            return 200, {"action": "get", "node": self._node(key)}
         if verb == "DELETE":
             del self.keys[key]
         elif not form.get("refresh"):
             self.keys[key] = form["value"]
-        return 200
+        return 200 if there else 201, {"action": verb.lower()}
+
+    def _refused(self, verb: str, key: str, form: dict[str, str]) -> int:
+        there, compared = key in self.keys, "prevValue" in form or "prevIndex" in form
+        if form.get("prevExist") == "false" and there:
+            return 412
+        if not there and (verb in ("DELETE", "GET") or compared or form.get("refresh")):
+            return 404
+        return 412 if compared and not self._same(key, form) else 0
+
+    def _same(self, key: str, form: dict[str, str]) -> bool:
+        value = self.keys[key]
+        return form.get("prevValue", value) == value and form.get("prevIndex", self._index(key)) == self._index(key)
+
+    def _index(self, key: str) -> str:
+        return str(zlib.crc32(self.keys[key].encode()))
+
+    def _node(self, key: str) -> dict[str, Any]:
+        index = int(self._index(key))
+        return {"key": key, "value": self.keys[key], "ttl": 60, "modifiedIndex": index, "createdIndex": 1}
+
+
+def made_by_app(lease: str = "app", machine: str = MACHINE_ID, content: str = "c0ffee", **more: Any) -> str:
+    """A registration as an app writes it: machine and lease first."""
+    members = {"machine": machine, "lease": lease, "service": "app_server", "content": content, **more}
+    return json.dumps(members, separators=(",", ":"))
 
 
 class PretendedMachine:
@@ -91,12 +122,12 @@ def _serve(etcd: FakeEtcd) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def _handle(self) -> None:
             url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             # As etcd, whose Go server reads a form from the body of a PUT, but never of a DELETE.
-            pairs = parse_qs(f"{url.query}&{body if self.command == 'PUT' else ''}", keep_blank_values=True)
+            pairs = parse_qs(f"{url.query}&{sent if self.command == 'PUT' else ''}", keep_blank_values=True)
             form = {name: values[0] for name, values in pairs.items() if name}
-            status = etcd.answer(self.command, unquote(url.path).removeprefix("/v2/keys"), form)
-            answer = json.dumps({"errorCode": status}).encode()
+            status, body = etcd.answer(self.command, unquote(url.path).removeprefix("/v2/keys"), form)
+            answer = json.dumps(body, separators=(",", ":")).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

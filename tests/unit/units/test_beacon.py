@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.units.beacon import beacon_line
-from tests.unit.units.machine import UNIT, PretendedMachine
+from tests.unit.units.machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the loop needs curl")
 KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"
+# Text of an app that looks like the parts of etcd's answer which are looked for.
+TRICKS = f'"value":"{{"machine":"{MACHINE_ID}","lease":"beacon"}} "modifiedIndex":7,'
 VALUE = '{"service":"app_server","note":"a & b = é + %41"}'
 
 
@@ -39,15 +41,56 @@ def test_a_lost_key_of_a_live_unit_is_put_anew(machine: PretendedMachine) -> Non
     """It expired while etcd was away; it is created only if nobody else did meanwhile."""
     one_round(machine, "active")
     assert machine.etcd.keys == {KEY: VALUE}
-    assert machine.etcd.requests[-1] == ("PUT", KEY, {"prevExist": "false", "ttl": "60", "value": VALUE})
+    assert machine.etcd.writes[-1] == ("PUT", KEY, {"prevExist": "false", "ttl": "60", "value": VALUE})
 
 
 def test_a_value_that_somebody_else_wrote_is_left(machine: PretendedMachine) -> None:
-    """The app's own registration, one that is marked as draining, or another machine's."""
+    """The unit's own, marked as draining, or another machine's."""
     machine.etcd.keys[KEY] = "another"
     one_round(machine, "active")
     assert machine.etcd.keys == {KEY: "another"}
-    assert len(machine.etcd.requests) == 1
+    assert len(machine.etcd.writes) == 1
+
+
+@pytest.mark.parametrize("machine_id", [MACHINE_ID, "machine-b"])
+def test_what_an_app_registered_and_renews_itself_is_left(machine: PretendedMachine, machine_id: str) -> None:
+    """It must run out when the app hangs, so the beacon does not keep it alive."""
+    value = machine.etcd.keys[KEY] = made_by_app("app", machine_id, connection={"note": TRICKS})
+    one_round(machine, "active")
+    assert machine.etcd.keys == {KEY: value}
+    assert len(machine.etcd.writes) == 1
+
+
+def test_what_an_app_left_to_the_beacon_is_renewed(machine: PretendedMachine) -> None:
+    """A command that registers and ends cannot renew; its registration lives as long as the unit does."""
+    value = machine.etcd.keys[KEY] = made_by_app("beacon", connection={"note": TRICKS})
+    one_round(machine, "active")
+    assert machine.etcd.keys == {KEY: value}
+    verb, key, form = machine.etcd.writes[-1]
+    assert (verb, key, form) == ("PUT", KEY, {"refresh": "true", "ttl": "60", "prevIndex": form["prevIndex"]})
+    assert len(machine.etcd.writes) == 2
+
+
+def test_another_machines_beacon_renews_what_was_left_to_it(machine: PretendedMachine) -> None:
+    """The unit may run there now; here only its remains are active."""
+    machine.etcd.keys[KEY] = made_by_app("beacon", "machine-b")
+    one_round(machine, "active")
+    assert len(machine.etcd.writes) == 1
+
+
+@pytest.mark.parametrize("lease", ["app", "beacon"])
+def test_a_dead_unit_loses_what_its_app_registered(machine: PretendedMachine, lease: str) -> None:
+    """Whoever renewed it, its app is gone with the unit."""
+    machine.etcd.keys[KEY] = made_by_app(lease, connection={"note": TRICKS})
+    assert not one_round(machine, "failed").exists()
+    assert machine.etcd.keys == {}
+
+
+def test_a_dead_unit_leaves_what_its_app_registered_on_another_machine(machine: PretendedMachine) -> None:
+    """It lives there now."""
+    value = machine.etcd.keys[KEY] = made_by_app("app", "machine-b", connection={"note": TRICKS})
+    one_round(machine, "failed")
+    assert machine.etcd.keys == {KEY: value}
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "deactivating", "unknown"])

@@ -6,13 +6,14 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.units import content
 from fleetcaptain.units.registration import register_line, unregister_line
-from tests.unit.units.machine import ADDRESS, UNIT, PretendedMachine
+from tests.unit.units.machine import ADDRESS, MACHINE_ID, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
@@ -111,14 +112,14 @@ def test_a_machine_without_its_address_says_so(loaded: PretendedMachine) -> None
 
 
 def test_unregistering_removes_key_and_file(loaded: PretendedMachine) -> None:
-    """After it nothing is left, and a second time does nothing at all."""
+    """After it nothing is left, and a second time changes nothing."""
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
     assert loaded.etcd.keys == {}
     assert not [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
-    asked = len(loaded.etcd.requests)
+    written = len(loaded.etcd.writes)
     assert loaded.run(unregister_line(SPEC, "behavioral", loaded.place)).stderr == ""
-    assert len(loaded.etcd.requests) == asked
+    assert len(loaded.etcd.writes) == written
 
 
 def test_what_another_machine_registered_is_left(loaded: PretendedMachine) -> None:
@@ -127,6 +128,58 @@ def test_what_another_machine_registered_is_left(loaded: PretendedMachine) -> No
     loaded.etcd.keys[KEY] = "of another machine"
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
     assert loaded.etcd.keys == {KEY: "of another machine"}
+
+
+def test_what_the_app_registered_before_its_unit_did_stays(loaded: PretendedMachine) -> None:
+    """The app knows better when it is ready and where; the file is written all the same, for when the app lets go."""
+    value = loaded.etcd.keys[KEY] = made_by_app("app", content=content(TEXT), connection={"port": 1})
+    result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    assert result.returncode == 0, result.stderr
+    assert loaded.etcd.keys == {KEY: value}
+    assert (Path(loaded.place.run + KEY)).exists()
+
+
+@pytest.mark.parametrize(
+    "left",
+    ["of another machine", made_by_app(content="0" * 40), made_by_app(machine="machine-b", content=content(TEXT))],
+)
+def test_what_an_earlier_run_left_is_replaced(loaded: PretendedMachine, left: str) -> None:
+    """Another machine's, another content's: none of it is true any more where this unit starts."""
+    loaded.etcd.keys[KEY] = left
+    result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    assert result.returncode == 0, result.stderr
+    assert json.loads(loaded.etcd.keys[KEY])["machine"] == MACHINE_ID
+    assert "lease" not in json.loads(loaded.etcd.keys[KEY])
+
+
+@pytest.mark.parametrize("lease", ["app", "beacon"])
+@pytest.mark.parametrize("registered", [True, False])
+def test_what_the_app_registered_is_taken_back_with_the_unit(
+    loaded: PretendedMachine, lease: str, registered: bool
+) -> None:
+    """No request is sent to an instance that is about to stop, even when the unit itself never came to register."""
+    if registered:
+        loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    loaded.etcd.keys[KEY] = made_by_app(lease, connection={"note": '"modifiedIndex":7,'})
+    loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
+    assert loaded.etcd.keys == {}
+    assert not Path(loaded.place.run + KEY).exists()
+
+
+def test_what_the_app_registered_on_another_machine_is_left(loaded: PretendedMachine) -> None:
+    """The unit runs there by now."""
+    loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    value = loaded.etcd.keys[KEY] = made_by_app(machine="machine-b", connection={"machine": MACHINE_ID, "lease": "app"})
+    loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
+    assert loaded.etcd.keys == {KEY: value}
+
+
+def test_an_etcd_that_refuses_fails_the_start_and_says_why(loaded: PretendedMachine) -> None:
+    """What etcd answered stands in the journal."""
+    loaded.stub("curl", 'printf "no such thing 400"')
+    result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
+    assert result.returncode == 1
+    assert "etcd answered no such thing 400" in result.stdout
 
 
 def test_while_etcd_is_away_the_file_stays_for_the_beacon_and_the_stop_goes_on(loaded: PretendedMachine) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +68,32 @@ def test_words_of_the_fleetfile_reach_the_container_as_written() -> None:
     assert words[words.index("--label") :] == ["--label", "a=b c", "img", "sh", "-c", 'echo "$HOME" 100%; :', ";"]
     assert "A= x'\"\\\n%n${B} " in words
     assert "FLEETCAPTAIN_ETCD=http://10.0.0.1:2379" in words
+
+
+def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
+    """In its container and in its unit's own lines; its content is the hash of the unit's file on the machine."""
+    text = render(APP_SERVER, MARK)
+    words = command(exec_values(text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"})
+    (told,) = exec_values(text, "Environment")
+    names = [pair.partition("=")[0] for pair in told.split()]
+    assert names == [f"FLEETCAPTAIN_{name}" for name in ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")]
+    assert set(names) | {"FLEETCAPTAIN_CONTENT"} <= set(words)
+    (tmp_path / "unit").write_text("[Service]\n")
+    script = words[2].replace("/run/fleet/units/u", str(tmp_path / "unit"))
+    run = subprocess.run(
+        [*words[:2], script, "run", "printenv", "FLEETCAPTAIN_CONTENT"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == hashlib.sha1(b"[Service]\n").hexdigest()  # noqa: S324 - fleet's own hash
+    assert words[3:6] == ["run", "/usr/bin/docker", "run"]
+
+
+def test_a_unit_of_every_machine_has_a_key_on_each() -> None:
+    """What its app registers must not be another machine's."""
+    (told,) = exec_values(render(SPECS["agent"], mark("agent")), "Environment")
+    assert told.endswith("FLEETCAPTAIN_KEY=/fleetcaptain/behavioral/services/agent/%n~%m")
 
 
 def test_the_registration_is_taken_back_before_anything_stops() -> None:

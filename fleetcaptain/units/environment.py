@@ -1,0 +1,47 @@
+"""What a service is told about itself: ``FLEETCAPTAIN_...`` variables, for its unit's own lines and in its container.
+
+docs/discovery.md lists them: they are the part of the contract that apps read.
+"""
+
+from __future__ import annotations
+
+from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.units.place import MACHINE
+from fleetcaptain.units.quoting import Expanded
+
+__all__ = ["leaf", "passed_on", "unit_environment", "with_content"]
+
+_UNIT = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
+
+
+def leaf(spec: ServiceSpec) -> str:
+    """The last part of a registration's key: the unit's name, and the machine's where each machine has such a unit.
+
+    No unit name has a ``~`` in it.
+    """
+    return "%n~%m" if spec.global_unit else "%n"
+
+
+def unit_environment(spec: ServiceSpec, app: str) -> str:
+    """The value of ``Environment=`` that says who the unit is; *KEY* is where it is registered."""
+    key = f"/fleetcaptain/{app}/services/{spec.name}/{leaf(spec)}"
+    values = zip(_UNIT, (app, spec.name, "%n", "%m", key), strict=True)
+    return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in values)
+
+
+def with_content() -> list[str]:
+    """The words before a command that gives it ``FLEETCAPTAIN_CONTENT``, which no text can say of itself.
+
+    The command takes the shell's place, so that the unit's main process is the command.
+    """
+    content = f"$$(sha1sum <{MACHINE.units}/%n | head -c 40)"
+    return ["/bin/sh", "-c", Expanded(f'export FLEETCAPTAIN_CONTENT={content}; exec "$$@"'), "run"]
+
+
+def passed_on() -> list[str]:
+    """What ``docker run -e`` takes: names of variables to pass on, and where etcd is as seen from the container."""
+    return [
+        *(f"FLEETCAPTAIN_{name}" for name in (*_UNIT, "CONTENT")),
+        Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),
+        Expanded("FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
+    ]
