@@ -19,6 +19,8 @@ class Registration:
 
     *content* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
     container's ports to the host's. *draining*: it still answers, and is about to go; lookups leave it out.
+    *lease*: who renews it; "" its machine's beacon as the unit wrote it, ``app`` the app that wrote it, ``beacon`` the
+    beacon for the app that wrote it.
     """
 
     service: str
@@ -31,6 +33,7 @@ class Registration:
     versions: tuple[str, ...] = ()
     since: str = ""
     draining: bool = False
+    lease: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> Registration | None:
@@ -48,6 +51,7 @@ class Registration:
                 versions=tuple(str(version) for version in data.get("versions", ())),
                 since=str(data.get("since", "")),
                 draining=bool(data.get("draining", False)),
+                lease=str(data.get("lease", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
