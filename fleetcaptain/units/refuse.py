@@ -73,7 +73,7 @@ def _of_lines(options: tuple[Option, ...], written: str) -> Iterator[str]:
     for option in options:
         if not option.name:
             yield f"[{option.section}] has a line with nothing before the '='; write Name={option.value}"
-    if parse(written) != options:
+    if serialize(parse(written)) != written:
         yield "the last value ends in a backslash, which continues into nothing; remove the backslash"
 
 

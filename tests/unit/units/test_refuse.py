@@ -43,6 +43,7 @@ def test_a_name_that_fleet_mishandles_is_refused(name: str, why: str) -> None:
         ("app.socket", "[Socket]\nListenStream=80\n"),
         ("app.path", "[Path]\nPathExists=/x\n"),
         ("a.service", "# comment\n [Service] \nExecStart = /bin/true\n"),
+        ("a.service", FINE + "[Unit]\nDescription=x\n[Service]\nRestart=no\n"),
         ("a.service", "[Service]\nX=" + "x" * 2045 + "\nExecStart=/bin/true\n"),
         ("a.service", "[Service]\nType=oneshot\nExecStart=/bin/true\nExecStart=/bin/false\n"),
         ("a.service", with_x_fleet("MachineID=x", "MachineMetadata=a=b")),
