@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.environment import passed_on, with_content
+from fleetcaptain.units.environment import passed_on, with_run
 from fleetcaptain.units.quoting import Expanded, continued, exec_line
 
 __all__ = [
@@ -47,7 +47,7 @@ def docker_run(spec: ServiceSpec) -> str:
     """
     return continued(
         [
-            with_content(),
+            with_run(),
             [DOCKER, "run", "--rm", "--name", container(spec)],
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),

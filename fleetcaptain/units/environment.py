@@ -9,7 +9,7 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.place import MACHINE
 from fleetcaptain.units.quoting import Expanded
 
-__all__ = ["leaf", "passed_on", "unit_environment", "with_content"]
+__all__ = ["leaf", "passed_on", "unit_environment", "with_run"]
 
 _UNIT = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
 
@@ -29,19 +29,20 @@ def unit_environment(spec: ServiceSpec, app: str) -> str:
     return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in values)
 
 
-def with_content() -> list[str]:
-    """The words before a command that gives it ``FLEETCAPTAIN_CONTENT``, which no text can say of itself.
+def with_run() -> list[str]:
+    """The words before a command that tell it what no text can say of itself: the text's hash, and which run this is.
 
     The command takes the shell's place, so that the unit's main process is the command.
     """
     content = f"$$(sha1sum <{MACHINE.units}/%n | head -c 40)"
-    return ["/bin/sh", "-c", Expanded(f'export FLEETCAPTAIN_CONTENT={content}; exec "$$@"'), "run"]
+    told = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$$INVOCATION_ID"
+    return ["/bin/sh", "-c", Expanded(f'export {told}; exec "$$@"'), "run"]
 
 
 def passed_on() -> list[str]:
     """What ``docker run -e`` takes: names of variables to pass on, and where etcd is as seen from the container."""
     return [
-        *(f"FLEETCAPTAIN_{name}" for name in (*_UNIT, "CONTENT")),
+        *(f"FLEETCAPTAIN_{name}" for name in (*_UNIT, "CONTENT", "RUN")),
         Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),
         Expanded("FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
     ]

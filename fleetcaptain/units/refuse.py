@@ -58,6 +58,8 @@ def _of_name(name: str) -> Iterator[str]:
         yield f"the name has {''.join(odd)!r}; only letters, digits and : _ . \\ @ - are allowed"
     if not stem or stem.startswith("@"):
         yield f"the name {name!r} has nothing before its type or its @; give the service a name"
+    if stem.startswith("_"):
+        yield f"the name {name!r} starts with '_', which hides it in etcd: fleet would never run it; drop the '_'"
     if stem.endswith("@"):
         yield f"{name} is a template, which stops the agent of its machine; name an instance, as {stem}1.{kind}"
 

@@ -23,7 +23,7 @@ __all__ = ["register_line", "unregister_line"]
 def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
     """Writes the registration to its file and puts it to etcd, up to ten times; a failure fails the unit's start.
 
-    What the app registered itself for this very content is left. The content is the SHA1 of the unit file on the
+    What the app registered itself in this run of the unit is left. The content is the SHA1 of the unit file on the
     machine: fleet writes there exactly the text that it hashes.
     """
     name = leaf(spec)
@@ -45,7 +45,7 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
             Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@{name} $key" && etcd="{etcd}" &&'),
             'answer=$($etcd -w "%{http_code}" -d prevExist=false $put) && case $answer in',
             "  *201) ;;",
-            f"  *412) found=$($etcd $key); case $found in {held(content='$content')}) ;;",
+            f"  *412) found=$($etcd $key); case $found in {held(run='$INVOCATION_ID')}) ;;",
             "    *) $etcd -f -o /dev/null $put ;; esac ;;",
             '  *) echo "etcd answered $answer"; exit 1 ;;',
             "esac",

@@ -16,11 +16,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from fleetcaptain.units.place import Place
 from tests.unit.units.systemd import command
 
-__all__ = ["ADDRESS", "MACHINE_ID", "UNIT", "FakeEtcd", "PretendedMachine", "made_by_app"]
+__all__ = ["ADDRESS", "MACHINE_ID", "RUN", "UNIT", "FakeEtcd", "PretendedMachine", "made_by_app"]
 
 UNIT = "app_server@1.service"
 ADDRESS = "127.0.0.1"
 MACHINE_ID = "machine-a"
+RUN = "0123456789abcdef"
 SPECIFIERS = {"n": UNIT, "p": "app_server", "i": "1", "m": MACHINE_ID}
 
 
@@ -77,9 +78,9 @@ class FakeEtcd:
         return {"key": key, "value": self.keys[key], "ttl": 60, "modifiedIndex": index, "createdIndex": 1}
 
 
-def made_by_app(lease: str = "app", machine: str = MACHINE_ID, content: str = "c0ffee", **more: Any) -> str:
-    """A registration as an app writes it: machine and lease first."""
-    members = {"machine": machine, "lease": lease, "service": "app_server", "content": content, **more}
+def made_by_app(lease: str = "app", machine: str = MACHINE_ID, run: str = RUN, **more: Any) -> str:
+    """A registration as an app writes it: machine, lease and run first."""
+    members = {"machine": machine, "lease": lease, "run": run, "service": "app_server", **more}
     return json.dumps(members, separators=(",", ":"))
 
 
@@ -109,6 +110,7 @@ class PretendedMachine:
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "COREOS_PRIVATE_IPV4": ADDRESS,
             "MAINPID": str(os.getpid()),
+            "INVOCATION_ID": RUN,
         }
         return subprocess.run(argv, env={**known, **env}, capture_output=True, text=True, check=False, timeout=30)
 

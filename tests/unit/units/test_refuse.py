@@ -27,6 +27,7 @@ def with_x_fleet(*lines: str) -> str:
         ("app", "must end in"),
         (".service", "nothing before"),
         ("@1.service", "nothing before"),
+        ("_app@1.service", "hides it in etcd"),
     ],
 )
 def test_a_name_that_fleet_mishandles_is_refused(name: str, why: str) -> None:

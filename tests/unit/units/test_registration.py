@@ -13,7 +13,7 @@ import pytest
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.units import content
 from fleetcaptain.units.registration import register_line, unregister_line
-from tests.unit.units.machine import ADDRESS, MACHINE_ID, UNIT, PretendedMachine, made_by_app
+from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
@@ -132,7 +132,7 @@ def test_what_another_machine_registered_is_left(loaded: PretendedMachine) -> No
 
 def test_what_the_app_registered_before_its_unit_did_stays(loaded: PretendedMachine) -> None:
     """The app knows better when it is ready and where; the file is written all the same, for when the app lets go."""
-    value = loaded.etcd.keys[KEY] = made_by_app("app", content=content(TEXT), connection={"port": 1})
+    value = loaded.etcd.keys[KEY] = made_by_app("app", connection={"port": 1})
     result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
     assert result.returncode == 0, result.stderr
     assert loaded.etcd.keys == {KEY: value}
@@ -141,10 +141,14 @@ def test_what_the_app_registered_before_its_unit_did_stays(loaded: PretendedMach
 
 @pytest.mark.parametrize(
     "left",
-    ["of another machine", made_by_app(content="0" * 40), made_by_app(machine="machine-b", content=content(TEXT))],
+    [
+        "of another machine",
+        made_by_app(run="earlier", connection={"a": 1, "run": RUN}),
+        made_by_app(machine="machine-b"),
+    ],
 )
 def test_what_an_earlier_run_left_is_replaced(loaded: PretendedMachine, left: str) -> None:
-    """Another machine's, another content's: none of it is true any more where this unit starts."""
+    """Another machine's, another run's: none of it is true any more where this unit starts."""
     loaded.etcd.keys[KEY] = left
     result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
     assert result.returncode == 0, result.stderr

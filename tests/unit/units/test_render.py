@@ -77,16 +77,17 @@ def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
     (told,) = exec_values(text, "Environment")
     names = [pair.partition("=")[0] for pair in told.split()]
     assert names == [f"FLEETCAPTAIN_{name}" for name in ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")]
-    assert set(names) | {"FLEETCAPTAIN_CONTENT"} <= set(words)
+    assert set(names) | {"FLEETCAPTAIN_CONTENT", "FLEETCAPTAIN_RUN"} <= set(words)
     (tmp_path / "unit").write_text("[Service]\n")
     script = words[2].replace("/run/fleet/units/u", str(tmp_path / "unit"))
     run = subprocess.run(
-        [*words[:2], script, "run", "printenv", "FLEETCAPTAIN_CONTENT"],
+        [*words[:2], script, "run", "printenv", "FLEETCAPTAIN_CONTENT", "FLEETCAPTAIN_RUN"],
+        env={**os.environ, "INVOCATION_ID": "0123"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert run.stdout.strip() == hashlib.sha1(b"[Service]\n").hexdigest()  # noqa: S324 - fleet's own hash
+    assert run.stdout.split() == [hashlib.sha1(b"[Service]\n").hexdigest(), "0123"]  # noqa: S324 - fleet's own hash
     assert words[3:6] == ["run", "/usr/bin/docker", "run"]
 
 
