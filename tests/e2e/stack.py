@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -141,7 +140,8 @@ class Stack:
 
     def leftovers(self) -> list[str]:
         """The names of the containers, volumes and networks that carry its label, and its folder."""
-        client, label = docker.from_env(), {"label": f"{LABEL}={self.identity}"}
+        client = docker.from_env()
+        label: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self.identity}"}
         found = [str(container.name) for container in client.containers.list(all=True, filters=label)]
         found += [str(volume.name) for volume in client.volumes.list(filters=label)]
         found += [str(network.name) for network in client.networks.list(filters=label)]
@@ -186,8 +186,3 @@ class Stack:
             assert old in text, f"{old!r} is not in {path}"
             text = text.replace(old, new)
         file.write_text(text)
-
-
-def say(text: str) -> None:
-    """A line in the test's captured output."""
-    sys.stdout.write(text + "\n")

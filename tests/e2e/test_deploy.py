@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.stack import Stack
 
@@ -56,7 +57,7 @@ def test_a_changed_line_is_shown_and_rolled_one_instance_at_a_time(stack: Stack)
     stack.up()
 
 
-def _most_down_while(stack: Stack, act: object) -> int:
+def _most_down_while(stack: Stack, act: Callable[[], object]) -> int:
     """How many of the four servers were down at most, asked at the addresses that discovery knew last."""
     cluster, done, worst = stack.cluster(), threading.Event(), [0]
 
@@ -73,7 +74,7 @@ def _most_down_while(stack: Stack, act: object) -> int:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        act()  # type: ignore[operator]
+        act()
     finally:
         done.set()
         watcher.join()
@@ -102,7 +103,7 @@ def test_a_unit_edited_by_hand_is_shown_and_put_right(stack: Stack) -> None:
     """Another text under the same name is drift, shown as the lines that differ."""
     cluster = stack.cluster()
     unit = cluster.look().units["app_server@1.service"]
-    cluster.fleet.put(unit.name, unit.text.replace("RestartSec=5", "RestartSec=77"), unit.desired)
+    cluster.fleet.put(unit.name, unit.text.replace("RestartSec=5", "RestartSec=77"), DesiredState.LAUNCHED)
     assert "RestartSec=77" in stack.preview().output
     stack.up()
     assert _contents(stack.cluster())["app_server@1.service"] == unit.content
@@ -119,7 +120,7 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
     cluster = stack.cluster()
     before = _contents(cluster)
     mark = cluster.look().units["app_server@1.service"].text.replace("Service=app_server", "Service=nobody")
-    cluster.fleet.put("nobody@1.service", mark, cluster.look().units["app_server@1.service"].desired.__class__.INACTIVE)
+    cluster.fleet.put("nobody@1.service", mark, DesiredState.INACTIVE)
     try:
         result = stack.fails(command, *(["--yes"] if command == "up" else []))
         assert "nobody@1.service" in result.error
