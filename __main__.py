@@ -8,6 +8,7 @@ import pulumi
 
 from components.app import FleetApp
 from components.cluster.local import LocalCluster
+from components.failing import give_up
 from components.release import release_tag
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
@@ -22,7 +23,8 @@ def main() -> None:
     if strays not in POLICIES:
         raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")
     fleetfile = load(root)
-    cluster = LocalCluster("cluster", size=config.get_int("size") or 3)
+    size = config.get_int("size")
+    cluster = LocalCluster("cluster", size=3 if size is None else size)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,
@@ -39,5 +41,5 @@ def main() -> None:
 
 try:
     main()
-except FleetCaptainError as error:
-    raise pulumi.RunError(str(error)) from error
+except (FleetCaptainError, pulumi.RunError) as error:
+    give_up(error)

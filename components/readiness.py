@@ -57,7 +57,7 @@ class ReadinessProvider(Provider):
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
-        ready = current and not lacks(manifest, snapshot.registrations.values())
+        ready = current and not lacks(manifest, snapshot.live)
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
@@ -83,7 +83,7 @@ def _manifest(props: Mapping[str, Any]) -> Manifest:
 
 def _endpoints(props: Mapping[str, Any], manifest: Manifest, snapshot: Snapshot) -> dict[str, list[str]]:
     schemes = {name: entry["scheme"] for name, entry in props["services"].items()}
-    return endpoints(manifest, snapshot.registrations.values(), schemes)
+    return endpoints(manifest, snapshot.live, schemes)
 
 
 class EtcdReadiness(Resource):

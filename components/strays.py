@@ -10,6 +10,7 @@ from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, presence
 from components.dynamic import Provider, Resource, status
+from components.failing import give_up
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strays import strays, strays_error
@@ -24,7 +25,7 @@ def look_for_strays(
 ) -> list[str]:
     """The strays on a cluster, by *policy*: ``error`` and ``warn`` say so here, ``ignore`` looks for none.
 
-    Raises pulumi.RunError for ``error``, and when the cluster does not answer. A cluster that is not there yet, or is
+    Ends the program for ``error``, and when the cluster does not answer. A cluster that is not there yet, or is
     stopped, has none.
     """
     if policy == "ignore" or presence(connection) is not Presence.THERE:
@@ -32,9 +33,9 @@ def look_for_strays(
     try:
         names = strays(connect(connection, app).fleet.units(), app, stack, services)
     except FleetCaptainError as error:
-        raise pulumi.RunError(str(error)) from error
+        give_up(error)
     if names and policy == "error":
-        raise pulumi.RunError(str(strays_error(names)))
+        give_up(strays_error(names))
     if names and policy == "warn":
         pulumi.log.warn(str(strays_error(names)))
     return list(names)

@@ -13,7 +13,7 @@ from components.dynamic import PartialFailure, Provider, Resource, cancelled, st
 from fleetcaptain.errors import FleetCaptainError, RolloutFailed
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.decide import Policy, Target
+from fleetcaptain.rollout.decide import Policy, Target, parallel
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.everywhere import run_everywhere
 from fleetcaptain.rollout.live import LAUNCHED, live
@@ -93,7 +93,7 @@ class RollingUpdateProvider(Provider):
 
     def _bring(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
         driver = Driver(cluster, status, cancelled)
-        policy = _policy(props["rollout"])
+        policy = _policy(props["rollout"], len(target.names))
         if props["mode"] == "global":
             run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
@@ -127,9 +127,9 @@ def _target(props: Mapping[str, Any]) -> Target:
     return Target(service, names, text, sha1)
 
 
-def _policy(rollout: Mapping[str, Any]) -> Policy:
+def _policy(rollout: Mapping[str, Any], instances: int) -> Policy:
     return Policy(
-        max_parallel=int(rollout.get("max_parallel", 1)),
+        max_parallel=parallel(rollout.get("max_parallel", 1), instances),
         min_healthy_sec=float(rollout["min_healthy_sec"]),
         healthy_deadline_sec=float(rollout["healthy_deadline_sec"]),
         progress_deadline_sec=float(rollout["progress_deadline_sec"]),

@@ -167,7 +167,10 @@ def _ensure(  # noqa: PLR0917  a container is made of all of this
     if existing.status == "running":
         return False
     with docker_errors(f"start {name}"):
-        existing.start()
+        if existing.status == "paused":
+            existing.unpause()
+        else:
+            existing.start()
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from components.cluster.machines import (
     remove_machine,
 )
 from components.cluster.ready import wait_ready
+from components.cluster.stale import forget_stale
 from components.dynamic import PartialFailure, Provider, status
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.machine.values import Machine
 
 __all__ = ["IMAGE_FOLDER", "RUNNING", "LocalMachinesProvider"]
 
@@ -123,11 +125,18 @@ def _converge(layout: Layout) -> None:
         list(pool.map(lambda machine: ensure_machine(layout, machine, programs), down))
     if down:
         wait_ready(layout, _READY_SEC, status)
+        _forget_stale(layout, down)
     for machine in machines:
         if machine not in down and ensure_machine(layout, machine, programs):
             wait_ready(layout, _READY_SEC, status)
+            _forget_stale(layout, [machine])
     wait_ready(layout, _READY_SEC, status)
     apply_metadata(layout)
+
+
+def _forget_stale(layout: Layout, started: Sequence[Machine]) -> None:
+    names = {f"{layout.prefix}-{machine.name}": layout.machine_id(machine.name) for machine in started}
+    forget_stale([container for container in find(layout.identity, "machine") if container.name in names], names)
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fleetcaptain.fleetfile.kinds import ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.problem import Mistake
-from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Rolling, Tcp
+from fleetcaptain.fleetfile.values import Build
 
 __all__ = ["PARSERS", "line_of_text"]
 
@@ -134,17 +135,6 @@ def _bool(value: Any) -> bool:
     return value
 
 
-def _one_of(*kinds: type) -> Callable[[Any], Any]:
-    names = " or ".join(f"{kind.__name__}(...)" for kind in kinds)
-
-    def parse(value: Any) -> Any:
-        if not isinstance(value, kinds):
-            raise Mistake(f"{names} is wanted, not {value!r}")
-        return value
-
-    return parse
-
-
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "description": line_of_text,
     "image": _optional(_image),
@@ -157,7 +147,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)
     ),
-    "ready": _optional(_one_of(Http, Tcp, Command)),
+    "ready": _optional(ready),
     "restart_sec": _seconds(0),
     "stop_sec": _seconds(1),
     "start_sec": _seconds(1),
@@ -171,6 +161,6 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "unit": _options,
     "service": _options,
     "x_fleet": _options,
-    "rollout": _optional(_one_of(Rolling, BlueGreen)),
+    "rollout": _optional(rollout),
     "versions": _list_of(_word),
 }

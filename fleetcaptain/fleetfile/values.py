@@ -43,7 +43,8 @@ class Build:
 
 @dataclass(frozen=True)
 class Rolling:
-    """Replace instances in place, at most *max_parallel* at once, the first one alone.
+    """Replace instances in place, at most *max_parallel* at once (a number, or a share such as ``"25%"``, of which the
+    rest is dropped, but at least one), the first one alone.
 
     *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
     *healthy_deadline_sec*: the longest an instance may take to become healthy.
@@ -51,7 +52,7 @@ class Rolling:
     *auto_revert*: give the touched instances their old text back when the rollout fails.
     """
 
-    max_parallel: int = 1
+    max_parallel: int | str = 1
     min_healthy_sec: int = 10
     healthy_deadline_sec: int = 300
     progress_deadline_sec: int = 600

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from fleetcaptain.rollout.instance import Instance
 
-__all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "decide"]
+__all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "decide", "parallel"]
 
 _UNSCHEDULED_SEC = 30.0
 _STALE_SEC = 15.0
@@ -85,6 +85,13 @@ class Decision:
     waiting: tuple[str, ...] = ()
     finished: bool = False
     failure: Failure | None = None
+
+
+def parallel(wanted: int | str, instances: int) -> int:
+    """How many of *instances* may be down at once: *wanted*, or a share of them such as ``"25%"``, at least one."""
+    if isinstance(wanted, str):
+        return max(1, instances * int(wanted.removesuffix("%")) // 100)
+    return int(wanted)
 
 
 def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Decision:

@@ -39,7 +39,7 @@ def open_gate(
     last_line = ""
     while True:
         snapshot = cluster.look()
-        missing = lacks(manifest, snapshot.registrations.values())
+        missing = lacks(manifest, snapshot.live)
         if not missing:
             break
         if stopping():

@@ -38,6 +38,13 @@ class Snapshot:
             {registration.unit: registration for registration in registrations},
         )
 
+    @property
+    def live(self) -> tuple[Registration, ...]:
+        """The registrations of units that are active on their machine. A machine that ended without a word leaves
+        registrations behind that are believed for a minute."""
+        active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
+        return tuple(entry for entry in self.registrations.values() if (entry.unit, entry.machine) in active)
+
 
 def observe(name: str, snapshot: Snapshot) -> Instance:
     """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts."""

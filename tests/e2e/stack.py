@@ -57,8 +57,9 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.settings.touch()
         self.must("stack", "init", self.name)
+        # Only this command insists on the file's usual place.
+        (ROOT / f"Pulumi.{self.name}.yaml").replace(self.settings)
         self.set("project", str(self.app))
         for key, value in self.config.items():
             self.set(key, value)

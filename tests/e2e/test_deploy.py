@@ -124,6 +124,7 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
     try:
         result = stack.fails(command, *(["--yes"] if command == "up" else []))
         assert "nobody@1.service" in result.error
+        assert "unhandled" not in result.output
         after = dict(_contents(cluster))
         after.pop("nobody@1.service")
         assert after == before

@@ -1,0 +1,60 @@
+"""What is inside of a word given to a keyword: ``Http``, ``Tcp``, ``Command``, ``Rolling``, ``BlueGreen``. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
+
+__all__ = ["ready", "rollout"]
+
+_PORTS = range(1, 65536)
+_TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
+_PERCENT = re.compile(r"(100|[1-9][0-9]?)%")
+
+
+def ready(value: Any) -> Ready:
+    """*value*, when it can be waited for. Raises Mistake."""
+    match value:
+        case Http(path, number):
+            if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
+                raise Mistake(f'Http({path!r}): a path that begins with "/" is wanted, such as "/health"')
+            _port(number)
+        case Tcp(number):
+            _port(number)
+        case Command(line):
+            if not isinstance(line, str) or not line.strip() or "\n" in line:
+                raise Mistake(f"Command({line!r}): one line for the container's shell is wanted")
+        case _:
+            raise Mistake(f"Http(...) or Tcp(...) or Command(...) is wanted, not {value!r}")
+    checked: Ready = value
+    return checked
+
+
+def rollout(value: Any) -> Rollout:
+    """*value*, when its numbers make sense. Raises Mistake."""
+    if not isinstance(value, Rolling | BlueGreen):
+        raise Mistake(f"Rolling(...) or BlueGreen(...) is wanted, not {value!r}")
+    for name in _TIMES:
+        seconds = getattr(value, name, 0)
+        least = 1 if "deadline" in name else 0
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < least:
+            raise Mistake(f"{name}: whole seconds are wanted, {least} or more, not {seconds!r}")
+    if isinstance(value, Rolling) and not _parallel(value.max_parallel):
+        raise Mistake(
+            f'max_parallel: a number from 1 on, or a share such as "25%", is wanted, not {value.max_parallel!r}'
+        )
+    return value
+
+
+def _port(number: Any) -> None:
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number not in _PORTS):
+        raise Mistake(f"{number!r} is no port: ports go from 1 to 65535")
+
+
+def _parallel(value: Any) -> bool:
+    if isinstance(value, str):
+        return _PERCENT.fullmatch(value) is not None
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

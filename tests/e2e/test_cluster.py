@@ -1,0 +1,83 @@
+"""The local cluster: restarts, lost machines, other sizes, neighbours, and going away without a trace."""
+
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from components.cluster.machines import remove_all
+from tests.e2e.conftest import example
+from tests.e2e.stack import Stack
+
+
+def _all_answer(stack: Stack) -> bool:
+    for url in stack.outputs()["endpoints"]["app_server"]:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as response:  # noqa: S310  from the stack
+            if response.status != 200:
+                return False
+    return True
+
+
+def test_after_a_reboot_an_up_starts_what_was_stopped(stack: Stack) -> None:
+    """All containers were killed at once: the next up starts them, and the app answers."""
+    for container in stack.containers().values():
+        container.kill()
+    assert "is exited" in stack.preview().output
+    stack.up()
+    assert _all_answer(stack)
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_a_removed_machine_is_made_again(stack: Stack) -> None:
+    """``docker rm`` of a machine: its data is in volumes, so it joins again as it was."""
+    stack.containers()["m2"].remove(force=True)
+    assert "m2 is missing" in stack.preview().output
+    stack.up()
+    assert set(stack.containers()) == {"m1", "m2", "m3", "registry"}
+    assert _all_answer(stack)
+
+
+def test_the_cluster_grows_and_shrinks_in_place(stack: Stack) -> None:
+    """A fourth machine joins and leaves again; its units move off the machine that goes."""
+    stack.set("size", "4")
+    try:
+        stack.up()
+        assert len(stack.cluster().look().machines) == 4
+        assert len(stack.outputs()["machines"]) == 4
+    finally:
+        stack.set("size", "3")
+    stack.up()
+    assert set(stack.containers()) == {"m1", "m2", "m3", "registry"}
+    assert _all_answer(stack)
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_two_stacks_live_side_by_side_and_go_without_a_trace(stack: Stack, tmp_path: Path) -> None:
+    """A second stack is deployed, destroyed and deployed again; the first one never notices."""
+    other = Stack("e2e-other", example(tmp_path / "app"), tmp_path / "pulumi", {"size": "1"})
+    try:
+        other.up()
+        assert _all_answer(other)
+        assert _all_answer(stack)
+        other.must("destroy", "--yes")
+        assert other.leftovers() == []
+        other.up()
+        assert _all_answer(other)
+        other.destroy()
+        assert other.leftovers() == []
+    finally:
+        remove_all(other.identity)
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+@pytest.mark.parametrize("size", ["0", "8"])
+def test_an_impossible_size_is_refused_before_anything_is_made(stack: Stack, size: str) -> None:
+    """A local cluster has 1 to 7 machines."""
+    stack.set("size", size)
+    try:
+        assert "1 to 7" in stack.fails().output
+    finally:
+        stack.set("size", "3")
+    assert set(stack.up().counts) == {"unchanged"}
