@@ -1,9 +1,55 @@
 """FleetCaptain deploys an app made of several services to a fleet cluster without taking it down.
 
-These are the words of a Fleetfile; docs/fleetfile.md says what each of them means.
+For a Fleetfile: its words; docs/fleetfile.md says what each of them means. For the app itself: `register`,
+`unregister`, `discover` and `ensure_available`; see docs/discovery.md. Each is loaded when it is first named, so that
+an app's image needs, and an app loads, only what it uses.
 """
 
-from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Rolling, Tcp
-from fleetcaptain.fleetfile.words import Fleetfile, Service
+from __future__ import annotations
 
-__all__ = ["BlueGreen", "Build", "Command", "Fleetfile", "Http", "Rolling", "Service", "Tcp"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleetcaptain.discovery.app import discover, ensure_available, register, unregister
+    from fleetcaptain.discovery.instances import Instance
+    from fleetcaptain.discovery.lease import Lease
+    from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
+    from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Rolling, Tcp
+    from fleetcaptain.fleetfile.words import Fleetfile, Service
+
+__all__ = [
+    "BlueGreen",
+    "Build",
+    "ClusterUnreachable",
+    "Command",
+    "FleetCaptainError",
+    "Fleetfile",
+    "Http",
+    "Instance",
+    "Lease",
+    "NotAvailable",
+    "Rolling",
+    "Service",
+    "Tcp",
+    "discover",
+    "ensure_available",
+    "register",
+    "unregister",
+]
+
+_IN = {
+    "fleetcaptain.discovery.app": ("discover", "ensure_available", "register", "unregister"),
+    "fleetcaptain.discovery.instances": ("Instance",),
+    "fleetcaptain.discovery.lease": ("Lease",),
+    "fleetcaptain.errors": ("ClusterUnreachable", "FleetCaptainError", "NotAvailable"),
+    "fleetcaptain.fleetfile.values": ("BlueGreen", "Build", "Command", "Http", "Rolling", "Tcp"),
+    "fleetcaptain.fleetfile.words": ("Fleetfile", "Service"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _IN.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

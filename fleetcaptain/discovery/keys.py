@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["app_dir", "current_key", "registration_key", "release_key", "releases_dir", "service_dir", "services_dir"]
+__all__ = [
+    "TTL_SEC",
+    "app_dir",
+    "current_key",
+    "registration_key",
+    "release_key",
+    "releases_dir",
+    "service_dir",
+    "services_dir",
+]
+
+
+# A registration that nobody renews is gone after this long. The units' lines have the same number, which a test holds:
+# importing it from there would load, into an app, all that writes units.
+TTL_SEC = 60
 
 
 def app_dir(app: str) -> str:

@@ -51,7 +51,7 @@ def docker_run(spec: ServiceSpec) -> str:
             [DOCKER, "run", "--rm", "--name", container(spec)],
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
-            *_each("-e", passed_on()),
+            *_each("-e", passed_on(spec)),
             *_each("-e", (f"{name}={value}" for name, value in spec.env)),
             *(_split(spec, line) for line in spec.docker_args),
             [_IMAGE, *_split(spec, spec.command or "")],

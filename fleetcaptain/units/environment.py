@@ -5,6 +5,8 @@ docs/discovery.md lists them: they are the part of the contract that apps read.
 
 from __future__ import annotations
 
+import json
+
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.place import MACHINE
 from fleetcaptain.units.quoting import Expanded
@@ -39,10 +41,12 @@ def with_run() -> list[str]:
     return ["/bin/sh", "-c", Expanded(f'export {told}; exec "$$@"'), "run"]
 
 
-def passed_on() -> list[str]:
-    """What ``docker run -e`` takes: names of variables to pass on, and where etcd is as seen from the container."""
+def passed_on(spec: ServiceSpec) -> list[str]:
+    """What ``docker run -e`` takes: names of variables to pass on, where etcd is as seen from the container, and the
+    releases that *spec* declares to serve too, since what the app registers itself stands instead of its unit's."""
     return [
         *(f"FLEETCAPTAIN_{name}" for name in (*_UNIT, "CONTENT", "RUN")),
         Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),
         Expanded("FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
+        *([f"FLEETCAPTAIN_VERSIONS={json.dumps(spec.versions)}"] if spec.versions else []),
     ]

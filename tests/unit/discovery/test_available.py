@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from fleetcaptain.discovery.available import endpoints, lacks, serving
-from fleetcaptain.discovery.keys import registration_key, release_key
+from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
 from fleetcaptain.discovery.values import Manifest, Registration, Release, drained
+from fleetcaptain.units import place
 
 MANIFEST = Manifest("v1", {"web": Release("aaa", 2, "web@sha256:1"), "db": Release("bbb", 1)})
 
@@ -69,6 +70,11 @@ def test_endpoints() -> None:
 def test_manifest_round_trip() -> None:
     """A manifest reads back as it was written."""
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+def test_one_time_to_live() -> None:
+    """The app's registrations live as long without renewal as those that units write."""
+    assert TTL_SEC == place.TTL_SEC
 
 
 def test_keys() -> None:

@@ -1,0 +1,150 @@
+"""Discovery as one caller does it: what the functions for apps and the command line have in common."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.discovery.instances import Instance
+from fleetcaptain.discovery.keys import TTL_SEC
+from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.lease import Lease
+from fleetcaptain.discovery.look import look
+from fleetcaptain.discovery.lookup import lookup
+from fleetcaptain.discovery.values import Registration, drained
+from fleetcaptain.discovery.watch import QUIET_SEC, changes, next_change
+from fleetcaptain.errors import ClusterUnreachable, NotAvailable
+
+__all__ = ["Discovery", "registration"]
+
+_PAUSE_SEC = 1.0
+
+
+class Discovery:
+    """Discovery as *identity* does it; the functions below do it as the environment says.
+
+    Safe to share by threads.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.identity = identity
+        self._api = KeysApi(identity.etcd, clock=clock, sleep=sleep)
+        self._clock = clock
+        self._sleep = sleep
+        self._leases: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+
+    def register(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> Lease:
+        """Register, and renew until the lease is closed. Raises ClusterUnreachable."""
+        lease = Lease(
+            self._api,
+            self.identity.key(service),
+            registration(self.identity, service, "app", connection, versions),
+            machine=self.identity.machine,
+            shared=self.identity.owns(service),
+            withdraw=lambda: self._withdraw(service),
+            clock=self._clock,
+        )
+        with self._lock:
+            self._stop(service)
+            lease.start()
+            self._leases[service] = lease
+        return lease
+
+    def announce(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> None:
+        """Register once, for a program that ends at once: the beacon renews, as long as the unit is active.
+
+        The beacon does so only for the unit's own service; any other registration runs out after `TTL_SEC`.
+        """
+        value = registration(self.identity, service, "beacon", connection, versions)
+        with self._lock:
+            self._stop(service)
+            self._api.put(self.identity.key(service), value, TTL_SEC)
+
+    def unregister(self, service: str) -> None:
+        """Take the caller's registration back. Nothing happens when there is none. Raises ClusterUnreachable."""
+        with self._lock:
+            self._stop(service)
+            self._withdraw(service)
+
+    def discover(self, service: str) -> list[Instance]:
+        """The instances that the caller may use. Raises NotAvailable and ClusterUnreachable."""
+        known, _ = look(self._api, self.identity.app)
+        return list(lookup(service, self.identity.asker, known))
+
+    def watch(self, service: str) -> Iterator[list[Instance]]:
+        """As `changes`."""
+        return changes(self._api, self.identity.app, service, self.identity.asker, self._sleep)
+
+    def ensure_available(self, service: str, *, timeout_sec: float = 0) -> list[Instance]:
+        """The instances, waited for. Raises NotAvailable, or ClusterUnreachable when etcd was away to the end."""
+        api = KeysApi(self.identity.etcd, patience_sec=0)
+        deadline = self._clock() + timeout_sec
+        while True:
+            try:
+                known, index = look(api, self.identity.app)
+                try:
+                    return list(lookup(service, self.identity.asker, known))
+                except NotAvailable:
+                    if self._clock() >= deadline:
+                        raise
+                next_change(api, self.identity.app, service, index + 1, min(QUIET_SEC, deadline - self._clock()))
+            except ClusterUnreachable:
+                left = deadline - self._clock()
+                if left <= 0:
+                    raise
+                self._sleep(min(_PAUSE_SEC, left))
+
+    def _stop(self, service: str) -> None:
+        lease = self._leases.pop(service, None)
+        if lease is not None:
+            lease.stop()
+
+    def _withdraw(self, service: str) -> None:
+        key = self.identity.key(service)
+        answer = self._api.get(key)
+        text = str(answer.node.get("value", ""))
+        found = Registration.from_json(text)
+        if found is not None and (found.machine, found.unit) != (self.identity.machine, self.identity.name):
+            return
+        if self.identity.owns(service):
+            # Without a mark the beacon would put the unit's own registration back: the unit is still active.
+            mark = drained(registration(self.identity, service, "beacon", {}, ()))
+            compare = {"prevExist": "false"} if answer.gone else {"prevValue": text}
+            self._api.put(key, mark, TTL_SEC, **compare)
+        elif found is not None:
+            self._api.delete(key, prevValue=text)
+
+
+def registration(
+    identity: Identity, service: str, lease: str, connection: Mapping[str, Any], versions: Iterable[str]
+) -> str:
+    """The value of a registration. Machine, lease and run stand first: by them the unit's lines know whose it is.
+
+    What the Fleetfile declares of the caller's own service holds too.
+    """
+    declared = identity.versions if service == identity.service else ()
+    value = {
+        "machine": identity.machine,
+        "lease": lease,
+        "run": identity.run,
+        "service": service,
+        "unit": identity.name,
+        "content": identity.content,
+        "host": identity.host,
+        "ports": {},
+        "connection": {"host": identity.host, **connection},
+        "versions": list(dict.fromkeys([*declared, *versions])),
+        "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return json.dumps(value, separators=(",", ":"))

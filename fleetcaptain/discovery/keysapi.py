@@ -1,0 +1,136 @@
+"""etcd's v2 keys over HTTP, with nothing but Python's own library: what an app's image needs of discovery.
+
+python-etcd, which the deployment uses, would bring three packages into every image, one of them to be built there, and
+its watches lose their place without a word. No proxy of the environment is asked: etcd is on the machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from fleetcaptain.errors import ClusterUnreachable
+
+__all__ = ["Answer", "KeysApi"]
+
+_TIMEOUT_SEC = 5.0
+_PAUSE_SEC = 1.0
+_PATIENCE_SEC = 8.0
+_GONE, _CONFLICT = 404, 412
+_EXPECTED = {200, 201, 400, _GONE, _CONFLICT}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What etcd answered. *index* is its own index then: all that happened up to it is in the answer."""
+
+    status: int
+    index: int
+    body: Mapping[str, Any]
+
+    @property
+    def node(self) -> Mapping[str, Any]:
+        """The node asked for, or changed; empty when there is none."""
+        node = self.body.get("node")
+        return node if isinstance(node, dict) else {}
+
+    @property
+    def done(self) -> bool:
+        """Whether it was as asked: the key was there, the comparison held."""
+        return self.status not in (400, _GONE, _CONFLICT)
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such key."""
+        return self.status == _GONE
+
+
+class KeysApi:
+    """etcd at *url*, ``http://host:port``. Keys begin with ``/``. Safe to share between threads.
+
+    Every call is tried for *patience_sec* seconds, at least once, and then raises ClusterUnreachable; the default
+    outlasts the election of a leader.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience_sec: float = _PATIENCE_SEC,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        address = urlsplit(url if "//" in url else f"//{url}")
+        self._host, self._port = address.hostname or "", address.port or 2379
+        self._patience_sec = patience_sec
+        self._clock = clock
+        self._sleep = sleep
+
+    def get(self, key: str, *, recursive: bool = False) -> Answer:
+        """The key, or the whole directory."""
+        return self._call("GET", key, {"recursive": "true"} if recursive else {})
+
+    def put(self, key: str, value: str, ttl_sec: int, **compare: str) -> Answer:
+        """Set *key*; *compare* is etcd's own, such as ``prevExist="false"`` or ``prevValue=...``."""
+        return self._call("PUT", key, {"value": value, "ttl": str(ttl_sec), **compare})
+
+    def refresh(self, key: str, value: str, ttl_sec: int) -> Answer:
+        """Let *key* live for *ttl_sec* seconds from now, if it still has *value*. No watcher sees it."""
+        return self._call("PUT", key, {"refresh": "true", "ttl": str(ttl_sec), "prevValue": value})
+
+    def delete(self, key: str, **compare: str) -> Answer:
+        """Remove *key*; *compare* as for `put`."""
+        return self._call("DELETE", key, compare)
+
+    def wait(self, directory: str, index: int, timeout_sec: float) -> Answer | None:
+        """The first change below *directory* from *index* on; None when none came. It is tried only once."""
+        form = {"wait": "true", "recursive": "true", "waitIndex": str(index)}
+        try:
+            return self._once("GET", directory, form, timeout_sec)
+        except TimeoutError:
+            return None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise self._unreachable(str(error)) from error
+
+    def _call(self, verb: str, key: str, form: Mapping[str, str]) -> Answer:
+        deadline = self._clock() + self._patience_sec
+        while True:
+            try:
+                answer = self._once(verb, key, form, _TIMEOUT_SEC)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                problem = str(error) or type(error).__name__
+            else:
+                if answer.status in _EXPECTED:
+                    return answer
+                problem = f"it answered {answer.status} {answer.body.get('message', '')}".rstrip()
+            if self._clock() + _PAUSE_SEC > deadline:
+                raise self._unreachable(problem)
+            self._sleep(_PAUSE_SEC)
+
+    def _once(self, verb: str, key: str, form: Mapping[str, str], timeout_sec: float) -> Answer:
+        words = urlencode(form)
+        path = f"/v2/keys{quote(key)}"
+        # Go's server reads a form from the body of a PUT only.
+        path, body = (path, words) if verb == "PUT" else (f"{path}?{words}" if words else path, None)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_sec)
+        try:
+            connection.request(verb, path, body, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
+            response = connection.getresponse()
+            text = response.read()
+            # A long wait that etcd itself ends has no body.
+            answer = json.loads(text) if text.strip() else {}
+            index = int(response.headers.get("X-Etcd-Index") or 0)
+            return Answer(response.status, index, answer if isinstance(answer, dict) else {})
+        finally:
+            connection.close()
+
+    def _unreachable(self, problem: str) -> ClusterUnreachable:
+        return ClusterUnreachable(
+            f"etcd at http://{self._host}:{self._port} cannot be asked: {problem}. Is that its address "
+            "(FLEETCAPTAIN_ETCD, or --etcd), and has the cluster a quorum?"
+        )

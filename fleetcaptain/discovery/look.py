@@ -1,0 +1,44 @@
+"""One look at an app in etcd: one read, so that registrations and releases are those of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fleetcaptain.discovery.instances import Known
+from fleetcaptain.discovery.keys import app_dir, current_key, releases_dir, services_dir
+from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.values import Manifest, Registration
+
+__all__ = ["look"]
+
+
+def look(api: KeysApi, app: str) -> tuple[Known, int]:
+    """What is known of *app*, and etcd's index at that moment. Raises ClusterUnreachable."""
+    answer = api.get(app_dir(app), recursive=True)
+    parts = {str(node.get("key")): node for node in answer.node.get("nodes") or ()}
+    registrations = (Registration.from_json(text) for text in _values(parts.get(services_dir(app))))
+    manifests = (_manifest(text) for text in _values(parts.get(releases_dir(app))))
+    known = Known(
+        tuple(entry for entry in registrations if entry is not None),
+        tuple(manifest for manifest in manifests if manifest is not None),
+        str((parts.get(current_key(app)) or {}).get("value") or ""),
+    )
+    return known, answer.index
+
+
+def _values(node: Mapping[str, Any] | None) -> Iterator[str]:
+    """The values of all keys at and below *node*."""
+    if node is None:
+        return
+    if not node.get("dir"):
+        yield str(node.get("value", ""))
+    for below in node.get("nodes") or ():
+        yield from _values(below)
+
+
+def _manifest(text: str) -> Manifest | None:
+    try:
+        return Manifest.from_json(text)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,33 @@
+"""A pretended etcd, and an app in a container of its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fleetcaptain.discovery.identity import Identity
+from tests.fakes.etcd_watch import WatchedEtcd, watched_etcd
+from tests.unit.discovery_app.container import environment
+
+
+@pytest.fixture
+def etcd() -> Iterator[WatchedEtcd]:
+    """An empty etcd."""
+    with watched_etcd() as running:
+        yield running
+
+
+@pytest.fixture
+def environ(etcd: WatchedEtcd, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of this process, as in a container of ``web@1.service``."""
+    told = environment(etcd.url)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    return told
+
+
+@pytest.fixture
+def identity(environ: dict[str, str]) -> Identity:
+    """Who that container is."""
+    return Identity.from_environment(environ)

@@ -1,0 +1,65 @@
+"""Who the caller is, from its environment."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.discovery.identity import Identity, UnknownApp
+from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.units.environment import passed_on, unit_environment
+from tests.unit.discovery_app.container import CONTENT, KEY, MACHINE, RUN, UNIT, environment
+
+
+def test_a_container_knows_all_of_itself() -> None:
+    """Each variable has its place."""
+    known = Identity.from_environment(environment("http://e:1"))
+    told = (known.app, known.service, known.unit, known.machine, known.content, known.run, known.host, known.etcd)
+    assert told == ("shop", "web", UNIT, MACHINE, CONTENT, RUN, "10.0.0.1", "http://e:1")
+    assert known.key("web") == KEY
+    assert known.key("admin") == KEY.replace("/web/", "/admin/")
+    assert known.owns("web")
+    assert not known.owns("admin")
+
+
+def test_units_tell_all_that_is_read() -> None:
+    """The variables that the units pass on are the ones that are read here."""
+    spec = ServiceSpec("web", "", "i", versions=("v1",))
+    told = {pair.partition("=")[0] for pair in [*unit_environment(spec, "shop").split(), *passed_on(spec)]}
+    assert told == {*environment(""), "FLEETCAPTAIN_VERSIONS"}
+
+
+def test_a_unit_of_every_machine_has_its_own_key() -> None:
+    """The leaf of the key that the unit was told is taken for every name."""
+    known = Identity.from_environment({**environment(""), "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
+    assert known.key("web") == "/fleetcaptain/shop/services/web/a~m"
+
+
+def test_on_the_machine_itself_the_content_is_that_of_the_units_file(tmp_path: Path) -> None:
+    """A line of the unit is told no content, but can read it; etcd is on the loopback, the run is systemd's."""
+    (tmp_path / UNIT).write_text("[Service]\n")
+    names = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
+    told = {f"FLEETCAPTAIN_{name}": environment("")[f"FLEETCAPTAIN_{name}"] for name in names}
+    known = Identity.from_environment({**told, "COREOS_PRIVATE_IPV4": "10.0.0.7", "INVOCATION_ID": "ff"}, tmp_path)
+    assert known.content == hashlib.sha1(b"[Service]\n").hexdigest()  # noqa: S324 - fleet's own hash
+    assert (known.host, known.etcd, known.run) == ("10.0.0.7", "http://127.0.0.1:2379", "ff")
+    assert Identity.from_environment(told, tmp_path / "elsewhere").content == ""
+
+
+def test_outside_of_any_unit_the_computer_is_the_unit(tmp_path: Path) -> None:
+    """A person at a shell can look up, and register what runs beside the cluster."""
+    known = Identity.from_environment(
+        {"INVOCATION_ID": "of the shell's own unit"}, tmp_path, app="shop", etcd="http://e"
+    )
+    assert (known.etcd, known.asker.content, known.run) == ("http://e", "", "")
+    assert known.key("db") == f"/fleetcaptain/shop/services/db/{socket.gethostname()}"
+    assert not known.owns("db")
+
+
+def test_without_an_app_it_says_which_variable_is_missing() -> None:
+    """There is no way to guess it."""
+    with pytest.raises(UnknownApp, match="FLEETCAPTAIN_APP is not set"):
+        Identity.from_environment({})
