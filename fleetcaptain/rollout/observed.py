@@ -30,12 +30,12 @@ class Snapshot:
         machines: Iterable[Machine],
         registrations: Iterable[Registration],
     ) -> Snapshot:
-        """Index the four lists by name."""
+        """Index the four lists by name. What an app registers besides, under another service's name, counts less."""
         return cls(
             {unit.name: unit for unit in units},
             tuple(states),
             {machine.id: machine for machine in machines},
-            {registration.unit: registration for registration in registrations},
+            {entry.unit: entry for entry in sorted(registrations, key=_is_of_its_unit)},
         )
 
     @property
@@ -44,6 +44,11 @@ class Snapshot:
         registrations behind that are believed for a minute."""
         active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
         return tuple(entry for entry in self.registrations.values() if (entry.unit, entry.machine) in active)
+
+
+def _is_of_its_unit(entry: Registration) -> bool:
+    """Whether *entry* is of the service that its unit is named after."""
+    return entry.unit.startswith(entry.service) and entry.unit.removeprefix(entry.service)[:1] in ("@", "-", ".")
 
 
 def observe(name: str, snapshot: Snapshot) -> Instance:
