@@ -1,0 +1,34 @@
+"""``captain``, the command line. Its exit codes are those of `fleetcaptain.errors`; 2 is also a mistake in the line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from fleetcaptain.errors import FleetCaptainError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. With ``--json`` an error is one JSON object on standard output too."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        from fleetcaptain.cli.build import build
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        print('captain needs typer, which is not installed: pip install "fleetcaptain[cli]"', file=sys.stderr)
+        return 1
+    try:
+        build()(words, prog_name="captain")
+    except FleetCaptainError as error:
+        print(f"captain: {error}", file=sys.stderr)
+        if "--json" in words:
+            told = {"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)}
+            print(json.dumps(told))
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

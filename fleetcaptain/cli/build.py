@@ -1,0 +1,31 @@
+"""All commands of ``captain``, put together. A command is a module of this package with a function `add`."""
+
+from __future__ import annotations
+
+import typer
+
+from fleetcaptain.cli import discover, ensure_available, register, unregister
+
+__all__ = ["build"]
+
+# In the order in which the help lists them.
+_COMMANDS = (discover, ensure_available, register, unregister)
+
+
+def build() -> typer.Typer:
+    """The command line. An error of ours passes through it to `main`, without typer's traceback."""
+    captain = typer.Typer(
+        help="What is not a deployment: finding services, and saying which one is ready.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @captain.callback()
+    def _whole() -> None:
+        """With a callback, one command alone still has a name."""
+
+    for command in _COMMANDS:
+        command.add(captain)
+    return captain

@@ -1,0 +1,138 @@
+"""``captain register|unregister|discover|ensure-available``: what they print and how they exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.cli import main
+from tests.fakes.etcd_watch import WatchedEtcd
+from tests.unit.discovery_app.container import KEY, RUN, of_the_unit
+
+pytestmark = pytest.mark.usefixtures("environ")
+REDIS = "/fleetcaptain/shop/services/redis/redis@1.service"
+CAPTAIN = [str(Path(sys.executable).with_name("captain"))]
+
+
+def test_discovering_prints_a_line_an_instance(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unit, address, and whose it is."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
+    etcd.put(REDIS.replace("@1", "@10"), of_the_unit("redis", "redis@10.service"))
+    assert main(["discover", "redis"]) == 0
+    assert capsys.readouterr().out == (
+        "redis@1.service   10.0.0.1:80  own release\nredis@10.service  10.0.0.1:80  own release\n"
+    )
+
+
+def test_programs_get_json(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with a list; each instance with all that is known of it."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": "h", "port": 1, "tls": True}))
+    assert main(["discover", "redis", "--json"]) == 0
+    (instance,) = json.loads(capsys.readouterr().out)
+    assert (instance["address"], instance["own"], instance["connection"]["tls"]) == ("h:1", True, True)
+
+
+@pytest.mark.parametrize("command", [["discover"], ["ensure-available"], ["ensure-available", "--timeout", "0.05"]])
+def test_what_is_not_available_exits_with_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is on standard error; with --json an object is on standard output too."""
+    assert main([*command, "redis", "--json"]) == 3
+    captured = capsys.readouterr()
+    assert captured.err.startswith("captain: redis is not available to web")
+    told = json.loads(captured.out)
+    assert (told["error"], told["exit_code"]) == ("NotAvailable", 3)
+    assert told["message"] in captured.err
+
+
+def test_what_is_available_exits_with_0(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints what discover prints."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
+    assert main(["ensure-available", "redis"]) == 0
+    assert "redis@1.service  10.0.0.1:80" in capsys.readouterr().out
+
+
+def test_an_etcd_that_does_not_answer_exits_with_10(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not the same as a service that is not there."""
+    assert main(["ensure-available", "redis", "--etcd", "http://127.0.0.1:1"]) == 10
+    assert "etcd at http://127.0.0.1:1 cannot be asked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["discover"],
+        ["discover", "redis", "--nonsense"],
+        ["ensure-available", "redis", "--timeout", "-1"],
+        ["register", "web", "8080"],
+        ["register", "admin", "port=1"],
+    ],
+)
+def test_a_mistake_in_the_command_line_exits_with_2(words: list[str], etcd: WatchedEtcd) -> None:
+    """Nothing was done."""
+    assert main(words) == 2
+    assert etcd.keys == {}
+
+
+def test_an_unknown_app_exits_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Outside of any container it has to be said."""
+    monkeypatch.delenv("FLEETCAPTAIN_APP")
+    assert main(["discover", "redis"]) == 2
+    assert "--app" in capsys.readouterr().err
+    assert main(["discover", "redis", "--app", "shop"]) == 3
+
+
+def test_registering_once_leaves_the_renewal_to_the_beacon(etcd: WatchedEtcd) -> None:
+    """The command ends; the registration lives as long as the unit does."""
+    assert main(["register", "web", "port=8080", "path=/x=y", "tls=true", "--versions", "v1", "--versions", "v2"]) == 0
+    value = etcd.value(KEY)
+    assert (value["lease"], value["run"], value["versions"]) == ("beacon", RUN, ["v1", "v2"])
+    assert value["connection"] == {"host": "10.0.0.1", "port": 8080, "path": "/x=y", "tls": True}
+
+
+@pytest.mark.parametrize("words", [["register", "web", "port=1"], ["unregister", "web"]])
+def test_programs_are_told_the_key(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A person is told nothing when all went well."""
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"service": "web", "key": KEY}
+    assert main(words) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_unregistering_takes_it_out_of_discovery(etcd: WatchedEtcd) -> None:
+    """Until it registers again."""
+    main(["register", "web", "port=8080"])
+    assert main(["discover", "web"]) == 0
+    assert main(["unregister", "web"]) == 0
+    assert main(["discover", "web"]) == 3
+    main(["register", "web", "port=8080"])
+    assert main(["discover", "web"]) == 0
+    assert "draining" not in etcd.value(KEY)
+
+
+def test_holding_ends_with_the_registration_taken_back(etcd: WatchedEtcd, environ: dict[str, str]) -> None:
+    """As a command of its own: it stays until it is told to end, and exits with 0."""
+    key = KEY.replace("/web/", "/admin/")
+    argv = [*CAPTAIN, "register", "admin", "port=1", "--hold"]
+    with subprocess.Popen(argv, env={**os.environ, **environ}) as process:
+        with etcd.changed:
+            assert etcd.changed.wait_for(lambda: key in etcd.keys, timeout=20)
+        assert etcd.value(key)["lease"] == "app"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    assert etcd.keys == {}
+
+
+def test_watching_prints_each_change(etcd: WatchedEtcd, environ: dict[str, str]) -> None:
+    """One JSON list a line, at once when something changes."""
+    argv = [*CAPTAIN, "discover", "redis", "--watch", "--json"]
+    with subprocess.Popen(argv, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == []
+        etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
+        assert [instance["unit"] for instance in json.loads(process.stdout.readline())] == ["redis@1.service"]
+        process.kill()
