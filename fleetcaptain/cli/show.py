@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import typer
@@ -16,8 +15,20 @@ __all__ = ["as_json", "show", "show_key"]
 
 
 def as_json(instance: Instance) -> dict[str, Any]:
-    """All fields of an `Instance`, and its address."""
-    return {**asdict(instance), "address": instance.address}
+    """What its registration says, where it answers, and whether it is of the caller's own release."""
+    where = {"own": instance.own, "address": instance.address, "host": instance.host, "port": instance.port}
+    registration = instance.registration
+    return {
+        **where,
+        "service": registration.service,
+        "unit": registration.unit,
+        "content": registration.content,
+        "machine": registration.machine,
+        "connection": dict(registration.connection),
+        "ports": dict(registration.ports),
+        "versions": list(registration.versions),
+        "since": registration.since,
+    }
 
 
 def show(instances: Sequence[Instance], json_wanted: bool) -> None:

@@ -32,46 +32,48 @@ class Known:
 class Instance:
     """One instance that can be used.
 
-    *host* and *port* are where it answers (*port* None: nowhere), *connection* is all that was registered about that,
-    *ports* maps the container's ports to the host's. *own*: it is of the asker's own release; else it is of another
-    one, and is usable since it lists the asker's release in *versions*, or since there is nothing else. *since* is
-    ISO 8601, UTC.
+    *own*: it is of the asker's own release; else it is of another one, and is usable since it lists the asker's release
+    in its *versions*, or since there is nothing else.
     """
 
-    service: str
-    unit: str
-    host: str
-    port: int | None
+    registration: Registration
     own: bool
-    connection: Mapping[str, Any]
-    ports: Mapping[str, int]
-    versions: tuple[str, ...]
-    content: str
-    machine: str
-    since: str
 
-    @classmethod
-    def of(cls, entry: Registration, own: bool) -> Instance:
-        """The instance that registered *entry*. A port that is no number is none; it stays in *connection*."""
-        port = str(entry.connection.get("port") or "")
-        return cls(
-            service=entry.service,
-            unit=entry.unit,
-            host=str(entry.connection.get("host") or entry.host),
-            port=int(port) if port.isascii() and port.isdigit() else None,
-            own=own,
-            connection=entry.connection,
-            ports=entry.ports,
-            versions=entry.versions,
-            content=entry.content,
-            machine=entry.machine,
-            since=entry.since,
-        )
+    @property
+    def service(self) -> str:
+        """The service that it serves."""
+        return self.registration.service
+
+    @property
+    def unit(self) -> str:
+        """The unit that it runs as."""
+        return self.registration.unit
+
+    @property
+    def connection(self) -> Mapping[str, Any]:
+        """All that was registered about how to reach it."""
+        return self.registration.connection
+
+    @property
+    def host(self) -> str:
+        """Where it answers: the host of its connection, or else its machine's address."""
+        return str(self.connection.get("host") or self.registration.host)
+
+    @property
+    def port(self) -> int | None:
+        """The port of its connection. None: there is none, or it is no number."""
+        port = str(self.connection.get("port") or "")
+        return int(port) if port.isascii() and port.isdigit() else None
 
     @property
     def address(self) -> str:
         """``host:port``, or the host alone."""
         return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The releases that it serves besides its own."""
+        return self.registration.versions
 
 
 def releases_of(asker: Asker, known: Known) -> tuple[Manifest, ...]:

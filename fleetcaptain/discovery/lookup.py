@@ -72,4 +72,4 @@ def _wanted(service: str, manifest: Manifest) -> set[str]:
 
 
 def _instances(entries: Iterable[Registration], own: bool) -> tuple[Instance, ...]:
-    return tuple(Instance.of(entry, own) for entry in entries)
+    return tuple(Instance(entry, own) for entry in entries)

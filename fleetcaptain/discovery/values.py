@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -37,24 +38,32 @@ class Registration:
 
     @classmethod
     def from_json(cls, text: str) -> Registration | None:
-        """The registration that *text* is, or None when it is none: lookups leave out what they cannot read."""
-        try:
-            data = json.loads(text)
-            return cls(
-                service=str(data["service"]),
-                unit=str(data["unit"]),
-                content=str(data.get("content", "")),
-                machine=str(data.get("machine", "")),
-                host=str(data.get("host", "")),
-                ports={str(inside): int(outside) for inside, outside in data.get("ports", {}).items()},
-                connection=dict(data.get("connection", {})),
-                versions=tuple(str(version) for version in data.get("versions", ())),
-                since=str(data.get("since", "")),
-                draining=bool(data.get("draining", False)),
-                lease=str(data.get("lease", "")),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+        """The registration that *text* is, or None when it is none: lookups leave out what they cannot read.
+
+        The same text gives the same object: of many registrations few change between two lookups.
+        """
+        return _parsed(text)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(text: str) -> Registration | None:
+    try:
+        data = json.loads(text)
+        return Registration(
+            service=str(data["service"]),
+            unit=str(data["unit"]),
+            content=str(data.get("content", "")),
+            machine=str(data.get("machine", "")),
+            host=str(data.get("host", "")),
+            ports=MappingProxyType({str(inside): int(outside) for inside, outside in data.get("ports", {}).items()}),
+            connection=MappingProxyType(dict(data.get("connection", {}))),
+            versions=tuple(str(version) for version in data.get("versions", ())),
+            since=str(data.get("since", "")),
+            draining=bool(data.get("draining", False)),
+            lease=str(data.get("lease", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def drained(text: str) -> str:

@@ -145,5 +145,5 @@ def test_a_name_that_is_no_service_belongs_to_the_release_of_whoever_registered_
 )
 def test_an_instance_has_an_address(connection: dict[str, object], host: str, port: int | None, address: str) -> None:
     """The connection's own host and port, else the machine's host; what is no number is no port."""
-    found = Instance.of(Registration("web", "u", "c", "m", "10.0.0.1", connection=connection), True)
+    found = Instance(Registration("web", "u", "c", "m", "10.0.0.1", connection=connection), True)
     assert (found.host, found.port, found.address) == (host, port, address)
