@@ -1,0 +1,68 @@
+"""The etcd that machines run, alone, on loopback ports that were free."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+__all__ = ["binary", "running"]
+
+_ROOT = Path(__file__).parents[2]
+
+
+def binary() -> Path | None:
+    """The built etcd, where FLEETCAPTAIN_TOOLS names its folder or `make tools` puts it; None when it is not there."""
+    path = Path(os.environ.get("FLEETCAPTAIN_TOOLS", _ROOT / ".tools" / "bin")) / "etcd"
+    return path if os.access(path, os.X_OK) else None
+
+
+@contextmanager
+def running(folder: Path, program: Path) -> Iterator[str]:
+    """The URL of an empty etcd whose data is in *folder*, until the block ends."""
+    client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
+    options = {
+        "data-dir": str(folder / "data"),
+        "enable-v2": "true",
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"default={peer}",
+        "unsafe-no-fsync": "true",
+    }
+    log = folder / "log"
+    with log.open("w") as written:
+        argv = [str(program), *(f"--{name}={value}" for name, value in options.items())]
+        with subprocess.Popen(argv, stdout=written, stderr=subprocess.STDOUT, cwd=folder) as process:
+            try:
+                _wait(process, client, log)
+                yield client
+            finally:
+                process.terminate()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Return when a key can be written: then there is a leader."""
+    request = urllib.request.Request(f"{url}/v2/keys/ready?value=1", method="PUT")  # noqa: S310 - a loopback address
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - a loopback address
+                return
+        except (urllib.error.URLError, OSError):
+            continue
+    raise AssertionError(f"etcd ended: {log.read_text()}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody has now; all are held until all are found."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
