@@ -36,16 +36,22 @@ def test_the_present_comes_first_and_then_each_change(etcd: WatchedEtcd, identit
 
 
 def test_what_changes_no_lookup_is_passed_over(etcd: WatchedEtcd, identity: Identity) -> None:
-    """A rollout's journal, another service, an equal value: the app's directory is read again only for its own sake."""
+    """A rollout's journal, another service of a like name: nothing is read again for their sake."""
     seen = Discovery(identity).watch("redis")
     next(seen)
     before = len(etcd.requests)
     etcd.put(f"{APP}/rollouts/redis", "step")
     etcd.put(f"{APP}/services/redis-2/a", of_the_unit("redis-2"))
-    etcd.put(f"{REDIS}/a", redis("a"))
+    passed_over, waiting = etcd.index, etcd._wait
+
+    def then_one_more(key: str, index: int) -> tuple[int, dict[str, object]]:
+        if index > passed_over:
+            etcd._set(f"{REDIS}/a", redis("a"), None)
+        return waiting(key, index)
+
+    etcd._wait = then_one_more  # type: ignore[method-assign]
     assert len(next(seen)) == 1
-    reads = [form for verb, key, form in etcd.requests[before:] if key == APP and "wait" not in form]
-    assert len(reads) == 1
+    assert sum("wait" not in form for _, _, form in etcd.requests[before:]) == 1
 
 
 def test_a_release_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -> None:
