@@ -52,6 +52,7 @@ def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float)
     """
     for unit in units:
         key = registration_key(cluster.app, service, unit)
-        node = cluster.store.read(key)
-        if node is not None:
-            cluster.store.swap(key, node, drained(node.value), ttl_sec=int(keep_sec + _REMOVE_SEC))
+        marked = False
+        while not marked and (node := cluster.store.read(key)) is not None:
+            # A renewal in between changes the key's index, and nothing else.
+            marked = cluster.store.swap(key, node, drained(node.value), ttl_sec=int(keep_sec + _REMOVE_SEC))
