@@ -20,7 +20,7 @@ from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
 
-__all__ = ["Presence", "connect", "only_first", "presence"]
+__all__ = ["Presence", "connect", "only_first", "presence", "whole"]
 
 _T = TypeVar("_T")
 
@@ -47,6 +47,16 @@ def presence(connection: Mapping[str, Any]) -> Presence:
     if running is None:
         return Presence.GONE
     return Presence.THERE if running else Presence.STOPPED
+
+
+def whole(connection: Mapping[str, Any]) -> bool:
+    """Whether every machine runs, so far as that can be known without asking the cluster: fleet and etcd go on for up
+    to a minute to tell of a machine that is gone."""
+    if connection.get("kind") != "local":
+        return True
+    from components.cluster.presence import machines_running
+
+    return machines_running(connection["stack"]) == len(connection["ssh"])
 
 
 def connect(connection: Mapping[str, Any], app: str) -> Cluster:

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.connection import Presence, connect, only_first, presence
+from components.connection import Presence, connect, only_first, presence, whole
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.values import Manifest, Release
@@ -57,7 +57,7 @@ class ReadinessProvider(Provider):
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
-        ready = current and not lacks(manifest, snapshot.live)
+        ready = current and whole(props["cluster"]) and not lacks(manifest, snapshot.live)
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 

@@ -13,13 +13,13 @@ from components.dynamic import PartialFailure, Provider, Resource, cancelled, st
 from fleetcaptain.errors import FleetCaptainError, RolloutFailed
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.decide import Policy, Target, parallel
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.everywhere import run_everywhere
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
+from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import split_image, with_image
 from fleetcaptain.units.names import generation_names, instance_names
 from fleetcaptain.units.render import mark_of

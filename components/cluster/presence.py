@@ -7,9 +7,9 @@ from components.cluster.engine import find
 __all__ = ["machines_running"]
 
 
-def machines_running(identity: str) -> bool | None:
-    """Whether a machine of the stack runs; None when it has no machines at all. Raises ClusterUnreachable."""
+def machines_running(identity: str) -> int | None:
+    """How many machines of the stack run; None when it has no machines at all. Raises ClusterUnreachable."""
     machines = find(identity, "machine")
     if not machines:
         return None
-    return any(machine.status == "running" for machine in machines)
+    return len([machine for machine in machines if machine.status == "running"])

@@ -9,11 +9,11 @@ from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.discovery.values import drained
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.decide import Policy, Target
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.values import Policy, Target
 
 __all__ = ["replace_generation"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.fleet.values import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.decide import Target
 from fleetcaptain.rollout.failed import describe
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import TICK_SEC
+from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.text import parse
 
 __all__ = ["allowed", "run_everywhere"]

@@ -13,7 +13,8 @@ class Instance:
 
     *content* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
     text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
-    in its live registration. *machine* is an address.
+    in its live registration. *machine* is an address; *lost* says that fleet gave the instance to a machine that does
+    not answer now. *zone* is the machine's failure domain.
     """
 
     name: str
@@ -25,6 +26,8 @@ class Instance:
     active: str = ""
     sub: str = ""
     registered: str | None = None
+    lost: bool = False
+    zone: str = ""
 
     def healthy(self, content: str) -> bool:
         """Whether this very *content* runs on its machine and has registered itself."""

@@ -51,8 +51,11 @@ def _is_of_its_unit(entry: Registration) -> bool:
     return entry.unit.startswith(entry.service) and entry.unit.removeprefix(entry.service)[:1] in ("@", "-", ".")
 
 
-def observe(name: str, snapshot: Snapshot) -> Instance:
-    """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts."""
+def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
+    """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts.
+
+    *zone_key* names the metadata that says in which failure domain a machine is.
+    """
     unit = snapshot.units.get(name)
     states = [state for state in snapshot.states if state.name == name]
     if unit is not None and unit.machine_id:
@@ -71,6 +74,8 @@ def observe(name: str, snapshot: Snapshot) -> Instance:
         active=state.active if state else "",
         sub=state.sub if state else "",
         registered=registration.content if registration and not registration.draining else None,
+        lost=bool(unit and unit.machine_id and unit.machine_id not in snapshot.machines),
+        zone=machine.metadata.get(zone_key, "") if machine else "",
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.rollout.decide import Policy, Target
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.values import Policy, Target
 from fleetcaptain.units.text import content
 
 __all__ = ["install", "roll"]

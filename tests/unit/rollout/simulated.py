@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetcaptain.rollout.decide import Decision, Memory, Policy, Target, decide
+from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.values import Decision, Memory, Policy, Target
 
 OLD, NEW = "old", "new"
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.rollout.decide import Memory, Policy, Target, decide
+from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.values import Memory, Policy, Target
 from tests.unit.rollout.simulated import NEW, OLD, Fault, Simulated, run, running
 
 FAST = Policy(min_healthy_sec=3, healthy_deadline_sec=30, progress_deadline_sec=200)

@@ -1,0 +1,72 @@
+"""What a rollout says of itself while it runs and when it is done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.values import Decision, Policy, Target, Track
+
+__all__ = ["Timing", "progress", "summary", "timed"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When each instance was begun and done, by any clock's seconds."""
+
+    begun: Mapping[str, float] = field(default_factory=dict)
+    done: Mapping[str, float] = field(default_factory=dict)
+
+
+def timed(timing: Timing, decision: Decision, now: float) -> Timing:
+    """*timing* with what *decision* began, and what it found done, at *now*."""
+    begun = {**dict.fromkeys((*decision.stop, *decision.put), now), **timing.begun}
+    done = {name: now for name in decision.memory.done if name in begun and name not in timing.done}
+    return replace(timing, begun=begun, done={**timing.done, **done})
+
+
+def progress(
+    decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
+) -> tuple[str, str]:
+    """How many are done and what the others wait for: without the seconds left, which change always, and with them."""
+    head = f"{len(decision.memory.done)}/{len(target.names)} healthy"
+    plain, counted = [head], [head]
+    for name in (*decision.stop, *decision.waiting):
+        instance = observed[name]
+        where = f" on {instance.machine}" if instance.machine else ""
+        wait, left = _wait(instance, decision.memory.tracks.get(name), target, policy, now)
+        text = f"{name.removesuffix('.service')}{where}: {wait}"
+        plain.append(text)
+        counted.append(f"{text}, {left:.0f} s left" if left is not None else text)
+    return ", ".join(plain), ", ".join(counted)
+
+
+def summary(target: Target, timing: Timing) -> str:
+    """One line at the end: how many were replaced, the time of each, and the slowest."""
+    took = {name: timing.done[name] - timing.begun[name] for name in target.names if name in timing.done}
+    if not took:
+        return f"{len(target.names)}/{len(target.names)} healthy"
+    slowest = max(took, key=lambda name: took[name])
+    mean = sum(took.values()) / len(took)
+    said = f"{len(target.names)}/{len(target.names)} healthy; {len(took)} started, {mean:.1f} s each"
+    return said + (f", slowest {slowest.removesuffix('.service')} {took[slowest]:.1f} s" if len(took) > 1 else "")
+
+
+def _wait(
+    instance: Instance, track: Track | None, target: Target, policy: Policy, now: float
+) -> tuple[str, float | None]:
+    """What an instance waits for, and the seconds that it may still take."""
+    if instance.healthy(target.content):
+        since = track.healthy_since if track and track.healthy_since is not None else now
+        return "healthy, has to stay so", max(0.0, since + policy.min_healthy_sec - now)
+    left = max(0.0, track.since + policy.healthy_deadline_sec - now) if track else None
+    if instance.lost:
+        return "its machine is lost, waiting for another", None
+    if instance.running != target.content:
+        return "waiting for fleet", left
+    if (instance.active, instance.sub) == ("active", "running"):
+        return "waiting for its registration", left
+    if instance.sub == "start-post":
+        return "waiting until it is ready", left
+    return f"{instance.active}/{instance.sub}", left

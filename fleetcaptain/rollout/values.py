@@ -1,0 +1,108 @@
+"""What a rollout is decided from and to, as frozen values. All times are seconds of any clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+__all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "parallel"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is wanted: every unit in *names* has *text*, whose SHA1 is *content*."""
+
+    service: str
+    names: tuple[str, ...]
+    text: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a window moves; see `fleetcaptain.fleetfile.values.Rolling`. All times in seconds.
+
+    *first_alone*: nothing else starts before one instance with the target content has proven itself.
+    *restarts_allowed*: how often systemd may restart an instance before that counts as a failure.
+    *zone_key*: the metadata of machines that names their failure domain.
+    """
+
+    max_parallel: int = 1
+    first_alone: bool = True
+    min_healthy_sec: float = 10
+    healthy_deadline_sec: float = 300
+    progress_deadline_sec: float = 600
+    restarts_allowed: int = 0
+    zone_key: str = "zone"
+
+
+@dataclass(frozen=True)
+class Track:
+    """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
+
+    *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
+    *unplaced_since*: since when no machine has it.
+    """
+
+    since: float
+    healthy_since: float | None = None
+    restarts: int = 0
+    restarting: bool = False
+    stale: bool = False
+    unplaced_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last decision knew. *done* holds the instances that proved themselves."""
+
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    progress_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a rollout cannot go on: the *unit* and the *reason*, one clause. *unplaced*: no machine takes it."""
+
+    unit: str
+    reason: str
+    unplaced: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """*put*: give these units the target text and launch them. *stop*: these must stop before they can start again.
+    *waiting*: the instances under way. *finished*: nothing is left to do. *failure*: nothing more may be touched."""
+
+    memory: Memory
+    put: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    finished: bool = False
+    failure: Failure | None = None
+
+
+def after_blindness(memory: Memory, seconds: float) -> Memory:
+    """*memory* after *seconds* in which the cluster could not be seen: that time counts neither for nor against."""
+
+    def later(moment: float | None) -> float | None:
+        return None if moment is None else moment + seconds
+
+    tracks = {
+        name: replace(
+            track,
+            since=track.since + seconds,
+            healthy_since=later(track.healthy_since),
+            unplaced_since=later(track.unplaced_since),
+        )
+        for name, track in memory.tracks.items()
+    }
+    return replace(memory, tracks=tracks, progress_at=later(memory.progress_at))
+
+
+def parallel(wanted: int | str, instances: int) -> int:
+    """How many of *instances* may be down at once: *wanted*, or a share of them such as ``"25%"``, at least one."""
+    if isinstance(wanted, str):
+        return max(1, instances * int(wanted.removesuffix("%")) // 100)
+    return int(wanted)
