@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.docker import DOCKER, container
+from fleetcaptain.units.docker import CONTAINER, DOCKER
 
 __all__ = ["HOST", "ask_docker", "host_word", "known_number"]
 
@@ -24,7 +24,7 @@ def known_number(spec: ServiceSpec, port: Port) -> int | None:
     return port.host if port.host_last is None else None
 
 
-def ask_docker(spec: ServiceSpec, port: Port, variable: str) -> str:
+def ask_docker(port: Port, variable: str) -> str:
     """Shell that puts what *port* is published at into *variable*, as ``address:port``; it fails when it is not yet."""
-    ask = f"{DOCKER} port {container(spec)} {port.container}/{port.protocol} | head -n 1"
+    ask = f"{DOCKER} port {CONTAINER} {port.container}/{port.protocol} | head -n 1"
     return f'{variable}=$({ask}) && test "${variable}" &&'

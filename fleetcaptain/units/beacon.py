@@ -51,7 +51,7 @@ def beacon_line(app: str, place: Place = MACHINE, period_sec: float = _PERIOD_SE
             '    value=$(cat "$file" 2>/dev/null) || continue;',
             "    unit=${file##*/};",
             f"    key={place.etcd}${{file#{place.run}}};",
-            '    case $(systemctl is-active "${unit%~*}") in',
+            '    case $(systemctl is-active "$unit") in',
             "    active|reloading)",
             '      case $($renew -o /dev/null -w "%{http_code}" --data-urlencode "prevValue=$value" "$key") in',
             f"      404) $etcd -o /dev/null -X PUT -d prevExist=false -d ttl={TTL_SEC}",

@@ -11,8 +11,8 @@ from fleetcaptain.units.environment import passed_on, with_run
 from fleetcaptain.units.quoting import Expanded, continued, exec_line
 
 __all__ = [
+    "CONTAINER",
     "DOCKER",
-    "container",
     "docker_kill",
     "docker_pull",
     "docker_remove",
@@ -23,16 +23,13 @@ __all__ = [
 
 DOCKER = "/usr/bin/docker"
 _IMAGE = Expanded("${IMAGE}")
+CONTAINER = Expanded("%p-%i")
+"""The container's name in systemd's words: ``app_server-1``."""
 
 
-def container(spec: ServiceSpec) -> Expanded:
-    """The container's name in systemd's words: ``app_server-1``, or ``agent`` for a unit that runs everywhere."""
-    return Expanded("%p" if spec.global_unit else "%p-%i")
-
-
-def docker_kill(spec: ServiceSpec) -> tuple[str, ...]:
+def docker_kill() -> tuple[str, ...]:
     """Clears away what a run that ended badly left behind. Nothing being there is the normal case, so failures pass."""
-    return tuple("-" + exec_line([DOCKER, verb, container(spec)]) for verb in ("kill", "rm"))
+    return tuple("-" + exec_line([DOCKER, verb, CONTAINER]) for verb in ("kill", "rm"))
 
 
 def docker_pull() -> tuple[str, ...]:
@@ -48,7 +45,7 @@ def docker_run(spec: ServiceSpec) -> str:
     return continued(
         [
             with_run(),
-            [DOCKER, "run", "--rm", "--name", container(spec)],
+            [DOCKER, "run", "--rm", "--name", CONTAINER],
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
@@ -61,12 +58,12 @@ def docker_run(spec: ServiceSpec) -> str:
 
 def docker_stop(spec: ServiceSpec) -> str:
     """Asks the container to end, and kills it after *stop_sec* seconds."""
-    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), container(spec)])
+    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), CONTAINER])
 
 
-def docker_remove(spec: ServiceSpec) -> str:
+def docker_remove() -> str:
     """Removes the container whatever it does. systemd runs no stop line for a start that failed: this ends that one."""
-    return "-" + exec_line([DOCKER, "rm", "-fv", container(spec)])
+    return "-" + exec_line([DOCKER, "rm", "-fv", CONTAINER])
 
 
 def port_key(port: Port) -> str:

@@ -11,22 +11,14 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.place import MACHINE
 from fleetcaptain.units.quoting import Expanded
 
-__all__ = ["leaf", "passed_on", "unit_environment", "with_run"]
+__all__ = ["passed_on", "unit_environment", "with_run"]
 
 _UNIT = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
 
 
-def leaf(spec: ServiceSpec) -> str:
-    """The last part of a registration's key: the unit's name, and the machine's where each machine has such a unit.
-
-    No unit name has a ``~`` in it.
-    """
-    return "%n~%m" if spec.global_unit else "%n"
-
-
 def unit_environment(spec: ServiceSpec, app: str) -> str:
     """The value of ``Environment=`` that says who the unit is; *KEY* is where it is registered."""
-    key = f"/fleetcaptain/{app}/services/{spec.name}/{leaf(spec)}"
+    key = f"/fleetcaptain/{app}/services/{spec.name}/%n"
     values = zip(_UNIT, (app, spec.name, "%n", "%m", key), strict=True)
     return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in values)
 

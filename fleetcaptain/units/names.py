@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["generation_names", "global_name", "instance_names", "instance_of", "service_of"]
+__all__ = ["generation_names", "global_name", "instance_names", "instance_of", "machine_names", "service_of"]
 
 # The digits of a content that a blue/green unit's name carries, as many as fleet's own listings show.
 _GENERATION_DIGITS = 7
@@ -24,8 +25,17 @@ def generation_names(service: str, content: str, count: int) -> tuple[str, ...]:
 
 
 def global_name(service: str) -> str:
-    """The one unit of a service that runs on every machine: ``agent.service``."""
+    """The one unit that fleet itself runs on every machine, as the beacon: ``shop-beacon.service``."""
     return f"{service}.service"
+
+
+def machine_names(service: str, machine_ids: Iterable[str]) -> tuple[str, ...]:
+    """The units of a service that runs on every machine, one for each: ``agent@<machine id>.service``.
+
+    A text with ``MachineID=%i`` binds each to its machine. fleet's own global units cannot be replaced on one machine
+    after the other: a new text reaches all of them at once.
+    """
+    return tuple(f"{service}@{machine_id}.service" for machine_id in sorted(machine_ids))
 
 
 def service_of(unit_name: str) -> str:

@@ -7,7 +7,7 @@ import shlex
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Http, Port, ServiceSpec, Tcp
 from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
-from fleetcaptain.units.docker import DOCKER, container
+from fleetcaptain.units.docker import CONTAINER, DOCKER
 from fleetcaptain.units.quoting import Expanded, no_specifiers, shell_line
 
 __all__ = ["wait_line"]
@@ -31,11 +31,11 @@ def wait_line(spec: ServiceSpec) -> str | None:
                 f"a connection to {what}", f'{find}timeout 2 bash -c "exec 3<>/dev/tcp/{"/".join(where)}"', (HOST,)
             )
         case Command(line):
-            inside = f"{DOCKER} exec {container(spec)} " if spec.start is None else ""
+            inside = f"{DOCKER} exec {CONTAINER} " if spec.start is None else ""
             return _loop("the ready command", f'{inside}sh -c "$2" >/dev/null', arguments=(line,))
     if spec.start is not None:
         return None
-    return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {container(spec)} | grep -q true')
+    return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {CONTAINER} | grep -q true')
 
 
 def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> str:
@@ -57,7 +57,7 @@ def _target(spec: ServiceSpec, number: int | None) -> tuple[str, tuple[str, str]
         return (
             f"container port {port.container}",
             (host_word(port), "${port##*:}"),
-            f"{ask_docker(spec, port, 'port')} ",
+            f"{ask_docker(port, 'port')} ",
         )
     on_machine = known_number(spec, port) or port.container
     return f"port {on_machine}", (host_word(port), str(on_machine)), ""

@@ -12,7 +12,6 @@ import json
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
 from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.docker import port_key
-from fleetcaptain.units.environment import leaf
 from fleetcaptain.units.held import INDEX, held
 from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
 from fleetcaptain.units.quoting import Expanded, shell_line
@@ -26,7 +25,6 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
     What the app registered itself in this run of the unit is left. The content is the SHA1 of the unit file on the
     machine: fleet writes there exactly the text that it hashes.
     """
-    name = leaf(spec)
     asked = [(port, f"port{index}") for index, port in enumerate(spec.ports) if known_number(spec, port) is None]
     numbers = [f"${{{variable}##*:}}" for _, variable in asked]
     first = [number for (port, _), number in zip(asked, numbers, strict=True) if port is spec.ports[0]]
@@ -36,13 +34,13 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
     return shell_line(
         [
             HOST,
-            Expanded(f"machine=%m; key={place.keys(app, spec.name)}/{name};"),
+            Expanded(f"machine=%m; key={place.keys(app, spec.name)}/%n;"),
             Expanded(f"content=$(sha1sum <{place.units}/%n) &&"),
             "content=${content%% *} &&",
-            *(Expanded(ask_docker(spec, port, variable)) for port, variable in asked),
+            *(Expanded(ask_docker(port, variable)) for port, variable in asked),
             f"mkdir -p {place.folder(app, spec.name)} && cd {place.folder(app, spec.name)} &&",
-            Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.{name} && mv .{name} {name} &&'),
-            Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@{name} $key" && etcd="{etcd}" &&'),
+            Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.%n && mv .%n %n &&'),
+            Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@%n $key" && etcd="{etcd}" &&'),
             'answer=$($etcd -w "%{http_code}" -d prevExist=false $put) && case $answer in',
             "  *201) ;;",
             f"  *412) found=$($etcd $key); case $found in {held(run='$INVOCATION_ID')}) ;;",
@@ -60,9 +58,8 @@ def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE, then: s
 
     It is at most 9 s long. A failure passes: while the file is there the beacon tries again.
     """
-    name = leaf(spec)
     script = [
-        Expanded(f"machine=%m; key={place.keys(app, spec.name)}/{name}; file={place.folder(app, spec.name)}/{name};"),
+        Expanded(f"machine=%m; key={place.keys(app, spec.name)}/%n; file={place.folder(app, spec.name)}/%n;"),
         "{ test ! -f $file ||",
         "  curl -sS -m 2 --retry 1 -G -X DELETE --data-urlencode prevValue@$file $key >/dev/null; } &&",
         f"found=$(curl -sS -m 2 $key) && case $found in {held()}) {INDEX}",

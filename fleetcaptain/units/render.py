@@ -86,7 +86,7 @@ def _settings(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
-    before = [] if spec.start is not None else [*docker_kill(spec), *docker_pull()]
+    before = [] if spec.start is not None else [*docker_kill(), *docker_pull()]
     waited = wait_line(spec)
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
@@ -98,7 +98,7 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
     docker = spec.start is None
-    remove = [docker_remove(spec)] if docker else []
+    remove = [docker_remove()] if docker else []
     if docker and spec.stop is None and not spec.before_stop:
         # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
         stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec)}")]

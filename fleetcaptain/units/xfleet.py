@@ -26,11 +26,11 @@ UNIT_SUFFIXES = (
 def x_fleet_options(spec: ServiceSpec) -> tuple[Option, ...]:
     """The options of *spec*'s [X-Fleet] section; empty when its units may run anywhere."""
     pairs = [
-        *(("MachineID", value) for value in [spec.machine_id] if value),
+        # fleet puts the name's instance for %i; see `machine_names`.
+        *(("MachineID", value) for value in ["%i" if spec.global_unit else spec.machine_id] if value),
         *(("MachineOf", _unit(value)) for value in spec.machine_of),
         *(("MachineMetadata", value) for value in spec.machine_metadata),
         *(("Conflicts", _glob(spec, value)) for value in spec.conflicts),
-        *(("Global", "true") for wanted in [spec.global_unit] if wanted),
         *spec.x_fleet,
     ]
     return tuple(Option("X-Fleet", name, value) for name, value in pairs)

@@ -114,12 +114,6 @@ def test_a_unit_on_its_way_up_is_left_alone(machine: PretendedMachine) -> None:
     assert machine.etcd.requests == []
 
 
-def test_a_unit_of_every_machine_is_asked_for_by_its_own_name(machine: PretendedMachine) -> None:
-    """The machine's part of the file's name is not part of the unit's."""
-    one_round(machine, "active", f"{KEY}~machine-a")
-    assert machine.etcd.keys == {f"{KEY}~machine-a": VALUE}
-
-
 def test_a_machine_without_registrations_asks_nothing(machine: PretendedMachine) -> None:
     """No file, no request, no complaint."""
     machine.stub("sleep", "kill $PPID")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.units.names import generation_names, global_name, instance_names, instance_of, service_of
+from fleetcaptain.units.names import (
+    generation_names,
+    global_name,
+    instance_names,
+    instance_of,
+    machine_names,
+    service_of,
+)
 
 
 def test_instances_are_numbered_from_one() -> None:
@@ -41,3 +48,8 @@ def test_names_and_services_agree() -> None:
     """What was named after a service is found to be that service's."""
     for name in (*instance_names("a-b", 1), *generation_names("a-b", "0123456789", 1), global_name("a-b")):
         assert service_of(name) == "a-b"
+
+
+def test_a_service_of_every_machine_has_a_unit_for_each() -> None:
+    """In the order of the machines' ids, whatever order they come in."""
+    assert machine_names("agent", ["b2", "a1"]) == ("agent@a1.service", "agent@b2.service")

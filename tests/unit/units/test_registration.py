@@ -77,12 +77,6 @@ def test_a_service_without_ports_has_a_connection_without_one(loaded: PretendedM
     assert (value["ports"], value["connection"]) == ({}, {"host": ADDRESS, "port": None})
 
 
-def test_a_unit_of_every_machine_registers_under_the_machine_too(loaded: PretendedMachine) -> None:
-    """Machines share the unit's name, so they must not share its key."""
-    loaded.run(register_line(replace(SPEC, global_unit=True), "behavioral", loaded.place))
-    assert list(loaded.etcd.keys) == [f"{KEY}~machine-a"]
-
-
 def test_it_tries_again_while_etcd_has_no_leader(loaded: PretendedMachine) -> None:
     """etcd answers 500 during an election; that must not fail a start."""
     loaded.etcd.failures = 1

@@ -91,10 +91,9 @@ def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
     assert words[3:6] == ["run", "/usr/bin/docker", "run"]
 
 
-def test_a_unit_of_every_machine_has_a_key_on_each() -> None:
-    """What its app registers must not be another machine's."""
-    (told,) = exec_values(render(SPECS["agent"], mark("agent")), "Environment")
-    assert told.endswith("FLEETCAPTAIN_KEY=/fleetcaptain/behavioral/services/agent/%n~%m")
+def test_a_service_of_every_machine_is_bound_to_each_by_its_name() -> None:
+    """One text for all machines: the instance's name says which one it is for."""
+    assert "MachineID=%i" in render(SPECS["agent"], mark("agent"))
 
 
 def test_the_registration_is_taken_back_before_anything_stops() -> None:
