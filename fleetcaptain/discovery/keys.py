@@ -6,9 +6,11 @@ __all__ = [
     "TTL_SEC",
     "app_dir",
     "current_key",
+    "lock_key",
     "registration_key",
     "release_key",
     "releases_dir",
+    "rollout_key",
     "service_dir",
     "services_dir",
 ]
@@ -47,6 +49,16 @@ def releases_dir(app: str) -> str:
 def release_key(app: str, tag: str) -> str:
     """The key of one release's `Manifest`. A slash in the tag is no level of the tree."""
     return f"{releases_dir(app)}/{tag.replace('/', '%2F')}"
+
+
+def lock_key(app: str, service: str) -> str:
+    """The key that whoever rolls *service* out holds."""
+    return f"{app_dir(app)}/locks/{service}"
+
+
+def rollout_key(app: str, service: str) -> str:
+    """The key of the journal of the last rollout of *service*."""
+    return f"{app_dir(app)}/rollouts/{service}"
 
 
 def current_key(app: str) -> str:

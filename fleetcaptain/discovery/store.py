@@ -93,6 +93,29 @@ class EtcdStore:
 
         return self._call(f"change {key}", call)
 
+    def hold(self, key: str, value: str, ttl_sec: int) -> bool:
+        """Let *key* live for another *ttl_sec* seconds only if it still has this *value*; whether it has."""
+
+        def call(client: Any) -> bool:
+            try:
+                client.write(key, value, ttl=ttl_sec, prevValue=value)
+            except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
+                return False
+            return True
+
+        return self._call(f"hold {key}", call)
+
+    def let_go(self, key: str, value: str) -> None:
+        """Remove *key* only if it still has this *value*."""
+
+        def call(client: Any) -> None:
+            try:
+                client.delete(key, prevValue=value)
+            except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
+                return
+
+        self._call(f"let go of {key}", call)
+
     def delete(self, key: str, recursive: bool = False) -> None:
         """Remove *key*, or the directory *key* and all below it; nothing happens when there is none."""
 

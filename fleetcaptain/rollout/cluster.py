@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 
@@ -11,7 +12,7 @@ from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.poller import Poller
+from fleetcaptain.rollout.poller import TICK_SEC, Poller
 
 __all__ = ["Cluster", "Run"]
 
@@ -45,6 +46,20 @@ class Cluster:
         self.sleep = sleep
         self._run = run
         self._poller = Poller(self._fetch, clock)
+
+    def fenced(self, renew: Callable[[], None]) -> Cluster:
+        """The same cluster, whose every wait calls *renew*, once a second at least; what that raises ends the wait."""
+        fenced = copy.copy(self)
+
+        def sleep(seconds: float) -> None:
+            left = seconds
+            while left > 0:
+                self.sleep(min(left, TICK_SEC))
+                renew()
+                left -= TICK_SEC
+
+        fenced.sleep = sleep
+        return fenced
 
     def look(self) -> Snapshot:
         """The cluster as it is now, or as another thread sees it at this moment."""

@@ -1,0 +1,93 @@
+"""A rollout under its lock, with a journal that says to everybody who does what, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fleetcaptain.discovery.keys import lock_key, rollout_key
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.rollout.owner import this_process
+
+__all__ = ["Entry", "guarded", "journal_of"]
+
+_ERROR_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The last rollout of a service: *who* began it when (*since*), *before* and *to* (SHA1s of unit texts), its
+    *state* (rolling, done, failed, interrupted) and, when it failed, the *error*."""
+
+    who: str
+    since: str
+    before: tuple[str, ...]
+    to: str
+    state: str
+    until: str = ""
+    error: str = ""
+
+    def to_json(self) -> str:
+        """The text kept in etcd."""
+        return json.dumps({**self.__dict__, "before": list(self.before)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Entry | None:
+        """The entry that *text* is, or None when it is none."""
+        try:
+            data = json.loads(text)
+            return cls(**{**data, "before": tuple(data["before"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+@contextmanager
+def guarded(
+    cluster: Cluster, service: str, before: tuple[str, ...], to: str, report: Callable[[str], None]
+) -> Iterator[Cluster]:
+    """*cluster*, fenced: each of its waits renews the lock of *service*. Raises Locked when another rollout has it."""
+    owner = this_process()
+    lock = Lock(cluster.store, lock_key(cluster.app, service), owner, service)
+    lock.acquire(cluster.sleep, report)
+    entry = Entry(owner.who, owner.since, before, to, "rolling")
+    try:
+        _tell_of_unfinished(cluster, service, to, report)
+        cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
+        try:
+            yield cluster.fenced(lock.renew)
+        except FleetCaptainError as error:
+            state = "interrupted" if isinstance(error, Interrupted) else "failed"
+            _end(cluster, service, entry, state, str(error)[:_ERROR_CHARS])
+            raise
+        _end(cluster, service, entry, "done", "")
+    finally:
+        with suppress(ClusterUnreachable):
+            lock.release()
+
+
+def journal_of(cluster: Cluster, service: str) -> Entry | None:
+    """The last rollout of *service*, as its journal has it."""
+    node = cluster.store.read(rollout_key(cluster.app, service))
+    return Entry.from_json(node.value) if node else None
+
+
+def _tell_of_unfinished(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> None:
+    last = journal_of(cluster, service)
+    if last is not None and last.state == "rolling":
+        going = "going on with it" if last.to == to else "leaving it for what is wanted now"
+        report(f"the rollout that {last.who} began at {last.since} was cut off; {going}")
+
+
+def _end(cluster: Cluster, service: str, entry: Entry, state: str, error: str) -> None:
+    ended = Entry(entry.who, entry.since, entry.before, entry.to, state, _now(), error)
+    with suppress(ClusterUnreachable):
+        cluster.store.write(rollout_key(cluster.app, service), ended.to_json())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
