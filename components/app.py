@@ -9,8 +9,9 @@ import pulumi
 
 from components.cluster.base import ClusterComponent
 from components.image import AppImage
+from components.preflight import look_before
 from components.readiness import EtcdReadiness
-from components.strays import RemovedStrays, look_for_strays
+from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, ServiceSpec
@@ -61,10 +62,8 @@ class FleetApp(pulumi.ComponentResource):
         texts = unit_texts(fleetfile, stack)
         beacon_text = beacon(fleetfile.app, stack)
         beacon_mark = mark_of(beacon_text)
-        declared = {*texts, beacon_mark.service if beacon_mark else ""}
-        found = cluster.connection.apply(
-            lambda connection: look_for_strays(connection, fleetfile.app, stack, declared, strays)
-        )
+        declared = {**texts, **({beacon_mark.service: beacon_text} if beacon_mark else {})}
+        found = cluster.connection.apply(lambda connection: look_before(connection, fleetfile, stack, declared, strays))
         # The units take the connection only after the strays were looked for: a stray stops all of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(lambda both: both[0])
         first: list[pulumi.Resource] = []
@@ -81,7 +80,7 @@ class FleetApp(pulumi.ComponentResource):
                 unit=beacon_text,
                 image="",
                 instances=1,
-                mode="global",
+                mode="everywhere",
                 rollout=_BEACON_ROLLOUT,
             )
         )

@@ -90,9 +90,9 @@ def _cluster(connection: Mapping[str, Any], app: str) -> Cluster:
     tunnel = Tunnel(Endpoint(hosts, connection["key"], connection["known_hosts"]))
     user = hosts[0].partition("@")[0]
 
-    def run(address: str, argv: list[str]) -> str | None:
+    def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
         try:
-            return tunnel.run(f"{user}@{address}", argv).output
+            return tunnel.run(f"{user}@{address}", argv, timeout_sec).output
         except ClusterUnreachable:
             return None
 

@@ -15,19 +15,22 @@ from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.everywhere import run_everywhere
+from fleetcaptain.rollout.guard import guarded
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
+from fleetcaptain.rollout.placement import admits
+from fleetcaptain.rollout.prepare import prepare
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.names import generation_names, instance_names
+from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import content
 
 __all__ = ["MODES", "FleetUnit", "RollingUpdateProvider"]
 
-MODES = ("rolling", "bluegreen", "global")
+MODES = ("rolling", "bluegreen", "global", "everywhere")
 _REMOVE_SEC = 120.0
 _INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "cluster")
 
@@ -44,8 +47,9 @@ class RollingUpdateProvider(Provider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
         cluster = connect(props["cluster"], props["app"])
-        target = _target(props)
-        _refuse_foreign(target, props, cluster.look())
+        snapshot = cluster.look()
+        target = _target(props, snapshot)
+        _refuse_foreign(target, props, snapshot)
         try:
             self._bring(cluster, props, target)
         except FleetCaptainError as error:
@@ -55,8 +59,9 @@ class RollingUpdateProvider(Provider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
         cluster = connect(news["cluster"], news["app"])
-        target = _target(news)
-        _refuse_foreign(target, news, cluster.look())
+        snapshot = cluster.look()
+        target = _target(news, snapshot)
+        _refuse_foreign(target, news, snapshot)
         self._bring(cluster, news, target)
         return UpdateResult(self._outs(news, target, cluster.look()))
 
@@ -72,13 +77,16 @@ class RollingUpdateProvider(Provider):
         snapshot = only_first(props["cluster"], cluster.look)
         if snapshot is None:
             return ReadResult(id_, props, known)
-        target = _target(props)
+        target = _target(props, snapshot)
         found = live(props["app"], props["service"], target.names, target.content, snapshot)
         if found is None:
             return ReadResult(None, {})
         unit, image = split_image(found.text)
-        instances = props["instances"] if props["mode"] == "global" else found.instances
-        inputs = {**known, "unit": unit, "image": image or "", "instances": instances, "state": found.state}
+        inputs = {**known, "unit": unit, "image": image or "", "state": found.state}
+        if props["mode"] in ("rolling", "bluegreen"):
+            inputs["instances"] = found.instances
+        elif missing := [name for name in target.names if name not in found.names]:
+            inputs["state"] = f"{', '.join(missing)} missing"
         outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
         outs["content"] = content(found.text)
         return ReadResult(id_, outs, inputs)
@@ -89,12 +97,21 @@ class RollingUpdateProvider(Provider):
             return
         cluster = connect(props["cluster"], props["app"])
         names = {*props.get("units", ()), *instances_of(props["app"], props["service"], cluster.look())}
-        remove(cluster, props["service"], sorted(names), _REMOVE_SEC, status)
+        with guarded(cluster, props["service"], (), "", status) as fenced:
+            remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
 
     def _bring(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
+        snapshot = cluster.look()
+        present = instances_of(props["app"], props["service"], snapshot)
+        before = tuple(sorted({snapshot.units[name].content for name in present}))
+        with guarded(cluster, props["service"], before, target.content, status) as fenced:
+            prepare(fenced, target, props["image"], status)
+            self._replace(fenced, props, target)
+
+    def _replace(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
         driver = Driver(cluster, status, cancelled)
         policy = _policy(props["rollout"], len(target.names))
-        if props["mode"] == "global":
+        if props["mode"] == "everywhere":
             run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
@@ -110,16 +127,17 @@ class RollingUpdateProvider(Provider):
             "units": list(target.names),
             "machines": list(found.machines) if found else [],
             "content": target.content,
-            # All machines write the one key of a global unit's registration.
-            "count": 1 if props["mode"] == "global" else len(target.names),
+            "count": len(target.names),
         }
 
 
-def _target(props: Mapping[str, Any]) -> Target:
+def _target(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
     text = with_image(props["unit"], props["image"]) if props["image"] else props["unit"]
     service, instances, sha1 = props["service"], int(props["instances"]), content(text)
-    if props["mode"] == "global":
-        names: tuple[str, ...] = (f"{service}.service",)
+    if props["mode"] == "everywhere":
+        names: tuple[str, ...] = (global_name(service),)
+    elif props["mode"] == "global":
+        names = machine_names(service, [id_ for id_, machine in snapshot.machines.items() if admits(text, machine)])
     elif props["mode"] == "bluegreen":
         names = generation_names(service, sha1, instances)
     else:

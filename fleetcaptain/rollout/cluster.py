@@ -16,10 +16,12 @@ from fleetcaptain.rollout.poller import TICK_SEC, Poller
 
 __all__ = ["Cluster", "Run"]
 
-# Runs a command on the machine at an address; its standard output, or None when the machine cannot be reached.
-Run = Callable[[str, list[str]], str | None]
+# Runs a command on the machine at an address, for at most so many seconds; its standard output, or None when the
+# machine cannot be reached.
+Run = Callable[[str, list[str], float], str | None]
 
 _JOURNAL_LINES = 20
+_COMMAND_SEC = 30.0
 _FACTS = ("Result", "ExecMainStatus")
 
 
@@ -44,7 +46,7 @@ class Cluster:
         self.store = store
         self.clock = clock
         self.sleep = sleep
-        self._run = run
+        self.run = run
         self._poller = Poller(self._fetch, clock)
 
     def fenced(self, renew: Callable[[], None]) -> Cluster:
@@ -93,4 +95,4 @@ class Cluster:
     def _on_machine(self, instance: Instance, argv: list[str]) -> str:
         if instance.machine is None:
             return ""
-        return self._run(instance.machine, argv) or ""
+        return self.run(instance.machine, argv, _COMMAND_SEC) or ""

@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
-from fleetcaptain.fleet.values import DesiredState, Machine
+from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.failed import describe
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.rollout.values import Target
-from fleetcaptain.units.text import parse
 
-__all__ = ["allowed", "run_everywhere"]
-
-
-def allowed(text: str, machine: Machine) -> bool:
-    """Whether a unit's ``MachineMetadata`` admits *machine*: values of one key are alternatives, keys must all fit."""
-    wanted: dict[str, set[str]] = {}
-    for option in parse(text):
-        if option.section == "X-Fleet" and option.name == "MachineMetadata":
-            for pair in option.value.replace('"', " ").split():
-                key, _, value = pair.partition("=")
-                wanted.setdefault(key, set()).add(value)
-    return all(machine.metadata.get(key) in values for key, values in wanted.items())
+__all__ = ["run_everywhere"]
 
 
 def run_everywhere(
@@ -66,7 +55,7 @@ def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
     states = {state.machine_id: state for state in snapshot.states if state.name == name}
     rows = []
     for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
-        if allowed(text, machine):
+        if admits(text, machine):
             state = states.get(machine.id)
             rows.append(
                 Instance(

@@ -48,9 +48,11 @@ def summary(target: Target, timing: Timing) -> str:
     if not took:
         return f"{len(target.names)}/{len(target.names)} healthy"
     slowest = max(took, key=lambda name: took[name])
+    head = f"{len(target.names)}/{len(target.names)} healthy; "
+    if len(took) == 1:
+        return f"{head}started in {took[slowest]:.1f} s"
     mean = sum(took.values()) / len(took)
-    said = f"{len(target.names)}/{len(target.names)} healthy; {len(took)} started, {mean:.1f} s each"
-    return said + (f", slowest {slowest.removesuffix('.service')} {took[slowest]:.1f} s" if len(took) > 1 else "")
+    return f"{head}{len(took)} started, {mean:.1f} s each, slowest {slowest.removesuffix('.service')} {took[slowest]:.1f} s"
 
 
 def _wait(

@@ -1,0 +1,144 @@
+"""Whether fleet could place every instance, before the first one stops; and if not, why. Pure.
+
+The rules are fleet's own (agent/state.go): MachineID, MachineMetadata, MachineOf and Conflicts; and docker's: a fixed
+port of a machine is taken once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from fleetcaptain.fleet.values import Machine
+from fleetcaptain.units.text import parse
+
+__all__ = ["Need", "admits", "candidates", "misplaced", "needs_of"]
+
+_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:)?([0-9]+):[0-9]+(?:/(udp|tcp))?(?=\s)")
+_TRIES = 20_000
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the unit *name* asks of its machine. *metadata* maps a key to the values that will do; *ports* are fixed
+    ports of the machine, as ``80/tcp``."""
+
+    name: str
+    machine_id: str = ""
+    machine_of: tuple[str, ...] = ()
+    metadata: Mapping[str, frozenset[str]] | None = None
+    conflicts: tuple[str, ...] = ()
+    ports: frozenset[str] = frozenset()
+
+
+def needs_of(name: str, text: str) -> Need:
+    """What the unit *name* with *text* asks of its machine."""
+    found: dict[str, list[str]] = {}
+    ports: set[str] = set()
+    for option in parse(text):
+        if option.section == "X-Fleet":
+            found.setdefault(option.name, []).extend(_several(option.value))
+        elif option.name == "ExecStart":
+            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in _FIXED_PORT.findall(option.value)}
+    metadata: dict[str, frozenset[str]] = {}
+    for pair in found.get("MachineMetadata", ()):
+        key, _, value = pair.partition("=")
+        metadata[key] = metadata.get(key, frozenset()) | {value}
+    instance = name.partition("@")[2].rpartition(".")[0]
+    machine_id = found.get("MachineID", [""])[0].replace("%i", instance)
+    globs = tuple(word for value in found.get("Conflicts", ()) for word in value.split())
+    return Need(name, machine_id, tuple(found.get("MachineOf", ())), metadata, globs, frozenset(ports))
+
+
+def admits(text: str, machine: Machine) -> bool:
+    """Whether a unit's ``MachineMetadata`` admits *machine*: values of one key are alternatives, keys must all fit."""
+    metadata = needs_of("", text).metadata or {}
+    return all(machine.metadata.get(key) in values for key, values in metadata.items())
+
+
+def candidates(needs: Sequence[Need], machines: Sequence[Machine]) -> tuple[Machine, ...]:
+    """The machines that one of *needs* may come to, whatever else runs there."""
+    return tuple(machine for machine in machines if not all(_why_not(need, machine, {}) for need in needs))
+
+
+def misplaced(wanted: Sequence[Need], others: Mapping[str, tuple[Need, str]], machines: Sequence[Machine]) -> str:
+    """Why *wanted* cannot all be placed; empty when they can. *others* are units that stay where they are: name ->
+    their need and their machine's id."""
+    if not machines:
+        return ""
+    for need in wanted:
+        why = {machine.ip: _why_not(need, machine, others) for machine in machines}
+        if all(why.values()):
+            return f"no machine can take {need.name}: " + "; ".join(f"{ip}: {reason}" for ip, reason in why.items())
+    domains = {need.name: [machine for machine in machines if not _why_not(need, machine, others)] for need in wanted}
+    ordered = sorted(wanted, key=lambda need: len(domains[need.name]))
+    deepest = _assign(ordered, domains)
+    if deepest is None:
+        return ""
+    rest = [need.name for need in ordered if need is not deepest and _apart(need, deepest)]
+    kind = "a port of its own" if any(need.ports & deepest.ports for need in ordered if need is not deepest) else "room"
+    return (
+        f"{len(ordered)} instances do not fit on {len(machines)} machines: {deepest.name} finds no machine with {kind} "
+        f"beside {', '.join(rest[:4])}{' and others' if len(rest) > len(rest[:4]) else ''}"
+    )
+
+
+def _assign(needs: Sequence[Need], domains: Mapping[str, Sequence[Machine]]) -> Need | None:
+    """None when every need finds a machine; else the first one that did not, on the way that went deepest. Gives up,
+    as if all fit, when that takes too many tries: fleet itself will tell then."""
+    taken: list[tuple[Need, str]] = []
+    tries, deepest = 0, 0
+
+    def place(index: int) -> bool:
+        nonlocal tries, deepest
+        tries += 1
+        deepest = max(deepest, index)
+        if index == len(needs) or tries > _TRIES:
+            return True
+        need = needs[index]
+        for machine in domains[need.name]:
+            if any(_apart(need, other) for other, where in taken if where == machine.id):
+                continue
+            taken.append((need, machine.id))
+            if place(index + 1):
+                return True
+            taken.pop()
+        return False
+
+    return None if place(0) else needs[deepest]
+
+
+def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]]) -> str:
+    if need.machine_id and need.machine_id != machine.id:
+        return f"MachineID asks for {need.machine_id}"
+    for key, values in (need.metadata or {}).items():
+        if machine.metadata.get(key) not in values:
+            return f"MachineMetadata asks for {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
+    for name, (other, where) in others.items():
+        if name in need.machine_of and where and where != machine.id:
+            return f"MachineOf asks for the machine of {name}"
+        if where == machine.id and _apart(need, other):
+            shared = sorted(need.ports & other.ports)
+            return f"port {shared[0]} is taken by {name}" if shared else f"it conflicts with {name}"
+    return ""
+
+
+def _shown(machine: Machine, key: str) -> str:
+    return f"{key}={machine.metadata[key]}" if key in machine.metadata else f"no {key}"
+
+
+def _apart(one: Need, other: Need) -> bool:
+    """Whether two units cannot be on one machine."""
+    if one.ports & other.ports:
+        return True
+    return any(fnmatchcase(b.name, _glob(g)) for a, b in ((one, other), (other, one)) for g in a.conflicts)
+
+
+def _glob(pattern: str) -> str:
+    return pattern.replace("[^", "[!")
+
+
+def _several(value: str) -> list[str]:
+    return re.findall(r'"([^"]*)"', value) if value[:1] == value[-1:] == '"' else [value]
