@@ -21,6 +21,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime._serialization import _serialize
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, status_pb2
 
+from components.orphan import end_with
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["PartialFailure", "Provider", "Resource", "cancelled", "status"]
@@ -31,6 +32,7 @@ _LOG_TIMEOUT_SEC = 2
 
 _cancel = threading.Event()
 _pickles: dict[type, str] = {}
+_under_way: set[object] = set()
 
 
 class PartialFailure(Exception):
@@ -57,6 +59,7 @@ class Provider(ResourceProvider):
         """Called once in a provider's process, before anything else."""
         _widen_pool()
         _hear_cancel()
+        _end_with_engine()
 
 
 class Resource(pulumi.CustomResource):
@@ -103,10 +106,21 @@ def status(message: str) -> None:
 
 @functools.cache
 def _engine() -> Any:
-    """The engine's log service. The host gives its address as the only argument of a provider's process."""
-    if len(sys.argv) < 2 or ":" not in sys.argv[1]:  # noqa: PLR2004
-        return None
-    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[1]))
+    """The engine's log service."""
+    address = _engine_address()
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address)) if address else None
+
+
+def _engine_address() -> str:
+    """Where the engine listens: the host gives it as the only argument of a provider's process."""
+    return next((word for word in sys.argv[1:2] if ":" in word), "")
+
+
+@functools.cache
+def _end_with_engine() -> None:
+    address = _engine_address()
+    if address:
+        end_with(address, _cancel.set, lambda: bool(_under_way))
 
 
 def _rpc() -> tuple[Any, Any]:
@@ -125,6 +139,8 @@ def _plain_errors(method: Callable[..., _T]) -> Callable[..., _T]:
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> _T:
+        me = object()
+        _under_way.add(me)
         try:
             return method(*args, **kwargs)
         except PartialFailure as failure:
@@ -135,6 +151,8 @@ def _plain_errors(method: Callable[..., _T]) -> Callable[..., _T]:
             if context is not None:
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
             raise
+        finally:
+            _under_way.discard(me)
 
     return call
 

@@ -37,6 +37,9 @@ def live(app: str, service: str, names: Sequence[str], content: str, snapshot: S
     other = [instance for instance in observed if instance.content != content]
     shown = (other or observed)[0].name
     troubled = [_trouble(instance) for instance in observed if _trouble(instance)]
+    if len({instance.content for instance in observed}) > 1:
+        # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
+        troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(
         text=snapshot.units[shown].text,

@@ -52,7 +52,8 @@ def summary(target: Target, timing: Timing) -> str:
     if len(took) == 1:
         return f"{head}started in {took[slowest]:.1f} s"
     mean = sum(took.values()) / len(took)
-    return f"{head}{len(took)} started, {mean:.1f} s each, slowest {slowest.removesuffix('.service')} {took[slowest]:.1f} s"
+    worst = f"{slowest.removesuffix('.service')} {took[slowest]:.1f} s"
+    return f"{head}{len(took)} started, {mean:.1f} s each, slowest {worst}"
 
 
 def _wait(

@@ -1,0 +1,49 @@
+"""What runs of a service, as the next preview compares it."""
+
+from __future__ import annotations
+
+from fleetcaptain.fleet.values import DesiredState, FleetUnit, UnitState
+from fleetcaptain.rollout.live import LAUNCHED, live
+from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.units.text import content, parse
+
+MARK = "\n[X-FleetCaptain]\nApp=shop\nStack=p/s\nService=web\n"
+OLD = f"[Service]\nExecStart=/bin/old\n{MARK}"
+NEW = f"[Service]\nExecStart=/bin/new\n{MARK}"
+NAMES = ("web@1.service", "web@2.service")
+
+
+def snapshot(*texts: str, desired: DesiredState = DesiredState.LAUNCHED) -> Snapshot:
+    """A cluster on which the units run these texts."""
+    units = [
+        FleetUnit(f"web@{number}.service", parse(text), desired, desired, "m1") for number, text in enumerate(texts, 1)
+    ]
+    states = [UnitState(unit.name, "m1", unit.content, "loaded", "active", "running") for unit in units]
+    return Snapshot.of(units, states, [], [])
+
+
+def test_all_alike_and_launched_is_as_it_should_be() -> None:
+    """Nothing differs, so nothing shows."""
+    found = live("shop", "web", NAMES, content(NEW), snapshot(NEW, NEW))
+    assert found is not None
+    assert (found.state, found.instances) == (LAUNCHED, 2)
+
+
+def test_a_rollout_that_was_cut_off_always_shows() -> None:
+    """Whichever of the two texts is wanted, and whichever was deployed last: a mixture is never what is wanted."""
+    for known in (OLD, NEW):
+        found = live("shop", "web", NAMES, content(known), snapshot(NEW, OLD))
+        assert found is not None
+        assert found.state != LAUNCHED
+
+
+def test_a_stopped_instance_shows() -> None:
+    """By name and desired state."""
+    found = live("shop", "web", NAMES, content(NEW), snapshot(NEW, NEW, desired=DesiredState.LOADED))
+    assert found is not None
+    assert "web@1.service loaded" in found.state
+
+
+def test_nothing_left_is_nothing() -> None:
+    """So that the service is made anew."""
+    assert live("shop", "web", NAMES, content(NEW), snapshot()) is None
