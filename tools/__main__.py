@@ -14,6 +14,7 @@ from tools.environment import environment, exports
 from tools.failure import ToolFailed
 from tools.gobuild import present
 from tools.layout import Layout
+from tools.locks import drop_dead_locks, is_pulumi
 from tools.look import look
 from tools.pins import BUILDX
 from tools.plan import plan
@@ -43,6 +44,8 @@ def _install(layout: Layout) -> int:
     shutil.rmtree(layout.scratch, ignore_errors=True)
     for folder in (layout.scratch, layout.state):
         folder.mkdir(parents=True, exist_ok=True)
+    for stack in drop_dead_locks(layout, is_pulumi):
+        _say(f"freed the stack {stack}: the pulumi that held it was killed")
     # All steps find what was built here first, also by the steps before them.
     os.environ.update(_variables(layout))
     steps = plan(look(layout, os.environ))
