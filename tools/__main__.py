@@ -44,7 +44,7 @@ def _install(layout: Layout) -> int:
     shutil.rmtree(layout.scratch, ignore_errors=True)
     for folder in (layout.scratch, layout.state):
         folder.mkdir(parents=True, exist_ok=True)
-    for stack in drop_dead_locks(layout, is_pulumi):
+    for stack in drop_dead_locks(layout.state, is_pulumi):
         _say(f"freed the stack {stack}: the pulumi that held it was killed")
     # All steps find what was built here first, also by the steps before them.
     os.environ.update(_variables(layout))

@@ -7,15 +7,13 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.layout import Layout
-
 __all__ = ["drop_dead_locks", "is_pulumi"]
 
 
-def drop_dead_locks(layout: Layout, runs: Callable[[int], bool], host: str = "") -> tuple[str, ...]:
-    """Remove the locks in Pulumi's state whose process, of this computer, *runs* no more; the stacks they locked."""
+def drop_dead_locks(state: Path, runs: Callable[[int], bool], host: str = "") -> tuple[str, ...]:
+    """Remove the locks in Pulumi's *state* whose process, of this computer, *runs* no more; the stacks they locked."""
     freed = []
-    for lock in sorted((layout.state / ".pulumi" / "locks").rglob("*.json")):
+    for lock in sorted((state / ".pulumi" / "locks").rglob("*.json")):
         try:
             holder = json.loads(lock.read_text())
             dead = holder["hostname"] == (host or socket.gethostname()) and not runs(int(holder["pid"]))

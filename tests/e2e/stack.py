@@ -18,6 +18,7 @@ from components.cluster.engine import LABEL, find
 from components.cluster.layout import stack_id
 from components.connection import connect
 from fleetcaptain.rollout.cluster import Cluster
+from tools.locks import drop_dead_locks, is_pulumi
 
 __all__ = ["ROOT", "Result", "Stack"]
 
@@ -124,6 +125,10 @@ class Stack:
     def preview(self) -> Result:
         """``pulumi preview --diff``, which has to succeed."""
         return self.must("preview", "--diff")
+
+    def free(self) -> None:
+        """What ``make up`` does first: free the stack when the ``pulumi`` that held it was killed."""
+        drop_dead_locks(self.home, is_pulumi)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""

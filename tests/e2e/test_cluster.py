@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.cluster.machines import remove_all
-from tests.e2e.conftest import example
+from tests.conftest import example
 from tests.e2e.stack import Stack
 
 

@@ -1,4 +1,4 @@
-"""One stack with the example app for all tests of this folder; each test leaves it as it found it."""
+"""One stack with the example app for all tests on real clusters; each test leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import pytest
 from components.cluster.machines import remove_all
 from tests.e2e.stack import ROOT, Stack
 
-_FILES = Path(__file__).parent
+_REAL = ("e2e", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder is an end-to-end test."""
+    """The tests of the folders in `_REAL` carry their folder's name as a mark."""
     for item in items:
-        if _FILES in item.path.parents:
-            item.add_marker("e2e")
+        for name in _REAL:
+            if Path(__file__).parent / name in item.path.parents:
+                item.add_marker(name)
 
 
 def example(folder: Path) -> Path:

@@ -1,0 +1,76 @@
+"""What was true of the cluster all the time: looked at in a loop while faults happen, and judged afterwards."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fleetcaptain.discovery.keys import lock_key
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observed import Snapshot, observe
+from fleetcaptain.rollout.owner import Owner
+
+__all__ = ["History", "recorded"]
+
+_PAUSE_SEC = 0.2
+
+
+@dataclass
+class History:
+    """Every look at *service*, in order, and who held its lock at each."""
+
+    service: str
+    looks: list[Snapshot] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+
+    def serving(self, snapshot: Snapshot) -> int:
+        """How many instances serve in one look, whatever they serve."""
+        names = [name for name in snapshot.units if name.startswith(f"{self.service}@")]
+        return sum(observe(name, snapshot).serving for name in names)
+
+    @property
+    def least(self) -> int:
+        """The fewest instances that served at any look."""
+        return min(map(self.serving, self.looks))
+
+    @property
+    def contents(self) -> set[str]:
+        """What the instances have in the last look."""
+        units = self.looks[-1].units
+        return {unit.content for name, unit in units.items() if name.startswith(f"{self.service}@")}
+
+    @property
+    def turns(self) -> list[str]:
+        """The holders of the lock in their order; one that comes again after another is told twice."""
+        return [owner for index, owner in enumerate(self.owners) if index == 0 or owner != self.owners[index - 1]]
+
+
+@contextmanager
+def recorded(cluster: Cluster, service: str) -> Iterator[History]:
+    """Look at *cluster* until the block ends, as often as it answers."""
+    history, done = History(service), threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            try:
+                history.looks.append(cluster.look())
+                node = cluster.store.read(lock_key(cluster.app, service))
+            except FleetCaptainError:
+                continue  # a cluster without quorum tells nothing
+            owner = Owner.from_json(node.value) if node else None
+            if owner is not None:
+                history.owners.append(owner.token)
+            time.sleep(_PAUSE_SEC)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield history
+    finally:
+        done.set()
+        watcher.join()
+        history.looks.append(cluster.look())

@@ -1,0 +1,71 @@
+"""``kill -9`` in the middle of a rollout, at every step: the app stays up, and the next ``up`` continues or goes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.faults.history import recorded
+from tests.faults.running import running
+
+_STEPS = {
+    "image": r"app_server .*fetching the image",
+    "put": r"app_server .*0/4 healthy, app_server@\d.*waiting for fleet",
+    "ready": r"app_server .*waiting until it is ready",
+    "bake": r"app_server .*has to stay so",
+    "second": r"app_server .*1/4 healthy",
+    "last": r"app_server .*3/4 healthy",
+    "gate": r"behavioral-ready (updating|creating)",
+}
+_NEXT = {"restart_sec=5,": "restart_sec=6,"}
+
+
+@pytest.mark.parametrize("victim", ["pulumi", "provider"])
+@pytest.mark.parametrize("step", _STEPS)
+def test_the_next_up_continues_after_a_kill(stack: Stack, step: str, victim: str) -> None:
+    """Never more than one instance is down, no two rollouts overlap, and in the end all have the new text."""
+    cluster = stack.cluster()
+    with stack.edited("Fleetfile.py", _NEXT), recorded(cluster, "app_server") as history:
+        with running(stack) as run:
+            run.until(_STEPS[step])
+            run.kill(victim)
+            run.end()
+        stack.free()
+        stack.up()
+    assert history.least >= 3
+    assert len(history.turns) == len(set(history.turns))
+    assert {
+        ("RestartSec=6" in unit.text) for name, unit in history.looks[-1].units.items() if "app_server" in name
+    } == {True}
+    stack.up()
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+@pytest.mark.parametrize("step", ["second", "last"])
+def test_with_the_old_fleetfile_it_goes_back_after_a_kill(stack: Stack, step: str) -> None:
+    """What was half-rolled is taken back by whoever deploys the old version next."""
+    cluster = stack.cluster()
+    before = {name: unit.content for name, unit in cluster.look().units.items()}
+    with recorded(cluster, "app_server") as history:
+        with stack.edited("Fleetfile.py", _NEXT), running(stack) as run:
+            run.until(_STEPS[step])
+            run.kill("pulumi")
+            run.end()
+        stack.free()
+        stack.up()
+    assert history.least >= 3
+    assert {name: unit.content for name, unit in cluster.look().units.items()} == before
+
+
+def test_a_first_interrupt_stops_after_the_present_step(stack: Stack) -> None:
+    """It says how to go on, leaves nothing locked, and the next up goes on."""
+    with stack.edited("Fleetfile.py", _NEXT):
+        with running(stack) as run:
+            run.until(_STEPS["second"])
+            run.interrupt()
+            result = run.end()
+        assert result.code != 0
+        assert "stopped on request" in result.output
+        assert "goes on from here" in result.output
+        stack.up()
+    stack.up()
