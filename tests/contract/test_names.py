@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.units.text import content
 from tests.contract.sites import Site
@@ -25,7 +26,7 @@ NAMES = [
     r"dev-disk\x2dlabel.service",
     r"back\slash@\x2d.service",
     "-dash.service",
-    "_.service",
+    "a_.service",
     "...service",
     "a.service.service",
     "n" * 247 + ".service",
@@ -57,6 +58,22 @@ def test_states_name_units_as_we_do(site: Site) -> None:
     for name in names:
         text = SECTIONS[name.rpartition(".")[2]]
         site.wait_for_state(name, content(text), "inactive", "dead")
+
+
+def test_a_name_with_an_underscore_first_is_never_run(site: Site) -> None:
+    """etcd hides such a key from lists, so that only who asks for the unit by name sees it: we refuse the name."""
+    options = [{"section": "Service", "name": "ExecStart", "value": "/bin/sleep infinity"}]
+    body = {"options": options, "desiredState": "launched"}
+    assert site.call("PUT", "/units/_hidden.service", body).status_code == 201
+    site.client.put("seen.service", TEXT, DesiredState.LAUNCHED)
+    site.wait_for_state("seen.service", content(TEXT), "active", "running")
+    hidden = site.client.unit("_hidden.service")
+    assert hidden is not None
+    assert (hidden.desired, hidden.machine_id) == ("launched", None)
+    assert [unit.name for unit in site.client.units()] == ["seen.service"]
+    with pytest.raises(UnitRefused, match="hides it in etcd"):
+        site.client.put("_hidden.service", TEXT, DesiredState.LAUNCHED)
+    assert site.client.delete("_hidden.service")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ class Cluster:
         place = self.units[name].machine_id if name in self.units else ""
         self.units[name] = Stored(raw_text(options), desired, place)
 
+    def seen(self) -> list[str]:
+        """The units that lists, engine and agents see: etcd hides names with ``_`` first, and fleet leaves out a unit
+        whose desired state it cannot read."""
+        return sorted(name for name, unit in self.units.items() if not name.startswith("_") and unit.desired in STATES)
+
     def current(self, name: str) -> str:
         """determineJobState: ``launched`` says that fleet started it, nothing of its health."""
         row = self.loaded.get((name, self.units[name].machine_id))
@@ -69,14 +74,15 @@ class Cluster:
 
     def step(self) -> None:
         """The engine schedules, then each agent does one thing to each unit: unload, load, start or stop."""
-        for name, unit in sorted(self.units.items()):
+        for name in self.seen():
+            unit = self.units[name]
             if unit.desired == "inactive" or is_global(unit.options):
                 unit.machine_id = ""
             elif not unit.machine_id:
                 unit.machine_id = self._place(name)
         rows = {
             (name, machine.id): self._advance(name, self.loaded.get((name, machine.id)))
-            for name in self.units
+            for name in self.seen()
             for machine in self.machines
             if self._here(name, machine)
         }

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.fakes.fleet.cluster import STATES, Cluster
+from tests.fakes.fleet.cluster import Cluster
 from tests.fakes.fleet.replies import Refusal, Reply, Request, filled
 from tests.fakes.fleet.rules import is_global
 
@@ -27,9 +27,8 @@ def unit(cluster: Cluster, name: str) -> dict[str, Any]:
 
 
 def units(cluster: Cluster, _query: _Query) -> list[dict[str, Any]]:
-    """All that can be read. Here global units have a current state too: it comes from another reader."""
-    readable = sorted(name for name, stored in cluster.units.items() if stored.desired in STATES)
-    return [{**unit(cluster, name), "currentState": cluster.current(name)} for name in readable]
+    """All that can be seen. Here global units have a current state too: it comes from another reader."""
+    return [{**unit(cluster, name), "currentState": cluster.current(name)} for name in cluster.seen()]
 
 
 def states(cluster: Cluster, query: _Query) -> list[dict[str, Any]]:
