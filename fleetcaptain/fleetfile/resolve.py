@@ -112,11 +112,10 @@ def _rollout(values: dict[str, Any], service: Service, name: str, notes: Notes) 
             notes.note(
                 service.place, name, "global_unit", "a unit on every machine has no instances= and no BlueGreen()"
             )
-        for word in ("machine_of", "machine_id"):
+        for word in ("machine_of", "machine_id", "conflicts"):
             if values.get(word):
-                notes.note(
-                    service.place, name, word, "a unit on every machine cannot be bound to one (fleet refuses it)"
-                )
+                what = "a unit on every machine cannot choose between them; machine_metadata= can leave some out"
+                notes.note(service.place, name, word, what)
     if values.get("machine_id"):
         for word in ("machine_of", "conflicts"):
             if values.get(word):

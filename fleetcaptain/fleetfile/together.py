@@ -78,7 +78,5 @@ def _glob(rule: str, by_name: dict[str, ServiceSpec]) -> str:
     spec = by_name.get(name)
     if spec is None or (at and not isinstance(spec.rollout, BlueGreen)):
         return f"{rule}.service"
-    if spec.global_unit:
-        return f"{name}.service"
     prefix = f"{name}-*" if isinstance(spec.rollout, BlueGreen) else name
     return f"{prefix}@{instance or '*'}.service"

@@ -1,0 +1,82 @@
+"""What a Fleetfile means when nothing is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.values import BlueGreen, Build, Port, Rolling
+from tests.unit.fleetfile.written import app, service
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
+
+
+def test_a_name_is_enough(tmp_path: Path) -> None:
+    """The app's own image, one instance, rolled."""
+    spec = service(tmp_path)
+    assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, Rolling(), "web")
+
+
+def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
+    """The original tool's word for it."""
+    spec = service(tmp_path, "instances=True")
+    assert (spec.instances, spec.rollout) == (1, BlueGreen())
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (80, Port(80)),
+        ("80", Port(80)),
+        ("8080:80", Port(80, 8080)),
+        ("8080-8089:80", Port(80, 8080, 8089)),
+        ("127.0.0.1:53:53/udp", Port(53, 53, protocol="udp", address="127.0.0.1")),
+    ],
+)
+def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> None:
+    """As ``docker run -p`` takes them."""
+    assert service(tmp_path, f"ports=[{written!r}]").ports == (meant,)
+
+
+@pytest.mark.parametrize(
+    ("other", "rule", "glob"),
+    [
+        ("instances=2", "db", "db@*.service"),
+        ("instances=2", "db@1", "db@1.service"),
+        ("instances=True", "db", "db-*@*.service"),
+        ("global_unit=True", "db", "db@*.service"),
+        ("instances=1", "someone.service", "someone.service"),
+    ],
+)
+def test_conflicts_name_units(tmp_path: Path, other: str, rule: str, glob: str) -> None:
+    """fleet knows no services, so a service's name becomes the glob of its units, generations too."""
+    services = f'Service("web", conflicts=["{rule}"]),Service("db", {other})'
+    assert app(tmp_path, services).services[0].conflicts == (glob,)
+
+
+def test_a_single_line_is_a_list_of_one(tmp_path: Path) -> None:
+    """Lines may be one text or several."""
+    spec = service(tmp_path, 'before_start="/bin/true", after_stop=["/bin/a", "/bin/b"]')
+    assert (spec.before_start, spec.after_stop) == (("/bin/true",), ("/bin/a", "/bin/b"))
+
+
+def test_the_fleetfile_may_import_what_lies_beside_it(tmp_path: Path) -> None:
+    """It is Python; what it imports is found in its folder, and forgotten afterwards."""
+    (tmp_path / "settings.py").write_text("COUNT = 3\n")
+    (tmp_path / "Dockerfile").touch()
+    text = "from fleetcaptain import Fleetfile, Service\nimport settings\n"
+    text += 'Fleetfile(app="a", image="b", services=[Service("web", instances=settings.COUNT)])\n'
+    (tmp_path / "Fleetfile.py").write_text(text)
+    assert load(tmp_path).services[0].instances == 3
+
+
+def test_the_example_has_no_mistakes() -> None:
+    """It is what the README deploys."""
+    assert [(spec.name, spec.instances) for spec in load(EXAMPLE).services] == [
+        ("app_server", 4),
+        ("important_queue", 1),
+        ("ongoing_queue", 2),
+        ("redis", 1),
+    ]

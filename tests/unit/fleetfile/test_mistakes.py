@@ -1,0 +1,128 @@
+"""Every mistake that a Fleetfile can have is told with its file, line, service and keyword."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile import load
+from tests.unit.fleetfile.written import app, mistakes
+
+_RULES = [
+    ('Service("Web")', "a name has lower case letters"),
+    ('Service("web-abc1234")', "ends like a blue/green generation's"),
+    ('Service("web", comand="x")', 'comand: no such keyword; did you mean "command"?'),
+    ('Service("web", desc="x")', "desc: no such keyword; it is called description here"),
+    ('Service("web", scale=3)', "scale: not supported yet"),
+    ('Service("web", description=3)', "description: a text is wanted, not 3"),
+    ('Service("web", description="a\\nb")', "description: it must be one line"),
+    ('Service("web", command="x" * 3000)', "command: it is too long"),
+    ('Service("web", command=" ")', "command: it must not be empty"),
+    ('Service("web", image="Redis")', "image: 'Redis' is no image reference"),
+    ('Service("web", image=Build("nowhere"))', "nowhere/Dockerfile to build it from"),
+    ('Service("web", ports="80")', "ports: a list is wanted"),
+    ('Service("web", ports=["http"])', "ports: 'http' is no port"),
+    ('Service("web", ports=["70000:80"])', "ports: '70000:80': ports go from 1 to 65535"),
+    ('Service("web", ports=["90-80:80"])', "ports: '90-80:80': the range must go upwards"),
+    ('Service("web", ports=["80:80", "80:81"])', "ports: one port of the machine is given twice"),
+    ('Service("web", ports=["80:80"], instances=True)', "ports: old and new overlap"),
+    ('Service("web", volumes=["data"])', "volumes: 'data' is no volume"),
+    ('Service("web", env=["A"])', "env: a mapping of names to values is wanted"),
+    ('Service("web", env={"a-b": "1"})', "env: 'a-b' is no name of a variable"),
+    ('Service("web", env={"A": [1]})', "env: A must be a text, a number or a bool"),
+    ('Service("web", env={"DB_PASSWORD": "x"})', "env: DB_PASSWORD looks like a secret"),
+    ('Service("web", instances=0)', "instances: a number from 1 to 100 is wanted"),
+    ('Service("web", instances=False)', "instances: a number from 1 to 100 is wanted"),
+    ('Service("web", start=[1])', "start: a text is wanted, not 1"),
+    ('Service("web", ready="/health")', "ready: Http(...) or Tcp(...) or Command(...) is wanted"),
+    ('Service("web", ready=Http("health"))', "ready: Http('health'): a path that begins with \"/\" is wanted"),
+    ('Service("web", ready=Tcp(0))', "ready: 0 is no port"),
+    ('Service("web", ready=Command(""))', "ready: Command(''): one line"),
+    ('Service("web", restart_sec="5")', "restart_sec: whole seconds are wanted, 0 or more"),
+    ('Service("web", stop_sec=0)', "stop_sec: whole seconds are wanted, 1 or more"),
+    ('Service("web", after=["web"])', "after: a service cannot wait for itself"),
+    ('Service("web", requires=["redi"]),Service("redis")', "is neither a service of this Fleetfile nor a systemd unit"),
+    (
+        'Service("web", requires=["db"]),Service("db", requires=["web"])',
+        "requires: they wait for each other: web -> db -> web",
+    ),
+    ('Service("web", machine_of="db"),Service("db", instances=2)', "machine_of: 'db' must have one instance"),
+    ('Service("web", machine_of="d"),Service("db")', "machine_of: 'd' is neither a service"),
+    ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is no metadata"),
+    ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses it together with machine_id"),
+    ('Service("web", global_unit=1)', "global_unit: True or False is wanted"),
+    ('Service("web", global_unit=True, instances=2)', "global_unit: a unit on every machine has no instances="),
+    ('Service("web", global_unit=True, conflicts=["db"])', "conflicts: a unit on every machine cannot choose"),
+    ('Service("web", unit={"a b": "c"})', "unit: 'a b' is no name of an option"),
+    ('Service("web", service=["x"])', "service: a mapping of option names to values is wanted"),
+    ('Service("web", rollout="fast")', "rollout: Rolling(...) or BlueGreen(...) is wanted"),
+    ('Service("web", rollout=Rolling(max_parallel="no"))', "rollout: max_parallel: a number from 1 on, or a share"),
+    ('Service("web", rollout=Rolling(min_healthy_sec=-1))', "rollout: min_healthy_sec: whole seconds"),
+    ('Service("web", rollout=BlueGreen(healthy_deadline_sec=0))', "rollout: healthy_deadline_sec: whole seconds"),
+    ('Service("web", instances=True, rollout=Rolling())', "rollout: instances=True means BlueGreen(...)"),
+    ('Service("web"),Service("web")', "two services have this name"),
+    ('Service("shop-beacon")', "this is the name of the app's own beacon"),
+    ('"web"', "services: Service(...) is wanted"),
+    ("", "services: a list of Service(...) is wanted"),
+]
+
+
+@pytest.mark.parametrize(("services", "told"), _RULES, ids=[told for _, told in _RULES])
+def test_a_mistake_is_told(tmp_path: Path, services: str, told: str) -> None:
+    """One mistake, one message, and it names the place."""
+    problems = mistakes(tmp_path, services)
+    assert [problem for problem in problems if told in problem] != [], problems
+    assert all(problem.startswith("Fleetfile.py:") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('app="Shop", image="a/b"', "app: 'Shop' is no name"),
+        ('app="shop", image="acme/shop:1"', "image: 'acme/shop:1' is no name to push to"),
+        ('app="shop", imag="a/b"', 'imag: no such keyword; did you mean "image"?'),
+        ('app="shop"', "image: it has none"),
+    ],
+)
+def test_a_mistake_of_the_app_itself_is_told(tmp_path: Path, more: str, told: str) -> None:
+    """The Fleetfile's own keywords are checked like those of services."""
+    assert any(told in problem for problem in mistakes(tmp_path, 'Service("web")', more))
+
+
+def test_five_mistakes_are_five_messages(tmp_path: Path) -> None:
+    """All of them at once, in the order of their lines, each at the line of its keyword."""
+    problems = mistakes(
+        tmp_path,
+        'Service("web",\n instances=0,\n ports=["x"],\n),\nService("db", comand="a",\n'
+        ' ready=Http("x")),\nService("Q"),',
+    )
+    assert [problem.split(": ")[0] for problem in problems] == [f"Fleetfile.py:{line}" for line in (4, 5, 7, 8, 9)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fleet = (", "Fleetfile.py:1: "),
+        ("import nowhere_to_be_found", "Fleetfile.py:1: ModuleNotFoundError"),
+        ("x = 1\ny = x / 0", "Fleetfile.py:2: ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_does_not_run_says_where(tmp_path: Path, text: str, told: str) -> None:
+    """In the file's own lines, without a traceback."""
+    (tmp_path / "Fleetfile.py").write_text(text)
+    with pytest.raises(FleetfileError) as error:
+        load(tmp_path)
+    assert told in str(error.value)
+
+
+def test_no_fleetfile_says_what_to_do(tmp_path: Path) -> None:
+    """Where it was looked for, and how to point elsewhere."""
+    with pytest.raises(FleetfileError, match="fleetcaptain:project"):
+        load(tmp_path)
+
+
+def test_a_service_that_needs_no_image_may_have_none(tmp_path: Path) -> None:
+    """Own start lines need not be docker's."""
+    assert app(tmp_path, 'Service("web", start="/bin/sleep 9")', 'app="shop"').services[0].start == ("/bin/sleep 9",)
