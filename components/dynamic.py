@@ -24,7 +24,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, stat
 from components.orphan import end_with
 from fleetcaptain.errors import FleetCaptainError
 
-__all__ = ["PartialFailure", "Provider", "Resource", "cancelled", "status"]
+__all__ = ["PartialFailure", "Provider", "Resource", "cancelled", "status", "warn"]
 
 _T = TypeVar("_T")
 _THREADS = 64
@@ -91,12 +91,21 @@ def cancelled() -> bool:
 
 def status(message: str) -> None:
     """Show *message* in the row of the resource that is being worked on; without a terminal, as a line of its own."""
+    _log(message, engine_pb2.INFO, ephemeral=True)
+
+
+def warn(message: str) -> None:
+    """Say *message* as a warning of the resource that is being worked on, under the engine's diagnostics."""
+    _log(message, engine_pb2.WARNING, ephemeral=False)
+
+
+def _log(message: str, severity: Any, *, ephemeral: bool) -> None:
     request, _ = _rpc()
     urn = getattr(request, "urn", "")
     stub = _engine()
     if stub is None or not urn:
         return
-    line = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
+    line = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
     try:
         stub.Log(line, timeout=_LOG_TIMEOUT_SEC)
     except grpc.RpcError as error:

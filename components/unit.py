@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.errors import FleetCaptainError, RolloutFailed
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
@@ -28,7 +28,7 @@ from fleetcaptain.units.names import generation_names, global_name, instance_nam
 from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import content
 
-__all__ = ["MODES", "FleetUnit", "RollingUpdateProvider"]
+__all__ = ["MODES", "FleetUnit", "RollingUpdateProvider", "downtime"]
 
 MODES = ("rolling", "bluegreen", "global", "everywhere")
 _REMOVE_SEC = 120.0
@@ -43,6 +43,15 @@ class RollingUpdateProvider(Provider):
     "launched" (a stopped unit reads back as something else); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison to the engine; warn of an update that cannot keep the service up."""
+        if downtime(olds, news):
+            warn(
+                f"{news['service']} has one instance, so it is down while that is replaced. With instances=True a new "
+                "one is up before the old one goes; with instances=2 one always serves."
+            )
+        return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
@@ -129,6 +138,12 @@ class RollingUpdateProvider(Provider):
             "content": target.content,
             "count": len(target.names),
         }
+
+
+def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether going from *olds* to *news* takes the only instance of a service down."""
+    single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
+    return single and any(olds.get(key) != news[key] for key in ("unit", "image"))
 
 
 def _target(props: Mapping[str, Any], snapshot: Snapshot) -> Target:

@@ -13,6 +13,7 @@ from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.roll import RESTARTS_AT_INSTALL
 from fleetcaptain.rollout.values import Policy, Target
 
 __all__ = ["replace_generation"]
@@ -25,8 +26,11 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
 
     Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
     """
-    outcome = driver.drive(target, replace(policy, max_parallel=len(target.names), first_alone=False))
     cluster = driver.cluster
+    at_once = replace(policy, max_parallel=len(target.names), first_alone=False)
+    if not _other_generations(cluster, target):
+        at_once = replace(at_once, restarts_allowed=RESTARTS_AT_INSTALL)
+    outcome = driver.drive(target, at_once)
     if outcome.failure is not None:
         told = explain(cluster, outcome)
         new = [name for name, text in outcome.before.items() if text is None]
@@ -35,13 +39,18 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
             f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
             "`pulumi up` again."
         )
-    old = [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
+    old = _other_generations(cluster, target)
     if not old:
         return
     driver.report(f"{target.service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
     drain(cluster, target.service, old, keep_old_sec)
     cluster.sleep(keep_old_sec)
     remove(cluster, target.service, old, _REMOVE_SEC, driver.report)
+
+
+def _other_generations(cluster: Cluster, target: Target) -> list[str]:
+    """The units of the service that are not of *target*, as they are on the cluster now."""
+    return [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
 
 
 def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float) -> None:

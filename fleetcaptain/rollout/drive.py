@@ -12,12 +12,11 @@ from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, observe
 from fleetcaptain.rollout.poller import TICK_SEC
-from fleetcaptain.rollout.progress import Timing, progress, summary, timed
-from fleetcaptain.rollout.values import Decision, Failure, Memory, Policy, Target, after_blindness
+from fleetcaptain.rollout.progress import Timing, Voice, progress, summary, timed
+from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
+from fleetcaptain.rollout.values import Decision, Failure, Memory, Policy, Target
 
 __all__ = ["Driver", "Outcome"]
-
-_BLIND_SEC = 600.0
 
 
 @dataclass(frozen=True)
@@ -31,31 +30,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Driver:
-    """Drives targets on one cluster. *report* gets a line whenever something changed; *tick* gets the same with the
-    seconds left, each second. *stopping* says whether to stop before the next step."""
+    """Drives targets on one cluster. *report* gets a line whenever something changed, and every ten seconds.
+    *stopping* says whether to stop before the next step."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
     stopping: Callable[[], bool] = field(default=lambda: False)
-    tick: Callable[[str], None] = field(default=lambda _line: None)
 
     def drive(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
 
-        A cluster that cannot be seen for a while is waited for, and that time does not count. Raises Interrupted when
-        asked to stop, ClusterUnreachable after ten blind minutes; what is done stays done.
+        A cluster that cannot be seen, or lacks a machine, for a while is waited for, and that time does not count.
+        Raises Interrupted when asked to stop, ClusterUnreachable after ten blind minutes; what is done stays done.
         """
         clock = self.cluster.clock
-        memory, timing = Memory(), Timing()
+        memory, timing, voice = Memory(), Timing(), Voice(self.report)
         before: dict[str, str | None] = {}
-        seen, last_line = clock(), ""
+        sight = Sight(clock())
         while True:
             try:
                 snapshot = self.cluster.look()
                 now = clock()
-                memory, seen = _seen_again(memory, seen, now), now
-                observed = {name: observe(name, snapshot, policy.zone_key) for name in target.names}
-                decision = decide(observed, target, policy, memory, now)
+                last, sight = sight, seen(sight, snapshot.machines, now)
+                observed = self.observe(target, snapshot, policy.zone_key)
+                fair_policy = lenient(policy, sight)
+                decision = decide(observed, target, fair_policy, fair(memory, last, sight), now)
                 memory, timing = decision.memory, timed(timing, decision, now)
                 if decision.failure is not None:
                     return Outcome(before, decision.failure, observed[decision.failure.unit])
@@ -65,18 +64,22 @@ class Driver:
                 self._stop_here(target, memory)
                 self._act(decision, target, observed, snapshot, before)
             except ClusterUnreachable as error:
-                if clock() - seen > _BLIND_SEC:
+                if clock() - sight.at > FAULT_SEC:
                     raise
                 self._stop_here(target, memory)
                 line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
             else:
-                line, counted = progress(decision, target, policy, observed, now)
-            if line != last_line:
-                self.report(counted)
-                last_line = line
-            else:
-                self.tick(counted)
+                line, counted = progress(decision, target, fair_policy, observed, now)
+            voice.say(line, counted, clock())
             self.cluster.sleep(TICK_SEC)
+
+    def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
+        """Each instance of *target* as it is to be judged."""
+        return {name: observe(name, snapshot, zone_key) for name in target.names}
+
+    def start(self, name: str, target: Target) -> None:
+        """Begin to bring the unit *name* to *target*."""
+        self.cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
 
     def _stop_here(self, target: Target, memory: Memory) -> None:
         if self.stopping():
@@ -97,16 +100,10 @@ class Driver:
         for name in decision.put:
             unit = snapshot.units.get(name)
             before.setdefault(name, unit.text if unit else None)
-            fleet.put(name, target.text, DesiredState.LAUNCHED)
+            self.start(name, target)
         for name in decision.stop:
             fleet.set_desired(name, DesiredState.LOADED)
         for name in decision.waiting:
             if name not in decision.put and observed[name].running != target.content:
                 # A nudge: the same desired state again wakes fleet's agents, which else act every 5 s.
                 fleet.set_desired(name, DesiredState.LAUNCHED)
-
-
-def _seen_again(memory: Memory, seen: float, now: float) -> Memory:
-    """*memory*, less the time since *seen* in which nothing could be seen, if it was longer than a look takes."""
-    blind = now - seen
-    return after_blindness(memory, blind) if blind > 5 * TICK_SEC else memory

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Outcome
+from fleetcaptain.rollout.prepare import no_place
+from fleetcaptain.rollout.values import Target
 
 __all__ = ["describe", "explain"]
 
@@ -14,9 +16,18 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
     """The facts of a failed *outcome*, read from the machine that ran the unit."""
     if outcome.failure is None or outcome.failed is None:
         return ""
-    instance = outcome.failed
+    instance, reason = outcome.failed, outcome.failure.reason
+    if outcome.failure.unplaced:
+        return describe(instance.name, None, f"{reason}: {_why_unplaced(cluster, instance.name)}", {}, ())
     facts = cluster.facts(instance)
-    return describe(instance.name, instance.machine, outcome.failure.reason, facts, cluster.journal(instance))
+    return describe(instance.name, instance.machine, reason, facts, cluster.journal(instance))
+
+
+def _why_unplaced(cluster: Cluster, name: str) -> str:
+    snapshot = cluster.look()
+    unit = snapshot.units.get(name)
+    why = no_place(Target(name, (name,), unit.text, unit.content), snapshot) if unit else "somebody deleted the unit"
+    return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
 
 
 def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, str], journal: Sequence[str]) -> str:

@@ -1,14 +1,16 @@
-"""What a rollout says of itself while it runs and when it is done. Pure."""
+"""What a rollout says of itself while it runs and when it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.values import Decision, Policy, Target, Track
 
-__all__ = ["Timing", "progress", "summary", "timed"]
+__all__ = ["Timing", "Voice", "progress", "summary", "timed"]
+
+_AGAIN_SEC = 10.0
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,21 @@ class Timing:
 
     begun: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
+
+
+class Voice:
+    """Says a line when it is new, and again every ten seconds, so that a wait is not taken for a hang."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._last = ""
+        self._said_at = 0.0
+
+    def say(self, line: str, counted: str, now: float) -> None:
+        """Report *counted*, which is *line* with the seconds left, if it is time to."""
+        if line != self._last or now - self._said_at >= _AGAIN_SEC:
+            self._report(counted)
+            self._last, self._said_at = line, now
 
 
 def timed(timing: Timing, decision: Decision, now: float) -> Timing:

@@ -14,11 +14,11 @@ from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.values import Policy, Target
 from fleetcaptain.units.text import content
 
-__all__ = ["install", "roll"]
+__all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
 
 _REMOVE_SEC = 120.0
 # On a first deploy services start in any order and may exit until what they need is there.
-_RESTARTS_AT_INSTALL = 3
+RESTARTS_AT_INSTALL = 3
 
 
 def install(driver: Driver, target: Target, policy: Policy) -> None:
@@ -26,7 +26,7 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
 
     Raises RolloutFailed, and leaves what runs as it is: a first version has no text to go back to.
     """
-    at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL)
+    at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
     outcome = driver.drive(target, at_once)
     if outcome.failure is not None:
         raise RolloutFailed(
@@ -67,7 +67,7 @@ def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[s
         for name in names:
             cluster.fleet.put(name, old, DesiredState.LAUNCHED)
         back = Target(target.service, names, old, content(old))
-        patient = replace(policy, max_parallel=len(names), first_alone=False, restarts_allowed=_RESTARTS_AT_INSTALL)
+        patient = replace(policy, max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
         outcome = driver.drive(back, patient)
         if outcome.failure is not None:
             raise RolloutMixed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-__all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "parallel"]
+__all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "after_fault", "parallel"]
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,25 @@ class Decision:
 
 def after_blindness(memory: Memory, seconds: float) -> Memory:
     """*memory* after *seconds* in which the cluster could not be seen: that time counts neither for nor against."""
-
-    def later(moment: float | None) -> float | None:
-        return None if moment is None else moment + seconds
-
+    excused = after_fault(memory, seconds)
     tracks = {
-        name: replace(
-            track,
-            since=track.since + seconds,
-            healthy_since=later(track.healthy_since),
-            unplaced_since=later(track.unplaced_since),
-        )
+        name: replace(track, healthy_since=_later(track.healthy_since, seconds))
+        for name, track in excused.tracks.items()
+    }
+    return replace(excused, tracks=tracks)
+
+
+def after_fault(memory: Memory, seconds: float) -> Memory:
+    """*memory* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
+    tracks = {
+        name: replace(track, since=track.since + seconds, unplaced_since=_later(track.unplaced_since, seconds))
         for name, track in memory.tracks.items()
     }
-    return replace(memory, tracks=tracks, progress_at=later(memory.progress_at))
+    return replace(memory, tracks=tracks, progress_at=_later(memory.progress_at, seconds))
+
+
+def _later(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment + seconds
 
 
 def parallel(wanted: int | str, instances: int) -> int:

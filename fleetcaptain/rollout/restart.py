@@ -1,0 +1,72 @@
+"""A rolling restart: every instance stops and starts again under the text it has, by the same window as a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.errors import RolloutFailed, RolloutMixed
+from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.rollout.drive import Driver
+from fleetcaptain.rollout.failed import explain
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import Snapshot, instances_of
+from fleetcaptain.rollout.values import Policy, Target
+
+__all__ = ["RestartDriver", "restart", "to_restart"]
+
+_BEFORE = "before the restart"
+
+
+@dataclass(frozen=True)
+class RestartDriver(Driver):
+    """Takes what runs for an older content until it was stopped once. *pending* are the units yet to be stopped."""
+
+    pending: set[str] = field(default_factory=set)
+
+    def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
+        """As they are, but those that still have to restart look like instances of something older."""
+        observed = super().observe(target, snapshot, zone_key)
+        return {name: _older(instance) if name in self.pending else instance for name, instance in observed.items()}
+
+    def start(self, name: str, target: Target) -> None:
+        """Stop an instance the first time; the window then waits until it is down, and starts it the second time."""
+        if name in self.pending:
+            self.cluster.fleet.set_desired(name, DesiredState.LOADED)
+            self.pending.discard(name)
+        else:
+            super().start(name, target)
+
+
+def to_restart(app: str, service: str, snapshot: Snapshot) -> Target:
+    """What a restart of *service* is to come back to: the text that all its units have.
+
+    Raises RolloutFailed when there is no such service, RolloutMixed when its units differ.
+    """
+    names = instances_of(app, service, snapshot)
+    if not names:
+        raise RolloutFailed(f"no unit of a service {service!r} of {app!r} is on this cluster; nothing was touched.")
+    texts = {snapshot.units[name].text for name in names}
+    if len(texts) > 1:
+        raise RolloutMixed(
+            f"the units of {service} differ: a rollout was cut off. Run `pulumi up`, which finishes it; nothing was "
+            "touched."
+        )
+    return Target(service, names, texts.pop(), snapshot.units[names[0]].content)
+
+
+def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:
+    """Restart every unit of *target*, never more at once than *policy* says. Raises RolloutFailed."""
+    driver.pending.update(target.names)
+    outcome = driver.drive(target, policy)
+    if outcome.failure is not None:
+        untouched = f"; not restarted: {', '.join(sorted(driver.pending))}" if driver.pending else ""
+        raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe restart stopped there{untouched}.")
+
+
+def _older(instance: Instance) -> Instance:
+    return replace(
+        instance,
+        content=_BEFORE,
+        running=_BEFORE if instance.running == instance.content else instance.running,
+        registered=_BEFORE if instance.registered == instance.content else instance.registered,
+    )
