@@ -36,7 +36,8 @@ def main() -> None:
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)
-    pulumi.export("ssh", cluster.connection.apply(lambda connection: connection["ssh"]))
+    pulumi.export("app", fleetfile.app)
+    pulumi.export("connection", cluster.connection)
 
 
 try:

@@ -12,13 +12,10 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.ssh import Endpoint
-from fleetcaptain.fleet.transport import Transport
-from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.reach import reach
 
 __all__ = ["Presence", "connect", "only_first", "presence", "whole"]
 
@@ -64,7 +61,8 @@ def connect(connection: Mapping[str, Any], app: str) -> Cluster:
     key = (json.dumps(connection, sort_keys=True), app)
     with _lock:
         if key not in _clusters:
-            _clusters[key] = _cluster(connection, app)
+            endpoint = Endpoint(tuple(connection["ssh"]), connection["key"], connection["known_hosts"])
+            _clusters[key] = reach(endpoint, app)
         return _clusters[key]
 
 
@@ -83,17 +81,3 @@ def only_first(connection: Mapping[str, Any], question: Callable[[], _T]) -> _T 
         raise ClusterUnreachable(
             f"{error} If the cluster is gone for good, `pulumi state delete` its resources, or `make down`."
         ) from error
-
-
-def _cluster(connection: Mapping[str, Any], app: str) -> Cluster:
-    hosts = tuple(connection["ssh"])
-    tunnel = Tunnel(Endpoint(hosts, connection["key"], connection["known_hosts"]))
-    user = hosts[0].partition("@")[0]
-
-    def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
-        try:
-            return tunnel.run(f"{user}@{address}", argv, timeout_sec).output
-        except ClusterUnreachable:
-            return None
-
-    return Cluster(app, FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)), EtcdStore(tunnel.etcd_url), run)

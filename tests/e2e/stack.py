@@ -75,6 +75,26 @@ class Stack:
         """What its containers are labelled with."""
         return stack_id("fleetcaptain", self.name, ROOT)
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a shell in which the stack is worked with."""
+        ours = {"PULUMI_BACKEND_URL": f"file://{self.home}", "PULUMI_CONFIG_PASSPHRASE": ""}
+        return {**os.environ, **ours, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+    def captain(self, *argv: str) -> Result:
+        """Run ``captain`` with *argv* on this stack."""
+        done = subprocess.run(
+            ["captain", *argv, "--stack", self.name],
+            cwd=ROOT,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT_SEC,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout)
+
     def run(self, *argv: str, **more: str) -> Result:
         """Run ``pulumi`` with *argv*; *more* is added to its environment."""
         with self.start(*argv, **more) as process:
@@ -85,17 +105,10 @@ class Stack:
         """Start ``pulumi`` with *argv* in a session of its own, its output in one pipe."""
         stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
         settings = () if argv[0] == "stack" else ("--config-file", str(self.settings))
-        environ = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.home}",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            **more,
-        }
         return subprocess.Popen(
             ["pulumi", *argv, *stack, *settings, "--non-interactive"],
             cwd=ROOT,
-            env=environ,
+            env={**self.environ, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -156,16 +169,7 @@ class Stack:
 
     def cluster(self, app: str = "behavioral") -> Cluster:
         """Its cluster, reached as the program reaches it."""
-        home = ROOT / ".fleetcaptain" / self.name
-        ssh = self.outputs()["ssh"]
-        connection = {
-            "kind": "local",
-            "stack": self.identity,
-            "ssh": ssh,
-            "key": str(home / "id_ed25519"),
-            "known_hosts": str(home / "known_hosts"),
-        }
-        return connect(connection, app)
+        return connect(self.outputs()["connection"], app)
 
     def fleetctl(self, *argv: str, machine: str = "m1") -> str:
         """What ``fleetctl`` says on a machine, as an operator would use it behind our back."""

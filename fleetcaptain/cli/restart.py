@@ -1,0 +1,54 @@
+"""``captain restart``: a rolling restart of a service under the text it has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fleetcaptain.cli.options import App, Service
+from fleetcaptain.cli.site import Key, Ssh, Stack, site
+from fleetcaptain.rollout.guard import guarded
+from fleetcaptain.rollout.reach import reach
+from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
+from fleetcaptain.rollout.values import Policy, parallel
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command("restart")
+    def restart_service(
+        service: Service,
+        *,
+        max_parallel: Annotated[
+            str, typer.Option("--max-parallel", help="How many at once: a number, or a share such as 25%.")
+        ] = "1",
+        min_healthy: Annotated[
+            float, typer.Option("--min-healthy", help="How long each has to stay healthy.", metavar="SECONDS", min=0)
+        ] = 10,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+        app: App = None,
+    ) -> None:
+        """Restart every instance of a service, one window after the other, by the engine of a rolling update.
+
+        Exits with 4 when an instance does not come back, with 6 while the service is being rolled out.
+        """
+        wanted = _wanted(max_parallel)
+        where = site(app, stack, ssh, key)
+        cluster = reach(where.endpoint, where.app)
+        target = to_restart(where.app, service, cluster.look())
+        policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
+        with guarded(cluster, service, (target.content,), target.content, typer.echo) as fenced:
+            restart(RestartDriver(fenced, typer.echo), target, policy)
+
+
+def _wanted(max_parallel: str) -> int | str:
+    number = max_parallel.removesuffix("%")
+    if not number.isdecimal() or int(number) < 1:
+        raise typer.BadParameter("a number, or a share such as 25%", param_hint="--max-parallel")
+    return max_parallel if max_parallel.endswith("%") else int(number)

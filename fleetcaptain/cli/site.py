@@ -1,0 +1,75 @@
+"""Which cluster a command of the operator means: a stack's own, as its outputs tell, or one named by its machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.ssh import Endpoint
+
+__all__ = ["Key", "Site", "Ssh", "Stack", "site"]
+
+Stack = Annotated[
+    str | None,
+    typer.Option("--stack", help="The Pulumi stack whose cluster is meant; else the selected one.", metavar="NAME"),
+]
+Ssh = Annotated[
+    list[str] | None,
+    typer.Option("--ssh", help="A machine of the cluster, instead of a stack; may be repeated.", metavar="USER@HOST"),
+]
+Key = Annotated[
+    str, typer.Option("--key", help="The private key for --ssh; else those of ssh's agent.", metavar="FILE")
+]
+
+
+@dataclass(frozen=True)
+class Site:
+    """The way into a cluster, and the *app* that is meant on it."""
+
+    endpoint: Endpoint
+    app: str
+
+
+def _outputs_of(stack: str | None) -> str:
+    argv = ["pulumi", "stack", "output", "--json", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise _unknown(f"pulumi does not start: {error}") from error
+    if done.returncode:
+        raise _unknown((done.stderr.strip().splitlines() or ["pulumi ended without a word"])[-1])
+    return done.stdout
+
+
+def site(
+    app: str | None,
+    stack: str | None,
+    ssh: Sequence[str] | None,
+    key: str,
+    outputs_of: Callable[[str | None], str] = _outputs_of,
+) -> Site:
+    """The cluster that the options name. Raises ClusterUnreachable when they, or the stack's outputs, name none."""
+    if ssh:
+        if not app:
+            raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
+        return Site(Endpoint(tuple(ssh), key), app)
+    try:
+        outputs: dict[str, Any] = json.loads(outputs_of(stack))
+        connection = outputs["connection"]
+        endpoint = Endpoint(tuple(connection["ssh"]), connection["key"], connection["known_hosts"])
+        return Site(endpoint, app or outputs["app"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
+
+
+def _unknown(why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"which cluster is meant is not known: {why} Run this in the folder of the Pulumi program, with its stack "
+        "selected, or name a machine with --ssh core@address --app name."
+    )
