@@ -25,11 +25,15 @@ def text_of(service: str, **words: Any) -> str:
     )
 
 
+_LOST_SEC = 30.0
+
+
 @dataclass
 class World:
     """Units become what they should be *delay* seconds after each wish. *away* are machines that do not answer,
     *homeless* units that no machine takes; *blind* is for how many more looks nothing answers. *history* has one word
-    for each wish."""
+    for each wish. *events* are (second, kill or return, machine). *taken_down* has, for each that ran and was taken
+    down, its name and what was down already. With *zones* each machine is one."""
 
     machines: list[str] = field(default_factory=lambda: ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
     delay: float = 2
@@ -42,6 +46,9 @@ class World:
     runs: dict[str, tuple[str, int]] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     least_up: int = 10_000
+    zones: bool = False
+    events: list[tuple[float, str, str]] = field(default_factory=list)
+    taken_down: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     app: str = APP
 
     def clock(self) -> float:
@@ -51,6 +58,9 @@ class World:
     def sleep(self, seconds: float) -> None:
         """Time passes, and units become what was wished."""
         self.now += seconds
+        for event in [event for event in self.events if event[0] <= self.now]:
+            self.events.remove(event)
+            (self._kill if event[1] == "kill" else self.away.discard)(event[2])
         for name, moment in self.wished.items():
             if self.now - moment >= self.delay:
                 self._settle(name)
@@ -61,7 +71,7 @@ class World:
         if self.blind:
             self.blind -= 1
             raise ClusterUnreachable("nobody answers")
-        machines = [Machine(ip, ip) for ip in self.machines if ip not in self.away]
+        machines = [Machine(ip, ip, {"zone": ip} if self.zones else {}) for ip in self.machines if ip not in self.away]
         states = [
             UnitState(name, str(self.units[name].machine_id), sha1, "loaded", "active", "running")
             for name, (sha1, _) in self.runs.items()
@@ -76,8 +86,9 @@ class World:
         self.history.append(f"put {name}")
         place = self.machines[len(self.units) % len(self.machines)] if name not in self.units else None
         machine = None if name in self.homeless else place or self.units[name].machine_id
-        if name in self.units and self.units[name].content != content(text):
-            self.runs.pop(name, None)
+        if name in self.runs and self.units[name].content != content(text):
+            self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
+            del self.runs[name]
         self.units[name] = FleetUnit(name, parse(text), str(desired), "launched", machine)
         self.wished[name] = self.now
 
@@ -104,8 +115,23 @@ class World:
         )
         return cast(Cluster, shown)
 
+    def zone_of(self, name: str) -> str:
+        """The machine of a unit, which is its zone."""
+        return str(self.units[name].machine_id)
+
+    def _kill(self, machine: str) -> None:
+        """What ran there runs no more; fleet gives it to another machine after half a minute."""
+        self.away.add(machine)
+        for name, unit in self.units.items():
+            if unit.machine_id == machine:
+                self.runs.pop(name, None)
+                self.wished[name] = self.now + _LOST_SEC
+
     def _settle(self, name: str) -> None:
         unit = self.units[name]
+        alive = [machine for machine in self.machines if machine not in self.away]
+        if unit.machine_id in self.away and alive and self.now - self.wished[name] >= self.delay:
+            unit = replace(unit, machine_id=alive[len(name + unit.content) % len(alive)])
         launched = unit.desired == "launched"
         self.units[name] = replace(unit, current=unit.desired)
         if launched and unit.machine_id and unit.machine_id not in self.away:
