@@ -1,0 +1,228 @@
+"""The stand-in for the aws plugin is no yes-man: what AWS would refuse fails in it too."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import grpc
+import pytest
+from pulumi.runtime.proto import provider_pb2 as proto
+
+from tests.aws.cloud import ARM, NEWER, Cloud
+from tests.fakes.plugins.aws import PLUGIN
+from tests.fakes.plugins.server import Servicer
+from tests.fakes.plugins.wire import UNKNOWN, message, plain
+
+_TYPES = {
+    "Vpc": "aws:ec2/vpc:Vpc",
+    "Subnet": "aws:ec2/subnet:Subnet",
+    "Group": "aws:ec2/securityGroup:SecurityGroup",
+    "Rule": "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    "Interface": "aws:ec2/networkInterface:NetworkInterface",
+    "Instance": "aws:ec2/instance:Instance",
+    "Volume": "aws:ebs/volume:Volume",
+    "Attachment": "aws:ec2/volumeAttachment:VolumeAttachment",
+    "Parameter": "aws:ssm/parameter:Parameter",
+}
+
+
+class _Refusal(Exception):
+    pass
+
+
+class _Context:
+    def abort(self, _code: grpc.StatusCode, details: str) -> None:
+        raise _Refusal(details)
+
+
+class _Engine:
+    """Asks the stand-in as Pulumi's engine does, without the engine."""
+
+    def __init__(self) -> None:
+        self._plugin: Any = Servicer(PLUGIN)
+
+    def create(self, kind: str, *, preview: bool = False, **inputs: Any) -> str:
+        return str(
+            self._call("Create", proto.CreateRequest(urn=_urn(kind), properties=message(inputs), preview=preview)).id
+        )
+
+    def delete(self, kind: str, identity: str, **state: Any) -> None:
+        self._call("Delete", proto.DeleteRequest(id=identity, urn=_urn(kind), properties=message(state)))
+
+    def update(self, kind: str, identity: str, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+        request = proto.UpdateRequest(
+            id=identity, urn=_urn(kind), olds=message(olds), old_inputs=message(olds), news=message(news)
+        )
+        return plain(self._call("Update", request).properties)
+
+    def diff(self, kind: str, olds: dict[str, Any], news: dict[str, Any]) -> proto.DiffResponse:
+        request = proto.DiffRequest(id="x", urn=_urn(kind), old_inputs=message(olds), news=message(news))
+        answer: proto.DiffResponse = self._call("Diff", request)
+        return answer
+
+    def _call(self, name: str, request: Any) -> Any:
+        return getattr(self._plugin, name)(request, _Context())
+
+
+def _urn(kind: str) -> str:
+    return f"urn:pulumi:s::p::{_TYPES.get(kind, kind)}::{kind.lower()}"
+
+
+@pytest.fixture
+def engine(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> _Engine:
+    """The stand-in, asking moto."""
+    for name, value in cloud.environ.items():
+        monkeypatch.setenv(name, value)
+    PLUGIN.configure({"region": "eu-west-1"})
+    return _Engine()
+
+
+@pytest.fixture
+def subnet(engine: _Engine) -> str:
+    """A subnet, 10.0.1.0/24, in a zone of its own."""
+    vpc = engine.create("Vpc", cidrBlock="10.0.0.0/16")
+    return engine.create("Subnet", vpcId=vpc, cidrBlock="10.0.1.0/24", availabilityZone="eu-west-1a")
+
+
+def _machine(engine: _Engine, subnet: str, **more: Any) -> str:
+    return engine.create("Instance", **{"ami": NEWER, "instanceType": "t3.medium", "subnetId": subnet, **more})
+
+
+def test_an_input_that_nobody_asks_aws_for_is_refused(engine: _Engine) -> None:
+    """A property that the stand-in does not translate would go unchecked without a word."""
+    with pytest.raises(_Refusal, match="asks AWS nothing for assignGeneratedIpv6CidrBlock"):
+        engine.create("Vpc", cidrBlock="10.0.0.0/16", assignGeneratedIpv6CidrBlock=True)
+
+
+def test_a_type_that_is_not_in_the_table_is_refused(engine: _Engine) -> None:
+    """Else a new resource of the program would be proven by nothing."""
+    with pytest.raises(_Refusal, match="does not know the type aws:ec2/natGateway:NatGateway"):
+        engine.create("aws:ec2/natGateway:NatGateway")
+
+
+def test_a_parameter_that_aws_does_not_have_is_refused(engine: _Engine, subnet: str) -> None:
+    """boto3 checks each parameter's name and type against AWS's own model."""
+    with pytest.raises(_Refusal, match="HttpTokenz"):
+        _machine(engine, subnet, metadataOptions={"httpTokenz": "required"})
+
+
+def test_an_unknown_value_is_refused_in_an_update_and_taken_in_a_preview(engine: _Engine) -> None:
+    """An update that sends what nobody knows yet is a mistake of the program's."""
+    inputs: dict[str, Any] = {"vpcId": UNKNOWN, "cidrBlock": "10.0.1.0/24"}
+    assert engine.create("Subnet", preview=True, **inputs) == ""
+    with pytest.raises(_Refusal, match="unknown in an update: vpcId"):
+        engine.create("Subnet", **inputs)
+
+
+@pytest.mark.parametrize("address", ["10.0.2.11", "10.0.1.3", "10.0.1.255"])
+def test_an_address_that_is_not_the_subnets_is_refused(engine: _Engine, subnet: str, address: str) -> None:
+    """AWS keeps a subnet's first four addresses and its last one; moto gives them away."""
+    with pytest.raises(_Refusal, match=f"Address {address}"):
+        engine.create("Interface", subnetId=subnet, privateIps=[address])
+
+
+def test_an_address_is_given_once(engine: _Engine, subnet: str) -> None:
+    """So a new interface with the same address cannot be made before the old one is gone."""
+    engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+    with pytest.raises(_Refusal, match=r"InvalidIPAddress\.InUse"):
+        engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+
+
+def test_an_interface_is_one_machines_until_that_is_gone(engine: _Engine, subnet: str) -> None:
+    """So a machine on an interface of its own cannot be replaced by creating the new one first."""
+    interface = engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+    chosen: dict[str, Any] = {
+        "ami": NEWER,
+        "instanceType": "t3.medium",
+        "primaryNetworkInterface": {"networkInterfaceId": interface},
+    }
+    machine = engine.create("Instance", **chosen)
+    with pytest.raises(_Refusal, match=r"InvalidNetworkInterface\.InUse"):
+        engine.create("Instance", **chosen)
+    with pytest.raises(_Refusal, match=r"InvalidNetworkInterface\.InUse"):
+        engine.delete("Interface", interface)
+    engine.delete("Instance", machine)
+    engine.create("Instance", **chosen)
+
+
+def test_a_volume_is_one_machines_of_its_zone(engine: _Engine, subnet: str) -> None:
+    """moto attaches it to any, and to several."""
+    first, second = _machine(engine, subnet), _machine(engine, subnet)
+    near = engine.create("Volume", availabilityZone="eu-west-1a", size=8, type="gp3", encrypted=True)
+    far = engine.create("Volume", availabilityZone="eu-west-1b", size=8, type="gp3", encrypted=True)
+    engine.create("Attachment", deviceName="/dev/xvdf", instanceId=first, volumeId=near)
+    with pytest.raises(_Refusal, match="VolumeInUse"):
+        engine.create("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=near)
+    with pytest.raises(_Refusal, match="not in the same availability zone"):
+        engine.create("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=far)
+
+
+def test_a_group_that_is_named_by_another_is_not_deleted(engine: _Engine) -> None:
+    """Rules first, then groups: the order of a destroy is proven by it."""
+    vpc = engine.create("Vpc", cidrBlock="10.1.0.0/16")
+    ours, theirs = (engine.create("Group", name=name, vpcId=vpc, description=name) for name in ("ours", "theirs"))
+    named: dict[str, Any] = {
+        "securityGroupId": ours,
+        "referencedSecurityGroupId": theirs,
+        "ipProtocol": "tcp",
+        "fromPort": 1,
+        "toPort": 1,
+    }
+    rule = engine.create("Rule", **named)
+    with pytest.raises(_Refusal, match="DependencyViolation"):
+        engine.delete("Group", theirs)
+    engine.delete("Rule", rule, **named)
+    engine.delete("Group", theirs)
+
+
+def test_a_type_that_the_image_does_not_run_on_is_refused(engine: _Engine, subnet: str) -> None:
+    """And so is one that does not exist."""
+    with pytest.raises(_Refusal, match="is for arm64"):
+        _machine(engine, subnet, ami=ARM)
+    with pytest.raises(_Refusal, match="InvalidInstanceType"):
+        _machine(engine, subnet, instanceType="t9.medium")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"ami": "ami-0000000000000dead"}, r"InvalidAMIID\.NotFound|list index"),
+        ({"keyName": "nobodys"}, r"InvalidKeyPair\.NotFound"),
+        ({"iamInstanceProfile": "nobodys"}, "nobodys not found"),
+        ({"userDataBase64": base64.b64encode(b"x" * 16385).decode()}, "limited to 16384 bytes; this is 16385"),
+    ],
+)
+def test_a_machine_of_what_is_not_there_is_refused(
+    engine: _Engine, subnet: str, more: dict[str, Any], why: str
+) -> None:
+    """Image, key pair and role have to exist, and user data to fit."""
+    with pytest.raises(_Refusal, match=why):
+        _machine(engine, subnet, **more)
+
+
+def test_a_parameter_longer_than_its_tier_allows_is_refused(engine: _Engine) -> None:
+    """4 KB in the standard tier: a chain of certificates may be longer."""
+    with pytest.raises(_Refusal, match="at most 4096"):
+        engine.create("Parameter", name="/long", type="SecureString", value="x" * 4097)
+
+
+def test_a_change_replaces_what_the_table_says_and_nothing_else(engine: _Engine) -> None:
+    """At any depth: ``encrypted`` of the root volume replaces an instance, its size does not."""
+    root = {"encrypted": True, "volumeSize": 20}
+    olds = {"ami": "ami-1", "instanceType": "t3.medium", "rootBlockDevice": root}
+    grown = engine.diff(
+        "Instance", olds, {**olds, "instanceType": "t3.large", "rootBlockDevice": {**root, "volumeSize": 30}}
+    )
+    assert sorted(grown.detailedDiff) == ["instanceType", "rootBlockDevice.volumeSize"]
+    assert not grown.replaces
+    opened = engine.diff("Instance", olds, {**olds, "rootBlockDevice": {**root, "encrypted": False}})
+    assert list(opened.replaces) == ["rootBlockDevice.encrypted"]
+
+
+def test_a_name_that_was_given_is_free_before_the_replacement_takes_it(engine: _Engine) -> None:
+    """As the real plugin does: delete first where both would have the same name, create first where it made it up."""
+    olds, news = ({"name": "fleet", "vpcId": vpc} for vpc in ("vpc-1", "vpc-2"))
+    assert engine.diff("Group", olds, news).deleteBeforeReplace
+    made_up = {"__defaults": ["name"]}
+    assert not engine.diff("Group", {**olds, **made_up}, {**news, **made_up}).deleteBeforeReplace

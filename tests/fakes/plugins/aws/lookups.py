@@ -1,0 +1,92 @@
+"""What the program looks up instead of declaring it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.fakes.plugins.aws.api import ACCOUNT, api, region
+from tests.fakes.plugins.given import Given, pascal
+
+__all__ = ["INVOKES"]
+
+
+def _ami(given: Given) -> Mapping[str, Any]:
+    filters = [pascal(item) for item in given.get("filters", [])]
+    owners, ids = given.get("owners", []), given.params(imageIds="ImageIds")
+    images = api("ec2").describe_images(Owners=owners, Filters=filters, **ids)["Images"]
+    images.sort(key=lambda image: image["CreationDate"])
+    if not images:
+        raise ValueError("Your query returned no results. Please change your search criteria and try again.")
+    if len(images) > 1 and not given.get("mostRecent", False):
+        raise ValueError("Your query returned more than one result. Please try a more specific search criteria.")
+    image = images[-1]
+    return {
+        "id": image["ImageId"],
+        "imageId": image["ImageId"],
+        "name": image["Name"],
+        "architecture": image["Architecture"],
+        "ownerId": image["OwnerId"],
+        "rootDeviceName": image.get("RootDeviceName", ""),
+    }
+
+
+def _zones(given: Given) -> Mapping[str, Any]:
+    filters = [pascal(item) for item in given.get("filters", [])]
+    state = given.get("state")
+    filters += [{"Name": "state", "Values": [state]}] if state else []
+    zones = api("ec2").describe_availability_zones(Filters=filters)["AvailabilityZones"]
+    return {
+        "id": region(),
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+    }
+
+
+def _caller(_given: Given) -> Mapping[str, Any]:
+    who = api("sts").get_caller_identity()
+    return {"id": ACCOUNT, "accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
+
+
+def _region(_given: Given) -> Mapping[str, Any]:
+    return {"id": region(), "region": region(), "name": region(), "endpoint": f"ec2.{region()}.amazonaws.com"}
+
+
+def _partition(_given: Given) -> Mapping[str, Any]:
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _instance_type(given: Given) -> Mapping[str, Any]:
+    name = given["instanceType"]
+    found = api("ec2").describe_instance_types(InstanceTypes=[name])["InstanceTypes"][0]
+    architectures = found["ProcessorInfo"]["SupportedArchitectures"]
+    return {"id": name, "instanceType": name, "supportedArchitectures": architectures}
+
+
+def _policy(given: Given) -> Mapping[str, Any]:
+    statements = [_statement(item) for item in given.get("statements", [])]
+    document = {"Version": given.get("version", "2012-10-17"), "Statement": statements}
+    text = json.dumps(document, indent=2)
+    return {"id": str(len(text)), "json": text, "minifiedJson": json.dumps(document, separators=(",", ":"))}
+
+
+def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
+    statement = pascal({key: value for key, value in item.items() if key not in ("principals", "conditions")})
+    statement = {"Effect": "Allow", **{key.removesuffix("s"): value for key, value in statement.items()}}
+    if "principals" in item:
+        statement["Principal"] = {one["type"]: one["identifiers"] for one in item["principals"]}
+    for one in item.get("conditions", []):
+        statement.setdefault("Condition", {}).setdefault(one["test"], {})[one["variable"]] = one["values"]
+    return statement
+
+
+INVOKES: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
+    "aws:ec2/getAmi:getAmi": _ami,
+    "aws:ec2/getInstanceType:getInstanceType": _instance_type,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:iam/getPolicyDocument:getPolicyDocument": _policy,
+}

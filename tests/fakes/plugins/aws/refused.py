@@ -1,0 +1,89 @@
+"""What EC2 refuses and moto lets pass: addresses, and what is still in use. Each raises ValueError in EC2's words."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from tests.fakes.plugins.aws.api import api
+
+__all__ = [
+    "check_address",
+    "check_group_free",
+    "check_interface_free",
+    "check_subnet_free",
+    "check_type",
+    "check_volume_free",
+]
+
+_RESERVED = 4
+"""AWS keeps the first four addresses of a subnet, and the last one."""
+
+
+def check_address(subnet: str, address: str) -> None:
+    """An interface's *address* is one of *subnet*'s, is not AWS's own, and nobody has it."""
+    block = ipaddress.ip_network(api("ec2").describe_subnets(SubnetIds=[subnet])["Subnets"][0]["CidrBlock"])
+    wanted = ipaddress.ip_address(address)
+    if wanted not in block:
+        raise ValueError(f"InvalidParameterValue: Address {address} does not fall within the subnet's range {block}")
+    if int(wanted) - int(block.network_address) < _RESERVED or wanted == block.broadcast_address:
+        raise ValueError(f"InvalidParameterValue: Address {address} is in the subnet's reserved range")
+    if any(address == interface["PrivateIpAddress"] for interface in _interfaces("subnet-id", subnet)):
+        raise ValueError(f"InvalidIPAddress.InUse: Address {address} is in use")
+
+
+def check_interface_free(interface: str) -> None:
+    """No instance has the *interface*. moto leaves it with one that was terminated, AWS does not."""
+    found = api("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"][0]
+    owner = found.get("Attachment", {}).get("InstanceId")
+    if owner and _instance(owner)["State"]["Name"] != "terminated":
+        raise ValueError(f"InvalidNetworkInterface.InUse: Interface {interface} is in use by {owner}")
+
+
+def check_volume_free(volume: str, instance: str) -> None:
+    """No instance has the *volume*, and it is in the zone of *instance*."""
+    found = api("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]
+    if found["Attachments"]:
+        raise ValueError(f"VolumeInUse: {volume} is already attached to an instance")
+    if found["AvailabilityZone"] != _instance(instance)["Placement"]["AvailabilityZone"]:
+        raise ValueError(f"InvalidVolume.ZoneMismatch: {volume} is not in the same availability zone as {instance}")
+
+
+def check_subnet_free(subnet: str) -> None:
+    """Nothing has an address in the *subnet*."""
+    if _interfaces("subnet-id", subnet):
+        raise ValueError(f"DependencyViolation: The subnet '{subnet}' has dependencies and cannot be deleted.")
+
+
+def check_group_free(group: str) -> None:
+    """No interface is in the security *group*, and no rule of another one names it."""
+    rules = [
+        pair["GroupId"]
+        for other in api("ec2").describe_security_groups()["SecurityGroups"]
+        for permission in other["IpPermissions"] + other["IpPermissionsEgress"]
+        for pair in permission["UserIdGroupPairs"]
+        if other["GroupId"] != group
+    ]
+    if group in rules or _interfaces("group-id", group):
+        raise ValueError(f"DependencyViolation: resource {group} has a dependent object")
+
+
+def check_type(name: str, image: str) -> None:
+    """There is an instance type of this *name*, and the *image* runs on it."""
+    found = api("ec2").describe_instance_types(Filters=[{"Name": "instance-type", "Values": [name]}])["InstanceTypes"]
+    if not found:
+        raise ValueError(f"InvalidInstanceType: The instance type {name} is not known")
+    architecture = api("ec2").describe_images(ImageIds=[image])["Images"][0]["Architecture"]
+    if architecture not in found[0]["ProcessorInfo"]["SupportedArchitectures"]:
+        raise ValueError(f"InvalidParameterValue: {image} is for {architecture}, which {name} is not")
+
+
+def _instance(identity: str) -> dict[str, Any]:
+    found: dict[str, Any] = api("ec2").describe_instances(InstanceIds=[identity])["Reservations"][0]["Instances"][0]
+    return found
+
+
+def _interfaces(name: str, value: str) -> list[Any]:
+    filters = [{"Name": name, "Values": [value]}]
+    interfaces: list[Any] = api("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    return interfaces

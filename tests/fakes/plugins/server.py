@@ -1,0 +1,170 @@
+"""A Pulumi plugin over a table of kinds: the engine's questions and what they are answered from."""
+
+# ruff: noqa: ARG002, N802
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as proto
+
+from tests.fakes.plugins.change import answer
+from tests.fakes.plugins.given import Given
+from tests.fakes.plugins.kinds import Kind, Plugin
+from tests.fakes.plugins.wire import UNKNOWN, known, message, plain
+
+__all__ = ["serve"]
+
+_THREADS = 16
+
+
+class Refused(Exception):
+    """Something that the stand-in does not know, or that it was asked wrongly."""
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """The calls that the engine makes; all others end as "not implemented", which it is content with."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """The version, which the engine compares with what the program's package wants."""
+        return plugin_pb2.PluginInfo(version=self._plugin.version)
+
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
+        """Any configuration is taken."""
+        return proto.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """No change of configuration replaces the provider."""
+        return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> proto.ConfigureResponse:
+        """Takes the provider's settings, such as the region."""
+        self._plugin.configure({key.rpartition(":")[2]: value for key, value in request.variables.items()})
+        return proto.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
+        """Names the resource when the program did not."""
+        with _told(context):
+            kind = self._kind(request.urn)
+            news, olds = plain(request.news), plain(request.olds)
+            if kind.autoname and kind.autoname not in news and f"{kind.autoname}Prefix" not in news:
+                suffix = hashlib.sha256(request.randomSeed or request.urn.encode()).hexdigest()[:7]
+                name = request.urn.rpartition("::")[2]
+                news[kind.autoname] = olds.get(kind.autoname, f"{name}-{suffix}")
+                news["__defaults"] = [kind.autoname]
+            return proto.CheckResponse(inputs=message(news))
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """Compares the inputs."""
+        with _told(context):
+            return answer(self._kind(request.urn), plain(request.old_inputs), plain(request.news))
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
+        """Asks for the resource; in a preview its inputs are all that is known of it."""
+        with _told(context):
+            kind, inputs = self._kind(request.urn), plain(request.properties)
+            if request.preview:
+                return proto.CreateResponse(properties=message(inputs))
+            _must_be_known(inputs)
+            given = Given(inputs)
+            made = kind.create(given)
+            _must_be_taken(request.urn, given, kind)
+            return proto.CreateResponse(id=made.id, properties=message({**made.outputs, **inputs}))
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
+        """Asks for each change of a top-level input."""
+        with _told(context):
+            kind, olds, news = self._kind(request.urn), plain(request.old_inputs), plain(request.news)
+            outputs = {key: value for key, value in plain(request.olds).items() if key not in olds}
+            if request.preview:
+                outputs.update(dict.fromkeys(kind.moves, UNKNOWN))
+                return proto.UpdateResponse(properties=message({**outputs, **news}))
+            _must_be_known(news)
+            for key in sorted({*olds, *news} - {"__defaults"}):
+                if olds.get(key) == news.get(key) or key in kind.unmet:
+                    continue
+                if key not in kind.updates:
+                    raise Refused(f"{request.urn}: no update of {key!r} is in the stand-in's table")
+                outputs.update(kind.updates[key](Given(news, request.id)) or {})
+            return proto.UpdateResponse(properties=message({**outputs, **news}))
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> proto.ReadResponse:
+        """Nothing changes behind the engine's back."""
+        return proto.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """Asks for the resource's end."""
+        with _told(context):
+            self._kind(request.urn).delete(Given(plain(request.properties), request.id))
+            return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> proto.InvokeResponse:
+        """Answers a function."""
+        with _told(context):
+            if request.tok not in self._plugin.invokes:
+                raise Refused(f"the stand-in does not know the function {request.tok}")
+            given = Given(plain(request.args))
+            found = self._plugin.invokes[request.tok](given)
+            if left := given.left(()):
+                raise Refused(f"{request.tok}: nothing is asked for {', '.join(left)}")
+            answered = proto.InvokeResponse()
+            getattr(answered, "return").update(found)  # a word of Python's
+            return answered
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """Nothing takes long enough to be cancelled."""
+        return empty_pb2.Empty()
+
+    def _kind(self, urn: str) -> Kind:
+        token = urn.split("::")[2].rpartition("$")[2]
+        if token not in self._plugin.kinds:
+            raise Refused(f"the stand-in does not know the type {token}")
+        return self._plugin.kinds[token]
+
+
+class _told:  # noqa: N801
+    """Any error is told the engine in a line."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, Exception):
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _fail(self, text: str) -> NoReturn:
+        self._context.abort(grpc.StatusCode.UNKNOWN, text)
+
+
+def _must_be_known(inputs: Mapping[str, Any]) -> None:
+    unknown = sorted(key for key, value in inputs.items() if not known(value))
+    if unknown:
+        raise Refused(f"unknown in an update: {', '.join(unknown)}")
+
+
+def _must_be_taken(urn: str, given: Given, kind: Kind) -> None:
+    if left := given.left(kind.unmet):
+        raise Refused(f"{urn}: the stand-in asks AWS nothing for {', '.join(left)}")
+
+
+def serve(plugin: Plugin) -> None:
+    """Answer until the engine ends the process. The first line printed is the port, as a plugin's has to be."""
+    options = [("grpc.max_receive_message_length", 400 << 20)]
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(plugin), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    server.wait_for_termination()
