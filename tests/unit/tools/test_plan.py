@@ -1,0 +1,119 @@
+"""What is used, built, installed, started or asked of a person, from what is found on a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tools.found import Engine, Found, Pulumi, numbers
+from tools.pins import GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
+from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, plan
+
+ALL_BUILT = frozenset([*(tool.name for tool in GO_TOOLS), SCRIPTS.name])
+WHOLE = Found(
+    root=True,
+    apt=True,
+    go="/usr/bin/go",
+    built=ALL_BUILT,
+    docker="/usr/bin/docker",
+    dockerd="/usr/sbin/dockerd",
+    buildx="v0.20.0",
+    docker_build="/plugins/pulumi-resource-docker-build",
+    engine=Engine("28.0.0"),
+    base_image=True,
+    ssh="/usr/bin/ssh",
+    venv=True,
+)
+THEIRS = Pulumi("/usr/bin/pulumi", "v3.300.0", has_host=True)
+
+
+def steps(found: Found) -> dict[str, Step]:
+    """By name."""
+    return {step.name: step for step in plan(found)}
+
+
+def to_do(found: Found) -> dict[str, Verb]:
+    """What changes something."""
+    return {name: step.verb for name, step in steps(found).items() if step.verb is not Verb.USE}
+
+
+def test_nothing_is_done_on_a_machine_that_has_all() -> None:
+    """A second run changes nothing."""
+    assert to_do(WHOLE) == {}
+
+
+def test_a_fresh_debian_gets_everything() -> None:
+    """Packages by apt, tools from Go, an engine, the base image and the environment."""
+    wanted = to_do(Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False))
+    assert wanted[DEBIAN] is Verb.INSTALL
+    assert wanted[ENGINE] is Verb.START
+    assert wanted[PYTHON] is Verb.INSTALL
+    assert {name for name, verb in wanted.items() if verb is Verb.BUILD} == {tool.name for tool in GO_TOOLS}
+    packages = steps(Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False))[DEBIAN].packages
+    assert packages == ("docker.io", "openssh-client", "python3-venv")
+
+
+def test_a_machine_with_its_own_pulumi_builds_only_what_machines_run() -> None:
+    """And the validator that the tests use."""
+    found = replace(WHOLE, built=frozenset(), pulumi=THEIRS)
+    built = {name for name, verb in to_do(found).items() if verb is Verb.BUILD}
+    assert built == {*(tool.name for tool in MACHINE_TOOLS), "ignition-validate"}
+    assert steps(found)["pulumi"].verb is Verb.USE
+
+
+@pytest.mark.parametrize(
+    ("pulumi", "why"),
+    [
+        (None, "not on PATH"),
+        (replace(THEIRS, version="v3.100.0"), "older than"),
+        (replace(THEIRS, has_host=False), "no pulumi-language-python"),
+    ],
+)
+def test_an_unsuitable_pulumi_is_built_anew_and_said_why(pulumi: Pulumi | None, why: str) -> None:
+    """With its Python host and the host's scripts."""
+    found = steps(replace(WHOLE, built=frozenset(), pulumi=pulumi, docker_build=""))
+    assert all(found[tool.name].verb is Verb.BUILD for tool in PULUMI_SET)
+    assert found[SCRIPTS.name].verb is Verb.INSTALL
+    assert why in found["pulumi"].why
+
+
+def test_an_older_build_of_ours_goes_when_the_machine_has_its_own() -> None:
+    """It would stand before the machine's own on PATH."""
+    found = replace(WHOLE, built=frozenset(), stale=frozenset({"pulumi"}), pulumi=THEIRS)
+    assert Verb.REMOVE in to_do(found).values()
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "says"),
+    [
+        (replace(WHOLE, go="", built=frozenset()), "go", "it builds"),
+        (replace(WHOLE, root=False, ssh=""), "ssh", "only root may install it"),
+        (replace(WHOLE, apt=False, ssh=""), "ssh", "no apt-get"),
+        (replace(WHOLE, engine=Engine("1.9.0")), ENGINE, "older than"),
+        (replace(WHOLE, engine=Engine(error="permission denied")), ENGINE, "may not speak to it"),
+        (replace(WHOLE, engine=Engine(error="refused", elsewhere=True)), ENGINE, "does not answer: refused"),
+        (replace(WHOLE, engine=Engine(error="refused"), root=False), ENGINE, "only root may start it"),
+        (replace(WHOLE, engine=Engine(error="refused"), systemd=True), ENGINE, "does not run"),
+    ],
+)
+def test_what_a_person_has_to_do_is_said_with_the_reason_and_the_way(found: Found, name: str, says: str) -> None:
+    """Nothing is started or installed behind their back."""
+    step = steps(found)[name]
+    assert step.verb is Verb.LACK
+    assert says in step.why
+    assert step.by_hand
+
+
+def test_every_step_waits_only_for_steps_of_the_same_plan() -> None:
+    """One that waits for what is there already would wait for ever."""
+    for found in (WHOLE, Found(root=True, apt=True, go="/usr/bin/go"), Found()):
+        names = [step.name for step in plan(found)]
+        for number, step in enumerate(plan(found)):
+            assert set(step.after) <= set(names[:number] if step.verb is not Verb.LACK else names)
+
+
+@pytest.mark.parametrize(("said", "meant"), [("v3.260.0-alpha.1", (3, 260, 0)), ("28.2", (28, 2, 0)), ("unknown", ())])
+def test_versions_are_compared_by_their_numbers(said: str, meant: tuple[int, ...]) -> None:
+    """Not as texts: 10 is more than 9."""
+    assert numbers(said) == meant

@@ -1,0 +1,163 @@
+"""The small parts of the toolchain: its environment, what a build came from, running programs, tidying up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tools.engine import Daemon
+from tools.environment import environment, exports
+from tools.failure import ToolFailed
+from tools.fingerprint import fingerprint
+from tools.layout import Layout, put
+from tools.pins import MACHINE_TOOLS
+from tools.shell import answer, run
+from tools.tidy import tidy
+from tools.venv import venv_is_current
+
+ETCD = next(tool for tool in MACHINE_TOOLS if tool.name == "etcd")
+
+
+def test_our_tools_come_first_on_path_and_only_once(tmp_path: Path) -> None:
+    """However often the environment is set."""
+    layout = Layout(tmp_path)
+    once = environment({"PATH": "/usr/bin"}, layout, own_buildx=False, pulumi_home=tmp_path)
+    twice = environment(once, layout, own_buildx=False, pulumi_home=tmp_path)
+    assert once["PATH"] == twice["PATH"] == f"{layout.venv}/bin:{layout.bin}:/usr/bin"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PULUMI_BACKEND_URL", "s3://states"), ("PULUMI_CONFIG_PASSPHRASE", "theirs")]
+)
+def test_what_a_person_has_set_stays(tmp_path: Path, name: str, value: str) -> None:
+    """Their state and their passphrase are not ours to choose."""
+    assert name in environment({}, Layout(tmp_path), own_buildx=False, pulumi_home=tmp_path)
+    assert name not in environment({name: value}, Layout(tmp_path), own_buildx=False, pulumi_home=tmp_path)
+
+
+def test_a_shell_reads_the_environment_back_as_it_is() -> None:
+    """Blanks and quotes too."""
+    lines = exports({"A": "b c", "D": "it's"})
+    done, said = answer(["sh", "-c", f'{lines}\nprintf "%s|%s" "$A" "$D"'])
+    assert (done, said) == (True, "b c|it's")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (replace(ETCD, version="0"), {"go.sum": b"x"}),
+        (ETCD, {"go.sum": b"y"}),
+        (ETCD, {"go.sum": b"x", "more.go": b""}),
+        (replace(ETCD, tags=("more",)), {"go.sum": b"x"}),
+    ],
+)
+def test_a_changed_pin_flag_or_source_is_another_build(changed: tuple[Any, dict[str, bytes]]) -> None:
+    """So it is built again."""
+    assert fingerprint(*changed) != fingerprint(ETCD, {"go.sum": b"x"}) == fingerprint(ETCD, {"go.sum": b"x"})
+
+
+def test_a_program_that_fails_says_where_its_words_are_and_what_to_do(tmp_path: Path) -> None:
+    """Its output is in the log."""
+    log = tmp_path / "log"
+    with pytest.raises(ToolFailed) as raised:
+        run([sys.executable, "-c", "print('why'); raise SystemExit(3)"], log, by_hand="do it yourself")
+    assert "why\n" in log.read_text()
+    for told in ("status 3", str(log), "do it yourself"):
+        assert told in str(raised.value)
+
+
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
+    """With all that it started."""
+    pid = tmp_path / "pid"
+    with pytest.raises(ToolFailed, match="took longer than 1 s"):
+        run(["sh", "-c", f"sleep 600 & echo $! > {pid}; wait"], tmp_path / "log", timeout=1)
+    number = int(pid.read_text())
+    assert not Path(f"/proc/{number}").exists() or b"sleep" not in Path(f"/proc/{number}/cmdline").read_bytes()
+
+
+def test_a_program_that_is_not_there_is_a_failure_too(tmp_path: Path) -> None:
+    """Not a traceback."""
+    with pytest.raises(ToolFailed, match="cannot be started"):
+        run(["/no/such/program"], tmp_path / "log")
+    assert answer(["/no/such/program"])[0] is False
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A full disk leaves the old one, and nothing else."""
+    target = tmp_path / "file"
+    put(target, b"old")
+    with pytest.raises(TypeError):
+        put(target, cast(bytes, "no bytes"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert target.read_bytes() == b"old"
+
+
+def test_the_environment_is_made_again_when_its_description_changed(tmp_path: Path) -> None:
+    """And when its Python went away."""
+    layout = Layout(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[project]")
+    assert not venv_is_current(layout)
+    put(layout.venv / "bin" / "python", b"", mode=0o755)
+    assert not venv_is_current(layout)
+
+
+class Engine:
+    """An engine that was started here, as `tidy` sees it."""
+
+    def __init__(self, containers: tuple[str, ...] = (), pid: int | None = 1) -> None:
+        self.containers: Callable[[], tuple[str, ...]] = lambda: containers
+        self.pid: Callable[[], int | None] = lambda: pid
+        self.stopped = False
+
+    def stop(self) -> bool:
+        """Stop it."""
+        self.stopped = self.pid() is not None
+        return self.stopped
+
+
+def tidied(layout: Layout, engine: Engine) -> list[str]:
+    """What was said."""
+    said: list[str] = []
+    tidy(layout, cast(Daemon, engine), said.append)
+    return said
+
+
+def test_the_last_stack_takes_state_and_engine_with_it(tmp_path: Path) -> None:
+    """Nothing is left running."""
+    layout, engine = Layout(tmp_path), Engine()
+    (layout.state / ".pulumi").mkdir(parents=True)
+    assert tidied(layout, engine) == ["stopped the Docker engine that was started here"]
+    assert not layout.stacks.exists()
+
+
+def test_another_stack_keeps_both(tmp_path: Path) -> None:
+    """It is named."""
+    layout, engine = Layout(tmp_path), Engine()
+    put(layout.state / ".pulumi/stacks/fleetcaptain/trial.json", b"{}")
+    assert tidied(layout, engine) == ["other stacks are still there: trial"]
+    assert not engine.stopped
+
+
+def test_an_engine_that_others_use_goes_on(tmp_path: Path) -> None:
+    """Their containers are named."""
+    engine = Engine(("theirs",))
+    assert "theirs" in tidied(Layout(tmp_path), engine)[0]
+    assert not engine.stopped
+
+
+def test_an_engine_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """Whatever runs in it."""
+    assert tidied(Layout(tmp_path), Engine(("theirs",), pid=None)) == []
+
+
+def test_no_other_process_is_taken_for_our_engine(tmp_path: Path) -> None:
+    """Its process id may have been given to another one since."""
+    daemon = Daemon(Layout(tmp_path))
+    put(daemon.pid_file, str(os.getpid()).encode())
+    assert daemon.pid() is None
