@@ -1,4 +1,4 @@
-"""The real etcd for the tests of this folder. They are marked ``tools``, and skipped where etcd is not built."""
+"""The real etcd for the tests of this folder, which are marked ``tools``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def etcd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One etcd for all tests; each takes an app of its own in it."""
     program = binary()
     if program is None:
-        pytest.skip("etcd is not built: `make tools`, or name its folder in FLEETCAPTAIN_TOOLS")
+        pytest.fail("etcd is not built: `make tools`, or name its folder in FLEETCAPTAIN_TOOLS")
     with running(tmp_path_factory.mktemp("etcd"), program) as url:
         yield url

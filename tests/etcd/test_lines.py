@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from fleetcaptain.units.registration import register_line, unregister_line
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
-pytestmark = [pytest.mark.tools, pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")]
+pytestmark = pytest.mark.tools
 SPEC = SPECS["app_server"]
 
 

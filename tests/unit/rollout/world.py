@@ -111,9 +111,20 @@ class World:
     def cluster(self) -> Cluster:
         """This world, as a driver takes it."""
         shown: Any = SimpleNamespace(
-            app=APP, fleet=self, clock=self.clock, sleep=self.sleep, look=self.look, facts=_nothing, journal=_nothing
+            app=APP,
+            fleet=self,
+            clock=self.clock,
+            sleep=self.sleep,
+            look=self.look,
+            facts=_nothing,
+            journal=_nothing,
+            run=self.run,
         )
         return cast(Cluster, shown)
+
+    def run(self, _address: str, _argv: list[str], _timeout_sec: float) -> str | None:
+        """No machine can be reached but through fleet."""
+        return None
 
     def zone_of(self, name: str) -> str:
         """The machine of a unit, which is its zone."""

@@ -1,0 +1,153 @@
+"""One rollout of a service at a time, and the journal that says who does what, in a real etcd."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fleetcaptain.discovery.keys import lock_key, rollout_key
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.guard import Entry, guarded, journal_of
+from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.rollout.owner import Owner, is_dead, this_process
+
+pytestmark = pytest.mark.tools
+
+
+@pytest.fixture
+def cluster(etcd_url: str, request: pytest.FixtureRequest) -> Cluster:
+    """A cluster of which only etcd is real; an app of its own for each test."""
+    shown: Any = SimpleNamespace(app=request.node.name, store=EtcdStore(lambda: etcd_url), sleep=lambda _seconds: None)
+    shown.fenced = lambda renew: SimpleNamespace(**{**vars(shown), "sleep": lambda _seconds: renew()})
+    return cast(Cluster, shown)
+
+
+def elsewhere() -> Owner:
+    """A process of another computer."""
+    return replace(this_process(), who="ann@laptop", place="another boot")
+
+
+def lock(cluster: Cluster, owner: Owner) -> Lock:
+    """The lock of the service web, for *owner*."""
+    return Lock(cluster.store, lock_key(cluster.app, "web"), owner, "web")
+
+
+def mute(_line: str) -> None:
+    """Nobody listens."""
+
+
+def test_a_second_rollout_is_refused_while_the_first_renews(cluster: Cluster) -> None:
+    """It is told who, and touches nothing."""
+    first = lock(cluster, elsewhere())
+    first.acquire(lambda _seconds: None, mute)
+    with pytest.raises(Locked, match=r"web is being rolled out by ann@laptop since .* Nothing was touched"):
+        lock(cluster, this_process()).acquire(lambda _seconds: first.renew(), mute)
+    first.release()
+    lock(cluster, this_process()).acquire(lambda _seconds: None, mute)
+
+
+def test_a_lock_that_nobody_renews_is_waited_for(cluster: Cluster) -> None:
+    """Of a process elsewhere nothing is known, so its time has to pass."""
+    cluster.store.write(lock_key(cluster.app, "web"), elsewhere().to_json())
+    said: list[str] = []
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            cluster.store.delete(lock_key(cluster.app, "web"))
+
+    lock(cluster, this_process()).acquire(sleep, said.append)
+    assert said == ["ann@laptop seems to have stopped in the middle; waiting until that lock expires"]
+
+
+def test_a_dead_process_of_this_computer_is_not_waited_for(cluster: Cluster) -> None:
+    """It is known to be dead."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        owner = replace(this_process(), pid=process.pid, started=started(process.pid))
+        assert not is_dead(owner)
+    assert is_dead(owner)
+    cluster.store.write(lock_key(cluster.app, "web"), owner.to_json())
+    lock(cluster, this_process()).acquire(_no_wait, mute)
+
+
+def test_another_process_with_the_same_id_is_not_the_dead_one() -> None:
+    """Ids are given again."""
+    assert is_dead(replace(this_process(), pid=os.getpid(), started="0"))
+
+
+def test_who_lost_the_lock_may_touch_nothing_more(cluster: Cluster) -> None:
+    """The fence is the comparison in etcd, not the clock."""
+    mine = lock(cluster, this_process())
+    mine.acquire(_no_wait, mute)
+    cluster.store.write(lock_key(cluster.app, "web"), elsewhere().to_json())
+    with pytest.raises(Locked, match="ann@laptop took the rollout over"):
+        mine.renew()
+    mine.release()
+    assert cluster.store.read(lock_key(cluster.app, "web")) is not None
+
+
+def test_a_lock_that_expired_is_taken_again_if_nobody_came(cluster: Cluster) -> None:
+    """As after half a minute without a quorum."""
+    mine = lock(cluster, this_process())
+    mine.acquire(_no_wait, mute)
+    cluster.store.delete(lock_key(cluster.app, "web"))
+    mine.renew()
+    assert cluster.store.read(lock_key(cluster.app, "web")) is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(None, "done"), (RolloutFailed("why"), "failed"), (Interrupted("asked to"), "interrupted")]
+)
+def test_the_journal_says_how_it_ended(cluster: Cluster, error: Exception | None, state: str) -> None:
+    """From what to what, by whom; the lock is free again."""
+    try:
+        with guarded(cluster, "web", ("old",), "new", mute) as fenced:
+            during = journal_of(cluster, "web")
+            fenced.sleep(1)
+            if error:
+                raise error
+    except (RolloutFailed, Interrupted):
+        pass
+    after = journal_of(cluster, "web")
+    assert during is not None
+    assert after is not None
+    assert (during.state, during.before, during.to) == ("rolling", ("old",), "new")
+    assert (after.state, after.error) == (state, str(error or ""))
+    assert cluster.store.read(lock_key(cluster.app, "web")) is None
+
+
+@pytest.mark.parametrize(("to", "says"), [("new", "going on with it"), ("old", "leaving it for what is wanted now")])
+def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: str, says: str) -> None:
+    """Whoever it was."""
+    entry = Entry("ann@laptop", "2030-01-01T00:00:00+00:00", ("old",), "new", "rolling")
+    cluster.store.write(rollout_key(cluster.app, "web"), entry.to_json())
+    said: list[str] = []
+    with guarded(cluster, "web", ("old",), to, said.append):
+        pass
+    assert said == [f"the rollout that ann@laptop began at 2030-01-01T00:00:00+00:00 was cut off; {says}"]
+
+
+def test_what_is_no_journal_is_none() -> None:
+    """Another version's, or somebody's note, stops no rollout."""
+    assert Entry.from_json("{}") is None
+    assert Entry.from_json("note") is None
+    assert Owner.from_json("note") is None
+
+
+def started(pid: int) -> str:
+    """When the kernel says that it was."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[19]
+
+
+def _no_wait(_seconds: float) -> None:
+    raise AssertionError("nothing to wait for")

@@ -1,0 +1,109 @@
+"""Whether every instance finds a machine, before the first one stops; and which rule and machine says no."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.fleet.values import Machine
+from fleetcaptain.rollout.placement import Need, admits, candidates, misplaced, needs_of
+from tests.unit.rollout.world import text_of
+
+SSD, HDD = (Machine(id_, ip, {"disk": disk}) for id_, ip, disk in (("a", "10.0.0.1", "ssd"), ("b", "10.0.0.2", "hdd")))
+BARE = Machine("c", "10.0.0.3")
+MACHINES = (SSD, HDD, BARE)
+PORT = frozenset({"80/tcp"})
+
+
+def test_a_units_needs_are_read_from_its_text() -> None:
+    """Rules of fleet, and docker's fixed ports; a range is no fixed port."""
+    text = text_of(
+        "web",
+        machine_metadata=("disk=ssd", "disk=nvme", "zone=a"),
+        conflicts=("web@*.service",),
+        machine_of=("db.service",),
+    )
+    need = needs_of("web@1.service", text)
+    assert need.metadata == {"disk": frozenset({"ssd", "nvme"}), "zone": frozenset({"a"})}
+    assert need.conflicts == ("web@*.service",)
+    assert need.machine_of == ("db.service",)
+    assert needs_of("x", "[Service]\nExecStart=docker run -p 80:80 -p 53:53/udp -p 8080-8089:81 i\n").ports == {
+        "80/tcp",
+        "53/udp",
+    }
+    assert needs_of("web@abc.service", "[X-Fleet]\nMachineID=%i\n").machine_id == "abc"
+
+
+def test_values_of_one_key_are_alternatives_and_keys_must_all_fit() -> None:
+    """fleet's rule."""
+    text = text_of("web", machine_metadata=("disk=ssd", "disk=hdd"))
+    assert [admits(text, machine) for machine in MACHINES] == [True, True, False]
+    assert not admits(text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
+
+
+@pytest.mark.parametrize(
+    ("need", "says"),
+    [
+        (Need("w", metadata={"disk": frozenset({"nvme"})}), "10.0.0.1: .*disk=ssd"),
+        (Need("w", machine_id="zzz"), "10.0.0.1: .*zzz"),
+        (Need("w", machine_of=("db",)), "10.0.0.1: MachineOf asks for the machine of db"),
+    ],
+)
+def test_an_instance_that_fits_nowhere_is_named_with_each_machines_reason(need: Need, says: str) -> None:
+    """fleet itself would wait for ever and say nothing."""
+    why = misplaced([need], {"db": (Need("db"), "elsewhere")}, MACHINES)
+    assert why.startswith("no machine can take w: ")
+    assert re.search(says, why)
+
+
+def test_more_instances_than_machines_with_a_port_of_their_own_do_not_fit() -> None:
+    """Four on three."""
+    needs = [Need(f"web@{number}", ports=PORT) for number in range(4)]
+    assert misplaced(needs[:3], {}, MACHINES) == ""
+    assert "4 instances do not fit on 3 machines" in misplaced(needs, {}, MACHINES)
+    assert "a port of its own" in misplaced(needs, {}, MACHINES)
+
+
+def test_what_others_hold_is_held() -> None:
+    """A port that another service has, and a conflict that another service declares."""
+    held = {"old": (Need("old", ports=PORT), "a"), "lone": (Need("lone", conflicts=("web@*",)), "b")}
+    why = misplaced([Need("web@1", ports=PORT), Need("web@2", ports=PORT)], held, MACHINES)
+    assert "do not fit" in why
+    assert misplaced([Need("web@1", ports=PORT)], held, MACHINES) == ""
+
+
+def test_a_cluster_that_shows_no_machines_refuses_nothing() -> None:
+    """That is a fault of the cluster, not of the release."""
+    assert misplaced([Need("w", machine_id="z")], {}, ()) == ""
+
+
+def test_images_are_fetched_only_where_an_instance_may_come() -> None:
+    """By metadata and id."""
+    assert candidates([Need("w", metadata={"disk": frozenset({"ssd"})}), Need("v", machine_id="b")], MACHINES) == (
+        SSD,
+        HDD,
+    )
+
+
+@given(
+    ports=st.lists(st.sets(st.sampled_from(["1/tcp", "2/tcp", "3/tcp"]), max_size=2), max_size=6),
+    pinned=st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=6, max_size=6),
+)
+def test_it_says_no_exactly_when_no_way_of_placing_them_works(ports: list[set[str]], pinned: list[str]) -> None:
+    """Against trying every way."""
+    needs = [Need(f"n{i}", machine_id=pinned[i], ports=frozenset(some)) for i, some in enumerate(ports)]
+
+    def fits(index: int, taken: dict[str, frozenset[str]]) -> bool:
+        if index == len(needs):
+            return True
+        need = needs[index]
+        return any(
+            fits(index + 1, {**taken, machine.id: taken.get(machine.id, frozenset()) | need.ports})
+            for machine in MACHINES
+            if need.machine_id in ("", machine.id) and not taken.get(machine.id, frozenset()) & need.ports
+        )
+
+    assert (misplaced(needs, {}, MACHINES) == "") == fits(0, {})
