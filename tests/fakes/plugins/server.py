@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import grpc
@@ -167,4 +168,5 @@ def serve(plugin: Plugin) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    with suppress(KeyboardInterrupt):  # how the engine ends it
+        server.wait_for_termination()

@@ -47,6 +47,7 @@ def _instance(given: Given) -> Made:
         params["NetworkInterfaces"] = interfaces
     for interface in interfaces:
         check_interface_free(interface["NetworkInterfaceId"])
+        params["Placement"] = {"AvailabilityZone": _zone(interface["NetworkInterfaceId"])}
     check_type(params["InstanceType"], params["ImageId"])
     devices = [_device(item) for item in given.get("ebsBlockDevices", [])]
     if "rootBlockDevice" in given:
@@ -55,6 +56,12 @@ def _instance(given: Given) -> Made:
         params["BlockDeviceMappings"] = devices
     made = api("ec2").run_instances(MinCount=1, MaxCount=1, **params, **given.tags("instance"))["Instances"][0]
     return Made(made["InstanceId"], _outputs(made))
+
+
+def _zone(interface: str) -> str:
+    """Where an *interface* is: moto would put its machine into the first zone."""
+    found = api("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"][0]
+    return str(found["AvailabilityZone"])
 
 
 def _device(item: Mapping[str, Any]) -> dict[str, Any]:

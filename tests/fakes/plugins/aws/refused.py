@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 from tests.fakes.plugins.aws.api import api
@@ -19,6 +20,9 @@ __all__ = [
 _RESERVED = 4
 """AWS keeps the first four addresses of a subnet, and the last one."""
 
+_MADE_FOR_INSTANCE = "Primary network interface"
+"""How moto describes an interface that came with an instance."""
+
 
 def check_address(subnet: str, address: str) -> None:
     """An interface's *address* is one of *subnet*'s, is not AWS's own, and nobody has it."""
@@ -33,10 +37,10 @@ def check_address(subnet: str, address: str) -> None:
 
 
 def check_interface_free(interface: str) -> None:
-    """No instance has the *interface*. moto leaves it with one that was terminated, AWS does not."""
+    """No instance has the *interface*."""
     found = api("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"][0]
     owner = found.get("Attachment", {}).get("InstanceId")
-    if owner and _instance(owner)["State"]["Name"] != "terminated":
+    if owner and not _terminated(owner):
         raise ValueError(f"InvalidNetworkInterface.InUse: Interface {interface} is in use by {owner}")
 
 
@@ -83,7 +87,17 @@ def _instance(identity: str) -> dict[str, Any]:
     return found
 
 
+def _terminated(instance: str) -> bool:
+    """moto leaves an interface with an instance that was terminated; AWS frees it, or deletes it."""
+    return bool(_instance(instance)["State"]["Name"] == "terminated")
+
+
 def _interfaces(name: str, value: str) -> list[Any]:
     filters = [{"Name": name, "Values": [value]}]
-    interfaces: list[Any] = api("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-    return interfaces
+    found = api("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    return [interface for interface in found if not _went_with_its_instance(interface)]
+
+
+def _went_with_its_instance(interface: Mapping[str, Any]) -> bool:
+    owner = interface.get("Attachment", {}).get("InstanceId")
+    return bool(owner and interface["Description"] == _MADE_FOR_INSTANCE and _terminated(owner))

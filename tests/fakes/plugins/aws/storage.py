@@ -35,9 +35,15 @@ def _bucket_tags(given: Given) -> None:
 
 def _no_bucket(had: Given) -> None:
     if had.get("forceDestroy"):
-        for version in api("s3").list_object_versions(Bucket=had.id).get("Versions", []):
-            api("s3").delete_object(Bucket=had.id, Key=version["Key"], VersionId=version["VersionId"])
+        _empty(had.id)
     api("s3").delete_bucket(Bucket=had.id)
+
+
+def _empty(bucket: str, prefix: str = "") -> None:
+    """Every version of every object goes, as the real plugin does it."""
+    found = api("s3").list_object_versions(Bucket=bucket, Prefix=prefix)
+    for version in found.get("Versions", []) + found.get("DeleteMarkers", []):
+        api("s3").delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
 
 def _object(given: Given) -> Made:
@@ -53,7 +59,7 @@ def _put_object(given: Given) -> Mapping[str, Any]:
 
 
 def _no_object(had: Given) -> None:
-    api("s3").delete_object(Bucket=had["bucket"], Key=had["key"])
+    _empty(had["bucket"], had["key"])
 
 
 def _about_bucket(put: Callable[[Given], tuple[str, dict[str, Any]]], delete: str = "") -> Kind:
@@ -188,7 +194,7 @@ KINDS = {
     "aws:ssm/parameter:Parameter": Kind(
         _parameter,
         lambda had: api("ssm").delete_parameter(Name=had.id),
-        replaces=words("dataType name"),
+        replaces=words("name"),
         updates=dict.fromkeys(words("description keyId tier type value"), _changed),
         moves=words("version"),
         unmet=words("overwrite"),
