@@ -3,6 +3,7 @@
 FleetCaptainError (1)
 ├── FleetfileError (2)        the Fleetfile has mistakes; all of them are listed
 ├── UnitRefused (2)           a unit that fleet would accept and then choke on
+├── ReleaseRefused (2)        a release that cannot be: its tag is taken, or something of it is gone
 ├── NotAvailable (3)          a service is not available in a release
 ├── RolloutFailed (4)         a rollout failed; what was touched has its old text back
 ├── RolloutMixed (5)          a rollout failed and could not be taken back
@@ -28,6 +29,7 @@ __all__ = [
     "Interrupted",
     "Locked",
     "NotAvailable",
+    "ReleaseRefused",
     "RolloutFailed",
     "RolloutMixed",
     "StrayUnits",
@@ -57,6 +59,12 @@ class FleetfileError(_Listed):
 
 class UnitRefused(_Listed):
     """fleet would accept this unit and then choke on it, so it is not sent. *problems* says why, one text each."""
+
+    exit_code = 2
+
+
+class ReleaseRefused(_Listed):
+    """A release that cannot be made, or gone back to; nothing was touched. *problems* says why, one text each."""
 
     exit_code = 2
 

@@ -21,11 +21,16 @@ class Asker:
 
 @dataclass(frozen=True)
 class Known:
-    """What etcd knows of an app at one moment. *current* is the tag of the current release, "" before there is one."""
+    """What etcd knows of an app at one moment. *manifests* are those of the releases that have been available.
+
+    *current* is the tag of the current release, "" before there is one; *coming*, the one that is being deployed: a new
+    one, which is not among *manifests* yet, or an old one that is gone back to.
+    """
 
     registrations: tuple[Registration, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     current: str = ""
+    coming: Manifest | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,22 @@ class Instance:
 
 def releases_of(asker: Asker, known: Known) -> tuple[Manifest, ...]:
     """The releases that name the asker's content, the current one first, then the youngest. Without a content: the
-    current one."""
+    current one.
+
+    An asker of the release that is only coming is of that one first, and then of the current one, from which it may
+    have taken over what did not change, or which goes on until its turn comes.
+    """
     mine = [
         manifest
         for manifest in known.manifests
         if (asker.content in contents_of(manifest) if asker.content else manifest.tag == known.current)
     ]
     mine.sort(key=lambda manifest: (manifest.tag == known.current, manifest.when), reverse=True)
-    return tuple(mine)
+    coming = known.coming
+    if coming is None or asker.content not in contents_of(coming) or any(one.tag == known.current for one in mine):
+        return tuple(mine)
+    current = [manifest for manifest in known.manifests if manifest.tag == known.current]
+    return (coming, *(manifest for manifest in mine if manifest.tag != coming.tag), *current)
 
 
 def contents_of(manifest: Manifest) -> set[str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 __all__ = [
     "TTL_SEC",
     "app_dir",
+    "coming_key",
     "current_key",
     "lock_key",
+    "previous_key",
     "registration_key",
     "release_key",
     "releases_dir",
     "rollout_key",
     "service_dir",
     "services_dir",
+    "text_key",
+    "texts_dir",
 ]
 
 
@@ -64,3 +68,24 @@ def rollout_key(app: str, service: str) -> str:
 def current_key(app: str) -> str:
     """The key whose value is the tag of the release that is current."""
     return f"{app_dir(app)}/current"
+
+
+def previous_key(app: str) -> str:
+    """The key whose value is the tag of the release that was current before."""
+    return f"{app_dir(app)}/previous"
+
+
+def coming_key(app: str) -> str:
+    """The key whose value is the tag of the release that is being deployed, or that was when it failed."""
+    return f"{app_dir(app)}/coming"
+
+
+def texts_dir(app: str) -> str:
+    """The directory of the unit texts of all releases. etcd leaves out what begins with ``_`` when the app's whole
+    directory is read, so lookups do not pay for them."""
+    return f"{app_dir(app)}/_texts"
+
+
+def text_key(app: str, content: str) -> str:
+    """The key of the unit text whose SHA1 is *content*."""
+    return f"{texts_dir(app)}/{content}"

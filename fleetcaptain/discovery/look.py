@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fleetcaptain.discovery.instances import Known
-from fleetcaptain.discovery.keys import app_dir, current_key, releases_dir, services_dir
+from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, services_dir
 from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.values import Manifest, Registration
 
@@ -18,11 +18,14 @@ def look(api: KeysApi, app: str) -> tuple[Known, int]:
     answer = api.get(app_dir(app), recursive=True)
     parts = {str(node.get("key")): node for node in answer.node.get("nodes") or ()}
     registrations = (Registration.from_json(text) for text in _values(parts.get(services_dir(app))))
-    manifests = (_manifest(text) for text in _values(parts.get(releases_dir(app))))
+    read = (Manifest.read(text) for text in _values(parts.get(releases_dir(app))))
+    manifests = tuple(manifest for manifest in read if manifest is not None)
+    coming = _value(parts.get(coming_key(app)))
     known = Known(
         tuple(entry for entry in registrations if entry is not None),
-        tuple(manifest for manifest in manifests if manifest is not None),
-        str((parts.get(current_key(app)) or {}).get("value") or ""),
+        tuple(manifest for manifest in manifests if not manifest.unfinished),
+        _value(parts.get(current_key(app))),
+        next((manifest for manifest in manifests if manifest.tag == coming), None),
     )
     return known, answer.index
 
@@ -37,8 +40,5 @@ def _values(node: Mapping[str, Any] | None) -> Iterator[str]:
         yield from _values(below)
 
 
-def _manifest(text: str) -> Manifest | None:
-    try:
-        return Manifest.from_json(text)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+def _value(node: Mapping[str, Any] | None) -> str:
+    return str((node or {}).get("value") or "")

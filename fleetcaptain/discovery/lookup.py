@@ -3,8 +3,9 @@
 A release is the asker's own when its manifest names the asker's content. A service that did not change is in the old
 release and in the new one, so it sees the instances of both; one that changed sees only its own generation.
 
-What no manifest names is of a release that is only coming. It is the own release of an asker that no manifest names
-either. For others it counts only where there is nothing else: they are not left with nothing while it takes over.
+What only the coming release names, or no manifest at all, is coming. For an asker that is coming too it is the own
+release. For others it counts only where there is nothing else: they are not left with nothing while it takes over. An
+old release that is gone back to is a coming one like any other.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def _sorted_out(
         releases = releases_of(Asker(), known)
     tags = {manifest.tag for manifest in releases}
     wanted = [_wanted(service, manifest) for manifest in releases]
-    named = {content for manifest in known.manifests for content in contents_of(manifest)}
+    named = {content for manifest in known.manifests for content in contents_of(manifest)} - _only_coming(known)
     own: list[tuple[int, Registration]] = []
     compatible, coming = [], []
     for entry in there:
@@ -63,6 +64,12 @@ def _sorted_out(
     own.sort(key=lambda ranked: ranked[0])
     mine = [entry for _, entry in own]
     return ([*coming, *mine], compatible, []) if is_coming else (mine, compatible, coming)
+
+
+def _only_coming(known: Known) -> set[str]:
+    """The contents that the coming release names and the current one does not."""
+    current = (contents_of(manifest) for manifest in known.manifests if manifest.tag == known.current)
+    return contents_of(known.coming).difference(*current) if known.coming else set()
 
 
 def _wanted(service: str, manifest: Manifest) -> set[str]:

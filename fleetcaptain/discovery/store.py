@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import etcd
 
+from fleetcaptain.discovery.node import Node
 from fleetcaptain.errors import ClusterUnreachable
 
 __all__ = ["EtcdStore", "Node"]
@@ -19,15 +19,6 @@ _T = TypeVar("_T")
 _TIMEOUT_SEC = 5
 _TRIES = 8
 _PAUSE_SEC = 1.0
-
-
-@dataclass(frozen=True)
-class Node:
-    """A *key* with its *value*, as it was at *index* (etcd's modifiedIndex, for compare-and-swap)."""
-
-    key: str
-    value: str
-    index: int
 
 
 class EtcdStore:

@@ -76,36 +76,81 @@ def drained(text: str) -> str:
 
 @dataclass(frozen=True)
 class Release:
-    """One service in a release: its *content*, how many instances must carry it, and the *image* they run."""
+    """One service in a release: its *content*, how many instances must carry it, and the *image* they run.
+
+    What going back needs besides: how it is replaced (*mode*, and the times of its *rollout* in seconds), the services
+    that it *requires*, and the *scheme* of its URLs.
+    """
 
     content: str
     count: int
     image: str = ""
+    mode: str = "rolling"
+    rollout: Mapping[str, Any] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    scheme: str = "tcp"
+
+    def to_data(self) -> dict[str, Any]:
+        """The entry in a manifest's JSON."""
+        return {
+            "content": self.content,
+            "instances": self.count,
+            "image": self.image,
+            "mode": self.mode,
+            "rollout": dict(self.rollout),
+            "requires": list(self.requires),
+            "scheme": self.scheme,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Release:
+        """The service that an entry of a manifest's JSON is. Raises KeyError or ValueError when it is none."""
+        return cls(
+            content=str(data["content"]),
+            count=int(data["instances"]),
+            image=str(data.get("image", "")),
+            mode=str(data.get("mode", "rolling")),
+            rollout=dict(data.get("rollout", {})),
+            requires=tuple(data.get("requires", ())),
+            scheme=str(data.get("scheme", "tcp")),
+        )
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a release is made of: its *tag*, its services, *who* made it and *when* (ISO 8601, UTC)."""
+    """What a release is made of: its *tag*, its services, *who* made it and *when* (ISO 8601, UTC).
+
+    *unfinished*: it has never been available as a whole, so lookups do not count with it.
+    """
 
     tag: str
     services: Mapping[str, Release]
     who: str = ""
     when: str = ""
+    unfinished: bool = False
 
     def to_json(self) -> str:
         """The text kept in etcd; the same services always give the same text."""
-        services = {
-            name: {"content": release.content, "instances": release.count, "image": release.image}
-            for name, release in sorted(self.services.items())
-        }
-        return json.dumps({"tag": self.tag, "who": self.who, "when": self.when, "services": services})
+        services = {name: release.to_data() for name, release in sorted(self.services.items())}
+        mark = {"unfinished": True} if self.unfinished else {}
+        return json.dumps({"tag": self.tag, "who": self.who, "when": self.when, **mark, "services": services})
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """The manifest that *text* is. Raises ValueError or KeyError when it is none."""
         data = json.loads(text)
-        services = {
-            name: Release(entry["content"], int(entry["instances"]), entry.get("image", ""))
-            for name, entry in data["services"].items()
-        }
-        return cls(data["tag"], services, data.get("who", ""), data.get("when", ""))
+        services = {name: Release.from_data(entry) for name, entry in data["services"].items()}
+        return cls(data["tag"], services, data.get("who", ""), data.get("when", ""), bool(data.get("unfinished")))
+
+    @classmethod
+    def read(cls, text: str) -> Manifest | None:
+        """The manifest that *text* is, or None when it is none."""
+        try:
+            return cls.from_json(text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Service -> its content: by this, and nothing else, two releases are the same."""
+        return {name: release.content for name, release in self.services.items()}

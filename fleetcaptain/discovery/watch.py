@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from fleetcaptain.discovery.instances import Asker, Instance
-from fleetcaptain.discovery.keys import app_dir, current_key, releases_dir, service_dir
+from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, service_dir
 from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.lookup import lookup
@@ -64,5 +64,5 @@ def next_change(api: KeysApi, app: str, service: str, index: int, timeout_sec: f
 
 def _concerns(key: str, app: str, service: str) -> bool:
     """Whether a change at *key* can change what a lookup of *service* answers."""
-    parts = (service_dir(app, service), releases_dir(app), current_key(app))
+    parts = (service_dir(app, service), releases_dir(app), current_key(app), coming_key(app))
     return any(f"{part}/".startswith(f"{key}/") or key.startswith(f"{part}/") for part in parts)

@@ -1,0 +1,71 @@
+"""Who still needs an old generation: the compatibility gate. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from fleetcaptain.discovery.values import Manifest, Registration
+
+__all__ = ["Holder", "Successor", "holders", "told"]
+
+
+@dataclass(frozen=True)
+class Successor:
+    """What takes an old generation's place: its *content*, and the releases that it declares to serve too."""
+
+    content: str
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A *service* whose live instances *units*, of the release *tag*, depend on the generation that is to go."""
+
+    service: str
+    tag: str
+    units: tuple[str, ...]
+
+
+def holders(
+    service: str,
+    contents: Collection[str],
+    successor: Successor | None,
+    registrations: Iterable[Registration],
+    manifests: Iterable[Manifest],
+) -> tuple[Holder, ...]:
+    """Who depends on *service* with one of *contents*, which are to be removed.
+
+    An instance does when a release that names its content says that its service requires *service*, and names one of
+    *contents* for that. It does not when some release names its content together with the successor's, or when the
+    successor declares to serve its release.
+    """
+    manifests = tuple(manifests)
+    found: dict[tuple[str, str], set[str]] = {}
+    for entry in registrations:
+        if entry.service == service or entry.draining:
+            continue
+        mine = [manifest for manifest in manifests if manifest.contents.get(entry.service) == entry.content]
+        if successor and any(
+            manifest.contents.get(service) == successor.content or manifest.tag in successor.versions
+            for manifest in mine
+        ):
+            continue
+        if any(service not in manifest.services for manifest in mine):
+            continue  # it is of a release that goes without
+        for manifest in mine:
+            if service in manifest.services[entry.service].requires and manifest.contents[service] in contents:
+                found.setdefault((entry.service, manifest.tag), set()).add(entry.unit)
+                break
+    return tuple(Holder(name, tag, tuple(sorted(units))) for (name, tag), units in sorted(found.items()))
+
+
+def told(service: str, found: Iterable[Holder]) -> str:
+    """Who holds an old generation of *service*, and what lets it go."""
+    found = tuple(found)
+    who = "; ".join(f"{holder.service} ({', '.join(holder.units)}) of release {holder.tag}" for holder in found)
+    tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(holder.tag for holder in found))
+    return (
+        f"who still depends on the old generation of {service}: {who}. It goes when they are of a release that does "
+        f"without it, or when the new one declares versions=[{tags}]"
+    )

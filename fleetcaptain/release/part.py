@@ -1,0 +1,73 @@
+"""One service of a release as it is deployed, from a Fleetfile or from a manifest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
+from fleetcaptain.units.image import split_image, with_image
+from fleetcaptain.units.text import content
+
+__all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A *service*: its *unit*'s text without the image, its *instances*, how it is replaced (*mode*, and the times of
+    its *rollout*), the services that it *requires*, and the *scheme* of its URLs."""
+
+    service: str
+    unit: str
+    instances: int
+    mode: str
+    rollout: Mapping[str, Any] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    scheme: str = "tcp"
+
+    def entry(self, image: str) -> Release:
+        """What a manifest says of it when it runs *image*, a reference or ""."""
+        text = full_text(self.unit, image)
+        return Release(content(text), self.instances, image, self.mode, dict(self.rollout), self.requires, self.scheme)
+
+
+def full_text(unit: str, image: str) -> str:
+    """The text of a unit as it is on the cluster."""
+    return with_image(unit, image) if image else unit
+
+
+def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
+    """The services of a Fleetfile; *texts* maps each to its unit's text without the image."""
+    names = {spec.name for spec in app.services}
+    return tuple(
+        Part(
+            service=spec.name,
+            unit=texts[spec.name],
+            instances=spec.instances,
+            mode=_mode(spec),
+            rollout=asdict(spec.rollout),
+            requires=tuple(needed for needed in spec.requires if needed in names),
+            scheme="http" if isinstance(spec.ready, Http) else "tcp",
+        )
+        for spec in app.services
+    )
+
+
+def parts_of_manifest(manifest: Manifest, texts: Mapping[str, str]) -> tuple[tuple[Part, ...], dict[str, str]]:
+    """The services of a release, and service -> its image; *texts* maps contents to the units' full texts."""
+    parts, images = [], {}
+    for service, release in manifest.services.items():
+        unit, image = split_image(texts[release.content])
+        # A service of every machine has as many instances as there are machines by then.
+        instances = 1 if release.mode == "global" else release.count
+        parts.append(Part(service, unit, instances, release.mode, release.rollout, release.requires, release.scheme))
+        images[service] = image or ""
+    return tuple(parts), images
+
+
+def _mode(spec: ServiceSpec) -> str:
+    if spec.global_unit:
+        return "global"
+    return "bluegreen" if isinstance(spec.rollout, BlueGreen) else "rolling"

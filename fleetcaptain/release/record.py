@@ -1,0 +1,114 @@
+"""Writing releases down: before the first unit is rolled, and once more when all of it is available."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.errors import ReleaseRefused
+
+__all__ = ["finish", "other_content", "record", "refuse_other_content"]
+
+
+def record(store: EtcdStore, app: str, manifest: Manifest, texts: Mapping[str, str]) -> None:
+    """Write *manifest*, unfinished, and the unit *texts* (content -> text), and say that it is coming.
+
+    Raises ReleaseRefused when a release of this tag was available once, with other contents. One that never was is
+    replaced: whoever mends a release that failed keeps its name.
+    """
+    key = release_key(app, manifest.tag)
+    while True:
+        node = store.read(key)
+        known = Manifest.read(node.value) if node else None
+        refuse_other_content(known, manifest)
+        if node is None:
+            written = store.create(key, replace(manifest, unfinished=True).to_json())
+        else:
+            written = store.swap(key, node, _renewed(known, manifest).to_json())
+        if written:
+            break
+    for content, text in texts.items():
+        store.create(text_key(app, content), text)
+    store.write(coming_key(app), manifest.tag)
+
+
+def refuse_other_content(known: Manifest | None, manifest: Manifest) -> None:
+    """Raise ReleaseRefused when *known*, which has the tag of *manifest*, was available and is another release."""
+    problems = other_content(known, manifest)
+    if problems:
+        raise ReleaseRefused(
+            f"The release {manifest.tag} exists already, with other contents; nothing was touched:", problems
+        )
+
+
+def other_content(known: Manifest | None, manifest: Manifest) -> list[str]:
+    """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same, or when *known*
+    was never available. Pure."""
+    if known is None or known.unfinished or known.contents == manifest.contents:
+        return []
+    differences = []
+    for service in sorted({*known.services, *manifest.services}):
+        old, new = known.services.get(service), manifest.services.get(service)
+        if old is None:
+            differences.append(f"{service} is not in it")
+        elif new is None:
+            differences.append(f"{service} is in it, and in the Fleetfile no more")
+        elif old.content != new.content:
+            differences.append(f"{service} has another {'unit text' if old.image == new.image else 'image'} there")
+    return [
+        *differences,
+        "Give this one a name of its own (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or go back to "
+        f"that one: `pulumi up -c fleetcaptain:rollbackTo={manifest.tag}`.",
+    ]
+
+
+def finish(store: EtcdStore, app: str, manifest: Manifest) -> None:
+    """All of *manifest* is available: say so in what was recorded, with the numbers of instances as they are now, and
+    make it the current release.
+
+    Raises ReleaseRefused when another release was recorded under this tag meanwhile.
+    """
+    key = release_key(app, manifest.tag)
+    while True:
+        node = store.read(key)
+        known = Manifest.read(node.value) if node else None
+        if node is None or known is None or known.contents != manifest.contents:
+            raise ReleaseRefused(
+                f"The release {manifest.tag} is available, but what was recorded of it is not what runs:",
+                ["Somebody else deploys too. Run `pulumi up` again when that is done."],
+            )
+        counted = {
+            name: replace(release, count=manifest.services[name].count) for name, release in known.services.items()
+        }
+        text = replace(known, services=counted, unfinished=False).to_json()
+        if node.value == text or store.swap(key, node, text):
+            break
+    _make_current(store, app, manifest.tag)
+    store.let_go(coming_key(app), manifest.tag)
+
+
+def _renewed(known: Manifest | None, manifest: Manifest) -> Manifest:
+    """What is written over *known*: the same release keeps its author and its date, and that it was available."""
+    if known is None or known.contents != manifest.contents:
+        return replace(manifest, unfinished=True)
+    return replace(manifest, who=known.who, when=known.when, unfinished=known.unfinished)
+
+
+def _make_current(store: EtcdStore, app: str, tag: str) -> None:
+    """Move ``current`` by compare-and-swap: the last gate to open wins. The one that was current is remembered first:
+    cut off between the two, it is written again when ``current`` moves."""
+    key = current_key(app)
+    while True:
+        node = store.read(key)
+        if node is not None and node.value == tag:
+            return
+        if node is None:
+            if store.create(key, tag):
+                return
+            continue
+        store.write(previous_key(app), node.value)
+        if store.swap(key, node, tag):
+            return
