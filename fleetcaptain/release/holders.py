@@ -34,11 +34,11 @@ def holders(
     registrations: Iterable[Registration],
     manifests: Iterable[Manifest],
 ) -> tuple[Holder, ...]:
-    """Who depends on *service* with one of *contents*, which are to be removed.
+    """Who depends on *service* with one of *contents*, which are to be removed. *manifests*: the oldest first.
 
-    An instance does when a release that names its content says that its service requires *service*, and names one of
-    *contents* for that. It does not when some release names its content together with the successor's, or when the
-    successor declares to serve its release.
+    An instance does when the youngest release that names its content says that its service requires *service*, and
+    names one of *contents* for that. It does not when some release names its content together with the successor's, or
+    when the successor declares to serve a release of it.
     """
     manifests = tuple(manifests)
     found: dict[tuple[str, str], set[str]] = {}
@@ -51,12 +51,10 @@ def holders(
             for manifest in mine
         ):
             continue
-        if any(service not in manifest.services for manifest in mine):
-            continue  # it is of a release that goes without
-        for manifest in mine:
-            if service in manifest.services[entry.service].requires and manifest.contents[service] in contents:
-                found.setdefault((entry.service, manifest.tag), set()).add(entry.unit)
-                break
+        for youngest in mine[-1:]:
+            required = service in youngest.services[entry.service].requires
+            if required and youngest.contents.get(service) in contents:
+                found.setdefault((entry.service, youngest.tag), set()).add(entry.unit)
     return tuple(Holder(name, tag, tuple(sorted(units))) for (name, tag), units in sorted(found.items()))
 
 

@@ -24,7 +24,11 @@ _PUBLIC_NAMES = ("docker.io", "index.docker.io")
 _LOOPBACK = re.compile(r"localhost(:\d+)?|127\.\d+\.\d+\.\d+(:\d+)?|\[::1\](:\d+)?")
 _THERE, _GONE = 200, 404
 _PROBE_SEC = 10
-_SCRIPT = 'for url in "$@"; do curl -s -o /dev/null -I -L -m {seconds} -w "%{{http_code}}\\n" -H "Accept: {accept}" "$url"; done'
+_SCRIPT = """\
+for url in "$@"; do
+  curl -s -o /dev/null -I -L -m {seconds} -w "%{{http_code}}\\n" -H "Accept: {accept}" "$url"
+done
+"""
 
 
 class ImageState(StrEnum):

@@ -9,13 +9,13 @@ from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, r
 from fleetcaptain.discovery.node import Reader
 from fleetcaptain.discovery.values import Manifest
 
-__all__ = ["Releases", "read_releases", "read_texts"]
+__all__ = ["Releases", "read_manifests", "read_releases", "read_texts"]
 
 
 @dataclass(frozen=True)
 class Releases:
-    """All *manifests*, the oldest first, and the tags of the release that is *current*, of the one that was before,
-    and of the one that is being deployed; "" where there is none. *texts* maps contents to unit texts."""
+    """All *manifests*, the one deployed last at the end, and the tags of the release that is *current*, of the one that
+    was before, and of the one that is being deployed; "" where there is none. *texts* maps contents to unit texts."""
 
     manifests: tuple[Manifest, ...] = ()
     current: str = ""
@@ -32,10 +32,8 @@ def read_releases(reader: Reader, app: str) -> Releases:
     """The releases of *app*, with the texts of their units."""
     # The texts first: whoever records a release writes its manifest before its texts, so each text seen has its owner.
     texts = read_texts(reader, app)
-    nodes = sorted(reader.below(releases_dir(app)), key=lambda node: node.index)
-    manifests = (Manifest.read(node.value) for node in nodes)
     return Releases(
-        tuple(manifest for manifest in manifests if manifest is not None),
+        read_manifests(reader, app),
         _value(reader, current_key(app)),
         _value(reader, previous_key(app)),
         _value(reader, coming_key(app)),
@@ -46,6 +44,13 @@ def read_releases(reader: Reader, app: str) -> Releases:
 def _value(reader: Reader, key: str) -> str:
     node = reader.read(key)
     return node.value if node else ""
+
+
+def read_manifests(reader: Reader, app: str) -> tuple[Manifest, ...]:
+    """The manifests of all releases of *app*; the one that was deployed last is the last."""
+    nodes = sorted(reader.below(releases_dir(app)), key=lambda node: node.index)
+    manifests = (Manifest.read(node.value) for node in nodes)
+    return tuple(manifest for manifest in manifests if manifest is not None)
 
 
 def read_texts(reader: Reader, app: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from fleetcaptain.discovery.keys import registration_key
@@ -11,12 +11,13 @@ from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
+from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import RESTARTS_AT_INSTALL
 from fleetcaptain.rollout.values import Policy, Target
 
-__all__ = ["replace_generation"]
+__all__ = ["replace_generation", "retire"]
 
 _REMOVE_SEC = 120.0
 
@@ -24,6 +25,7 @@ _REMOVE_SEC = 120.0
 def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
     """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
 
+    One that a service of another release still depends on is left for later: see `held`.
     Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
     """
     cluster = driver.cluster
@@ -42,10 +44,21 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
     old = _other_generations(cluster, target)
     if not old:
         return
-    driver.report(f"{target.service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
-    drain(cluster, target.service, old, keep_old_sec)
+    why = held(cluster, target.service, old, target.content)
+    if why:
+        driver.report(f"new generation healthy; {', '.join(old)} left for those {why}")
+        return
+    retire(cluster, target.service, old, keep_old_sec, driver.report)
+
+
+def retire(
+    cluster: Cluster, service: str, old: Sequence[str], keep_old_sec: float, report: Callable[[str], None]
+) -> None:
+    """Drain the units *old* of *service*, and remove them *keep_old_sec* later."""
+    report(f"{service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
+    drain(cluster, service, old, keep_old_sec)
     cluster.sleep(keep_old_sec)
-    remove(cluster, target.service, old, _REMOVE_SEC, driver.report)
+    remove(cluster, service, old, _REMOVE_SEC, report)
 
 
 def _other_generations(cluster: Cluster, target: Target) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetcaptain.discovery.available import Lack, lacks
-from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.discovery.keys import current_key
 from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import DeadlineExceeded, Interrupted
+from fleetcaptain.release.record import finish
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.failed import describe
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
@@ -29,12 +30,12 @@ def open_gate(
     report: Callable[[str], None] = lambda _line: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Snapshot:
-    """Write *manifest*, wait until all of it is available, then make it current. Returns the last look.
+    """Wait until all of *manifest* is available, then make it the current release. Returns the last look.
 
     Raises DeadlineExceeded after *timeout_sec* seconds, naming each service that lacks registrations, its instances'
-    states and the last journal lines of one of them; the release that was current stays current.
+    states and the last journal lines of one of them; ReleaseRefused when another release was recorded under its tag
+    meanwhile. The release that was current stays current then.
     """
-    cluster.store.write(release_key(cluster.app, manifest.tag), manifest.to_json())
     deadline = cluster.clock() + timeout_sec
     last_line = ""
     while True:
@@ -55,19 +56,8 @@ def open_gate(
             report(line)
             last_line = line
         cluster.sleep(TICK_SEC)
-    _make_current(cluster, manifest.tag)
+    finish(cluster.store, cluster.app, manifest)
     return snapshot
-
-
-def _make_current(cluster: Cluster, tag: str) -> None:
-    """Move ``current`` by compare-and-swap: the last gate to open wins."""
-    key = current_key(cluster.app)
-    while True:
-        node = cluster.store.read(key)
-        if node is not None and node.value == tag:
-            return
-        if cluster.store.create(key, tag) if node is None else cluster.store.swap(key, node, tag):
-            return
 
 
 def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:

@@ -1,0 +1,63 @@
+"""What is left to do, or to say, when the services of a release have been rolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.release.ahead import ahead, told
+from fleetcaptain.release.keep import prune
+from fleetcaptain.rollout.bluegreen import retire
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.guard import guarded
+from fleetcaptain.rollout.held import held
+from fleetcaptain.rollout.observed import Snapshot, instances_of
+
+__all__ = ["after_failure", "retire_old", "tidy"]
+
+
+def after_failure(cluster: Cluster, services: Iterable[str]) -> str:
+    """What a failed rollout adds to its error: which of *services* are ahead of the current release, and the way
+    back. Empty before there is any release, and when the cluster does not tell."""
+    try:
+        node = cluster.store.read(current_key(cluster.app))
+        recorded = cluster.store.read(release_key(cluster.app, node.value)) if node else None
+        current = Manifest.read(recorded.value) if recorded else None
+        if current is None:
+            return ""
+        snapshot = cluster.look()
+        running = {service: _contents(cluster.app, service, snapshot) for service in (*current.services, *services)}
+        return told(current, ahead(current, running))
+    except FleetCaptainError:
+        return ""
+
+
+def retire_old(cluster: Cluster, manifest: Manifest, report: Callable[[str], None]) -> tuple[str, ...]:
+    """Remove the generations of blue/green services that were left for services of another release, now that
+    *manifest* is current. Returns, in words, those that still have to stay, and for whom."""
+    left = []
+    snapshot = cluster.look()
+    for service, release in manifest.services.items():
+        present = instances_of(cluster.app, service, snapshot)
+        old = [name for name in present if snapshot.units[name].content != release.content]
+        if release.mode != "bluegreen" or not old:
+            continue
+        why = held(cluster, service, old, release.content)
+        if why:
+            left.append(f"{', '.join(old)} left for those {why}")
+            continue
+        before = tuple(sorted({snapshot.units[name].content for name in old}))
+        with guarded(cluster, service, before, release.content, report) as fenced:
+            retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
+    return tuple(left)
+
+
+def tidy(cluster: Cluster) -> None:
+    """Forget the releases that need not be kept."""
+    prune(cluster.store, cluster.app, {unit.content for unit in cluster.look().units.values()})
+
+
+def _contents(app: str, service: str, snapshot: Snapshot) -> set[str]:
+    return {snapshot.units[name].content for name in instances_of(app, service, snapshot)}
