@@ -9,7 +9,7 @@ import pulumi
 from components.app import FleetApp
 from components.cluster.local import LocalCluster
 from components.failing import give_up
-from components.release import release_tag
+from components.release import release_name
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.rollout.strays import POLICIES
@@ -29,13 +29,15 @@ def main() -> None:
         fleetfile.app,
         fleetfile=fleetfile,
         cluster=cluster,
-        release=release_tag(config.get("release"), root),
+        release=release_name(config.get("release"), root),
+        rollback_to=config.get("rollbackTo"),
         strays=strays,
         ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)
+    pulumi.export("etcd", cluster.machines.apply(lambda known: [f"http://{at}:2379" for at in known.values()]))
     pulumi.export("app", fleetfile.app)
     pulumi.export("connection", cluster.connection)
 

@@ -1,20 +1,25 @@
-"""``FleetApp``: from a Fleetfile to images, units and the gate."""
+"""``FleetApp``: from a Fleetfile, or a release that is gone back to, to images, units and the gate."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
+from components.back import plan_back
 from components.cluster.base import ClusterComponent
 from components.image import AppImage
-from components.preflight import look_before
+from components.plan import Plan, forward
+from components.preflight import look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
+from components.record import ReleaseRecord
+from components.release import ReleaseName
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, ServiceSpec
+from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
+from fleetcaptain.release.part import Part, parts_of_app
 from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.names import instance_names
@@ -40,7 +45,10 @@ def unit_texts(app: App, stack: str) -> dict[str, str]:
 
 
 class FleetApp(pulumi.ComponentResource):
-    """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current."""
+    """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
+
+    *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says.
+    """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
     release: pulumi.Output[str]
@@ -51,90 +59,110 @@ class FleetApp(pulumi.ComponentResource):
         *,
         fleetfile: App,
         cluster: ClusterComponent,
-        release: str,
+        release: ReleaseName,
+        rollback_to: str | None = None,
         strays: str = "error",
         ready_timeout_sec: float = 300,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
-        self._app = fleetfile
-        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
-        texts = unit_texts(fleetfile, stack)
-        beacon_text = beacon(fleetfile.app, stack)
-        beacon_mark = mark_of(beacon_text)
-        declared = {**texts, **({beacon_mark.service: beacon_text} if beacon_mark else {})}
-        found = cluster.connection.apply(lambda connection: look_before(connection, fleetfile, stack, declared, strays))
+        self._name, self._app, self._cluster = name, fleetfile, cluster
+        self._strays, self._ready_timeout_sec = strays, ready_timeout_sec
+        self._stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        self._beacon = beacon(fleetfile.app, self._stack)
+        if rollback_to is None:
+            parts = parts_of_app(fleetfile, unit_texts(fleetfile, self._stack))
+            found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
+            gate = self._declare(forward(parts, self._images(), release), found)
+            self.endpoints, self.release = gate.endpoints, gate.release
+        else:
+            told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
+            self.endpoints, self.release = told["endpoints"], told["release"]
+        self.register_outputs({"endpoints": self.endpoints, "release": self.release})
+
+    def _go_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
+        """Declare what a release is made of. Only the cluster knows that, so it is done once there is a way in."""
+        plan, known = plan_back(connection, self._app.app, tag)
+        found = self._look_before(connection, plan.parts, known)
+        gate = self._declare(plan, pulumi.Output.from_input(found))
+        return {"endpoints": gate.endpoints, "release": gate.release}
+
+    def _look_before(
+        self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
+    ) -> list[str]:
+        mark = mark_of(self._beacon)
+        declared = {*(part.service for part in parts), *known, *([mark.service] if mark else [])}
+        return look_before(connection, self._app.app, self._stack, parts, declared=declared, policy=self._strays)
+
+    def _declare(self, plan: Plan, found: pulumi.Output[list[str]]) -> EtcdReadiness:
+        """All resources of *plan*; *found* are the strays."""
+        name, cluster, app = self._name, self._cluster, self._app.app
         # The units take the connection only after the strays were looked for: a stray stops all of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(lambda both: both[0])
         first: list[pulumi.Resource] = []
-        if strays == "remove":
+        if self._strays == "remove":
             removed = RemovedStrays(
-                f"{name}-strays", app=fleetfile.app, names=found, cluster=cluster.connection, opts=self._child(cluster)
+                f"{name}-strays", app=app, names=found, cluster=cluster.connection, opts=self._child()
             )
             first.append(removed)
-        first.append(
-            self._unit(
-                beacon_name(fleetfile.app).removesuffix(".service"),
-                cluster,
-                first,
-                unit=beacon_text,
-                image="",
-                instances=1,
-                mode="everywhere",
-                rollout=_BEACON_ROLLOUT,
-            )
-        )
-        images = self._images(cluster)
-        units: dict[str, FleetUnit] = {}
-        for spec in _by_requirement(fleetfile):
-            after = [*first, *(units[needed] for needed in spec.requires if needed in units)]
-            mode = "global" if spec.global_unit else "bluegreen" if isinstance(spec.rollout, BlueGreen) else "rolling"
-            units[spec.name] = self._unit(
-                spec.name,
-                cluster,
-                after,
-                unit=texts[spec.name],
-                image=images[spec.image],
-                instances=spec.instances,
-                mode=mode,
-                rollout=asdict(spec.rollout),
-            )
-        gate = EtcdReadiness(
-            f"{name}-ready",
-            app=fleetfile.app,
-            release=release,
-            services={spec.name: _entry(spec, units[spec.name], images[spec.image]) for spec in fleetfile.services},
-            timeout_sec=ready_timeout_sec,
+        service = beacon_name(app).removesuffix(".service")
+        beacon_part = Part(service, self._beacon, 1, "everywhere", _BEACON_ROLLOUT)
+        first.append(self._unit(beacon_part, "", [*first]))
+        refuse_in_preview(cluster.connection, app, plan.tag, plan.entries)
+        record = ReleaseRecord(
+            f"{name}-release",
+            app=app,
+            release=plan.tag,
+            services=plan.entries.apply(
+                lambda entries: {service: entry.to_data() for service, entry in entries.items()}
+            ),
+            texts=plan.texts,
             cluster=self._connection,
-            opts=self._child(cluster),
+            opts=self._child(),
         )
-        self.endpoints = gate.endpoints
-        self.release = gate.release
-        self.register_outputs({"endpoints": self.endpoints, "release": self.release})
+        units: dict[str, FleetUnit] = {}
+        for part in plan.ordered():
+            earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
+            units[part.service] = self._unit(part, plan.images[part.service], [*first, record, *earlier])
+        return EtcdReadiness(
+            f"{name}-ready",
+            app=app,
+            release=plan.tag,
+            services={
+                part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
+            },
+            timeout_sec=self._ready_timeout_sec,
+            cluster=self._connection,
+            opts=self._child([record]),
+        )
 
-    def _child(self, cluster: ClusterComponent, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
+    def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
         """Units go with their cluster when the stack owns it, not one by one."""
-        return pulumi.ResourceOptions(parent=self, deleted_with=cluster.owned, depends_on=after or [])
+        return pulumi.ResourceOptions(parent=self, deleted_with=self._cluster.owned, depends_on=after or [])
 
-    def _unit(self, service: str, cluster: ClusterComponent, after: list[pulumi.Resource], **args: Any) -> FleetUnit:
-        name = self._app.app
+    def _unit(self, part: Part, image: pulumi.Input[str], after: list[pulumi.Resource]) -> FleetUnit:
         return FleetUnit(
-            service, app=name, service=service, cluster=self._connection, opts=self._child(cluster, after), **args
+            part.service,
+            app=self._app.app,
+            service=part.service,
+            unit=part.unit,
+            image=image,
+            instances=part.instances,
+            mode=part.mode,
+            rollout=part.rollout,
+            cluster=self._connection,
+            opts=self._child(after),
         )
 
-    def _images(self, cluster: ClusterComponent) -> dict[str | Build, pulumi.Input[str]]:
-        """Each distinct image once: built and pushed, or the reference as it stands."""
+    def _images(self) -> dict[str, pulumi.Input[str]]:
+        """Service -> its image; each distinct one is built and pushed once, or the reference as it stands."""
         images: dict[str | Build, pulumi.Input[str]] = {}
         for spec in self._app.services:
-            if spec.image in images:
-                continue
-            if isinstance(spec.image, Build):
-                images[spec.image] = self._build(spec, spec.image, cluster)
-            else:
-                images[spec.image] = spec.image
-        return images
+            if spec.image not in images:
+                images[spec.image] = self._build(spec, spec.image) if isinstance(spec.image, Build) else spec.image
+        return {spec.name: images[spec.image] for spec in self._app.services}
 
-    def _build(self, spec: ServiceSpec, build: Build, cluster: ClusterComponent) -> pulumi.Output[str]:
+    def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:
         name, repository = spec.name, f"{self._app.app}/{spec.name}"
         if build == Build() and self._app.image:
             name, repository = self._app.app, self._app.image
@@ -143,29 +171,12 @@ class FleetApp(pulumi.ComponentResource):
             root=self._app.root,
             build=build,
             image=repository,
-            registry=cluster.registry,
+            registry=self._cluster.registry,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref
 
 
-def _entry(spec: ServiceSpec, unit: FleetUnit, image: pulumi.Input[str]) -> dict[str, Any]:
-    """What the release's manifest, and the endpoints, need to know of a service."""
-    scheme = "http" if isinstance(spec.ready, Http) else "tcp"
-    return {"content": unit.content, "count": unit.count, "image": image, "scheme": scheme}
-
-
-def _by_requirement(app: App) -> list[ServiceSpec]:
-    """The services, each after those it requires. The Fleetfile's checks refuse cycles."""
-    by_name = {spec.name: spec for spec in app.services}
-    ordered: dict[str, ServiceSpec] = {}
-
-    def add(spec: ServiceSpec) -> None:
-        for needed in spec.requires:
-            if needed in by_name and needed not in ordered:
-                add(by_name[needed])
-        ordered.setdefault(spec.name, spec)
-
-    for spec in app.services:
-        add(spec)
-    return list(ordered.values())
+def _entry(part: Part, unit: FleetUnit, image: pulumi.Input[str]) -> dict[str, Any]:
+    """What the gate, and the endpoints, need to know of a service."""
+    return {"content": unit.content, "count": unit.count, "image": image, "scheme": part.scheme}

@@ -12,11 +12,12 @@ import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence, whole
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.rollout.gate import is_current, open_gate
+from fleetcaptain.errors import FleetCaptainError, with_more
+from fleetcaptain.rollout.after import after_failure, retire_old, tidy
+from fleetcaptain.rollout.gate import current_tag, open_gate
 from fleetcaptain.rollout.observed import Snapshot
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
@@ -25,7 +26,7 @@ _INPUTS = ("app", "release", "services", "timeout_sec", "ready", "cluster")
 
 
 class ReadinessProvider(Provider):
-    """Writes the release's manifest, waits until all of it is available, and makes it current.
+    """Waits until all of a recorded release is available, makes it current, and removes what was left for others.
 
     Inputs: ``app``; ``release``, the tag; ``services``, name -> ``content``, ``count``, ``image``, ``scheme``;
     ``timeout_sec``; ``ready``, always True (it reads back False when the release is not available any more);
@@ -53,7 +54,7 @@ class ReadinessProvider(Provider):
         if there is Presence.THERE:
             cluster = connect(props["cluster"], props["app"])
             snapshot = only_first(props["cluster"], cluster.look)
-            current = snapshot is not None and is_current(cluster, props["release"])
+            current = snapshot is not None and current_tag(cluster) == props["release"]
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
@@ -64,7 +65,13 @@ class ReadinessProvider(Provider):
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
         cluster = connect(props["cluster"], props["app"])
         manifest = _manifest(props)
-        snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
+        try:
+            snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
+        except FleetCaptainError as error:
+            raise with_more(error, after_failure(cluster)) from error
+        for left in retire_old(cluster, props["release"], status):
+            warn(left)
+        tidy(cluster)
         return {**_known(props), "endpoints": _endpoints(props, manifest, snapshot)}
 
 
@@ -97,7 +104,7 @@ class EtcdReadiness(Resource):
         name: str,
         *,
         app: str,
-        release: str,
+        release: pulumi.Input[str],
         services: Mapping[str, Any],
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],

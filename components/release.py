@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["release_tag"]
+__all__ = ["ReleaseName", "release_name"]
+
+_DIGITS = 7
+_DIRTY = "-dirty"
 
 
-def release_tag(configured: str | None, root: Path) -> str:
-    """The configured tag, else what ``git describe`` says of the app's folder, else ``dev``."""
+@dataclass(frozen=True)
+class ReleaseName:
+    """The *base* of a release's tag; it is the whole tag when it is *exact*."""
+
+    base: str
+    exact: bool = True
+
+    def tag(self, contents: Mapping[str, str]) -> str:
+        """The tag. Where nobody gave the release a name of its own, the *contents* of its services tell it from the
+        next one, so that each can be gone back to."""
+        if self.exact:
+            return self.base
+        lines = "".join(f"{service} {content}\n" for service, content in sorted(contents.items()))
+        return f"{self.base}-{hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]}"
+
+
+def release_name(configured: str | None, root: Path) -> ReleaseName:
+    """The configured tag, else what ``git describe`` says of the app's folder, else ``dev``. The last one, and what is
+    not committed, is completed by the contents."""
     if configured:
-        return configured
+        return ReleaseName(configured)
     try:
         described = subprocess.run(
-            ["git", "describe", "--tags", "--always", "--dirty"],
+            ["git", "describe", "--tags", "--always", f"--dirty={_DIRTY}"],
             cwd=root,
             capture_output=True,
             text=True,
@@ -22,5 +45,6 @@ def release_tag(configured: str | None, root: Path) -> str:
             timeout=30,
         )
     except (OSError, subprocess.SubprocessError):
-        return "dev"
-    return described.stdout.strip() or "dev"
+        return ReleaseName("dev", exact=False)
+    said = described.stdout.strip()
+    return ReleaseName(said or "dev", exact=bool(said) and not said.endswith(_DIRTY))

@@ -9,11 +9,13 @@ import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, presence
-from components.dynamic import Provider, Resource, status
+from components.dynamic import Provider, Resource, status, warn
 from components.failing import give_up
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strays import strays, strays_error
+from fleetcaptain.units.render import mark_of
 
 __all__ = ["RemovedStrays", "StraysProvider", "look_for_strays"]
 
@@ -60,9 +62,21 @@ class StraysProvider(Provider):
         return ReadResult(id_, emptied, {key: emptied[key] for key in ("app", "names", "cluster")})
 
     def _remove(self, props: Mapping[str, Any]) -> None:
-        if props["names"]:
-            cluster = connect(props["cluster"], props["app"])
-            remove(cluster, "", props["names"], _REMOVE_SEC, status)
+        if not props["names"]:
+            return
+        cluster = connect(props["cluster"], props["app"])
+        units = cluster.look().units
+        by_service: dict[str, list[str]] = {}
+        for name in props["names"]:
+            mark = mark_of(units[name].text) if name in units else None
+            by_service.setdefault(mark.service if mark else "", []).append(name)
+        for service, names in sorted(by_service.items()):
+            why = held(cluster, service, names, None) if service else ""
+            if why:
+                # Its own resource removes it when those have been rolled; or else the next deployment does.
+                warn(f"{', '.join(names)} stays for now, for the sake of those {why}")
+            else:
+                remove(cluster, service, names, _REMOVE_SEC, status)
 
 
 class RemovedStrays(Resource):

@@ -10,12 +10,15 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
-from fleetcaptain.errors import FleetCaptainError, RolloutFailed
+from fleetcaptain.errors import FleetCaptainError, RolloutFailed, with_more
+from fleetcaptain.rollout.after import after_failure
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.everywhere import run_everywhere
+from fleetcaptain.rollout.gate import current_tag
 from fleetcaptain.rollout.guard import guarded
+from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admits
@@ -106,6 +109,9 @@ class RollingUpdateProvider(Provider):
             return
         cluster = connect(props["cluster"], props["app"])
         names = {*props.get("units", ()), *instances_of(props["app"], props["service"], cluster.look())}
+        why = held(cluster, props["service"], names, None, but=current_tag(cluster))
+        if why:
+            raise RolloutFailed(f"{props['service']} is not removed, for the sake of those {why}. Nothing was touched.")
         with guarded(cluster, props["service"], (), "", status) as fenced:
             remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
 
@@ -113,9 +119,12 @@ class RollingUpdateProvider(Provider):
         snapshot = cluster.look()
         present = instances_of(props["app"], props["service"], snapshot)
         before = tuple(sorted({snapshot.units[name].content for name in present}))
-        with guarded(cluster, props["service"], before, target.content, status) as fenced:
-            prepare(fenced, target, props["image"], status)
-            self._replace(fenced, props, target)
+        try:
+            with guarded(cluster, props["service"], before, target.content, status) as fenced:
+                prepare(fenced, target, props["image"], status)
+                self._replace(fenced, props, target)
+        except FleetCaptainError as error:
+            raise with_more(error, after_failure(cluster)) from error
 
     def _replace(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
         driver = Driver(cluster, status, cancelled)

@@ -34,6 +34,7 @@ __all__ = [
     "RolloutMixed",
     "StrayUnits",
     "UnitRefused",
+    "with_more",
 ]
 
 
@@ -41,6 +42,13 @@ class FleetCaptainError(Exception):
     """Every error that FleetCaptain raises on purpose. Its text says what, where, and what to do next."""
 
     exit_code: ClassVar[int] = 1
+
+
+def with_more(error: FleetCaptainError, more: str) -> FleetCaptainError:
+    """*error* itself, with *more* as its last line."""
+    if more:
+        error.args = (f"{error}\n{more}",)
+    return error
 
 
 class _Listed(FleetCaptainError):

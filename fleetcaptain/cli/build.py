@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from fleetcaptain.cli import discover, ensure_available, register, restart, unregister
+from fleetcaptain.cli import discover, ensure_available, register, releases, restart, unregister
 
 __all__ = ["build"]
 
 # In the order in which the help lists them.
-_COMMANDS = (discover, ensure_available, register, unregister, restart)
+_COMMANDS = (discover, ensure_available, register, unregister, restart, releases)
 
 
 def build() -> typer.Typer:
     """The command line. An error of ours passes through it to `main`, without typer's traceback."""
     captain = typer.Typer(
-        help="What is not a deployment: finding services, saying which one is ready, and restarting them.",
+        help="What is not a deployment: finding services, saying which one is ready, restarting them, and what was released.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

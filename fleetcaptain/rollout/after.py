@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.release.ahead import ahead, told
 from fleetcaptain.release.keep import prune
+from fleetcaptain.release.known import read_manifests
 from fleetcaptain.rollout.bluegreen import retire
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.gate import current_tag
 from fleetcaptain.rollout.guard import guarded
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.observed import Snapshot, instances_of
@@ -18,25 +20,32 @@ from fleetcaptain.rollout.observed import Snapshot, instances_of
 __all__ = ["after_failure", "retire_old", "tidy"]
 
 
-def after_failure(cluster: Cluster, services: Iterable[str]) -> str:
-    """What a failed rollout adds to its error: which of *services* are ahead of the current release, and the way
-    back. Empty before there is any release, and when the cluster does not tell."""
+def after_failure(cluster: Cluster) -> str:
+    """What a failed rollout adds to its error: which services are ahead of the current release, and the way back.
+    Empty before there is any release, and when the cluster does not tell."""
     try:
-        node = cluster.store.read(current_key(cluster.app))
-        recorded = cluster.store.read(release_key(cluster.app, node.value)) if node else None
-        current = Manifest.read(recorded.value) if recorded else None
+        tag = current_tag(cluster)
+        manifests = read_manifests(cluster.store, cluster.app)
+        current = next((manifest for manifest in manifests if manifest.tag == tag), None)
         if current is None:
             return ""
         snapshot = cluster.look()
-        running = {service: _contents(cluster.app, service, snapshot) for service in (*current.services, *services)}
-        return told(current, ahead(current, running))
+        # The one that is coming, which was recorded last, may have services that the current one does not know.
+        services = {*current.services, *manifests[-1].services}
+        return told(
+            current, ahead(current, {service: _contents(cluster.app, service, snapshot) for service in services})
+        )
     except FleetCaptainError:
         return ""
 
 
-def retire_old(cluster: Cluster, manifest: Manifest, report: Callable[[str], None]) -> tuple[str, ...]:
-    """Remove the generations of blue/green services that were left for services of another release, now that
-    *manifest* is current. Returns, in words, those that still have to stay, and for whom."""
+def retire_old(cluster: Cluster, tag: str, report: Callable[[str], None]) -> tuple[str, ...]:
+    """Remove the generations of blue/green services that were left for services of another release, now that the
+    release *tag* is current. Returns, in words, those that still have to stay, and for whom."""
+    recorded = cluster.store.read(release_key(cluster.app, tag))
+    manifest = Manifest.read(recorded.value) if recorded else None
+    if manifest is None:
+        return ()
     left = []
     snapshot = cluster.look()
     for service, release in manifest.services.items():

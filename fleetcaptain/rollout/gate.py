@@ -14,13 +14,13 @@ from fleetcaptain.rollout.failed import describe
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.rollout.poller import TICK_SEC
 
-__all__ = ["is_current", "open_gate"]
+__all__ = ["current_tag", "open_gate"]
 
 
-def is_current(cluster: Cluster, tag: str) -> bool:
-    """Whether *tag* is the current release."""
+def current_tag(cluster: Cluster) -> str:
+    """The tag of the current release; "" before there is one."""
     node = cluster.store.read(current_key(cluster.app))
-    return node is not None and node.value == tag
+    return node.value if node else ""
 
 
 def open_gate(

@@ -11,10 +11,11 @@ from fleetcaptain.rollout.cluster import Cluster
 __all__ = ["held"]
 
 
-def held(cluster: Cluster, service: str, units: Iterable[str], successor: str | None) -> str:
+def held(cluster: Cluster, service: str, units: Iterable[str], successor: str | None, but: str = "") -> str:
     """Who still depends on *units* of *service*, in words; empty when they may go.
 
-    *successor* is the content of the generation that takes their place; None: nothing does.
+    *successor* is the content of the generation that takes their place; None: nothing does. Those of the release *but*
+    do not count.
     """
     snapshot = cluster.look()
     contents = {snapshot.units[name].content for name in units if name in snapshot.units}
@@ -27,4 +28,5 @@ def held(cluster: Cluster, service: str, units: Iterable[str], successor: str | 
     following = Successor(successor, tuple(sorted(versions))) if successor is not None else None
     manifests = read_manifests(cluster.store, cluster.app)
     found = holders(service, contents, following, snapshot.live, manifests)
+    found = tuple(holder for holder in found if holder.tag != but)
     return told(service, found) if found else ""

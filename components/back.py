@@ -1,0 +1,73 @@
+"""Going back to a release: read it, see that it can be done, and say what is to be deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.connection import Presence, connect, presence
+from components.failing import give_up
+from components.plan import Plan
+from components.release import ReleaseName
+from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
+from fleetcaptain.release.back import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.known import Releases, read_releases
+from fleetcaptain.release.part import parts_of_manifest
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observed import instances_of
+from fleetcaptain.rollout.registry import look_for_images
+
+__all__ = ["plan_back"]
+
+
+def plan_back(connection: Mapping[str, Any], app: str, tag: str) -> tuple[Plan, tuple[str, ...]]:
+    """What brings everything back to the release *tag*, and the services of all releases that are known: those of them
+    that *tag* lacks are no strays, but go.
+
+    Ends the program, with nothing touched, when that release is unknown or something of it is gone.
+    """
+    if presence(connection) is not Presence.THERE:
+        give_up(_not_there(tag))
+    cluster = connect(connection, app)
+    try:
+        releases = read_releases(cluster.store, app)
+        plan = _plan(cluster, releases, tag)
+    except FleetCaptainError as error:
+        give_up(error)
+    pulumi.log.info(
+        f"going back to {tag}, or staying there: the Fleetfile is not deployed until "
+        "`pulumi config rm fleetcaptain:rollbackTo`"
+    )
+    services = {service for manifest in releases.manifests for service in manifest.services}
+    return plan, tuple(sorted(services))
+
+
+def _plan(cluster: Cluster, releases: Releases, tag: str) -> Plan:
+    manifest = releases.named(tag)
+    if manifest is None:
+        raise unknown_release(tag, releases)
+    images = look_for_images(cluster, images_of([manifest]))
+    problems = obstacles(manifest, releases.texts, images)
+    if problems:
+        advice = "Choose another release; `captain releases` says which can be gone back to."
+        raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
+    for image, state in images.items():
+        if state is ImageState.UNKNOWN:
+            pulumi.log.warn(f"whether {image} still exists is not known: its registry does not say")
+    parts, refs = parts_of_manifest(manifest, releases.texts)
+    snapshot = cluster.look()
+    running = {part.service for part in parts if instances_of(cluster.app, part.service, snapshot)}
+    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running))
+
+
+def _not_there(tag: str) -> ReleaseRefused:
+    return ReleaseRefused(
+        f"{tag} cannot be gone back to: what it is made of is recorded in the cluster, which does not run.",
+        [
+            "Start its machines (those of a local cluster are containers: `docker ps --all`, `docker start`), or "
+            "deploy the Fleetfile: `pulumi config rm fleetcaptain:rollbackTo`. Nothing was touched."
+        ],
+    )

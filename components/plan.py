@@ -1,0 +1,71 @@
+"""What a deployment brings to the cluster: the services of a Fleetfile, or those of a release that is gone back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from components.release import ReleaseName
+from fleetcaptain.discovery.values import Release
+from fleetcaptain.release.part import Part, full_text
+
+__all__ = ["Plan", "forward"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The *parts* of a release; service -> its *image*; what it is called (*name*); and service -> those that have to
+    be rolled before it (*after*), which the order of *parts* respects."""
+
+    parts: tuple[Part, ...]
+    images: Mapping[str, pulumi.Input[str]]
+    name: ReleaseName
+    after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> pulumi.Output[dict[str, Release]]:
+        """Service -> what the manifest says of it; known once the images are."""
+        images = pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
+        return images.apply(lambda known: {part.service: part.entry(known[part.service]) for part in self.parts})
+
+    @property
+    def texts(self) -> pulumi.Output[dict[str, str]]:
+        """Content -> the full text of a unit; known once the images are."""
+        images = pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
+        return images.apply(
+            lambda known: {
+                part.entry(known[part.service]).content: full_text(part.unit, known[part.service])
+                for part in self.parts
+            }
+        )
+
+    @property
+    def tag(self) -> pulumi.Output[str]:
+        """The release's tag; known at once when it does not depend on the contents."""
+        if self.name.exact:
+            return pulumi.Output.from_input(self.name.base)
+        return self.entries.apply(
+            lambda entries: self.name.tag({service: entry.content for service, entry in entries.items()})
+        )
+
+    def ordered(self) -> tuple[Part, ...]:
+        """The parts, each after those that have to be rolled before it."""
+        by_name = {part.service: part for part in self.parts}
+        done: dict[str, Part] = {}
+
+        def add(part: Part) -> None:
+            for earlier in self.after.get(part.service, ()):
+                if earlier in by_name and earlier not in done:
+                    add(by_name[earlier])
+            done.setdefault(part.service, part)
+
+        for part in self.parts:
+            add(part)
+        return tuple(done.values())
+
+
+def forward(parts: tuple[Part, ...], images: Mapping[str, pulumi.Input[str]], name: ReleaseName) -> Plan:
+    """The plan of a Fleetfile: each service after those that it requires. Its checks refuse circles."""
+    return Plan(parts, images, name, {part.service: part.requires for part in parts})

@@ -1,0 +1,107 @@
+"""``ReleaseRecord``: what a release is made of, written down in etcd before the first unit is rolled."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence
+from components.dynamic import Provider, Resource, status
+from fleetcaptain.discovery.keys import app_dir, release_key
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.release.known import read_texts
+from fleetcaptain.release.record import record
+
+__all__ = ["RecordProvider", "ReleaseRecord"]
+
+_INPUTS = ("app", "release", "services", "texts", "cluster")
+
+
+class RecordProvider(Provider):
+    """Records a release, and says that it is coming. Units are rolled after it, so what is not recorded is not rolled.
+
+    Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, content -> the
+    unit's full text; ``cluster``, a connection. Outputs: the inputs.
+    """
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        _record(props)
+        return CreateResult(props["app"], props)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        _record(news)
+        return UpdateResult(news)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What is recorded under this tag; nothing of it when texts are lost, so that it is recorded again."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        known = {key: props[key] for key in _INPUTS}
+        if there is Presence.STOPPED:
+            return ReadResult(id_, props, known)
+        store = connect(props["cluster"], props["app"]).store
+        found = only_first(props["cluster"], lambda: _found(store, props))
+        if found is not None:
+            known |= found
+        return ReadResult(id_, {**props, **known}, known)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Forget all that etcd has of the app, whose units are gone by then."""
+        if presence(props["cluster"]) is Presence.GONE:
+            return
+        connect(props["cluster"], props["app"]).store.delete(app_dir(props["app"]), recursive=True)
+
+
+def _record(props: Mapping[str, Any]) -> None:
+    services = {name: Release.from_data(entry) for name, entry in props["services"].items()}
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    manifest = Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+    status(f"recording {manifest.tag}")
+    record(connect(props["cluster"], props["app"]).store, props["app"], manifest, props["texts"])
+
+
+def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
+    node = store.read(release_key(props["app"], props["release"]))
+    manifest = Manifest.read(node.value) if node else None
+    if manifest is None:
+        return {"services": {}, "texts": {}}
+    counts = {name: entry["instances"] for name, entry in props["services"].items()}
+    services = {
+        name: {**release.to_data(), "instances": counts.get(name, release.count)}
+        for name, release in manifest.services.items()
+    }
+    kept = read_texts(store, props["app"])
+    return {"services": services, "texts": {sha1: text for sha1, text in props["texts"].items() if sha1 in kept}}
+
+
+class ReleaseRecord(Resource):
+    """The record of a release. The arguments are the provider's inputs; see `RecordProvider`."""
+
+    release: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        release: pulumi.Input[str],
+        services: pulumi.Input[Mapping[str, Any]],
+        texts: pulumi.Input[Mapping[str, str]],
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "release": release, "services": services, "texts": texts, "cluster": cluster}
+        # The units show their own texts, line by line.
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts"]), opts)
+        super().__init__(RecordProvider, "Release", name, inputs, merged)

@@ -1,0 +1,64 @@
+"""The releases as they are listed: for a person, and for a program. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.release.back import obstacles
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.known import Releases
+
+__all__ = ["Row", "as_json", "rows", "table"]
+
+_HEAD = ("TAG", "", "WHEN", "WHO", "SERVICES", "BACK TO IT")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; and *why_not*: why it cannot be gone
+    back to, empty when it can."""
+
+    manifest: Manifest
+    state: str
+    why_not: tuple[str, ...]
+
+
+def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...]:
+    """One row a release, the one deployed last first. *images* says what is known of each image."""
+    return tuple(
+        Row(manifest, _state(manifest, releases), obstacles(manifest, releases.texts, images))
+        for manifest in reversed(releases.manifests)
+    )
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """What a program gets of a release."""
+    manifest = row.manifest
+    services = {name: release.to_data() for name, release in sorted(manifest.services.items())}
+    about = {"tag": manifest.tag, "state": row.state, "when": manifest.when, "who": manifest.who}
+    return {**about, "services": services, "can_go_back": not row.why_not, "why_not": list(row.why_not)}
+
+
+def table(found: Sequence[Row]) -> list[str]:
+    """The lines that a person reads."""
+    lines = [_HEAD, *(_cells(row) for row in found)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    manifest = row.manifest
+    services = ", ".join(
+        f"{name} x{release.count}" if release.count > 1 else name for name, release in sorted(manifest.services.items())
+    )
+    back = f"no: {'; '.join(row.why_not)}" if row.why_not else "yes"
+    return manifest.tag, row.state, manifest.when, manifest.who, services, back
+
+
+def _state(manifest: Manifest, releases: Releases) -> str:
+    if manifest.unfinished:
+        return "unfinished"
+    return {releases.previous: "previous", releases.current: "current"}.get(manifest.tag, "")
