@@ -30,7 +30,7 @@ def main() -> None:
         fleetfile=fleetfile,
         cluster=cluster,
         release=release_name(config.get("release"), root),
-        rollback_to=config.get("rollbackTo"),
+        rollback_to=config.get("rollbackTo") or None,
         strays=strays,
         ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
     )

@@ -15,7 +15,7 @@ _COMMANDS = (discover, ensure_available, register, unregister, restart, releases
 def build() -> typer.Typer:
     """The command line. An error of ours passes through it to `main`, without typer's traceback."""
     captain = typer.Typer(
-        help="What is not a deployment: finding services, saying which one is ready, restarting them, and what was released.",
+        help="What is not a deployment: finding services, saying which one is ready, restarting them, old releases.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

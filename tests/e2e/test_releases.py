@@ -1,0 +1,184 @@
+"""A release is one thing: recorded, current when all of it is available, gone back to as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.image import split_image, with_image
+from fleetcaptain.units.text import content
+from tests.e2e.stack import Stack
+
+_QUICK = {
+    "Rolling, Service": "BlueGreen, Rolling, Service",
+    "instances=True,": "instances=True,\n            rollout=BlueGreen(keep_old_sec=1, min_healthy_sec=1),",
+    "restart_sec=5,": 'requires=["redis"],\n            restart_sec=5,',
+}
+_SERVERS_ONLY = {"restart_sec=5,": "restart_sec=6,"}
+_REDIS_TOO = {**_SERVERS_ONLY, "instances=True,": "instances=True,\n            restart_sec=7,"}
+_BROKEN = {**_REDIS_TOO, "python3 -m behavioral.server": "/no/such/program"}
+
+
+@pytest.fixture(scope="module")
+def first(stack: Stack) -> Iterator[str]:
+    """The tag of the release that each test begins with and returns to; redis is replaced within seconds in it."""
+    with stack.edited("Fleetfile.py", _QUICK):
+        stack.up()
+        yield str(stack.outputs()["release"])
+    stack.up()
+
+
+@pytest.fixture(autouse=True)
+def restored(stack: Stack, first: str) -> Iterator[None]:
+    """Whatever a test deployed, the first release runs again after it."""
+    yield
+    for key in ("release", "rollbackTo"):
+        stack.must("config", "rm", f"fleetcaptain:{key}")
+    stack.up()
+    assert _value(stack.cluster(), current_key("behavioral")) == first
+
+
+def _value(cluster: Cluster, key: str) -> str:
+    node = cluster.store.read(key)
+    return node.value if node else ""
+
+
+def _contents(cluster: Cluster) -> Mapping[str, str]:
+    return {name: unit.content for name, unit in cluster.look().units.items()}
+
+
+def _runs(cluster: Cluster, but: str) -> Mapping[str, tuple[str, str]]:
+    """Since when each instance of every service *but* one is registered, and where."""
+    entries = cluster.look().live
+    return {entry.unit: (entry.since, entry.machine) for entry in entries if entry.service != but}
+
+
+def _releases(stack: Stack) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(stack.captain("releases", "--json").output)
+    return listed
+
+
+def _go_back(stack: Stack, tag: str) -> str:
+    return stack.must("up", "--yes", "--config", f"fleetcaptain:rollbackTo={tag}").output
+
+
+def test_the_outputs_are_what_discovery_says(stack: Stack, first: str) -> None:
+    """Endpoints, release and etcd; the endpoints of an instance that moved to another port are those it has now."""
+    cluster = stack.cluster()
+    stack.fleetctl("stop", "app_server@2.service")
+    stack.up()
+    outputs = stack.outputs()
+    served = [entry.connection for entry in cluster.look().live if entry.service == "app_server"]
+    assert sorted(outputs["endpoints"]["app_server"]) == sorted(f"http://{at['host']}:{at['port']}" for at in served)
+    assert outputs["etcd"] == [f"http://{address}:2379" for address in outputs["machines"].values()]
+    assert outputs["release"] == first == _value(cluster, current_key("behavioral"))
+
+
+def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_back(stack: Stack, first: str) -> None:
+    """The others are in the new release at once, as they run. Going back shows the lines in its preview, rolls the one
+    service, and the release that was left can be gone to again."""
+    cluster = stack.cluster()
+    before, others = _contents(cluster), _runs(cluster, but="app_server")
+    stack.set("release", "v2")
+    with stack.edited("Fleetfile.py", _SERVERS_ONLY):
+        stack.up()
+        assert _runs(cluster, but="app_server") == others
+        assert (_value(cluster, current_key("behavioral")), _value(cluster, previous_key("behavioral"))) == (
+            "v2",
+            first,
+        )
+        assert _value(cluster, coming_key("behavioral")) == ""
+        assert [(row["tag"], row["state"], row["can_go_back"]) for row in _releases(stack)[:2]] == [
+            ("v2", "current", True),
+            (first, "previous", True),
+        ]
+        shown = stack.must("preview", "--diff", "--config", f"fleetcaptain:rollbackTo={first}").output
+        assert "RestartSec=6" in shown
+        assert "RestartSec=5" in shown
+        _go_back(stack, first)
+        assert _contents(cluster) == before
+        assert _runs(cluster, but="app_server") == others
+        assert stack.outputs()["release"] == first
+        assert {row["tag"]: row["state"] for row in _releases(stack)}["v2"] == "previous"
+
+
+def test_a_tag_that_exists_with_other_contents_is_refused_in_the_preview(stack: Stack, first: str) -> None:
+    """It names the service that differs, and nothing is touched."""
+    cluster = stack.cluster()
+    before = _contents(cluster)
+    stack.set("release", first)
+    with stack.edited("Fleetfile.py", _SERVERS_ONLY):
+        error = stack.fails("preview").error
+    assert f"{first} exists already" in error
+    assert "app_server has another unit text" in error
+    assert _contents(cluster) == before
+
+
+def test_an_unknown_release_and_one_whose_image_is_gone_are_refused(stack: Stack, first: str) -> None:
+    """Before anything is touched, and with what there is instead."""
+    cluster = stack.cluster()
+    before = _contents(cluster)
+    error = stack.fails("preview", "--config", "fleetcaptain:rollbackTo=v0").error
+    assert "no release v0" in error
+    assert first in error
+    _with_another_image(cluster, first, "v-gone")
+    (row,) = [row for row in _releases(stack) if row["tag"] == "v-gone"]
+    assert "is gone from the registry" in row["why_not"][0]
+    assert not row["can_go_back"]
+    error = stack.fails("up", "--yes", "--config", "fleetcaptain:rollbackTo=v-gone").error
+    assert "redis: the image" in error
+    assert "is gone from the registry" in error
+    assert _contents(cluster) == before
+    cluster.store.delete(release_key("behavioral", "v-gone"))
+
+
+def _with_another_image(cluster: Cluster, tag: str, copy: str) -> None:
+    """Record a release *copy* that is like *tag*, but for an image of redis that its registry does not have."""
+    data = json.loads(_value(cluster, release_key("behavioral", tag)))
+    redis = data["services"]["redis"]
+    unit, image = split_image(_value(cluster, text_key("behavioral", redis["content"])))
+    assert image is not None
+    gone = f"{image.partition('@')[0]}@sha256:{'0' * 64}"
+    text = with_image(unit, gone)
+    data["services"]["redis"] = {**redis, "content": content(text), "image": gone}
+    cluster.store.write(text_key("behavioral", content(text)), text)
+    cluster.store.write(release_key("behavioral", copy), json.dumps({**data, "tag": copy}))
+
+
+def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(stack: Stack, first: str) -> None:
+    """redis was replaced and the servers failed: the old redis stays for the servers of the old release, the release
+    that was current still is, and all goes back; the new redis is gone then."""
+    cluster = stack.cluster()
+    before = _contents(cluster)
+    with stack.edited("Fleetfile.py", _BROKEN):
+        result = stack.fails()
+    assert (
+        f"app_server (app_server@1.service, app_server@2.service, app_server@3.service, app_server@4.service) of "
+        f"release {first}" in result.output
+    )
+    assert f"{first} still is the current release. Ahead of it is redis." in result.error
+    assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
+    assert _value(cluster, current_key("behavioral")) == first
+    assert {name for name in _contents(cluster) if "redis" in name} > {name for name in before if "redis" in name}
+    _go_back(stack, first)
+    assert _contents(cluster) == before
+
+
+def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: Stack, first: str) -> None:
+    """Two services change: the old redis stays until the servers are new too, and is gone when the ``up`` is done."""
+    cluster = stack.cluster()
+    with stack.edited("Fleetfile.py", _REDIS_TOO):
+        said = stack.up().output
+        assert "left for those who still depends on the old generation of redis" in said
+        manifest = Manifest.read(_value(cluster, release_key("behavioral", _value(cluster, current_key("behavioral")))))
+        assert manifest is not None
+        assert manifest.tag != first
+        redis = {content for name, content in _contents(cluster).items() if "redis" in name}
+        assert redis == {manifest.services["redis"].content}
+        assert set(stack.up().counts) == {"unchanged"}

@@ -1,0 +1,86 @@
+"""Going back: whether, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.release.back import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.known import Releases
+from fleetcaptain.release.part import Part, parts_of_manifest
+from fleetcaptain.units.image import with_image
+from fleetcaptain.units.text import content
+from tests.unit.release.releases import release
+
+TEXT = "[Service]\nExecStart=/bin/true\n"
+FULL = with_image(TEXT, "web@sha256:1")
+V1 = release("v1", web=content(FULL))
+SERVICES = "abcdef"
+
+
+def part(service: str, *requires: str) -> Part:
+    """A service that requires others."""
+    return Part(service, TEXT, 1, "rolling", requires=requires)
+
+
+def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> None:
+    """An image of which nothing is known is no obstacle."""
+    for state in (ImageState.THERE, ImageState.UNKNOWN):
+        assert obstacles(V1, {content(FULL): FULL}, {"web@sha256:1": state}) == ()
+
+
+def test_every_obstacle_is_told() -> None:
+    """The service, and what is missing of it."""
+    (lost,) = obstacles(V1, {}, {})
+    assert "web: the text of its unit" in lost
+    assert "not kept" in lost
+    told = obstacles(V1, {content(FULL): "forged"}, {"web@sha256:1": ImageState.GONE})
+    assert "was changed in etcd" in told[0]
+    assert "web: the image web@sha256:1 is gone from the registry" in told[1]
+    assert obstacles(replace(V1, unfinished=True), {}, {}) == ("it has never been available as a whole",)
+
+
+def test_an_unknown_release_is_refused_with_those_there_are() -> None:
+    """The last one first, and only those that were available."""
+    known = Releases((V1, release("v2", web="w2"), release("v3", unfinished=True, web="w3")))
+    assert "There are v2, v1." in str(unknown_release("v9", known))
+    assert "There is none yet" in str(unknown_release("v9", Releases()))
+
+
+def test_a_manifest_gives_its_parts_back() -> None:
+    """The image apart from the text; a service of every machine has no number of instances."""
+    everywhere = replace(V1.services["web"], mode="global", count=3)
+    manifest = replace(V1, services={"web": replace(V1.services["web"], count=3), "agent": everywhere})
+    parts, images = parts_of_manifest(manifest, {content(FULL): FULL})
+    assert [(one.service, one.unit, one.instances) for one in parts] == [("web", TEXT, 3), ("agent", TEXT, 1)]
+    assert images == {"web": "web@sha256:1", "agent": "web@sha256:1"}
+    assert parts[0].entry(images["web"]) == manifest.services["web"]
+
+
+def test_images_are_asked_for_once() -> None:
+    """Many services and releases share one."""
+    assert images_of([V1, V1, release("v2", web="w2", db="d")]) == ("db@sha256:1", "web@sha256:1")
+
+
+def test_who_requires_goes_back_before_what_is_required() -> None:
+    """But what does not run has to be there first."""
+    parts = [part("web", "db", "cache"), part("db"), part("cache")]
+    assert order_back(parts, {"web", "db"}) == {"web": ("cache",), "db": ("web",), "cache": ()}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SERVICES), st.sampled_from(SERVICES)), max_size=15),
+    st.sets(st.sampled_from(SERVICES)),
+)
+def test_the_order_never_makes_a_circle(edges: list[tuple[str, str]], running: set[str]) -> None:
+    """Whatever requires whatever, as long as that makes none, and whatever runs."""
+    requires = {name: tuple(low for high, low in edges if high == name and high < low) for name in SERVICES}
+    before = order_back([part(name, *needed) for name, needed in requires.items()], running)
+    placed: set[str] = set()
+    while len(placed) < len(SERVICES):
+        ready = {name for name, others in before.items() if name not in placed and placed.issuperset(others)}
+        assert ready, before
+        placed |= ready

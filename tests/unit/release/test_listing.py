@@ -1,0 +1,64 @@
+"""``captain releases``, as a person and as a program sees it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.discovery.keys import current_key, release_key, text_key
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.known import Releases
+from fleetcaptain.release.listing import as_json, rows, table
+from fleetcaptain.units.text import content
+from tests.fakes.etcd_watch import WatchedEtcd
+from tests.unit.cli.conftest import etcd
+from tests.unit.release.releases import release
+
+__all__ = ["etcd"]
+TEXT = "[Service]\nExecStart=/bin/true"
+SHA1 = content(TEXT)
+KNOWN = Releases(
+    (release("v1", web=SHA1), release("v2", web=SHA1), release("v3", unfinished=True, web="other")),
+    current="v2",
+    previous="v1",
+    texts={SHA1: TEXT},
+)
+
+
+def test_the_last_release_comes_first() -> None:
+    """With its state, and whether it can be gone back to and why not."""
+    found = rows(KNOWN, {"web@sha256:1": ImageState.THERE})
+    assert [(row.manifest.tag, row.state, bool(row.why_not)) for row in found] == [
+        ("v3", "unfinished", True),
+        ("v2", "current", False),
+        ("v1", "previous", False),
+    ]
+    told = as_json(found[0])
+    assert (told["can_go_back"], told["why_not"]) == (False, ["it has never been available as a whole"])
+    assert told["services"]["web"]["content"] == "other"
+
+
+def test_the_table_has_a_line_a_release() -> None:
+    """One reads from it what to do."""
+    head, _, line, _ = table(rows(KNOWN, {}))
+    assert head.split() == ["TAG", "WHEN", "WHO", "SERVICES", "BACK", "TO", "IT"]
+    assert line.split() == ["v2", "current", "2030-01-31T12:00:00+00:00", "ann@laptop", "web", "yes"]
+
+
+def test_the_command_reads_an_etcd(
+    etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --etcd it needs neither a stack nor a machine."""
+    monkeypatch.delenv("FLEETCAPTAIN_APP", raising=False)
+    without_image = Manifest("v1", {"web": Release(SHA1, 1)})
+    etcd.put(release_key("shop", "v1"), without_image.to_json())
+    etcd.put(text_key("shop", SHA1), TEXT)
+    etcd.put(current_key("shop"), "v1")
+    assert main(["releases", "--etcd", etcd.url, "--app", "shop", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["tag"], row["state"], row["can_go_back"]) == ("v1", "current", True)
+    assert main(["releases", "--etcd", etcd.url, "--app", "other"]) == 0
+    assert "there is no release yet" in capsys.readouterr().err

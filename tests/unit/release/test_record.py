@@ -1,0 +1,116 @@
+"""How a release is written down, and becomes the current one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.release.known import read_releases
+from fleetcaptain.release.record import finish, other_content, record
+from tests.unit.release.releases import Keys, release
+
+V1 = release("v1", web="w1", db="d1")
+
+
+def _value(keys: Keys, key: str) -> str:
+    node = keys.read(key)
+    return node.value if node else ""
+
+
+def _manifest(keys: Keys, tag: str) -> Manifest:
+    found = Manifest.read(_value(keys, release_key("shop", tag)))
+    assert found is not None
+    return found
+
+
+def _deployed(keys: Keys, *manifests: Manifest) -> Keys:
+    for manifest in manifests:
+        record(keys.store, "shop", manifest, {})
+        finish(keys.store, "shop", manifest)
+    return keys
+
+
+def test_a_release_is_recorded_unfinished_with_its_texts_and_is_coming() -> None:
+    """Nothing is current by that."""
+    keys = Keys()
+    record(keys.store, "shop", V1, {"w1": "text one", "d1": "text two"})
+    assert _manifest(keys, "v1") == replace(V1, unfinished=True)
+    assert _value(keys, text_key("shop", "w1")) == "text one"
+    assert _value(keys, coming_key("shop")) == "v1"
+    assert _value(keys, current_key("shop")) == ""
+
+
+def test_a_finished_release_is_current_and_the_one_before_is_remembered() -> None:
+    """Nothing is coming any more."""
+    keys = _deployed(Keys(), V1, release("v2", web="w2"))
+    assert not _manifest(keys, "v2").unfinished
+    assert (_value(keys, current_key("shop")), _value(keys, previous_key("shop"))) == ("v2", "v1")
+    assert keys.read(coming_key("shop")) is None
+
+
+def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
+    """Each difference is named, and nothing is written."""
+    keys = _deployed(Keys(), V1)
+    nodes = dict(keys.nodes)
+    with pytest.raises(ReleaseRefused) as refused:
+        record(keys.store, "shop", release("v1", web="w2", cache="c1"), {"w2": "text"})
+    told = str(refused.value)
+    assert told.startswith("The release v1 exists already, with other contents; nothing was touched:\n")
+    assert "cache is not in it" in told
+    assert "db is in it, and in the Fleetfile no more" in told
+    assert "web has another unit text there" in told
+    assert keys.nodes == nodes
+
+
+def test_another_image_is_called_so() -> None:
+    """The likeliest reason: the same commit, built anew."""
+    new = replace(V1, services={**V1.services, "web": replace(V1.services["web"], content="w2", image="web@sha256:2")})
+    assert other_content(V1, new)[0] == "web has another image there"
+
+
+def test_a_release_that_was_never_available_gives_its_tag_up() -> None:
+    """Who mends a release that failed need not rename it."""
+    keys = Keys()
+    record(keys.store, "shop", V1, {})
+    record(keys.store, "shop", release("v1", web="w2"), {})
+    assert _manifest(keys, "v1").contents == {"web": "w2"}
+
+
+def test_the_same_release_again_keeps_its_author_and_stays_available() -> None:
+    """Numbers of instances are no other content; going back to it makes it the one deployed last."""
+    keys = _deployed(Keys(), V1, release("v2", web="w2"))
+    more = {name: replace(one, count=5) for name, one in V1.services.items()}
+    record(keys.store, "shop", replace(V1, who="bob@desk", services=more), {})
+    found = _manifest(keys, "v1")
+    assert (found.who, found.unfinished, found.services["web"].count) == (V1.who, False, 5)
+    assert [manifest.tag for manifest in read_releases(keys, "shop").manifests] == ["v2", "v1"]
+
+
+def test_whoever_is_quicker_does_not_get_lost() -> None:
+    """Both keys are changed by comparing: what another one wrote meanwhile is read first."""
+    keys = _deployed(Keys(), V1)
+    keys.lose = 2
+    _deployed(keys, release("v1", web="w1", db="d1"), release("v2", web="w2"))
+    assert (_value(keys, current_key("shop")), _value(keys, previous_key("shop"))) == ("v2", "v1")
+
+
+def test_a_record_that_somebody_replaced_does_not_become_current() -> None:
+    """Two deployments under one tag: the one whose record is there wins."""
+    keys = Keys()
+    record(keys.store, "shop", V1, {})
+    record(keys.store, "shop", release("v1", web="w2"), {})
+    with pytest.raises(ReleaseRefused, match="not what runs"):
+        finish(keys.store, "shop", V1)
+    assert keys.read(current_key("shop")) is None
+
+
+def test_finishing_again_changes_nothing() -> None:
+    """The previous release is not forgotten by that."""
+    keys = _deployed(Keys(), V1, release("v2", web="w2"))
+    nodes = dict(keys.nodes)
+    finish(keys.store, "shop", release("v2", web="w2"))
+    assert keys.nodes == nodes
