@@ -64,6 +64,6 @@ def told(service: str, found: Iterable[Holder]) -> str:
     who = "; ".join(f"{holder.service} ({', '.join(holder.units)}) of release {holder.tag}" for holder in found)
     tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(holder.tag for holder in found))
     return (
-        f"who still depends on the old generation of {service}: {who}. It goes when they are of a release that does "
+        f"who still depend on the old generation of {service}: {who}. It goes when they are of a release that does "
         f"without it, or when the new one declares versions=[{tags}]"
     )

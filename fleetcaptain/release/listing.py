@@ -13,7 +13,7 @@ from fleetcaptain.release.known import Releases
 
 __all__ = ["Row", "as_json", "rows", "table"]
 
-_HEAD = ("TAG", "", "WHEN", "WHO", "SERVICES", "BACK TO IT")
+_HEAD = ("TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK TO IT")
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: S
     cluster = stack.cluster()
     with stack.edited("Fleetfile.py", _REDIS_TOO):
         said = stack.up().output
-        assert "left for those who still depends on the old generation of redis" in said
+        assert "left for those who still depend on the old generation of redis" in said
         manifest = Manifest.read(_value(cluster, release_key("behavioral", _value(cluster, current_key("behavioral")))))
         assert manifest is not None
         assert manifest.tag != first

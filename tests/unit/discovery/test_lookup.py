@@ -147,3 +147,40 @@ def test_an_instance_has_an_address(connection: dict[str, object], host: str, po
     """The connection's own host and port, else the machine's host; what is no number is no port."""
     found = Instance(Registration("web", "u", "c", "m", "10.0.0.1", connection=connection), True)
     assert (found.host, found.port, found.address) == (host, port, address)
+
+
+def test_the_coming_release_is_the_own_one_of_who_is_only_in_it() -> None:
+    """The record says what is coming; what did not change, or has not had its turn, is the current release's."""
+    v1, v2 = manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2)
+    there = (redis("a", REDIS1), redis("b", REDIS2), redis("c", "leftover"))
+    coming = Known(there, (v1,), "v1", v2)
+    assert seen(Asker(WEB2), coming) == [("b", True), ("a", True)]
+    assert seen(WEB, coming) == [("a", True)]
+    assert seen(WEB, Known(there[1:2], (v1,), "v1", v2)) == [("b", False)]
+
+
+def test_an_unchanged_asker_stays_with_the_current_release_until_the_coming_one_is_current() -> None:
+    """The cut-over is the moment in which ``current`` moves; before, the coming generation is only a last resort."""
+    v1, v2 = manifest("v1", WEB1, REDIS1), manifest("v2", WEB1, REDIS2)
+    there = (redis("a", REDIS1), redis("b", REDIS2))
+    assert seen(WEB, Known(there, (v1,), "v1", v2)) == [("a", True)]
+    assert seen(WEB, Known(there[1:], (v1,), "v1", v2)) == [("b", False)]
+
+
+def test_a_release_that_is_gone_back_to_is_a_coming_one() -> None:
+    """On the way back who requires goes first: it finds what is still the newer release's; the others find what
+    already is the older one's."""
+    releases = (manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
+    newer, older = redis("b", REDIS2), redis("a", REDIS1)
+    assert seen(WEB, Known((newer,), releases, "v2", releases[0])) == [("b", True)]
+    assert seen(WEB, Known((newer, older), releases, "v2", releases[0])) == [("a", True), ("b", True)]
+    assert seen(Asker(WEB2), Known((older,), releases, "v2", releases[0])) == [("a", False)]
+    with pytest.raises(NotAvailable):
+        lookup("redis", WEB, Known((newer,), releases, "v2"))
+
+
+def test_what_the_coming_release_shares_with_the_current_one_is_not_coming() -> None:
+    """A caller of a third release is refused it as before."""
+    v0, v1, v2 = manifest("v0", "web-zero", "redis-zero"), manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS1)
+    with pytest.raises(NotAvailable):
+        lookup("redis", Asker("web-zero"), Known((redis("a", REDIS1),), (v0, v1), "v1", v2))

@@ -11,6 +11,8 @@ import pytest
 import fleetcaptain
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.values import Registration
 from tests.fakes.etcd_watch import WatchedEtcd
 from tests.unit.discovery_app.container import CONTENT, KEY, MACHINE, UNIT, environment, of_the_unit
@@ -157,3 +159,16 @@ def test_outside_of_any_unit_the_computer_registers(etcd: WatchedEtcd) -> None:
     assert [instance.address for instance in inside.discover("db")] == ["db.example:5432"]
     held.close()
     assert etcd.keys == {}
+
+
+def test_a_release_that_was_never_available_counts_only_while_it_is_coming(etcd: WatchedEtcd) -> None:
+    """Its record is there before its first unit is rolled, and stays when that fails."""
+    services = {"web": {"content": "new", "instances": 1}, "redis": {"content": "coming", "instances": 1}}
+    etcd.put("/fleetcaptain/shop/releases/v2", json.dumps({"tag": "v2", "services": services, "unfinished": True}))
+    known, _ = look(KeysApi(etcd.url), "shop")
+    assert (known.manifests, known.coming) == ((), None)
+    etcd.put("/fleetcaptain/shop/coming", "v2")
+    known, _ = look(KeysApi(etcd.url), "shop")
+    assert known.manifests == ()
+    assert known.coming is not None
+    assert known.coming.contents == {"web": "new", "redis": "coming"}

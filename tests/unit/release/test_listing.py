@@ -44,7 +44,7 @@ def test_the_last_release_comes_first() -> None:
 def test_the_table_has_a_line_a_release() -> None:
     """One reads from it what to do."""
     head, _, line, _ = table(rows(KNOWN, {}))
-    assert head.split() == ["TAG", "WHEN", "WHO", "SERVICES", "BACK", "TO", "IT"]
+    assert head.split() == ["TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK", "TO", "IT"]
     assert line.split() == ["v2", "current", "2030-01-31T12:00:00+00:00", "ann@laptop", "web", "yes"]
 
 
