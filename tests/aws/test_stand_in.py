@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import grpc
 import pytest
-from pulumi.runtime.proto import provider_pb2 as proto
 
+from tests.aws.asking import Asking, Refusal
 from tests.aws.cloud import ARM, NEWER, Cloud
 from tests.fakes.plugins.aws import PLUGIN
-from tests.fakes.plugins.server import Servicer
-from tests.fakes.plugins.wire import UNKNOWN, message, plain
+from tests.fakes.plugins.wire import UNKNOWN
 
 _TYPES = {
     "Vpc": "aws:ec2/vpc:Vpc",
@@ -27,46 +25,14 @@ _TYPES = {
 }
 
 
-class _Refusal(Exception):
-    pass
+class _Engine(Asking):
+    """Types by their short names, and only what these tests look at."""
 
+    def make(self, kind: str, **inputs: Any) -> str:
+        return self.create(_TYPES[kind], inputs)[0]
 
-class _Context:
-    def abort(self, _code: grpc.StatusCode, details: str) -> None:
-        raise _Refusal(details)
-
-
-class _Engine:
-    """Asks the stand-in as Pulumi's engine does, without the engine."""
-
-    def __init__(self) -> None:
-        self._plugin: Any = Servicer(PLUGIN)
-
-    def create(self, kind: str, *, preview: bool = False, **inputs: Any) -> str:
-        return str(
-            self._call("Create", proto.CreateRequest(urn=_urn(kind), properties=message(inputs), preview=preview)).id
-        )
-
-    def delete(self, kind: str, identity: str, **state: Any) -> None:
-        self._call("Delete", proto.DeleteRequest(id=identity, urn=_urn(kind), properties=message(state)))
-
-    def update(self, kind: str, identity: str, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
-        request = proto.UpdateRequest(
-            id=identity, urn=_urn(kind), olds=message(olds), old_inputs=message(olds), news=message(news)
-        )
-        return plain(self._call("Update", request).properties)
-
-    def diff(self, kind: str, olds: dict[str, Any], news: dict[str, Any]) -> proto.DiffResponse:
-        request = proto.DiffRequest(id="x", urn=_urn(kind), old_inputs=message(olds), news=message(news))
-        answer: proto.DiffResponse = self._call("Diff", request)
-        return answer
-
-    def _call(self, name: str, request: Any) -> Any:
-        return getattr(self._plugin, name)(request, _Context())
-
-
-def _urn(kind: str) -> str:
-    return f"urn:pulumi:s::p::{_TYPES.get(kind, kind)}::{kind.lower()}"
+    def end(self, kind: str, identity: str, **state: Any) -> None:
+        self.delete(_TYPES[kind], identity, state)
 
 
 @pytest.fixture
@@ -75,93 +41,93 @@ def engine(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> _Engine:
     for name, value in cloud.environ.items():
         monkeypatch.setenv(name, value)
     PLUGIN.configure({"region": "eu-west-1"})
-    return _Engine()
+    return _Engine(PLUGIN)
 
 
 @pytest.fixture
 def subnet(engine: _Engine) -> str:
     """A subnet, 10.0.1.0/24, in a zone of its own."""
-    vpc = engine.create("Vpc", cidrBlock="10.0.0.0/16")
-    return engine.create("Subnet", vpcId=vpc, cidrBlock="10.0.1.0/24", availabilityZone="eu-west-1a")
+    vpc = engine.make("Vpc", cidrBlock="10.0.0.0/16")
+    return engine.make("Subnet", vpcId=vpc, cidrBlock="10.0.1.0/24", availabilityZone="eu-west-1a")
 
 
 def _machine(engine: _Engine, subnet: str, **more: Any) -> str:
-    return engine.create("Instance", **{"ami": NEWER, "instanceType": "t3.medium", "subnetId": subnet, **more})
+    return engine.make("Instance", **{"ami": NEWER, "instanceType": "t3.medium", "subnetId": subnet, **more})
 
 
 def test_an_input_that_nobody_asks_aws_for_is_refused(engine: _Engine) -> None:
     """A property that the stand-in does not translate would go unchecked without a word."""
-    with pytest.raises(_Refusal, match="asks AWS nothing for assignGeneratedIpv6CidrBlock"):
-        engine.create("Vpc", cidrBlock="10.0.0.0/16", assignGeneratedIpv6CidrBlock=True)
+    with pytest.raises(Refusal, match="asks AWS nothing for assignGeneratedIpv6CidrBlock"):
+        engine.make("Vpc", cidrBlock="10.0.0.0/16", assignGeneratedIpv6CidrBlock=True)
 
 
 def test_a_type_that_is_not_in_the_table_is_refused(engine: _Engine) -> None:
     """Else a new resource of the program would be proven by nothing."""
-    with pytest.raises(_Refusal, match="does not know the type aws:ec2/natGateway:NatGateway"):
-        engine.create("aws:ec2/natGateway:NatGateway")
+    with pytest.raises(Refusal, match="does not know the type aws:ec2/natGateway:NatGateway"):
+        engine.create("aws:ec2/natGateway:NatGateway", {})
 
 
 def test_a_parameter_that_aws_does_not_have_is_refused(engine: _Engine, subnet: str) -> None:
     """boto3 checks each parameter's name and type against AWS's own model."""
-    with pytest.raises(_Refusal, match="HttpTokenz"):
+    with pytest.raises(Refusal, match="HttpTokenz"):
         _machine(engine, subnet, metadataOptions={"httpTokenz": "required"})
 
 
 def test_an_unknown_value_is_refused_in_an_update_and_taken_in_a_preview(engine: _Engine) -> None:
     """An update that sends what nobody knows yet is a mistake of the program's."""
     inputs: dict[str, Any] = {"vpcId": UNKNOWN, "cidrBlock": "10.0.1.0/24"}
-    assert engine.create("Subnet", preview=True, **inputs) == ""
-    with pytest.raises(_Refusal, match="unknown in an update: vpcId"):
-        engine.create("Subnet", **inputs)
+    assert engine.create(_TYPES["Subnet"], inputs, preview=True) == ("", inputs)
+    with pytest.raises(Refusal, match="unknown in an update: vpcId"):
+        engine.make("Subnet", **inputs)
 
 
 @pytest.mark.parametrize("address", ["10.0.2.11", "10.0.1.3", "10.0.1.255"])
 def test_an_address_that_is_not_the_subnets_is_refused(engine: _Engine, subnet: str, address: str) -> None:
     """AWS keeps a subnet's first four addresses and its last one; moto gives them away."""
-    with pytest.raises(_Refusal, match=f"Address {address}"):
-        engine.create("Interface", subnetId=subnet, privateIps=[address])
+    with pytest.raises(Refusal, match=f"Address {address}"):
+        engine.make("Interface", subnetId=subnet, privateIps=[address])
 
 
 def test_an_address_is_given_once(engine: _Engine, subnet: str) -> None:
     """So a new interface with the same address cannot be made before the old one is gone."""
-    engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
-    with pytest.raises(_Refusal, match=r"InvalidIPAddress\.InUse"):
-        engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+    engine.make("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+    with pytest.raises(Refusal, match=r"InvalidIPAddress\.InUse"):
+        engine.make("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
 
 
 def test_an_interface_is_one_machines_until_that_is_gone(engine: _Engine, subnet: str) -> None:
     """So a machine on an interface of its own cannot be replaced by creating the new one first."""
-    interface = engine.create("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
+    interface = engine.make("Interface", subnetId=subnet, privateIps=["10.0.1.11"])
     chosen: dict[str, Any] = {
         "ami": NEWER,
         "instanceType": "t3.medium",
         "primaryNetworkInterface": {"networkInterfaceId": interface},
     }
-    machine = engine.create("Instance", **chosen)
-    with pytest.raises(_Refusal, match=r"InvalidNetworkInterface\.InUse"):
-        engine.create("Instance", **chosen)
-    with pytest.raises(_Refusal, match=r"InvalidNetworkInterface\.InUse"):
-        engine.delete("Interface", interface)
-    engine.delete("Instance", machine)
-    engine.create("Instance", **chosen)
+    machine = engine.make("Instance", **chosen)
+    with pytest.raises(Refusal, match=r"InvalidNetworkInterface\.InUse"):
+        engine.make("Instance", **chosen)
+    with pytest.raises(Refusal, match=r"InvalidNetworkInterface\.InUse"):
+        engine.end("Interface", interface)
+    engine.end("Instance", machine)
+    engine.make("Instance", **chosen)
 
 
 def test_a_volume_is_one_machines_of_its_zone(engine: _Engine, subnet: str) -> None:
     """moto attaches it to any, and to several."""
     first, second = _machine(engine, subnet), _machine(engine, subnet)
-    near = engine.create("Volume", availabilityZone="eu-west-1a", size=8, type="gp3", encrypted=True)
-    far = engine.create("Volume", availabilityZone="eu-west-1b", size=8, type="gp3", encrypted=True)
-    engine.create("Attachment", deviceName="/dev/xvdf", instanceId=first, volumeId=near)
-    with pytest.raises(_Refusal, match="VolumeInUse"):
-        engine.create("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=near)
-    with pytest.raises(_Refusal, match="not in the same availability zone"):
-        engine.create("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=far)
+    near = engine.make("Volume", availabilityZone="eu-west-1a", size=8, type="gp3", encrypted=True)
+    far = engine.make("Volume", availabilityZone="eu-west-1b", size=8, type="gp3", encrypted=True)
+    engine.make("Attachment", deviceName="/dev/xvdf", instanceId=first, volumeId=near)
+    with pytest.raises(Refusal, match="VolumeInUse"):
+        engine.make("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=near)
+    with pytest.raises(Refusal, match="not in the same availability zone"):
+        engine.make("Attachment", deviceName="/dev/xvdf", instanceId=second, volumeId=far)
 
 
 def test_a_group_that_is_named_by_another_is_not_deleted(engine: _Engine) -> None:
     """Rules first, then groups: the order of a destroy is proven by it."""
-    vpc = engine.create("Vpc", cidrBlock="10.1.0.0/16")
-    ours, theirs = (engine.create("Group", name=name, vpcId=vpc, description=name) for name in ("ours", "theirs"))
+    vpc = engine.make("Vpc", cidrBlock="10.1.0.0/16")
+    ours, theirs = (engine.make("Group", name=name, vpcId=vpc, description=name) for name in ("ours", "theirs"))
     named: dict[str, Any] = {
         "securityGroupId": ours,
         "referencedSecurityGroupId": theirs,
@@ -169,18 +135,18 @@ def test_a_group_that_is_named_by_another_is_not_deleted(engine: _Engine) -> Non
         "fromPort": 1,
         "toPort": 1,
     }
-    rule = engine.create("Rule", **named)
-    with pytest.raises(_Refusal, match="DependencyViolation"):
-        engine.delete("Group", theirs)
-    engine.delete("Rule", rule, **named)
-    engine.delete("Group", theirs)
+    rule = engine.make("Rule", **named)
+    with pytest.raises(Refusal, match="DependencyViolation"):
+        engine.end("Group", theirs)
+    engine.end("Rule", rule, **named)
+    engine.end("Group", theirs)
 
 
 def test_a_type_that_the_image_does_not_run_on_is_refused(engine: _Engine, subnet: str) -> None:
     """And so is one that does not exist."""
-    with pytest.raises(_Refusal, match="is for arm64"):
+    with pytest.raises(Refusal, match="is for arm64"):
         _machine(engine, subnet, ami=ARM)
-    with pytest.raises(_Refusal, match="InvalidInstanceType"):
+    with pytest.raises(Refusal, match="InvalidInstanceType"):
         _machine(engine, subnet, instanceType="t9.medium")
 
 
@@ -197,14 +163,14 @@ def test_a_machine_of_what_is_not_there_is_refused(
     engine: _Engine, subnet: str, more: dict[str, Any], why: str
 ) -> None:
     """Image, key pair and role have to exist, and user data to fit."""
-    with pytest.raises(_Refusal, match=why):
+    with pytest.raises(Refusal, match=why):
         _machine(engine, subnet, **more)
 
 
 def test_a_parameter_longer_than_its_tier_allows_is_refused(engine: _Engine) -> None:
     """4 KB in the standard tier: a chain of certificates may be longer."""
-    with pytest.raises(_Refusal, match="at most 4096"):
-        engine.create("Parameter", name="/long", type="SecureString", value="x" * 4097)
+    with pytest.raises(Refusal, match="at most 4096"):
+        engine.make("Parameter", name="/long", type="SecureString", value="x" * 4097)
 
 
 def test_a_change_replaces_what_the_table_says_and_nothing_else(engine: _Engine) -> None:
@@ -212,17 +178,17 @@ def test_a_change_replaces_what_the_table_says_and_nothing_else(engine: _Engine)
     root = {"encrypted": True, "volumeSize": 20}
     olds = {"ami": "ami-1", "instanceType": "t3.medium", "rootBlockDevice": root}
     grown = engine.diff(
-        "Instance", olds, {**olds, "instanceType": "t3.large", "rootBlockDevice": {**root, "volumeSize": 30}}
+        _TYPES["Instance"], olds, {**olds, "instanceType": "t3.large", "rootBlockDevice": {**root, "volumeSize": 30}}
     )
     assert sorted(grown.detailedDiff) == ["instanceType", "rootBlockDevice.volumeSize"]
     assert not grown.replaces
-    opened = engine.diff("Instance", olds, {**olds, "rootBlockDevice": {**root, "encrypted": False}})
+    opened = engine.diff(_TYPES["Instance"], olds, {**olds, "rootBlockDevice": {**root, "encrypted": False}})
     assert list(opened.replaces) == ["rootBlockDevice.encrypted"]
 
 
 def test_a_name_that_was_given_is_free_before_the_replacement_takes_it(engine: _Engine) -> None:
     """As the real plugin does: delete first where both would have the same name, create first where it made it up."""
     olds, news = ({"name": "fleet", "vpcId": vpc} for vpc in ("vpc-1", "vpc-2"))
-    assert engine.diff("Group", olds, news).deleteBeforeReplace
+    assert engine.diff(_TYPES["Group"], olds, news).deleteBeforeReplace
     made_up = {"__defaults": ["name"]}
-    assert not engine.diff("Group", {**olds, **made_up}, {**news, **made_up}).deleteBeforeReplace
+    assert not engine.diff(_TYPES["Group"], {**olds, **made_up}, {**news, **made_up}).deleteBeforeReplace
