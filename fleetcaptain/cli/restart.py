@@ -8,10 +8,6 @@ import typer
 
 from fleetcaptain.cli.options import App, Service
 from fleetcaptain.cli.site import Key, Ssh, Stack, site
-from fleetcaptain.rollout.guard import guarded
-from fleetcaptain.rollout.reach import reach
-from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
-from fleetcaptain.rollout.values import Policy, parallel
 
 __all__ = ["add"]
 
@@ -38,6 +34,12 @@ def add(captain: typer.Typer) -> None:
 
         Exits with 4 when an instance does not come back, with 6 while the service is being rolled out.
         """
+        # Here, not above: in an app's image the other commands work without what a deployment needs.
+        from fleetcaptain.rollout.guard import guarded
+        from fleetcaptain.rollout.reach import reach
+        from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
+        from fleetcaptain.rollout.values import Policy, parallel
+
         wanted = _wanted(max_parallel)
         where = site(app, stack, ssh, key)
         cluster = reach(where.endpoint, where.app)

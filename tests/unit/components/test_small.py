@@ -11,7 +11,7 @@ import pytest
 
 from components.failing import give_up
 from components.image import told_by_buildx
-from components.release import release_tag
+from components.release import ReleaseName, release_name
 from components.unit import downtime
 from fleetcaptain.errors import FleetCaptainError
 
@@ -25,16 +25,25 @@ def git(folder: Path, *argv: str) -> None:
 
 
 def test_the_release_is_named_as_configured_or_after_its_commit(tmp_path: Path) -> None:
-    """A changed folder says so; one without git is just ``dev``."""
-    assert release_tag("v1", tmp_path) == "v1"
-    assert release_tag(None, tmp_path) == "dev"
+    """What has no name of its own, a changed folder or one without git, is completed by its contents."""
+    assert release_name("v1", tmp_path) == ReleaseName("v1")
+    assert release_name(None, tmp_path) == ReleaseName("dev", exact=False)
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
     git(tmp_path, "tag", "v2")
-    assert release_tag(None, tmp_path) == "v2"
+    assert release_name(None, tmp_path) == ReleaseName("v2")
     (tmp_path / "file").write_text("")
     git(tmp_path, "add", "file")
-    assert release_tag("", tmp_path) == "v2-dirty"
+    assert release_name("", tmp_path) == ReleaseName("v2-dirty", exact=False)
+
+
+def test_a_release_without_a_name_of_its_own_is_told_by_its_contents() -> None:
+    """The same contents have the same name, whatever their order; others have another."""
+    dev = ReleaseName("dev", exact=False)
+    assert dev.tag({"a": "1", "b": "2"}) == dev.tag({"b": "2", "a": "1"})
+    assert dev.tag({"a": "1", "b": "2"}) != dev.tag({"a": "2", "b": "1"})
+    assert dev.tag({"a": "1"}).startswith("dev-")
+    assert ReleaseName("v1").tag({"a": "1"}) == "v1"
 
 
 def test_of_a_failed_build_one_sees_the_step_that_failed() -> None:
