@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from fleetcaptain.discovery.instances import Asker
 from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.look import look
+from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import split_image, with_image
@@ -153,7 +157,7 @@ def _with_another_image(cluster: Cluster, tag: str, copy: str) -> None:
 
 def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(stack: Stack, first: str) -> None:
     """redis was replaced and the servers failed: the old redis stays for the servers of the old release, the release
-    that was current still is, and all goes back; the new redis is gone then."""
+    that was current still is, and all goes back; the new redis is gone then. Meanwhile each finds its own generation."""
     cluster = stack.cluster()
     before = _contents(cluster)
     with stack.edited("Fleetfile.py", _BROKEN):
@@ -165,9 +169,21 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
     assert f"{first} still is the current release. Ahead of it is redis." in result.error
     assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
     assert _value(cluster, current_key("behavioral")) == first
-    assert {name for name in _contents(cluster) if "redis" in name} > {name for name in before if "redis" in name}
+    old, new = _generations(cluster, before)
+    known, _ = look(KeysApi(stack.outputs()["etcd"][0]), "behavioral")
+    assert known.coming is not None
+    coming = known.coming.contents["app_server"]
+    assert [instance.unit for instance in lookup("redis", Asker(before["app_server@1.service"]), known)] == [old]
+    assert [instance.unit for instance in lookup("redis", Asker(coming), known)] == [new, old]
     _go_back(stack, first)
     assert _contents(cluster) == before
+
+
+def _generations(cluster: Cluster, before: Mapping[str, str]) -> tuple[str, str]:
+    """The unit of redis that was there *before*, and the one that was not."""
+    units = {name for name in _contents(cluster) if "redis" in name}
+    (old,), (new,) = units & set(before), units - set(before)
+    return old, new
 
 
 def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: Stack, first: str) -> None:

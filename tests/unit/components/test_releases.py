@@ -1,0 +1,204 @@
+"""The record of a release, the plan of a way back, and removals that somebody still needs prevented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import back, record, strays, unit
+from components.connection import Presence
+from components.plan import Plan, forward
+from components.release import ReleaseName
+from fleetcaptain.discovery.keys import current_key, release_key, text_key
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.errors import ReleaseRefused, RolloutFailed
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.part import Part
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.image import with_image
+from fleetcaptain.units.text import content
+from tests.unit.release.releases import Keys
+from tests.unit.rollout.test_after import BOTH, DB1, V1, V2, WEB1, Site
+from tests.unit.rollout.world import APP
+
+IMAGE = "127.0.0.1:5000/shop@sha256:1"
+FULL = with_image(WEB1, IMAGE)
+OLD = Manifest("v1", {"web": Release(content(FULL), 2, IMAGE, requires=("db",)), "db": Release(content(DB1), 1)})
+CONNECTION: Mapping[str, Any] = {"kind": "existing", "stack": "shop/dev", "ssh": ["core@10.0.0.1"]}
+
+
+def _reached(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
+    for module in (back, record, strays, unit):
+        monkeypatch.setattr(module, "connect", lambda _connection, _app: cluster)
+
+
+def _props(tag: str = "v1", **services: Release) -> dict[str, Any]:
+    entries = {name: {**one.to_data(), "instances": float(one.count)} for name, one in services.items()}
+    texts = {one.content: f"text of {name}" for name, one in services.items()}
+    return {"app": APP, "release": tag, "services": entries, "texts": texts, "cluster": CONNECTION}
+
+
+def _read(props: dict[str, Any]) -> dict[str, Any]:
+    inputs = record.RecordProvider().read(APP, props).inputs
+    assert inputs is not None
+    return inputs
+
+
+def _refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    return said
+
+
+def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a refresh shows no difference, though etcd counts in whole numbers, and anew when all is available."""
+    site = Site({}, "")
+    _reached(monkeypatch, site.cluster())
+    props = _props(web=Release("w1", 2, "web@sha256:1", requires=("db",)), db=Release("d1", 1))
+    record.RecordProvider().create(props)
+    assert _read(props) == props
+    more = {**props["services"], "web": {**props["services"]["web"], "instances": 5}}
+    assert _read({**props, "services": more})["services"] == more
+
+
+def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest, or only a text of it."""
+    site = Site({}, "")
+    _reached(monkeypatch, site.cluster())
+    props = _props(web=Release("w1", 1), db=Release("d1", 1))
+    record.RecordProvider().create(props)
+    site.keys.delete(text_key(APP, "w1"))
+    assert set(_read(props)["texts"]) == {"d1"}
+    site.keys.delete(release_key(APP, "v1"))
+    assert _read(props)["services"] == {}
+
+
+def test_a_plan_orders_each_service_after_those_before_it() -> None:
+    """Whatever order they are written in; what a release does not have is passed over."""
+    parts = tuple(Part(name, "", 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",))))
+    plan = forward((*parts, Part("c", "", 1, "rolling")), {}, ReleaseName("v1"))
+    assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
+
+
+def _plan(
+    monkeypatch: pytest.MonkeyPatch, manifest: Manifest, tag: str = "v1", state: ImageState = ImageState.THERE
+) -> tuple[Plan, tuple[str, ...]]:
+    site = Site({"web@1.service": WEB1}, "v2", manifest, V2)
+    site.keys.write(text_key(APP, content(FULL)), FULL)
+    site.keys.write(text_key(APP, content(DB1)), DB1)
+    _reached(monkeypatch, site.cluster())
+    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
+    return back.plan_back(CONNECTION, APP, tag)
+
+
+def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts, images, instances; what does not run comes before who requires it. It says how to end it."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", said.append)
+    plan, known = _plan(monkeypatch, OLD)
+    assert [(part.service, part.unit, part.instances) for part in plan.ordered()] == [("db", DB1, 1), ("web", WEB1, 2)]
+    assert plan.images == {"web": IMAGE, "db": ""}
+    assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
+    assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "state", "told"),
+    [
+        ("v9", ImageState.THERE, "There is no release v9 to go back to; nothing was touched."),
+        ("v2", ImageState.THERE, "It is not possible to go back to v2; nothing was touched:"),
+        ("v1", ImageState.GONE, f"web: the image {IMAGE} is gone from the registry 127.0.0.1:5000"),
+    ],
+)
+def test_what_cannot_be_gone_back_to_ends_the_program(
+    monkeypatch: pytest.MonkeyPatch, tag: str, state: ImageState, told: str
+) -> None:
+    """Before it declares anything."""
+    said = _refused(monkeypatch)
+    with pytest.raises(SystemExit):
+        _plan(monkeypatch, OLD, tag, state)
+    assert told in said[0]
+
+
+def test_an_image_of_which_nothing_is_known_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rollout will find out."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    _plan(monkeypatch, OLD, state=ImageState.UNKNOWN)
+    assert said == [f"whether {IMAGE} still exists is not known: its registry does not say"]
+
+
+def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to do instead of deploying something else."""
+    said = _refused(monkeypatch)
+    monkeypatch.setattr(back, "presence", lambda _connection: Presence.STOPPED)
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, APP, "v1")
+    assert "recorded in the cluster, which does not run" in said[0]
+
+
+def _removal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    _reached(monkeypatch, site.cluster())
+    props = {"app": APP, "service": "db", "cluster": CONNECTION, "units": ["db-1@1.service"]}
+    unit.RollingUpdateProvider().delete("db", props)
+
+
+def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says who does."""
+    site = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Manifest("v2", {"web": Release("w", 1)}))
+    with pytest.raises(RolloutFailed, match=r"db is not removed, .* web \(web@1.service\) of release v1"):
+        _removal(site, monkeypatch)
+    assert "db-1@1.service" in site.units
+
+
+def test_a_service_goes_with_its_whole_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pulumi destroy`` removes all there is, in whatever order."""
+    site = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
+    _removal(site, monkeypatch)
+    assert set(site.units) == {"web@1.service"}
+
+
+def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strays are removed before anything is rolled, so one that the running release needs waits for its turn."""
+    said: list[str] = []
+    monkeypatch.setattr(strays, "warn", said.append)
+    site = Site(BOTH, "v1", V1)
+    _reached(monkeypatch, site.cluster())
+    names = ["db-1@1.service", "nobodys.service"]
+    site.units["nobodys.service"] = "[Service]\nExecStart=/bin/true\n"
+    strays.StraysProvider().create({"app": APP, "names": names, "cluster": CONNECTION})
+    assert set(site.units) == set(BOTH)
+    assert "db-1@1.service stays for now" in said[0]
+
+
+def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units come after the record, so none is touched."""
+    site = Site({}, "v1", OLD)
+    _reached(monkeypatch, site.cluster())
+    before = dict(site.keys.nodes)
+    with pytest.raises(ReleaseRefused):
+        record.RecordProvider().create(_props(web=Release("other", 1)))
+    assert site.keys.nodes == before
+
+
+def test_the_keys_of_an_app_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster that stays, nothing of the app is left in etcd."""
+    site = Site(BOTH, "v1", V1)
+    site.keys.delete = _recursive(site.keys)  # type: ignore[method-assign]
+    _reached(monkeypatch, site.cluster())
+    record.RecordProvider().delete(APP, _props())
+    assert site.keys.nodes == {}
+    assert current_key(APP) not in site.keys.nodes
+
+
+def _recursive(keys: Keys) -> Any:
+    def delete(directory: str, recursive: bool = False) -> None:
+        assert recursive
+        for node in keys.below(directory):
+            del keys.nodes[node.key]
+
+    return SimpleNamespace(delete=delete).delete
