@@ -156,8 +156,8 @@ def _with_another_image(cluster: Cluster, tag: str, copy: str) -> None:
 
 
 def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(stack: Stack, first: str) -> None:
-    """redis was replaced and the servers failed: the old redis stays for the servers of the old release, the release
-    that was current still is, and all goes back; the new redis is gone then. Meanwhile each finds its own generation."""
+    """redis was replaced and the servers failed: the old redis stays for the servers of the old release, and each
+    release finds its own; the release that was current still is. Then all goes back, and the new redis is gone."""
     cluster = stack.cluster()
     before = _contents(cluster)
     with stack.edited("Fleetfile.py", _BROKEN):
