@@ -65,6 +65,19 @@ def test_a_release_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -
     assert [instance.unit for instance in next(seen)] == ["b"]
 
 
+def test_a_release_that_is_coming_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -> None:
+    """The caller's own old release is gone back to: it may use what the newer one still has."""
+    etcd.put(f"{REDIS}/a", redis("a", content="new"))
+    for tag, web, content in (("v1", CONTENT, "old"), ("v2", "another", "new")):
+        services = {"web": {"content": web, "instances": 1}, "redis": {"content": content, "instances": 1}}
+        etcd.put(f"{APP}/releases/{tag}", json.dumps({"tag": tag, "services": services}))
+    etcd.put(f"{APP}/current", "v2")
+    seen = Discovery(identity).watch("redis")
+    assert next(seen) == []
+    etcd.put(f"{APP}/coming", "v1")
+    assert [instance.unit for instance in next(seen)] == ["a"]
+
+
 def test_more_changes_than_etcd_remembers_are_not_lost(etcd: WatchedEtcd, identity: Identity) -> None:
     """Then everything is read again."""
     etcd.history = 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fleetcaptain.release.ahead import ahead
 from fleetcaptain.release.ahead import told as told_ahead
 from fleetcaptain.release.holders import Holder, Successor, holders, told
@@ -38,6 +40,7 @@ def test_who_does_not_require_it_holds_nothing() -> None:
     assert holders("db", {"d1"}, NEW, [live("web", "w1")], [apart, V2]) == ()
     assert holders("db", {"d0"}, NEW, [live("web", "w1")], [V1, V2]) == ()
     assert holders("db", {"d1"}, NEW, [live("web", "unknown")], [V1, V2]) == ()
+    assert holders("db", {"d1"}, NEW, [replace(live("web", "w1"), draining=True)], [V1, V2]) == ()
 
 
 def test_a_removed_service_is_held_by_who_requires_it() -> None:

@@ -7,14 +7,20 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from fleetcaptain.discovery.keys import current_key, registration_key, release_key
 from fleetcaptain.discovery.values import Manifest, Registration, Release
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded
 from fleetcaptain.fleet.values import FleetUnit, UnitState
+from fleetcaptain.rollout import bluegreen
 from fleetcaptain.rollout.after import after_failure, retire_old
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.drive import Driver, Outcome
+from fleetcaptain.rollout.gate import current_tag, open_gate
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.rollout.values import Policy, Target
 from fleetcaptain.units.text import content, parse
 from tests.unit.release.releases import Keys
 from tests.unit.rollout.world import APP, text_of
@@ -81,6 +87,35 @@ def test_an_old_generation_is_held_until_who_requires_it_is_rolled() -> None:
     assert held(rolled, "db", ["db-1@1.service"], content(DB2)) == ""
 
 
+@pytest.mark.parametrize(("why", "retired"), [("who still need it", []), ("", ["db-1@1.service"])])
+def test_a_blue_green_rollout_leaves_what_is_held(
+    monkeypatch: pytest.MonkeyPatch, why: str, retired: list[str]
+) -> None:
+    """It is no failure: the new generation serves, and the old one goes later."""
+    gone: list[str] = []
+    monkeypatch.setattr(bluegreen, "held", lambda *_: why)
+    monkeypatch.setattr(bluegreen, "retire", lambda _cluster, _service, old, *_: gone.extend(old))
+    driver: Any = SimpleNamespace(
+        cluster=Site(BOTH, "v1", V1, V2).cluster(), drive=lambda *_: Outcome({}), report=lambda _line: None
+    )
+    target = Target("db", ("db-2@1.service",), DB2, content(DB2))
+    bluegreen.replace_generation(cast(Driver, driver), target, Policy(), 0)
+    assert gone == retired
+
+
+def test_the_gate_opens_when_all_is_available() -> None:
+    """The release is current and finished then; before, nothing moves."""
+    recorded = replace(V1, unfinished=True)
+    site = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v0", recorded)
+    open_gate(site.cluster(), V1, 10)
+    assert current_tag(site.cluster()) == "v1"
+    assert site.keys.nodes[release_key(APP, "v1")].value == V1.to_json()
+    lacking = Site({"web@1.service": WEB1}, "v0", recorded)
+    with pytest.raises(DeadlineExceeded, match="db: 0 of 1 instances registered"):
+        open_gate(lacking.cluster(), V1, -1)
+    assert current_tag(lacking.cluster()) == "v0"
+
+
 def test_of_one_release_nothing_holds() -> None:
     """When all goes, the current release does not keep its own services."""
     cluster = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1).cluster()
@@ -103,7 +138,7 @@ def test_what_is_still_needed_stays_and_is_told() -> None:
     (told,) = retire_old(site.cluster(), "v2", lambda _line: None)
     assert told.startswith("db-1@1.service left for those who still depend")
     assert "web (web@2.service) of release v1" in told
-    assert "db-1@1.service" in site.units
+    assert set(site.units) == {*BOTH, "web@2.service"}
 
 
 def test_a_failure_tells_who_is_ahead() -> None:
