@@ -74,8 +74,10 @@ def test_a_release_that_is_coming_changes_what_is_seen(etcd: WatchedEtcd, identi
     etcd.put(f"{APP}/current", "v2")
     seen = Discovery(identity).watch("redis")
     assert next(seen) == []
+    before = len(etcd.requests)
     etcd.put(f"{APP}/coming", "v1")
     assert [instance.unit for instance in next(seen)] == ["a"]
+    assert sum("wait" in form for _, _, form in etcd.requests[before:]) == 1
 
 
 def test_more_changes_than_etcd_remembers_are_not_lost(etcd: WatchedEtcd, identity: Identity) -> None:
