@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleetcaptain.errors import ReleaseRefused
+
 __all__ = ["ReleaseName", "release_name"]
 
 _DIGITS = 7
 _DIRTY = "-dirty"
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,14 @@ class ReleaseName:
 
 def release_name(configured: str | None, root: Path) -> ReleaseName:
     """The configured tag, else what ``git describe`` says of the app's folder, else ``dev``. The last one, and what is
-    not committed, is completed by the contents."""
+    not committed, is completed by the contents. Raises ReleaseRefused for a tag that etcd would take for something
+    else."""
     if configured:
+        if not _TAG.fullmatch(configured):
+            raise ReleaseRefused(
+                f"{configured!r} cannot be the name of a release:",
+                ["it has at most 128 letters, digits and . _ / + @ -, of which the first is a letter or digit"],
+            )
         return ReleaseName(configured)
     try:
         described = subprocess.run(

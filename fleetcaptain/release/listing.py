@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.values import Manifest
-from fleetcaptain.release.back import obstacles
+from fleetcaptain.release.back import images_of, obstacles
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.known import Releases
 
@@ -18,18 +18,24 @@ _HEAD = ("TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK TO IT")
 
 @dataclass(frozen=True)
 class Row:
-    """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; and *why_not*: why it cannot be gone
-    back to, empty when it can."""
+    """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; *why_not*: why it cannot be gone back
+    to, empty when it can; and its *unknown* images, of which their registry says nothing."""
 
     manifest: Manifest
     state: str
     why_not: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...]:
     """One row a release, the one deployed last first. *images* says what is known of each image."""
     return tuple(
-        Row(manifest, _state(manifest, releases), obstacles(manifest, releases.texts, images))
+        Row(
+            manifest,
+            _state(manifest, releases),
+            obstacles(manifest, releases.texts, images),
+            tuple(image for image in images_of([manifest]) if images.get(image) is ImageState.UNKNOWN),
+        )
         for manifest in reversed(releases.manifests)
     )
 
@@ -39,7 +45,13 @@ def as_json(row: Row) -> dict[str, Any]:
     manifest = row.manifest
     services = {name: release.to_data() for name, release in sorted(manifest.services.items())}
     about = {"tag": manifest.tag, "state": row.state, "when": manifest.when, "who": manifest.who}
-    return {**about, "services": services, "can_go_back": not row.why_not, "why_not": list(row.why_not)}
+    return {
+        **about,
+        "services": services,
+        "can_go_back": not row.why_not,
+        "why_not": list(row.why_not),
+        "unknown_images": list(row.unknown),
+    }
 
 
 def table(found: Sequence[Row]) -> list[str]:
@@ -54,7 +66,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     services = ", ".join(
         f"{name} x{release.count}" if release.count > 1 else name for name, release in sorted(manifest.services.items())
     )
-    back = f"no: {'; '.join(row.why_not)}" if row.why_not else "yes"
+    back = f"yes, if {', '.join(row.unknown)} still exists" if row.unknown else "yes"
+    if row.why_not:
+        back = f"no: {'; '.join(row.why_not)}"
     return manifest.tag, row.state, manifest.when, manifest.who, services, back
 
 

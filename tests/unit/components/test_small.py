@@ -13,7 +13,7 @@ from components.failing import give_up
 from components.image import told_by_buildx
 from components.release import ReleaseName, release_name
 from components.unit import downtime
-from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 
 SERVICE = {"mode": "rolling", "instances": 1, "unit": "text", "image": "shop@sha256:1"}
 
@@ -44,6 +44,13 @@ def test_a_release_without_a_name_of_its_own_is_told_by_its_contents() -> None:
     assert dev.tag({"a": "1", "b": "2"}) != dev.tag({"a": "2", "b": "1"})
     assert dev.tag({"a": "1"}).startswith("dev-")
     assert ReleaseName("v1").tag({"a": "1"}) == "v1"
+
+
+@pytest.mark.parametrize("tag", ["_hidden", "a b", "v1?x", "v1#x", "v" * 129, "ü"])
+def test_a_tag_that_is_no_key_is_refused(tag: str, tmp_path: Path) -> None:
+    """etcd would hide it, or take it for something else."""
+    with pytest.raises(ReleaseRefused, match="cannot be the name of a release"):
+        release_name(tag, tmp_path)
 
 
 def test_of_a_failed_build_one_sees_the_step_that_failed() -> None:

@@ -81,3 +81,14 @@ def test_keys() -> None:
     """The layout of the keys is a contract; a slash in a tag makes no level."""
     assert registration_key("app", "web", "web@1.service") == "/fleetcaptain/app/services/web/web@1.service"
     assert release_key("app", "feature/x") == "/fleetcaptain/app/releases/feature%2Fx"
+
+
+def test_what_did_not_change_is_in_the_new_release_at_once() -> None:
+    """Of twenty services one is new: only that one is waited for, and it alone has to be rolled."""
+    names = [f"s{number}" for number in range(20)]
+    live = [registration(name, 1, f"{name}-old") for name in names]
+    old = Manifest("v1", {name: Release(f"{name}-old", 1) for name in names})
+    new = Manifest("v2", {**old.services, "s7": Release("s7-new", 1)})
+    assert lacks(old, live) == ()
+    assert [lack.service for lack in lacks(new, live)] == ["s7"]
+    assert lacks(new, [*live, registration("s7", 2, "s7-new")]) == ()

@@ -41,9 +41,16 @@ def test_the_last_release_comes_first() -> None:
     assert told["services"]["web"]["content"] == "other"
 
 
+def test_an_image_of_which_nothing_is_known_is_no_yes() -> None:
+    """Whoever reads it is told what it hangs on."""
+    found = rows(KNOWN, {"web@sha256:1": ImageState.UNKNOWN})[1]
+    assert table([found])[1].endswith("yes, if web@sha256:1 still exists")
+    assert (as_json(found)["can_go_back"], as_json(found)["unknown_images"]) == (True, ["web@sha256:1"])
+
+
 def test_the_table_has_a_line_a_release() -> None:
     """One reads from it what to do."""
-    head, _, line, _ = table(rows(KNOWN, {}))
+    head, _, line, _ = table(rows(KNOWN, {"web@sha256:1": ImageState.THERE}))
     assert head.split() == ["TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK", "TO", "IT"]
     assert line.split() == ["v2", "current", "2030-01-31T12:00:00+00:00", "ann@laptop", "web", "yes"]
 
