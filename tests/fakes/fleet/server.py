@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from fleetcaptain.fleet.values import Machine
 from tests.fakes.fleet.api import answer
-from tests.fakes.fleet.cluster import Cluster
+from tests.fakes.fleet.cluster import Cluster, Loaded
 from tests.fakes.fleet.replies import Panic, Refusal, Reply, Request
 
 __all__ = ["DROPPED", "LOST", "FakeFleet", "Fault"]
@@ -56,6 +56,12 @@ class FakeFleet:
     def asked(self, method: str) -> list[Request]:
         """The requests with *method* so far."""
         return [request for request in self.requests if request.method == method]
+
+    def step(self) -> dict[tuple[str, str], Loaded]:
+        """One step of the cluster, between calls; what is loaded after it, by name and machine."""
+        with self._lock:
+            self.cluster.step()
+            return dict(self.cluster.loaded)
 
     def close(self) -> None:
         """Stop listening."""

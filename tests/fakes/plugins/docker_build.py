@@ -11,7 +11,7 @@ from tests.fakes.plugins.kinds import Kind, Made, Plugin, nothing, words
 
 __all__ = ["PLUGIN"]
 
-_INPUTS = words("builder buildOnPreview context dockerfile exec exports push registries platforms buildArgs tags")
+_INPUTS = words("builder buildOnPreview context dockerfile exec exports network push")
 
 
 def _image(given: Given) -> Made:
