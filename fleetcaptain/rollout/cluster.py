@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from fleetcaptain.discovery.keys import registration_key, services_dir
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Registration
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import TICK_SEC, Poller
 
@@ -48,6 +52,7 @@ class Cluster:
         self.sleep = sleep
         self.run = run
         self._poller = Poller(self._fetch, clock)
+        self._nudger = Nudger(clock)
 
     def fenced(self, renew: Callable[[], None]) -> Cluster:
         """The same cluster, whose every wait calls *renew*, once a second at least; what that raises ends the wait."""
@@ -63,9 +68,30 @@ class Cluster:
         fenced.sleep = sleep
         return fenced
 
-    def look(self) -> Snapshot:
-        """The cluster as it is now, or as another thread sees it at this moment."""
-        return self._poller.after(self.clock())
+    def look(self, since: float | None = None) -> Snapshot:
+        """The cluster as it is now, or as another thread sees it at this moment.
+
+        *since*: what another thread saw up to a second ago will do, if it was seen after this moment.
+        """
+        now = self.clock()
+        return self._poller.after(now if since is None else max(since, now - TICK_SEC))
+
+    def put(self, name: str, text: str) -> None:
+        """Have unit *name* run *text*; see `FleetClient.put`."""
+        self.fleet.put(name, text, DesiredState.LAUNCHED)
+        self._nudger.changed()
+
+    def ask(self, name: str, desired: DesiredState) -> None:
+        """Ask for *desired* of unit *name*; see `FleetClient.set_desired`."""
+        self.fleet.set_desired(name, desired)
+        self._nudger.changed()
+
+    def nudge(self, name: str, desired: DesiredState) -> None:
+        """Wake fleet's agents, if it is time to, by asking of unit *name* what is asked of it already. One that is gone
+        meanwhile wakes nobody, and a fleet that does not answer is met again at the next look."""
+        if self._nudger.due():
+            with suppress(ClusterUnreachable):
+                self.fleet.set_desired(name, desired)
 
     def _fetch(self) -> Snapshot:
         registrations = (Registration.from_json(node.value) for node in self.store.below(services_dir(self.app)))

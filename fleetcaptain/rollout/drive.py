@@ -46,10 +46,10 @@ class Driver:
         clock = self.cluster.clock
         memory, timing, voice = Memory(), Timing(), Voice(self.report)
         before: dict[str, str | None] = {}
-        sight = Sight(clock())
+        sight, acted = Sight(clock()), clock()
         while True:
             try:
-                snapshot = self.cluster.look()
+                snapshot = self.cluster.look(acted)
                 now = clock()
                 last, sight = sight, seen(sight, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
@@ -62,7 +62,8 @@ class Driver:
                     self.report(summary(target, timing))
                     return Outcome(before)
                 self._stop_here(target, memory)
-                self._act(decision, target, observed, snapshot, before)
+                if self._act(decision, target, observed, snapshot, before):
+                    acted = clock()
             except ClusterUnreachable as error:
                 if clock() - sight.at > FAULT_SEC:
                     raise
@@ -79,7 +80,7 @@ class Driver:
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""
-        self.cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+        self.cluster.put(name, target.text)
 
     def _stop_here(self, target: Target, memory: Memory) -> None:
         if self.stopping():
@@ -95,15 +96,18 @@ class Driver:
         observed: Mapping[str, Instance],
         snapshot: Snapshot,
         before: dict[str, str | None],
-    ) -> None:
-        fleet = self.cluster.fleet
+    ) -> bool:
+        """Carry *decision* out; whether there was anything to do but to wait."""
         for name in decision.put:
             unit = snapshot.units.get(name)
             before.setdefault(name, unit.text if unit else None)
             self.start(name, target)
         for name in decision.stop:
-            fleet.set_desired(name, DesiredState.LOADED)
-        for name in decision.waiting:
-            if name not in decision.put and observed[name].running != target.content:
-                # A nudge: the same desired state again wakes fleet's agents, which else act every 5 s.
-                fleet.set_desired(name, DesiredState.LAUNCHED)
+            if observed[name].desired == DesiredState.LAUNCHED:
+                self.cluster.ask(name, DesiredState.LOADED)
+        slow = [name for name in decision.waiting if observed[name].running != target.content]
+        if decision.stop:
+            self.cluster.nudge(decision.stop[0], DesiredState.LOADED)
+        elif slow and not decision.put:
+            self.cluster.nudge(slow[0], DesiredState.LAUNCHED)
+        return bool(decision.put or decision.stop)

@@ -26,10 +26,11 @@ def run_everywhere(
     """
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
-    cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+    cluster.put(name, target.text)
+    acted = cluster.clock()
     last_line = ""
     while True:
-        rows = rows_of(name, cluster.look(), target.text)
+        rows = rows_of(name, cluster.look(acted), target.text)
         for row in rows:
             if row.running == target.content and row.active == "failed":
                 told = describe(
@@ -46,7 +47,7 @@ def run_everywhere(
         if line != last_line:
             report(line)
             last_line = line
-        cluster.fleet.set_desired(name, DesiredState.LAUNCHED)
+        cluster.nudge(name, DesiredState.LAUNCHED)
         cluster.sleep(TICK_SEC)
 
 

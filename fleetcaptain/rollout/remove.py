@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.rollout.observed import observe
+from fleetcaptain.rollout.observed import Snapshot, observe
 from fleetcaptain.rollout.poller import TICK_SEC
+from fleetcaptain.units.beacon import beacon_name
 
 __all__ = ["Step", "remove", "step"]
 
@@ -31,7 +32,9 @@ def step(instance: Instance) -> Step:
         return Step.NOTHING
     if instance.content is None:
         return Step.WAIT
-    return Step.DELETE if instance.stopped else Step.STOP
+    if instance.stopped:
+        return Step.DELETE
+    return Step.STOP if instance.desired == DesiredState.LAUNCHED else Step.WAIT
 
 
 def remove(
@@ -47,9 +50,11 @@ def remove(
     """
     names = tuple(names)
     deadline = cluster.clock() + timeout_sec
+    acted = cluster.clock()
     while True:
-        snapshot = cluster.look()
-        steps = {name: step(observe(name, snapshot)) for name in names}
+        snapshot = cluster.look(acted)
+        observed = {name: observe(name, snapshot) for name in names}
+        steps = {name: step(instance) for name, instance in observed.items()}
         left = [name for name, next_step in steps.items() if next_step is not Step.NOTHING]
         if not left:
             break
@@ -61,10 +66,22 @@ def remove(
         report(f"removing {', '.join(left)}")
         for name in left:
             if steps[name] is Step.STOP:
-                # Said again at each tick on purpose: it wakes fleet's agents, which else act every 5 s.
-                cluster.fleet.set_desired(name, DesiredState.LOADED)
+                cluster.ask(name, DesiredState.LOADED)
             elif steps[name] is Step.DELETE:
                 cluster.fleet.delete(name)
+        if Step.STOP in steps.values() or Step.DELETE in steps.values():
+            acted = cluster.clock()
+        _wake(cluster, observed, snapshot)
         cluster.sleep(TICK_SEC)
     for name in names:
         cluster.unregister(service, name)
+
+
+def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:
+    """Nudge fleet's agents by a unit that stops, or by the app's beacon when all are deleted: a DELETE wakes nobody."""
+    stopping = [name for name, instance in observed.items() if step(instance) is Step.WAIT and instance.content]
+    beacon = beacon_name(cluster.app)
+    if stopping:
+        cluster.nudge(stopping[0], DesiredState.LOADED)
+    elif beacon in snapshot.units and beacon not in observed:
+        cluster.nudge(beacon, DesiredState.LAUNCHED)

@@ -31,7 +31,7 @@ class RestartDriver(Driver):
     def start(self, name: str, target: Target) -> None:
         """Stop an instance the first time; the window then waits until it is down, and starts it the second time."""
         if name in self.pending:
-            self.cluster.fleet.set_desired(name, DesiredState.LOADED)
+            self.cluster.ask(name, DesiredState.LOADED)
             self.pending.discard(name)
         else:
             super().start(name, target)

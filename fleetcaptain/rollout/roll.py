@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
-from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.observed import instances_of
@@ -65,7 +64,7 @@ def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[s
     for old in texts:
         names = tuple(name for name, text in before.items() if text == old)
         for name in names:
-            cluster.fleet.put(name, old, DesiredState.LAUNCHED)
+            cluster.put(name, old)
         back = Target(target.service, names, old, content(old))
         patient = replace(policy, max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
         outcome = driver.drive(back, patient)

@@ -66,7 +66,7 @@ class World:
                 self._settle(name)
         self.least_up = min(self.least_up, len(self.runs))
 
-    def look(self) -> Snapshot:
+    def look(self, _since: float | None = None) -> Snapshot:
         """What fleet and etcd would answer."""
         if self.blind:
             self.blind -= 1
@@ -116,6 +116,9 @@ class World:
             clock=self.clock,
             sleep=self.sleep,
             look=self.look,
+            put=lambda name, text: self.put(name, text, DesiredState.LAUNCHED),
+            ask=self.set_desired,
+            nudge=self.set_desired,
             facts=_nothing,
             journal=_nothing,
             run=self.run,
