@@ -53,7 +53,7 @@ class Site:
         for entry in self._registrations():
             self.keys.write(registration_key(APP, entry.service, entry.unit), '{"service":"x","unit":"y"}')
 
-    def look(self) -> Snapshot:
+    def look(self, _since: float | None = None) -> Snapshot:
         """What runs."""
         units = [FleetUnit(name, parse(text), "launched", "launched", "m") for name, text in self.units.items()]
         states = [UnitState(unit.name, "m", unit.content, "loaded", "active", "running") for unit in units]
@@ -67,10 +67,12 @@ class Site:
 
     def cluster(self) -> Cluster:
         """It, as rollouts see it."""
-        fleet = SimpleNamespace(set_desired=lambda name, _state: self.units.pop(name), delete=self.units.pop)
+        fleet = SimpleNamespace(delete=self.units.pop)
         shown: Any = SimpleNamespace(
             app=APP, fleet=fleet, store=self.keys, look=self.look, clock=lambda: 0.0, sleep=self.slept.append
         )
+        shown.ask = lambda name, _state: self.units.pop(name)
+        shown.nudge = lambda _name, _state: None
         shown.fenced = lambda _renew: shown
         shown.unregister = lambda service, unit: self.keys.delete(registration_key(APP, service, unit))
         return cast(Cluster, shown)
