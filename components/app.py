@@ -21,7 +21,7 @@ from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
 from fleetcaptain.release.part import Part, parts_of_app
 from fleetcaptain.units.beacon import beacon, beacon_name
-from fleetcaptain.units.image import with_image
+from fleetcaptain.units.image import needs_image, with_image
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.refuse import refusals
 from fleetcaptain.units.render import Mark, mark_of, render
@@ -71,9 +71,10 @@ class FleetApp(pulumi.ComponentResource):
         self._stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._beacon = beacon(fleetfile.app, self._stack)
         if rollback_to is None:
-            parts = parts_of_app(fleetfile, unit_texts(fleetfile, self._stack))
+            texts = unit_texts(fleetfile, self._stack)
+            parts = parts_of_app(fleetfile, texts)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
-            gate = self._declare(forward(parts, self._images(), release), found)
+            gate = self._declare(forward(parts, self._images(texts), release), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
@@ -154,13 +155,15 @@ class FleetApp(pulumi.ComponentResource):
             opts=self._child(after),
         )
 
-    def _images(self) -> dict[str, pulumi.Input[str]]:
-        """Service -> its image; each distinct one is built and pushed once, or the reference as it stands."""
+    def _images(self, texts: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
+        """Service -> its image; each distinct one is built and pushed once, or the reference as it stands. "" where the
+        unit's text asks for none, as with lines of one's own."""
         images: dict[str | Build, pulumi.Input[str]] = {}
-        for spec in self._app.services:
+        needing = [spec for spec in self._app.services if needs_image(texts[spec.name])]
+        for spec in needing:
             if spec.image not in images:
                 images[spec.image] = self._build(spec, spec.image) if isinstance(spec.image, Build) else spec.image
-        return {spec.name: images[spec.image] for spec in self._app.services}
+        return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
     def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:
         name, repository = spec.name, f"{self._app.app}/{spec.name}"

@@ -5,12 +5,19 @@ The docker lines say ``${IMAGE}``, so the rest of the text is known, and can be 
 
 from __future__ import annotations
 
+import re
+
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.units.text import Option, parse, serialize
 
-__all__ = ["split_image", "with_image"]
+__all__ = ["needs_image", "split_image", "with_image"]
 
 _PREFIX = "IMAGE="
+
+
+def needs_image(text: str) -> bool:
+    """Whether a line of *text* says ``${IMAGE}``: all implicit docker lines do, lines of one's own may."""
+    return re.search(r"\$\{IMAGE\}|\$IMAGE\b", text) is not None
 
 
 def with_image(text: str, ref: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units import canonical, render, split_image, with_image
+from fleetcaptain.units.image import needs_image
 from tests.unit.units.specs import SPECS, mark
 
 REF = "registry:5000/behavioral@sha256:" + "a" * 64
@@ -22,6 +24,20 @@ def test_the_image_is_the_first_line_of_its_section() -> None:
     """It stands alone on its line, so that a new image is a diff of one line."""
     text = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
     assert with_image(text, REF) == text.replace("[Service]\n", f"[Service]\nEnvironment=IMAGE={REF}\n")
+
+
+@pytest.mark.parametrize(
+    ("start", "needed"),
+    [
+        (None, True),
+        (("/bin/sleep infinity",), False),
+        (("/usr/bin/docker run ${IMAGE}",), True),
+        (("run $IMAGE",), True),
+    ],
+)
+def test_only_lines_that_name_the_image_need_one(start: tuple[str, ...] | None, needed: bool) -> None:
+    """Nothing is built for a service whose own lines run something else."""
+    assert needs_image(render(ServiceSpec("x", "x", "redis:7", start=start), mark("x"))) is needed
 
 
 def test_text_without_an_image_is_only_made_canonical() -> None:
