@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetcaptain.machine.tls import CLIENT_TLS, member_options
 from fleetcaptain.machine.values import Machine
 
 __all__ = ["etcd_unit"]
@@ -32,20 +33,30 @@ def etcd_unit(machine: Machine) -> str:
 
 
 def _member(machine: Machine) -> list[str]:
-    peers = ",".join(f"{member.name}=http://{member.address}:{_PEER}" for member in machine.members)
+    peer = "https" if machine.tls else "http"
+    peers = ",".join(f"{member.name}={peer}://{member.address}:{_PEER}" for member in machine.members)
+    advertised = machine.advertised or machine.address
     options = {
         "NAME": machine.name,
         "DATA_DIR": "/var/lib/etcd",
         # fleet speaks only the v2 API, which etcd 3.6 no longer has.
         "ENABLE_V2": "true",
         "LISTEN_CLIENT_URLS": f"http://127.0.0.1:{_CLIENT},http://{machine.address}:{_CLIENT}",
-        "ADVERTISE_CLIENT_URLS": f"http://{machine.address}:{_CLIENT}",
-        "LISTEN_PEER_URLS": f"http://{machine.address}:{_PEER}",
-        "INITIAL_ADVERTISE_PEER_URLS": f"http://{machine.address}:{_PEER}",
+        "ADVERTISE_CLIENT_URLS": f"http://{advertised}:{_CLIENT}",
+        "LISTEN_PEER_URLS": f"{peer}://{machine.address}:{_PEER}",
+        "INITIAL_ADVERTISE_PEER_URLS": f"{peer}://{machine.address}:{_PEER}",
         "INITIAL_CLUSTER": peers,
         "INITIAL_CLUSTER_STATE": machine.etcd_state,
         "INITIAL_CLUSTER_TOKEN": machine.etcd_token,
     }
+    if machine.discovery_url:
+        # Of the two ways to find the others etcd takes one.
+        options = {name: value for name, value in options.items() if not name.startswith("INITIAL_CLUSTER")}
+        options["DISCOVERY"] = machine.discovery_url
+    if machine.tls:
+        options["LISTEN_CLIENT_URLS"] += f",https://{machine.address}:{CLIENT_TLS}"
+        options["ADVERTISE_CLIENT_URLS"] = f"https://{advertised}:{CLIENT_TLS}"
+        options.update(member_options())
     environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]
     # An election may take longer than systemd's usual patience, and a member waits for the others.
     return ["Type=notify", "TimeoutStartSec=0", *environment, "ExecStart=/opt/bin/etcd"]

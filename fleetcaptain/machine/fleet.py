@@ -52,7 +52,7 @@ def fleet_environment(machine: Machine) -> str:
         "ETCD_SERVERS": "http://127.0.0.1:2379",
         # The default of one second turns every election of a leader into errors.
         "ETCD_REQUEST_TIMEOUT": "5",
-        "PUBLIC_IP": machine.address,
+        "PUBLIC_IP": machine.advertised or machine.address,
         "METADATA": metadata,
         "ENABLE_GRPC": "false",
         "AGENT_TTL": f"{machine.agent_ttl_sec}s",

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from fleetcaptain.machine.etcd import etcd_unit
 from fleetcaptain.machine.fleet import FLEET_SOCKET, fleet_environment, fleet_unit
 from fleetcaptain.machine.registry import registry_service, registry_socket
-from fleetcaptain.machine.values import Binary, Machine
+from fleetcaptain.machine.tls import GATEWAY_SOCKET, gateway_unit
+from fleetcaptain.machine.values import Binary, File, Machine
 
 __all__ = ["ignition"]
 
@@ -32,26 +33,37 @@ def _core(machine: Machine) -> dict[str, Any]:
 
 def _files(machine: Machine) -> list[dict[str, Any]]:
     # CoreOS's own names for a machine's addresses; units read them to say where they answer.
-    addresses = f"COREOS_PRIVATE_IPV4={machine.address}\nCOREOS_PUBLIC_IPV4={machine.address}\n"
+    public = machine.advertised or machine.address
+    addresses = f"COREOS_PRIVATE_IPV4={machine.address}\nCOREOS_PUBLIC_IPV4={public}\n"
+    files = [_file("/etc/hostname", f"{machine.name}\n")] if machine.name else []
+    files += [_file("/etc/environment", addresses)] if machine.address else []
     return [
-        _file("/etc/hostname", f"{machine.name}\n"),
-        _file("/etc/environment", addresses),
+        *files,
         _file("/etc/fleet/fleet.env", fleet_environment(machine)),
         _file("/etc/systemd/journald.conf.d/fleetcaptain.conf", _JOURNAL),
+        *map(_further, machine.files),
     ]
 
 
 def _units(machine: Machine) -> list[dict[str, Any]]:
     units = [
-        _unit("etcd.service", etcd_unit(machine)),
+        *_etcd(machine),
         _unit("fleet.socket", FLEET_SOCKET),
         _unit("fleet.service", fleet_unit()),
         {"name": "docker.service", "enabled": True},
     ]
+    units += [{"name": unit.name, "enabled": unit.enabled, "contents": unit.text} for unit in machine.units]
     if machine.registry is not None:
         units.append(_unit("registry.socket", registry_socket(machine.registry)))
         units.append({"name": "registry.service", "contents": registry_service(machine.registry)})
     return units
+
+
+def _etcd(machine: Machine) -> list[dict[str, Any]]:
+    if machine.tls and not machine.is_member:
+        gateway = {"name": "etcd@.service", "contents": gateway_unit(machine)}
+        return [_unit("etcd.socket", GATEWAY_SOCKET), gateway]
+    return [_unit("etcd.service", etcd_unit(machine))]
 
 
 def _unit(name: str, contents: str) -> dict[str, Any]:
@@ -60,6 +72,12 @@ def _unit(name: str, contents: str) -> dict[str, Any]:
 
 def _file(path: str, contents: str) -> dict[str, Any]:
     return {"path": path, "mode": 0o644, "overwrite": True, "contents": {"source": f"data:,{quote(contents)}"}}
+
+
+def _further(file: File) -> dict[str, Any]:
+    if not file.source:
+        return {**_file(file.path, file.text), "mode": file.mode}
+    return {"path": file.path, "mode": file.mode, "overwrite": True, "contents": {"source": file.source}}
 
 
 def _binary(binary: Binary) -> dict[str, Any]:

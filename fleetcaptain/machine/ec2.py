@@ -1,0 +1,145 @@
+"""What a machine on EC2 needs beside the definition of every machine: its volume, its addresses, its registry's login,
+and a way to leave. All of it comes from EC2's metadata service, version 2, with `curl` and `jq`, which Flatcar has."""
+
+from __future__ import annotations
+
+from fleetcaptain.machine.values import File, Unit
+
+__all__ = ["address", "drain", "login", "updates", "volume"]
+
+_IMDS = """\
+imds=http://169.254.169.254/latest
+token=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' $imds/api/token)
+ask() { curl -sf -m 5 -H "X-aws-ec2-metadata-token: $token" "$imds/meta-data/$1"; }
+"""
+
+_ADDRESS = """\
+#!/bin/sh
+set -eu
+{imds}private=$(ask local-ipv4)
+public=$(ask public-ipv4 || echo "$private")
+printf 'COREOS_PRIVATE_IPV4=%s\\nCOREOS_PUBLIC_IPV4=%s\\n' "$private" "$public" > /etc/environment
+printf 'FLEET_PUBLIC_IP=%s\\nFLEET_METADATA=name=%s,zone=%s,{metadata}\\n' "${advertised}" "$(ask instance-id)" \\
+  "$(ask placement/availability-zone)" > /etc/fleet/machine.env
+"""
+
+_DRAIN = """\
+#!/bin/sh
+# fleet has no word for it: fleetd that is stopped ends its units in order, and the others take them at once.
+set -eu
+{imds}state=$(ask autoscaling/target-lifecycle-state || true)
+[ "$state" = Terminated ] || ask spot/instance-action > /dev/null || exit 0
+systemctl stop fleet.socket fleet.service
+systemctl stop drain.timer
+"""
+
+_LOGIN = """\
+#!/bin/sh
+# What `aws ecr get-login-password` does. The keys go through standard input: everybody sees the words of a command.
+set -eu
+umask 077
+{imds}keys=$(ask "iam/security-credentials/$(ask iam/security-credentials/)")
+said=$(printf '%s' "$keys" | jq -r '"user = \\"\\(.AccessKeyId):\\(.SecretAccessKey)\\"",
+  "header = \\"X-Amz-Security-Token: \\(.Token)\\""' | curl -sf -m 20 -K - --aws-sigv4 'aws:amz:{region}:ecr' \\
+  -H 'Content-Type: application/x-amz-json-1.1' \\
+  -H 'X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken' -d '{{}}' {api})
+printf '%s' "$said" | jq '{{auths: {{"{registry}": {{auth: .authorizationData[0].authorizationToken}}}}}}' > /run/login.json
+for user in root core; do
+  home=$(getent passwd $user | cut -d: -f6)
+  install -d -m 700 -o $user -g $user "$home/.docker"
+  install -m 600 -o $user -g $user /run/login.json "$home/.docker/config.json"
+done
+rm /run/login.json
+"""
+
+_VOLUME = """\
+#!/bin/sh
+# The volume comes after the machine does, and on Nitro under a name that carries its id.
+set -eu
+while :; do
+  for device in /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{nvme} /dev/xvdf; do
+    [ -b $device ] && break 2
+  done
+  sleep 1
+done
+kind=0
+blkid -p $device || kind=$?
+# 2: there is nothing at all on it. Anything else is somebody's data, or an error.
+[ $kind -ne 2 ] || mkfs.ext4 -q -L etcd $device
+mkdir -p /var/lib/etcd
+mount $device /var/lib/etcd
+chmod 700 /var/lib/etcd
+"""
+
+_ONCE = """\
+[Unit]
+Description={description}
+After=network-online.target
+Wants=network-online.target
+Before={before}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={path}
+{more}
+[Install]
+WantedBy=multi-user.target
+"""
+
+_TIMER = "[Unit]\nDescription={description}\n\n[Timer]\n{when}\n\n[Install]\nWantedBy=timers.target\n"
+_NEEDS = "[Unit]\nRequires={unit}\nAfter={unit}\n"
+_BIN = "/opt/bin/fleetcaptain-"
+
+
+def updates() -> File:
+    """A machine never restarts by itself: two members at once would be etcd's end. A new AMI brings the new system."""
+    return File("/etc/flatcar/update.conf", "REBOOT_STRATEGY=off\n")
+
+
+def volume(volume_id: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    """etcd's data on an EBS volume of its own, formatted only when it is empty. etcd waits for it: on the root disk it
+    would start without its data."""
+    script = _script("volume", _VOLUME.format(nvme=volume_id.replace("-", "")))
+    needs = File("/etc/systemd/system/etcd.service.d/10-volume.conf", _NEEDS.format(unit="etcd-volume.service"))
+    stop = "ExecStop=/bin/umount /var/lib/etcd\nTimeoutStartSec=0\n"
+    return (script, needs), (_once("etcd-volume", "etcd's volume", "etcd.service", script, stop),)
+
+
+def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    """The addresses of a machine that nobody chose, and with them what fleet knows of it. *metadata* (``k=v,k=v``) is
+    added to its name and zone; *advertised* is ``private`` or ``public``."""
+    script = _script("address", _ADDRESS.format(imds=_IMDS, metadata=metadata, advertised=advertised))
+    text = _NEEDS.format(unit="address.service") + "\n[Service]\nEnvironmentFile=/etc/fleet/machine.env\n"
+    needs = File("/etc/systemd/system/fleet.service.d/10-address.conf", text)
+    again = "Restart=on-failure\nRestartSec=2\n"
+    return (script, needs), (_once("address", "This machine's addresses", "fleet.service", script, again),)
+
+
+def drain() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    """Units leave a machine that its group, or the spot market, is about to end; looked for every five seconds."""
+    script = _script("drain", _DRAIN.format(imds=_IMDS))
+    service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"
+    timer = _TIMER.format(description="Whether the machine has to go", when="OnBootSec=60\nOnUnitInactiveSec=5")
+    return (script,), (Unit("drain.service", service, enabled=False), Unit("drain.timer", timer))
+
+
+def login(registry: str, region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    """Docker's login at an ECR *registry*, by the machine's role; it holds for twelve hours and is renewed after six.
+    *api*: where ECR answers, if not where AWS has it."""
+    at = api or f"https://api.ecr.{region}.amazonaws.com/"
+    script = _script("login", _LOGIN.format(imds=_IMDS, region=region, registry=registry, api=at))
+    again = "Restart=on-failure\nRestartSec=5\n"
+    once = _once("registry-login", "Docker's login at the registry", "fleet.service", script, again)
+    text = once.text.replace("RemainAfterExit=yes\n", "")
+    timer = _TIMER.format(description="Renews the registry's login", when="OnUnitInactiveSec=6h")
+    return (script,), (Unit(once.name, text), Unit("registry-login.timer", timer))
+
+
+def _script(name: str, text: str) -> File:
+    return File(f"{_BIN}{name}", text, mode=0o755)
+
+
+def _once(name: str, description: str, before: str, script: File, more: str) -> Unit:
+    text = _ONCE.format(description=description, before=before, path=script.path, more=more)
+    return Unit(f"{name}.service", text)

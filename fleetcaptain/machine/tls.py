@@ -1,0 +1,60 @@
+"""etcd over TLS between machines.
+
+Whoever can write etcd can run anything on every machine, so members ask each other and every other machine for a
+certificate. The plain port 2379 stays for what runs on the machine itself (fleetd, units, containers); a firewall has to
+keep it off the network, and lets only `CLIENT_TLS` and the peers' port pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleetcaptain.machine.values import Machine
+
+__all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "gateway_unit", "member_options"]
+
+CLIENT_TLS = 2378
+CA, CERT, KEY = (f"/etc/fleetcaptain/tls/{name}.pem" for name in ("ca", "cert", "key"))
+
+GATEWAY_SOCKET = """\
+[Unit]
+Description=etcd, of the members
+
+[Socket]
+ListenStream=2379
+Accept=yes
+MaxConnections=4096
+MaxConnectionsPerSource=4096
+
+[Install]
+WantedBy=sockets.target
+"""
+
+_GATEWAY = """\
+[Unit]
+Description=Passes a connection on to an etcd member, over TLS
+CollectMode=inactive-or-failed
+
+[Service]
+StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+ExecStart=/bin/sh -c '{tries}'
+"""
+
+
+def member_options() -> Mapping[str, str]:
+    """What a member's etcd has to know, without the prefix ``ETCD_``."""
+    files = {"TRUSTED_CA_FILE": CA, "CERT_FILE": CERT, "KEY_FILE": KEY}
+    own = {"CLIENT_CERT_AUTH": "true", **files}
+    return {**own, **{f"PEER_{name}": value for name, value in own.items()}}
+
+
+def gateway_unit(machine: Machine) -> str:
+    """The text of ``etcd@.service``, one for each connection: the first member that answers gets it. etcd's own gateway
+    passes bytes on as they are, so it cannot speak TLS for those that do not."""
+    pem = f"cafile={CA},cert={CERT},key={KEY},connect-timeout=2"
+    tries = " || ".join(f"ask {member.address}" for member in machine.members)
+    # socat fails before it has read anything when it cannot connect, so that the next one can have all of it.
+    define = f'ask() {{ socat - "OPENSSL:$1:{CLIENT_TLS},{pem}"; }}'
+    return _GATEWAY.format(tries=f"{define}; {tries}".replace("$", "$$"))
