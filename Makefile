@@ -36,3 +36,6 @@ test-fast: tools ## Run the tests that need no cluster
 test: lint ## Check style and types, and run every test, on real clusters too
 	@$(TOOLS) && pytest
 	@$(PYTHON) -m tools tidy
+
+bench: tools ## Measure what docs/benchmarks.md shows; takes a quarter of an hour
+	@$(TOOLS) && python -m bench $(PARTS)

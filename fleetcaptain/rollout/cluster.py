@@ -16,7 +16,7 @@ from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.poller import TICK_SEC, Poller
+from fleetcaptain.rollout.poller import LOOK_SEC, TICK_SEC, Poller
 
 __all__ = ["Cluster", "Run"]
 
@@ -26,7 +26,14 @@ Run = Callable[[str, list[str], float], str | None]
 
 _JOURNAL_LINES = 20
 _COMMAND_SEC = 30.0
+# A lock lives for 30 s. What was renewed so shortly ago is not renewed before each of many changes.
+_RENEW_SEC, _FRESH_SEC = 5.0, 0.5
 _FACTS = ("Result", "ExecMainStatus")
+
+
+def _boot_clock() -> float:
+    """Seconds that pass while a computer sleeps too: a lock expires meanwhile."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Cluster:
@@ -42,7 +49,7 @@ class Cluster:
         store: EtcdStore,
         run: Run,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = _boot_clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.app = app
@@ -53,38 +60,55 @@ class Cluster:
         self.run = run
         self._poller = Poller(self._fetch, clock)
         self._nudger = Nudger(clock)
+        self._fence: Callable[[], None] = lambda: None
 
     def fenced(self, renew: Callable[[], None]) -> Cluster:
-        """The same cluster, whose every wait calls *renew*, once a second at least; what that raises ends the wait."""
+        """The same cluster, on which nothing is changed without *renew* just before, and which calls it in every wait.
+        What that raises ends the wait, or stops the change."""
         fenced = copy.copy(self)
+        renewed = float("-inf")
+
+        def fence(after_sec: float) -> None:
+            nonlocal renewed
+            if self.clock() - renewed >= after_sec:
+                renew()
+                renewed = self.clock()
 
         def sleep(seconds: float) -> None:
             left = seconds
             while left > 0:
                 self.sleep(min(left, TICK_SEC))
-                renew()
+                fence(_RENEW_SEC)
                 left -= TICK_SEC
 
         fenced.sleep = sleep
+        fenced._fence = lambda: fence(_FRESH_SEC)
         return fenced
 
     def look(self, since: float | None = None) -> Snapshot:
         """The cluster as it is now, or as another thread sees it at this moment.
 
-        *since*: what another thread saw up to a second ago will do, if it was seen after this moment.
+        *since*: what another thread saw up to `LOOK_SEC` ago will do, if it was seen after this moment.
         """
         now = self.clock()
-        return self._poller.after(now if since is None else max(since, now - TICK_SEC))
+        return self._poller.after(now if since is None else max(since, now - LOOK_SEC))
 
     def put(self, name: str, text: str) -> None:
         """Have unit *name* run *text*; see `FleetClient.put`."""
+        self._fence()
         self.fleet.put(name, text, DesiredState.LAUNCHED)
         self._nudger.changed()
 
     def ask(self, name: str, desired: DesiredState) -> None:
         """Ask for *desired* of unit *name*; see `FleetClient.set_desired`."""
+        self._fence()
         self.fleet.set_desired(name, desired)
         self._nudger.changed()
+
+    def delete(self, name: str) -> None:
+        """Delete unit *name*; see `FleetClient.delete`."""
+        self._fence()
+        self.fleet.delete(name)
 
     def nudge(self, name: str, desired: DesiredState) -> None:
         """Wake fleet's agents, if it is time to, by asking of unit *name* what is asked of it already. One that is gone

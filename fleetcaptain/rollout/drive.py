@@ -11,7 +11,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, observe
-from fleetcaptain.rollout.poller import TICK_SEC
+from fleetcaptain.rollout.poller import LOOK_SEC
 from fleetcaptain.rollout.progress import Timing, Voice, progress, summary, timed
 from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
 from fleetcaptain.rollout.values import Decision, Failure, Memory, Policy, Target
@@ -72,7 +72,7 @@ class Driver:
             else:
                 line, counted = progress(decision, target, fair_policy, observed, now)
             voice.say(line, counted, clock())
-            self.cluster.sleep(TICK_SEC)
+            self.cluster.sleep(LOOK_SEC)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
         """Each instance of *target* as it is to be judged."""

@@ -1,4 +1,4 @@
-"""One poller for all rollouts of a process: however many wait, the cluster is asked at most once per tick."""
+"""One poller for all rollouts of a process: however many wait, the cluster is asked at most once per look."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from fleetcaptain.rollout.observed import Snapshot
 
-__all__ = ["TICK_SEC", "Poller"]
+__all__ = ["LOOK_SEC", "TICK_SEC", "Poller"]
 
 # fleet's agents act on a nudge at most once a second (research: 1.05 s between nudges is the best interval).
 TICK_SEC = 1.05
+# Looking twice as often finds half a second earlier, for each instance, that it is done.
+LOOK_SEC = TICK_SEC / 2
 
 
 class Poller:

@@ -68,7 +68,7 @@ def remove(
             if steps[name] is Step.STOP:
                 cluster.ask(name, DesiredState.LOADED)
             elif steps[name] is Step.DELETE:
-                cluster.fleet.delete(name)
+                cluster.delete(name)
         if Step.STOP in steps.values() or Step.DELETE in steps.values():
             acted = cluster.clock()
         _wake(cluster, observed, snapshot)

@@ -67,11 +67,11 @@ class Site:
 
     def cluster(self) -> Cluster:
         """It, as rollouts see it."""
-        fleet = SimpleNamespace(delete=self.units.pop)
         shown: Any = SimpleNamespace(
-            app=APP, fleet=fleet, store=self.keys, look=self.look, clock=lambda: 0.0, sleep=self.slept.append
+            app=APP, store=self.keys, look=self.look, clock=lambda: 0.0, sleep=self.slept.append
         )
         shown.ask = lambda name, _state: self.units.pop(name)
+        shown.delete = self.units.pop
         shown.nudge = lambda _name, _state: None
         shown.fenced = lambda _renew: shown
         shown.unregister = lambda service, unit: self.keys.delete(registration_key(APP, service, unit))

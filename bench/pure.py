@@ -1,0 +1,134 @@
+"""What is computed: deciding, rendering, hashing, looking up."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.harness import Row, compared, seconds
+from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
+from fleetcaptain.rollout.decide import decide
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.values import Memory, Policy, Target
+from fleetcaptain.units.render import Mark, render
+from fleetcaptain.units.text import content
+from tests.etcd.server import binary, running
+
+__all__ = ["rows"]
+
+_INSTANCES = 1000
+_REGISTERED = 1000
+
+
+def rows() -> Iterator[Row]:
+    """All of them."""
+    yield deciding()
+    yield rendering()
+    program = binary()
+    assert program is not None, "etcd is not built: run `make tools`"
+    with TemporaryDirectory() as folder, running(Path(folder), program) as url:
+        yield lookup(url)
+        yield visibility(url)
+
+
+def deciding() -> Row:
+    """One decision over a thousand instances."""
+    names = tuple(f"web@{number}.service" for number in range(_INSTANCES))
+    half = {
+        name: Instance(name, sha1, "launched", "launched", "10.0.0.1", sha1, "active", "running", sha1)
+        for number, name in enumerate(names)
+        for sha1 in ("new" if number < _INSTANCES // 2 else "old",)
+    }
+    target = Target("web", names, "text", "new")
+    memory = decide(half, target, Policy(), Memory(), 0).memory
+
+    def one() -> float:
+        return seconds(lambda: [decide(half, target, Policy(), memory, 1) for _ in range(20)]) / 20 * 1e6
+
+    def copying() -> float:
+        return seconds(lambda: [dict(half) for _ in range(20)]) / 20 * 1e6
+
+    return compared("`decide` for 1,000 instances", one, "copying the mapping of them", copying, rounds=9, unit="µs")
+
+
+def rendering() -> Row:
+    """A thousand texts with their hashes."""
+    specs = [
+        ServiceSpec(f"web{number}", "A web", "web:1", ports=(Port(80, 8080, 8089),), ready=Http("/health"), instances=3)
+        for number in range(_INSTANCES)
+    ]
+
+    def ours() -> float:
+        return seconds(lambda: [content(render(spec, Mark("shop", "shop/dev", spec.name))) for spec in specs])
+
+    texts = [render(spec, Mark("shop", "shop/dev", spec.name)) for spec in specs]
+
+    def theirs() -> float:
+        return seconds(lambda: [content(text) for text in texts])
+
+    return compared("rendering and hashing 1,000 services", ours, "hashing their texts alone", theirs, rounds=5)
+
+
+def lookup(url: str) -> Row:
+    """One service among a thousand registrations."""
+    api = KeysApi(url)
+    for number in range(_REGISTERED):
+        unit = f"web@{number}.service"
+        value = {"service": "web", "unit": unit, "content": "c", "connection": {"host": "10.0.0.1", "port": number + 1}}
+        api.put(f"/fleetcaptain/shop/services/web/{unit}", json.dumps(value), 600)
+    store = EtcdStore(lambda: url)
+    store.write(release_key("shop", "v1"), Manifest("v1", {"web": Release("c", _REGISTERED)}).to_json())
+    store.write(current_key("shop"), "v1")
+    discovery = Discovery(Identity.from_environment({"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "shop"}))
+    address = f"{url}/v2/keys/fleetcaptain/shop/services/web?recursive=true"
+
+    def plain() -> object:
+        with urllib.request.urlopen(address) as answer:  # noqa: S310  a loopback address
+            return [json.loads(node["value"]) for node in json.load(answer)["node"]["nodes"]]
+
+    return compared(
+        "a lookup among 1,000 registrations",
+        lambda: seconds(lambda: discovery.discover("web")),
+        "a plain recursive GET, its values parsed",
+        lambda: seconds(plain),
+        rounds=15,
+        goal=1.3,
+    )
+
+
+def visibility(url: str) -> Row:
+    """From a registration to the watcher that is told of it."""
+    told = {"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "seen", "FLEETCAPTAIN_UNIT": "web@1.service"}
+    told |= {"FLEETCAPTAIN_SERVICE": "web", "FLEETCAPTAIN_CONTENT": "c", "FLEETCAPTAIN_HOST": "10.0.0.1"}
+    told |= {"FLEETCAPTAIN_KEY": "/fleetcaptain/seen/services/web/web@1.service", "FLEETCAPTAIN_MACHINE": "m"}
+    discovery, api = Discovery(Identity.from_environment(told)), KeysApi(url)
+    store = EtcdStore(lambda: url)
+    store.write(release_key("seen", "v1"), Manifest("v1", {"web": Release("c", 1)}).to_json())
+    store.write(current_key("seen"), "v1")
+
+    def ours() -> float:
+        changes = discovery.watch("web")
+        next(changes)
+        began = time.perf_counter()
+        discovery.announce("web", {"host": "h", "port": 1})
+        next(changes)
+        took = time.perf_counter() - began
+        discovery.unregister("web")
+        return took
+
+    def theirs() -> float:
+        return seconds(lambda: (api.put("/plain/key", "x", 60), api.get("/plain/key")))
+
+    return compared(
+        "from `register` to `discover(watch=True)`", ours, "one write and one read", theirs, rounds=15, goal=3
+    )

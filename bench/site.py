@@ -1,0 +1,100 @@
+"""A real cluster for the benchmarks, with light services: processes of the machines, without a container each, so that
+what is timed is the deployment and not docker on a small computer."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from components.cluster.machines import remove_all
+from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.names import generation_names, instance_names
+from fleetcaptain.units.render import Mark, render
+from fleetcaptain.units.text import content
+from tests.e2e.stack import Stack
+
+__all__ = ["APP", "Site", "fleetfile", "site"]
+
+APP = "bench"
+_LIGHT = 'start="/bin/sleep infinity", before_start=[], stop=[], after_stop=[], restart_sec=1'
+_REMOVE_SEC = 600.0
+
+
+@dataclass
+class Site:
+    """The stack's *cluster*; every text that it gives out is new."""
+
+    stack: Stack
+    cluster: Cluster
+    counter: Iterator[int] = field(default_factory=itertools.count)
+
+    def text(self, service: str) -> str:
+        """A text that was never there before."""
+        light = ServiceSpec(service, f"number {next(self.counter)}", "none", restart_sec=1)
+        spec = replace(light, start=("/bin/sleep infinity",), before_start=(), stop=(), after_stop=())
+        return render(spec, Mark(APP, "fleetcaptain/bench", service))
+
+    def target(self, service: str, instances: int, *, generation: bool = False) -> Target:
+        """A new text for *instances* of *service*."""
+        text = self.text(service)
+        sha1 = content(text)
+        names = generation_names(service, sha1, instances) if generation else instance_names(service, instances)
+        return Target(service, names, text, sha1)
+
+    def active(self, names: Sequence[str], sha1: str) -> bool:
+        """Whether all of *names* run the text with this hash, by fleet's own word."""
+        states = {state.name: state for state in self.cluster.fleet.states()}
+        return all(name in states and (states[name].content, states[name].sub) == (sha1, "running") for name in names)
+
+    def known(self, names: Sequence[str]) -> bool:
+        """Whether fleet or systemd knows any of *names*."""
+        seen = {unit.name for unit in self.cluster.fleet.units()}
+        return bool((seen | {state.name for state in self.cluster.fleet.states()}) & set(names))
+
+    def install(self, target: Target) -> None:
+        """Plainly: put all, and wait."""
+        for name in target.names:
+            self.cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+        while not self.active(target.names, target.content):
+            self.cluster.sleep(0.2)
+
+    def clear(self, service: str, names: Sequence[str]) -> None:
+        """Remove units."""
+        remove(self.cluster, service, names, _REMOVE_SEC)
+
+
+def fleetfile(services: int, instances: int, number: int = 0) -> str:
+    """A Fleetfile of so many light services; *number* is in all texts."""
+    lines = [
+        f'Service("s{i}", description="{number}", instances={instances}, image="none", {_LIGHT}, '
+        "rollout=Rolling(min_healthy_sec=0)),"
+        for i in range(services)
+    ]
+    head = "from fleetcaptain import Fleetfile, Rolling, Service\n\n"
+    return f'{head}fleet = Fleetfile(app="{APP}", services=[\n' + "\n".join(lines) + "\n])\n"
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """A cluster of three machines with one light service, gone when the block ends."""
+    home = Path(tempfile.mkdtemp(prefix="fleetcaptain-bench-"))
+    (home / "app").mkdir()
+    (home / "app" / "Fleetfile.py").write_text(fleetfile(1, 1))
+    stack = Stack("bench", home / "app", home / "pulumi")
+    remove_all(stack.identity)
+    try:
+        stack.up()
+        yield Site(stack, stack.cluster(APP))
+    finally:
+        stack.run("destroy", "--yes")
+        remove_all(stack.identity)
+        shutil.rmtree(home, ignore_errors=True)
