@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 from components.app import FleetApp
-from components.cluster.local import LocalCluster
+from components.cluster.choose import choose_cluster
 from components.failing import give_up
 from components.release import release_name
 from fleetcaptain.errors import FleetCaptainError
@@ -23,8 +23,7 @@ def main() -> None:
     if strays not in POLICIES:
         raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")
     fleetfile = load(root)
-    size = config.get_int("size")
-    cluster = LocalCluster("cluster", size=3 if size is None else size)
+    cluster = choose_cluster(config)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,

@@ -1,7 +1,8 @@
 """From the plain connection that a cluster gives out to a `Cluster` that answers, once per process.
 
-A connection is a mapping: ``ssh`` (list of ``user@host``), ``key`` and ``known_hosts`` (absolute paths), ``stack``
-(``project/stack``), ``kind``.
+A connection is a mapping: ``kind``; ``stack`` (``project/stack``); and for the way in either ``ssh`` (list of
+``user@host``), ``key`` and ``known_hosts`` (absolute paths) and ``jump`` (a bastion, may be missing), or ``fleet`` and
+``etcd`` (see `Direct`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.direct import way_of
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.reach import reach
 
-__all__ = ["Presence", "connect", "only_first", "presence", "whole"]
+__all__ = ["Presence", "connect", "expected_machines", "only_first", "presence", "whole"]
 
 _T = TypeVar("_T")
 
@@ -56,13 +57,17 @@ def whole(connection: Mapping[str, Any]) -> bool:
     return machines_running(connection["stack"]) == len(connection["ssh"])
 
 
+def expected_machines(connection: Mapping[str, Any]) -> int:
+    """How many machines the stack says that there are; 0 when they are not its own, and nobody can say."""
+    return 0 if connection.get("kind") == "existing" else len(connection["ssh"])
+
+
 def connect(connection: Mapping[str, Any], app: str) -> Cluster:
     """The cluster at *connection*, as *app* sees it. The tunnel opens at the first question."""
     key = (json.dumps(connection, sort_keys=True), app)
     with _lock:
         if key not in _clusters:
-            endpoint = Endpoint(tuple(connection["ssh"]), connection["key"], connection["known_hosts"])
-            _clusters[key] = reach(endpoint, app)
+            _clusters[key] = reach(way_of(connection), app)
         return _clusters[key]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.connection import Presence, connect, presence
+from components.connection import Presence, connect, expected_machines, presence
 from components.failing import give_up
 from components.strays import look_for_strays
 from fleetcaptain.discovery.keys import release_key
@@ -43,7 +43,7 @@ def look_before(
             snapshot = connect(connection, app).look()
         except ClusterUnreachable as error:
             give_up(error)
-        problems = _problems(app, parts, snapshot, len(connection["ssh"]))
+        problems = _problems(app, parts, snapshot, expected_machines(connection))
         if problems:
             give_up(UnitRefused("fleet would not place every instance; nothing was touched:", problems))
     return found

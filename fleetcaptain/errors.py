@@ -4,6 +4,7 @@ FleetCaptainError (1)
 ├── FleetfileError (2)        the Fleetfile has mistakes; all of them are listed
 ├── UnitRefused (2)           a unit that fleet would accept and then choke on
 ├── ReleaseRefused (2)        a release that cannot be: its tag is taken, or something of it is gone
+├── ClusterRefused (2)        a cluster that cannot be made as the stack's configuration says
 ├── NotAvailable (3)          a service is not available in a release
 ├── RolloutFailed (4)         a rollout failed; what was touched has its old text back
 ├── RolloutMixed (5)          a rollout failed and could not be taken back
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
+    "ClusterRefused",
     "ClusterUnreachable",
     "DeadlineExceeded",
     "FleetApiError",
@@ -73,6 +75,12 @@ class UnitRefused(_Listed):
 
 class ReleaseRefused(_Listed):
     """A release that cannot be made, or gone back to; nothing was touched. *problems* says why, one text each."""
+
+    exit_code = 2
+
+
+class ClusterRefused(_Listed):
+    """A cluster cannot be made as it is configured; nothing was touched. *problems* says why, one text each."""
 
     exit_code = 2
 

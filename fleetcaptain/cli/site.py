@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.direct import Direct, way_of
 from fleetcaptain.fleet.ssh import Endpoint
 
 __all__ = ["Key", "Site", "Ssh", "Stack", "site"]
@@ -32,7 +34,7 @@ Key = Annotated[
 class Site:
     """The way into a cluster, and the *app* that is meant on it."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint | Direct
     app: str
 
 
@@ -58,12 +60,13 @@ def site(
     if ssh:
         if not app:
             raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
-        return Site(Endpoint(tuple(ssh), key), app)
+        try:
+            return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--ssh") from error
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
-        connection = outputs["connection"]
-        endpoint = Endpoint(tuple(connection["ssh"]), connection["key"], connection["known_hosts"])
-        return Site(endpoint, app or outputs["app"])
+        return Site(way_of(outputs["connection"]), app or outputs["app"])
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
 

@@ -23,9 +23,13 @@ class FleetClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def server(self) -> str:
+        """The ``Server`` header, ``fleetd/1.0.0``; whoever calls itself otherwise is not fleet."""
+        return self._get("/machines").server
+
     def version(self) -> str:
-        """The version in the ``Server`` header: ``fleetd/1.0.0`` gives ``1.0.0``."""
-        return self._get("/machines").server.partition("/")[2]
+        """The version in it: ``1.0.0``."""
+        return self.server().partition("/")[2]
 
     def units(self) -> tuple[FleetUnit, ...]:
         """Every unit of the cluster, whoever put it there."""

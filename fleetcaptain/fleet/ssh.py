@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
+
+from fleetcaptain.fleet.address import Address
 
 __all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
 
@@ -15,12 +18,23 @@ _NOISE = ("Warning:", "**")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The way into a cluster: *hosts* (``user@address``), the private *key* ("": the agent's), *known_hosts* ("": ssh's
-    own)."""
+    """The way into a cluster: *hosts* (see `Address`), the private *key* ("": the agent's), *known_hosts* ("": ssh's
+    own), and the bastion *jump* that all of them are reached through ("": none)."""
 
     hosts: tuple[str, ...]
     key: str = ""
     known_hosts: str = ""
+    jump: str = ""
+
+    @classmethod
+    def of(cls, connection: Mapping[str, Any]) -> Self:
+        """The way that a cluster's connection tells of. Raises KeyError when that is not through ssh."""
+        return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], connection.get("jump", ""))
+
+    def to(self, address: str) -> str:
+        """The machine at *address*, by the user and port of the first host."""
+        first = Address.of(self.hosts[0])
+        return Address(first.user, address, first.port).written
 
 
 def tunnel_argv(endpoint: Endpoint, host: str, fleet_port: int, etcd_port: int) -> list[str]:
@@ -60,7 +74,17 @@ def _options(endpoint: Endpoint) -> list[str]:
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     if endpoint.key:
         words += ["-i", _plain(endpoint.key), "-o", "IdentitiesOnly=yes"]
+    if endpoint.jump:
+        # Not ProxyJump: it would go without the key and the known hosts that are given here.
+        to_jump = Endpoint((), endpoint.key, endpoint.known_hosts)
+        words += ["-o", f"ProxyCommand={_through(['ssh', *_options(to_jump)], endpoint.jump)}"]
     return ["-T", *words]
+
+
+def _through(argv: Sequence[str], jump: str) -> str:
+    """The command that ssh starts instead of connecting by itself: all but its own two tokens is taken as it is."""
+    first, last = shlex.join(argv), shlex.join(["--", Address.of(jump).written])
+    return f"{_plain(first)} -W '[%h]:%p' {_plain(last)}"
 
 
 def _plain(path: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from requests.adapters import BaseAdapter
 
 from fleetcaptain.errors import ClusterUnreachable, FleetApiError
 from fleetcaptain.fleet.retry import DROPPED, UNAVAILABLE, Retry, pause_before_next, repeatable
@@ -37,7 +38,7 @@ class Transport:
     """Calls below ``/fleet/v1``. Safe to share between threads.
 
     *base_url* is asked before each try, so that a try after a fault may go another way. *leave* is told the address
-    from which no answer came, so that there is another way.
+    from which no answer came, so that there is another way. *adapter* carries the requests, if not TCP.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Transport:
         retry: Retry | None = None,
         sleep: Callable[[float], None] = time.sleep,
         leave: Callable[[str], None] = lambda _url: None,
+        adapter: BaseAdapter | None = None,
     ) -> None:
         self._base_url = base_url
         self._retry = retry or Retry()
@@ -54,6 +56,8 @@ class Transport:
         self._session = requests.Session()
         # A proxy of the environment must never see the cluster's API.
         self._session.trust_env = False
+        if adapter is not None:
+            self._session.mount("http://", adapter)
 
     def call(
         self,

@@ -5,23 +5,35 @@ from __future__ import annotations
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.direct import UNIX, Direct
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
+from fleetcaptain.fleet.unixsocket import UnixAdapter
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["reach"]
 
 
-def reach(endpoint: Endpoint, app: str) -> Cluster:
-    """The cluster behind *endpoint*, as *app* sees it. Nothing is opened before the first question."""
-    tunnel = Tunnel(endpoint)
-    user = endpoint.hosts[0].partition("@")[0]
+def reach(way: Endpoint | Direct, app: str) -> Cluster:
+    """The cluster behind *way*, as *app* sees it. Nothing is opened before the first question.
+
+    Without ssh no command reaches a machine: a failed rollout is then told without the lines of its journal.
+    """
+    if isinstance(way, Direct):
+        return Cluster(app, FleetClient(_transport(way.fleet)), EtcdStore(lambda: way.etcd), lambda *_: None)
+    tunnel = Tunnel(way)
 
     def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
         try:
-            return tunnel.run(f"{user}@{address}", argv, timeout_sec).output
+            return tunnel.run(way.to(address), argv, timeout_sec).output
         except ClusterUnreachable:
             return None
 
     return Cluster(app, FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)), EtcdStore(tunnel.etcd_url), run)
+
+
+def _transport(url: str) -> Transport:
+    if url.startswith(UNIX):
+        return Transport(lambda: "http://fleet", adapter=UnixAdapter(url.removeprefix(UNIX)))
+    return Transport(lambda: url)

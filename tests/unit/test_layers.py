@@ -32,6 +32,7 @@ NETWORKED = {
     "fleetcaptain.fleet.line",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
+    "fleetcaptain.fleet.unixsocket",
     "fleetcaptain.rollout.owner",  # the name of the host, nothing else
 }
 

@@ -44,6 +44,7 @@ class FakeFleet:
         self.steps_on_read = steps_on_read
         self.requests: list[Request] = []
         self.connections = 0
+        self.server_header = "fleetd/1.0.0"
         self._faults: deque[Fault] = deque()
         self._lock = threading.Lock()
         self._server = _serve(self)
@@ -118,7 +119,7 @@ def _serve(fleet: FakeFleet) -> ThreadingHTTPServer:
             self.send_response_only(reply.status)
             # 503 comes from a handler of its own, which sends no such header.
             if reply.status != 503:
-                self.send_header("Server", "fleetd/1.0.0")
+                self.send_header("Server", fleet.server_header)
             if body:
                 self.send_header("Content-Type", "application/json")
             if reply.status != 204:

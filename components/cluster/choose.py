@@ -1,0 +1,40 @@
+"""Which kind of cluster the stack's configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pulumi
+
+from components.cluster.base import ClusterComponent
+from components.cluster.existing import ExistingCluster
+from components.cluster.existing_way import SETTINGS
+from components.cluster.local import LocalCluster
+from fleetcaptain.errors import ClusterRefused
+
+__all__ = ["choose_cluster"]
+
+_NAME = "cluster"
+
+
+def choose_cluster(config: pulumi.Config) -> ClusterComponent:
+    """The cluster of `fleetcaptain:cluster`. Raises ClusterRefused with all that is wrong with its settings."""
+    kinds: Mapping[str, Callable[[pulumi.Config], ClusterComponent]] = {"local": _local, "existing": _existing}
+    kind = config.get("cluster") or "local"
+    if kind not in kinds:
+        problem = f"fleetcaptain:cluster is {kind!r}; it can be {', '.join(kinds)}"
+        raise ClusterRefused("there is no such kind of cluster; nothing was touched:", [problem])
+    return kinds[kind](config)
+
+
+def _local(config: pulumi.Config) -> ClusterComponent:
+    size = config.get_int("size")
+    return LocalCluster(_NAME, size=3 if size is None else size)
+
+
+def _existing(config: pulumi.Config) -> ClusterComponent:
+    return ExistingCluster(
+        _NAME,
+        fleet=[url.strip() for url in (config.get("fleet") or "").split(",") if url.strip()],
+        settings={name: text for name in SETTINGS if (text := config.get(name))},
+    )

@@ -1,0 +1,54 @@
+"""``ExistingCluster``: a fleet cluster that others made, and that stays when the stack goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.cluster.base import ClusterComponent
+from components.cluster.existing_way import connection_of, version_problem
+from components.connection import connect
+from fleetcaptain.errors import ClusterRefused
+
+__all__ = ["ExistingCluster", "machines_of"]
+
+
+class ExistingCluster(ClusterComponent):
+    """The cluster at the addresses *fleet*: several ``ssh://user@host[:port]``, of which any that answers will do; or
+    one ``unix://<fleet's socket>``, or one ``http://`` on the loopback, with etcd at ``settings["etcd"]``.
+
+    *settings*: see `SETTINGS`. Nothing of it is this stack's own: a destroy removes the app's units and what etcd has
+    of the app, and nothing else. While the program runs the cluster is asked which fleet it is. Raises ClusterRefused
+    and ClusterUnreachable; nothing was touched then.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Sequence[str],
+        settings: Mapping[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        connection = connection_of(fleet, settings, stack, Path.cwd())
+        machines = machines_of(connection)
+        super().__init__("fleetcaptain:cluster:ExistingCluster", name, None, opts)
+        self.owned = None
+        self.connection = pulumi.Output.from_input(connection)
+        self.registry = pulumi.Output.from_input(settings["registry"])
+        self.machines = pulumi.Output.from_input(machines)
+        self.register_outputs({"registry": self.registry, "machines": self.machines})
+
+
+def machines_of(connection: Mapping[str, Any]) -> dict[str, str]:
+    """Name, or id where a machine has no name, -> address. Raises ClusterRefused when fleet is not one for us."""
+    fleet = connect(connection, "").fleet
+    problem = version_problem(fleet.server())
+    if problem:
+        raise ClusterRefused("this cluster cannot be used:", [problem])
+    found = fleet.machines()
+    return {machine.metadata.get("name", machine.id): machine.ip for machine in sorted(found, key=lambda one: one.ip)}

@@ -1,0 +1,38 @@
+"""Where a machine lets us in. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Address"]
+
+# No word that ssh or a shell would take for something else can be a user or a host here.
+_FORM = re.compile(r"(?:ssh://)?(?:([A-Za-z_][\w.-]*)@)?([A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)/?")
+_USER = "core"
+_PORTS = range(1, 65536)
+
+
+@dataclass(frozen=True)
+class Address:
+    """*user* at *host*, on *port* (0: ssh's own choice). Written ``user@host``, or ``ssh://user@host:port``."""
+
+    user: str
+    host: str
+    port: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What *text* says, in either way of writing; the user is ``core`` unless named. Raises ValueError."""
+        match = _FORM.fullmatch(text)
+        host, colon, port = (match.group(2) if match else "").partition(":")
+        if match is None or (colon and (not port.isdecimal() or int(port) not in _PORTS)):
+            raise ValueError(f"{text!r} is not of the form ssh://user@host or ssh://user@host:port")
+        return cls(match.group(1) or _USER, host, int(port or 0))
+
+    @property
+    def written(self) -> str:
+        """As ssh takes it for a destination."""
+        plain = f"{self.user}@{self.host}"
+        return f"ssh://{plain}:{self.port}" if self.port else plain
