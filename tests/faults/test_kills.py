@@ -11,7 +11,7 @@ from tests.faults.running import running
 _STEPS = {
     "image": r"app_server .*fetching the image",
     "put": r"app_server .*0/4 healthy, app_server@\d.*waiting for fleet",
-    "ready": r"app_server .*waiting until it is ready",
+    "down": r"app_server .*(deactivating|activating|waiting until it is ready|waiting for its registration)",
     "bake": r"app_server .*has to stay so",
     "second": r"app_server .*1/4 healthy",
     "last": r"app_server .*3/4 healthy",

@@ -1,0 +1,68 @@
+"""Faults of machines, injected for real: in the containers that are the cluster's machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.rollout.cluster import Cluster
+from tests.e2e.stack import Stack
+
+__all__ = ["alive", "leader", "machines", "run_on", "until", "without_etcd"]
+
+_LONGEST_SEC = 180.0
+
+
+def machines(stack: Stack) -> dict[str, Any]:
+    """Name -> the container of each machine."""
+    return {name: container for name, container in stack.containers().items() if name != "registry"}
+
+
+def run_on(machine: Any, *argv: str) -> str:
+    """What *argv* says on *machine*; it has to succeed."""
+    code, output = machine.exec_run(list(argv))
+    assert code == 0, output.decode()
+    return str(output.decode())
+
+
+def until(holds: Callable[[], bool], what: str) -> float:
+    """Wait until *holds*; the seconds that it took. A cluster that does not answer says nothing."""
+    began = time.monotonic()
+    while time.monotonic() - began < _LONGEST_SEC:
+        try:
+            if holds():
+                return time.monotonic() - began
+        except FleetCaptainError:
+            continue
+        time.sleep(0.1)
+    raise AssertionError(f"not in {_LONGEST_SEC:.0f} s: {what}")
+
+
+def leader(stack: Stack) -> str:
+    """The machine whose etcd leads."""
+    there = machines(stack)
+    found = json.loads(run_on(there["m1"], "curl", "-s", "http://127.0.0.1:2379/v2/stats/self"))
+    members = json.loads(run_on(there["m1"], "curl", "-s", "http://127.0.0.1:2379/v2/members"))["members"]
+    return str(next(member["name"] for member in members if member["id"] == found["leaderInfo"]["leader"]))
+
+
+@contextmanager
+def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
+    """On these machines etcd is stopped until the block ends."""
+    there = machines(stack)
+    for name in names:
+        run_on(there[name], "systemctl", "stop", "etcd.service")
+    try:
+        yield
+    finally:
+        for name in names:
+            run_on(there[name], "systemctl", "start", "etcd.service")
+
+
+def alive(cluster: Cluster) -> int:
+    """How many machines fleet sees."""
+    return len(cluster.look().machines)

@@ -1,0 +1,91 @@
+"""Releases that do not work: the first instance shows it, is taken back, and the rest was never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.faults.history import recorded
+from tests.faults.machines import machines, run_on
+
+_SERVER = "behavioral/server.py"
+_BAKE = "Rolling(min_healthy_sec=2)"
+
+
+def _contents(stack: Stack) -> Mapping[str, str]:
+    return {name: unit.content for name, unit in stack.cluster().look().units.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "rollout", "told"),
+    [
+        ({"    print(GREETING)": "    raise SystemExit(7)"}, _BAKE, ["does not stay up", "exit code 7"]),
+        (
+            {"    print(GREETING)": "    threading.Timer(5, os._exit, [8]).start()"},
+            "Rolling(min_healthy_sec=15)",
+            ["does not stay up"],
+        ),
+        (
+            {'return 200, {"ok": True}': 'return 503, {"ok": False}'},
+            "Rolling(min_healthy_sec=2, healthy_deadline_sec=15)",
+            ["not healthy within 15 s", "waiting for GET /health"],
+        ),
+    ],
+    ids=["exits at once", "exits after 5 s", "never ready"],
+)
+def test_a_bad_image_costs_one_instance(stack: Stack, change: dict[str, str], rollout: str, told: list[str]) -> None:
+    """The error names unit, machine, what systemd says and the journal; every instance has its old text, and the next
+    ``up`` has nothing to do."""
+    before = _contents(stack)
+    cluster = stack.cluster()
+    with (
+        stack.edited(_SERVER, change),
+        stack.edited("Fleetfile.py", {_BAKE: rollout}),
+        recorded(cluster, "app_server") as history,
+    ):
+        result = stack.fails()
+    for words in ["app_server@", " on 10.", "its last journal lines", "have their old text back", *told]:
+        assert words in result.error, result.output
+    assert _contents(stack) == before
+    assert history.least >= 3
+    contents = [{name: unit.content for name, unit in look.units.items()} for look in history.looks]
+    touched = {name for seen in contents for name in seen if seen[name] != before.get(name)}
+    assert len(touched) == 1
+    stack.up()
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_an_image_that_ignores_sigterm_is_only_slow(stack: Stack) -> None:
+    """systemd kills it after ``stop_sec``; that is no failure."""
+    ignored = {
+        "signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())": (
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+        )
+    }
+    with stack.edited(_SERVER, ignored):
+        stack.up()
+    with recorded(stack.cluster(), "app_server") as history:
+        stack.up()
+    assert history.least >= 3
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_a_registry_that_vanishes_stops_the_update_before_anything_stops(stack: Stack) -> None:
+    """The image was pushed, and the machines cannot fetch it: nothing is touched, and the next ``up`` works."""
+    before = _contents(stack)
+    for machine in machines(stack).values():
+        run_on(machine, "systemctl", "stop", "registry.socket", "registry.service")
+    with recorded(stack.cluster(), "app_server") as history, stack.edited(_SERVER, {"says hello": "says good evening"}):
+        try:
+            result = stack.fails()
+        finally:
+            for machine in machines(stack).values():
+                run_on(machine, "systemctl", "start", "registry.socket")
+        assert "cannot be had on" in result.error
+        assert "Nothing was touched" in result.error
+        assert _contents(stack)["app_server@1.service"] == before["app_server@1.service"]
+        assert history.least == 4
+        stack.up()
+    stack.up()

@@ -1,0 +1,84 @@
+"""Faults of the cluster in the middle of a rollout: it pauses and goes on, and takes none of them for a bad release."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.e2e.stack import Stack
+from tests.faults.history import History, recorded
+from tests.faults.machines import alive, leader, machines, run_on, until, without_etcd
+from tests.faults.running import Running, running
+
+_NEXT = {"restart_sec=5,": "restart_sec=6,"}
+
+
+@contextmanager
+def rolling(stack: Stack) -> Iterator[tuple[Running, History]]:
+    """A rollout of which one instance is done; in the end all have the new text, and a next ``up`` has nothing to do
+    but to take it back."""
+    cluster = stack.cluster()
+    with stack.edited("Fleetfile.py", _NEXT), recorded(cluster, "app_server") as history:
+        with running(stack) as run:
+            run.until(r"app_server .*1/4 healthy")
+            yield run, history
+            result = run.end()
+        assert result.code == 0, result.output
+        units = cluster.look().units
+        assert all("RestartSec=6" in unit.text for name, unit in units.items() if name.startswith("app_server@"))
+        assert set(stack.up().counts) == {"unchanged"}
+    stack.up()
+
+
+def test_a_machine_that_dies_and_comes_back(stack: Stack) -> None:
+    """fleet takes its units elsewhere; the rollout waits for them and goes on."""
+    cluster = stack.cluster()
+    with rolling(stack) as (run, history):
+        victim = machines(stack)["m3"]
+        victim.kill()
+        until(lambda: alive(cluster) == 2, "fleet sees that the machine is lost")
+        victim.start()
+        until(lambda: alive(cluster) == 3, "the machine is back")
+        assert run is not None
+    assert len(history.turns) == len(set(history.turns))
+
+
+def test_a_fleetd_that_is_killed(stack: Stack) -> None:
+    """Its machine's units run on, and systemd starts it again."""
+    with rolling(stack) as (_, history):
+        for machine in machines(stack).values():
+            run_on(machine, "systemctl", "kill", "--signal=SIGKILL", "fleet.service")
+    assert history.least >= 3
+
+
+def test_a_leader_of_etcd_that_stops(stack: Stack) -> None:
+    """Another one is elected."""
+    with rolling(stack) as (_, history), without_etcd(stack, (leader(stack),)):
+        cluster = stack.cluster()
+        until(lambda: bool(cluster.look().units), "the others have a leader")
+    assert history.least >= 3
+
+
+def test_twenty_seconds_without_a_quorum(stack: Stack) -> None:
+    """Nothing can be read or changed meanwhile; the time does not count."""
+    with rolling(stack) as (_, history), without_etcd(stack, ("m2", "m3")):
+        time.sleep(20)  # the fault itself
+    assert history.least >= 3
+
+
+def test_fleetctl_in_between(stack: Stack) -> None:
+    """What somebody stops or destroys by hand while it rolls is rolled all the same."""
+    with rolling(stack) as (_, _history):
+        stack.fleetctl("stop", "--no-block", "app_server@1.service")
+        stack.fleetctl("destroy", "app_server@4.service")
+
+
+def test_a_second_rollout_at_the_same_time(stack: Stack) -> None:
+    """It is refused, told who rolls, and touches nothing; the first one goes on."""
+    with rolling(stack) as (_, history):
+        second = stack.captain("restart", "app_server")
+    assert second.code == 6
+    assert "app_server is being rolled out by" in second.output
+    assert history.least >= 3
+    assert len(history.turns) == len(set(history.turns))

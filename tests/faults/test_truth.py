@@ -1,0 +1,65 @@
+"""What discovery says stays true under faults: nothing that is gone is named, nothing that is there is forgotten."""
+
+from __future__ import annotations
+
+import time
+
+from tests.e2e.stack import Stack
+from tests.faults.history import recorded
+from tests.faults.machines import alive, leader, machines, run_on, until, without_etcd
+
+
+def _registered(stack: Stack) -> dict[str, str]:
+    """Unit -> since when it is registered."""
+    return {unit: entry.since for unit, entry in stack.cluster().look().registrations.items()}
+
+
+def test_a_killed_container_is_out_of_discovery_before_it_is_back(stack: Stack) -> None:
+    """Its unit takes the registration away when it ends, and registers anew when it is ready."""
+    cluster = stack.cluster()
+    before = _registered(stack)
+    where = cluster.look().registrations["app_server@1.service"].host
+    machine = next(one for one in machines(stack).values() if where in run_on(one, "cat", "/etc/environment"))
+    run_on(machine, "docker", "kill", "app_server-1")
+    gone = until(lambda: "app_server@1.service" not in cluster.look().registrations, "it is out of discovery")
+    back = until(lambda: "app_server@1.service" in cluster.look().registrations, "it is back")
+    print(f"out of discovery after {gone:.1f} s, back after another {back:.1f} s")
+    assert _registered(stack)["app_server@1.service"] > before["app_server@1.service"]
+
+
+def test_a_dead_machines_registrations_go_after_it_is_known_lost(stack: Stack) -> None:
+    """Not before: until then fleet believes that its units run, and they may."""
+    cluster, victim = stack.cluster(), machines(stack)["m3"]
+    address = stack.outputs()["machines"]["m3"]
+    before = {unit for unit, entry in cluster.look().registrations.items() if entry.host == address}
+    assert before
+    with recorded(cluster, "app_server") as history:
+        victim.kill()
+        lost = until(lambda: alive(cluster) == 2, "fleet sees that the machine is lost")
+        believed = [look for look in history.looks if len(look.machines) == 3]
+        gone = lost + until(
+            lambda: not any(entry.host == address for entry in cluster.look().registrations.values()),
+            "its registrations are gone",
+        )
+        victim.start()
+        until(lambda: alive(cluster) == 3, "the machine is back")
+    print(f"known lost after {lost:.1f} s, its registrations gone after {gone:.1f} s")
+    assert believed
+    for look in believed:
+        assert {unit for unit, entry in look.registrations.items() if entry.host == address} == before
+    stack.up()
+    assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_no_registration_is_lost_or_comes_back_without_a_quorum(stack: Stack) -> None:
+    """Half a minute without one, and then another leader."""
+    before = _registered(stack)
+    with without_etcd(stack, ("m2", "m3")):
+        time.sleep(30)  # the fault itself
+    cluster = stack.cluster()
+    until(lambda: bool(cluster.look().units), "there is a quorum again")
+    assert _registered(stack) == before
+    with without_etcd(stack, (leader(stack),)):
+        until(lambda: bool(cluster.look().units), "there is another leader")
+        assert _registered(stack) == before
+    assert set(stack.up().counts) == {"unchanged"}
