@@ -36,7 +36,7 @@ def main() -> None:
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)
-    pulumi.export("etcd", cluster.machines.apply(lambda known: [f"http://{at}:2379" for at in known.values()]))
+    pulumi.export("etcd", cluster.etcd)
     pulumi.export("app", fleetfile.app)
     pulumi.export("connection", cluster.connection)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -12,10 +12,12 @@ __all__ = ["ClusterComponent"]
 
 class ClusterComponent(pulumi.ComponentResource):
     """A cluster. *connection*: the way in, as `components.connection` describes it. *registry*: ``host:port`` to push
-    images to, by which the machines pull them too. *machines*: name -> address. *owned*: the resource with which the
-    cluster goes away, None for one that this stack does not own."""
+    images to, by which the machines pull them too. *etcd*: URLs on the network, as far as they are known. *machines*:
+    name -> address. *owned*: the resource with which the cluster goes away, None for one that this stack does not
+    own."""
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]
+    etcd: pulumi.Output[Sequence[str]]
     machines: pulumi.Output[Mapping[str, str]]
     owned: pulumi.Resource | None

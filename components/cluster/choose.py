@@ -29,7 +29,7 @@ def choose_cluster(config: pulumi.Config) -> ClusterComponent:
 
 def _local(config: pulumi.Config) -> ClusterComponent:
     size = config.get_int("size")
-    return LocalCluster(_NAME, size=3 if size is None else size)
+    return LocalCluster(_NAME, size=3 if size is None else size, tls=config.get_bool("tls") or False)
 
 
 def _existing(config: pulumi.Config) -> ClusterComponent:

@@ -39,6 +39,7 @@ class ExistingCluster(ClusterComponent):
         super().__init__("fleetcaptain:cluster:ExistingCluster", name, None, opts)
         self.owned = None
         self.connection = pulumi.Output.from_input(connection)
+        self.etcd = pulumi.Output.from_input([connection["etcd"]] if "etcd" in connection else [])
         self.registry = pulumi.Output.from_input(settings["registry"])
         self.machines = pulumi.Output.from_input(machines)
         self.register_outputs({"registry": self.registry, "machines": self.machines})

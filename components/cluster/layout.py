@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.machine.tls import CLIENT_TLS
 from fleetcaptain.machine.values import Member
 
 __all__ = ["SIZES", "Layout", "member_count", "preferred_port", "stack_id", "subnets"]
@@ -45,7 +46,8 @@ def preferred_port(identity: str) -> int:
 @dataclass(frozen=True)
 class Layout:
     """A local cluster: *identity* (see `stack_id`), *size*, *subnet*, *registry_port* on this computer, the folder
-    *home* with its key, *metadata* for all machines, and the *image* that machines boot."""
+    *home* with its key, *metadata* for all machines, the *image* that machines boot, and whether
+    etcd speaks *tls*."""
 
     identity: str
     size: int
@@ -56,6 +58,7 @@ class Layout:
     tools: Path
     agent_ttl_sec: int = 30
     metadata: Mapping[str, str] = field(default_factory=dict)
+    tls: bool = False
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> Layout:
@@ -70,6 +73,7 @@ class Layout:
             tools=Path(props["tools"]),
             agent_ttl_sec=int(props["agent_ttl_sec"]),
             metadata=dict(props["metadata"]),
+            tls=bool(props.get("tls"))  # a state of an earlier version has none,
         )
 
     @property
@@ -97,6 +101,17 @@ class Layout:
     def members(self) -> tuple[Member, ...]:
         """The machines that keep etcd's data: the first ones."""
         return tuple(Member(name, self.addresses[name]) for name in self.names[: member_count(self.size)])
+
+    @property
+    def etcd_urls(self) -> tuple[str, ...]:
+        """Where etcd answers on the network: the members, with TLS for those that have a certificate only."""
+        scheme, port = ("https", CLIENT_TLS) if self.tls else ("http", 2379)
+        return tuple(f"{scheme}://{member.address}:{port}" for member in self.members)
+
+    @property
+    def certificates(self) -> Path:
+        """The folder with the stack's own authority and the machines' certificates."""
+        return self.home / "tls"
 
     @property
     def key(self) -> Path:

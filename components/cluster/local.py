@@ -30,6 +30,7 @@ class LocalMachines(Resource):
     tools: pulumi.Output[str]
     agent_ttl_sec: pulumi.Output[float]
     metadata: pulumi.Output[Mapping[str, str]]
+    tls: pulumi.Output[bool]
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         chosen = {"subnet": None, "registry_port": None}
@@ -40,7 +41,8 @@ class LocalCluster(ClusterComponent):
     """*size* machines (1 to 7), of which 3 keep etcd's data (1 when there are fewer), and a registry.
 
     *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
-    takes a silent machine's units elsewhere after so many seconds.
+    takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates, and
+    answers nobody else on the network.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LocalCluster(ClusterComponent):
         size: int = 3,
         metadata: Mapping[str, str] | None = None,
         agent_ttl_sec: int = 30,
+        tls: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:cluster:LocalCluster", name, None, opts)
@@ -64,6 +67,7 @@ class LocalCluster(ClusterComponent):
                 "tools": str(root / ".tools" / "bin"),
                 "agent_ttl_sec": agent_ttl_sec,
                 "metadata": dict(metadata or {}),
+                "tls": tls,
             },
             pulumi.ResourceOptions(parent=self),
         )
@@ -77,9 +81,11 @@ class LocalCluster(ClusterComponent):
             tools=machines.tools,
             agent_ttl_sec=machines.agent_ttl_sec,
             metadata=machines.metadata,
+            tls=machines.tls,
         ).apply(Layout.of)
         self.connection = layout.apply(lambda known: known.connection())
         self.registry = layout.apply(lambda known: f"127.0.0.1:{known.registry_port}")
+        self.etcd = layout.apply(lambda known: list(known.etcd_urls))
         self.machines = layout.apply(lambda known: dict(known.addresses))
         self.register_outputs({"registry": self.registry, "machines": self.machines})
 

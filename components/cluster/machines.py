@@ -14,10 +14,12 @@ from typing import Any
 import docker.errors
 
 from components.cluster.carrier import Entry, archive, entries
+from components.cluster.certificates import ensure_certificate
 from components.cluster.engine import HOST_RIGHTS, LABEL, ROLE, docker_errors, engine, exec_in, find, put
 from components.cluster.layout import Layout
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
+from fleetcaptain.machine.tls import CA, CERT, KEY
 from fleetcaptain.machine.values import Binary, Forward, Machine
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "ensure_registry",
     "machine_config",
     "remove_all",
+    "remove_container",
     "remove_machine",
 ]
 
@@ -82,6 +85,7 @@ def machine_config(layout: Layout, name: str, key: str, sources: Mapping[str, by
         etcd_token=layout.prefix,
         agent_ttl_sec=layout.agent_ttl_sec,
         etcd_state=etcd_state,
+        tls=layout.tls,
     )
 
 
@@ -116,12 +120,20 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     not count here: `apply_metadata` changes it while the machine runs.
     """
     name = f"{layout.prefix}-{machine.name}"
-    identity = Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode())
-    files = archive((*entries(ignition(machine), sources), identity), _OWNERS)
-    same = archive((*entries(ignition(replace(machine, metadata={})), sources), identity), _OWNERS)
+    own = (Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
+    files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
+    same = archive((*entries(ignition(replace(machine, metadata={})), sources), *own), _OWNERS)
     host = {**HOST_RIGHTS, "Binds": [f"{name}-docker:/var/lib/docker", f"{name}-etcd:/var/lib/etcd"]}
     config = {"Tty": True, "Env": [f"FLEETCAPTAIN_GROUP={name}"], "StopSignal": "SIGRTMIN+3"}
     return _ensure(layout, machine.name, machine.address, "machine", config, host, files, same)
+
+
+def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
+    """What is no part of its definition, as that is for everybody to read."""
+    if not machine.tls:
+        return ()
+    ca, cert, key = ensure_certificate(layout.certificates, machine.name, machine.address)
+    return Entry(CA, ca), Entry(CERT, cert), Entry(KEY, key, 0o600)
 
 
 def _ensure(  # noqa: PLR0917  a container is made of all of this
@@ -195,6 +207,12 @@ def apply_metadata(layout: Layout) -> None:
         code, said = exec_in(containers[0], *via, "-X", "PATCH", "-d", json.dumps(changes), url)
         if code != 0:
             raise FleetCaptainError(f"fleet did not take the machines' metadata: {said}")
+
+
+def remove_container(container: Any) -> None:
+    """Remove a machine but for its data."""
+    with docker_errors(f"remove {container.name}"):
+        container.remove(force=True)
 
 
 def remove_machine(container: Any) -> None:

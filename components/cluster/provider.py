@@ -12,6 +12,7 @@ from typing import Any
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
+from components.cluster.certificates import ensure_authority, has_authority
 from components.cluster.engine import docker_errors, engine, find, image_of
 from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, subnets
 from components.cluster.machines import (
@@ -23,6 +24,7 @@ from components.cluster.machines import (
     ensure_registry,
     machine_config,
     remove_all,
+    remove_container,
     remove_machine,
 )
 from components.cluster.ready import wait_ready
@@ -46,6 +48,7 @@ _INPUTS = (
     "tools",
     "agent_ttl_sec",
     "metadata",
+    "tls",
     "state",
 )
 
@@ -65,7 +68,10 @@ class LocalMachinesProvider(Provider):
         return CheckResult(inputs, failures)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Changing which machines keep etcd's data makes a new cluster; everything else is changed in place."""
+        """Turning TLS on or off makes a new cluster, since members keep each other's addresses; so does changing which
+        machines keep etcd's data. Everything else is changed in place."""
+        if bool(olds.get("tls")) != bool(news["tls"]):
+            return DiffResult(changes=True, replaces=["tls"], delete_before_replace=True)
         if member_count(int(olds["size"])) != member_count(int(news["size"])):
             return DiffResult(changes=True, replaces=["size"], delete_before_replace=True)
         return DiffResult()
@@ -112,6 +118,11 @@ def _converge(layout: Layout) -> None:
     status(f"building the machines' image {layout.image}")
     image_of(IMAGE_FOLDER, layout.image)
     status("starting the machines")
+    if layout.tls and not has_authority(layout.certificates):
+        # Of two authorities neither knows the other's machines, so all change at once. Data stays, in volumes.
+        for container in find(layout.identity, "machine"):
+            remove_container(container)
+        ensure_authority(layout.certificates, layout.prefix)
     ensure_network(layout)
     ensure_registry(layout)
     for container in find(layout.identity, "machine"):
@@ -140,7 +151,7 @@ def _forget_stale(layout: Layout, started: Sequence[Machine]) -> None:
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in _INPUTS}
+    return {key: props[key] for key in _INPUTS if key in props}
 
 
 def _free_subnet(identity: str) -> str:

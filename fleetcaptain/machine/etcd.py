@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetcaptain.machine.firewall import BEHIND_FIREWALL
 from fleetcaptain.machine.tls import CLIENT_TLS, member_options
 from fleetcaptain.machine.values import Machine
 
@@ -14,7 +15,7 @@ _UNIT = """\
 Description=etcd
 After=network-online.target
 Wants=network-online.target
-StartLimitIntervalSec=0
+{needs}StartLimitIntervalSec=0
 
 [Service]
 {service}
@@ -29,7 +30,8 @@ WantedBy=multi-user.target
 
 def etcd_unit(machine: Machine) -> str:
     """The text of ``etcd.service``: on every machine etcd answers on port 2379 of the loopback and of its address."""
-    return _UNIT.format(service="\n".join(_member(machine) if machine.is_member else _gateway(machine)))
+    service = _member(machine) if machine.is_member else _gateway(machine)
+    return _UNIT.format(needs=BEHIND_FIREWALL if machine.tls else "", service="\n".join(service))
 
 
 def _member(machine: Machine) -> list[str]:

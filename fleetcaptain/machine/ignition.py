@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleetcaptain.machine.etcd import etcd_unit
+from fleetcaptain.machine.firewall import FIREWALL
 from fleetcaptain.machine.fleet import FLEET_SOCKET, fleet_environment, fleet_unit
 from fleetcaptain.machine.registry import registry_service, registry_socket
 from fleetcaptain.machine.tls import GATEWAY_SOCKET, gateway_unit
@@ -60,10 +61,11 @@ def _units(machine: Machine) -> list[dict[str, Any]]:
 
 
 def _etcd(machine: Machine) -> list[dict[str, Any]]:
+    firewall = [_unit("firewall.service", FIREWALL)] if machine.tls else []
     if machine.tls and not machine.is_member:
         gateway = {"name": "etcd@.service", "contents": gateway_unit(machine)}
-        return [_unit("etcd.socket", GATEWAY_SOCKET), gateway]
-    return [_unit("etcd.service", etcd_unit(machine))]
+        return [*firewall, _unit("etcd.socket", GATEWAY_SOCKET), gateway]
+    return [*firewall, _unit("etcd.service", etcd_unit(machine))]
 
 
 def _unit(name: str, contents: str) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """etcd over TLS between machines.
 
-Whoever can write etcd can run anything on every machine, so members ask each other and every other machine for a
-certificate. The plain port 2379 stays for what runs on the machine itself (fleetd, units, containers); a firewall has to
-keep it off the network, and lets only `CLIENT_TLS` and the peers' port pass.
+Members ask each other and every other machine for a certificate, on `CLIENT_TLS` and the peers' port. The plain port
+2379 stays for what runs on the machine itself (fleetd, units, containers); `fleetcaptain.machine.firewall` keeps it off
+the network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetcaptain.machine.firewall import BEHIND_FIREWALL
 from fleetcaptain.machine.values import Machine
 
 __all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "gateway_unit", "member_options"]
@@ -16,12 +17,12 @@ __all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "gateway_unit", 
 CLIENT_TLS = 2378
 CA, CERT, KEY = (f"/etc/fleetcaptain/tls/{name}.pem" for name in ("ca", "cert", "key"))
 
-GATEWAY_SOCKET = """\
+GATEWAY_SOCKET = f"""\
 [Unit]
 Description=etcd, of the members
-
+{BEHIND_FIREWALL}
 [Socket]
-ListenStream=2379
+ListenStream=0.0.0.0:2379
 Accept=yes
 MaxConnections=4096
 MaxConnectionsPerSource=4096

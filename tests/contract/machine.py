@@ -31,6 +31,7 @@ def one_machine(home: Path) -> Iterator[Layout]:
         "tools": os.environ.get("FLEETCAPTAIN_TOOLS", str(_ROOT / ".tools" / "bin")),
         "agent_ttl_sec": 30,
         "metadata": _METADATA,
+        "tls": False,
         "state": RUNNING,
     }
     provider = LocalMachinesProvider()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fleetcaptain.machine.values import Binary, Forward, Machine, Member
 
 __all__ = ["MACHINES", "MEMBER", "WORKER"]
@@ -24,4 +26,9 @@ MEMBER = Machine(
 WORKER = Machine(
     name="m4", address="10.0.0.14", members=MEMBERS, ssh_keys=("ssh-ed25519 AAAA operator",), binaries=BINARIES
 )
-MACHINES = {"member": MEMBER, "worker": WORKER}
+MACHINES = {
+    "member": MEMBER,
+    "worker": WORKER,
+    "member-tls": replace(MEMBER, tls=True),
+    "worker-tls": replace(WORKER, tls=True),
+}
