@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleetcaptain.fleetfile.kinds import ready, rollout
+from fleetcaptain.fleetfile.kinds import public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.values import Build
@@ -140,6 +140,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "image": _optional(_image),
     "command": _optional(_word),
     "ports": _list_of(port),
+    "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
     "docker_args": _list_of(_word),

@@ -8,7 +8,7 @@ from typing import Any
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
-__all__ = ["ready", "rollout"]
+__all__ = ["public", "ready", "rollout"]
 
 _PORTS = range(1, 65536)
 _TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
@@ -31,6 +31,12 @@ def ready(value: Any) -> Ready:
             raise Mistake(f"Http(...) or Tcp(...) or Command(...) is wanted, not {value!r}")
     checked: Ready = value
     return checked
+
+
+def public(value: Any) -> int:
+    """*value*, when it is a port's number. Raises Mistake."""
+    _port(value)
+    return int(value)
 
 
 def rollout(value: Any) -> Rollout:

@@ -107,6 +107,7 @@ def _rollout(values: dict[str, Any], service: Service, name: str, notes: Notes) 
     hosts = [(port.address, port.host, port.protocol) for port in fixed]
     if len(set(hosts)) < len(hosts):
         notes.note(service.place, name, "ports", "one port of the machine is given twice")
+    _public(values, service, name, notes)
     if values.get("global_unit"):
         if values["instances"] != 1 or isinstance(values["rollout"], BlueGreen):
             notes.note(
@@ -120,6 +121,16 @@ def _rollout(values: dict[str, Any], service: Service, name: str, notes: Notes) 
         for word in ("machine_of", "conflicts"):
             if values.get(word):
                 notes.note(service.place, name, word, "fleet refuses it together with machine_id")
+
+
+def _public(values: dict[str, Any], service: Service, name: str, notes: Notes) -> None:
+    """A balancer knows machines, and asks each at one port."""
+    first = next(iter(values.get("ports", ())), None)
+    if values.get("public") is None or "ports" not in values:
+        return
+    if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
+        what = 'it leads to the first of ports=, which must be one TCP port of every machine, such as "8080:80"'
+        notes.note(service.place, name, "public", what)
 
 
 def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:

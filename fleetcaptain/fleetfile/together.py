@@ -19,6 +19,10 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
     names = [spec.name for spec in app.services]
     for name in sorted({name for name in names if names.count(name) > 1}):
         notes.note(places[name], name, "", "two services have this name")
+    public = [spec.public for spec in app.services if spec.public is not None]
+    for spec in app.services:
+        if spec.public is not None and public.count(spec.public) > 1:
+            notes.note(places[spec.name], spec.name, "public", f"another service has the public port {spec.public} too")
     if f"{app.app}-beacon" in names:
         notes.note(places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "this is the name of the app's own beacon")
     for spec in app.services:

@@ -92,6 +92,7 @@ class ServiceSpec:
 
     *instances* is 1 for a service that is replaced blue/green (``rollout`` is then a `BlueGreen`) and for a global
     unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
+    *public*: at this port of the cluster's load balancer, if it has one, the world reaches the first of ``ports``.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ServiceSpec:
     image: str | Build
     command: str | None = None
     ports: tuple[Port, ...] = ()
+    public: int | None = None
     volumes: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     docker_args: tuple[str, ...] = ()

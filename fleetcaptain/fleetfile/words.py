@@ -50,6 +50,7 @@ class Service:
         image: str | Build | None = None,
         command: str | None = None,
         ports: Sequence[str | int] = (),
+        public: int | None = None,
         volumes: Sequence[str] = (),
         env: Mapping[str, str | int | bool] | None = None,
         docker_args: Sequence[str] = (),
