@@ -23,7 +23,7 @@ def main() -> None:
     if strays not in POLICIES:
         raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")
     fleetfile = load(root)
-    cluster = choose_cluster(config)
+    cluster = choose_cluster(config, fleetfile)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,

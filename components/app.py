@@ -15,6 +15,7 @@ from components.preflight import look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
 from components.record import ReleaseRecord
 from components.release import ReleaseName
+from components.repositories import repository_of
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from fleetcaptain.errors import UnitRefused
@@ -79,6 +80,10 @@ class FleetApp(pulumi.ComponentResource):
         else:
             told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
             self.endpoints, self.release = told["endpoints"], told["release"]
+        # What the world uses is the balancer; a machine's own address is nothing to it.
+        self.endpoints = pulumi.Output.all(self.endpoints, dict(cluster.public)).apply(
+            lambda both: {**both[0], **{service: [url] for service, url in both[1].items()}}
+        )
         self.register_outputs({"endpoints": self.endpoints, "release": self.release})
 
     def _go_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
@@ -166,15 +171,14 @@ class FleetApp(pulumi.ComponentResource):
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
     def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:
-        name, repository = spec.name, f"{self._app.app}/{spec.name}"
-        if build == Build() and self._app.image:
-            name, repository = self._app.app, self._app.image
+        repository = repository_of(self._app, spec.name, build)
         image = AppImage(
-            name,
+            self._app.app if repository == self._app.image else spec.name,
             root=self._app.root,
             build=build,
             image=repository,
             registry=self._cluster.registry,
+            login=self._cluster.login,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref

@@ -1,8 +1,8 @@
 """From the plain connection that a cluster gives out to a `Cluster` that answers, once per process.
 
 A connection is a mapping: ``kind``; ``stack`` (``project/stack``); and for the way in either ``ssh`` (list of
-``user@host``), ``key`` and ``known_hosts`` (absolute paths) and ``jump`` (a bastion, may be missing), or ``fleet`` and
-``etcd`` (see `Direct`).
+``user@host``), ``key`` and ``known_hosts`` (paths), or ``fleet`` and ``etcd`` (see `Direct`). There may be ``jump``,
+``proxy`` and ``inside`` (see `Endpoint`), and ``size``: how many machines there are, if not as many as in ``ssh``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def whole(connection: Mapping[str, Any]) -> bool:
 
 def expected_machines(connection: Mapping[str, Any]) -> int:
     """How many machines the stack says that there are; 0 when they are not its own, and nobody can say."""
-    return 0 if connection.get("kind") == "existing" else len(connection["ssh"])
+    return 0 if connection.get("kind") == "existing" else int(connection.get("size") or len(connection["ssh"]))
 
 
 def connect(connection: Mapping[str, Any], app: str) -> Cluster:

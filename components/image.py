@@ -20,7 +20,8 @@ _LINES = 25
 class AppImage(pulumi.ComponentResource):
     """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: a tag would be no difference to fleet.
 
-    *build* names the folder and Dockerfile below *root*. An unchanged folder is no change.
+    *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
+    password at *registry*, if it wants them.
     """
 
     ref: pulumi.Output[str]
@@ -33,6 +34,7 @@ class AppImage(pulumi.ComponentResource):
         build: Build,
         image: str,
         registry: pulumi.Input[str],
+        login: pulumi.Output[tuple[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:AppImage", name, None, opts)
@@ -48,6 +50,8 @@ class AppImage(pulumi.ComponentResource):
             # loopback does not speak.
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
             push=False,
+            # The password is another one each time; the plugin takes that for no change.
+            registries=[{"address": registry, "username": login[0], "password": login[1]}] if login else None,
             build_on_preview=False,
             # The engine's own BuildKit: another builder would first have to be fetched from a public registry.
             exec_=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -14,10 +15,13 @@ class ClusterComponent(pulumi.ComponentResource):
     """A cluster. *connection*: the way in, as `components.connection` describes it. *registry*: ``host:port`` to push
     images to, by which the machines pull them too. *etcd*: URLs on the network, as far as they are known. *machines*:
     name -> address. *owned*: the resource with which the cluster goes away, None for one that this stack does not
-    own."""
+    own. *login*: user and password for pushing to the registry, None where it asks for none. *public*: service -> the
+    URL at which the world reaches it, of those that have one."""
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]
     etcd: pulumi.Output[Sequence[str]]
     machines: pulumi.Output[Mapping[str, str]]
     owned: pulumi.Resource | None
+    login: pulumi.Output[tuple[str, str]] | None = None
+    public: Mapping[str, pulumi.Input[str]] = MappingProxyType({})

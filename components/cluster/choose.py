@@ -6,25 +6,32 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
+from components.cluster.aws.choose import choose_aws
 from components.cluster.base import ClusterComponent
 from components.cluster.existing import ExistingCluster
 from components.cluster.existing_way import SETTINGS
 from components.cluster.local import LocalCluster
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleetfile.values import App
 
 __all__ = ["choose_cluster"]
 
 _NAME = "cluster"
 
 
-def choose_cluster(config: pulumi.Config) -> ClusterComponent:
-    """The cluster of `fleetcaptain:cluster`. Raises ClusterRefused with all that is wrong with its settings."""
-    kinds: Mapping[str, Callable[[pulumi.Config], ClusterComponent]] = {"local": _local, "existing": _existing}
+def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
+    """The cluster of `fleetcaptain:cluster`, for *app*. Raises ClusterRefused with all that is wrong with its
+    settings."""
+    kinds: Mapping[str, Callable[[], ClusterComponent]] = {
+        "local": lambda: _local(config),
+        "aws": lambda: choose_aws(_NAME, config, app),
+        "existing": lambda: _existing(config),
+    }
     kind = config.get("cluster") or "local"
     if kind not in kinds:
         problem = f"fleetcaptain:cluster is {kind!r}; it can be {', '.join(kinds)}"
         raise ClusterRefused("there is no such kind of cluster; nothing was touched:", [problem])
-    return kinds[kind](config)
+    return kinds[kind]()
 
 
 def _local(config: pulumi.Config) -> ClusterComponent:

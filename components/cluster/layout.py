@@ -73,7 +73,7 @@ class Layout:
             tools=Path(props["tools"]),
             agent_ttl_sec=int(props["agent_ttl_sec"]),
             metadata=dict(props["metadata"]),
-            tls=bool(props.get("tls"))  # a state of an earlier version has none,
+            tls=bool(props.get("tls")),  # a state of an earlier version has none,
         )
 
     @property

@@ -19,17 +19,21 @@ _NOISE = ("Warning:", "**")
 @dataclass(frozen=True)
 class Endpoint:
     """The way into a cluster: *hosts* (see `Address`), the private *key* ("": the agent's), *known_hosts* ("": ssh's
-    own), and the bastion *jump* that all of them are reached through ("": none)."""
+    own), and what all of them are reached through: the bastion *jump*, or the command *proxy* (ssh_config(5),
+    ProxyCommand). *inside*: the machines' own addresses are reached through one of *hosts*, and not from here."""
 
     hosts: tuple[str, ...]
     key: str = ""
     known_hosts: str = ""
     jump: str = ""
+    proxy: str = ""
+    inside: bool = False
 
     @classmethod
     def of(cls, connection: Mapping[str, Any]) -> Self:
         """The way that a cluster's connection tells of. Raises KeyError when that is not through ssh."""
-        return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], connection.get("jump", ""))
+        more = {name: connection[name] for name in ("jump", "proxy", "inside") if name in connection}
+        return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], **more)
 
     def to(self, address: str) -> str:
         """The machine at *address*, by the user and port of the first host."""
@@ -47,9 +51,15 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_port: int, etcd_port: int) 
     return ["ssh", *_options(endpoint), *forwards, "--", host, "cat"]
 
 
-def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str]) -> list[str]:
-    """Runs *argv* on *host*; each of its words arrives as it is."""
-    return ["ssh", *_options(endpoint), "--", host, shlex.join(argv)]
+def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:
+    """Runs *argv* on *host*; each of its words arrives as it is. *via*: the one of the hosts to go through when *host*
+    is inside."""
+    options = _options(endpoint)
+    if endpoint.inside and host not in endpoint.hosts:
+        # Machines come and go there, and the next one has the same address; the way to it is one that is known.
+        within = Endpoint((), endpoint.key, "/dev/null")
+        options = [*_options(within), "-o", f"ProxyCommand={_through(['ssh', *options], via or endpoint.hosts[0])}"]
+    return ["ssh", *options, "--", host, shlex.join(argv)]
 
 
 def last_words(stderr: str) -> str:
@@ -78,6 +88,8 @@ def _options(endpoint: Endpoint) -> list[str]:
         # Not ProxyJump: it would go without the key and the known hosts that are given here.
         to_jump = Endpoint((), endpoint.key, endpoint.known_hosts)
         words += ["-o", f"ProxyCommand={_through(['ssh', *_options(to_jump)], endpoint.jump)}"]
+    elif endpoint.proxy:
+        words += ["-o", f"ProxyCommand={endpoint.proxy}"]
     return ["-T", *words]
 
 

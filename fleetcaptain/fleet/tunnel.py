@@ -65,7 +65,7 @@ class Tunnel:
         """Run a command on *host* (``user@address``). Raises ClusterUnreachable when that machine does not answer."""
         try:
             done = subprocess.run(
-                command_argv(self._endpoint, host, argv),
+                command_argv(self._endpoint, host, argv, self._last()),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -94,6 +94,11 @@ class Tunnel:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _last(self) -> str:
+        """The host that let us in last."""
+        hosts = self._endpoint.hosts
+        return hosts[(self._next - 1) % len(hosts)] if hosts else ""
 
     def _open(self) -> Line:
         with self._lock:

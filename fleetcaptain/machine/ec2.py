@@ -43,7 +43,8 @@ said=$(printf '%s' "$keys" | jq -r '"user = \\"\\(.AccessKeyId):\\(.SecretAccess
   "header = \\"X-Amz-Security-Token: \\(.Token)\\""' | curl -sf -m 20 -K - --aws-sigv4 'aws:amz:{region}:ecr' \\
   -H 'Content-Type: application/x-amz-json-1.1' \\
   -H 'X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken' -d '{{}}' {api})
-printf '%s' "$said" | jq '{{auths: {{"{registry}": {{auth: .authorizationData[0].authorizationToken}}}}}}' > /run/login.json
+printf '%s' "$said" | jq '{{auths: {{"{registry}": {{auth: .authorizationData[0].authorizationToken}}}}}}' \\
+  > /run/login.json
 for user in root core; do
   home=$(getent passwd $user | cut -d: -f6)
   install -d -m 700 -o $user -g $user "$home/.docker"

@@ -15,6 +15,7 @@ _INPUTS = words("builder buildOnPreview context dockerfile exec exports network 
 
 
 def _image(given: Given) -> Made:
+    given.get("registries")  # who pushes it is nothing to the image
     text = json.dumps({key: given.get(key) for key in sorted(_INPUTS)}, sort_keys=True)
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     return Made(digest[-12:], {"digest": digest, "contextHash": digest[-12:], "ref": ""})
@@ -24,7 +25,7 @@ PLUGIN = Plugin(
     version("pulumi-docker-build"),
     {
         "docker-build:index:Image": Kind(
-            _image, nothing, updates=dict.fromkeys(_INPUTS, lambda given: _image(given).outputs)
+            _image, nothing, updates=dict.fromkeys(_INPUTS | {"registries"}, lambda given: _image(given).outputs)
         )
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -71,6 +72,12 @@ def _policy(given: Given) -> Mapping[str, Any]:
     return {"id": str(len(text)), "json": text, "minifiedJson": json.dumps(document, separators=(",", ":"))}
 
 
+def _token(_given: Given) -> Mapping[str, Any]:
+    data = api("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    return {"id": region(), "userName": user, "password": password, "proxyEndpoint": data["proxyEndpoint"]}
+
+
 def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
     statement = pascal({key: value for key, value in item.items() if key not in ("principals", "conditions")})
     statement = {"Effect": "Allow", **{key.removesuffix("s"): value for key, value in statement.items()}}
@@ -83,6 +90,7 @@ def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
 
 INVOKES: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
     "aws:ec2/getAmi:getAmi": _ami,
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": _token,
     "aws:ec2/getInstanceType:getInstanceType": _instance_type,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,

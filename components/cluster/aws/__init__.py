@@ -1,0 +1,1 @@
+"""A cluster of CoreOS-style machines on AWS."""

@@ -1,0 +1,105 @@
+"""The public's way in: a network load balancer with a listener for each public service. It sends connections to those
+machines where the service says that it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.cluster.aws.ground import Ground
+from components.cluster.aws.ports import Public
+
+__all__ = ["health_check", "make_balancer"]
+
+_PERIOD_SEC = 10
+_TIMES = 2
+# A machine that is taken out finishes what it began.
+_LEAVE_SEC = 30
+
+
+def health_check(service: Public) -> Mapping[str, object]:
+    """The balancer's question: the same by which the service's own unit waits until it is ready."""
+    check: dict[str, object] = {
+        "port": str(service.check_port),
+        "interval": _PERIOD_SEC,
+        "healthy_threshold": _TIMES,
+        "unhealthy_threshold": _TIMES,
+    }
+    if not service.path:
+        return {**check, "protocol": "TCP"}
+    return {**check, "protocol": "HTTP", "path": service.path, "matcher": "200-399"}
+
+
+def make_balancer(
+    ground: Ground,
+    public: Sequence[Public],
+    group: pulumi.Input[str],
+    *,
+    members: Mapping[str, pulumi.Input[str]],
+    workers: pulumi.Input[str] | None,
+) -> Mapping[str, pulumi.Output[str]]:
+    """The balancer, in the security *group*, before *members* (name -> instance id) and the Auto Scaling group
+    *workers*. Returns service -> the URL by which the public reaches it."""
+    scope, network = ground.scope, ground.network
+    balancer = aws.lb.LoadBalancer(
+        scope.named("public"),
+        load_balancer_type="network",
+        internal=False,
+        subnets=list(network.subnet_ids.values()),
+        security_groups=[group],
+        # There may be as few instances as one, and not in every zone.
+        enable_cross_zone_load_balancing=True,
+        tags=scope.tags("public"),
+        opts=scope.child(depends_on=[*network.before_machines]),
+    )
+    urls = {}
+    for service in public:
+        targets = _listen(ground, balancer, service)
+        part = _part(service)
+        for name, instance in members.items():
+            aws.lb.TargetGroupAttachment(
+                scope.named(f"{part}-{name}"), target_group_arn=targets, target_id=instance, opts=scope.child()
+            )
+        if workers is not None:
+            aws.autoscaling.Attachment(
+                scope.named(f"{part}-workers"),
+                autoscaling_group_name=workers,
+                lb_target_group_arn=targets,
+                opts=scope.child(),
+            )
+        urls[service.service] = pulumi.Output.concat(f"{service.scheme}://", balancer.dns_name, f":{service.port}")
+    return urls
+
+
+def _part(service: Public) -> str:
+    return service.service.replace("_", "-")
+
+
+def _listen(ground: Ground, balancer: aws.lb.LoadBalancer, service: Public) -> pulumi.Output[str]:
+    """The listener of *service*; the ARN of the target group that it leads to."""
+    scope, part = ground.scope, _part(service)
+    targets = aws.lb.TargetGroup(
+        # AWS takes 32 characters, of which Pulumi needs eight to tell one from the next.
+        scope.named(part)[:24].rstrip("-"),
+        vpc_id=ground.network.vpc_id,
+        target_type="instance",
+        protocol="TCP",
+        port=service.target,
+        health_check=health_check(service),
+        deregistration_delay=_LEAVE_SEC,
+        tags=scope.tags(part),
+        opts=scope.child(),
+    )
+    aws.lb.Listener(
+        scope.named(part),
+        load_balancer_arn=balancer.arn,
+        protocol="TCP",
+        port=service.port,
+        default_actions=[{"type": "forward", "target_group_arn": targets.arn}],
+        tags=scope.tags(part),
+        opts=scope.child(),
+    )
+    arn: pulumi.Output[str] = targets.arn
+    return arn

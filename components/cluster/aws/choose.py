@@ -1,0 +1,30 @@
+"""A cluster on AWS as the stack's configuration asks for it, and as the app needs it."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.app import unit_texts
+from components.cluster.aws.cluster import CoreOSCluster, CoreOSClusterArgs
+from components.cluster.aws.ports import openings, public_services
+from components.cluster.aws.settings import read
+from components.repositories import repositories
+from fleetcaptain.fleetfile.values import App
+
+__all__ = ["choose_aws"]
+
+_PUBLIC_DISCOVERY = "discovery.etcd.io"
+
+
+def choose_aws(name: str, config: pulumi.Config, app: App) -> CoreOSCluster:
+    """The cluster, with a registry, ports and a balancer for *app*. Raises ClusterRefused with all that is wrong with
+    its settings, and UnitRefused."""
+    settings = read(config.get)
+    if _PUBLIC_DISCOVERY in settings.discovery_url:
+        pulumi.log.warn(
+            f"fleetcaptain:discoveryUrl: nobody promises that {_PUBLIC_DISCOVERY} answers; without it the members know "
+            "each other's addresses, and need no discovery"
+        )
+    texts = unit_texts(app, f"{pulumi.get_project()}/{pulumi.get_stack()}")
+    args = CoreOSClusterArgs(settings, repositories(app, texts), openings(app), public_services(app))
+    return CoreOSCluster(name, args)

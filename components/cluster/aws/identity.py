@@ -1,0 +1,70 @@
+"""Who a machine is for AWS: a role for members and one for workers, each of which may do what its machines need to boot
+and to pull images, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.cluster.aws.scope import Scope
+
+__all__ = ["Identity", "make_identity", "policy"]
+
+_ASSUME = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
+}
+_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The instance profile's name, and what has to be there before a machine can use it."""
+
+    profile: pulumi.Output[str]
+    before_machines: tuple[pulumi.Resource, ...]
+
+
+def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str]) -> Mapping[str, Any]:
+    """What a machine of *kind* (``members``, ``workers``) may do: read its programs and its own keys, pull images."""
+    folders = ("bin", "config", f"tls/{kind}")
+    statements: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}/*" for folder in folders]},
+        # It is about the whole account: AWS takes no other resource here.
+        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+    ]
+    if repository_arns:
+        statements.append({"Effect": "Allow", "Action": _PULL, "Resource": sorted(repository_arns)})
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def make_identity(
+    scope: Scope,
+    kind: str,
+    bucket_arn: pulumi.Input[str],
+    repository_arns: Sequence[pulumi.Input[str]],
+    *,
+    ssm: bool,
+) -> Identity:
+    """The role of the machines of *kind*. With *ssm*, AWS Systems Manager may open sessions on them."""
+    role = aws.iam.Role(
+        scope.named(kind), assume_role_policy=json.dumps(_ASSUME), tags=scope.tags(kind), opts=scope.child()
+    )
+    text = pulumi.Output.all(bucket_arn, *repository_arns).apply(
+        lambda arns: json.dumps(policy(str(arns[0]), kind, [str(arn) for arn in arns[1:]]))
+    )
+    allowed: list[pulumi.Resource] = [
+        aws.iam.RolePolicy(scope.named(kind), role=role.name, policy=text, opts=scope.child())
+    ]
+    if ssm:
+        arn = f"arn:{aws.get_partition().partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        allowed.append(
+            aws.iam.RolePolicyAttachment(scope.named(f"{kind}-ssm"), role=role.name, policy_arn=arn, opts=scope.child())
+        )
+    profile = aws.iam.InstanceProfile(scope.named(kind), role=role.name, tags=scope.tags(kind), opts=scope.child())
+    return Identity(profile.name, tuple(allowed))

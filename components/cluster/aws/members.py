@@ -1,0 +1,112 @@
+"""The members: plain machines, each with an address and a volume that are there before it and stay when it is replaced.
+
+A member changes only when the configuration names it: a new image, type, key or definition would otherwise stop all of
+them at once, and etcd with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.cluster.aws.ground import Ground
+from components.cluster.aws.launch import Launch
+from components.cluster.aws.plan import Place
+
+__all__ = ["Door", "make_door", "make_member"]
+
+# What would stop or replace a machine.
+_KEPT = ["ami", "user_data", "instance_type", "key_name"]
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a member has before it is there, and keeps: its network *interface*, its *volume_id*, and its *public*
+    address."""
+
+    interface: aws.ec2.NetworkInterface
+    volume_id: pulumi.Output[str]
+    address: aws.ec2.Eip
+
+    @property
+    def public(self) -> pulumi.Output[str]:
+        """The address that the world sees."""
+        address: pulumi.Output[str] = self.address.public_ip
+        return address
+
+
+def make_door(ground: Ground, place: Place) -> Door:
+    """The address and the volume of the member at *place*."""
+    scope, network, groups = ground.scope, ground.network, ground.groups
+    tags = scope.tags(place.name)
+    interface = aws.ec2.NetworkInterface(
+        scope.named(place.name),
+        subnet_id=network.subnet_ids[place.subnet.name],
+        private_ips=[place.address],
+        security_groups=[groups.machines, groups.members],
+        description=f"etcd member {place.name}",
+        tags=tags,
+        # The address is free only when the old interface is gone.
+        opts=scope.child(delete_before_replace=True),
+    )
+    address = aws.ec2.Eip(
+        scope.named(place.name),
+        domain="vpc",
+        network_interface=interface.id,
+        tags=tags,
+        opts=scope.child(depends_on=[*network.before_machines]),
+    )
+    volume = aws.ebs.Volume(
+        scope.named(f"{place.name}-etcd"),
+        availability_zone=place.subnet.zone,
+        size=ground.settings.data_gib,
+        type="gp3",
+        encrypted=True,
+        tags=scope.tags(f"{place.name}-etcd"),
+        opts=scope.child(protect=ground.settings.protect_data),
+    )
+    return Door(interface, volume.id, address)
+
+
+def make_member(
+    ground: Ground, place: Place, door: Door, launch: Launch, *, ami: pulumi.Input[str]
+) -> aws.ec2.Instance:
+    """The member at *place*, with the volume of its *door* and the image *ami*."""
+    scope, settings = ground.scope, ground.settings
+    machine = aws.ec2.Instance(
+        scope.named(place.name),
+        ami=ami,
+        instance_type=settings.instance_type,
+        key_name=settings.key_pair,
+        iam_instance_profile=launch.identity.profile,
+        primary_network_interface={"network_interface_id": door.interface.id},
+        root_block_device={
+            "volume_type": "gp3",
+            "volume_size": settings.root_gib,
+            "encrypted": True,
+            "delete_on_termination": True,
+        },
+        # One hop: a container does not get at the role of its machine.
+        metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+        user_data=launch.user_data,
+        # It is read at the first boot only.
+        user_data_replace_on_change=True,
+        tags=scope.tags(place.name),
+        opts=scope.child(
+            delete_before_replace=True,
+            ignore_changes=None if settings.renew == place.name else _KEPT,
+            depends_on=[*launch.needs, door.address],
+        ),
+    )
+    aws.ec2.VolumeAttachment(
+        scope.named(place.name),
+        device_name="/dev/sdf",
+        volume_id=door.volume_id,
+        instance_id=machine.id,
+        # etcd ends before its disk does.
+        stop_instance_before_detaching=True,
+        opts=scope.child(delete_before_replace=True),
+    )
+    return machine

@@ -1,0 +1,82 @@
+"""The network: a VPC with one subnet in each zone. The machines reach the world through an internet gateway; who
+reaches them is for the security groups to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.cluster.aws.plan import Subnet
+from components.cluster.aws.scope import Scope
+from fleetcaptain.errors import ClusterRefused
+
+__all__ = ["Network", "choose_zones", "make_network"]
+
+_LEAST_ZONES = 2
+
+
+@dataclass(frozen=True)
+class Network:
+    """The VPC's id, subnet's name -> its id, and what has to be there before a machine can reach the world."""
+
+    vpc_id: pulumi.Output[str]
+    subnet_ids: Mapping[str, pulumi.Output[str]]
+    before_machines: tuple[pulumi.Resource, ...]
+
+
+def choose_zones(wanted: Sequence[str]) -> tuple[str, ...]:
+    """The zones of the region, or those *wanted* of them. Raises ClusterRefused when there are not two."""
+    # Local zones and the like have other prices and lack most instance types.
+    filters = [aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])]
+    found = aws.get_availability_zones(state="available", filters=filters)
+    missing = [
+        f"fleetcaptain:zones: the region {found.id} has no zone {zone}" for zone in wanted if zone not in found.names
+    ]
+    if missing:
+        raise ClusterRefused("The cluster cannot be made as it is configured; nothing was touched:", missing)
+    zones = tuple(wanted or found.names)
+    if len(zones) < _LEAST_ZONES:
+        why = f"the region {found.id} has {len(zones)} zone; etcd's members have to be in two at least"
+        raise ClusterRefused("The cluster cannot be made as it is configured; nothing was touched:", [why])
+    return zones
+
+
+def make_network(scope: Scope, block: str, subnets: Sequence[Subnet]) -> Network:
+    """The network with the addresses *block*."""
+    vpc = aws.ec2.Vpc(
+        scope.named(""),
+        cidr_block=block,
+        enable_dns_support=True,
+        enable_dns_hostnames=True,
+        tags=scope.tags(""),
+        opts=scope.child(),
+    )
+    gateway = aws.ec2.InternetGateway(scope.named(""), vpc_id=vpc.id, tags=scope.tags(""), opts=scope.child())
+    table = aws.ec2.RouteTable(scope.named(""), vpc_id=vpc.id, tags=scope.tags(""), opts=scope.child())
+    route = aws.ec2.Route(
+        scope.named("world"),
+        route_table_id=table.id,
+        destination_cidr_block="0.0.0.0/0",
+        gateway_id=gateway.id,
+        opts=scope.child(),
+    )
+    ids: dict[str, pulumi.Output[str]] = {}
+    before: list[pulumi.Resource] = [route]
+    for subnet in subnets:
+        made = aws.ec2.Subnet(
+            scope.named(subnet.name),
+            vpc_id=vpc.id,
+            cidr_block=subnet.block,
+            availability_zone=subnet.zone,
+            tags=scope.tags(subnet.name),
+            opts=scope.child(),
+        )
+        routed = aws.ec2.RouteTableAssociation(
+            scope.named(subnet.name), subnet_id=made.id, route_table_id=table.id, opts=scope.child()
+        )
+        ids[subnet.name] = made.id
+        before.append(routed)
+    return Network(vpc.id, ids, tuple(before))

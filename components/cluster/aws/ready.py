@@ -1,0 +1,72 @@
+"""The cluster is ready when etcd takes a write, so that it has a quorum, and every machine is in fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, UpdateResult
+
+from components.cluster.aws.joined import JoinedMachines, wait_joined
+from components.connection import connect
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from fleetcaptain.errors import FleetCaptainError
+
+__all__ = ["ClusterReady", "ReadyProvider"]
+
+_INPUTS = ("connection", "size", "members", "instances", "timeout_sec")
+_PROBE = "/fleetcaptain-ready"
+_PROBE_SEC = 60
+
+
+class ReadyProvider(Provider):
+    """Waits for the machines. Inputs: ``connection``; ``size``; ``members``, name -> address, and ``instances``,
+    name -> the id of its instance; ``timeout_sec``. Outputs: the inputs."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""
+        stack = props["connection"]["stack"]
+        _forget_keys(props)
+        try:
+            _wait(props)
+        except FleetCaptainError as error:
+            raise PartialFailure(stack, {**_known(props), "size": 0}, str(error)) from error
+        return CreateResult(stack, _known(props))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""
+        if olds.get("instances") != news["instances"]:
+            _forget_keys(news)
+        _wait(news)
+        return UpdateResult(_known(news))
+
+
+def _forget_keys(props: Mapping[str, Any]) -> None:
+    """A new machine has new host keys, and its address may be an old one's."""
+    file = Path(props["connection"]["known_hosts"])
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+
+
+def _wait(props: Mapping[str, Any]) -> None:
+    cluster = connect(props["connection"], "")
+
+    def look() -> frozenset[str]:
+        cluster.store.write(_PROBE, props["connection"]["stack"], _PROBE_SEC)
+        return frozenset(machine.metadata.get("name") or machine.ip for machine in cluster.fleet.machines())
+
+    wanted = JoinedMachines(int(props["size"]), props["members"], props["instances"])
+    wait_joined(wanted, look, status, float(props["timeout_sec"]), cancelled=cancelled)
+
+
+def _known(props: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _INPUTS}
+
+
+class ClusterReady(Resource):
+    """The wait for a cluster; see `ReadyProvider`. What needs the cluster comes after it."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(ReadyProvider, "ClusterReady", name, props, opts)

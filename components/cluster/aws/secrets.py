@@ -1,0 +1,98 @@
+"""etcd's keys and certificates: an authority of the cluster's own, a pair for each member and one for all workers.
+
+They lie in the bucket, encrypted, each where only the role of its machines can read it, and Ignition fetches them
+itself, so that nothing of ours stands between a machine's boot and its etcd. They are secrets in Pulumi's state, and
+never in user data, which everything on a machine can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_tls as tls
+
+from components.cluster.aws.binaries import Bucket
+from components.cluster.aws.scope import Scope
+
+__all__ = ["make_keys"]
+
+_KEY = tls.PrivateKeyArgs(algorithm="ECDSA", ecdsa_curve="P256")
+# A machine fetches its certificate once; it has to live longer than the machine.
+_HOURS = 10 * 365 * 24
+_RENEWED_HOURS = 2 * 365 * 24
+_SERVER, _CLIENT = "server_auth", "client_auth"
+_LOOPBACK = "127.0.0.1"
+
+
+class _Authority:
+    """Signs certificates that only this cluster's machines believe."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._key = tls.PrivateKey(scope.named("authority"), _KEY, opts=scope.child())
+        self._certificate = tls.SelfSignedCert(
+            scope.named("authority"),
+            private_key_pem=self._key.private_key_pem,
+            subject={"common_name": f"etcd of {scope.identity}"},
+            is_ca_certificate=True,
+            allowed_uses=["cert_signing", "crl_signing"],
+            validity_period_hours=_HOURS,
+            opts=scope.child(),
+        )
+
+    def pair(
+        self, part: str, uses: Sequence[str], addresses: Sequence[pulumi.Input[str]]
+    ) -> Mapping[str, pulumi.Output[str]]:
+        """The files of one machine: its certificate, its key, and whom it believes."""
+        key = tls.PrivateKey(self._scope.named(part), _KEY, opts=self._scope.child())
+        request = tls.CertRequest(
+            self._scope.named(part),
+            private_key_pem=key.private_key_pem,
+            subject={"common_name": part},
+            ip_addresses=[*addresses, _LOOPBACK] if addresses else None,
+            opts=self._scope.child(),
+        )
+        signed = tls.LocallySignedCert(
+            self._scope.named(part),
+            cert_request_pem=request.cert_request_pem,
+            ca_private_key_pem=self._key.private_key_pem,
+            ca_cert_pem=self._certificate.cert_pem,
+            allowed_uses=["digital_signature", "key_encipherment", *uses],
+            validity_period_hours=_HOURS,
+            early_renewal_hours=_RENEWED_HOURS,
+            opts=self._scope.child(),
+        )
+        return {"ca.pem": self._certificate.cert_pem, "cert.pem": signed.cert_pem, "key.pem": key.private_key_pem}
+
+
+def make_keys(
+    scope: Scope, bucket: Bucket, members: Mapping[str, Sequence[pulumi.Input[str]]]
+) -> Mapping[str, tuple[pulumi.Resource, ...]]:
+    """Puts the keys into *bucket*. *members*: name -> the addresses by which others ask it. Returns the objects of each
+    member, and those of the ``workers``."""
+    authority = _Authority(scope)
+    made = {}
+    for name, addresses in members.items():
+        pair = authority.pair(name, [_SERVER, _CLIENT], addresses)
+        made[name] = _put(scope, bucket, name, f"tls/members/{name}", pair)
+    made["workers"] = _put(scope, bucket, "workers", "tls/workers", authority.pair("workers", [_CLIENT], []))
+    return made
+
+
+def _put(
+    scope: Scope, bucket: Bucket, part: str, folder: str, files: Mapping[str, pulumi.Output[str]]
+) -> tuple[pulumi.Resource, ...]:
+    secret = {name: text.apply(pulumi.Output.secret) for name, text in files.items()}
+    return tuple(
+        aws.s3.BucketObjectv2(
+            scope.named(f"{part}-{name}"),
+            bucket=bucket.name,
+            key=f"{folder}/{name}",
+            content=text,
+            server_side_encryption="AES256",
+            opts=scope.child(depends_on=[*bucket.before_machines]),
+        )
+        for name, text in secret.items()
+    )
