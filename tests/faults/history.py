@@ -28,9 +28,12 @@ class History:
     owners: list[str] = field(default_factory=list)
 
     def serving(self, snapshot: Snapshot) -> int:
-        """How many instances serve in one look, whatever they serve."""
-        names = [name for name in snapshot.units if name.startswith(f"{self.service}@")]
-        return sum(observe(name, snapshot).serving for name in names)
+        """How many instances serve in one look, whatever they serve. One whose state is not reported, as when a fleetd
+        has just started, is unknown, not down: its registration tells."""
+        instances = [observe(name, snapshot) for name in snapshot.units if name.startswith(f"{self.service}@")]
+        return sum(
+            instance.serving or (instance.running is None and instance.registered is not None) for instance in instances
+        )
 
     @property
     def least(self) -> int:
