@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.mocks import MockMonitor
 
 from components.cluster.aws.cluster import CoreOSCluster, CoreOSClusterArgs
 from components.cluster.aws.ports import Opening, Public
@@ -31,10 +32,12 @@ _MADE = ("arn", "certPem", "privateKeyPem", "certRequestPem", "dnsName", "public
 
 @dataclass
 class Declared(Mocks):
-    """*resources*: (type, name) -> inputs. *calls*: (function, its arguments). *outputs*: what the cluster offers."""
+    """*resources*: (type, name) -> inputs. *asked*: (type, name) -> what the engine was asked about it. *calls*:
+    (function, its arguments). *outputs*: what the cluster offers."""
 
     zones: Sequence[str] = ZONES
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Any] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -45,12 +48,12 @@ class Declared(Mocks):
         made = {key: f"{args.name}.{key}" for key in _MADE}
         return f"{kind}/{args.name}", {**made, "latestVersion": 7, **args.inputs}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """What AWS knows."""
         self.calls.append((args.token, dict(args.args)))
         if args.token.endswith(":getAvailabilityZones"):
-            return {"id": "eu-west-1", "names": list(self.zones)}
-        return dict(_ANSWERS[args.token])
+            return {"id": "eu-west-1", "names": list(self.zones)}, []
+        return dict(_ANSWERS[args.token]), []
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Name -> inputs, of all resources of a *kind*."""
@@ -61,12 +64,23 @@ class Declared(Mocks):
         return self.resources[kind, name]
 
 
+class _Monitor(MockMonitor):
+    """Notes the options of resources too."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the protocol's own name
+        """Note it and go on."""
+        if isinstance(self.mocks, Declared):
+            self.mocks.asked[request.type.rpartition(":")[2], request.name] = request
+        go_on: Any = super().RegisterResource
+        return go_on(request)
+
+
 def declare(
     config: Mapping[str, str] | None = None, tools: Path | None = None, *, zones: Sequence[str] = ZONES, **more: Any
 ) -> Declared:
     """The cluster with the settings *config* added to `CONFIG`. *more*: further arguments of `CoreOSClusterArgs`."""
     declared = Declared(zones)
-    set_mocks(declared, project="fleetcaptain", stack="prod", preview=False)
+    set_mocks(declared, project="fleetcaptain", stack="prod", preview=False, monitor=_Monitor(declared))
     asked: dict[str, Any] = {"repositories": ["acme/shop"], "openings": [Opening("tcp", 8080, 8080)], "public": [WEB]}
     asked |= {"tools": tools} if tools else {}
     args = CoreOSClusterArgs(read({**CONFIG, **(config or {})}.get), **{**asked, **more})
@@ -82,5 +96,6 @@ def declare(
         }
         return pulumi.Output.all(**offered).apply(declared.outputs.update)
 
-    pulumi.runtime.test(run)()
+    test: Any = pulumi.runtime.test
+    test(run)()
     return declared
