@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
-from components.cluster.aws.choose import choose_aws
 from components.cluster.base import ClusterComponent
 from components.cluster.existing import ExistingCluster
 from components.cluster.existing_way import SETTINGS
@@ -24,7 +23,7 @@ def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
     settings."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         "local": lambda: _local(config),
-        "aws": lambda: choose_aws(_NAME, config, app),
+        "aws": lambda: _aws(config, app),
         "existing": lambda: _existing(config),
     }
     kind = config.get("cluster") or "local"
@@ -37,6 +36,13 @@ def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
 def _local(config: pulumi.Config) -> ClusterComponent:
     size = config.get_int("size")
     return LocalCluster(_NAME, size=3 if size is None else size, tls=config.get_bool("tls") or False)
+
+
+def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
+    # Half a second that no other cluster has to wait for.
+    from components.cluster.aws.choose import choose_aws
+
+    return choose_aws(_NAME, config, app)
 
 
 def _existing(config: pulumi.Config) -> ClusterComponent:
