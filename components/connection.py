@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.direct import way_of
+from fleetcaptain.members.values import quorum
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.reach import reach
 
@@ -36,15 +37,18 @@ class Presence(Enum):
 
 
 def presence(connection: Mapping[str, Any]) -> Presence:
-    """What is there of the cluster. A local one can be asked of Docker; any other is taken to be there."""
+    """What is there of the cluster. A local one can be asked of Docker: with too few of its members it is as good as
+    stopped, and starts again, or says why not. Any other is taken to be there."""
     if connection.get("kind") != "local":
         return Presence.THERE
+    from components.cluster.layout import member_names
     from components.cluster.presence import machines_running
 
     running = machines_running(connection["stack"])
     if running is None:
         return Presence.GONE
-    return Presence.THERE if running else Presence.STOPPED
+    members = member_names(len(connection["ssh"]))
+    return Presence.THERE if len(running & members) >= quorum(len(members)) else Presence.STOPPED
 
 
 def whole(connection: Mapping[str, Any]) -> bool:
@@ -54,7 +58,7 @@ def whole(connection: Mapping[str, Any]) -> bool:
         return True
     from components.cluster.presence import machines_running
 
-    return machines_running(connection["stack"]) == len(connection["ssh"])
+    return len(machines_running(connection["stack"]) or ()) == len(connection["ssh"])
 
 
 def expected_machines(connection: Mapping[str, Any]) -> int:

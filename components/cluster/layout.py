@@ -12,7 +12,7 @@ from typing import Any
 from fleetcaptain.machine.tls import CLIENT_TLS
 from fleetcaptain.machine.values import Member
 
-__all__ = ["SIZES", "Layout", "member_count", "preferred_port", "stack_id", "subnets"]
+__all__ = ["SIZES", "Layout", "member_count", "member_names", "preferred_port", "stack_id", "subnets"]
 
 SIZES = range(1, 8)
 _QUORUM_FROM = 3
@@ -22,6 +22,11 @@ _REGISTRY_HOST, _FIRST_HOST = 2, 11
 def member_count(size: int) -> int:
     """How many of *size* machines keep etcd's data: 3 survive the loss of one, 2 would survive none."""
     return _QUORUM_FROM if size >= _QUORUM_FROM else 1
+
+
+def member_names(size: int) -> frozenset[str]:
+    """The names of those."""
+    return frozenset(f"m{number}" for number in range(1, member_count(size) + 1))
 
 
 def stack_id(project: str, stack: str, root: Path) -> str:
@@ -89,8 +94,11 @@ class Layout:
     @property
     def addresses(self) -> Mapping[str, str]:
         """Machine name -> address."""
-        hosts = IPv4Network(self.subnet)
-        return {name: str(hosts[_FIRST_HOST + number]) for number, name in enumerate(self.names)}
+        return {name: self.address_of(name) for name in self.names}
+
+    def address_of(self, name: str) -> str:
+        """The address of a machine, of one that is about to leave too."""
+        return str(IPv4Network(self.subnet)[_FIRST_HOST + int(name.removeprefix("m")) - 1])
 
     @property
     def registry_address(self) -> str:
@@ -107,6 +115,11 @@ class Layout:
         """Where etcd answers on the network: the members, with TLS for those that have a certificate only."""
         scheme, port = ("https", CLIENT_TLS) if self.tls else ("http", 2379)
         return tuple(f"{scheme}://{member.address}:{port}" for member in self.members)
+
+    @property
+    def members_file(self) -> Path:
+        """The names of etcd's members, as last seen."""
+        return self.home / "members.json"
 
     @property
     def certificates(self) -> Path:

@@ -11,8 +11,9 @@ from typing import Any
 import pulumi
 
 from components.cluster.base import ClusterComponent
+from components.cluster.converge import IMAGE_FOLDER
 from components.cluster.layout import Layout, stack_id
-from components.cluster.provider import IMAGE_FOLDER, RUNNING, LocalMachinesProvider
+from components.cluster.provider import RUNNING, LocalMachinesProvider
 from components.dynamic import Resource
 
 __all__ = ["LocalCluster", "LocalMachines"]

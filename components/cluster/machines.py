@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 import docker.errors
 
 from components.cluster.carrier import Entry, archive, entries
 from components.cluster.certificates import ensure_certificate
-from components.cluster.engine import HOST_RIGHTS, LABEL, ROLE, docker_errors, engine, exec_in, find, put
+from components.cluster.container import ensure_container
+from components.cluster.data import remove_volume
+from components.cluster.engine import HOST_RIGHTS, LABEL, docker_errors, engine, find
 from components.cluster.layout import Layout
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.tls import CA, CERT, KEY
-from fleetcaptain.machine.values import Binary, Forward, Machine
+from fleetcaptain.machine.values import Binary, Forward, Machine, Member
 
 __all__ = [
-    "apply_metadata",
     "binaries",
     "ensure_key",
     "ensure_machine",
@@ -31,11 +30,8 @@ __all__ = [
     "ensure_registry",
     "machine_config",
     "remove_all",
-    "remove_container",
-    "remove_machine",
 ]
 
-_CONFIG = "fleetcaptain.config"
 _SOURCE = "https://binaries.fleetcaptain.internal"
 _BINARIES = ("etcd", "fleetd", "fleetctl")
 # The ids of the user core in the machine's image.
@@ -68,8 +64,14 @@ def binaries(layout: Layout) -> dict[str, bytes]:
     return found
 
 
-def machine_config(layout: Layout, name: str, key: str, sources: Mapping[str, bytes], etcd_state: str) -> Machine:
-    """The definition of one machine."""
+def machine_config(
+    layout: Layout,
+    name: str,
+    key: str,
+    sources: Mapping[str, bytes],
+    joining: tuple[Member, ...] = (),
+) -> Machine:
+    """The definition of one machine. *joining*: it is to be one of these members, of which the others run already."""
     programs = tuple(
         Binary(f"/opt/bin/{source.rpartition('/')[2]}", source, hashlib.sha512(data).hexdigest())
         for source, data in sources.items()
@@ -77,14 +79,14 @@ def machine_config(layout: Layout, name: str, key: str, sources: Mapping[str, by
     return Machine(
         name=name,
         address=layout.addresses[name],
-        members=layout.members,
+        members=joining or layout.members,
         ssh_keys=(key,),
         binaries=programs,
         registry=Forward(layout.registry_port, f"{layout.registry_address}:5000"),
         metadata=layout.metadata_of(name),
         etcd_token=layout.prefix,
         agent_ttl_sec=layout.agent_ttl_sec,
-        etcd_state=etcd_state,
+        etcd_state="existing" if joining else "new",
         tls=layout.tls,
     )
 
@@ -110,22 +112,30 @@ def ensure_registry(layout: Layout) -> None:
         "Entrypoint": ["/usr/bin/docker-registry", "serve", "/etc/registry/config.yml"],
         "ExposedPorts": {"5000/tcp": {}},
     }
-    _ensure(layout, "registry", layout.registry_address, "registry", config, host)
+    ensure_container(layout, "registry", layout.registry_address, "registry", config, host)
 
 
 def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes]) -> bool:
     """One machine, booted from its Ignition JSON; whether anything had to be done.
 
     A container made from other inputs is replaced; etcd's and docker's data stay, as they are in volumes. Metadata does
-    not count here: `apply_metadata` changes it while the machine runs.
+    not count here: `apply_metadata` changes it while the machine runs. Nor does how etcd begins, of which a member with
+    data takes no notice.
     """
     name = f"{layout.prefix}-{machine.name}"
     own = (Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
-    same = archive((*entries(ignition(replace(machine, metadata={})), sources), *own), _OWNERS)
-    host = {**HOST_RIGHTS, "Binds": [f"{name}-docker:/var/lib/docker", f"{name}-etcd:/var/lib/etcd"]}
+    counting = replace(machine, metadata={}, etcd_state="new")
+    if machine.is_member:
+        counting = replace(counting, members=tuple(one for one in machine.members if one.name == machine.name))
+    same = archive((*entries(ignition(counting), sources), *own), _OWNERS)
+    kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
+    host = {**HOST_RIGHTS, "Binds": [f"{name}-{kind}:{path}" for kind, path in kept.items()]}
     config = {"Tty": True, "Env": [f"FLEETCAPTAIN_GROUP={name}"], "StopSignal": "SIGRTMIN+3"}
-    return _ensure(layout, machine.name, machine.address, "machine", config, host, files, same)
+    changed = ensure_container(layout, machine.name, machine.address, "machine", config, host, files, same)
+    if not machine.is_member:
+        remove_volume(f"{name}-etcd")
+    return changed
 
 
 def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
@@ -134,93 +144,6 @@ def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
         return ()
     ca, cert, key = ensure_certificate(layout.certificates, machine.name, machine.address)
     return Entry(CA, ca), Entry(CERT, cert), Entry(KEY, key, 0o600)
-
-
-def _ensure(  # noqa: PLR0917  a container is made of all of this
-    layout: Layout,
-    part: str,
-    address: str,
-    role: str,
-    config: Mapping[str, Any],
-    host: Mapping[str, Any],
-    files: bytes = b"",
-    same: bytes = b"",
-) -> bool:
-    """A container of the stack that runs with *files* in it; it is made anew when *same* or the rest has changed."""
-    name = f"{layout.prefix}-{part}"
-    client = engine()
-    made_from = json.dumps([layout.image, address, config, host], sort_keys=True).encode() + same
-    digest = hashlib.sha256(made_from).hexdigest()
-    existing = next((container for container in find(layout.identity) if container.name == name), None)
-    if existing is not None and existing.labels.get(_CONFIG) != digest:
-        with docker_errors(f"replace {name}"):
-            existing.remove(force=True)
-        existing = None
-    if existing is None:
-        volumes = [bind.partition(":")[0] for bind in host.get("Binds", ())]
-        with docker_errors(f"create {name}"):
-            for volume in volumes:
-                client.volumes.create(volume, labels={LABEL: layout.identity})
-            created = client.api.create_container_from_config(  # type: ignore[no-untyped-call]
-                {
-                    "Image": layout.image,
-                    "Hostname": part,
-                    **config,
-                    "Labels": {LABEL: layout.identity, ROLE: role, _CONFIG: digest},
-                    "HostConfig": {**host, "RestartPolicy": {"Name": "unless-stopped"}, "NetworkMode": layout.prefix},
-                    "NetworkingConfig": {"EndpointsConfig": {layout.prefix: {"IPAMConfig": {"IPv4Address": address}}}},
-                },
-                name,
-            )
-            existing = client.containers.get(created["Id"])
-        if files:
-            put(existing, files)
-            layout.known_hosts.unlink(missing_ok=True)  # a new container has new host keys
-    if existing.status == "running":
-        return False
-    with docker_errors(f"start {name}"):
-        if existing.status == "paused":
-            existing.unpause()
-        else:
-            existing.start()
-    return True
-
-
-def apply_metadata(layout: Layout) -> None:
-    """Bring fleet's metadata of each machine to what is wanted. A restart of fleetd would stop all its units, so fleet
-    is told through its API, which it remembers; the file is for a machine's next first boot."""
-    url = "http://fleet/fleet/v1/machines"
-    via = ("curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--unix-socket", "/run/fleet.sock")
-    containers = find(layout.identity, "machine")
-    _, output = exec_in(containers[0], *via, url)
-    known = {machine["id"]: machine.get("metadata") or {} for machine in json.loads(output).get("machines", ())}
-    changes = []
-    for name in layout.names:
-        machine_id, wanted = layout.machine_id(name), layout.metadata_of(name)
-        present = {key: value for key, value in known.get(machine_id, {}).items() if value}
-        for key in sorted({*wanted, *present}):
-            if wanted.get(key) != present.get(key):
-                path = f"/{machine_id}/metadata/{key}"
-                verb = {"op": "replace", "value": {"value": wanted[key]}} if key in wanted else {"op": "remove"}
-                changes.append({**verb, "path": path})
-    if changes:
-        code, said = exec_in(containers[0], *via, "-X", "PATCH", "-d", json.dumps(changes), url)
-        if code != 0:
-            raise FleetCaptainError(f"fleet did not take the machines' metadata: {said}")
-
-
-def remove_container(container: Any) -> None:
-    """Remove a machine but for its data."""
-    with docker_errors(f"remove {container.name}"):
-        container.remove(force=True)
-
-
-def remove_machine(container: Any) -> None:
-    """Remove one machine and its data: fleet takes its units elsewhere."""
-    with docker_errors(f"remove {container.name}"):
-        container.remove(force=True, v=True)
-        for kind in ("docker", "etcd"):
-            engine().volumes.get(f"{container.name}-{kind}").remove(force=True)
 
 
 def remove_all(identity: str) -> None:

@@ -7,9 +7,10 @@ from components.cluster.engine import find
 __all__ = ["machines_running"]
 
 
-def machines_running(identity: str) -> int | None:
-    """How many machines of the stack run; None when it has no machines at all. Raises ClusterUnreachable."""
+def machines_running(identity: str) -> frozenset[str] | None:
+    """The names (``m1``) of the stack's machines that run; None when it has no machines at all. Raises
+    ClusterUnreachable."""
     machines = find(identity, "machine")
     if not machines:
         return None
-    return len([machine for machine in machines if machine.status == "running"])
+    return frozenset(str(machine.name).rpartition("-")[2] for machine in machines if machine.status == "running")

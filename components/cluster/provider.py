@@ -5,39 +5,22 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from components.cluster.certificates import ensure_authority, has_authority
-from components.cluster.engine import docker_errors, engine, find, image_of
-from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, subnets
-from components.cluster.machines import (
-    apply_metadata,
-    binaries,
-    ensure_key,
-    ensure_machine,
-    ensure_network,
-    ensure_registry,
-    machine_config,
-    remove_all,
-    remove_container,
-    remove_machine,
-)
-from components.cluster.ready import wait_ready
-from components.cluster.stale import forget_stale
+from components.cluster.converge import converge
+from components.cluster.data import with_data
+from components.cluster.engine import docker_errors, engine, find
+from components.cluster.layout import SIZES, Layout, member_names, overlaps, preferred_port, subnets
+from components.cluster.machines import remove_all
 from components.dynamic import PartialFailure, Provider, status
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.machine.values import Machine
 
-__all__ = ["IMAGE_FOLDER", "RUNNING", "LocalMachinesProvider"]
+__all__ = ["RUNNING", "LocalMachinesProvider"]
 
-IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 RUNNING = "running"
-_READY_SEC = 180
 _INPUTS = (
     "identity",
     "size",
@@ -68,25 +51,23 @@ class LocalMachinesProvider(Provider):
         return CheckResult(inputs, failures)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Turning TLS on or off makes a new cluster, since members keep each other's addresses; so does changing which
-        machines keep etcd's data. Everything else is changed in place."""
+        """Turning TLS on or off makes a new cluster, since members keep each other's addresses. Everything else is
+        changed in place."""
         if bool(olds.get("tls")) != bool(news["tls"]):
             return DiffResult(changes=True, replaces=["tls"], delete_before_replace=True)
-        if member_count(int(olds["size"])) != member_count(int(news["size"])):
-            return DiffResult(changes=True, replaces=["size"], delete_before_replace=True)
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
         try:
-            _converge(Layout.of(props))
+            converge(Layout.of(props))
         except FleetCaptainError as error:
             raise PartialFailure(props["identity"], {**_known(props), "state": "incomplete"}, str(error)) from error
         return CreateResult(props["identity"], _known(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Repair, grow, shrink, or change metadata. Raises DeadlineExceeded, FleetCaptainError."""
-        _converge(Layout.of(news))
+        converge(Layout.of(news))
         return UpdateResult(_known(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -95,11 +76,13 @@ class LocalMachinesProvider(Provider):
         containers = {container.name: container for container in find(layout.identity)}
         if not containers:
             return ReadResult(None, {})
+        members, data = member_names(layout.size), with_data(layout)
         troubles = []
         for part in ("registry", *layout.names):
             container = containers.get(f"{layout.prefix}-{part}")
             if container is None:
-                troubles.append(f"{part} is missing")
+                lost = part in members and part not in data
+                troubles.append(f"{part} is missing, and so is its data" if lost else f"{part} is missing")
             elif container.status != "running":
                 troubles.append(f"{part} is {container.status}")
         inputs = {**_known(props), "state": ", ".join(troubles) or RUNNING}
@@ -110,44 +93,6 @@ class LocalMachinesProvider(Provider):
         status("removing the machines")
         remove_all(props["identity"])
         shutil.rmtree(props["home"], ignore_errors=True)
-
-
-def _converge(layout: Layout) -> None:
-    """Bring the computer from whatever is there to *layout*."""
-    key, programs = ensure_key(layout), binaries(layout)
-    status(f"building the machines' image {layout.image}")
-    image_of(IMAGE_FOLDER, layout.image)
-    status("starting the machines")
-    if layout.tls and not has_authority(layout.certificates):
-        # Of two authorities neither knows the other's machines, so all change at once. Data stays, in volumes.
-        for container in find(layout.identity, "machine"):
-            remove_container(container)
-        ensure_authority(layout.certificates, layout.prefix)
-    ensure_network(layout)
-    ensure_registry(layout)
-    for container in find(layout.identity, "machine"):
-        if container.name.removeprefix(f"{layout.prefix}-") not in layout.names:
-            remove_machine(container)
-    # Machines that run are changed one after the other, so that etcd keeps its quorum; all others start at once.
-    running = {container.name for container in find(layout.identity, "machine") if container.status == "running"}
-    machines = [machine_config(layout, name, key, programs, "new") for name in layout.names]
-    down = [machine for machine in machines if f"{layout.prefix}-{machine.name}" not in running]
-    with ThreadPoolExecutor(max_workers=len(SIZES)) as pool:
-        list(pool.map(lambda machine: ensure_machine(layout, machine, programs), down))
-    if down:
-        wait_ready(layout, _READY_SEC, status)
-        _forget_stale(layout, down)
-    for machine in machines:
-        if machine not in down and ensure_machine(layout, machine, programs):
-            wait_ready(layout, _READY_SEC, status)
-            _forget_stale(layout, [machine])
-    wait_ready(layout, _READY_SEC, status)
-    apply_metadata(layout)
-
-
-def _forget_stale(layout: Layout, started: Sequence[Machine]) -> None:
-    names = {f"{layout.prefix}-{machine.name}": layout.machine_id(machine.name) for machine in started}
-    forget_stale([container for container in find(layout.identity, "machine") if container.name in names], names)
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ MAY: dict[str, set[str]] = {
     "fleetcaptain.fleetfile": {"errors"},
     "fleetcaptain.units": {"errors", "fleetfile"},
     "fleetcaptain.machine": {"errors", "fleetfile"},
+    "fleetcaptain.members": {"errors", "machine"},
     "fleetcaptain.fleet": {"errors", "units"},
     "fleetcaptain.discovery": {"errors", "units"},
     "fleetcaptain.release": {"errors", "fleetfile", "units", "discovery"},

@@ -81,7 +81,7 @@ def test_a_machine_keeps_its_identity_in_a_new_container() -> None:
 
 def carried() -> dict[str, Any]:
     """Path -> entry, of one machine."""
-    config = ignition(machine_config(LAYOUT, "m1", "ssh-ed25519 AAAA", SOURCES, "new"))
+    config = ignition(machine_config(LAYOUT, "m1", "ssh-ed25519 AAAA", SOURCES))
     return {entry.path: entry for entry in entries(config, SOURCES)}
 
 
