@@ -103,8 +103,11 @@ class FleetApp(pulumi.ComponentResource):
     def _declare(self, plan: Plan, found: pulumi.Output[list[str]]) -> EtcdReadiness:
         """All resources of *plan*; *found* are the strays."""
         name, cluster, app = self._name, self._cluster, self._app.app
-        # The units take the connection only after the strays were looked for: a stray stops all of them.
-        self._connection = pulumi.Output.all(cluster.connection, found).apply(lambda both: both[0])
+        # The units take the connection only after the strays were looked for: a stray stops all of them. How large the
+        # cluster is changes none of them.
+        self._connection = pulumi.Output.all(cluster.connection, found).apply(
+            lambda both: {key: value for key, value in both[0].items() if key != "size"}
+        )
         first: list[pulumi.Resource] = []
         if self._strays == "remove":
             removed = RemovedStrays(

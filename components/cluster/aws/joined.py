@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
+from fleetcaptain.fleet.values import Machine
 
 __all__ = ["JoinedMachines", "wait_joined"]
 
@@ -24,7 +25,7 @@ class JoinedMachines:
 
 def wait_joined(
     wanted: JoinedMachines,
-    look: Callable[[], frozenset[str]],
+    look: Callable[[], tuple[Machine, ...]],
     report: Callable[[str], None],
     timeout_sec: float,
     *,
@@ -32,8 +33,8 @@ def wait_joined(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when all of *wanted* are there. *look* gives the names of the machines in fleet, and raises
-    ClusterUnreachable while nothing answers.
+    """Return when all of *wanted* are there. *look* gives the machines in fleet, and raises ClusterUnreachable while
+    nothing answers.
 
     Raises DeadlineExceeded with what is missing and how to look at it, and Interrupted.
     """
@@ -42,8 +43,8 @@ def wait_joined(
         try:
             found, why = look(), ""
         except ClusterUnreachable as error:
-            found, why = frozenset(), str(error)
-        missing = sorted(wanted.members.keys() - found)
+            found, why = (), str(error)
+        missing = _missing(wanted, found)
         if not why and not missing and len(found) >= wanted.size:
             return
         line = "waiting for etcd and fleet to answer" if why else _counted(wanted, found, missing)
@@ -57,7 +58,13 @@ def wait_joined(
         sleep(_PAUSE_SEC)
 
 
-def _counted(wanted: JoinedMachines, found: frozenset[str], missing: list[str]) -> str:
+def _missing(wanted: JoinedMachines, found: tuple[Machine, ...]) -> list[str]:
+    """The members that fleet does not have, by name or address."""
+    there = {machine.metadata.get("name", "") for machine in found} | {machine.ip for machine in found}
+    return sorted(name for name, address in wanted.members.items() if not {name, address} & there)
+
+
+def _counted(wanted: JoinedMachines, found: tuple[Machine, ...], missing: list[str]) -> str:
     rest = f"; members that are missing: {', '.join(missing)}" if missing else ""
     return f"{len(found)} of {wanted.size} machines are in fleet{rest}"
 

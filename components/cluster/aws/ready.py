@@ -13,6 +13,7 @@ from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.connection import connect
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.fleet.values import Machine
 
 __all__ = ["ClusterReady", "ReadyProvider"]
 
@@ -53,9 +54,9 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
 def _wait(props: Mapping[str, Any]) -> None:
     cluster = connect(props["connection"], "")
 
-    def look() -> frozenset[str]:
+    def look() -> tuple[Machine, ...]:
         cluster.store.write(_PROBE, props["connection"]["stack"], _PROBE_SEC)
-        return frozenset(machine.metadata.get("name") or machine.ip for machine in cluster.fleet.machines())
+        return cluster.fleet.machines()
 
     wanted = JoinedMachines(int(props["size"]), props["members"], props["instances"])
     wait_joined(wanted, look, status, float(props["timeout_sec"]), cancelled=cancelled)
