@@ -1,0 +1,117 @@
+"""What only a machine on EC2 does for itself: its scripts are run, against a pretended metadata service."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.machine import ec2
+from fleetcaptain.machine.values import File
+from tests.unit.machine.imds import Pretended
+
+METADATA = {
+    "local-ipv4": "10.71.0.50",
+    "public-ipv4": "203.0.113.50",
+    "instance-id": "i-0abc",
+    "placement/availability-zone": "eu-west-1b",
+    "iam/security-credentials/": "workers",
+    "iam/security-credentials/workers": json.dumps(
+        {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "se/cret+", "Token": "session=="}
+    ),
+}
+PLACES = {"/etc/environment": "environment", "/etc/fleet/machine.env": "machine.env"}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Pretended]:
+    """A worker that has just booted."""
+    with Pretended(tmp_path, dict(METADATA)) as machine:
+        yield machine
+
+
+def script(files: tuple[File, ...]) -> str:
+    """The text of the only script among *files*."""
+    (found,) = [file for file in files if file.mode == 0o755]
+    return found.text
+
+
+@pytest.mark.parametrize(("advertised", "address"), [("private", "10.71.0.50"), ("public", "203.0.113.50")])
+def test_a_machine_finds_its_own_addresses(machine: Pretended, advertised: str, address: str) -> None:
+    """CoreOS's names for units, fleet's for fleet: with its name and its zone."""
+    done = machine.run(script(ec2.address("role=worker", advertised)[0]), PLACES)
+    assert done.returncode == 0, done.stderr
+    assert (machine.folder / "environment").read_text() == (
+        "COREOS_PRIVATE_IPV4=10.71.0.50\nCOREOS_PUBLIC_IPV4=203.0.113.50\n"
+    )
+    assert (machine.folder / "machine.env").read_text() == (
+        f"FLEET_PUBLIC_IP={address}\nFLEET_METADATA=name=i-0abc,zone=eu-west-1b,role=worker\n"
+    )
+
+
+def test_a_machine_without_a_public_address_has_its_private_one(tmp_path: Path) -> None:
+    """Nothing is left empty."""
+    metadata = {key: value for key, value in METADATA.items() if key != "public-ipv4"}
+    with Pretended(tmp_path, metadata) as machine:
+        assert machine.run(script(ec2.address("role=worker", "public")[0]), PLACES).returncode == 0
+        assert "FLEET_PUBLIC_IP=10.71.0.50\n" in (tmp_path / "machine.env").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "leaves"),
+    [
+        ({}, False),
+        ({"autoscaling/target-lifecycle-state": "InService"}, False),
+        ({"autoscaling/target-lifecycle-state": "Terminated"}, True),
+        ({"spot/instance-action": '{"action": "terminate"}'}, True),
+    ],
+)
+def test_units_leave_a_machine_that_has_to_go(tmp_path: Path, more: dict[str, str], leaves: bool) -> None:
+    """fleetd that is stopped ends its units in order; until then nothing is touched."""
+    with Pretended(tmp_path, {**METADATA, **more}) as machine:
+        machine.stub("systemctl")
+        done = machine.run(script(ec2.drain()[0]), {})
+        assert done.returncode == 0, done.stderr
+        assert (machine.calls[:1] == ["systemctl stop fleet.socket fleet.service"]) is leaves
+        assert bool(machine.calls) is leaves
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the script needs jq, which Flatcar has and this machine lacks")
+def test_docker_is_logged_in_by_the_machines_role(machine: Pretended) -> None:
+    """With a signed request; the keys are on no command line."""
+    home = machine.folder / "home"
+    machine.stub("getent", f'echo "$2:x:0:0::{home}/$2:/bin/sh"')
+    # As install, but without the right to give files to others.
+    machine.stub("install", 'for last; do :; done; case $1 in -d) mkdir -p "$last" ;; *) cp "${7}" "$last" ;; esac')
+    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    files, _ = ec2.login(registry, "eu-west-1", f"{machine.url}/")
+    done = machine.run(script(files), {"/run/login.json": "login.json"})
+    assert done.returncode == 0, done.stderr
+    for user in ("root", "core"):
+        config = json.loads((home / user / ".docker" / "config.json").read_text())
+        assert config == {"auths": {registry: {"auth": "QVdTOnB3"}}}
+    (asked,) = machine.said
+    assert asked["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
+    assert "/eu-west-1/ecr/aws4_request" in asked["Authorization"]
+    assert asked["X-Amz-Security-Token"] == "session=="
+    assert asked["X-Amz-Target"].endswith(".GetAuthorizationToken")
+    assert not (machine.folder / "login.json").exists()
+
+
+@pytest.mark.parametrize(("found", "formatted"), [(2, True), (0, False), (1, False)])
+def test_only_an_empty_volume_is_formatted(machine: Pretended, found: int, formatted: bool) -> None:
+    """What blkid finds, or cannot read, is somebody's data: a machine that is replaced finds it again."""
+    machine.stub("blkid", f"exit {found}")
+    for name in ("mkfs.ext4", "mount", "chmod", "mkdir"):
+        machine.stub(name)
+    text = script(ec2.volume("vol-0123456789abcdef0")[0])
+    assert "nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0" in text
+    # Of a block device this machine has none to spare.
+    done = machine.run(text.replace("[ -b $device ]", "true"), {})
+    assert done.returncode == 0, done.stderr
+    assert any(call.startswith("mkfs.ext4") for call in machine.calls) is formatted
+    assert machine.calls[-2].startswith("mount /dev/disk/by-id/nvme-")
+    assert machine.calls[-2].endswith(" /var/lib/etcd")
