@@ -27,7 +27,7 @@ Run = Callable[[str, list[str], float], str | None]
 _JOURNAL_LINES = 20
 _COMMAND_SEC = 30.0
 # A lock lives for 30 s. What was renewed so shortly ago is not renewed before each of many changes.
-_RENEW_SEC, _FRESH_SEC = 5.0, 0.5
+_RENEW_SEC, _FRESH_SEC = 2.0, 0.5
 _FACTS = ("Result", "ExecMainStatus")
 
 

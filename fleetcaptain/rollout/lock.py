@@ -12,6 +12,8 @@ __all__ = ["LOCK_TTL_SEC", "Lock"]
 
 LOCK_TTL_SEC = 30
 _TICK_SEC = 1.0
+# A rollout renews its lock every two seconds, so after so many ticks it is not just between two renewals.
+_SILENT_TICKS = 6
 
 
 class Lock:
@@ -27,6 +29,7 @@ class Lock:
     def acquire(self, sleep: Callable[[float], None], report: Callable[[str], None]) -> None:
         """Take the lock; wait for one whose holder does not renew it any more. Raises Locked when the holder lives."""
         last: Node | None = None
+        silent = 0
         while not self._store.create(self._key, self._mine, LOCK_TTL_SEC):
             node = self._store.read(self._key)
             if node is None:
@@ -45,7 +48,8 @@ class Lock:
                     f"{self._what} is being rolled out by {who}{since}. Wait until that is done, then run the same "
                     "command again. Nothing was touched."
                 )
-            if last is None:
+            silent += 1
+            if silent == _SILENT_TICKS:
                 report(f"{who} seems to have stopped in the middle; waiting until that lock expires")
             last = node
             sleep(_TICK_SEC)

@@ -62,7 +62,7 @@ def test_a_lock_that_nobody_renews_is_waited_for(cluster: Cluster) -> None:
 
     def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        if len(pauses) == 2:
+        if len(pauses) == 7:
             cluster.store.delete(lock_key(cluster.app, "web"))
 
     lock(cluster, this_process()).acquire(sleep, said.append)
