@@ -3,6 +3,7 @@ machines where the service says that it is ready."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pulumi
@@ -11,12 +12,13 @@ import pulumi_aws as aws
 from components.cluster.aws.ground import Ground
 from components.cluster.aws.ports import Public
 
-__all__ = ["health_check", "make_balancer"]
+__all__ = ["health_check", "make_balancer", "target_name"]
 
 _PERIOD_SEC = 10
 _TIMES = 2
 # A machine that is taken out finishes what it began.
 _LEAVE_SEC = 30
+_NAME_LENGTH = 24
 
 
 def health_check(service: Public) -> Mapping[str, object]:
@@ -77,12 +79,19 @@ def _part(service: Public) -> str:
     return service.service.replace("_", "-")
 
 
+def target_name(part: str) -> str:
+    """*part* in at most 24 characters: AWS takes 32, of which Pulumi needs eight to tell one from the next. Two that
+    begin alike still differ. Pure."""
+    if len(part) <= _NAME_LENGTH:
+        return part
+    return f"{part[: _NAME_LENGTH - 7].rstrip('-')}-{hashlib.sha256(part.encode()).hexdigest()[:6]}"
+
+
 def _listen(ground: Ground, balancer: aws.lb.LoadBalancer, service: Public) -> pulumi.Output[str]:
     """The listener of *service*; the ARN of the target group that it leads to."""
     scope, part = ground.scope, _part(service)
     targets = aws.lb.TargetGroup(
-        # AWS takes 32 characters, of which Pulumi needs eight to tell one from the next.
-        scope.named(part)[:24].rstrip("-"),
+        target_name(scope.named(part)),
         vpc_id=ground.network.vpc_id,
         target_type="instance",
         protocol="TCP",

@@ -334,6 +334,15 @@ def test_a_long_name_is_cut_to_what_aws_takes() -> None:
     assert len(name) <= 24
 
 
+def test_services_whose_long_names_begin_alike_do_not_meet() -> None:
+    """A name that is only cut would be used twice, and Pulumi refuses that."""
+    from dataclasses import replace
+
+    names = [f"important_queue_of_{which}" for which in ("orders", "refunds")]
+    public = [replace(WEB, service=name, port=80 + number) for number, name in enumerate(names)]
+    assert len(declare(public=public).of("TargetGroup")) == 2
+
+
 def test_the_way_in_is_the_same_for_everybody(cluster: Declared) -> None:
     """ssh to the members, with host keys in a file of the stack; nobody's own paths are in it."""
     assert cluster.outputs["connection"] == {
