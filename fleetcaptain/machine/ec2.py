@@ -68,7 +68,7 @@ blkid -p $device || kind=$?
 # 2: there is nothing at all on it. Anything else is somebody's data, or an error.
 [ $kind -ne 2 ] || mkfs.ext4 -q -L etcd $device
 mkdir -p /var/lib/etcd
-mount $device /var/lib/etcd
+mountpoint -q /var/lib/etcd || mount $device /var/lib/etcd
 chmod 700 /var/lib/etcd
 """
 
@@ -78,6 +78,7 @@ Description={description}
 After=network-online.target
 Wants=network-online.target
 Before={before}
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
@@ -89,7 +90,10 @@ WantedBy=multi-user.target
 """
 
 _TIMER = "[Unit]\nDescription={description}\n\n[Timer]\n{when}\n\n[Install]\nWantedBy=timers.target\n"
-_NEEDS = "[Unit]\nRequires={unit}\nAfter={unit}\n"
+# Not Requires=: one failed try would take the other unit along for good, though the next try succeeds. What needs the
+# result fails without it, and is started again until it is there.
+_NEEDS = "[Unit]\nWants={unit}\nAfter={unit}\n\n[Service]\n{check}\n"
+_MOUNTED = "ExecStartPre=/bin/sh -c 'mountpoint -q /var/lib/etcd'"
 _BIN = "/opt/bin/fleetcaptain-"
 
 
@@ -102,8 +106,8 @@ def volume(volume_id: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
     """etcd's data on an EBS volume of its own, formatted only when it is empty. etcd waits for it: on the root disk it
     would start without its data."""
     script = _script("volume", _VOLUME.format(nvme=volume_id.replace("-", "")))
-    needs = File("/etc/systemd/system/etcd.service.d/10-volume.conf", _NEEDS.format(unit="etcd-volume.service"))
-    stop = "ExecStop=/bin/umount /var/lib/etcd\nTimeoutStartSec=0\n"
+    needs = File("/etc/systemd/system/etcd.service.d/10-volume.conf", _needs("etcd-volume", _MOUNTED))
+    stop = "ExecStop=/bin/umount /var/lib/etcd\nTimeoutStartSec=0\nRestart=on-failure\nRestartSec=5\n"
     return (script, needs), (_once("etcd-volume", "etcd's volume", "etcd.service", script, stop),)
 
 
@@ -111,7 +115,7 @@ def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Uni
     """The addresses of a machine that nobody chose, and with them what fleet knows of it. *metadata* (``k=v,k=v``) is
     added to its name and zone; *advertised* is ``private`` or ``public``."""
     script = _script("address", _ADDRESS.format(imds=_IMDS, metadata=metadata, advertised=advertised))
-    text = _NEEDS.format(unit="address.service") + "\n[Service]\nEnvironmentFile=/etc/fleet/machine.env\n"
+    text = _needs("address", "EnvironmentFile=/etc/fleet/machine.env")
     needs = File("/etc/systemd/system/fleet.service.d/10-address.conf", text)
     again = "Restart=on-failure\nRestartSec=2\n"
     return (script, needs), (_once("address", "This machine's addresses", "fleet.service", script, again),)
@@ -135,6 +139,10 @@ def login(registry: str, region: str, api: str = "") -> tuple[tuple[File, ...], 
     text = once.text.replace("RemainAfterExit=yes\n", "")
     timer = _TIMER.format(description="Renews the registry's login", when="OnUnitInactiveSec=6h")
     return (script,), (Unit(once.name, text), Unit("registry-login.timer", timer))
+
+
+def _needs(unit: str, check: str) -> str:
+    return _NEEDS.format(unit=f"{unit}.service", check=check)
 
 
 def _script(name: str, text: str) -> File:

@@ -141,9 +141,25 @@ def test_what_is_advertised_is_private_or_public() -> None:
 def test_etcd_waits_for_its_own_volume() -> None:
     """Which the machine knows by its id, formats when it is empty, and never otherwise."""
     found = files(MACHINES["member"])
-    assert "Requires=etcd-volume.service" in found["/etc/systemd/system/etcd.service.d/10-volume.conf"]
+    waits = found["/etc/systemd/system/etcd.service.d/10-volume.conf"]
+    assert "After=etcd-volume.service\n" in waits
+    assert "ExecStartPre=/bin/sh -c 'mountpoint -q /var/lib/etcd'\n" in waits
     assert "nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0" in found["/opt/bin/fleetcaptain-volume"]
     assert "[ $kind -ne 2 ] || mkfs.ext4" in found["/opt/bin/fleetcaptain-volume"]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "then"),
+    [("member", "etcd-volume.service", "etcd.service.d/10-"), ("worker", "address.service", "fleet.service.d/10-")],
+)
+def test_a_first_try_that_fails_is_not_the_last(name: str, first: str, then: str) -> None:
+    """With ``Requires=`` systemd never starts the second unit, though the first one's next try succeeds."""
+    tried = units(MACHINES[name])[first]
+    assert "Restart=on-failure\n" in tried
+    assert "StartLimitIntervalSec=0\n" in tried
+    (waits,) = (text for path, text in files(MACHINES[name]).items() if then in path)
+    assert f"Wants={first}\n" in waits
+    assert "Requires=" not in waits
 
 
 def test_a_member_that_is_renewed_says_that_it_is_not_the_first() -> None:
