@@ -35,7 +35,7 @@ def add(captain: typer.Typer) -> None:
         Exits with 4 when an instance does not come back, with 6 while the service is being rolled out.
         """
         # Here, not above: in an app's image the other commands work without what a deployment needs.
-        from fleetcaptain.rollout.guard import guarded
+        from fleetcaptain.rollout.guard import ensure_free, guarded
         from fleetcaptain.rollout.reach import reach
         from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
         from fleetcaptain.rollout.values import Policy, parallel
@@ -43,6 +43,7 @@ def add(captain: typer.Typer) -> None:
         wanted = _wanted(max_parallel)
         where = site(app, stack, ssh, key)
         cluster = reach(where.endpoint, where.app)
+        ensure_free(cluster, service, typer.echo)
         target = to_restart(where.app, service, cluster.look())
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
         with guarded(cluster, service, (target.content,), target.content, typer.echo) as fenced:

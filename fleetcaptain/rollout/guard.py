@@ -12,9 +12,9 @@ from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.lock import Lock
-from fleetcaptain.rollout.owner import this_process
+from fleetcaptain.rollout.owner import Owner, this_process
 
-__all__ = ["Entry", "guarded", "journal_of"]
+__all__ = ["Entry", "ensure_free", "guarded", "journal_of"]
 
 _ERROR_CHARS = 2000
 
@@ -50,10 +50,9 @@ class Entry:
 def guarded(
     cluster: Cluster, service: str, before: tuple[str, ...], to: str, report: Callable[[str], None]
 ) -> Iterator[Cluster]:
-    """*cluster*, fenced: each of its waits renews the lock of *service*. Raises Locked when another rollout has it."""
+    """*cluster*, fenced by the lock of *service*. Raises Locked when another rollout has it."""
     owner = this_process()
-    lock = Lock(cluster.store, lock_key(cluster.app, service), owner, service)
-    lock.acquire(cluster.sleep, report)
+    lock = _acquired(cluster, service, owner, report)
     entry = Entry(owner.who, owner.since, before, to, "rolling")
     try:
         _tell_of_unfinished(cluster, service, to, report)
@@ -70,10 +69,21 @@ def guarded(
             lock.release()
 
 
+def ensure_free(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:
+    """Raise Locked when *service* is being rolled out now: what it looks like then says nothing."""
+    _acquired(cluster, service, this_process(), report).release()
+
+
 def journal_of(cluster: Cluster, service: str) -> Entry | None:
     """The last rollout of *service*, as its journal has it."""
     node = cluster.store.read(rollout_key(cluster.app, service))
     return Entry.from_json(node.value) if node else None
+
+
+def _acquired(cluster: Cluster, service: str, owner: Owner, report: Callable[[str], None]) -> Lock:
+    lock = Lock(cluster.store, lock_key(cluster.app, service), owner, service)
+    lock.acquire(cluster.sleep, report)
+    return lock
 
 
 def _tell_of_unfinished(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.guard import Entry, guarded, journal_of
+from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
 
@@ -52,6 +52,18 @@ def test_a_second_rollout_is_refused_while_the_first_renews(cluster: Cluster) ->
         lock(cluster, this_process()).acquire(lambda _seconds: first.renew(), mute)
     first.release()
     lock(cluster, this_process()).acquire(lambda _seconds: None, mute)
+
+
+def test_who_only_asks_is_told_too_and_keeps_nothing(cluster: Cluster) -> None:
+    """Before it judges what a service looks like."""
+    ensure_free(cluster, "web", mute)
+    assert cluster.store.read(lock_key(cluster.app, "web")) is None
+    first = lock(cluster, elsewhere())
+    first.acquire(_no_wait, mute)
+    renewing: Any = cluster
+    renewing.sleep = lambda _seconds: first.renew()
+    with pytest.raises(Locked, match="ann@laptop"):
+        ensure_free(cluster, "web", mute)
 
 
 def test_a_lock_that_nobody_renews_is_waited_for(cluster: Cluster) -> None:
