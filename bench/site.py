@@ -60,6 +60,12 @@ class Site:
         seen = {unit.name for unit in self.cluster.fleet.units()}
         return bool((seen | {state.name for state in self.cluster.fleet.states()}) & set(names))
 
+    def left_on_machines(self, service: str) -> int:
+        """How many units of *service* systemd has loaded, on all machines."""
+        argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{service}@*"]
+        machines = [container for name, container in self.stack.containers().items() if name != "registry"]
+        return sum(len(machine.exec_run(argv)[1].splitlines()) for machine in machines)
+
     def install(self, target: Target) -> None:
         """Plainly: put all, and wait."""
         for name in target.names:
