@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, UpdateResult
 
 from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.connection import connect
@@ -25,6 +25,18 @@ _PROBE_SEC = 60
 class ReadyProvider(Provider):
     """Waits for the machines. Inputs: ``connection``; ``size``; ``members``, name -> address, and ``instances``,
     name -> the id of its instance; ``timeout_sec``. Outputs: the inputs."""
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Which machines keep etcd's data is chosen once: others would start as if they were the first."""
+        before, after = (set((props or {}).get("members") or ()) for props in (olds, news))
+        failures = []
+        if before and after and before != after:
+            why = (
+                f"this cluster's etcd has {len(before)} members, and cannot have {len(after)}: `pulumi config set "
+                f"fleetcaptain:members {len(before)}`, so that machines that are added become workers"
+            )
+            failures.append(CheckFailure("members", why))
+        return CheckResult(news, failures)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""

@@ -8,6 +8,7 @@ import pytest
 
 from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.cluster.aws.quorum import HEALTH, refuse_second_loss
+from components.cluster.aws.ready import ReadyProvider
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, DeadlineExceeded, Interrupted
 from fleetcaptain.fleet.values import Machine
 
@@ -87,6 +88,16 @@ def test_it_stops_when_asked_to() -> None:
     """And says how to go on."""
     with pytest.raises(Interrupted, match="`pulumi up` goes on waiting"):
         waiting(machines("m1"), cancelled=lambda: True)
+
+
+def test_etcds_members_are_chosen_once() -> None:
+    """A preview already says how a cluster grows without others."""
+    three, five = ({"members": {f"m{number}": "" for number in range(count)}} for count in (3, 5))
+    provider = ReadyProvider()
+    assert not provider.check({}, five).failures
+    assert not provider.check(three, {**three, "size": 6}).failures
+    (failure,) = provider.check(three, five).failures
+    assert "fleetcaptain:members 3" in failure.reason
 
 
 def test_a_member_is_replaced_while_all_others_are_healthy() -> None:
