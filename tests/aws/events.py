@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["Run", "Step", "read"]
@@ -16,8 +17,8 @@ _SILENT = frozenset({"same", "refresh", "read"})
 class Step:
     """One step of the engine: *op* (``create``, ``update``, ``create-replacement``...), on what, and why.
 
-    *changed*: paths of the inputs that differ. *forced*: those of them that replace. *inputs*: as they are
-    after it, or will be.
+    *changed*: paths of the inputs that differ. *forced*: those of them that replace. *inputs*: as they are after it.
+    *began* and *ended* count the engine's events.
     """
 
     op: str
@@ -25,21 +26,18 @@ class Step:
     changed: frozenset[str]
     forced: frozenset[str]
     inputs: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The resource's own name."""
-        return self.urn.rpartition("::")[2]
-
-    @property
-    def type(self) -> str:
-        """Its type's short name: ``Instance``."""
-        return self.urn.split("::")[2].rpartition("$")[2].rpartition(":")[2]
+    began: int
+    ended: int
 
     @property
     def what(self) -> str:
-        """Type and name: ``Instance cluster-m1``."""
-        return f"{self.type} {self.name}"
+        """The short name of its type, and its own: ``Instance cluster-m1``."""
+        return f"{self.token.rpartition(':')[2]} {self.urn.rpartition('::')[2]}"
+
+    @property
+    def token(self) -> str:
+        """Its type: ``aws:ec2/instance:Instance``."""
+        return self.urn.split("::")[2].rpartition("$")[2]
 
 
 @dataclass(frozen=True)
@@ -51,62 +49,56 @@ class Run:
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
-    output: str
+    output: str = field(repr=False)
 
     def did(self, *ops: str) -> list[str]:
-        """What the steps with *ops* were about, in order."""
-        return [step.what for step in self.steps if step.op in ops]
-
-    @property
-    def replaced(self) -> list[str]:
-        """What is replaced, sorted."""
-        return sorted(self.did("replace"))
-
-    @property
-    def updated(self) -> list[str]:
-        """What is changed in place, sorted."""
-        return sorted(self.did("update"))
-
-    @property
-    def changes(self) -> list[str]:
-        """Every step that touches anything, in order: ``create Vpc cluster``."""
-        return [f"{step.op} {step.what}" for step in self.steps if step.op not in _SILENT]
+        """What the steps with *ops* were about, sorted; steps that touch nothing are left out when there are none."""
+        return sorted(step.what for step in self.steps if (step.op in ops if ops else step.op not in _SILENT))
 
     def step(self, what: str, *ops: str) -> Step:
         """The only step about *what*, of those with *ops* when given."""
         found = [step for step in self.steps if step.what == what and (step.op in ops or not ops)]
-        assert len(found) == 1, f"{len(found)} steps are about {what!r}: {self.changes}"
+        assert len(found) == 1, f"{len(found)} steps are about {what!r}; there are {self.did(*ops)}"
         return found[0]
 
-    def before(self, first: str, second: str) -> bool:
-        """Whether the change *first* began before the change *second*."""
-        return self.changes.index(first) < self.changes.index(second)
+    def in_order(self, *whats: str, op: str = "create") -> bool:
+        """Whether each of *whats* began only after the one before it had ended."""
+        steps = [self.step(what, op) for what in whats]
+        return all(first.ended < second.began for first, second in pairwise(steps))
 
 
 def read(code: int, lines: Iterable[str], errors: str) -> Run:
     """The run whose events are *lines*; *errors* is what it wrote on its standard error."""
-    steps, told, warned = [], [], []
-    rest = [errors]
+    events, rest = [], [errors]
     for line in lines:
         try:
-            event = json.loads(line)
+            events.append(json.loads(line))
         except ValueError:
             rest.append(line)
-            continue
+    told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    rest += [one["message"] for one in told if one["severity"] != "debug"]
+    by_severity = {
+        severity: tuple(one["message"].strip() for one in told if one["severity"] == severity)
+        for severity in ("error", "warning")
+    }
+    return Run(code, tuple(_steps(events)), by_severity["error"], by_severity["warning"], "".join(rest))
+
+
+def _steps(events: list[dict[str, Any]]) -> Iterable[Step]:
+    ended: dict[tuple[str, str], int] = {}
+    for number, event in enumerate(events):
+        if "resOutputsEvent" in event:
+            about = event["resOutputsEvent"]["metadata"]
+            # A component tells of its outputs again when its program is through with it; it was there before.
+            ended.setdefault((about["op"], about["urn"]), number)
+    for number, event in enumerate(events):
         if "resourcePreEvent" in event:
-            steps.append(_step(event["resourcePreEvent"]["metadata"]))
-        diagnostic = event.get("diagnosticEvent", {})
-        if diagnostic.get("severity") == "error":
-            told.append(diagnostic["message"].strip())
-        if diagnostic.get("severity") == "warning":
-            warned.append(diagnostic["message"].strip())
-        if diagnostic and diagnostic["severity"] != "debug":
-            rest.append(diagnostic["message"])
-    return Run(code, tuple(steps), tuple(told), tuple(warned), "".join(rest))
+            about = event["resourcePreEvent"]["metadata"]
+            yield _step(about, number, ended.get((about["op"], about["urn"]), len(events)))
 
 
-def _step(metadata: Mapping[str, Any]) -> Step:
-    detailed = metadata.get("detailedDiff") or {}
+def _step(about: Mapping[str, Any], began: int, ended: int) -> Step:
+    detailed = about.get("detailedDiff") or {}
     forced = frozenset(path for path, one in detailed.items() if one["diffKind"].endswith("-replace"))
-    new = metadata.get("new") or {}
-    return Step(metadata["op"], metadata["urn"], frozenset(detailed), forced, new.get("inputs") or {})
+    inputs = (about.get("new") or {}).get("inputs") or {}
+    return Step(about["op"], about["urn"], frozenset(detailed), forced, inputs, began, ended)

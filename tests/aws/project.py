@@ -5,31 +5,32 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.aws.cloud import Cloud
 from tests.aws.events import Run, read
 
 __all__ = ["ROOT", "Project"]
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROGRAM = ("__main__.py", "components", "fleetcaptain", "examples", ".venv", ".tools")
+_PROGRAM = ("__main__.py", "components", "fleetcaptain", ".venv", ".tools")
 _PLUGINS = ("aws", "tls", "docker-build")
 _TIMEOUT_SEC = 120
 
 
 @dataclass(frozen=True)
 class Project:
-    """The program with the stack ``prod``, its state and its settings in *folder*; AWS is *cloud*."""
+    """The program with the stack ``prod``; its state and settings are in *folder*, *environ* is added to the
+    environment."""
 
     folder: Path
-    cloud: Cloud
+    environ: dict[str, str]
 
     @classmethod
-    def make(cls, folder: Path, cloud: Cloud, config: Mapping[str, str]) -> Project:
+    def make(cls, folder: Path, environ: Mapping[str, str], config: Mapping[str, str]) -> Project:
         """A new stack with *config* (``namespace:key`` -> value)."""
         (folder / "state").mkdir(parents=True)
         for name in _PROGRAM:
@@ -38,7 +39,7 @@ class Project:
         plugins = "".join(f"    - {{name: {name}, path: {where}}}\n" for name in _PLUGINS)
         settings = (ROOT / "Pulumi.yaml").read_text()
         (folder / "Pulumi.yaml").write_text(f"{settings}plugins:\n  providers:\n{plugins}")
-        project = cls(folder, cloud)
+        project = cls(folder, dict(environ))
         project.must("stack", "init", "prod")
         project.configure(config)
         return project
@@ -48,29 +49,35 @@ class Project:
         pairs = [word for key, value in config.items() for word in ("--plaintext", f"{key}={value}")]
         self.must("config", "set-all", *pairs)
 
-    def preview(self, **changes: str) -> Run:
-        """``pulumi preview``, with *changes* of ``fleetcaptain:`` settings, which are taken back after it."""
+    @contextmanager
+    def changed(self, **changes: str) -> Iterator[None]:
+        """*changes* of ``fleetcaptain:`` settings, taken back at the end."""
         file = self.folder / "Pulumi.prod.yaml"
         before = file.read_text()
         self.configure({f"fleetcaptain:{key}": value for key, value in changes.items()})
         try:
-            return self._watch("preview", "--json")
+            yield
         finally:
             file.write_text(before)
 
-    def up(self, *argv: str) -> Run:
-        """``pulumi up``."""
-        return self._watch("up", "--yes", "--skip-preview", "--json", *argv)
+    def preview(self, **changes: str) -> Run:
+        """``pulumi preview``, with *changes* of ``fleetcaptain:`` settings for as long as it takes."""
+        with self.changed(**changes):
+            return self._watch("preview", "--json")
 
-    def destroy(self) -> Run:
-        """``pulumi destroy``."""
-        return self._watch("destroy", "--yes", "--skip-preview", "--json")
+    def up(self, **changes: str) -> Run:
+        """``pulumi up`` without its preview, with *changes* of ``fleetcaptain:`` settings for as long as it takes."""
+        with self.changed(**changes):
+            return self._watch("up", "--yes", "--skip-preview", "--json")
 
-    def state(self) -> list[dict[str, Any]]:
-        """All resources of the state, secrets too."""
-        told = json.loads(self.must("stack", "export", "--show-secrets"))
-        resources: list[dict[str, Any]] = told["deployment"].get("resources", [])
-        return resources
+    def destroy(self, *argv: str) -> Run:
+        """``pulumi destroy``, its preview too unless *argv* says otherwise."""
+        return self._watch("destroy", "--yes", "--json", *argv)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        outputs: dict[str, Any] = json.loads(self.must("stack", "output", "--json"))
+        return outputs
 
     def must(self, *argv: str) -> str:
         """The output of ``pulumi`` with *argv*, which has to succeed."""
@@ -85,11 +92,11 @@ class Project:
     def _run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         environ = {
             **os.environ,
-            **self.cloud.environ,
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
+            **self.environ,
         }
         command = ["pulumi", *argv, "--non-interactive"]
         return subprocess.run(

@@ -21,7 +21,6 @@ _TYPES = {
     "Instance": "aws:ec2/instance:Instance",
     "Volume": "aws:ebs/volume:Volume",
     "Attachment": "aws:ec2/volumeAttachment:VolumeAttachment",
-    "Parameter": "aws:ssm/parameter:Parameter",
 }
 
 
@@ -165,12 +164,6 @@ def test_a_machine_of_what_is_not_there_is_refused(
     """Image, key pair and role have to exist, and user data to fit."""
     with pytest.raises(Refusal, match=why):
         _machine(engine, subnet, **more)
-
-
-def test_a_parameter_longer_than_its_tier_allows_is_refused(engine: _Engine) -> None:
-    """4 KB in the standard tier: a chain of certificates may be longer."""
-    with pytest.raises(Refusal, match="at most 4096"):
-        engine.make("Parameter", name="/long", type="SecureString", value="x" * 4097)
 
 
 def test_a_change_replaces_what_the_table_says_and_nothing_else(engine: _Engine) -> None:

@@ -50,9 +50,13 @@ class Given:
         names = {**{key: pascal({key: 0}).popitem()[0] for key in keys}, **renamed}
         return {name: pascal(self[key]) for key, name in names.items() if key in self}
 
+    def pairs(self) -> list[dict[str, str]]:
+        """The tags, as AWS writes them."""
+        return [{"Key": key, "Value": value} for key, value in self.get("tags", {}).items()]
+
     def tags(self, resource: str) -> dict[str, Any]:
         """The tags of an EC2 *resource* such as ``subnet``."""
-        pairs = [{"Key": key, "Value": value} for key, value in self.get("tags", {}).items()]
+        pairs = self.pairs()
         return {"TagSpecifications": [{"ResourceType": resource, "Tags": pairs}]} if pairs else {}
 
     def left(self, beside: Collection[str]) -> list[str]:

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
@@ -18,15 +17,12 @@ from pulumi.runtime.proto import provider_pb2 as proto
 from tests.fakes.plugins.change import answer
 from tests.fakes.plugins.given import Given
 from tests.fakes.plugins.kinds import Kind, Plugin
-from tests.fakes.plugins.wire import UNKNOWN, known, message, plain
+from tests.fakes.plugins.telling import Refused, must_be_known, must_be_taken, told
+from tests.fakes.plugins.wire import UNKNOWN, message, plain
 
 __all__ = ["serve"]
 
 _THREADS = 16
-
-
-class Refused(Exception):
-    """Something that the stand-in does not know, or that it was asked wrongly."""
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
@@ -54,7 +50,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
         """Names the resource when the program did not."""
-        with _told(context):
+        with told(context):
             kind = self._kind(request.urn)
             news, olds = plain(request.news), plain(request.olds)
             if kind.autoname and kind.autoname not in news and f"{kind.autoname}Prefix" not in news:
@@ -66,36 +62,36 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
         """Compares the inputs."""
-        with _told(context):
+        with told(context):
             return answer(self._kind(request.urn), plain(request.old_inputs), plain(request.news))
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
         """Asks for the resource; in a preview its inputs are all that is known of it."""
-        with _told(context):
+        with told(context):
             kind, inputs = self._kind(request.urn), plain(request.properties)
             if request.preview:
                 return proto.CreateResponse(properties=message(inputs))
-            _must_be_known(inputs)
+            must_be_known(inputs)
             given = Given(inputs)
             made = kind.create(given)
-            _must_be_taken(request.urn, given, kind)
+            must_be_taken(request.urn, given, kind)
             return proto.CreateResponse(id=made.id, properties=message({**made.outputs, **inputs}))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
-        """Asks for each change of a top-level input."""
-        with _told(context):
+        """Asks for the changes of top-level inputs, once for those that go together."""
+        with told(context):
             kind, olds, news = self._kind(request.urn), plain(request.old_inputs), plain(request.news)
             outputs = {key: value for key, value in plain(request.olds).items() if key not in olds}
             if request.preview:
                 outputs.update(dict.fromkeys(kind.moves, UNKNOWN))
                 return proto.UpdateResponse(properties=message({**outputs, **news}))
-            _must_be_known(news)
-            for key in sorted({*olds, *news} - {"__defaults"}):
-                if olds.get(key) == news.get(key) or key in kind.unmet:
-                    continue
-                if key not in kind.updates:
-                    raise Refused(f"{request.urn}: no update of {key!r} is in the stand-in's table")
-                outputs.update(kind.updates[key](Given(news, request.id)) or {})
+            must_be_known(news)
+            changed = [key for key in sorted({*olds, *news} - {"__defaults"}) if olds.get(key) != news.get(key)]
+            missing = [key for key in changed if key not in kind.unmet and key not in kind.updates]
+            if missing:
+                raise Refused(f"{request.urn}: no update of {', '.join(missing)} is in the stand-in's table")
+            for update in dict.fromkeys(kind.updates[key] for key in changed if key not in kind.unmet):
+                outputs.update(update(Given(news, request.id)) or {})
             return proto.UpdateResponse(properties=message({**outputs, **news}))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> proto.ReadResponse:
@@ -104,13 +100,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Asks for the resource's end."""
-        with _told(context):
+        with told(context):
             self._kind(request.urn).delete(Given(plain(request.properties), request.id))
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> proto.InvokeResponse:
         """Answers a function."""
-        with _told(context):
+        with told(context):
             if request.tok not in self._plugin.invokes:
                 raise Refused(f"the stand-in does not know the function {request.tok}")
             given = Given(plain(request.args))
@@ -130,34 +126,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if token not in self._plugin.kinds:
             raise Refused(f"the stand-in does not know the type {token}")
         return self._plugin.kinds[token]
-
-
-class _told:  # noqa: N801
-    """Any error is told the engine in a line."""
-
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context = context
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if isinstance(error, Exception):
-            self._fail(f"{type(error).__name__}: {error}")
-
-    def _fail(self, text: str) -> NoReturn:
-        self._context.abort(grpc.StatusCode.UNKNOWN, text)
-
-
-def _must_be_known(inputs: Mapping[str, Any]) -> None:
-    unknown = sorted(key for key, value in inputs.items() if not known(value))
-    if unknown:
-        raise Refused(f"unknown in an update: {', '.join(unknown)}")
-
-
-def _must_be_taken(urn: str, given: Given, kind: Kind) -> None:
-    if left := given.left(kind.unmet):
-        raise Refused(f"{urn}: the stand-in asks AWS nothing for {', '.join(left)}")
 
 
 def serve(plugin: Plugin) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.fakes.plugins.given import Given
@@ -41,35 +41,25 @@ _USES = {
 }
 _EXTENDED = {"server_auth": ExtendedKeyUsageOID.SERVER_AUTH, "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH}
 
-_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-
 
 def _private_key(given: Given) -> Made:
-    algorithm = given["algorithm"]
-    curve = given.get("ecdsaCurve", "P224")
-    if algorithm not in ("ECDSA", "ED25519"):
-        raise ValueError(f"the stand-in makes no key of {algorithm}")
-    key: _Key = (
-        ec.generate_private_key(_CURVES[curve]()) if algorithm == "ECDSA" else ed25519.Ed25519PrivateKey.generate()
-    )
+    if given["algorithm"] != "ECDSA":
+        raise ValueError(f"the stand-in makes no key of {given['algorithm']}")
+    key = ec.generate_private_key(_CURVES[given.get("ecdsaCurve", "P224")]())
     public = key.public_key()
+    pem, ssh = serialization.Encoding.PEM, serialization.Encoding.OpenSSH
+    form = serialization.PublicFormat
     outputs = {
-        "privateKeyPem": _pem(key, serialization.PrivateFormat.TraditionalOpenSSL if algorithm == "ECDSA" else None),
+        "privateKeyPem": _pem(key, serialization.PrivateFormat.TraditionalOpenSSL),
         "privateKeyPemPkcs8": _pem(key, serialization.PrivateFormat.PKCS8),
         "privateKeyOpenssh": _pem(key, serialization.PrivateFormat.OpenSSH),
-        "publicKeyPem": public.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ).decode(),
-        "publicKeyOpenssh": public.public_bytes(
-            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-        ).decode()
-        + "\n",
+        "publicKeyPem": public.public_bytes(pem, form.SubjectPublicKeyInfo).decode(),
+        "publicKeyOpenssh": public.public_bytes(ssh, form.OpenSSH).decode() + "\n",
     }
     return Made(uuid.uuid4().hex, outputs)
 
 
-def _pem(key: _Key, form: serialization.PrivateFormat | None) -> str:
-    form = form or serialization.PrivateFormat.PKCS8
+def _pem(key: ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat) -> str:
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
@@ -103,7 +93,7 @@ def _request(given: Given) -> Made:
     alternatives = _alternatives(given)
     if alternatives:
         builder = builder.add_extension(alternatives, critical=False)
-    signed = builder.sign(key, _hash(key))
+    signed = builder.sign(key, hashes.SHA256())
     return Made(uuid.uuid4().hex, {"certRequestPem": signed.public_bytes(serialization.Encoding.PEM).decode()})
 
 
@@ -143,7 +133,7 @@ def _certificate(given: Given, subject: x509.Name, issuer: x509.Name, public: An
 
 
 def _signed(builder: x509.CertificateBuilder, key: Any) -> Made:
-    made = builder.sign(key, _hash(key))
+    made = builder.sign(key, hashes.SHA256())
     outputs = {
         "certPem": made.public_bytes(serialization.Encoding.PEM).decode(),
         "validityStartTime": made.not_valid_before_utc.isoformat(),
@@ -151,10 +141,6 @@ def _signed(builder: x509.CertificateBuilder, key: Any) -> Made:
         "readyForRenewal": False,
     }
     return Made(str(made.serial_number), outputs)
-
-
-def _hash(key: Any) -> hashes.SHA256 | None:
-    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 _ALL = words(

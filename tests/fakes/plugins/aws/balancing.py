@@ -22,17 +22,12 @@ _HEALTH = {
 }
 
 
-def _tags(given: Given) -> dict[str, Any]:
-    pairs = [{"Key": key, "Value": value} for key, value in given.get("tags", {}).items()]
-    return {"Tags": pairs} if pairs else {}
-
-
 def _balancer(given: Given) -> Made:
     params = given.params("name", "subnets", "securityGroups", "ipAddressType", loadBalancerType="Type")
     scheme = "internal" if given.get("internal") else "internet-facing"
     if len(given["name"]) > 32:
         raise ValueError(f"A load balancer's name can have at most 32 characters: {given['name']}")
-    made = api("elbv2").create_load_balancer(**params, Scheme=scheme, **_tags(given))["LoadBalancers"][0]
+    made = api("elbv2").create_load_balancer(**params, Scheme=scheme, Tags=given.pairs())["LoadBalancers"][0]
     kind = "network" if made["Type"] == "network" else "elb"
     domain = f"{made['LoadBalancerName']}-0123456789abcdef.{kind}.{region()}.amazonaws.com"
     _attributes(given.made(made["LoadBalancerArn"]))
@@ -61,7 +56,7 @@ def _targets(given: Given) -> Made:
     params = given.params("name", "port", "protocol", "vpcId", "targetType")
     if len(given["name"]) > 32:
         raise ValueError(f"A target group's name can have at most 32 characters: {given['name']}")
-    made = api("elbv2").create_target_group(**params, **_health(given), **_tags(given))["TargetGroups"][0]
+    made = api("elbv2").create_target_group(**params, **_health(given), Tags=given.pairs())["TargetGroups"][0]
     identity = made["TargetGroupArn"]
     _drained(given.made(identity))
     suffix = f"targetgroup{identity.partition('targetgroup')[2]}"
@@ -105,7 +100,7 @@ def _listener(given: Given) -> Made:
     actions = [pascal(item) for item in given["defaultActions"]]
     if "certificateArn" in given:
         params["Certificates"] = [{"CertificateArn": given["certificateArn"]}]
-    made = api("elbv2").create_listener(**params, DefaultActions=actions, **_tags(given))["Listeners"][0]
+    made = api("elbv2").create_listener(**params, DefaultActions=actions, Tags=given.pairs())["Listeners"][0]
     return Made(made["ListenerArn"], {"arn": made["ListenerArn"]})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.fakes.plugins.aws.api import api
 from tests.fakes.plugins.given import Given
 from tests.fakes.plugins.kinds import Kind, Made, words
@@ -11,13 +9,11 @@ from tests.fakes.plugins.kinds import Kind, Made, words
 __all__ = ["KINDS"]
 
 
-def _tags(given: Given) -> dict[str, Any]:
-    return {"Tags": [{"Key": key, "Value": value} for key, value in given.get("tags", {}).items()]}
-
-
 def _role(given: Given) -> Made:
     params = given.params("description", "path", "maxSessionDuration", "permissionsBoundary", name="RoleName")
-    made = api("iam").create_role(**params, AssumeRolePolicyDocument=given["assumeRolePolicy"], **_tags(given))["Role"]
+    made = api("iam").create_role(**params, AssumeRolePolicyDocument=given["assumeRolePolicy"], Tags=given.pairs())[
+        "Role"
+    ]
     for arn in given.get("managedPolicyArns", []):
         api("iam").attach_role_policy(RoleName=made["RoleName"], PolicyArn=arn)
     for item in given.get("inlinePolicies", []):
@@ -30,7 +26,7 @@ def _trusted(given: Given) -> None:
 
 
 def _role_tags(given: Given) -> None:
-    api("iam").tag_role(RoleName=given.id, **_tags(given))
+    api("iam").tag_role(RoleName=given.id, Tags=given.pairs())
 
 
 def _policy(given: Given) -> Made:
@@ -57,7 +53,7 @@ def _detached(had: Given) -> None:
 
 def _profile(given: Given) -> Made:
     params = given.params("path", name="InstanceProfileName")
-    made = api("iam").create_instance_profile(**params, **_tags(given))["InstanceProfile"]
+    made = api("iam").create_instance_profile(**params, Tags=given.pairs())["InstanceProfile"]
     name = made["InstanceProfileName"]
     if "role" in given:
         api("iam").add_role_to_instance_profile(InstanceProfileName=name, RoleName=given["role"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,43 +57,17 @@ def _partition(_given: Given) -> Mapping[str, Any]:
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
 
 
-def _instance_type(given: Given) -> Mapping[str, Any]:
-    name = given["instanceType"]
-    found = api("ec2").describe_instance_types(InstanceTypes=[name])["InstanceTypes"][0]
-    architectures = found["ProcessorInfo"]["SupportedArchitectures"]
-    return {"id": name, "instanceType": name, "supportedArchitectures": architectures}
-
-
-def _policy(given: Given) -> Mapping[str, Any]:
-    statements = [_statement(item) for item in given.get("statements", [])]
-    document = {"Version": given.get("version", "2012-10-17"), "Statement": statements}
-    text = json.dumps(document, indent=2)
-    return {"id": str(len(text)), "json": text, "minifiedJson": json.dumps(document, separators=(",", ":"))}
-
-
 def _token(_given: Given) -> Mapping[str, Any]:
     data = api("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     return {"id": region(), "userName": user, "password": password, "proxyEndpoint": data["proxyEndpoint"]}
 
 
-def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
-    statement = pascal({key: value for key, value in item.items() if key not in ("principals", "conditions")})
-    statement = {"Effect": "Allow", **{key.removesuffix("s"): value for key, value in statement.items()}}
-    if "principals" in item:
-        statement["Principal"] = {one["type"]: one["identifiers"] for one in item["principals"]}
-    for one in item.get("conditions", []):
-        statement.setdefault("Condition", {}).setdefault(one["test"], {})[one["variable"]] = one["values"]
-    return statement
-
-
 INVOKES: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
     "aws:ec2/getAmi:getAmi": _ami,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": _token,
-    "aws:ec2/getInstanceType:getInstanceType": _instance_type,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
-    "aws:iam/getPolicyDocument:getPolicyDocument": _policy,
 }

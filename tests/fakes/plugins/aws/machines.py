@@ -1,18 +1,17 @@
-"""Instances, volumes and key pairs."""
+"""Instances."""
 
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from tests.fakes.plugins.aws.api import api, arn, ec2_tags
-from tests.fakes.plugins.aws.refused import check_interface_free, check_type, check_volume_free
+from tests.fakes.plugins.aws.refused import check_interface_free, check_type
 from tests.fakes.plugins.given import Given, pascal
 from tests.fakes.plugins.kinds import Kind, Made, words
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "user_data"]
 
 _USER_DATA_BYTES = 16384
 
@@ -108,36 +107,6 @@ def _protected(given: Given) -> None:
     api("ec2").modify_instance_attribute(InstanceId=given.id, DisableApiTermination=value)
 
 
-def _volume(given: Given) -> Made:
-    params = given.params("availabilityZone", "size", "encrypted", "iops", "throughput", "snapshotId", "kmsKeyId")
-    made = api("ec2").create_volume(**params, **given.params(type="VolumeType"), **given.tags("volume"))
-    return Made(made["VolumeId"], {"arn": arn("ec2", f"volume/{made['VolumeId']}")})
-
-
-def _grown(given: Given) -> None:
-    params = given.params("size", "iops", "throughput", type="VolumeType")
-    api("ec2").modify_volume(VolumeId=given.id, **params)
-
-
-def _attachment(given: Given) -> Made:
-    params = {"Device": given["deviceName"], **given.params("instanceId", "volumeId")}
-    check_volume_free(params["VolumeId"], params["InstanceId"])
-    api("ec2").attach_volume(**params)
-    return Made(f"vai-{zlib.crc32(' '.join(params.values()).encode())}")
-
-
-def _detached(had: Given) -> None:
-    if had.get("stopInstanceBeforeDetaching"):
-        api("ec2").stop_instances(InstanceIds=[had["instanceId"]])
-    api("ec2").detach_volume(VolumeId=had["volumeId"], InstanceId=had["instanceId"], Device=had["deviceName"])
-
-
-def _key(given: Given) -> Made:
-    params = {"KeyName": given["keyName"], "PublicKeyMaterial": given["publicKey"].encode()}
-    made = api("ec2").import_key_pair(**params, **given.tags("key-pair"))
-    return Made(made["KeyName"], {"keyPairId": made["KeyPairId"], "fingerprint": made["KeyFingerprint"]})
-
-
 KINDS = {
     "aws:ec2/instance:Instance": Kind(
         _instance,
@@ -157,26 +126,5 @@ KINDS = {
             "disableApiTermination": _protected,
         },
         unmet=words("userDataReplaceOnChange volumeTags"),
-    ),
-    "aws:ebs/volume:Volume": Kind(
-        _volume,
-        lambda had: api("ec2").delete_volume(VolumeId=had.id),
-        replaces=words("availabilityZone encrypted kmsKeyId multiAttachEnabled outpostArn snapshotId"),
-        updates={"tags": ec2_tags, **dict.fromkeys(words("size type iops throughput"), _grown)},
-        unmet=words("finalSnapshot"),
-    ),
-    "aws:ec2/volumeAttachment:VolumeAttachment": Kind(
-        _attachment,
-        _detached,
-        replaces=words("deviceName instanceId volumeId"),
-        unmet=words("forceDetach skipDestroy stopInstanceBeforeDetaching"),
-    ),
-    "aws:ec2/keyPair:KeyPair": Kind(
-        _key,
-        lambda had: api("ec2").delete_key_pair(KeyName=had.id),
-        replaces=words("keyName keyNamePrefix publicKey"),
-        updates={"tags": lambda given: ec2_tags(given.made(given["keyPairId"]))},
-        autoname="keyName",
-        unique="keyName",
     ),
 }

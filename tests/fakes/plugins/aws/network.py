@@ -1,4 +1,4 @@
-"""VPC, subnets, routes and network interfaces.
+"""VPC, subnets and routes.
 
 What replaces comes from the schemas of terraform-provider-aws (``internal/service/ec2``: ``ForceNew``), which
 pulumi-aws is made of.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.plugins.aws.api import api, arn, ec2_tags
-from tests.fakes.plugins.aws.refused import check_address, check_interface_free, check_subnet_free
+from tests.fakes.plugins.aws.refused import check_subnet_free
 from tests.fakes.plugins.given import Given
 from tests.fakes.plugins.kinds import Kind, Made, words
 
@@ -88,59 +88,6 @@ def _association(given: Given) -> Made:
     return Made(made["AssociationId"])
 
 
-def _interface(given: Given) -> Made:
-    params = given.params("subnetId", "description", securityGroups="Groups")
-    addresses = given.get("privateIps", [])
-    for address in addresses:
-        check_address(given["subnetId"], address)
-    if addresses:
-        pairs = [{"PrivateIpAddress": address, "Primary": address == addresses[0]} for address in addresses]
-        params["PrivateIpAddresses"] = pairs
-    made = api("ec2").create_network_interface(**params, **given.tags("network-interface"))["NetworkInterface"]
-    identity = made["NetworkInterfaceId"]
-    if "sourceDestCheck" in given:
-        _source_dest_check(given.made(identity))
-    outputs = {
-        "arn": arn("ec2", f"network-interface/{identity}"),
-        "privateIp": made["PrivateIpAddress"],
-        "privateIps": [one["PrivateIpAddress"] for one in made["PrivateIpAddresses"]],
-        "macAddress": made["MacAddress"],
-        "privateDnsName": f"ip-{made['PrivateIpAddress'].replace('.', '-')}.ec2.internal",
-    }
-    return Made(identity, outputs)
-
-
-def _source_dest_check(given: Given) -> None:
-    value = {"Value": given["sourceDestCheck"]}
-    api("ec2").modify_network_interface_attribute(NetworkInterfaceId=given.id, SourceDestCheck=value)
-
-
-def _groups(given: Given) -> None:
-    api("ec2").modify_network_interface_attribute(NetworkInterfaceId=given.id, Groups=given["securityGroups"])
-
-
-def _address(given: Given) -> Made:
-    made = api("ec2").allocate_address(**given.params("domain"), **given.tags("elastic-ip"))
-    identity = made["AllocationId"]
-    if "networkInterface" in given:
-        api("ec2").associate_address(AllocationId=identity, NetworkInterfaceId=given["networkInterface"])
-    if "instance" in given:
-        api("ec2").associate_address(AllocationId=identity, InstanceId=given["instance"])
-    return Made(identity, {"allocationId": identity, "publicIp": made["PublicIp"]})
-
-
-def _no_address(had: Given) -> None:
-    found = api("ec2").describe_addresses(AllocationIds=[had.id])["Addresses"][0]
-    if found.get("AssociationId"):
-        api("ec2").disassociate_address(AssociationId=found["AssociationId"])
-    api("ec2").release_address(AllocationId=had.id)
-
-
-def _no_interface(had: Given) -> None:
-    check_interface_free(had.id)
-    api("ec2").delete_network_interface(NetworkInterfaceId=had.id)
-
-
 def _no_subnet(had: Given) -> None:
     check_subnet_free(had.id)
     api("ec2").delete_subnet(SubnetId=had.id)
@@ -177,12 +124,4 @@ KINDS = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Kind(
         _association, _gone("disassociate_route_table", "AssociationId"), replaces=words("gatewayId subnetId")
     ),
-    "aws:ec2/networkInterface:NetworkInterface": Kind(
-        _interface,
-        _no_interface,
-        # The primary address, the first one, is what its CustomizeDiff replaces for.
-        replaces=words("interfaceType privateIps subnetId"),
-        updates={**_TAGS, "securityGroups": _groups, "sourceDestCheck": _source_dest_check},
-    ),
-    "aws:ec2/eip:Eip": Kind(_address, _no_address, replaces=words("domain publicIpv4Pool"), updates=_TAGS),
 }
