@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -27,18 +28,24 @@ class History:
     looks: list[Snapshot] = field(default_factory=list)
     owners: list[str] = field(default_factory=list)
 
-    def serving(self, snapshot: Snapshot) -> int:
-        """How many instances serve in one look, whatever they serve. One whose state is not reported, as when a fleetd
+    def serving(self, snapshot: Snapshot) -> set[str]:
+        """The instances that serve in one look, whatever they serve. One whose state is not reported, as when a fleetd
         has just started, is unknown, not down: its registration tells."""
-        instances = [observe(name, snapshot) for name in snapshot.units if name.startswith(f"{self.service}@")]
-        return sum(
-            instance.serving or (instance.running is None and instance.registered is not None) for instance in instances
-        )
+        names = [name for name in snapshot.units if name.startswith(f"{self.service}@")]
+        instances = [observe(name, snapshot) for name in names]
+        return {
+            instance.name
+            for instance in instances
+            if instance.serving or (instance.running is None and instance.registered is not None)
+        }
 
     @property
     def least(self) -> int:
-        """The fewest instances that served at any look."""
-        return min(map(self.serving, self.looks))
+        """The fewest instances that served at any time. A look is several questions, and takes seconds while a fleetd
+        or an etcd is away: it may show one instance as it was and another as it is. So what serves in one of two looks
+        that follow each other is not taken for down; who is down is so for longer."""
+        served = [self.serving(look) for look in self.looks]
+        return min(len(one | other) for one, other in itertools.pairwise(served))
 
     @property
     def contents(self) -> set[str]:
