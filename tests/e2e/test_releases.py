@@ -14,6 +14,7 @@ from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.release.keep import KEPT
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import split_image, with_image
 from fleetcaptain.units.text import content
@@ -86,9 +87,11 @@ def test_the_outputs_are_what_discovery_says(stack: Stack, first: str) -> None:
 
 def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_back(stack: Stack, first: str) -> None:
     """The others are in the new release at once, as they run. Going back shows the lines in its preview, rolls the one
-    service, and the release that was left can be gone to again."""
+    service, and the release that was left can be gone to again. Of all releases the last ten and the one before are
+    kept."""
     cluster = stack.cluster()
     before, others = _contents(cluster), _runs(cluster, but="app_server")
+    more = _copies(cluster, first)
     stack.set("release", "v2")
     with stack.edited("Fleetfile.py", _SERVERS_ONLY):
         stack.up()
@@ -98,6 +101,9 @@ def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_ba
             first,
         )
         assert _value(cluster, coming_key("behavioral")) == ""
+        kept = {row["tag"] for row in _releases(stack)}
+        assert kept == {"v2", first, *more[-KEPT + 1 :]}
+        _forget(cluster, more)
         assert [(row["tag"], row["state"], row["can_go_back"]) for row in _releases(stack)[:2]] == [
             ("v2", "current", True),
             (first, "previous", True),
@@ -110,6 +116,20 @@ def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_ba
         assert _runs(cluster, but="app_server") == others
         assert stack.outputs()["release"] == first
         assert {row["tag"]: row["state"] for row in _releases(stack)}["v2"] == "previous"
+
+
+def _copies(cluster: Cluster, tag: str) -> list[str]:
+    """Record as many releases like *tag* as are kept, and two more."""
+    data = json.loads(_value(cluster, release_key("behavioral", tag)))
+    copies = [f"copy-{number}" for number in range(KEPT + 2)]
+    for copy in copies:
+        cluster.store.write(release_key("behavioral", copy), json.dumps({**data, "tag": copy}))
+    return copies
+
+
+def _forget(cluster: Cluster, tags: list[str]) -> None:
+    for tag in tags:
+        cluster.store.delete(release_key("behavioral", tag))
 
 
 def test_a_tag_that_exists_with_other_contents_is_refused_in_the_preview(stack: Stack, first: str) -> None:
@@ -198,3 +218,31 @@ def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: S
         redis = {content for name, content in _contents(cluster).items() if "redis" in name}
         assert redis == {manifest.services["redis"].content}
         assert set(stack.up().counts) == {"unchanged"}
+
+
+def test_a_new_generation_that_declares_the_old_release_takes_over_at_once(stack: Stack, first: str) -> None:
+    """The same changes with `versions`: nobody holds the old redis, which is gone before the servers are replaced."""
+    cluster = stack.cluster()
+    declared = {**_REDIS_TOO, "restart_sec=7,": f'restart_sec=7,\n            versions=["{first}"],'}
+    with stack.edited("Fleetfile.py", declared):
+        assert "left for those who still depend" not in stack.up().output
+        (redis,) = (entry for entry in cluster.look().live if entry.service == "redis")
+        assert redis.versions == (first,)
+
+
+def test_a_service_is_not_removed_while_another_release_requires_it(stack: Stack, first: str) -> None:
+    """The servers that run are of a release that is not the current one any more: redis stays, the error names them."""
+    cluster = stack.cluster()
+    before = _contents(cluster)
+    data = json.loads(_value(cluster, release_key("behavioral", first)))
+    del data["services"]["redis"], data["services"]["app_server"]
+    cluster.store.write(release_key("behavioral", "v-without"), json.dumps({**data, "tag": "v-without"}))
+    cluster.store.write(current_key("behavioral"), "v-without")
+    try:
+        error = stack.fails("destroy", "--yes", "--target", "**Unit::redis").error
+    finally:
+        cluster.store.write(current_key("behavioral"), first)
+        cluster.store.delete(release_key("behavioral", "v-without"))
+    assert "redis is not removed" in error
+    assert f"app_server@4.service) of release {first}" in error
+    assert _contents(cluster) == before
