@@ -9,7 +9,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
+from components.desired import downtime, policy_of, refuse_foreign, target_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
+from fleetcaptain.discovery.keys import app_dir
 from fleetcaptain.errors import FleetCaptainError, RolloutFailed, with_more
 from fleetcaptain.rollout.after import after_failure
 from fleetcaptain.rollout.bluegreen import replace_generation
@@ -21,19 +23,16 @@ from fleetcaptain.rollout.guard import guarded
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
-from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.prepare import prepare
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
-from fleetcaptain.rollout.values import Policy, Target, parallel
-from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
+from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.image import split_image
 from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import content
 
-__all__ = ["MODES", "FleetUnit", "RollingUpdateProvider", "downtime"]
+__all__ = ["FleetUnit", "RollingUpdateProvider"]
 
-MODES = ("rolling", "bluegreen", "global", "everywhere")
 _REMOVE_SEC = 120.0
 _INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "cluster")
 
@@ -42,8 +41,9 @@ class RollingUpdateProvider(Provider):
     """Brings one service on the cluster to its text, one instance after the other; reads back what really runs.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
-    ``instances``; ``mode``, one of `MODES`; ``rollout``, the times of the rollout in seconds; ``state``, always
-    "launched" (a stopped unit reads back as something else); ``cluster``, a connection.
+    ``instances``; ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
+    fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
+    reads back as something else); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
 
@@ -60,8 +60,8 @@ class RollingUpdateProvider(Provider):
         """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
         cluster = connect(props["cluster"], props["app"])
         snapshot = cluster.look()
-        target = _target(props, snapshot)
-        _refuse_foreign(target, props, snapshot)
+        target = target_of(props, snapshot)
+        refuse_foreign(target, props, snapshot)
         try:
             self._bring(cluster, props, target)
         except FleetCaptainError as error:
@@ -72,8 +72,8 @@ class RollingUpdateProvider(Provider):
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
         cluster = connect(news["cluster"], news["app"])
         snapshot = cluster.look()
-        target = _target(news, snapshot)
-        _refuse_foreign(target, news, snapshot)
+        target = target_of(news, snapshot)
+        refuse_foreign(target, news, snapshot)
         self._bring(cluster, news, target)
         return UpdateResult(self._outs(news, target, cluster.look()))
 
@@ -89,7 +89,7 @@ class RollingUpdateProvider(Provider):
         snapshot = only_first(props["cluster"], cluster.look)
         if snapshot is None:
             return ReadResult(id_, props, known)
-        target = _target(props, snapshot)
+        target = target_of(props, snapshot)
         found = live(props["app"], props["service"], target.names, target.content, snapshot)
         if found is None:
             return ReadResult(None, {})
@@ -104,7 +104,8 @@ class RollingUpdateProvider(Provider):
         return ReadResult(id_, outs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Stop and delete every unit of the service, and wait until it is gone."""
+        """Stop and delete every unit of the service, and wait until it is gone. With the app's last unit goes all that
+        etcd has of the app."""
         if presence(props["cluster"]) is Presence.GONE:
             return
         cluster = connect(props["cluster"], props["app"])
@@ -114,6 +115,9 @@ class RollingUpdateProvider(Provider):
             raise RolloutFailed(f"{props['service']} is not removed, for the sake of those {why}. Nothing was touched.")
         with guarded(cluster, props["service"], (), "", status) as fenced:
             remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
+        marks = (mark_of(unit.text) for unit in cluster.look().units.values())
+        if not any(mark is not None and mark.app == props["app"] for mark in marks):
+            cluster.store.delete(app_dir(props["app"]), recursive=True)
 
     def _bring(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
         snapshot = cluster.look()
@@ -128,7 +132,7 @@ class RollingUpdateProvider(Provider):
 
     def _replace(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
         driver = Driver(cluster, status, cancelled)
-        policy = _policy(props["rollout"], len(target.names))
+        policy = policy_of(props["rollout"], len(target.names))
         if props["mode"] == "everywhere":
             run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
@@ -147,47 +151,6 @@ class RollingUpdateProvider(Provider):
             "content": target.content,
             "count": len(target.names),
         }
-
-
-def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether going from *olds* to *news* takes the only instance of a service down."""
-    single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
-    return single and any(olds.get(key) != news[key] for key in ("unit", "image"))
-
-
-def _target(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
-    text = with_image(props["unit"], props["image"]) if props["image"] else props["unit"]
-    service, instances, sha1 = props["service"], int(props["instances"]), content(text)
-    if props["mode"] == "everywhere":
-        names: tuple[str, ...] = (global_name(service),)
-    elif props["mode"] == "global":
-        names = machine_names(service, [id_ for id_, machine in snapshot.machines.items() if admits(text, machine)])
-    elif props["mode"] == "bluegreen":
-        names = generation_names(service, sha1, instances)
-    else:
-        names = instance_names(service, instances)
-    return Target(service, names, text, sha1)
-
-
-def _policy(rollout: Mapping[str, Any], instances: int) -> Policy:
-    return Policy(
-        max_parallel=parallel(rollout.get("max_parallel", 1), instances),
-        min_healthy_sec=float(rollout["min_healthy_sec"]),
-        healthy_deadline_sec=float(rollout["healthy_deadline_sec"]),
-        progress_deadline_sec=float(rollout["progress_deadline_sec"]),
-    )
-
-
-def _refuse_foreign(target: Target, props: Mapping[str, Any], snapshot: Snapshot) -> None:
-    """A unit of one of our names that carries another app's mark is not ours to touch."""
-    for name in target.names:
-        unit = snapshot.units.get(name)
-        mark = mark_of(unit.text) if unit else None
-        if mark is not None and mark.app != props["app"]:
-            raise RolloutFailed(
-                f"{name} runs on this cluster already, for the app {mark.app!r}. Rename the service in one of the two "
-                "Fleetfiles. Nothing was touched."
-            )
 
 
 class FleetUnit(Resource):

@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.desired import downtime
 from components.failing import give_up
 from components.image import told_by_buildx
 from components.release import ReleaseName, release_name
-from components.unit import downtime
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 
 SERVICE = {"mode": "rolling", "instances": 1, "unit": "text", "image": "shop@sha256:1"}
