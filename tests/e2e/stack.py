@@ -129,6 +129,11 @@ class Stack:
         """``pulumi up``, which has to succeed."""
         return self.must("up", "--yes")
 
+    def rests(self) -> None:
+        """``pulumi up`` has nothing to do."""
+        result = self.must("up", "--yes", "--diff")
+        assert set(result.counts) == {"unchanged"}, result.output
+
     def fails(self, *argv: str) -> Result:
         """``pulumi up``, or *argv*, which has to fail."""
         result = self.run(*(argv or ("up", "--yes")))

@@ -7,28 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.stack import Stack
+from tests.faults.change import Change
 from tests.faults.history import History, recorded
 from tests.faults.machines import alive, leader, machines, run_on, until, without_etcd
 from tests.faults.running import Running, running
 
-_NEXT = {"restart_sec=5,": "restart_sec=6,"}
-
 
 @contextmanager
 def rolling(stack: Stack) -> Iterator[tuple[Running, History]]:
-    """A rollout of which one instance is done; in the end all have the new text, and a next ``up`` has nothing to do
-    but to take it back."""
-    cluster = stack.cluster()
-    with stack.edited("Fleetfile.py", _NEXT), recorded(cluster, "app_server") as history:
+    """A rollout of which one instance is done; in the end all have the new text, and a next ``up`` has nothing to
+    do."""
+    change = Change(stack)
+    stack.edit("Fleetfile.py", change.edits)
+    with recorded(stack.cluster(), "app_server") as history:
         with running(stack) as run:
             run.until(r"app_server .*1/4 healthy")
             yield run, history
             result = run.end()
         assert result.code == 0, result.output
-        units = cluster.look().units
-        assert all("RestartSec=6" in unit.text for name, unit in units.items() if name.startswith("app_server@"))
-        assert set(stack.up().counts) == {"unchanged"}
-    stack.up()
+        assert change.everywhere(stack)
+        stack.rests()
 
 
 def test_a_machine_that_dies_and_comes_back(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.stack import Stack
+from tests.faults.change import Change
 from tests.faults.history import recorded
 from tests.faults.running import running
 
@@ -17,7 +18,6 @@ _STEPS = {
     "last": r"app_server .*3/4 healthy",
     "gate": r"behavioral-ready (updating|creating)",
 }
-_NEXT = {"restart_sec=5,": "restart_sec=6,"}
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,9 @@ _NEXT = {"restart_sec=5,": "restart_sec=6,"}
 )
 def test_the_next_up_continues_after_a_kill(stack: Stack, step: str, victim: str) -> None:
     """Never more than one instance is down, no two rollouts overlap, and in the end all have the new text."""
-    cluster = stack.cluster()
-    with stack.edited("Fleetfile.py", _NEXT), recorded(cluster, "app_server") as history:
+    change = Change(stack)
+    stack.edit("Fleetfile.py", change.edits)
+    with recorded(stack.cluster(), "app_server") as history:
         with running(stack) as run:
             run.until(_STEPS[step])
             run.kill(victim)
@@ -36,11 +37,8 @@ def test_the_next_up_continues_after_a_kill(stack: Stack, step: str, victim: str
         stack.up()
     assert history.least >= 3
     assert len(history.turns) == len(set(history.turns))
-    assert {
-        ("RestartSec=6" in unit.text) for name, unit in history.looks[-1].units.items() if "app_server" in name
-    } == {True}
-    stack.up()
-    assert set(stack.up().counts) == {"unchanged"}
+    assert change.everywhere(stack)
+    stack.rests()
 
 
 @pytest.mark.parametrize("step", ["second", "last"])
@@ -49,7 +47,7 @@ def test_with_the_old_fleetfile_it_goes_back_after_a_kill(stack: Stack, step: st
     cluster = stack.cluster()
     before = {name: unit.content for name, unit in cluster.look().units.items()}
     with recorded(cluster, "app_server") as history:
-        with stack.edited("Fleetfile.py", _NEXT), running(stack) as run:
+        with stack.edited("Fleetfile.py", Change(stack).edits), running(stack) as run:
             run.until(_STEPS[step])
             run.kill("pulumi")
             run.end()
@@ -61,13 +59,14 @@ def test_with_the_old_fleetfile_it_goes_back_after_a_kill(stack: Stack, step: st
 
 def test_a_first_interrupt_stops_after_the_present_step(stack: Stack) -> None:
     """It says how to go on, leaves nothing locked, and the next up goes on."""
-    with stack.edited("Fleetfile.py", _NEXT):
-        with running(stack) as run:
-            run.until(_STEPS["second"])
-            run.interrupt()
-            result = run.end()
-        assert result.code != 0
-        assert "stopped on request" in result.output
-        assert "goes on from here" in result.output
-        stack.up()
+    change = Change(stack)
+    stack.edit("Fleetfile.py", change.edits)
+    with running(stack) as run:
+        run.until(_STEPS["second"])
+        run.interrupt()
+        result = run.end()
+    assert result.code != 0
+    assert "stopped on request" in result.output
+    assert "goes on from here" in result.output
     stack.up()
+    assert change.everywhere(stack)
