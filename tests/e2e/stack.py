@@ -104,7 +104,7 @@ class Stack:
     def start(self, *argv: str, **more: str) -> subprocess.Popen[str]:
         """Start ``pulumi`` with *argv* in a session of its own, its output in one pipe."""
         stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
-        settings = () if argv[0] == "stack" else ("--config-file", str(self.settings))
+        settings = () if argv[0] in ("stack", "state") else ("--config-file", str(self.settings))
         return subprocess.Popen(
             ["pulumi", *argv, *stack, *settings, "--non-interactive"],
             cwd=ROOT,
@@ -152,6 +152,11 @@ class Stack:
         """The stack's outputs."""
         outputs: dict[str, Any] = json.loads(self.must("stack", "output", "--json").output)
         return outputs
+
+    def urns(self) -> list[str]:
+        """What Pulumi calls each resource that it knows of."""
+        state = json.loads(self.must("stack", "export").output)
+        return [resource["urn"] for resource in state["deployment"]["resources"]]
 
     def destroy(self) -> None:
         """``pulumi destroy`` and ``pulumi stack rm``."""
