@@ -16,6 +16,8 @@ from fleetcaptain.rollout.values import Decision, Memory, Policy, Target, Track
 __all__ = ["decide"]
 
 _STALE_SEC = 15.0
+# fleet tells a new text within a second or two, and systemd's state of it not always in the same.
+_OUTLIVED_SEC = 10.0
 
 
 def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Decision:
@@ -40,6 +42,7 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
     first_look = memory.progress_at is None
     tracks = dict(memory.tracks)
     done = set(memory.done)
+    again = set(memory.again)
     progress_at = now if memory.progress_at is None else memory.progress_at
     for name in target.names:
         instance = observed[name]
@@ -58,10 +61,13 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
                 continue  # it failed before this rollout began: to be started again
             tracks[name] = Track(since=now)
         track = tracks[name] = _track(_placed(tracks[name], instance, now), instance, target, healthy, now)
-        if track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
+        if track.outlived_since is not None and now - track.outlived_since >= _OUTLIVED_SEC and name not in again:
+            again.add(name)
+            del tracks[name]  # to be stopped, and started anew
+        elif track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
             done.add(name)
             progress_at = now
-    return Memory(tracks, frozenset(done), progress_at)
+    return Memory(tracks, frozenset(done), progress_at, frozenset(again))
 
 
 def _placed(track: Track, instance: Instance, now: float) -> Track:
@@ -73,13 +79,17 @@ def _placed(track: Track, instance: Instance, now: float) -> Track:
 def _track(track: Track, instance: Instance, target: Target, healthy: bool, now: float) -> Track:
     if healthy:
         since = now if track.healthy_since is None else track.healthy_since
-        return replace(track, healthy_since=since, restarting=False, stale=False)
+        return replace(track, healthy_since=since, restarting=False, stale=False, outlived_since=None)
     if instance.running is None:
         return track  # no state is reported: unknown, not down
     restarting = instance.running == target.content and instance.sub == "auto-restart"
     restarts = track.restarts + (restarting and not track.restarting)
     stale = track.stale and instance.active == "failed" and now - track.since < _STALE_SEC
-    return replace(track, healthy_since=None, restarts=restarts, restarting=restarting, stale=stale)
+    began = now if track.outlived_since is None else track.outlived_since
+    outlived = began if instance.outlived(target.content) else None
+    return replace(
+        track, healthy_since=None, restarts=restarts, restarting=restarting, stale=stale, outlived_since=outlived
+    )
 
 
 def _must_stop(instance: Instance, target: Target) -> bool:
@@ -87,7 +97,9 @@ def _must_stop(instance: Instance, target: Target) -> bool:
     unit that is to be started again under the same text has to be seen stopped first."""
     if instance.content != target.content:
         return False
-    return instance.active == "failed" if instance.desired == "launched" else not instance.stopped
+    if instance.desired != "launched":
+        return not instance.stopped
+    return instance.active == "failed" or instance.outlived(target.content)
 
 
 def _window(

@@ -48,5 +48,7 @@ def _unplaced(track: Track, now: float) -> bool:
 
 def _lacks(instance: Instance) -> str:
     if instance.active == "active" and instance.sub == "running":
+        if instance.registered is not None:
+            return "it runs, but what is registered is of another text"
         return "it runs, but it has not registered itself"
     return f"systemd says {instance.active or 'nothing'}/{instance.sub or 'nothing'}"

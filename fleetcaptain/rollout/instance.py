@@ -40,6 +40,18 @@ class Instance:
             and self.registered == content
         )
 
+    def outlived(self, content: str) -> bool:
+        """Whether fleet takes it for *content*, but what is registered is of another text.
+
+        fleet asks systemd for a stop and a start without a wait between (fleet's `agent/reconcile.go`), and where the
+        stop still waits when the start comes, systemd drops it: the process of the other text runs on.
+        """
+        return (
+            self.running == content
+            and (self.active, self.sub) == ("active", "running")
+            and self.registered not in (None, content)
+        )
+
     @property
     def serving(self) -> bool:
         """Whether it is up with whatever content it has."""

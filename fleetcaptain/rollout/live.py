@@ -55,4 +55,6 @@ def _trouble(instance: Instance) -> str:
         return f"{instance.name} {instance.desired}"
     if instance.active == "failed":
         return f"{instance.name} failed"
+    if instance.content is not None and instance.outlived(instance.content):
+        return f"{instance.name} runs another text"
     return ""

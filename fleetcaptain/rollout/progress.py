@@ -86,7 +86,8 @@ def _wait(
     if instance.running != target.content:
         return "waiting for fleet", left
     if (instance.active, instance.sub) == ("active", "running"):
-        return "waiting for its registration", left
+        outlived = instance.outlived(target.content)
+        return "its old process still runs" if outlived else "waiting for its registration", left
     if instance.sub == "start-post":
         return "waiting until it is ready", left
     return f"{instance.active}/{instance.sub}", left

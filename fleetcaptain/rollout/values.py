@@ -41,7 +41,8 @@ class Track:
     """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
 
     *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
-    *unplaced_since*: since when no machine has it.
+    *unplaced_since*: since when no machine has it. *outlived_since*: since when the process of another text runs in its
+    place.
     """
 
     since: float
@@ -50,15 +51,18 @@ class Track:
     restarting: bool = False
     stale: bool = False
     unplaced_since: float | None = None
+    outlived_since: float | None = None
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the last decision knew. *done* holds the instances that proved themselves."""
+    """What the last decision knew. *done* holds the instances that proved themselves, *again* those that had to be
+    started again, as the process of another text had outlived the change."""
 
     tracks: Mapping[str, Track] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     progress_at: float | None = None
+    again: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,12 @@ def after_blindness(memory: Memory, seconds: float) -> Memory:
 def after_fault(memory: Memory, seconds: float) -> Memory:
     """*memory* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
     tracks = {
-        name: replace(track, since=track.since + seconds, unplaced_since=_later(track.unplaced_since, seconds))
+        name: replace(
+            track,
+            since=track.since + seconds,
+            unplaced_since=_later(track.unplaced_since, seconds),
+            outlived_since=_later(track.outlived_since, seconds),
+        )
         for name, track in memory.tracks.items()
     }
     return replace(memory, tracks=tracks, progress_at=_later(memory.progress_at, seconds))

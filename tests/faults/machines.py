@@ -12,7 +12,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.stack import Stack
 
-__all__ = ["alive", "leader", "machines", "run_on", "until", "without_etcd"]
+__all__ = ["alive", "leader", "machine_of", "machines", "run_on", "unstoppable", "until", "without_etcd"]
 
 _LONGEST_SEC = 180.0
 
@@ -20,6 +20,14 @@ _LONGEST_SEC = 180.0
 def machines(stack: Stack) -> dict[str, Any]:
     """Name -> the container of each machine."""
     return {name: container for name, container in stack.containers().items() if name != "registry"}
+
+
+def machine_of(stack: Stack, unit: str) -> Any:
+    """The container of the machine that *unit* is on."""
+    machine_id = stack.cluster().look().units[unit].machine_id
+    return next(
+        there for there in machines(stack).values() if run_on(there, "cat", "/etc/machine-id") == f"{machine_id}\n"
+    )
 
 
 def run_on(machine: Any, *argv: str) -> str:
@@ -66,3 +74,20 @@ def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
 def alive(cluster: Cluster) -> int:
     """How many machines fleet sees."""
     return len(cluster.look().machines)
+
+
+@contextmanager
+def unstoppable(machine: Any, unit: str) -> Iterator[None]:
+    """Until the block ends systemd keeps a stop of *unit* waiting, for the sake of another unit that stops before it. A
+    start that comes meanwhile takes the waiting stop's place, as one of fleet's does when systemd is busy."""
+    before, folder = "stops-before.service", "/run/systemd/system"
+    service = "ExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 600\nTimeoutStopSec=600"
+    text = f"[Unit]\nAfter={unit}\n[Service]\n{service}\n"
+    run_on(machine, "sh", "-c", f"printf '{text}' >{folder}/{before} && systemctl daemon-reload")
+    run_on(machine, "systemctl", "start", before)
+    run_on(machine, "systemctl", "stop", "--no-block", before)
+    try:
+        yield
+    finally:
+        run_on(machine, "systemctl", "kill", "--signal=SIGKILL", before)
+        run_on(machine, "rm", f"{folder}/{before}")

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fleetcaptain.rollout.observed import observe
 from tests.e2e.stack import Stack
 from tests.faults.change import Change
 from tests.faults.history import History, recorded
-from tests.faults.machines import alive, leader, machines, run_on, until, without_etcd
+from tests.faults.machines import alive, leader, machine_of, machines, run_on, unstoppable, until, without_etcd
 from tests.faults.running import Running, running
 
 
@@ -81,3 +82,15 @@ def test_a_second_rollout_at_the_same_time(stack: Stack) -> None:
     assert "app_server is being rolled out by" in second.output
     assert history.least >= 3
     assert len(history.turns) == len(set(history.turns))
+
+
+def test_a_start_that_overtakes_its_stop(stack: Stack) -> None:
+    """fleet stops the old text and starts the new one without a wait between. Where systemd drops that stop, the old
+    process runs on, and fleet takes it for the new one: the rollout sees that, and starts it again."""
+    unit = "app_server@4.service"
+    cluster = stack.cluster()
+    before = cluster.look().units[unit].content
+    with rolling(stack) as (_, history), unstoppable(machine_of(stack, unit), unit):
+        until(lambda: observe(unit, cluster.look()).running not in (None, before), "fleet takes it for the new one")
+        assert observe(unit, cluster.look()).registered == before
+    assert history.least >= 3

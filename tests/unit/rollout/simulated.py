@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
@@ -19,10 +19,12 @@ def running(name: str, content: str) -> Instance:
 
 @dataclass
 class Fault:
-    """How the new content behaves on one instance: never up (*how*), or up after *delay* ticks."""
+    """How the new content behaves on one instance: never up (*how*), or up after *delay* ticks. ``outlived``: systemd
+    runs on with the old process, which fleet takes for the new content, until it is stopped; *times* so often."""
 
     delay: int = 2
     how: str = ""
+    times: int = 1
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Simulated:
     faults: Mapping[str, Fault] = field(default_factory=dict)
     coming: dict[str, tuple[int, str]] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
 
     def put(self, name: str, content: str) -> None:
         """fleet takes the text at once; systemd goes on with the old one until the next tick."""
@@ -46,13 +49,17 @@ class Simulated:
     def stop(self, name: str) -> None:
         """The desired state becomes loaded, and systemd runs nothing of it."""
         old = self.instances[name]
+        self.stopped.append(name)
+        self.coming.pop(name, None)
         self.instances[name] = Instance(name, old.content, "loaded", "loaded", "10.0.0.1", old.content, "inactive")
 
     def tick(self) -> None:
         """One second passes."""
         for name, (left, content) in list(self.coming.items()):
             how = self.faults.get(name, Fault()).how if content == NEW else ""
-            if left > 0:
+            if how == "outlived" and self.stopped.count(name) < self.faults[name].times:
+                self.instances[name] = replace(running(name, content), registered=OLD)
+            elif left > 0:
                 self.coming[name] = (left - 1, content)
                 self.instances[name] = self._state(name, content, "activating", "start-post")
             elif how == "failed":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,38 @@ def test_failed_unit_under_the_same_text_is_started_again() -> None:
     result = run(simulated, FAST)
     assert result.last.finished
     assert simulated.touched == ["i2"]
+
+
+def test_an_old_process_that_outlived_the_change_is_stopped_and_the_new_one_started() -> None:
+    """fleet takes it for the new text, but what is registered is the old one; no other instance is down meanwhile."""
+    simulated = cluster(3, i2=Fault(how="outlived"))
+    result = run(simulated, FAST)
+    assert result.last.finished
+    assert simulated.stopped == ["i2"]
+    assert simulated.touched == ["i1", "i2", "i2", "i3"]
+    assert result.most_down_at_once == 1
+
+
+def test_an_instance_is_stopped_for_its_old_process_only_once() -> None:
+    """One that keeps registering another text fails for that reason when its time is over."""
+    simulated = cluster(2, i1=Fault(how="outlived", times=2))
+    result = run(simulated, FAST)
+    assert result.last.failure is not None
+    assert "what is registered is of another text" in result.last.failure.reason
+    assert simulated.stopped == ["i1"]
+
+
+def test_an_old_registration_is_not_at_once_taken_for_an_old_process() -> None:
+    """States and registrations are not read in one moment: one that is put right within seconds was none."""
+    target = Target("web", ("i1",), "text", NEW)
+    outlived = replace(running("i1", NEW), registered=OLD)
+    memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
+    for second in (1, 10):
+        decision = decide({"i1": outlived}, target, FAST, memory, second)
+        assert decision.stop == ()
+        memory = decision.memory
+    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 11).memory
+    assert decide({"i1": outlived}, target, FAST, memory, 12).stop == ()
 
 
 @given(

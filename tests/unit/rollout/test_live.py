@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, UnitState
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot
@@ -42,6 +45,14 @@ def test_a_stopped_instance_shows() -> None:
     found = live("shop", "web", NAMES, content(NEW), snapshot(NEW, NEW, desired=DesiredState.LOADED))
     assert found is not None
     assert "web@1.service loaded" in found.state
+
+
+def test_a_process_that_outlived_its_change_shows() -> None:
+    """fleet says that all is well; what is registered tells that it is not."""
+    left = Registration("web", "web@2.service", content(OLD), "m1", "10.0.0.1")
+    found = live("shop", "web", NAMES, content(NEW), replace(snapshot(NEW, NEW), registrations={left.unit: left}))
+    assert found is not None
+    assert found.state == "web@2.service runs another text"
 
 
 def test_nothing_left_is_nothing() -> None:
