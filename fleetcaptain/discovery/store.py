@@ -22,15 +22,22 @@ _PAUSE_SEC = 1.0
 
 
 class EtcdStore:
-    """Reads and writes v2 keys. *url* gives the address each time anew, so that a broken tunnel can be replaced.
+    """Reads and writes v2 keys. *url* gives the address each time anew, so that a broken tunnel can be replaced, and
+    *leave* is told each from which no answer came, so that there is another way.
 
     Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
     when etcd does not answer by then.
     """
 
-    def __init__(self, url: Callable[[], str], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: Callable[[], str],
+        sleep: Callable[[float], None] = time.sleep,
+        leave: Callable[[str], None] = lambda _url: None,
+    ) -> None:
         self._url = url
         self._sleep = sleep
+        self._leave = leave
 
     def read(self, key: str) -> Node | None:
         """The node at *key*, or None when there is none."""
@@ -123,7 +130,8 @@ class EtcdStore:
         for attempt in range(_TRIES):
             if attempt:
                 self._sleep(_PAUSE_SEC)
-            address = urlsplit(self._url())
+            url = self._url()
+            address = urlsplit(url)
             try:
                 # One client a call: python-etcd keeps connections, which a replaced tunnel leaves dead.
                 client = etcd.Client(
@@ -134,6 +142,7 @@ class EtcdStore:
                 raise
             except etcd.EtcdException as error:
                 last = str(error)
+                self._leave(url)
         raise ClusterUnreachable(
             f"etcd did not {what} within {_TRIES} tries: {last}. Is there a quorum? Run `etcdctl endpoint health` "
             "on a machine of the cluster, then run the same command again; nothing is lost."

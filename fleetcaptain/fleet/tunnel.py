@@ -29,7 +29,8 @@ class Result:
 class Tunnel:
     """Opened when first used, and again, through the next machine, when it broke. Safe to share between threads.
 
-    Give `fleet_url` and `leave` to a `Transport`: a call that meets a dead machine then goes through another one.
+    Give `fleet_url` and `leave` to a `Transport`, `etcd_url` and `leave` to an `EtcdStore`: a call that meets a dead
+    machine, or one whose fleetd or etcd is dead, then goes through another one.
     """
 
     def __init__(self, endpoint: Endpoint, connect: Callable[[Endpoint, str], Line] = connect) -> None:
@@ -48,15 +49,16 @@ class Tunnel:
         """Where etcd answers now. Raises ClusterUnreachable when no machine lets us in."""
         return self._open().etcd_url
 
-    def leave(self, fleet_url: str) -> None:
-        """Go on through another machine, if there is one: fleet did not answer at *fleet_url*.
+    def leave(self, url: str) -> None:
+        """Go on through another machine, if there is one: fleet, or etcd, did not answer at *url*.
 
         Nothing happens when the way leads elsewhere already.
         """
         with self._lock:
-            if self._line is None or self._line.fleet_url != fleet_url or len(self._endpoint.hosts) == 1:
+            line = self._line
+            if line is None or url not in (line.fleet_url, line.etcd_url) or len(self._endpoint.hosts) == 1:
                 return
-            # Other threads may be in the middle of a call to its etcd, so it stays open a while.
+            # Other threads may be in the middle of a call through it, so it stays open a while.
             if self._left is not None:
                 self._left.close()
             self._left, self._line = self._line, None

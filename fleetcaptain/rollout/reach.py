@@ -30,7 +30,8 @@ def reach(way: Endpoint | Direct, app: str) -> Cluster:
         except ClusterUnreachable:
             return None
 
-    return Cluster(app, FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)), EtcdStore(tunnel.etcd_url), run)
+    fleet = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
+    return Cluster(app, fleet, EtcdStore(tunnel.etcd_url, leave=tunnel.leave), run)
 
 
 def _transport(url: str) -> Transport:

@@ -91,6 +91,20 @@ def test_values_come_back_as_they_are(store: EtcdStore) -> None:
         assert read(store, "/value").value == value
 
 
+def test_an_etcd_that_is_away_is_left_for_another_one(etcd_url: str) -> None:
+    """The machine that we come in by may have lost its etcd, and the cluster still have a quorum."""
+    away = "http://127.0.0.1:1"
+    ways = [away, etcd_url]
+    left: list[str] = []
+
+    def leave(url: str) -> None:
+        left.append(url)
+        ways.remove(url)
+
+    assert EtcdStore(lambda: ways[0], lambda _seconds: None, leave).read("/nothing") is None
+    assert left == [away]
+
+
 def test_an_etcd_that_is_away_is_tried_again_and_then_named() -> None:
     """With what to look at; the address is asked for each time, since a tunnel may have been replaced."""
     asked: list[int] = []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from fleetcaptain.rollout.observed import observe
 from tests.e2e.stack import Stack
@@ -51,9 +53,10 @@ def test_a_fleetd_that_is_killed(stack: Stack) -> None:
     assert history.least >= 3
 
 
-def test_a_leader_of_etcd_that_stops(stack: Stack) -> None:
-    """Another one is elected."""
-    with rolling(stack) as (_, history), without_etcd(stack, (leader(stack),)):
+@pytest.mark.parametrize("find", [leader, lambda _stack: "m1"], ids=["the leader", "where we come in"])
+def test_a_member_of_etcd_that_stops(stack: Stack, find: Callable[[Stack], str]) -> None:
+    """Another leader is elected, and another machine is the way in."""
+    with rolling(stack) as (_, history), without_etcd(stack, (find(stack),)):
         cluster = stack.cluster()
         until(lambda: bool(cluster.look().units), "the others have a leader")
     assert history.least >= 3

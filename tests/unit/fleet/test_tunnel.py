@@ -1,0 +1,45 @@
+"""Which machine a tunnel goes through."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from fleetcaptain.fleet.line import Line
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.tunnel import Tunnel
+
+
+class _Line:
+    """A line that stands until it is closed."""
+
+    def __init__(self, host: str) -> None:
+        self.fleet_url, self.etcd_url, self.alive = f"http://fleet.{host}", f"http://etcd.{host}", True
+
+    def close(self) -> None:
+        """It stands no more."""
+        self.alive = False
+
+
+def tunnel(*hosts: str) -> Tunnel:
+    """A tunnel to *hosts*, of which each lets us in."""
+    return Tunnel(Endpoint(hosts), lambda _endpoint, host: cast("Line", cast("Any", _Line(host))))
+
+
+@pytest.mark.parametrize("what", ["fleet", "etcd"])
+def test_a_machine_is_left_for_the_next_when_its_fleet_or_its_etcd_does_not_answer(what: str) -> None:
+    """Both then go through the other one; who is late to say so changes nothing."""
+    way = tunnel("a", "b")
+    assert way.etcd_url() == "http://etcd.a"
+    for _ in range(2):
+        way.leave(f"http://{what}.a")
+        assert (way.fleet_url(), way.etcd_url()) == ("http://fleet.b", "http://etcd.b")
+
+
+def test_the_only_machine_is_not_left() -> None:
+    """There is no other way."""
+    way = tunnel("a")
+    first = way.fleet_url()
+    way.leave(first)
+    assert way.fleet_url() == first
