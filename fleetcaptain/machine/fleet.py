@@ -21,6 +21,8 @@ SocketGroup=core
 WantedBy=sockets.target
 """
 
+# A fleetd that was killed leaves its machine's key behind, and is refused as long as that lives: by then fleet has taken
+# the machine for lost and moves its units. So its own key, and no machine's that copied its id, goes before it starts.
 _UNIT = """\
 [Unit]
 Description=fleet
@@ -31,6 +33,8 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile=/etc/fleet/fleet.env
+ExecStartPre=-/bin/sh -c 'key=http://127.0.0.1:2379/v2/keys/_coreos.com/fleet/machines/%m/object; \\
+  curl -s -m 5 "$$key" | grep -qwF "$$FLEET_PUBLIC_IP" && curl -s -o /dev/null -m 5 -X DELETE "$$key"'
 ExecStart=/opt/bin/fleetd
 Restart=always
 RestartSec=2

@@ -46,11 +46,13 @@ def test_a_machine_that_dies_and_comes_back(stack: Stack) -> None:
 
 
 def test_a_fleetd_that_is_killed(stack: Stack) -> None:
-    """Its machine's units run on, and systemd starts it again."""
+    """systemd starts it again before fleet takes its machine for lost: units run on, and where they are."""
+    before = _places(stack)
     with rolling(stack) as (_, history):
         for machine in machines(stack).values():
             run_on(machine, "systemctl", "kill", "--signal=SIGKILL", "fleet.service")
     assert history.least >= 3
+    assert _places(stack) == before
 
 
 @pytest.mark.parametrize("find", [leader, lambda _stack: "m1"], ids=["the leader", "where we come in"])
@@ -97,3 +99,9 @@ def test_a_start_that_overtakes_its_stop(stack: Stack) -> None:
         until(lambda: observe(unit, cluster.look()).running not in (None, before), "fleet takes it for the new one")
         assert observe(unit, cluster.look()).registered == before
     assert history.least >= 3
+
+
+def _places(stack: Stack) -> dict[str, str | None]:
+    """Unit -> the machine that it is on, of those that nobody rolls."""
+    units = stack.cluster().look().units
+    return {name: unit.machine_id for name, unit in units.items() if not name.startswith("app_server@")}
