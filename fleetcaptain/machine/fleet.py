@@ -21,8 +21,9 @@ SocketGroup=core
 WantedBy=sockets.target
 """
 
-# A fleetd that was killed leaves its machine's key behind, and is refused as long as that lives: by then fleet has taken
-# the machine for lost and moves its units. So its own key, and no machine's that copied its id, goes before it starts.
+# A fleetd that was killed leaves its machine's key behind, and the next one is refused as long as that lives: by then
+# fleet has taken the machine for lost, and moves its units. So its own key goes first; that of a
+# machine with a copy of its id, which has another address, stays.
 _UNIT = """\
 [Unit]
 Description=fleet
