@@ -10,9 +10,10 @@ from typing import Any
 
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.beacon import beacon_name
 from tests.e2e.stack import Stack
 
-__all__ = ["alive", "leader", "machine_of", "machines", "run_on", "unstoppable", "until", "without_etcd"]
+__all__ = ["alive", "leader", "machine_of", "machines", "run_on", "settled", "unstoppable", "until", "without_etcd"]
 
 _LONGEST_SEC = 180.0
 
@@ -74,6 +75,15 @@ def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
 def alive(cluster: Cluster) -> int:
     """How many machines fleet sees."""
     return len(cluster.look().machines)
+
+
+def settled(cluster: Cluster) -> bool:
+    """Whether fleet sees all machines, and all units but the beacon are registered where they run. After an outage of
+    etcd fleet moves units, and a fleetd may need a minute to end itself before it comes back."""
+    look = cluster.look()
+    units = {name for name in look.units if name != beacon_name(cluster.app)}
+    live = {entry.unit for entry in look.live}
+    return len(look.machines) == 3 and live == look.registrations.keys() == units
 
 
 @contextmanager

@@ -12,14 +12,14 @@ from fleetcaptain.rollout.observed import observe
 from tests.e2e.stack import Stack
 from tests.faults.change import Change
 from tests.faults.history import History, recorded
-from tests.faults.machines import alive, leader, machine_of, machines, run_on, unstoppable, until, without_etcd
+from tests.faults.machines import alive, leader, machine_of, machines, run_on, settled, unstoppable, until, without_etcd
 from tests.faults.running import Running, running
 
 
 @contextmanager
 def rolling(stack: Stack) -> Iterator[tuple[Running, History]]:
-    """A rollout of which one instance is done; in the end all have the new text, and a next ``up`` has nothing to
-    do."""
+    """A rollout of which one instance is done; in the end all have the new text, and when the cluster has come to rest
+    a next ``up`` has nothing to do."""
     change = Change(stack)
     stack.edit("Fleetfile.py", change.edits)
     with recorded(stack.cluster(), "app_server") as history:
@@ -29,6 +29,8 @@ def rolling(stack: Stack) -> Iterator[tuple[Running, History]]:
             result = run.end()
         assert result.code == 0, result.output
         assert change.everywhere(stack)
+        cluster = stack.cluster()
+        until(lambda: settled(cluster), "the cluster has come to rest")
         stack.rests()
 
 
