@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.errors import UnitRefused
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
-from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import content
 
-__all__ = ["downtime", "policy_of", "refuse_foreign", "target_of"]
+__all__ = ["downtime", "policy_of", "refuse_foreign", "target_of", "text_of"]
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
@@ -25,7 +24,7 @@ def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 
 def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
     """The text and the names of its units; of a global service, one for each machine that its rules admit."""
-    text = with_image(props["unit"], props["image"]) if props["image"] else props["unit"]
+    text = text_of(props)
     service, instances, sha1 = props["service"], int(props["instances"]), content(text)
     if props["mode"] == "everywhere":
         names: tuple[str, ...] = (global_name(service),)
@@ -36,6 +35,11 @@ def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
     else:
         names = instance_names(service, instances)
     return Target(service, names, text, sha1)
+
+
+def text_of(props: Mapping[str, Any]) -> str:
+    """The full text of its units, with the line that names the image."""
+    return with_image(props["unit"], props["image"]) if props["image"] else str(props["unit"])
 
 
 def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
@@ -49,12 +53,10 @@ def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
 
 
 def refuse_foreign(target: Target, props: Mapping[str, Any], snapshot: Snapshot) -> None:
-    """A unit of one of our names that carries another app's mark is not ours to touch. Raises RolloutFailed."""
+    """A unit of one of our names that carries another app's mark is not ours to touch. Raises UnitRefused."""
     for name in target.names:
         unit = snapshot.units.get(name)
-        mark = mark_of(unit.text) if unit else None
+        mark = unit.mark if unit else None
         if mark is not None and mark.app != props["app"]:
-            raise RolloutFailed(
-                f"{name} runs on this cluster already, for the app {mark.app!r}. Rename the service in one of the two "
-                "Fleetfiles. Nothing was touched."
-            )
+            problem = f"it runs on this cluster already, for the app {mark.app!r}; rename the service in one Fleetfile"
+            raise UnitRefused("This unit belongs to another app; nothing was changed:", [f"{name}: {problem}"])

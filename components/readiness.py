@@ -53,7 +53,7 @@ class ReadinessProvider(Provider):
         snapshot, current = None, False
         if there is Presence.THERE:
             cluster = connect(props["cluster"], props["app"])
-            snapshot = only_first(props["cluster"], cluster.look)
+            snapshot = only_first(props["cluster"], cluster.look_for_refresh)
             current = snapshot is not None and current_tag(cluster) == props["release"]
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})

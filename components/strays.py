@@ -15,7 +15,6 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strays import strays, strays_error
-from fleetcaptain.units.render import mark_of
 
 __all__ = ["RemovedStrays", "StraysProvider", "look_for_strays"]
 
@@ -68,7 +67,7 @@ class StraysProvider(Provider):
         units = cluster.look().units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:
-            mark = mark_of(units[name].text) if name in units else None
+            mark = units[name].mark if name in units else None
             by_service.setdefault(mark.service if mark else "", []).append(name)
         for service, names in sorted(by_service.items()):
             why = held(cluster, service, names, None) if service else ""

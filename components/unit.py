@@ -9,10 +9,10 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.desired import downtime, policy_of, refuse_foreign, target_of
+from components.desired import downtime, policy_of, refuse_foreign, target_of, text_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.discovery.keys import app_dir
-from fleetcaptain.errors import FleetCaptainError, RolloutFailed, with_more
+from fleetcaptain.errors import FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
@@ -28,7 +28,6 @@ from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.image import split_image
-from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import content
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
@@ -59,22 +58,20 @@ class RollingUpdateProvider(Provider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
         cluster = connect(props["cluster"], props["app"])
-        snapshot = cluster.look()
-        target = target_of(props, snapshot)
-        refuse_foreign(target, props, snapshot)
         try:
-            self._bring(cluster, props, target)
+            target = self._bring(cluster, props)
+        except UnitRefused:
+            raise  # nothing was touched, and what is there is not ours
         except FleetCaptainError as error:
-            raise PartialFailure(props["service"], self._outs(props, target, cluster.look()), str(error)) from error
+            snapshot = cluster.look()
+            outs = self._outs(props, target_of(props, snapshot), snapshot)
+            raise PartialFailure(props["service"], outs, str(error)) from error
         return CreateResult(props["service"], self._outs(props, target, cluster.look()))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
         cluster = connect(news["cluster"], news["app"])
-        snapshot = cluster.look()
-        target = target_of(news, snapshot)
-        refuse_foreign(target, news, snapshot)
-        self._bring(cluster, news, target)
+        target = self._bring(cluster, news)
         return UpdateResult(self._outs(news, target, cluster.look()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -86,7 +83,7 @@ class RollingUpdateProvider(Provider):
         if there is Presence.STOPPED:
             return ReadResult(id_, props, known)
         cluster = connect(props["cluster"], props["app"])
-        snapshot = only_first(props["cluster"], cluster.look)
+        snapshot = only_first(props["cluster"], cluster.look_for_refresh)
         if snapshot is None:
             return ReadResult(id_, props, known)
         target = target_of(props, snapshot)
@@ -113,31 +110,32 @@ class RollingUpdateProvider(Provider):
         why = held(cluster, props["service"], names, None, but=current_tag(cluster))
         if why:
             raise RolloutFailed(f"{props['service']} is not removed, for the sake of those {why}. Nothing was touched.")
-        with guarded(cluster, props["service"], (), "", status) as fenced:
+        with guarded(cluster, props["service"], "", status) as (fenced, _):
             remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
-        marks = (mark_of(unit.text) for unit in cluster.look().units.values())
+        marks = (unit.mark for unit in cluster.look().units.values())
         if not any(mark is not None and mark.app == props["app"] for mark in marks):
             cluster.store.delete(app_dir(props["app"]), recursive=True)
 
-    def _bring(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
-        snapshot = cluster.look()
-        present = instances_of(props["app"], props["service"], snapshot)
-        before = tuple(sorted({snapshot.units[name].content for name in present}))
+    def _bring(self, cluster: Cluster, props: Mapping[str, Any]) -> Target:
+        """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
         try:
-            with guarded(cluster, props["service"], before, target.content, status) as fenced:
-                prepare(fenced, target, props["image"], status)
-                self._replace(fenced, props, target)
+            with guarded(cluster, props["service"], content(text_of(props)), status) as (fenced, snapshot):
+                target = target_of(props, snapshot)
+                refuse_foreign(target, props, snapshot)
+                prepare(fenced, snapshot, target, props["image"], status)
+                self._replace(fenced, snapshot, props, target)
         except FleetCaptainError as error:
             raise with_more(error, after_failure(cluster)) from error
+        return target
 
-    def _replace(self, cluster: Cluster, props: Mapping[str, Any], target: Target) -> None:
+    def _replace(self, cluster: Cluster, snapshot: Snapshot, props: Mapping[str, Any], target: Target) -> None:
         driver = Driver(cluster, status, cancelled)
         policy = policy_of(props["rollout"], len(target.names))
         if props["mode"] == "everywhere":
             run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
-        elif instances_of(props["app"], props["service"], cluster.look()):
+        elif instances_of(props["app"], props["service"], snapshot):
             roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)))
         else:
             install(driver, target, policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.cluster.engine import find
+from components.cluster.engine import LABEL, ROLE, docker_errors, engine
 
 __all__ = ["machines_running"]
 
@@ -10,7 +10,10 @@ __all__ = ["machines_running"]
 def machines_running(identity: str) -> frozenset[str] | None:
     """The names (``m1``) of the stack's machines that run; None when it has no machines at all. Raises
     ClusterUnreachable."""
-    machines = find(identity, "machine")
+    labels = [f"{LABEL}={identity}", f"{ROLE}=machine"]
+    # One call of Docker's API: each resource that Pulumi refreshes asks this.
+    with docker_errors("list the containers"):
+        machines = engine().api.containers(all=True, filters={"label": labels})
     if not machines:
         return None
-    return frozenset(str(machine.name).rpartition("-")[2] for machine in machines if machine.status == "running")
+    return frozenset(machine["Names"][0].rpartition("-")[2] for machine in machines if machine["State"] == "running")

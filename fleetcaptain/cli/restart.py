@@ -46,7 +46,7 @@ def add(captain: typer.Typer) -> None:
         ensure_free(cluster, service, typer.echo)
         target = to_restart(where.app, service, cluster.look())
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
-        with guarded(cluster, service, (target.content,), target.content, typer.echo) as fenced:
+        with guarded(cluster, service, target.content, typer.echo) as (fenced, _):
             restart(RestartDriver(fenced, typer.echo), target, policy)
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from fleetcaptain.units.mark import Mark, mark_in
 from fleetcaptain.units.text import Option, content, serialize
 
 __all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
@@ -46,6 +47,11 @@ class FleetUnit:
     def text(self) -> str:
         """Its canonical text."""
         return serialize(self.options)
+
+    @cached_property
+    def mark(self) -> Mark | None:
+        """Whose it is; None when it does not say."""
+        return mark_in(self.options)
 
     @cached_property
     def content(self) -> str:

@@ -57,8 +57,7 @@ def retire_old(cluster: Cluster, tag: str, report: Callable[[str], None]) -> tup
         if why:
             left.append(f"{', '.join(old)} left for those {why}")
             continue
-        before = tuple(sorted({snapshot.units[name].content for name in old}))
-        with guarded(cluster, service, before, release.content, report) as fenced:
+        with guarded(cluster, service, release.content, report) as (fenced, _):
             retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
     return tuple(left)
 

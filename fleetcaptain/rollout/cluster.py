@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from fleetcaptain.discovery.keys import registration_key, services_dir
 from fleetcaptain.discovery.store import EtcdStore
@@ -16,7 +16,7 @@ from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.poller import LOOK_SEC, TICK_SEC, Poller
+from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
 
 __all__ = ["Cluster", "Run"]
 
@@ -93,22 +93,27 @@ class Cluster:
         now = self.clock()
         return self._poller.after(now if since is None else max(since, now - LOOK_SEC))
 
+    def look_for_refresh(self) -> Snapshot:
+        """The cluster as a refresh shows it. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi
+        refreshes at about the same time; it is never older than this process's last change."""
+        return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
+
     def put(self, name: str, text: str) -> None:
         """Have unit *name* run *text*; see `FleetClient.put`."""
-        self._fence()
-        self.fleet.put(name, text, DesiredState.LAUNCHED)
+        with self._changing():
+            self.fleet.put(name, text, DesiredState.LAUNCHED)
         self._nudger.changed()
 
     def ask(self, name: str, desired: DesiredState) -> None:
         """Ask for *desired* of unit *name*; see `FleetClient.set_desired`."""
-        self._fence()
-        self.fleet.set_desired(name, desired)
+        with self._changing():
+            self.fleet.set_desired(name, desired)
         self._nudger.changed()
 
     def delete(self, name: str) -> None:
         """Delete unit *name*; see `FleetClient.delete`."""
-        self._fence()
-        self.fleet.delete(name)
+        with self._changing():
+            self.fleet.delete(name)
 
     def nudge(self, name: str, desired: DesiredState) -> None:
         """Wake fleet's agents, if it is time to, by asking of unit *name* what is asked of it already. One that is gone
@@ -116,6 +121,15 @@ class Cluster:
         if self._nudger.due():
             with suppress(ClusterUnreachable):
                 self.fleet.set_desired(name, desired)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Around each change: the fence before it; what was read before its end serves no refresh."""
+        self._fence()
+        try:
+            yield
+        finally:
+            self._poller.changed_at = self.clock()
 
     def _fetch(self) -> Snapshot:
         registrations = (Registration.from_json(node.value) for node in self.store.below(services_dir(self.app)))
@@ -128,7 +142,8 @@ class Cluster:
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a unit that is gone."""
-        self.store.delete(registration_key(self.app, service, unit))
+        with self._changing():
+            self.store.delete(registration_key(self.app, service, unit))
 
     def facts(self, instance: Instance) -> Mapping[str, str]:
         """What systemd on its machine says of an instance: ``Result`` and ``ExecMainStatus``. Empty if unreachable."""

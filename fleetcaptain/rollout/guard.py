@@ -12,6 +12,7 @@ from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.owner import Owner, this_process
 
 __all__ = ["Entry", "ensure_free", "guarded", "journal_of"]
@@ -48,17 +49,21 @@ class Entry:
 
 @contextmanager
 def guarded(
-    cluster: Cluster, service: str, before: tuple[str, ...], to: str, report: Callable[[str], None]
-) -> Iterator[Cluster]:
-    """*cluster*, fenced by the lock of *service*. Raises Locked when another rollout has it."""
+    cluster: Cluster, service: str, to: str, report: Callable[[str], None]
+) -> Iterator[tuple[Cluster, Snapshot]]:
+    """*cluster*, fenced by the lock of *service*, and what it showed once the lock was held. The journal says that the
+    units of *service* are changed to the text *to* (SHA1). Raises Locked when another rollout has the lock."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report)
-    entry = Entry(owner.who, owner.since, before, to, "rolling")
     try:
+        snapshot = cluster.look()
+        present = instances_of(cluster.app, service, snapshot)
+        before = tuple(sorted({snapshot.units[name].content for name in present}))
+        entry = Entry(owner.who, owner.since, before, to, "rolling")
         _tell_of_unfinished(cluster, service, to, report)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         try:
-            yield cluster.fenced(lock.renew)
+            yield cluster.fenced(lock.renew), snapshot
         except FleetCaptainError as error:
             state = "interrupted" if isinstance(error, Interrupted) else "failed"
             _end(cluster, service, entry, state, str(error)[:_ERROR_CHARS])

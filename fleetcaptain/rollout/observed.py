@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
 from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.units.render import mark_of
 
 __all__ = ["Snapshot", "instances_of", "observe"]
 
@@ -83,7 +82,7 @@ def instances_of(app: str, service: str, snapshot: Snapshot) -> tuple[str, ...]:
     """The names of all units on the cluster that carry the mark of this service of *app*."""
     found = []
     for name, unit in snapshot.units.items():
-        mark = mark_of(unit.text)
+        mark = unit.mark
         if mark is not None and mark.app == app and mark.service == service:
             found.append(name)
     return tuple(sorted(found))

@@ -7,16 +7,19 @@ from collections.abc import Callable
 
 from fleetcaptain.rollout.observed import Snapshot
 
-__all__ = ["LOOK_SEC", "TICK_SEC", "Poller"]
+__all__ = ["LOOK_SEC", "REFRESH_SEC", "TICK_SEC", "Poller"]
 
 # fleet's agents act on a nudge at most once a second (research: 1.05 s between nudges is the best interval).
 TICK_SEC = 1.05
 # Looking twice as often finds half a second earlier, for each instance, that it is done.
 LOOK_SEC = TICK_SEC / 2
+# Pulumi refreshes a hundred services within some seconds, and shows them as one state.
+REFRESH_SEC = 10.0
 
 
 class Poller:
-    """Shares snapshots between threads. *fetch* asks the cluster, *clock* gives seconds."""
+    """Shares snapshots between threads. *fetch* asks the cluster, *clock* gives seconds. *changed_at* is when the
+    cluster was last changed by this process."""
 
     def __init__(self, fetch: Callable[[], Snapshot], clock: Callable[[], float]) -> None:
         self._fetch = fetch
@@ -25,6 +28,7 @@ class Poller:
         self._fetching = False
         self._began = float("-inf")
         self._snapshot: Snapshot | None = None
+        self.changed_at = float("-inf")
 
     def after(self, moment: float) -> Snapshot:
         """A snapshot whose reading began at *moment* or later. Raises what *fetch* raises."""

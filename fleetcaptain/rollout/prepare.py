@@ -14,12 +14,9 @@ from fleetcaptain.rollout.values import Target
 __all__ = ["no_place", "prepare"]
 
 
-def prepare(cluster: Cluster, target: Target, image: str, report: Callable[[str], None]) -> None:
-    """Raise RolloutFailed when *target* cannot be placed, or its *image* not be had; nothing was touched then.
-
-    Nothing is asked for instances that already run the target's content.
-    """
-    snapshot = cluster.look()
+def prepare(cluster: Cluster, snapshot: Snapshot, target: Target, image: str, report: Callable[[str], None]) -> None:
+    """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot*, or a machine cannot pull its
+    *image*; nothing was touched then. Instances that already run the target's content need neither."""
     left = [name for name in target.names if not observe(name, snapshot).healthy(target.content)]
     if not left:
         return

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 
 from fleetcaptain.errors import StrayUnits
 from fleetcaptain.fleet.values import FleetUnit
-from fleetcaptain.units.render import mark_of
 
 __all__ = ["POLICIES", "strays", "strays_error"]
 
@@ -20,7 +19,7 @@ def strays(units: Iterable[FleetUnit], app: str, stack: str, services: Collectio
     """
     found = []
     for unit in units:
-        mark = mark_of(unit.text)
+        mark = unit.mark
         ours = mark is not None and (mark.app, mark.stack) == (app, stack)
         if mark is None or (ours and mark.service not in services):
             found.append(unit.name)

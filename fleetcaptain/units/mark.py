@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fleetcaptain.units.text import Option, parse
 
-__all__ = ["Mark", "mark_of", "mark_options"]
+__all__ = ["Mark", "mark_in", "mark_of", "mark_options"]
 
 _SECTION = "X-FleetCaptain"
 
@@ -28,7 +29,12 @@ def mark_options(mark: Mark) -> tuple[Option, ...]:
 
 def mark_of(text: str) -> Mark | None:
     """The mark in *text*; None when it carries none, or only part of one."""
-    values = {option.name: option.value for option in parse(text) if option.section == _SECTION}
+    return mark_in(parse(text))
+
+
+def mark_in(options: Iterable[Option]) -> Mark | None:
+    """The mark among the *options* of a unit; None when there is none, or only part of one."""
+    values = {option.name: option.value for option in options if option.section == _SECTION}
     if not {"App", "Stack", "Service"} <= values.keys():
         return None
     return Mark(values["App"], values["Stack"], values["Service"])

@@ -14,10 +14,13 @@ import pytest
 from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
+from fleetcaptain.fleet.values import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
+from fleetcaptain.units.mark import Mark, mark_options
 
 pytestmark = pytest.mark.tools
 
@@ -26,6 +29,8 @@ pytestmark = pytest.mark.tools
 def cluster(etcd_url: str, request: pytest.FixtureRequest) -> Cluster:
     """A cluster of which only etcd is real; an app of its own for each test."""
     shown: Any = SimpleNamespace(app=request.node.name, store=EtcdStore(lambda: etcd_url), sleep=lambda _seconds: None)
+    unit = FleetUnit("web@1.service", mark_options(Mark(shown.app, "shop/dev", "web")), "launched", "launched", "m")
+    shown.look = lambda: Snapshot.of([unit], (), (), ())
     shown.fenced = lambda renew: SimpleNamespace(**{**vars(shown), "sleep": lambda _seconds: renew()})
     return cast(Cluster, shown)
 
@@ -122,7 +127,7 @@ def test_a_lock_that_expired_is_taken_again_if_nobody_came(cluster: Cluster) -> 
 def test_the_journal_says_how_it_ended(cluster: Cluster, error: Exception | None, state: str) -> None:
     """From what to what, by whom; the lock is free again."""
     try:
-        with guarded(cluster, "web", ("old",), "new", mute) as fenced:
+        with guarded(cluster, "web", "new", mute) as (fenced, _):
             during = journal_of(cluster, "web")
             fenced.sleep(1)
             if error:
@@ -132,7 +137,8 @@ def test_the_journal_says_how_it_ended(cluster: Cluster, error: Exception | None
     after = journal_of(cluster, "web")
     assert during is not None
     assert after is not None
-    assert (during.state, during.before, during.to) == ("rolling", ("old",), "new")
+    (unit,) = cluster.look().units.values()
+    assert (during.state, during.before, during.to) == ("rolling", (unit.content,), "new")
     assert (after.state, after.error) == (state, str(error or ""))
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
 
@@ -143,7 +149,7 @@ def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: st
     entry = Entry("ann@laptop", "2030-01-01T00:00:00+00:00", ("old",), "new", "rolling")
     cluster.store.write(rollout_key(cluster.app, "web"), entry.to_json())
     said: list[str] = []
-    with guarded(cluster, "web", ("old",), to, said.append):
+    with guarded(cluster, "web", to, said.append):
         pass
     assert said == [f"the rollout that ann@laptop began at 2030-01-01T00:00:00+00:00 was cut off; {says}"]
 

@@ -47,7 +47,7 @@ def test_every_machine_that_may_get_an_instance_fetches_the_image() -> None:
     """Side by side, before anything stops."""
     world = machines()
     world.running("web", 3)
-    prepare(world.cluster(), target(), "shop@sha256:1", mute)
+    prepare(world.cluster(), world.look(), target(), "shop@sha256:1", mute)
     assert sorted(world.asked) == world.machines
     assert world.history == []
 
@@ -57,7 +57,7 @@ def test_an_image_that_cannot_be_had_stops_the_update_before_anything_stops() ->
     world = machines(m2="Error response: manifest unknown\n")
     world.running("web", 3)
     with pytest.raises(RolloutFailed, match=r"(?s)cannot be had on 10\.0\.0\.2.*manifest unknown.*Nothing was touched"):
-        prepare(world.cluster(), target(), "shop@sha256:1", mute)
+        prepare(world.cluster(), world.look(), target(), "shop@sha256:1", mute)
     assert world.history == []
 
 
@@ -71,7 +71,7 @@ def test_instances_without_a_place_stop_the_update() -> None:
     world = machines()
     world.running("web", 3)
     with pytest.raises(RolloutFailed, match=r"web: no machine can take .*Nothing was touched"):
-        prepare(world.cluster(), target(machine_metadata=("disk=ssd",)), "shop@sha256:1", mute)
+        prepare(world.cluster(), world.look(), target(machine_metadata=("disk=ssd",)), "shop@sha256:1", mute)
     assert world.asked == []
 
 
@@ -79,5 +79,5 @@ def test_nothing_is_fetched_when_nothing_will_be_started() -> None:
     """All run the target's content already."""
     world = machines()
     world.running("web", 3, description="new")
-    prepare(world.cluster(), target(), "shop@sha256:1", mute)
+    prepare(world.cluster(), world.look(), target(), "shop@sha256:1", mute)
     assert world.asked == []
