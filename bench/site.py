@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from components.cluster.machines import remove_all
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster
@@ -20,6 +19,7 @@ from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.names import generation_names, instance_names
 from fleetcaptain.units.render import Mark, render
 from fleetcaptain.units.text import content
+from tests.e2e.leftovers import begin_run, clear
 from tests.e2e.stack import Stack
 
 __all__ = ["APP", "Site", "fleetfile", "site"]
@@ -92,15 +92,15 @@ def fleetfile(services: int, instances: int, number: int = 0) -> str:
 @contextmanager
 def site() -> Iterator[Site]:
     """A cluster of three machines with one light service, gone when the block ends."""
+    begin_run()
     home = Path(tempfile.mkdtemp(prefix="fleetcaptain-bench-"))
     (home / "app").mkdir()
     (home / "app" / "Fleetfile.py").write_text(fleetfile(1, 1))
     stack = Stack("bench", home / "app", home / "pulumi")
-    remove_all(stack.identity)
     try:
         stack.up()
         yield Site(stack, stack.cluster(APP))
     finally:
-        stack.run("destroy", "--yes")
-        remove_all(stack.identity)
+        stack.remove()
+        clear()
         shutil.rmtree(home, ignore_errors=True)

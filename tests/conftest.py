@@ -1,48 +1,117 @@
-"""One stack with the example app for all tests on real clusters; each test leaves it as it found it."""
+"""What all tests share: marks, groups, and one stack for each worker that runs tests on clusters."""
 
 from __future__ import annotations
 
-import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from components.cluster.machines import remove_all
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.example import example
+from tests.e2e.leftovers import begin_run, clear
+from tests.e2e.prerequisites import require
+from tests.e2e.shards import Shard, group_of, in_shard
+from tests.e2e.stack import Stack, stack_name
 
-_REAL = ("e2e", "faults")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the folders in `_REAL` carry their folder's name as a mark."""
-    for item in items:
-        for name in _REAL:
-            if Path(__file__).parent / name in item.path.parents:
-                item.add_marker(name)
+_FOLDERS = ("e2e", "faults", "local")
+_FAILED = pytest.StashKey[bool]()
+_TESTS = Path(__file__).parent
 
 
-def example(folder: Path) -> Path:
-    """A copy of the example app whose instances have to stay up for 2 s instead of 10 s, to be tested faster."""
-    shutil.copytree(ROOT / "examples" / "behavioral", folder)
-    fleetfile = folder / "Fleetfile.py"
-    text = fleetfile.read_text().replace("Http, Service", "Http, Rolling, Service")
-    fleetfile.write_text(
-        text.replace("restart_sec=5,", "restart_sec=5,\n            rollout=Rolling(min_healthy_sec=2),")
-    )
-    return folder
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--shard 2/3``: the second third of the tests, for machines that share the work."""
+    parser.addoption("--shard", type=Shard.parse, default=Shard(1, 1), help="n/m: run only this part of m parts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that the run starts carries its mark, so that what is left of it can be found. A run that is asked to end
+    removes what it made, as after ^C."""
+    if not hasattr(config, "workerinput"):
+        begin_run()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test by its folder."""
+    for name in _FOLDERS:
+        if _TESTS / name in item.path.parents:
+            item.add_marker(name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of other shards out."""
+    shard: Shard = config.getoption("--shard")
+    chosen = in_shard([group_of(item.nodeid) for item in items], shard)
+    others = [item for item in items if group_of(item.nodeid) not in chosen]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if group_of(item.nodeid) in chosen]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole groups, the ones with the most tests first."""
+    from tests.e2e.scheduling import Groups
+
+    return Groups(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember whether a test failed: what it left behind is mended before the next one."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report  # type: ignore[return-value]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """What the run left, as a worker does that was killed, is removed and named, and the run fails."""
+    yield
+    if hasattr(session.config, "workerinput"):
+        return
+    left = clear()
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"\nThe tests left this behind, and it was removed now: {', '.join(left)}")
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A deployed stack of three machines with the example on it."""
+def _engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A Docker engine that answers, Pulumi, and the machines' image. Without them the run stops, and says why once."""
+    problem = require(tmp_path_factory.getbasetemp().parent)
+    if problem:
+        request.session.shouldfail = problem
+        pytest.fail(problem, pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def deployed(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """This worker's stack: three machines with the example on it."""
     home = tmp_path_factory.mktemp("e2e")
-    stack = Stack("e2e", example(home / "app"), home / "pulumi")
-    remove_all(stack.identity)
+    stack = Stack(stack_name(), example(home / "app"), home / "pulumi")
     try:
         stack.up()
         yield stack
     finally:
-        stack.run("destroy", "--yes")
-        remove_all(stack.identity)
-        shutil.rmtree(ROOT / ".fleetcaptain" / stack.name, ignore_errors=True)
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def stack(deployed: Stack) -> Stack:
+    """The same stack as it was first deployed: each module begins with that, whatever ran before."""
+    deployed.begins_with = {}
+    deployed.reset()
+    return deployed
+
+
+@pytest.fixture(autouse=True)
+def _mended(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that failed, the next one begins with the stack as it was first deployed."""
+    yield
+    if request.node.stash.get(_FAILED, False) and "stack" in request.fixturenames:
+        request.getfixturevalue("stack").reset()

@@ -16,7 +16,7 @@ from components.cluster.layout import Layout, stack_id
 from components.cluster.provider import RUNNING, LocalMachinesProvider
 from components.dynamic import Resource
 
-__all__ = ["LocalCluster", "LocalMachines"]
+__all__ = ["LocalCluster", "LocalMachines", "machine_image"]
 
 
 class LocalMachines(Resource):
@@ -64,7 +64,7 @@ class LocalCluster(ClusterComponent):
                 "identity": stack_id(pulumi.get_project(), pulumi.get_stack(), root),
                 "size": size,
                 "home": str(root / ".fleetcaptain" / pulumi.get_stack()),
-                "image": f"fleetcaptain-machine:{_image_digest()}",
+                "image": machine_image(),
                 "tools": str(root / ".tools" / "bin"),
                 "agent_ttl_sec": agent_ttl_sec,
                 "metadata": dict(metadata or {}),
@@ -92,10 +92,10 @@ class LocalCluster(ClusterComponent):
 
 
 @functools.cache
-def _image_digest() -> str:
-    """A tag that changes with the image's folder."""
+def machine_image() -> str:
+    """The image that machines boot. Its tag changes with the image's folder."""
     digest = hashlib.sha256()
     for path in sorted(IMAGE_FOLDER.rglob("*")):
         if path.is_file():
             digest.update(str(path.relative_to(IMAGE_FOLDER)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return f"fleetcaptain-machine:{digest.hexdigest()[:12]}"

@@ -13,7 +13,7 @@ from tests.contract.sites import FakeSite, RealSite, Site
 
 
 @pytest.fixture(scope="session")
-def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
+def real_site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
     """The real fleet, made when the first test needs it."""
     with one_machine(tmp_path_factory.mktemp("contract")) as layout:
         hosts = tuple(layout.connection()["ssh"])

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.cluster.layout import Layout, stack_id
-from components.cluster.local import _image_digest
+from components.cluster.local import machine_image
 from components.cluster.machines import remove_all
 from components.cluster.provider import RUNNING, LocalMachinesProvider
+from tests.e2e.leftovers import note
 
 __all__ = ["one_machine"]
 
@@ -22,12 +23,13 @@ _METADATA = {"rack": "r1", "disk": "ssd"}
 def one_machine(home: Path) -> Iterator[Layout]:
     """A running machine, whose key is kept in *home*. Its programs are in the folder that the environment variable
     FLEETCAPTAIN_TOOLS names, or where `make tools` puts them. Raises FleetCaptainError."""
-    identity = stack_id("fleetcaptain", "contract", _ROOT)
+    identity = stack_id("fleetcaptain", "e2e-contract", _ROOT)
+    note(identity)
     wanted = {
         "identity": identity,
         "size": 1,
         "home": str(home),
-        "image": f"fleetcaptain-machine:{_image_digest()}",
+        "image": machine_image(),
         "tools": os.environ.get("FLEETCAPTAIN_TOOLS", str(_ROOT / ".tools" / "bin")),
         "agent_ttl_sec": 30,
         "metadata": _METADATA,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,18 +13,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import docker
-
-from components.cluster.engine import LABEL, find
+from components.cluster.engine import find
 from components.cluster.layout import stack_id
+from components.cluster.machines import remove_all
 from components.connection import connect
 from fleetcaptain.rollout.cluster import Cluster
+from tests.e2e.example import example
+from tests.e2e.leftovers import note
+from tests.e2e.resources import resources_of
 from tools.locks import drop_dead_locks, is_pulumi
 
-__all__ = ["ROOT", "Result", "Stack"]
+__all__ = ["ROOT", "Result", "Stack", "stack_name"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_SEC = 600
+
+
+def stack_name(kind: str = "e2e") -> str:
+    """The name of this worker's stack of a *kind*."""
+    return f"{kind}-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 
 @dataclass(frozen=True)
@@ -49,21 +57,35 @@ class Result:
 
 @dataclass
 class Stack:
-    """The stack *name* of this checkout with the app in the folder *app*; *home* holds its state and settings."""
+    """The stack *name* of this checkout with the app in the folder *app*; *home* holds its state and settings.
+    *begins_with*: the changes of the example's Fleetfile (old text -> new text) with which each test begins."""
 
     name: str
     app: Path
     home: Path
     config: dict[str, str] = field(default_factory=dict)
+    begins_with: Mapping[str, str] = field(default_factory=dict)
+    _as_made: str = field(init=False, default="")
+    _is_fresh: bool = field(init=False, default=True)
+    _connection: dict[str, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        note(self.identity, self.folder)
+        remove_all(self.identity)  # what a run that was cut off left
         self.home.mkdir(parents=True, exist_ok=True)
         self.must("stack", "init", self.name)
         # Only this command insists on the file's usual place.
         (ROOT / f"Pulumi.{self.name}.yaml").replace(self.settings)
-        self.set("project", str(self.app))
-        for key, value in self.config.items():
-            self.set(key, value)
+        settings = {"project": str(self.app), **self.config}
+        pairs = [word for key, value in settings.items() for word in ("--plaintext", f"fleetcaptain:{key}={value}")]
+        self.must("config", "set-all", *pairs)
+        self._as_made = self.settings.read_text()
+        self._is_fresh = True
+
+    @property
+    def folder(self) -> Path:
+        """Where the program keeps the stack's keys."""
+        return ROOT / ".fleetcaptain" / self.name
 
     @property
     def settings(self) -> Path:
@@ -103,6 +125,8 @@ class Stack:
 
     def start(self, *argv: str, **more: str) -> subprocess.Popen[str]:
         """Start ``pulumi`` with *argv* in a session of its own, its output in one pipe."""
+        if argv[0] in ("up", "destroy"):
+            self._connection = None
         stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
         settings = () if argv[0] in ("stack", "state") else ("--config-file", str(self.settings))
         return subprocess.Popen(
@@ -150,8 +174,7 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        outputs: dict[str, Any] = json.loads(self.must("stack", "output", "--json").output)
-        return outputs
+        return dict(json.loads(self.must("stack", "output", "--json").output))
 
     def urns(self) -> list[str]:
         """What Pulumi calls each resource that it knows of."""
@@ -163,23 +186,40 @@ class Stack:
         self.must("destroy", "--yes")
         self.must("stack", "rm", "--yes")
 
+    def reset(self) -> None:
+        """What each test begins with: the example with the changes `begins_with`, the settings as they were made, all
+        of it running. What an ``up`` cannot bring there is made new."""
+        if self._is_fresh and not self.begins_with:
+            self._is_fresh = False
+            return
+        self.free()
+        example(self.app)
+        self.edit("Fleetfile.py", self.begins_with)
+        self.settings.write_text(self._as_made)
+        if self.run("up", "--yes").code != 0:
+            self.run("destroy", "--yes")
+            remove_all(self.identity)
+            self.up()
+
+    def remove(self) -> None:
+        """Take all of it away, whatever state it is in."""
+        self.run("destroy", "--yes")
+        remove_all(self.identity)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def containers(self) -> dict[str, Any]:
         """Its containers by their short names: ``m1``, ``registry``."""
         return {container.name.rpartition("-")[2]: container for container in find(self.identity)}
 
     def leftovers(self) -> list[str]:
         """The names of the containers, volumes and networks that carry its label, and its folder."""
-        client = docker.from_env()
-        label: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self.identity}"}
-        found = [str(container.name) for container in client.containers.list(all=True, filters=label)]
-        found += [str(volume.name) for volume in client.volumes.list(filters=label)]
-        found += [str(network.name) for network in client.networks.list(filters=label)]
-        folder = ROOT / ".fleetcaptain" / self.name
-        return [*found, *([str(folder)] if folder.exists() else [])]
+        return [*resources_of(self.identity), *([str(self.folder)] if self.folder.exists() else [])]
 
     def cluster(self, app: str = "behavioral") -> Cluster:
         """Its cluster, reached as the program reaches it."""
-        return connect(self.outputs()["connection"], app)
+        if self._connection is None:
+            self._connection = self.outputs()["connection"]
+        return connect(self._connection, app)
 
     def fleetctl(self, *argv: str, machine: str = "m1") -> str:
         """What ``fleetctl`` says on a machine, as an operator would use it behind our back."""

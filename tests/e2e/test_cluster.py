@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.machines import remove_all
-from tests.conftest import example
-from tests.e2e.stack import Stack
+from tests.e2e.example import example
+from tests.e2e.stack import Stack, stack_name
 
 
 def _all_answer(stack: Stack) -> bool:
@@ -56,7 +55,7 @@ def test_the_cluster_grows_and_shrinks_in_place(stack: Stack) -> None:
 
 def test_two_stacks_live_side_by_side_and_go_without_a_trace(stack: Stack, tmp_path: Path) -> None:
     """A second stack is deployed, destroyed and deployed again; the first one never notices."""
-    other = Stack("e2e-other", example(tmp_path / "app"), tmp_path / "pulumi", {"size": "1"})
+    other = Stack(stack_name("e2e-other"), example(tmp_path / "app"), tmp_path / "pulumi", {"size": "1"})
     try:
         other.up()
         assert _all_answer(other)
@@ -68,7 +67,7 @@ def test_two_stacks_live_side_by_side_and_go_without_a_trace(stack: Stack, tmp_p
         other.destroy()
         assert other.leftovers() == []
     finally:
-        remove_all(other.identity)
+        other.remove()
     stack.rests()
 
 

@@ -6,7 +6,6 @@ The tests run in their order, on one cluster of three members and a worker; the 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from components.cluster.engine import exec_in
-from components.cluster.machines import remove_all
-from tests.conftest import example
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.example import example
+from tests.e2e.stack import Stack, stack_name
 
 _FLEETFILE = """\
 from fleetcaptain import Fleetfile, Service
@@ -31,21 +29,18 @@ _KEY = "http://127.0.0.1:2379/v2/keys/kept"
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def secured(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Four machines with TLS, and an app on them that needs no image."""
     home = tmp_path_factory.mktemp("members")
     (home / "app").mkdir()
     (home / "app" / "Fleetfile.py").write_text(_FLEETFILE)
-    stack = Stack("e2e-members", home / "app", home / "pulumi", {"size": "4", "tls": "true"})
-    remove_all(stack.identity)
+    stack = Stack(stack_name("e2e-members"), home / "app", home / "pulumi", {"size": "4", "tls": "true"})
     try:
         stack.up()
         exec_in(stack.containers()["m1"], "curl", "--silent", "-X", "PUT", "-d", "value=1", _KEY)
         yield stack
     finally:
-        stack.run("destroy", "--yes")
-        remove_all(stack.identity)
-        shutil.rmtree(ROOT / ".fleetcaptain" / stack.name, ignore_errors=True)
+        stack.remove()
 
 
 def _curl(*argv: str) -> int:
@@ -78,7 +73,7 @@ def _as_it_was(stack: Stack) -> None:
 
 def test_etcd_answers_nobody_on_the_network_without_a_certificate(secured: Stack) -> None:
     """Neither a member nor a worker, whose units and containers reach it all the same."""
-    folder = ROOT / ".fleetcaptain" / secured.name / "tls"
+    folder = secured.folder / "tls"
     ca = ["--cacert", str(folder / "ca.pem")]
     ours = [*ca, "--cert", str(folder / "m1.pem"), "--key", str(folder / "m1-key.pem")]
     addresses = secured.outputs()["machines"]
@@ -116,7 +111,7 @@ def guest(secured: Stack, tmp_path: Path) -> Iterator[Stack]:
         "knownHosts": connection["known_hosts"],
         "registry": _registry(secured),
     }
-    stack = Stack("e2e-guest", example(tmp_path / "app"), tmp_path / "pulumi", settings)
+    stack = Stack(stack_name("e2e-guest"), example(tmp_path / "app"), tmp_path / "pulumi", settings)
     yield stack
     stack.run("destroy", "--yes")
 
