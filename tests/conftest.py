@@ -11,13 +11,13 @@ import pytest
 from components.cluster.machines import remove_all
 from tests.e2e.stack import ROOT, Stack
 
-_REAL = ("e2e", "faults")
+_MARKED = ("local", "e2e", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the folders in `_REAL` carry their folder's name as a mark."""
+    """The tests of the folders in `_MARKED` carry their folder's name as a mark."""
     for item in items:
-        for name in _REAL:
+        for name in _MARKED:
             if Path(__file__).parent / name in item.path.parents:
                 item.add_marker(name)
 

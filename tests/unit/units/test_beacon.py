@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from fleetcaptain.units.beacon import beacon_line
 from tests.unit.units.machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the loop needs curl")
 KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"
 # Text of an app that looks like the parts of etcd's answer which are looked for.
 TRICKS = f'"value":"{{"machine":"{MACHINE_ID}","lease":"beacon"}} "modifiedIndex":7,'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -13,7 +12,6 @@ from fleetcaptain.units.ready import wait_line
 from tests.unit.units.machine import PretendedMachine
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
 SPEC = SPECS["app_server"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from fleetcaptain.units.registration import register_line, unregister_line
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
 SPEC = replace(SPECS["app_server"], versions=("v1.0", 'odd "%s" \\ é'))
 TEXT = "[Service]\nExecStart=/bin/true\n"
 KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"

@@ -18,7 +18,6 @@ from fleetcaptain.units.registration import register_line, unregister_line
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.tools
 SPEC = SPECS["app_server"]
 
 

@@ -7,8 +7,6 @@ import pytest
 from fleetcaptain.discovery.store import EtcdStore, Node
 from fleetcaptain.errors import ClusterUnreachable
 
-pytestmark = pytest.mark.tools
-
 
 @pytest.fixture
 def store(etcd_url: str, request: pytest.FixtureRequest) -> EtcdStore:

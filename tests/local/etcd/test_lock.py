@@ -19,8 +19,6 @@ from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
 
-pytestmark = pytest.mark.tools
-
 
 @pytest.fixture
 def cluster(etcd_url: str, request: pytest.FixtureRequest) -> Cluster:
