@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -18,14 +16,15 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
+from tests.fakes.cluster import FakeCluster
 
 
 @pytest.fixture
-def cluster(etcd_url: str, request: pytest.FixtureRequest) -> Cluster:
-    """A cluster of which only etcd is real; an app of its own for each test."""
-    shown: Any = SimpleNamespace(app=request.node.name, store=EtcdStore(lambda: etcd_url), sleep=lambda _seconds: None)
-    shown.fenced = lambda renew: SimpleNamespace(**{**vars(shown), "sleep": lambda _seconds: renew()})
-    return cast(Cluster, shown)
+def cluster(etcd_url: str, request: pytest.FixtureRequest) -> FakeCluster:
+    """A cluster of which only etcd is real; each test uses an app of its own in it."""
+    cluster = FakeCluster(app=request.node.name)
+    cluster.store = EtcdStore(lambda: etcd_url)
+    return cluster
 
 
 def elsewhere() -> Owner:
@@ -58,8 +57,7 @@ def test_who_only_asks_is_told_too_and_keeps_nothing(cluster: Cluster) -> None:
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
     first = lock(cluster, elsewhere())
     first.acquire(_no_wait, mute)
-    renewing: Any = cluster
-    renewing.sleep = lambda _seconds: first.renew()
+    cluster.sleep = lambda _seconds: first.renew()
     with pytest.raises(Locked, match="ann@laptop"):
         ensure_free(cluster, "web", mute)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.etcd import FakeEtcd
 from tests.programs import program
 from tests.unit.units.machine import PretendedMachine
 
@@ -15,6 +16,5 @@ from tests.unit.units.machine import PretendedMachine
 def machine(tmp_path: Path) -> Iterator[PretendedMachine]:
     """A pretended machine whose etcd is empty. The shell lines that run on it need curl."""
     program("curl")
-    pretended = PretendedMachine(tmp_path)
-    yield pretended
-    pretended.close()
+    with FakeEtcd() as etcd:
+        yield PretendedMachine(tmp_path, etcd)
