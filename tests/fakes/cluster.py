@@ -71,6 +71,7 @@ class FakeCluster(Cluster):
         self.least_up = 10_000
         self.history: list[str] = []
         self.taken_down: list[tuple[str, frozenset[str]]] = []
+        self._registered: dict[str, tuple[str, str]] = {}
         for name, text in (units or {}).items():
             self.launch(name, text)
 
@@ -142,31 +143,28 @@ class FakeCluster(Cluster):
         alive = [machine for machine in self.machines if machine not in self.away]
         if unit.machine_id in self.away and alive and self.now - self.asked[name] >= self.delay:
             unit = replace(unit, machine_id=alive[len(name + unit.content) % len(alive)])
-        launched = unit.desired == DesiredState.LAUNCHED
-        self.units[name] = replace(unit, current=unit.desired)
-        if not launched:
+        if unit.current != unit.desired:
+            unit = replace(unit, current=unit.desired)
+        self.units[name] = unit
+        if unit.desired != DesiredState.LAUNCHED:
             self._stop(name)
         elif name not in self.runs and unit.machine_id and unit.machine_id not in self.away:
             self.runs[name] = unit.content
-            self.etcd.put(self._key(name), self._registration(name))
+            self._register(unit)
+
+    def _register(self, unit: FleetUnit) -> None:
+        mark = mark_of(unit.text)
+        service = mark.service if mark else unit.name.partition("@")[0]
+        known = {"service": service, "unit": unit.name, "content": unit.content, "machine": unit.machine_id}
+        key = registration_key(self.app, service, unit.name)
+        self._registered[unit.name] = (key, self.etcd.put(key, json.dumps({**known, "host": unit.machine_id})))
 
     def _stop(self, name: str) -> None:
         """It runs no more, and takes back what it registered itself; what another one changed stays."""
-        key = self._key(name)
-        if self.runs.pop(name, None) and self.etcd.values.get(key) == self._registration(name):
-            self.etcd.remove(key)
-
-    def _key(self, name: str) -> str:
-        return registration_key(self.app, self._service(name), name)
-
-    def _service(self, name: str) -> str:
-        mark = mark_of(self.units[name].text) if name in self.units else None
-        return mark.service if mark else name.partition("@")[0]
-
-    def _registration(self, name: str) -> str:
-        unit = self.units[name]
-        known = {"service": self._service(name), "unit": name, "content": unit.content, "machine": unit.machine_id}
-        return json.dumps({**known, "host": unit.machine_id})
+        if self.runs.pop(name, None):
+            key, value = self._registered.pop(name)
+            if self.etcd.values.get(key) == value:
+                self.etcd.remove(key)
 
 
 class _Fleet(FleetClient):
