@@ -22,7 +22,8 @@ from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.values import Memory, Policy, Target
 from fleetcaptain.units.render import Mark, render
 from fleetcaptain.units.text import content
-from tests.etcd.server import binary, running
+from tests.local.etcd.server import running
+from tests.programs import program
 
 __all__ = ["rows"]
 
@@ -34,9 +35,7 @@ def rows() -> Iterator[Row]:
     """All of them."""
     yield deciding()
     yield rendering()
-    program = binary()
-    assert program is not None, "etcd is not built: run `make tools`"
-    with TemporaryDirectory() as folder, running(Path(folder), program) as url:
+    with TemporaryDirectory() as folder, running(Path(folder), program("etcd")) as url:
         yield lookup(url)
         yield visibility(url)
 

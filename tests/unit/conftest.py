@@ -1,9 +1,21 @@
-"""Settings for all unit tests."""
+"""Settings and fixtures of all unit tests."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+
+from components import connection
+from fleetcaptain.discovery import app
 
 # Machines that run the tests are shared: how long one example takes says nothing.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def _process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins like a new process: what the product remembers of clusters and apps is forgotten."""
+    monkeypatch.setattr(connection, "_clusters", {})
+    monkeypatch.setattr(connection, "_told", set())
+    app._of.cache_clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pulumi
@@ -75,15 +77,22 @@ class _Monitor(MockMonitor):
         return go_on(request)
 
 
-def declare(
-    config: Mapping[str, str] | None = None, tools: Path | None = None, *, zones: Sequence[str] = ZONES, **more: Any
-) -> Declared:
-    """The cluster with the settings *config* added to `CONFIG`. *more*: further arguments of `CoreOSClusterArgs`."""
+def declare(config: Mapping[str, str] | None = None, *, zones: Sequence[str] = ZONES, **more: Any) -> Declared:
+    """The cluster with the settings *config* added to `CONFIG`. *more*: further arguments of `CoreOSClusterArgs`.
+
+    The programs of its machines are empty files. Pulumi's settings are as before when it returns.
+    """
+    with TemporaryDirectory() as folder:
+        for name in ("etcd", "fleetctl", "fleetd"):
+            (Path(folder) / name).touch()
+        return copy_context().run(_declare, config or {}, zones, {"tools": Path(folder), **more})
+
+
+def _declare(config: Mapping[str, str], zones: Sequence[str], more: Mapping[str, Any]) -> Declared:
     declared = Declared(zones)
     set_mocks(declared, project="fleetcaptain", stack="prod", preview=False, monitor=_Monitor(declared))
     asked: dict[str, Any] = {"repositories": ["acme/shop"], "openings": [Opening("tcp", 8080, 8080)], "public": [WEB]}
-    asked |= {"tools": tools} if tools else {}
-    args = CoreOSClusterArgs(read({**CONFIG, **(config or {})}.get), **{**asked, **more})
+    args = CoreOSClusterArgs(read({**CONFIG, **config}.get), **{**asked, **more})
 
     def run() -> pulumi.Output[Any]:
         cluster = CoreOSCluster("cluster", args)

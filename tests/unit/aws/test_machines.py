@@ -1,4 +1,4 @@
-"""The machines' definitions on AWS: as in the golden files, accepted by Ignition, short enough, with nothing secret."""
+"""The machines' definitions on AWS: as in the golden files, short enough, with nothing secret."""
 
 from __future__ import annotations
 
@@ -6,45 +6,16 @@ import hashlib
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from components.cluster.aws.plan import places, subnets
-from components.cluster.aws.settings import read
-from components.cluster.aws.userdata import USER_DATA_BYTES, Surroundings, checked, fits, member, pointer, worker
+from components.cluster.aws.userdata import USER_DATA_BYTES, checked, fits, pointer
 from fleetcaptain.errors import FleetCaptainError
-from tests.unit.aws.declared import CONFIG, ZONES, declare
-from tests.unit.machine.test_ignition import files, units, validated
+from tests.unit.aws.declared import declare
+from tests.unit.aws.definitions import AROUND, MACHINES, defined
+from tests.unit.machine.machines import files, units
 
 GOLDEN = Path(__file__).parent / "golden"
-AROUND = Surroundings(
-    "eu-west-1",
-    "cluster-boot-0123456",
-    {"etcd": "a" * 128, "fleetctl": "b" * 128, "fleetd": "c" * 128},
-    "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
-    "fleetcaptain-prod",
-)
-OWN = ("vol-0123456789abcdef0", "203.0.113.7")
-
-
-def defined(name: str, **config: str) -> dict[str, Any]:
-    """The definition of the machine *name*; all but m1 to m5 are workers."""
-    settings = read({**CONFIG, "size": "8", **config}.get)
-    everywhere = places(settings.members, subnets(settings.network, ZONES))
-    place = next((place for place in everywhere if place.name == name), None)
-    if place is None:
-        return dict(json.loads(worker(settings, everywhere, AROUND)))
-    return dict(json.loads(member(settings, everywhere, place, AROUND, OWN)))
-
-
-MACHINES = {
-    "member": defined("m1"),
-    "worker": defined("worker"),
-    "member-public-discovery": defined(
-        "m1", advertisedIpAddress="public", discoveryUrl="https://discovery.example.org/0"
-    ),
-}
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -52,25 +23,6 @@ def test_the_definition_is_as_in_the_golden_file(name: str) -> None:
     """To accept a change, write what it gives now to the file, and read the difference."""
     given = json.dumps(MACHINES[name], indent=1, sort_keys=True) + "\n"
     assert given == (GOLDEN / f"{name}.json").read_text()
-
-
-@pytest.mark.tools
-@pytest.mark.parametrize("name", MACHINES)
-def test_ignition_itself_accepts_it(name: str, tmp_path: Path) -> None:
-    """Its own validator finds neither an error nor a warning."""
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(MACHINES[name]))
-    done = validated(config)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-
-
-@pytest.mark.tools
-def test_ignition_itself_accepts_the_pointer(tmp_path: Path) -> None:
-    """With which a definition that is too long is fetched."""
-    config = tmp_path / "config.json"
-    config.write_text(pointer("bucket", "config/m1.json", "{}"))
-    done = validated(config)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", MACHINES)

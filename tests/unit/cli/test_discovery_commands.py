@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import KEY, RUN, of_the_unit
 
 pytestmark = pytest.mark.usefixtures("environ")
@@ -20,7 +20,7 @@ REDIS = "/fleetcaptain/shop/services/redis/redis@1.service"
 CAPTAIN = [str(Path(sys.executable).with_name("captain"))]
 
 
-def test_discovering_prints_a_line_an_instance(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_discovering_prints_a_line_an_instance(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
     """Unit, address, and whose it is."""
     etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
     etcd.put(REDIS.replace("@1", "@10"), of_the_unit("redis", "redis@10.service"))
@@ -30,7 +30,7 @@ def test_discovering_prints_a_line_an_instance(etcd: WatchedEtcd, capsys: pytest
     )
 
 
-def test_programs_get_json(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_json(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
     """One line with a list; each instance with all that is known of it."""
     etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": "h", "port": 1, "tls": True}))
     assert main(["discover", "redis", "--json"]) == 0
@@ -49,7 +49,7 @@ def test_what_is_not_available_exits_with_3(command: list[str], capsys: pytest.C
     assert told["message"] in captured.err
 
 
-def test_what_is_available_exits_with_0(etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_available_exits_with_0(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints what discover prints."""
     etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
     assert main(["ensure-available", "redis"]) == 0
@@ -72,10 +72,10 @@ def test_an_etcd_that_does_not_answer_exits_with_10(capsys: pytest.CaptureFixtur
         ["register", "admin", "port=1"],
     ],
 )
-def test_a_mistake_in_the_command_line_exits_with_2(words: list[str], etcd: WatchedEtcd) -> None:
+def test_a_mistake_in_the_command_line_exits_with_2(words: list[str], etcd: FakeEtcd) -> None:
     """Nothing was done."""
     assert main(words) == 2
-    assert etcd.keys == {}
+    assert etcd.values == {}
 
 
 def test_an_unknown_app_exits_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +86,7 @@ def test_an_unknown_app_exits_with_2(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(["discover", "redis", "--app", "shop"]) == 3
 
 
-def test_registering_once_leaves_the_renewal_to_the_beacon(etcd: WatchedEtcd) -> None:
+def test_registering_once_leaves_the_renewal_to_the_beacon(etcd: FakeEtcd) -> None:
     """The command ends; the registration lives as long as the unit does."""
     assert main(["register", "web", "port=8080", "path=/x=y", "tls=true", "--versions", "v1", "--versions", "v2"]) == 0
     value = etcd.value(KEY)
@@ -103,7 +103,7 @@ def test_programs_are_told_the_key(words: list[str], capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == ""
 
 
-def test_unregistering_takes_it_out_of_discovery(etcd: WatchedEtcd) -> None:
+def test_unregistering_takes_it_out_of_discovery(etcd: FakeEtcd) -> None:
     """Until it registers again."""
     main(["register", "web", "port=8080"])
     assert main(["discover", "web"]) == 0
@@ -114,20 +114,20 @@ def test_unregistering_takes_it_out_of_discovery(etcd: WatchedEtcd) -> None:
     assert "draining" not in etcd.value(KEY)
 
 
-def test_holding_ends_with_the_registration_taken_back(etcd: WatchedEtcd, environ: dict[str, str]) -> None:
+def test_holding_ends_with_the_registration_taken_back(etcd: FakeEtcd, environ: dict[str, str]) -> None:
     """As a command of its own: it stays until it is told to end, and exits with 0."""
     key = KEY.replace("/web/", "/admin/")
     argv = [*CAPTAIN, "register", "admin", "port=1", "--hold"]
     with subprocess.Popen(argv, env={**os.environ, **environ}) as process:
         with etcd.changed:
-            assert etcd.changed.wait_for(lambda: key in etcd.keys, timeout=20)
+            assert etcd.changed.wait_for(lambda: key in etcd.entries, timeout=20)
         assert etcd.value(key)["lease"] == "app"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
-    assert etcd.keys == {}
+    assert etcd.values == {}
 
 
-def test_watching_prints_each_change(etcd: WatchedEtcd, environ: dict[str, str]) -> None:
+def test_watching_prints_each_change(etcd: FakeEtcd, environ: dict[str, str]) -> None:
     """One JSON list a line, at once when something changes."""
     argv = [*CAPTAIN, "discover", "redis", "--watch", "--json"]
     with subprocess.Popen(argv, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as process:

@@ -6,7 +6,6 @@ import importlib.util
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -101,7 +100,7 @@ def test_an_error_of_ours_ends_the_call_with_its_text_alone() -> None:
     """No traceback."""
     context = Context()
     with pytest.raises(RuntimeError) as raised:
-        served(lambda: Failing().delete("id", {}), SimpleNamespace(urn="urn"), context)
+        served(lambda: Failing().delete("id", {}), provider_pb2.DeleteRequest(urn="urn"), context)
     assert raised.value.args == (grpc.StatusCode.UNKNOWN, "it did not work")
 
 
@@ -131,7 +130,7 @@ def test_without_the_hosts_context_our_errors_pass_as_they_are() -> None:
 
 def test_without_an_engine_a_status_line_is_not_said() -> None:
     """And nothing fails."""
-    served(lambda: dynamic.status("working"), SimpleNamespace(urn="urn"), Context())
+    served(lambda: dynamic.status("working"), provider_pb2.DeleteRequest(urn="urn"), Context())
 
 
 def test_an_orphan_waits_for_its_present_step_and_then_ends() -> None:

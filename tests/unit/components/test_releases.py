@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -13,7 +12,7 @@ from components import back, record, strays, unit
 from components.connection import Presence
 from components.plan import Plan, forward
 from components.release import ReleaseName
-from fleetcaptain.discovery.keys import current_key, release_key, text_key
+from fleetcaptain.discovery.keys import release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import ReleaseRefused, RolloutFailed
 from fleetcaptain.release.images import ImageState
@@ -21,9 +20,8 @@ from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.text import content
-from tests.unit.release.releases import Keys
-from tests.unit.rollout.test_after import BOTH, DB1, V1, V2, WEB1, Site
-from tests.unit.rollout.world import APP
+from tests.fakes.cluster import APP, FakeCluster
+from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
 FULL = with_image(WEB1, IMAGE)
@@ -56,8 +54,8 @@ def _refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a refresh shows no difference, though etcd counts in whole numbers, and anew when all is available."""
-    site = Site({}, "")
-    _reached(monkeypatch, site.cluster())
+    cluster = released({}, "")
+    _reached(monkeypatch, cluster)
     props = _props(web=Release("w1", 2, "web@sha256:1", requires=("db",)), db=Release("d1", 1))
     record.RecordProvider().create(props)
     assert _read(props) == props
@@ -67,13 +65,13 @@ def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest, or only a text of it."""
-    site = Site({}, "")
-    _reached(monkeypatch, site.cluster())
+    cluster = released({}, "")
+    _reached(monkeypatch, cluster)
     props = _props(web=Release("w1", 1), db=Release("d1", 1))
     record.RecordProvider().create(props)
-    site.keys.delete(text_key(APP, "w1"))
+    cluster.store.delete(text_key(APP, "w1"))
     assert set(_read(props)["texts"]) == {"d1"}
-    site.keys.delete(release_key(APP, "v1"))
+    cluster.store.delete(release_key(APP, "v1"))
     assert _read(props)["services"] == {}
 
 
@@ -87,10 +85,10 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
 def _plan(
     monkeypatch: pytest.MonkeyPatch, manifest: Manifest, tag: str = "v1", state: ImageState = ImageState.THERE
 ) -> tuple[Plan, tuple[str, ...]]:
-    site = Site({"web@1.service": WEB1}, "v2", manifest, V2)
-    site.keys.write(text_key(APP, content(FULL)), FULL)
-    site.keys.write(text_key(APP, content(DB1)), DB1)
-    _reached(monkeypatch, site.cluster())
+    cluster = released({"web@1.service": WEB1}, "v2", manifest, V2)
+    cluster.store.write(text_key(APP, content(FULL)), FULL)
+    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    _reached(monkeypatch, cluster)
     monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
     return back.plan_back(CONNECTION, APP, tag)
 
@@ -141,64 +139,55 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytes
     assert "recorded in the cluster, which does not run" in said[0]
 
 
-def _removal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    _reached(monkeypatch, site.cluster())
+def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    _reached(monkeypatch, cluster)
     props = {"app": APP, "service": "db", "cluster": CONNECTION, "units": ["db-1@1.service"]}
     unit.RollingUpdateProvider().delete("db", props)
 
 
 def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says who does."""
-    site = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Manifest("v2", {"web": Release("w", 1)}))
+    cluster = released(
+        {"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Manifest("v2", {"web": Release("w", 1)})
+    )
     with pytest.raises(RolloutFailed, match=r"db is not removed, .* web \(web@1.service\) of release v1"):
-        _removal(site, monkeypatch)
-    assert "db-1@1.service" in site.units
+        _removal(cluster, monkeypatch)
+    assert "db-1@1.service" in cluster.units
 
 
 def test_a_service_goes_with_its_whole_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """``pulumi destroy`` removes all there is, in whatever order."""
-    site = Site({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
-    _removal(site, monkeypatch)
-    assert set(site.units) == {"web@1.service"}
+    cluster = released({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
+    _removal(cluster, monkeypatch)
+    assert set(cluster.units) == {"web@1.service"}
 
 
 def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strays are removed before anything is rolled, so one that the running release needs waits for its turn."""
     said: list[str] = []
     monkeypatch.setattr(strays, "warn", said.append)
-    site = Site(BOTH, "v1", V1)
-    _reached(monkeypatch, site.cluster())
+    cluster = released(BOTH, "v1", V1)
+    _reached(monkeypatch, cluster)
     names = ["db-1@1.service", "nobodys.service"]
-    site.units["nobodys.service"] = "[Service]\nExecStart=/bin/true\n"
+    cluster.launch("nobodys.service", "[Service]\nExecStart=/bin/true\n")
     strays.StraysProvider().create({"app": APP, "names": names, "cluster": CONNECTION})
-    assert set(site.units) == set(BOTH)
+    assert set(cluster.units) == set(BOTH)
     assert "db-1@1.service stays for now" in said[0]
 
 
 def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units come after the record, so none is touched."""
-    site = Site({}, "v1", OLD)
-    _reached(monkeypatch, site.cluster())
-    before = dict(site.keys.nodes)
+    cluster = released({}, "v1", OLD)
+    _reached(monkeypatch, cluster)
+    before = dict(cluster.etcd.entries)
     with pytest.raises(ReleaseRefused):
         record.RecordProvider().create(_props(web=Release("other", 1)))
-    assert site.keys.nodes == before
+    assert cluster.etcd.entries == before
 
 
 def test_the_keys_of_an_app_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a cluster that stays, nothing of the app is left in etcd."""
-    site = Site(BOTH, "v1", V1)
-    site.keys.delete = _recursive(site.keys)  # type: ignore[method-assign]
-    _reached(monkeypatch, site.cluster())
+    cluster = released(BOTH, "v1", V1)
+    _reached(monkeypatch, cluster)
     record.RecordProvider().delete(APP, _props())
-    assert site.keys.nodes == {}
-    assert current_key(APP) not in site.keys.nodes
-
-
-def _recursive(keys: Keys) -> Any:
-    def delete(directory: str, recursive: bool = False) -> None:
-        assert recursive
-        for node in keys.below(directory):
-            del keys.nodes[node.key]
-
-    return SimpleNamespace(delete=delete).delete
+    assert cluster.etcd.values == {}

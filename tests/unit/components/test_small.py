@@ -14,6 +14,7 @@ from components.failing import give_up
 from components.image import told_by_buildx
 from components.release import ReleaseName, release_name
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
+from tests.programs import program
 
 SERVICE = {"mode": "rolling", "instances": 1, "unit": "text", "image": "shop@sha256:1"}
 
@@ -21,7 +22,7 @@ SERVICE = {"mode": "rolling", "instances": 1, "unit": "text", "image": "shop@sha
 def git(folder: Path, *argv: str) -> None:
     """Run git there, as nobody in particular."""
     who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *argv], cwd=folder, check=True, capture_output=True)
+    subprocess.run([program("git"), *who, *argv], cwd=folder, check=True, capture_output=True)
 
 
 def test_the_release_is_named_as_configured_or_after_its_commit(tmp_path: Path) -> None:

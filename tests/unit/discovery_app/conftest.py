@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from fleetcaptain.discovery.identity import Identity
-from tests.fakes.etcd_watch import WatchedEtcd, watched_etcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import environment
 
 
 @pytest.fixture
-def etcd() -> Iterator[WatchedEtcd]:
+def etcd() -> Iterator[FakeEtcd]:
     """An empty etcd."""
-    with watched_etcd() as running:
+    with FakeEtcd() as running:
         yield running
 
 
 @pytest.fixture
-def environ(etcd: WatchedEtcd, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def environ(etcd: FakeEtcd, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment of this process, as in a container of ``web@1.service``."""
     told = environment(etcd.url)
     for name, value in told.items():

@@ -14,19 +14,19 @@ from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.values import Registration
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import CONTENT, KEY, MACHINE, UNIT, environment, of_the_unit
 
 REDIS = "/fleetcaptain/shop/services/redis/redis@1.service"
 
 
 @pytest.mark.usefixtures("environ")
-def test_registering_says_who_where_and_what(etcd: WatchedEtcd) -> None:
+def test_registering_says_who_where_and_what(etcd: FakeEtcd) -> None:
     """The value has every field of the layout; what the app gives as its connection is kept whole."""
     before = datetime.now(UTC).replace(microsecond=0)
     with fleetcaptain.register("web", {"host": "10.9.9.9", "port": 8080, "tls": True}, versions=["v1.0"]):
-        found = Registration.from_json(etcd.keys[KEY].value)
-        assert etcd.keys[KEY].ttl == 60
+        found = Registration.from_json(etcd.entries[KEY].value)
+        assert etcd.entries[KEY].ttl == 60
     assert found is not None
     assert (found.service, found.unit, found.content, found.machine) == ("web", UNIT, CONTENT, MACHINE)
     assert (found.host, found.versions, found.lease) == ("10.0.0.1", ("v1.0",), "app")
@@ -35,14 +35,14 @@ def test_registering_says_who_where_and_what(etcd: WatchedEtcd) -> None:
 
 
 @pytest.mark.usefixtures("environ")
-def test_it_replaces_what_the_unit_registered(etcd: WatchedEtcd) -> None:
+def test_it_replaces_what_the_unit_registered(etcd: FakeEtcd) -> None:
     """The app knows better; without a host of its own the machine's counts."""
     etcd.put(KEY, of_the_unit())
     with fleetcaptain.register("web", {"port": 9}):
         assert etcd.value(KEY)["connection"] == {"host": "10.0.0.1", "port": 9}
 
 
-def test_versions_of_the_fleetfile_hold_too(etcd: WatchedEtcd, environ: dict[str, str]) -> None:
+def test_versions_of_the_fleetfile_hold_too(etcd: FakeEtcd, environ: dict[str, str]) -> None:
     """For its own service; another name that the app registers says its own."""
     identity = Identity.from_environment({**environ, "FLEETCAPTAIN_VERSIONS": '["v1", "v2"]'})
     mine = Discovery(identity)
@@ -51,43 +51,43 @@ def test_versions_of_the_fleetfile_hold_too(etcd: WatchedEtcd, environ: dict[str
         assert etcd.value(identity.key(service))["versions"] == versions
 
 
-def test_unregistering_marks_what_the_beacon_would_put_back(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_unregistering_marks_what_the_beacon_would_put_back(etcd: FakeEtcd, identity: Identity) -> None:
     """The unit is still active; the mark is renewed by the beacon, and nobody discovers the instance."""
     etcd.put(KEY, of_the_unit())
     Discovery(identity).unregister("web")
     value = etcd.value(KEY)
-    assert (value["draining"], value["lease"], etcd.keys[KEY].ttl) == (True, "beacon", 60)
+    assert (value["draining"], value["lease"], etcd.entries[KEY].ttl) == (True, "beacon", 60)
     with pytest.raises(fleetcaptain.NotAvailable):
         Discovery(identity).discover("web")
 
 
-def test_unregistering_before_the_unit_registers_holds_too(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_unregistering_before_the_unit_registers_holds_too(etcd: FakeEtcd, identity: Identity) -> None:
     """The unit's own line respects what its app left there in this run."""
     Discovery(identity).unregister("web")
     assert etcd.value(KEY)["draining"]
     assert etcd.value(KEY)["run"] == identity.run
 
 
-def test_a_name_that_no_unit_registers_is_simply_removed(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_a_name_that_no_unit_registers_is_simply_removed(etcd: FakeEtcd, identity: Identity) -> None:
     """No beacon knows of it."""
     mine = Discovery(identity)
     mine.register("admin", {"port": 1})
     mine.unregister("admin")
     mine.unregister("admin")
-    assert etcd.keys == {}
+    assert etcd.values == {}
 
 
 @pytest.mark.parametrize("service", ["web", "admin"])
-def test_what_another_machine_registered_is_left(etcd: WatchedEtcd, identity: Identity, service: str) -> None:
+def test_what_another_machine_registered_is_left(etcd: FakeEtcd, identity: Identity, service: str) -> None:
     """The unit runs there by now."""
     value = of_the_unit(service, machine="elsewhere")
     etcd.put(identity.key(service), value)
     Discovery(identity).unregister(service)
-    assert etcd.keys[identity.key(service)].value == value
+    assert etcd.entries[identity.key(service)].value == value
 
 
 @pytest.mark.usefixtures("environ")
-def test_discovering_gives_typed_instances_of_ones_own_release_first(etcd: WatchedEtcd) -> None:
+def test_discovering_gives_typed_instances_of_ones_own_release_first(etcd: FakeEtcd) -> None:
     """The release that names the caller's content is the caller's."""
     services = {"web": {"content": CONTENT, "instances": 1}, "redis": {"content": "red", "instances": 1}}
     etcd.put("/fleetcaptain/shop/releases/v1", json.dumps({"tag": "v1", "services": services}))
@@ -106,7 +106,7 @@ def test_discovering_gives_typed_instances_of_ones_own_release_first(etcd: Watch
 
 
 @pytest.mark.usefixtures("environ")
-def test_one_lookup_is_one_read(etcd: WatchedEtcd) -> None:
+def test_one_lookup_is_one_read(etcd: FakeEtcd) -> None:
     """Registrations and releases are those of one moment."""
     etcd.put(REDIS, of_the_unit("redis"))
     fleetcaptain.discover("redis")
@@ -114,7 +114,7 @@ def test_one_lookup_is_one_read(etcd: WatchedEtcd) -> None:
 
 
 @pytest.mark.usefixtures("environ")
-def test_ensuring_returns_at_once_what_is_there(etcd: WatchedEtcd) -> None:
+def test_ensuring_returns_at_once_what_is_there(etcd: FakeEtcd) -> None:
     """Without a time to wait it is a question; the answer no is an error."""
     with pytest.raises(fleetcaptain.NotAvailable, match="no instance of it is registered"):
         fleetcaptain.ensure_available("redis")
@@ -125,7 +125,7 @@ def test_ensuring_returns_at_once_what_is_there(etcd: WatchedEtcd) -> None:
 
 
 @pytest.mark.usefixtures("environ")
-def test_ensuring_waits_for_what_comes(etcd: WatchedEtcd) -> None:
+def test_ensuring_waits_for_what_comes(etcd: FakeEtcd) -> None:
     """It returns with the registration, not with the next poll."""
     waiting = etcd._wait
 
@@ -137,7 +137,7 @@ def test_ensuring_waits_for_what_comes(etcd: WatchedEtcd) -> None:
     assert len(fleetcaptain.ensure_available("redis", timeout_sec=60)) == 1
 
 
-def test_ensuring_outlasts_an_etcd_that_is_away(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_ensuring_outlasts_an_etcd_that_is_away(etcd: FakeEtcd, identity: Identity) -> None:
     """Within its time; after that it says that etcd is the reason."""
     passed: list[float] = []
     mine = Discovery(identity, lambda: sum(passed), passed.append)
@@ -150,18 +150,18 @@ def test_ensuring_outlasts_an_etcd_that_is_away(etcd: WatchedEtcd, identity: Ide
     assert sum(passed) == 5 + 30
 
 
-def test_outside_of_any_unit_the_computer_registers(etcd: WatchedEtcd) -> None:
+def test_outside_of_any_unit_the_computer_registers(etcd: FakeEtcd) -> None:
     """Something beside the cluster can be made known to the app, as long as somebody renews it."""
     identity = Identity.from_environment({}, app="shop", etcd=etcd.url)
     held = Discovery(identity).register("db", {"host": "db.example", "port": 5432})
-    assert list(etcd.keys) == [f"/fleetcaptain/shop/services/db/{socket.gethostname()}"]
+    assert list(etcd.entries) == [f"/fleetcaptain/shop/services/db/{socket.gethostname()}"]
     inside = Discovery(Identity.from_environment(environment(etcd.url)))
     assert [instance.address for instance in inside.discover("db")] == ["db.example:5432"]
     held.close()
-    assert etcd.keys == {}
+    assert etcd.values == {}
 
 
-def test_a_release_that_was_never_available_counts_only_while_it_is_coming(etcd: WatchedEtcd) -> None:
+def test_a_release_that_was_never_available_counts_only_while_it_is_coming(etcd: FakeEtcd) -> None:
     """Its record is there before its first unit is rolled, and stays when that fails."""
     services = {"web": {"content": "new", "instances": 1}, "redis": {"content": "coming", "instances": 1}}
     etcd.put("/fleetcaptain/shop/releases/v2", json.dumps({"tag": "v2", "services": services, "unfinished": True}))

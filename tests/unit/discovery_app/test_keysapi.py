@@ -6,22 +6,22 @@ import pytest
 
 from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 
 ODD = "/fleetcaptain/a b/ü?&=%41"
 
 
-def test_keys_and_values_arrive_as_they_are(etcd: WatchedEtcd) -> None:
+def test_keys_and_values_arrive_as_they_are(etcd: FakeEtcd) -> None:
     """Whatever is in them."""
     api = KeysApi(etcd.url)
     assert api.put(ODD, "é&=%41 +\n", 60).done
     assert api.get(ODD).node["value"] == "é&=%41 +\n"
-    assert etcd.keys[ODD].ttl == 60
+    assert etcd.entries[ODD].ttl == 60
     assert api.delete(ODD, prevValue="é&=%41 +\n").done
     assert api.get(ODD).gone
 
 
-def test_a_comparison_that_fails_is_an_answer(etcd: WatchedEtcd) -> None:
+def test_a_comparison_that_fails_is_an_answer(etcd: FakeEtcd) -> None:
     """No error: the caller decides what it means."""
     api = KeysApi(etcd.url)
     etcd.put("/k", "other")
@@ -31,7 +31,7 @@ def test_a_comparison_that_fails_is_an_answer(etcd: WatchedEtcd) -> None:
     assert api.refresh("/gone", "mine", 60).gone
 
 
-def test_an_election_is_outlasted(etcd: WatchedEtcd) -> None:
+def test_an_election_is_outlasted(etcd: FakeEtcd) -> None:
     """etcd answers 500 while it has no leader."""
     etcd.failures = 3
     slept: list[float] = []
@@ -39,7 +39,7 @@ def test_an_election_is_outlasted(etcd: WatchedEtcd) -> None:
     assert len(slept) == 3
 
 
-def test_an_etcd_without_quorum_is_given_up(etcd: WatchedEtcd) -> None:
+def test_an_etcd_without_quorum_is_given_up(etcd: FakeEtcd) -> None:
     """After its patience, with what etcd said and what to look at."""
     etcd.failures = 1000
     passed: list[float] = []
@@ -56,13 +56,13 @@ def test_nobody_there(url: str) -> None:
         KeysApi(url, patience_sec=0).get("/k")
 
 
-def test_no_proxy_is_asked(etcd: WatchedEtcd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_asked(etcd: FakeEtcd, monkeypatch: pytest.MonkeyPatch) -> None:
     """etcd is on the machine, whatever the container's environment says of the world outside."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert KeysApi(etcd.url, patience_sec=0).get("/k").gone
 
 
-def test_a_wait_sees_what_happened_since_its_index(etcd: WatchedEtcd) -> None:
+def test_a_wait_sees_what_happened_since_its_index(etcd: FakeEtcd) -> None:
     """Also what happened before it began; another directory's changes are not its own."""
     api = KeysApi(etcd.url)
     index = api.get("/dir").index
@@ -74,7 +74,7 @@ def test_a_wait_sees_what_happened_since_its_index(etcd: WatchedEtcd) -> None:
     assert api.wait("/dir", event.node["modifiedIndex"] + 1, 0.05) is None
 
 
-def test_a_refresh_wakes_nobody(etcd: WatchedEtcd) -> None:
+def test_a_refresh_wakes_nobody(etcd: FakeEtcd) -> None:
     """Renewals are no changes."""
     api = KeysApi(etcd.url)
     index = api.put("/dir/k", "v", 60).node["modifiedIndex"]

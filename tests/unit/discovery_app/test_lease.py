@@ -13,7 +13,7 @@ from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys import TTL_SEC
 from fleetcaptain.discovery.lease import Lease
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import KEY, MACHINE, UNIT, of_the_unit
 
 
@@ -46,17 +46,17 @@ def held(identity: Identity, clock: Clock) -> Iterator[Lease]:
     lease.stop()
 
 
-def renewals(etcd: WatchedEtcd) -> int:
+def renewals(etcd: FakeEtcd) -> int:
     """How often somebody asked for a longer life."""
     return sum("refresh" in form for _, _, form in etcd.requests)
 
 
-def test_renewing_changes_nothing_but_the_time_to_live(etcd: WatchedEtcd, held: Lease) -> None:
+def test_renewing_changes_nothing_but_the_time_to_live(etcd: FakeEtcd, held: Lease) -> None:
     """No watcher wakes."""
-    events, value = len(etcd.events), etcd.keys[KEY].value
-    etcd.keys[KEY].ttl = 1
+    events, value = len(etcd.events), etcd.entries[KEY].value
+    etcd.entries[KEY].ttl = 1
     held.renew()
-    assert (len(etcd.events), etcd.keys[KEY].value, etcd.keys[KEY].ttl) == (events, value, 60)
+    assert (len(etcd.events), etcd.entries[KEY].value, etcd.entries[KEY].ttl) == (events, value, 60)
     assert held.held
 
 
@@ -66,7 +66,7 @@ def test_it_is_renewed_three_times_within_its_life() -> None:
 
 
 def test_a_thread_renews_until_it_is_closed(
-    etcd: WatchedEtcd, identity: Identity, monkeypatch: pytest.MonkeyPatch
+    etcd: FakeEtcd, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing ends the thread and takes the registration back."""
     monkeypatch.setattr(lease_module, "_PERIOD_SEC", 0.001)
@@ -83,7 +83,7 @@ def test_a_thread_renews_until_it_is_closed(
 
 
 def test_the_thread_survives_an_etcd_that_is_away(
-    etcd: WatchedEtcd, identity: Identity, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    etcd: FakeEtcd, identity: Identity, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, tries again, and renews when etcd is back."""
     monkeypatch.setattr(lease_module, "_PERIOD_SEC", 0.001)
@@ -98,50 +98,50 @@ def test_the_thread_survives_an_etcd_that_is_away(
     held.stop()
 
 
-def test_what_ran_out_while_etcd_was_away_is_put_anew(etcd: WatchedEtcd, held: Lease, clock: Clock) -> None:
+def test_what_ran_out_while_etcd_was_away_is_put_anew(etcd: FakeEtcd, held: Lease, clock: Clock) -> None:
     """More than its life has passed since the last renewal."""
-    value = etcd.keys[KEY].value
+    value = etcd.entries[KEY].value
     etcd.remove(KEY)
     clock.pass_by(60)
     held.renew()
-    assert etcd.keys[KEY].value == value
+    assert etcd.entries[KEY].value == value
     assert held.held
 
 
-def test_what_the_unit_took_back_is_not_put_again(etcd: WatchedEtcd, held: Lease, clock: Clock) -> None:
+def test_what_the_unit_took_back_is_not_put_again(etcd: FakeEtcd, held: Lease, clock: Clock) -> None:
     """The app still runs while its unit stops it, be it for minutes."""
     etcd.remove(KEY)
     clock.pass_by(20)
     held.renew()
     clock.pass_by(200)
     held.renew()
-    assert etcd.keys == {}
+    assert etcd.values == {}
     assert not held.held
 
 
-def test_what_the_beacon_put_back_is_replaced(etcd: WatchedEtcd, held: Lease) -> None:
+def test_what_the_beacon_put_back_is_replaced(etcd: FakeEtcd, held: Lease) -> None:
     """The unit is active after all: the key was lost, by a clock that jumped for instance."""
-    value = etcd.keys[KEY].value
+    value = etcd.entries[KEY].value
     etcd.remove(KEY)
     held.renew()
     etcd.put(KEY, of_the_unit())
     held.renew()
-    assert etcd.keys[KEY].value == value
+    assert etcd.entries[KEY].value == value
     assert held.held
 
 
 @pytest.mark.parametrize(
     "found", [of_the_unit(draining=True), of_the_unit(machine="elsewhere"), of_the_unit(lease="app"), "no JSON"]
 )
-def test_what_somebody_decided_stands(etcd: WatchedEtcd, held: Lease, found: str) -> None:
+def test_what_somebody_decided_stands(etcd: FakeEtcd, held: Lease, found: str) -> None:
     """A rollout's mark, another machine's unit, a later process."""
     etcd.put(KEY, found)
     held.renew()
-    assert etcd.keys[KEY].value == found
+    assert etcd.entries[KEY].value == found
     assert not held.held
 
 
-def test_a_second_registration_takes_the_place_of_the_first(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_a_second_registration_takes_the_place_of_the_first(etcd: FakeEtcd, identity: Identity) -> None:
     """Only one thread renews a key."""
     mine = Discovery(identity)
     first = mine.register("web", {"port": 1})
@@ -153,7 +153,7 @@ def test_a_second_registration_takes_the_place_of_the_first(etcd: WatchedEtcd, i
     second.stop()
 
 
-def test_a_registration_that_failed_leaves_no_thread(etcd: WatchedEtcd, identity: Identity, clock: Clock) -> None:
+def test_a_registration_that_failed_leaves_no_thread(etcd: FakeEtcd, identity: Identity, clock: Clock) -> None:
     """The caller decides whether to try again."""
     etcd.failures = 1000
     with pytest.raises(ClusterUnreachable):
@@ -162,7 +162,9 @@ def test_a_registration_that_failed_leaves_no_thread(etcd: WatchedEtcd, identity
 
 
 @pytest.mark.usefixtures("held")
-def test_the_value_begins_as_the_units_lines_expect(etcd: WatchedEtcd) -> None:
+def test_the_value_begins_as_the_units_lines_expect(etcd: FakeEtcd) -> None:
     """Machine, lease and run, without blanks: a shell pattern looks for exactly this."""
-    assert etcd.keys[KEY].value.startswith(f'{{"machine":"{MACHINE}","lease":"app","run":"0123abcd","service":"web",')
+    assert etcd.entries[KEY].value.startswith(
+        f'{{"machine":"{MACHINE}","lease":"app","run":"0123abcd","service":"web",'
+    )
     assert etcd.value(KEY)["unit"] == UNIT

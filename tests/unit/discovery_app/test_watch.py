@@ -9,7 +9,7 @@ import pytest
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import CONTENT, of_the_unit
 
 REDIS = "/fleetcaptain/shop/services/redis"
@@ -21,7 +21,7 @@ def redis(unit: str, **more: object) -> str:
     return of_the_unit("redis", unit, **{"content": "red", **more})
 
 
-def test_the_present_comes_first_and_then_each_change(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_the_present_comes_first_and_then_each_change(etcd: FakeEtcd, identity: Identity) -> None:
     """Nothing, one, two, one that is draining, none."""
     seen = Discovery(identity).watch("redis")
     assert next(seen) == []
@@ -35,7 +35,7 @@ def test_the_present_comes_first_and_then_each_change(etcd: WatchedEtcd, identit
     assert next(seen) == []
 
 
-def test_what_changes_no_lookup_is_passed_over(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_what_changes_no_lookup_is_passed_over(etcd: FakeEtcd, identity: Identity) -> None:
     """A rollout's journal, another service of a like name: nothing is read again for their sake."""
     seen = Discovery(identity).watch("redis")
     next(seen)
@@ -54,7 +54,7 @@ def test_what_changes_no_lookup_is_passed_over(etcd: WatchedEtcd, identity: Iden
     assert sum("wait" not in form for _, _, form in etcd.requests[before:]) == 1
 
 
-def test_a_release_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_a_release_changes_what_is_seen(etcd: FakeEtcd, identity: Identity) -> None:
     """The same registrations mean something else once a manifest names them."""
     etcd.put(f"{REDIS}/a", redis("a", content="old"))
     etcd.put(f"{REDIS}/b", redis("b", content="new"))
@@ -65,7 +65,7 @@ def test_a_release_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -
     assert [instance.unit for instance in next(seen)] == ["b"]
 
 
-def test_a_release_that_is_coming_changes_what_is_seen(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_a_release_that_is_coming_changes_what_is_seen(etcd: FakeEtcd, identity: Identity) -> None:
     """The caller's own old release is gone back to: it may use what the newer one still has."""
     etcd.put(f"{REDIS}/a", redis("a", content="new"))
     for tag, web, content in (("v1", CONTENT, "old"), ("v2", "another", "new")):
@@ -80,7 +80,7 @@ def test_a_release_that_is_coming_changes_what_is_seen(etcd: WatchedEtcd, identi
     assert sum("wait" in form for _, _, form in etcd.requests[before:]) == 1
 
 
-def test_more_changes_than_etcd_remembers_are_not_lost(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_more_changes_than_etcd_remembers_are_not_lost(etcd: FakeEtcd, identity: Identity) -> None:
     """Then everything is read again."""
     etcd.history = 2
     seen = Discovery(identity).watch("redis")
@@ -90,7 +90,7 @@ def test_more_changes_than_etcd_remembers_are_not_lost(etcd: WatchedEtcd, identi
     assert len(next(seen)) == 5
 
 
-def test_it_goes_on_when_etcd_was_away(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_it_goes_on_when_etcd_was_away(etcd: FakeEtcd, identity: Identity) -> None:
     """The last list stands meanwhile."""
     passed: list[float] = []
     seen = Discovery(identity, clock=lambda: sum(passed), sleep=passed.append).watch("redis")
@@ -101,7 +101,7 @@ def test_it_goes_on_when_etcd_was_away(etcd: WatchedEtcd, identity: Identity) ->
     assert etcd.failures == 0
 
 
-def test_an_etcd_that_is_not_there_is_said_at_once(etcd: WatchedEtcd, identity: Identity) -> None:
+def test_an_etcd_that_is_not_there_is_said_at_once(etcd: FakeEtcd, identity: Identity) -> None:
     """Nothing is known then that could stand."""
     etcd.failures = 1000
     passed: list[float] = []

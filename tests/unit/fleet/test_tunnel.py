@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
 
 from fleetcaptain.fleet.line import Line
@@ -11,20 +9,23 @@ from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 
 
-class _Line:
+class _Line(Line):
     """A line that stands until it is closed."""
 
     def __init__(self, host: str) -> None:
-        self.fleet_url, self.etcd_url, self.alive = f"http://fleet.{host}", f"http://etcd.{host}", True
+        self.fleet_url, self.etcd_url, self._open = f"http://fleet.{host}", f"http://etcd.{host}", True
+
+    @property
+    def alive(self) -> bool:
+        return self._open
 
     def close(self) -> None:
-        """It stands no more."""
-        self.alive = False
+        self._open = False
 
 
 def tunnel(*hosts: str) -> Tunnel:
-    """A tunnel to *hosts*, of which each lets us in."""
-    return Tunnel(Endpoint(hosts), lambda _endpoint, host: cast("Line", cast("Any", _Line(host))))
+    """A tunnel to *hosts*, each of which accepts the connection."""
+    return Tunnel(Endpoint(hosts), lambda _endpoint, host: _Line(host))
 
 
 @pytest.mark.parametrize("what", ["fleet", "etcd"])

@@ -16,9 +16,13 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.direct import Direct, way_of
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
+from fleetcaptain.fleet.transport import Transport
+from fleetcaptain.fleet.unixsocket import UnixAdapter
 from fleetcaptain.rollout.reach import reach
+from tests.programs import program
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_other_machines_are_reached_by_the_user_and_port_of_the_first_host() -> 
 def proxy_of(endpoint: Endpoint) -> str:
     """The command through which OpenSSH itself would go to 10.0.0.1, with its tokens replaced."""
     argv = command_argv(endpoint, "core@10.0.0.1", ["true"])
-    printed = subprocess.run(["ssh", "-G", *argv[1:-1]], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([program("ssh"), "-G", *argv[1:-1]], capture_output=True, text=True, check=True).stdout
     command = next(line for line in printed.splitlines() if line.startswith("proxycommand "))
     said = command.removeprefix("proxycommand ")
     return said.replace("%%", "\0").replace("%h", "10.0.0.1").replace("%p", "22").replace("\0", "%")
@@ -97,7 +101,7 @@ def socket_server(path: Path) -> Iterator[None]:
 
     with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield
         server.shutdown()
 
@@ -111,9 +115,9 @@ def test_fleets_own_socket_is_a_way(tmp_path: Path) -> None:
         assert cluster.fleet.version() == "1.0.0"
 
 
-def test_a_socket_that_nobody_listens_on_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the words of the operating system."""
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    cluster = reach(Direct(f"unix://{tmp_path}/none", "http://127.0.0.1:2379"), "shop")
+def test_a_socket_on_which_nothing_listens_is_an_error_of_the_operating_system(tmp_path: Path) -> None:
+    """The error has the system's words."""
+    adapter = UnixAdapter(str(tmp_path / "none"))
+    fleet = FleetClient(Transport(lambda: "http://fleet", sleep=lambda _seconds: None, adapter=adapter))
     with pytest.raises(ClusterUnreachable, match="No such file"):
-        cluster.fleet.machines()
+        fleet.machines()

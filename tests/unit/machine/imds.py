@@ -11,7 +11,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["Pretended"]
+from fleetcaptain.machine.values import File
+
+__all__ = ["METADATA", "Pretended", "script"]
+
+METADATA: Mapping[str, str] = {
+    "local-ipv4": "10.71.0.50",
+    "public-ipv4": "203.0.113.50",
+    "instance-id": "i-0abc",
+    "placement/availability-zone": "eu-west-1b",
+    "iam/security-credentials/": "workers",
+    "iam/security-credentials/workers": json.dumps(
+        {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "se/cret+", "Token": "session=="}
+    ),
+}
+"""The metadata of a worker."""
 
 _TOKEN = "metadata-token"  # noqa: S105  nobody's
 _STUB = '#!/bin/sh\nprintf "%s %s\\n" "$(basename "$0")" "$*" >> {log}\n{more}\n'
@@ -30,7 +44,7 @@ class Pretended:
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -63,6 +77,12 @@ class Pretended:
         return subprocess.run(
             ["/bin/sh", "-c", text], env=environ, capture_output=True, text=True, timeout=30, check=False
         )
+
+
+def script(files: tuple[File, ...]) -> str:
+    """The text of the only script among *files*."""
+    (found,) = [file for file in files if file.mode == 0o755]
+    return found.text
 
 
 def _handler(machine: Pretended) -> type[BaseHTTPRequestHandler]:

@@ -1,12 +1,14 @@
-"""The machines whose configurations the golden files hold."""
+"""The machines whose configurations the golden files hold, and what is in a configuration."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
 
 from fleetcaptain.machine.values import Binary, Forward, Machine, Member
 
-__all__ = ["MACHINES", "MEMBER", "WORKER"]
+__all__ = ["MACHINES", "MEMBER", "WORKER", "files", "units"]
 
 MEMBERS = tuple(Member(f"m{number}", f"10.0.0.1{number}") for number in (1, 2, 3))
 BINARIES = (
@@ -32,3 +34,14 @@ MACHINES = {
     "member-tls": replace(MEMBER, tls=True),
     "worker-tls": replace(WORKER, tls=True),
 }
+
+
+def units(config: dict[str, Any]) -> dict[str, str]:
+    """Name -> text."""
+    return {unit["name"]: unit.get("contents", "") for unit in config["systemd"]["units"]}
+
+
+def files(config: dict[str, Any]) -> dict[str, str]:
+    """Path -> text, of those that carry it."""
+    sources = {file["path"]: file["contents"]["source"] for file in config["storage"]["files"]}
+    return {path: unquote(source[6:]) for path, source in sources.items() if source.startswith("data:,")}

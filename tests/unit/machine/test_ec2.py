@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fleetcaptain.machine import ec2
-from fleetcaptain.machine.values import File
-from tests.unit.machine.imds import Pretended
+from tests.unit.machine.imds import METADATA, Pretended, script
 
-METADATA = {
-    "local-ipv4": "10.71.0.50",
-    "public-ipv4": "203.0.113.50",
-    "instance-id": "i-0abc",
-    "placement/availability-zone": "eu-west-1b",
-    "iam/security-credentials/": "workers",
-    "iam/security-credentials/workers": json.dumps(
-        {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "se/cret+", "Token": "session=="}
-    ),
-}
 PLACES = {"/etc/environment": "environment", "/etc/fleet/machine.env": "machine.env"}
 
 
@@ -31,12 +18,6 @@ def machine(tmp_path: Path) -> Iterator[Pretended]:
     """A worker that has just booted."""
     with Pretended(tmp_path, dict(METADATA)) as machine:
         yield machine
-
-
-def script(files: tuple[File, ...]) -> str:
-    """The text of the only script among *files*."""
-    (found,) = [file for file in files if file.mode == 0o755]
-    return found.text
 
 
 @pytest.mark.parametrize(("advertised", "address"), [("private", "10.71.0.50"), ("public", "203.0.113.50")])
@@ -77,28 +58,6 @@ def test_units_leave_a_machine_that_has_to_go(tmp_path: Path, more: dict[str, st
         assert done.returncode == 0, done.stderr
         assert (machine.calls[:1] == ["systemctl stop fleet.socket fleet.service"]) is leaves
         assert bool(machine.calls) is leaves
-
-
-@pytest.mark.skipif(shutil.which("jq") is None, reason="the script needs jq, which Flatcar has and this machine lacks")
-def test_docker_is_logged_in_by_the_machines_role(machine: Pretended) -> None:
-    """With a signed request; the keys are on no command line."""
-    home = machine.folder / "home"
-    machine.stub("getent", f'echo "$2:x:0:0::{home}/$2:/bin/sh"')
-    # As install, but without the right to give files to others.
-    machine.stub("install", 'for last; do :; done; case $1 in -d) mkdir -p "$last" ;; *) cp "${7}" "$last" ;; esac')
-    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
-    files, _ = ec2.login(registry, "eu-west-1", f"{machine.url}/")
-    done = machine.run(script(files), {"/run/login.json": "login.json"})
-    assert done.returncode == 0, done.stderr
-    for user in ("root", "core"):
-        config = json.loads((home / user / ".docker" / "config.json").read_text())
-        assert config == {"auths": {registry: {"auth": "QVdTOnB3"}}}
-    (asked,) = machine.said
-    assert asked["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
-    assert "/eu-west-1/ecr/aws4_request" in asked["Authorization"]
-    assert asked["X-Amz-Security-Token"] == "session=="
-    assert asked["X-Amz-Target"].endswith(".GetAuthorizationToken")
-    assert not (machine.folder / "login.json").exists()
 
 
 @pytest.mark.parametrize(("found", "formatted"), [(2, True), (0, False), (1, False)])

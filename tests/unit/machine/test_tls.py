@@ -9,8 +9,7 @@ import pytest
 
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.values import Machine
-from tests.unit.machine.machines import MACHINES, MEMBER, WORKER
-from tests.unit.machine.test_ignition import files, units
+from tests.unit.machine.machines import MACHINES, MEMBER, WORKER, files, units
 
 TLS_MEMBER, TLS_WORKER = MACHINES["member-tls"], MACHINES["worker-tls"]
 

@@ -62,7 +62,7 @@ def test_the_command_asks_for_every_kind_of_manifest() -> None:
             """Keep the test's output clean."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         images = [f"127.0.0.1:{server.server_port}/{name}@{SHA}" for name in ("here", "lost")]
         said = subprocess.run(probe_argv(images), capture_output=True, text=True, check=False).stdout
         server.shutdown()

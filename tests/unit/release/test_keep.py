@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from fleetcaptain.discovery.keys import current_key, release_key, releases_dir, text_key, texts_dir
 from fleetcaptain.release.keep import KEPT, forgotten_texts, outdated, prune
 from fleetcaptain.release.known import Releases
-from tests.unit.release.releases import Keys, release
+from tests.fakes.etcd import FakeEtcd
+from tests.unit.release.releases import release
 
 TAGS = [f"v{number}" for number in range(30)]
 HISTORIES = st.lists(st.sampled_from(range(8)), max_size=30)
@@ -37,15 +38,15 @@ def test_what_is_needed_is_kept(contents: list[int], current: str, previous: str
 
 def test_pruning_forgets_releases_and_their_texts() -> None:
     """A text that a kept release needs stays."""
-    keys = Keys()
+    store = FakeEtcd().store
     for number in range(KEPT + 2):
         content = "shared" if number in (0, 5) else f"w{number}"
-        keys.write(release_key("shop", f"v{number}"), release(f"v{number}", web=content).to_json())
-        keys.write(text_key("shop", content), "text")
-    keys.write(current_key("shop"), f"v{KEPT + 1}")
-    assert prune(keys.store, "shop", {"shared"}) == ("v0", "v1")
-    assert len(keys.below(releases_dir("shop"))) == KEPT
-    texts = {node.key.rpartition("/")[2] for node in keys.below(texts_dir("shop"))}
+        store.write(release_key("shop", f"v{number}"), release(f"v{number}", web=content).to_json())
+        store.write(text_key("shop", content), "text")
+    store.write(current_key("shop"), f"v{KEPT + 1}")
+    assert prune(store, "shop", {"shared"}) == ("v0", "v1")
+    assert len(store.below(releases_dir("shop"))) == KEPT
+    texts = {node.key.rpartition("/")[2] for node in store.below(texts_dir("shop"))}
     assert "shared" in texts
     assert "w1" not in texts
 

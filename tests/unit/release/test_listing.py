@@ -13,7 +13,7 @@ from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.known import Releases
 from fleetcaptain.release.listing import as_json, rows, table
 from fleetcaptain.units.text import content
-from tests.fakes.etcd_watch import WatchedEtcd
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.cli.conftest import etcd
 from tests.unit.release.releases import release
 
@@ -56,7 +56,7 @@ def test_the_table_has_a_line_a_release() -> None:
 
 
 def test_the_command_reads_an_etcd(
-    etcd: WatchedEtcd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    etcd: FakeEtcd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With --etcd it needs neither a stack nor a machine."""
     monkeypatch.delenv("FLEETCAPTAIN_APP", raising=False)

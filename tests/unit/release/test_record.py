@@ -11,59 +11,59 @@ from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.known import read_releases
 from fleetcaptain.release.record import finish, other_content, record
-from tests.unit.release.releases import Keys, release
+from tests.fakes.etcd import FakeEtcd
+from tests.unit.release.releases import release
 
 V1 = release("v1", web="w1", db="d1")
 
 
-def _value(keys: Keys, key: str) -> str:
-    node = keys.read(key)
-    return node.value if node else ""
+def _value(etcd: FakeEtcd, key: str) -> str:
+    return etcd.values.get(key, "")
 
 
-def _manifest(keys: Keys, tag: str) -> Manifest:
-    found = Manifest.read(_value(keys, release_key("shop", tag)))
+def _manifest(etcd: FakeEtcd, tag: str) -> Manifest:
+    found = Manifest.read(_value(etcd, release_key("shop", tag)))
     assert found is not None
     return found
 
 
-def _deployed(keys: Keys, *manifests: Manifest) -> Keys:
+def _deployed(etcd: FakeEtcd, *manifests: Manifest) -> FakeEtcd:
     for manifest in manifests:
-        record(keys.store, "shop", manifest, {})
-        finish(keys.store, "shop", manifest)
-    return keys
+        record(etcd.store, "shop", manifest, {})
+        finish(etcd.store, "shop", manifest)
+    return etcd
 
 
 def test_a_release_is_recorded_unfinished_with_its_texts_and_is_coming() -> None:
     """Nothing is current by that."""
-    keys = Keys()
-    record(keys.store, "shop", V1, {"w1": "text one", "d1": "text two"})
-    assert _manifest(keys, "v1") == replace(V1, unfinished=True)
-    assert _value(keys, text_key("shop", "w1")) == "text one"
-    assert _value(keys, coming_key("shop")) == "v1"
-    assert _value(keys, current_key("shop")) == ""
+    etcd = FakeEtcd()
+    record(etcd.store, "shop", V1, {"w1": "text one", "d1": "text two"})
+    assert _manifest(etcd, "v1") == replace(V1, unfinished=True)
+    assert _value(etcd, text_key("shop", "w1")) == "text one"
+    assert _value(etcd, coming_key("shop")) == "v1"
+    assert _value(etcd, current_key("shop")) == ""
 
 
 def test_a_finished_release_is_current_and_the_one_before_is_remembered() -> None:
     """Nothing is coming any more."""
-    keys = _deployed(Keys(), V1, release("v2", web="w2"))
-    assert not _manifest(keys, "v2").unfinished
-    assert (_value(keys, current_key("shop")), _value(keys, previous_key("shop"))) == ("v2", "v1")
-    assert keys.read(coming_key("shop")) is None
+    etcd = _deployed(FakeEtcd(), V1, release("v2", web="w2"))
+    assert not _manifest(etcd, "v2").unfinished
+    assert (_value(etcd, current_key("shop")), _value(etcd, previous_key("shop"))) == ("v2", "v1")
+    assert coming_key("shop") not in etcd.values
 
 
 def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
     """Each difference is named, and nothing is written."""
-    keys = _deployed(Keys(), V1)
-    nodes = dict(keys.nodes)
+    etcd = _deployed(FakeEtcd(), V1)
+    entries = dict(etcd.entries)
     with pytest.raises(ReleaseRefused) as refused:
-        record(keys.store, "shop", release("v1", web="w2", cache="c1"), {"w2": "text"})
+        record(etcd.store, "shop", release("v1", web="w2", cache="c1"), {"w2": "text"})
     told = str(refused.value)
     assert told.startswith("The release v1 exists already, with other contents; nothing was touched:\n")
     assert "cache is not in it" in told
     assert "db is in it, and in the Fleetfile no more" in told
     assert "web has another unit text there" in told
-    assert keys.nodes == nodes
+    assert etcd.entries == entries
 
 
 def test_another_image_is_called_so() -> None:
@@ -74,43 +74,43 @@ def test_another_image_is_called_so() -> None:
 
 def test_a_release_that_was_never_available_gives_its_tag_up() -> None:
     """Who mends a release that failed need not rename it."""
-    keys = Keys()
-    record(keys.store, "shop", V1, {})
-    record(keys.store, "shop", release("v1", web="w2"), {})
-    assert _manifest(keys, "v1").contents == {"web": "w2"}
+    etcd = FakeEtcd()
+    record(etcd.store, "shop", V1, {})
+    record(etcd.store, "shop", release("v1", web="w2"), {})
+    assert _manifest(etcd, "v1").contents == {"web": "w2"}
 
 
 def test_the_same_release_again_keeps_its_author_and_stays_available() -> None:
     """Numbers of instances are no other content; going back to it makes it the one deployed last."""
-    keys = _deployed(Keys(), V1, release("v2", web="w2"))
+    etcd = _deployed(FakeEtcd(), V1, release("v2", web="w2"))
     more = {name: replace(one, count=5) for name, one in V1.services.items()}
-    record(keys.store, "shop", replace(V1, who="bob@desk", services=more), {})
-    found = _manifest(keys, "v1")
+    record(etcd.store, "shop", replace(V1, who="bob@desk", services=more), {})
+    found = _manifest(etcd, "v1")
     assert (found.who, found.unfinished, found.services["web"].count) == (V1.who, False, 5)
-    assert [manifest.tag for manifest in read_releases(keys, "shop").manifests] == ["v2", "v1"]
+    assert [manifest.tag for manifest in read_releases(etcd.store, "shop").manifests] == ["v2", "v1"]
 
 
 def test_whoever_is_quicker_does_not_get_lost() -> None:
     """Both keys are changed by comparing: what another one wrote meanwhile is read first."""
-    keys = _deployed(Keys(), V1)
-    keys.lose = 2
-    _deployed(keys, release("v1", web="w1", db="d1"), release("v2", web="w2"))
-    assert (_value(keys, current_key("shop")), _value(keys, previous_key("shop"))) == ("v2", "v1")
+    etcd = _deployed(FakeEtcd(), V1)
+    etcd.lose = 2
+    _deployed(etcd, release("v1", web="w1", db="d1"), release("v2", web="w2"))
+    assert (_value(etcd, current_key("shop")), _value(etcd, previous_key("shop"))) == ("v2", "v1")
 
 
 def test_a_record_that_somebody_replaced_does_not_become_current() -> None:
     """Two deployments under one tag: the one whose record is there wins."""
-    keys = Keys()
-    record(keys.store, "shop", V1, {})
-    record(keys.store, "shop", release("v1", web="w2"), {})
+    etcd = FakeEtcd()
+    record(etcd.store, "shop", V1, {})
+    record(etcd.store, "shop", release("v1", web="w2"), {})
     with pytest.raises(ReleaseRefused, match="not what runs"):
-        finish(keys.store, "shop", V1)
-    assert keys.read(current_key("shop")) is None
+        finish(etcd.store, "shop", V1)
+    assert current_key("shop") not in etcd.values
 
 
 def test_finishing_again_changes_nothing() -> None:
     """The previous release is not forgotten by that."""
-    keys = _deployed(Keys(), V1, release("v2", web="w2"))
-    nodes = dict(keys.nodes)
-    finish(keys.store, "shop", release("v2", web="w2"))
-    assert keys.nodes == nodes
+    etcd = _deployed(FakeEtcd(), V1, release("v2", web="w2"))
+    entries = dict(etcd.entries)
+    finish(etcd.store, "shop", release("v2", web="w2"))
+    assert etcd.entries == entries

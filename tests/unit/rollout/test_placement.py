@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fleetcaptain.fleet.values import Machine
 from fleetcaptain.rollout.placement import Need, admits, candidates, misplaced, needs_of
-from tests.unit.rollout.world import text_of
+from tests.fakes.cluster import text_of
 
 SSD, HDD = (Machine(id_, ip, {"disk": disk}) for id_, ip, disk in (("a", "10.0.0.1", "ssd"), ("b", "10.0.0.2", "hdd")))
 BARE = Machine("c", "10.0.0.3")

@@ -5,55 +5,51 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
-from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
 from fleetcaptain.rollout.values import Policy
-from tests.unit.rollout.world import APP, World, text_of
+from tests.fakes.cluster import APP, FakeCluster, text_of
 
 ONE = Policy(min_healthy_sec=0)
 
 
 def test_every_instance_restarts_once_one_after_the_other() -> None:
     """Each is stopped, seen down, started and healthy before the next one stops."""
-    world = World()
-    names = world.running("web", 3)
-    cluster = world.cluster()
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 3)
     restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), ONE)
-    assert world.history == [step for name in names for step in (f"loaded {name}", f"put {name}")]
-    assert world.least_up == 2
-    assert sorted(world.runs) == sorted(names)
+    assert cluster.history == [step for name in names for step in (f"loaded {name}", f"put {name}")]
+    assert cluster.least_up == 2
+    assert sorted(cluster.runs) == sorted(names)
 
 
 def test_a_wider_window_restarts_more_at_once() -> None:
     """After the first one has proven itself."""
-    world = World()
-    world.running("web", 5)
-    cluster = world.cluster()
+    cluster = FakeCluster()
+    cluster.launch_service("web", 5)
     restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), Policy(max_parallel=2, min_healthy_sec=0))
-    assert world.least_up == 3
-    assert len(world.history) == 10
+    assert cluster.least_up == 3
+    assert len(cluster.history) == 10
 
 
 def test_a_service_that_is_not_there_cannot_restart() -> None:
     """Its name is said."""
     with pytest.raises(RolloutFailed, match="no unit of a service 'web'"):
-        to_restart(APP, "web", World().look())
+        to_restart(APP, "web", FakeCluster().look())
 
 
 def test_a_half_rolled_service_is_not_restarted() -> None:
     """A restart has one text to come back to."""
-    world = World()
-    world.running("web", 2)
-    world.put("web@2.service", text_of("web", description="another"), DesiredState.LAUNCHED)
+    cluster = FakeCluster()
+    cluster.launch_service("web", 2)
+    cluster.put("web@2.service", text_of("web", description="another"))
     with pytest.raises(RolloutMixed, match="cut off"):
-        to_restart(APP, "web", world.look())
+        to_restart(APP, "web", cluster.look())
 
 
 def test_a_failed_restart_says_who_was_not_restarted() -> None:
     """They were not touched."""
-    world = World(delay=1000)
-    world.running("web", 3)
-    cluster = world.cluster()
+    cluster = FakeCluster(delay=1000)
+    cluster.launch_service("web", 3)
     with pytest.raises(RolloutFailed, match=r"not restarted: web@2\.service, web@3\.service"):
         restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), Policy(progress_deadline_sec=60))
-    assert world.history == ["loaded web@1.service"]
+    assert cluster.history == ["loaded web@1.service"]

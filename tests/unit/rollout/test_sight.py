@@ -10,7 +10,7 @@ from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
 from fleetcaptain.rollout.values import Memory, Policy, Target, Track
 from fleetcaptain.units.text import content
-from tests.unit.rollout.world import World, text_of
+from tests.fakes.cluster import FakeCluster, text_of
 
 BEGUN = Memory({"web@1.service": Track(since=10, healthy_since=12, unplaced_since=11)}, progress_at=10)
 
@@ -54,38 +54,37 @@ def test_a_machine_that_is_back_is_no_fault_any_more_but_is_remembered() -> None
 
 def test_a_roll_goes_on_after_the_cluster_did_not_answer_for_minutes() -> None:
     """Longer than its own deadlines."""
-    world = World()
-    names = world.running("web", 3)
-    world.blind = 400
-    roll(Driver(world.cluster()), new_text(names), Policy(min_healthy_sec=0, healthy_deadline_sec=30), True)
-    assert {sha1 for sha1, _ in world.runs.values()} == {new_text(names).content}
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 3)
+    cluster.blind = 400
+    roll(Driver(cluster), new_text(names), Policy(min_healthy_sec=0, healthy_deadline_sec=30), True)
+    assert set(cluster.runs.values()) == {new_text(names).content}
 
 
 def test_a_cluster_that_never_answers_ends_the_rollout() -> None:
     """After ten minutes, by the error that names the cause."""
-    world = World()
-    names = world.running("web", 2)
-    cluster = world.cluster()
-    world.blind = 10_000
-    with pytest.raises(ClusterUnreachable, match="nobody answers"):
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 2)
+    cluster.blind = 10_000
+    with pytest.raises(ClusterUnreachable, match="nothing answers"):
         Driver(cluster).drive(new_text(names), Policy())
 
 
 def test_an_instance_that_no_machine_takes_fails_with_the_rule_and_the_machine() -> None:
     """fleet itself says nothing."""
-    world = World(machines=["10.0.0.1"], homeless={"web@1.service"})
+    cluster = FakeCluster(machines=["10.0.0.1"], homeless=["web@1.service"])
     text = text_of("web", machine_metadata=("disk=ssd",))
     target = Target("web", ("web@1.service",), text, content(text))
     with pytest.raises(RolloutFailed, match=r"no machine took it within 30 s: .*10\.0\.0\.1.*disk=ssd"):
-        install(Driver(world.cluster()), target, Policy())
+        install(Driver(cluster), target, Policy())
 
 
 def test_a_wait_is_said_again_every_ten_seconds() -> None:
     """So that it is not taken for a hang, and not at every look either."""
-    world = World(delay=25)
-    names = world.running("web", 1)
+    cluster = FakeCluster(delay=25)
+    names = cluster.launch_service("web", 1)
     said: list[str] = []
-    Driver(world.cluster(), said.append).drive(new_text(names), Policy(min_healthy_sec=0))
+    Driver(cluster, said.append).drive(new_text(names), Policy(min_healthy_sec=0))
     waits = [line for line in said if "waiting for fleet" in line]
     assert 2 <= len(waits) <= 4
     assert len(set(waits)) == len(waits)

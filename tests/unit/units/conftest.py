@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.etcd import FakeEtcd
+from tests.programs import program
 from tests.unit.units.machine import PretendedMachine
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[PretendedMachine]:
-    """A pretended machine whose etcd is empty."""
-    pretended = PretendedMachine(tmp_path)
-    yield pretended
-    pretended.close()
+    """A pretended machine whose etcd is empty. The shell lines that run on it need curl."""
+    program("curl")
+    with FakeEtcd() as etcd:
+        yield PretendedMachine(tmp_path, etcd)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -13,8 +12,9 @@ from fleetcaptain.units.ready import wait_line
 from tests.unit.units.machine import PretendedMachine
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
 SPEC = SPECS["app_server"]
+# The etcd of the machine stands in for the service that is waited for.
+PAGE = "/v2/keys/health"
 
 
 def waited(machine: PretendedMachine, line: str | None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -37,12 +37,11 @@ def gone() -> str:
     return str(process.pid)
 
 
-@pytest.mark.parametrize("ready", [Http("/health?deep=1&x=a'b%41"), Tcp(), Tcp(80)])
+@pytest.mark.parametrize("ready", [Http(f"{PAGE}?deep=1&x=a'b%41"), Tcp(), Tcp(80)])
 def test_a_published_port_is_polled_where_docker_put_it(machine: PretendedMachine, ready: Http | Tcp) -> None:
     """The port on the machine is docker's to tell, and only once the container runs."""
-    port = machine.server.server_port
-    machine.etcd.keys["/health"] = "there"
-    ready_at_the_third_look(machine, f'echo "0.0.0.0:{port}" && echo "[::]:1"')
+    machine.etcd.put("/health", "there")
+    ready_at_the_third_look(machine, f'echo "0.0.0.0:{machine.etcd.port}" && echo "[::]:1"')
     result = waited(machine, wait_line(replace(SPEC, ports=(Port(80),), ready=ready)))
     assert result.returncode == 0, result.stderr
     assert (machine.folder / "asked").read_text().count("x") == 3
@@ -63,16 +62,17 @@ def test_it_fails_at_once_when_the_process_is_gone(machine: PretendedMachine, re
 def test_an_answer_of_another_container_does_not_count(machine: PretendedMachine) -> None:
     """While docker does not publish the port for this container, whoever answers there is not asked."""
     machine.stub("docker", "exit 1")
-    spec = replace(SPEC, ports=(Port(80, machine.server.server_port),), ready=Http("/"))
+    spec = replace(SPEC, ports=(Port(80, machine.etcd.port),), ready=Http("/"))
     assert waited(machine, wait_line(spec), MAINPID=gone()).returncode == 1
     assert machine.etcd.requests == []
 
 
 def test_an_error_status_is_not_ready(machine: PretendedMachine) -> None:
     """Only 2xx and 3xx are."""
+    machine.etcd.put("/health", "there")
     machine.etcd.failures = 2
-    machine.stub("docker", f"echo 0.0.0.0:{machine.server.server_port}")
-    assert waited(machine, wait_line(replace(SPEC, ready=Http("/")))).returncode == 0
+    machine.stub("docker", f"echo 0.0.0.0:{machine.etcd.port}")
+    assert waited(machine, wait_line(replace(SPEC, ready=Http(PAGE)))).returncode == 0
     assert len(machine.etcd.requests) == 3
 
 
@@ -99,9 +99,10 @@ def test_without_ready_the_container_must_run(machine: PretendedMachine) -> None
 
 def test_own_start_lines_are_waited_for_only_on_request(machine: PretendedMachine) -> None:
     """Without docker the port is the machine's own."""
-    own = replace(SPEC, start=("/bin/x",), ports=(Port(machine.server.server_port),), ready=None)
+    own = replace(SPEC, start=("/bin/x",), ports=(Port(machine.etcd.port),), ready=None)
     assert wait_line(own) is None
-    assert waited(machine, wait_line(replace(own, ready=Http("/")))).returncode == 0
+    machine.etcd.put("/health", "there")
+    assert waited(machine, wait_line(replace(own, ready=Http(PAGE)))).returncode == 0
 
 
 def test_a_machine_without_its_address_says_so(machine: PretendedMachine) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from fleetcaptain.units.registration import register_line, unregister_line
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines need curl")
 SPEC = replace(SPECS["app_server"], versions=("v1.0", 'odd "%s" \\ é'))
 TEXT = "[Service]\nExecStart=/bin/true\n"
 KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"
@@ -54,7 +52,7 @@ def test_the_file_mirrors_the_key_and_holds_the_value(loaded: PretendedMachine) 
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
     files = [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
     assert [f"/{path.relative_to(loaded.folder / 'run')}" for path in files] == [KEY]
-    assert files[0].read_text() == loaded.etcd.keys[KEY]
+    assert files[0].read_text() == loaded.etcd.values[KEY]
 
 
 def test_ports_that_docker_picked_are_registered(loaded: PretendedMachine) -> None:
@@ -64,7 +62,7 @@ def test_ports_that_docker_picked_are_registered(loaded: PretendedMachine) -> No
     )
     ports = (Port(53, 53000, 53010, protocol="udp", address="10.0.0.9"), Port(443, 443), Port(80))
     assert loaded.run(register_line(replace(SPEC, ports=ports), "behavioral", loaded.place)).returncode == 0
-    value = json.loads(loaded.etcd.keys[KEY])
+    value = json.loads(loaded.etcd.values[KEY])
     assert value["ports"] == {"53/udp": 53001, "443": 443, "80": 32768}
     assert value["connection"] == {"host": "10.0.0.9", "port": 53001}
     assert value["host"] == ADDRESS
@@ -73,7 +71,7 @@ def test_ports_that_docker_picked_are_registered(loaded: PretendedMachine) -> No
 def test_a_service_without_ports_has_a_connection_without_one(loaded: PretendedMachine) -> None:
     """Its host is still known."""
     loaded.run(register_line(replace(SPEC, ports=()), "behavioral", loaded.place))
-    value = json.loads(loaded.etcd.keys[KEY])
+    value = json.loads(loaded.etcd.values[KEY])
     assert (value["ports"], value["connection"]) == ({}, {"host": ADDRESS, "port": None})
 
 
@@ -81,7 +79,7 @@ def test_it_tries_again_while_etcd_has_no_leader(loaded: PretendedMachine) -> No
     """etcd answers 500 during an election; that must not fail a start."""
     loaded.etcd.failures = 1
     assert loaded.run(register_line(SPEC, "behavioral", loaded.place)).returncode == 0
-    assert KEY in loaded.etcd.keys
+    assert KEY in loaded.etcd.values
 
 
 @pytest.mark.parametrize("port", [Port(80), Port(80, 80, 90)])
@@ -109,7 +107,7 @@ def test_unregistering_removes_key_and_file(loaded: PretendedMachine) -> None:
     """After it nothing is left, and a second time changes nothing."""
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
-    assert loaded.etcd.keys == {}
+    assert loaded.etcd.values == {}
     assert not [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
     written = len(loaded.etcd.writes)
     assert loaded.run(unregister_line(SPEC, "behavioral", loaded.place)).stderr == ""
@@ -119,17 +117,17 @@ def test_unregistering_removes_key_and_file(loaded: PretendedMachine) -> None:
 def test_what_another_machine_registered_is_left(loaded: PretendedMachine) -> None:
     """The unit may run elsewhere by now; only its own value is taken back."""
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
-    loaded.etcd.keys[KEY] = "of another machine"
+    loaded.etcd.put(KEY, "of another machine", 60)
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
-    assert loaded.etcd.keys == {KEY: "of another machine"}
+    assert loaded.etcd.values == {KEY: "of another machine"}
 
 
 def test_what_the_app_registered_before_its_unit_did_stays(loaded: PretendedMachine) -> None:
     """The app knows better when it is ready and where; the file is written all the same, for when the app lets go."""
-    value = loaded.etcd.keys[KEY] = made_by_app("app", connection={"port": 1})
+    value = loaded.etcd.put(KEY, made_by_app("app", connection={"port": 1}), 60)
     result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
     assert result.returncode == 0, result.stderr
-    assert loaded.etcd.keys == {KEY: value}
+    assert loaded.etcd.values == {KEY: value}
     assert (Path(loaded.place.run + KEY)).exists()
 
 
@@ -143,11 +141,11 @@ def test_what_the_app_registered_before_its_unit_did_stays(loaded: PretendedMach
 )
 def test_what_an_earlier_run_left_is_replaced(loaded: PretendedMachine, left: str) -> None:
     """Another machine's, another run's: none of it is true any more where this unit starts."""
-    loaded.etcd.keys[KEY] = left
+    loaded.etcd.put(KEY, left, 60)
     result = loaded.run(register_line(SPEC, "behavioral", loaded.place))
     assert result.returncode == 0, result.stderr
-    assert json.loads(loaded.etcd.keys[KEY])["machine"] == MACHINE_ID
-    assert "lease" not in json.loads(loaded.etcd.keys[KEY])
+    assert json.loads(loaded.etcd.values[KEY])["machine"] == MACHINE_ID
+    assert "lease" not in json.loads(loaded.etcd.values[KEY])
 
 
 @pytest.mark.parametrize("lease", ["app", "beacon"])
@@ -158,18 +156,20 @@ def test_what_the_app_registered_is_taken_back_with_the_unit(
     """No request is sent to an instance that is about to stop, even when the unit itself never came to register."""
     if registered:
         loaded.run(register_line(SPEC, "behavioral", loaded.place))
-    loaded.etcd.keys[KEY] = made_by_app(lease, connection={"note": '"modifiedIndex":7,'})
+    loaded.etcd.put(KEY, made_by_app(lease, connection={"note": '"modifiedIndex":7,'}), 60)
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
-    assert loaded.etcd.keys == {}
+    assert loaded.etcd.values == {}
     assert not Path(loaded.place.run + KEY).exists()
 
 
 def test_what_the_app_registered_on_another_machine_is_left(loaded: PretendedMachine) -> None:
     """The unit runs there by now."""
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
-    value = loaded.etcd.keys[KEY] = made_by_app(machine="machine-b", connection={"machine": MACHINE_ID, "lease": "app"})
+    value = loaded.etcd.put(
+        KEY, made_by_app(machine="machine-b", connection={"machine": MACHINE_ID, "lease": "app"}), 60
+    )
     loaded.run(unregister_line(SPEC, "behavioral", loaded.place))
-    assert loaded.etcd.keys == {KEY: value}
+    assert loaded.etcd.values == {KEY: value}
 
 
 def test_an_etcd_that_refuses_fails_the_start_and_says_why(loaded: PretendedMachine) -> None:
@@ -183,7 +183,7 @@ def test_an_etcd_that_refuses_fails_the_start_and_says_why(loaded: PretendedMach
 def test_while_etcd_is_away_the_file_stays_for_the_beacon_and_the_stop_goes_on(loaded: PretendedMachine) -> None:
     """An etcd that is down neither holds up the stop nor makes the registration forgotten."""
     loaded.run(register_line(SPEC, "behavioral", loaded.place))
-    loaded.close()
+    loaded.etcd.close()
     line = unregister_line(SPEC, "behavioral", loaded.place, then=f"touch {loaded.folder}/stopped")
     loaded.run(line)
     assert (loaded.folder / "stopped").exists()

@@ -8,8 +8,6 @@ from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keysapi import KeysApi
 
-pytestmark = pytest.mark.tools
-
 
 @pytest.fixture
 def redis(etcd_url: str, request: pytest.FixtureRequest) -> Discovery:

@@ -11,9 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.aws.story import ADDRESSES, Story
-
-pytestmark = pytest.mark.tools
+from tests.local.aws.story import ADDRESSES, Story
 
 _MACHINES = ["worker", *(f"fleetcaptain-prod-{member}" for member in ADDRESSES)]
 _USER_DATA_BYTES = 16384

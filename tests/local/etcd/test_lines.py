@@ -15,10 +15,10 @@ from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.values import drained
 from fleetcaptain.units.beacon import beacon_line
 from fleetcaptain.units.registration import register_line, unregister_line
+from tests.fakes.etcd import FakeEtcd
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
-pytestmark = pytest.mark.tools
 SPEC = SPECS["app_server"]
 
 
@@ -76,9 +76,8 @@ def unit(machine: PretendedMachine, etcd_url: str, request: pytest.FixtureReques
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[PretendedMachine]:
     """A pretended machine."""
-    pretended = PretendedMachine(tmp_path)
-    yield pretended
-    pretended.close()
+    with FakeEtcd() as etcd:
+        yield PretendedMachine(tmp_path, etcd)
 
 
 def test_a_unit_alone(unit: Unit) -> None:

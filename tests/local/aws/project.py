@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.aws.events import Run, read
+from tests.local.aws.events import Run, read
 
 __all__ = ["ROOT", "Project"]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = ("__main__.py", "components", "fleetcaptain", ".venv", ".tools")
 _PLUGINS = ("aws", "tls", "docker-build")
 _TIMEOUT_SEC = 120

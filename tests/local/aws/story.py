@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.aws import machines
-from tests.aws.account import Account
-from tests.aws.cloud import OLDER, REGION, Cloud
-from tests.aws.events import Run
-from tests.aws.project import Project
+from tests.local.aws import machines
+from tests.local.aws.account import Account
+from tests.local.aws.cloud import OLDER, REGION, Cloud
+from tests.local.aws.events import Run
+from tests.local.aws.project import Project
 
 __all__ = ["ADDRESSES", "Story", "tell"]
 

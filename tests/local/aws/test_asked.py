@@ -12,12 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
-from tests.aws.cloud import NEWER
-from tests.aws.story import ADDRESSES, Story
-
-pytestmark = pytest.mark.tools
+from tests.local.aws.cloud import NEWER
+from tests.local.aws.story import ADDRESSES, Story
 
 _MACHINES = 4
 

@@ -19,7 +19,7 @@ from fleetcaptain.units.environment import passed_on
 from tests.unit.discovery_app.container import environment
 from tests.unit.units.specs import SPECS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "discovery.md").read_text()
+TEXT = (Path(__file__).parents[3] / "docs" / "discovery.md").read_text()
 
 
 def blocks(language: str, heading: str = "") -> list[str]:
@@ -92,7 +92,6 @@ def test_every_variable_is_listed() -> None:
     assert listed == {word.partition("=")[0] for word in passed_on(SPECS["redis"])}
 
 
-@pytest.mark.tools
 def test_looking_up_with_curl(app: App) -> None:
     """The answer holds the registration."""
     (node,) = json.loads(app.curl(1))["node"]["nodes"]
@@ -100,7 +99,6 @@ def test_looking_up_with_curl(app: App) -> None:
     app.curl(2)
 
 
-@pytest.mark.tools
 def test_being_told_with_curl(app: App) -> None:
     """It returns with the change."""
     found = blocks("sh", "With curl")
@@ -112,7 +110,6 @@ def test_being_told_with_curl(app: App) -> None:
         assert "redis@1.service" in json.loads(process.stdout.read())["node"]["key"]
 
 
-@pytest.mark.tools
 def test_registering_and_unregistering_with_curl(app: App) -> None:
     """Discovered, then not, and renewed when it renews itself."""
     app.curl(4)
@@ -123,7 +120,6 @@ def test_registering_and_unregistering_with_curl(app: App) -> None:
     assert app.registered() == ["10.0.0.1:8080"]
 
 
-@pytest.mark.tools
 def test_the_commands(app: App) -> None:
     """Each line does what it says."""
     (block,) = blocks("sh", "From the shell")
@@ -136,7 +132,6 @@ def test_the_commands(app: App) -> None:
     assert app.registered() == []
 
 
-@pytest.mark.tools
 def test_the_python(app: App) -> None:
     """Every block runs and prints what discovery knows."""
     printed = []
@@ -151,7 +146,6 @@ def test_the_python(app: App) -> None:
     assert app.registered() == []
 
 
-@pytest.mark.tools
 def test_the_entry_point_of_an_app_that_is_not_touched(app: App) -> None:
     """It has the address in its environment."""
     (block,) = blocks("sh", "From addresses written down")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.aws.asking import Asking, Refusal
-from tests.aws.cloud import ARM, NEWER, Cloud
 from tests.fakes.plugins.aws import PLUGIN
 from tests.fakes.plugins.wire import UNKNOWN
+from tests.local.aws.asking import Asking, Refusal
+from tests.local.aws.cloud import ARM, NEWER, Cloud
 
 _TYPES = {
     "Vpc": "aws:ec2/vpc:Vpc",

@@ -19,13 +19,13 @@ from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.fleet.values import Machine
 from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.text import serialize
-from tests.etcd.server import running
 from tests.fakes.fleet.cluster import Cluster
 from tests.fakes.fleet.server import FakeFleet
+from tests.local.etcd.server import running
 
 __all__ = ["environ"]
 
-_BIN = Path(__file__).resolve().parents[1] / "fakes" / "bin"
+_BIN = Path(__file__).resolve().parents[2] / "fakes" / "bin"
 _TICK_SEC = 0.1
 _PORTS = re.compile(r"-p (\d+)(?:-\d+)?:(\d+)")
 
@@ -43,7 +43,7 @@ def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict
         life.start()
         try:
             yield {
-                "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
+                "PATH": os.pathsep.join([str(_BIN), str(etcd.parent), os.environ["PATH"]]),
                 "FAKE_FLEET": fleet.url.removeprefix("http://"),
                 "FAKE_ETCD": url.removeprefix("http://"),
             }

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.aws.story import Story
 from tests.fakes.plugins.wire import UNKNOWN
-
-pytestmark = pytest.mark.tools
+from tests.local.aws.story import Story
 
 
 def test_all_that_is_wrong_with_the_settings_is_in_one_report(story: Story) -> None:

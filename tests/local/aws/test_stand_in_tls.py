@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.aws.asking import Asking, Refusal
 from tests.fakes.plugins.tls import PLUGIN
+from tests.local.aws.asking import Asking, Refusal
 
 
 def _key(engine: Asking) -> str:

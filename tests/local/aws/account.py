@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.aws.cloud import Cloud
+from tests.local.aws.cloud import Cloud
 
 __all__ = ["Account"]
 

@@ -6,15 +6,21 @@ import pytest
 
 from fleetcaptain.discovery.store import EtcdStore, Node
 from fleetcaptain.errors import ClusterUnreachable
-
-pytestmark = pytest.mark.tools
+from tests.fakes.etcd import FakeEtcd
 
 
 @pytest.fixture
-def store(etcd_url: str, request: pytest.FixtureRequest) -> EtcdStore:
-    """A store; each test has keys of its own."""
-    store = EtcdStore(lambda: etcd_url)
-    store.delete(f"/{request.node.name}", recursive=True)
+def real_store(etcd_url: str) -> EtcdStore:
+    """A store in the real etcd."""
+    return EtcdStore(lambda: etcd_url)
+
+
+@pytest.fixture(params=["fake", "real"])
+def store(request: pytest.FixtureRequest) -> EtcdStore:
+    """The fake store of the unit tests and the real one, which must do the same; each test uses keys of its own."""
+    if request.param == "fake":
+        return FakeEtcd().store
+    store: EtcdStore = request.getfixturevalue("real_store")
     return store
 
 
@@ -43,6 +49,15 @@ def test_below_a_directory_are_its_keys_at_any_depth(store: EtcdStore) -> None:
     for key in ("/tree/b", "/tree/a/deep", "/tree/c"):
         store.delete(key)
     assert store.below("/tree") == ()
+
+
+def test_a_directory_is_deleted_with_all_below_it(store: EtcdStore) -> None:
+    """What is beside it stays."""
+    for key in ("/forest/a", "/forest/b/deep", "/forests"):
+        store.write(key, key)
+    store.delete("/forest", recursive=True)
+    assert store.below("/forest") == ()
+    assert read(store, "/forests").value == "/forests"
 
 
 def test_only_the_first_creates(store: EtcdStore) -> None:
@@ -76,12 +91,12 @@ def test_a_hold_is_only_for_the_holder(store: EtcdStore) -> None:
     assert not store.hold("/held", "me", 60)
 
 
-def test_a_key_with_a_time_to_live_goes_by_itself(store: EtcdStore) -> None:
+def test_a_key_with_a_time_to_live_goes_by_itself(real_store: EtcdStore) -> None:
     """When it is not held."""
-    store.write("/short", "x", ttl_sec=1)
-    while store.read("/short") is not None:
+    real_store.write("/short", "x", ttl_sec=1)
+    while real_store.read("/short") is not None:
         pass
-    assert store.create("/short", "y")
+    assert real_store.create("/short", "y")
 
 
 def test_values_come_back_as_they_are(store: EtcdStore) -> None:

@@ -6,33 +6,27 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
-from fleetcaptain.fleet.values import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import Lock
-from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
-
-pytestmark = pytest.mark.tools
+from fleetcaptain.units.text import serialize
+from tests.fakes.cluster import FakeCluster
 
 
 @pytest.fixture
-def cluster(etcd_url: str, request: pytest.FixtureRequest) -> Cluster:
-    """A cluster of which only etcd is real; an app of its own for each test."""
-    shown: Any = SimpleNamespace(app=request.node.name, store=EtcdStore(lambda: etcd_url), sleep=lambda _seconds: None)
-    unit = FleetUnit("web@1.service", mark_options(Mark(shown.app, "shop/dev", "web")), "launched", "launched", "m")
-    shown.look = lambda: Snapshot.of([unit], (), (), ())
-    shown.fenced = lambda renew: SimpleNamespace(**{**vars(shown), "sleep": lambda _seconds: renew()})
-    return cast(Cluster, shown)
+def cluster(etcd_url: str, request: pytest.FixtureRequest) -> FakeCluster:
+    """A cluster of which only etcd is real; each test uses an app of its own in it."""
+    cluster = FakeCluster(app=request.node.name)
+    cluster.store = EtcdStore(lambda: etcd_url)
+    return cluster
 
 
 def elsewhere() -> Owner:
@@ -65,8 +59,7 @@ def test_who_only_asks_is_told_too_and_keeps_nothing(cluster: Cluster) -> None:
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
     first = lock(cluster, elsewhere())
     first.acquire(_no_wait, mute)
-    renewing: Any = cluster
-    renewing.sleep = lambda _seconds: first.renew()
+    cluster.sleep = lambda _seconds: first.renew()
     with pytest.raises(Locked, match="ann@laptop"):
         ensure_free(cluster, "web", mute)
 
@@ -124,8 +117,9 @@ def test_a_lock_that_expired_is_taken_again_if_nobody_came(cluster: Cluster) -> 
 @pytest.mark.parametrize(
     ("error", "state"), [(None, "done"), (RolloutFailed("why"), "failed"), (Interrupted("asked to"), "interrupted")]
 )
-def test_the_journal_says_how_it_ended(cluster: Cluster, error: Exception | None, state: str) -> None:
+def test_the_journal_says_how_it_ended(cluster: FakeCluster, error: Exception | None, state: str) -> None:
     """From what to what, by whom; the lock is free again."""
+    cluster.launch("web@1.service", serialize(mark_options(Mark(cluster.app, "shop/dev", "web"))))
     try:
         with guarded(cluster, "web", "new", mute) as (fenced, _):
             during = journal_of(cluster, "web")
@@ -137,8 +131,7 @@ def test_the_journal_says_how_it_ended(cluster: Cluster, error: Exception | None
     after = journal_of(cluster, "web")
     assert during is not None
     assert after is not None
-    (unit,) = cluster.look().units.values()
-    assert (during.state, during.before, during.to) == ("rolling", (unit.content,), "new")
+    assert (during.state, during.before, during.to) == ("rolling", (cluster.units["web@1.service"].content,), "new")
     assert (after.state, after.error) == (state, str(error or ""))
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.aws.story import ADDRESSES, Story
-
-pytestmark = pytest.mark.tools
+from tests.local.aws.story import ADDRESSES, Story
 
 _M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-api-m2", "VolumeAttachment cluster-m2")
 

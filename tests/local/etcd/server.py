@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import urllib.error
@@ -11,15 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["binary", "running"]
-
-_ROOT = Path(__file__).parents[2]
-
-
-def binary() -> Path | None:
-    """The built etcd, where FLEETCAPTAIN_TOOLS names its folder or `make tools` puts it; None when it is not there."""
-    path = Path(os.environ.get("FLEETCAPTAIN_TOOLS", _ROOT / ".tools" / "bin")) / "etcd"
-    return path if os.access(path, os.X_OK) else None
+__all__ = ["running"]
 
 
 @contextmanager

@@ -6,10 +6,8 @@ import re
 
 import pytest
 
-from tests.aws.story import ADDRESSES, Story
 from tests.fakes.plugins import aws, docker_build, tls
-
-pytestmark = pytest.mark.tools
+from tests.local.aws.story import ADDRESSES, Story
 
 _READY = "ClusterReady cluster"
 

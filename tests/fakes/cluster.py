@@ -1,0 +1,207 @@
+"""A whole cluster in memory: the product's own `Cluster` on a simulated fleet, machines, registrations and a clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fleetcaptain.discovery.keys import registration_key
+from fleetcaptain.errors import ClusterUnreachable, FleetApiError
+from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
+from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.rollout.cluster import Cluster, Run
+from fleetcaptain.units.mark import Mark, mark_of
+from fleetcaptain.units.render import render
+from fleetcaptain.units.text import content, parse
+from tests.fakes.etcd import FakeEtcd
+
+__all__ = ["APP", "MACHINES", "FakeCluster", "text_of"]
+
+APP = "shop"
+MACHINES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+_LOST_SEC = 30.0
+# A read takes time: what it shows is older than what is done because of it.
+_READ_SEC = 0.001
+
+
+def text_of(service: str, **keywords: Any) -> str:
+    """The text of a service's unit, with its mark."""
+    spec = ServiceSpec(service, **{"description": service, "image": "redis:7", **keywords})
+    return render(spec, Mark(APP, "shop/dev", service))
+
+
+class FakeCluster(Cluster):
+    """A cluster on which *units* (name -> text) run and are registered. A machine's id is its address.
+
+    What is asked of a unit is so *delay* seconds later, on the cluster's own clock, which moves when somebody sleeps.
+    *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is a zone of its own. *homeless*
+    units get no machine. *run* is the way to the machines; by default none answers.
+
+    *blind* is for how many more reads nothing answers, *away* the machines that do not answer. *runs* has the
+    unit_hash of each unit that runs, *least_up* is the fewest units that ran at any time.
+    *history* has one entry for each change: ``put``, a desired state or ``delete``, and the unit. *taken_down* has, for
+    each unit that ran and was replaced, its name and the units that were down already.
+    """
+
+    def __init__(
+        self,
+        units: Mapping[str, str] | None = None,
+        *,
+        app: str = APP,
+        machines: Iterable[str] = MACHINES,
+        delay: float = 2,
+        zones: bool = False,
+        homeless: Iterable[str] = (),
+        events: Iterable[tuple[float, str, str]] = (),
+        run: Run = lambda _address, _argv, _timeout_sec: None,
+    ) -> None:
+        self.etcd = FakeEtcd()
+        super().__init__(app, _Fleet(self), self.etcd.store, run, clock=lambda: self.now, sleep=self._pass)
+        self.machines = list(machines)
+        self.delay, self.zones, self.homeless, self.events = delay, zones, frozenset(homeless), list(events)
+        self.now = 0.0
+        self.blind = 0
+        self.away: set[str] = set()
+        self.units: dict[str, FleetUnit] = {}
+        self.asked: dict[str, float] = {}
+        self.runs: dict[str, str] = {}
+        self.least_up = 10_000
+        self.history: list[str] = []
+        self.taken_down: list[tuple[str, frozenset[str]]] = []
+        self._registered: dict[str, tuple[str, str]] = {}
+        for name, text in (units or {}).items():
+            self.launch(name, text)
+
+    def launch(self, name: str, text: str) -> None:
+        """Somebody else put the unit *name*, and it has been running for long."""
+        self._accept(name, text, DesiredState.LAUNCHED)
+        self._reach(name)
+        self.history.clear()
+
+    def launch_service(self, service: str, instances: int, **keywords: Any) -> tuple[str, ...]:
+        """So many instances of *service* have been running for long. Returns their names."""
+        names = tuple(f"{service}@{number}.service" for number in range(1, instances + 1))
+        for name in names:
+            self.launch(name, text_of(service, **keywords))
+        return names
+
+    def zone_of(self, name: str) -> str:
+        """The machine of a unit, which is its zone."""
+        return str(self.units[name].machine_id)
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+        for event in [event for event in self.events if event[0] <= self.now]:
+            self.events.remove(event)
+            (self._kill if event[1] == "kill" else self.away.discard)(event[2])
+        for name, moment in list(self.asked.items()):
+            if self.now - moment >= self.delay:
+                self._reach(name)
+        self.least_up = min(self.least_up, len(self.runs))
+
+    def _accept(self, name: str, text: str, desired: DesiredState) -> None:
+        """A new text: what runs goes down now, and comes up with it."""
+        self.history.append(f"put {name}")
+        unit = self.units.get(name)
+        place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
+        if unit and name in self.runs and unit.content != content(text):
+            self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
+            self._stop(name)
+        machine = None if name in self.homeless else place
+        self.units[name] = FleetUnit(name, parse(text), str(desired), "launched", machine)
+        self.asked[name] = self.now
+
+    def _ask(self, name: str, desired: DesiredState) -> None:
+        """Another desired state; the same again is a nudge, and changes nothing."""
+        if name not in self.units:
+            raise FleetApiError(f"there is no unit {name}", 409)
+        if self.units[name].desired != desired:
+            self.history.append(f"{desired} {name}")
+            self.asked[name] = self.now
+            self.units[name] = replace(self.units[name], desired=str(desired))
+
+    def _forget(self, name: str) -> bool:
+        self.history.append(f"delete {name}")
+        self._stop(name)
+        self.asked.pop(name, None)
+        return self.units.pop(name, None) is not None
+
+    def _kill(self, machine: str) -> None:
+        """What ran there runs no more; fleet gives it to another machine after half a minute."""
+        self.away.add(machine)
+        for name, unit in self.units.items():
+            if unit.machine_id == machine:
+                self._stop(name)
+                self.asked[name] = self.now + _LOST_SEC
+
+    def _reach(self, name: str) -> None:
+        """The unit is as it was asked to be, if its machine is there."""
+        unit = self.units[name]
+        alive = [machine for machine in self.machines if machine not in self.away]
+        if unit.machine_id in self.away and alive and self.now - self.asked[name] >= self.delay:
+            unit = replace(unit, machine_id=alive[len(name + unit.content) % len(alive)])
+        if unit.current != unit.desired:
+            unit = replace(unit, current=unit.desired)
+        self.units[name] = unit
+        if unit.desired != DesiredState.LAUNCHED:
+            self._stop(name)
+        elif name not in self.runs and unit.machine_id and unit.machine_id not in self.away:
+            self.runs[name] = unit.content
+            self._register(unit)
+
+    def _register(self, unit: FleetUnit) -> None:
+        mark = mark_of(unit.text)
+        service = mark.service if mark else unit.name.partition("@")[0]
+        known = {"service": service, "unit": unit.name, "content": unit.content, "machine": unit.machine_id}
+        key = registration_key(self.app, service, unit.name)
+        self._registered[unit.name] = (key, self.etcd.put(key, json.dumps({**known, "host": unit.machine_id})))
+
+    def _stop(self, name: str) -> None:
+        """It runs no more, and takes back what it registered itself; what another one changed stays."""
+        if self.runs.pop(name, None):
+            key, value = self._registered.pop(name)
+            if self.etcd.values.get(key) == value:
+                self.etcd.remove(key)
+
+
+class _Fleet(FleetClient):
+    """fleet's API, as the simulated cluster answers it."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+
+    def server(self) -> str:
+        return "fleetd/1.0.0"
+
+    def units(self) -> tuple[FleetUnit, ...]:
+        self._cluster.now += _READ_SEC
+        if self._cluster.blind:
+            self._cluster.blind -= 1
+            raise ClusterUnreachable("nothing answers")
+        return tuple(self._cluster.units.values())
+
+    def unit(self, name: str) -> FleetUnit | None:
+        return self._cluster.units.get(name)
+
+    def states(self) -> tuple[UnitState, ...]:
+        units = self._cluster.units
+        return tuple(
+            UnitState(name, str(units[name].machine_id), unit_hash, "loaded", "active", "running")
+            for name, unit_hash in self._cluster.runs.items()
+        )
+
+    def machines(self) -> tuple[Machine, ...]:
+        there = [address for address in self._cluster.machines if address not in self._cluster.away]
+        return tuple(Machine(ip, ip, {"zone": ip} if self._cluster.zones else {}) for ip in there)
+
+    def put(self, name: str, text: str, desired: DesiredState) -> None:
+        self._cluster._accept(name, text, desired)
+
+    def set_desired(self, name: str, desired: DesiredState) -> None:
+        self._cluster._ask(name, desired)
+
+    def delete(self, name: str) -> bool:
+        return self._cluster._forget(name)

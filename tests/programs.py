@@ -1,0 +1,29 @@
+"""The programs that tests run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+__all__ = ["program"]
+
+_TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
+_BUILT = ("etcd", "ignition-validate", "pulumi")
+_PACKAGES = {"ssh": "openssh-client"}
+
+
+def program(name: str) -> Path:
+    """The path of the program *name*: in the folder FLEETCAPTAIN_TOOLS, where `make tools` puts it, or on PATH.
+
+    Fails the test when there is none: a test that is skipped holds nothing.
+    """
+    path = shutil.which(
+        name, path=os.pathsep.join([os.environ.get("FLEETCAPTAIN_TOOLS", str(_TOOLS)), os.environ["PATH"]])
+    )
+    if path is None:
+        install = f"`apt-get install {_PACKAGES.get(name, name)}`"
+        pytest.fail(f"{name} is missing. Run {'`make tools`' if name in _BUILT else install}.", pytrace=False)
+    return Path(path)

@@ -1,0 +1,41 @@
+"""The definitions of machines on AWS that the golden files hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from components.cluster.aws.plan import places, subnets
+from components.cluster.aws.settings import read
+from components.cluster.aws.userdata import Surroundings, member, worker
+from tests.unit.aws.declared import CONFIG, ZONES
+
+__all__ = ["AROUND", "MACHINES", "OWN", "defined"]
+
+AROUND = Surroundings(
+    "eu-west-1",
+    "cluster-boot-0123456",
+    {"etcd": "a" * 128, "fleetctl": "b" * 128, "fleetd": "c" * 128},
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    "fleetcaptain-prod",
+)
+OWN = ("vol-0123456789abcdef0", "203.0.113.7")
+
+
+def defined(name: str, **config: str) -> dict[str, Any]:
+    """The definition of the machine *name*; all but m1 to m5 are workers."""
+    settings = read({**CONFIG, "size": "8", **config}.get)
+    everywhere = places(settings.members, subnets(settings.network, ZONES))
+    place = next((place for place in everywhere if place.name == name), None)
+    if place is None:
+        return dict(json.loads(worker(settings, everywhere, AROUND)))
+    return dict(json.loads(member(settings, everywhere, place, AROUND, OWN)))
+
+
+MACHINES = {
+    "member": defined("m1"),
+    "worker": defined("worker"),
+    "member-public-discovery": defined(
+        "m1", advertisedIpAddress="public", discoveryUrl="https://discovery.example.org/0"
+    ),
+}
