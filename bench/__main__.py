@@ -12,14 +12,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import beacon, many, pure, replacing
+from bench import beacon, many, previews, pure, replacing
 from bench.harness import Row
 from bench.site import site
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
-_ON_CLUSTER = {"replacing": replacing.rows, "many": many.rows, "beacon": beacon.rows}
+_ON_CLUSTER = {"replacing": replacing.rows, "many": many.rows, "previews": previews.rows, "beacon": beacon.rows}
 _MARK = "<!-- written by `make bench` -->"
 
 

@@ -95,7 +95,7 @@ def deployed(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     home = tmp_path_factory.mktemp("e2e")
     stack = Stack(stack_name(), example(home / "app"), home / "pulumi")
     try:
-        stack.up()
+        stack.must("up", "--yes")  # as a user's first one, with a preview
         yield stack
     finally:
         stack.remove()

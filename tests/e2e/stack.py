@@ -150,12 +150,12 @@ class Stack:
         self.must("config", "set", f"fleetcaptain:{key}", value)
 
     def up(self) -> Result:
-        """``pulumi up``, which has to succeed."""
-        return self.must("up", "--yes")
+        """``pulumi up``, which has to succeed. It goes without a preview, whose tests ask for one."""
+        return self.must("up", "--yes", "--skip-preview")
 
     def rests(self) -> None:
         """``pulumi up`` has nothing to do."""
-        result = self.must("up", "--yes", "--diff")
+        result = self.must("up", "--yes", "--skip-preview", "--diff")
         assert set(result.counts) == {"unchanged"}, result.output
 
     def fails(self, *argv: str) -> Result:
@@ -196,7 +196,7 @@ class Stack:
         example(self.app)
         self.edit("Fleetfile.py", self.begins_with)
         self.settings.write_text(self._as_made)
-        if self.run("up", "--yes").code != 0:
+        if self.run("up", "--yes", "--skip-preview").code != 0:
             self.run("destroy", "--yes")
             remove_all(self.identity)
             self.up()

@@ -15,6 +15,10 @@ from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.stack import Stack
 
 
+# Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.
+_PAUSE_SEC = 0.2
+
+
 def _get(url: str, timeout: float = 5) -> object:
     with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310  an address that the stack gave out
         return json.loads(response.read())
@@ -70,6 +74,7 @@ def _most_down_while(stack: Stack, act: Callable[[], object]) -> int:
                         known[unit] = f"http://{entry.connection['host']}:{entry.connection['port']}"
                 down = sum(not answers for answers in pool.map(_answers, known.values()))
                 worst[0] = max(worst[0], down + 4 - len(known))
+                done.wait(_PAUSE_SEC)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -50,7 +50,7 @@ class Running:
 @contextmanager
 def running(stack: Stack) -> Iterator[Running]:
     """A ``pulumi up`` of *stack*; nothing of it is left when the block ends."""
-    with stack.start("up", "--yes") as process:
+    with stack.start("up", "--yes", "--skip-preview") as process:
         try:
             yield Running(process)
         finally:

@@ -1,0 +1,63 @@
+"""Dynamic resources of the size of an app's, whose provider does nothing: what Pulumi itself costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pulumi.dynamic import CreateResult, ReadResult
+
+from bench.harness import seconds
+from components.dynamic import Provider, Resource
+
+__all__ = ["BareProvider", "bare_preview", "declare"]
+
+ROOT = Path(__file__).resolve().parents[1]
+_PROJECT = "name: bare\nruntime: {name: python}\noptions: {refresh: always}\n"
+
+
+class BareProvider(Provider):
+    """Knows nothing but its inputs."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Give them back."""
+        return CreateResult("bare", props)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Give them back."""
+        return ReadResult(id_, props, props)
+
+
+def declare(count: int, text: str) -> None:
+    """*count* resources, each with *text*."""
+    for number in range(count):
+        Resource(BareProvider, "Bare", f"bare{number}", {"unit": text, "number": number})
+
+
+@contextmanager
+def bare_preview(count: int, text: str) -> Iterator[Callable[[], float]]:
+    """A deployed stack of them, and how to take the seconds of a preview of it."""
+    with tempfile.TemporaryDirectory(prefix="fleetcaptain-bare-") as name:
+        folder = Path(name)
+        (folder / "Pulumi.yaml").write_text(_PROJECT)
+        (folder / "__main__.py").write_text(f"from bench.bare import declare\n\ndeclare({count}, {text!r})\n")
+        environ = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{folder}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PYTHONPATH": str(ROOT),
+        }
+
+        def pulumi(*argv: str) -> None:
+            subprocess.run(
+                ["pulumi", *argv, "--non-interactive"], cwd=folder, env=environ, check=True, capture_output=True
+            )
+
+        pulumi("stack", "init", "bare")
+        pulumi("up", "--yes", "--skip-preview")
+        yield lambda: seconds(lambda: pulumi("preview"))

@@ -1,0 +1,36 @@
+"""What a preview of many services costs beside Pulumi's own share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.bare import bare_preview
+from bench.harness import Row, compared, seconds
+from bench.site import APP, Site, fleetfile
+from fleetcaptain.rollout.observed import instances_of
+
+__all__ = ["rows"]
+
+_SERVICES, _INSTANCES = 100, 3
+
+
+def rows(site: Site) -> Iterator[Row]:
+    """A preview of an app of 100 services of three instances, without a change."""
+    file = site.stack.app / "Fleetfile.py"
+    before = file.read_text()
+    file.write_text(fleetfile(_SERVICES, _INSTANCES))
+    site.stack.up()
+    snapshot = site.cluster.look()
+    text = snapshot.units[instances_of(APP, "s0", snapshot)[0]].text
+    with bare_preview(_SERVICES, text) as bare:
+        yield compared(
+            f"a preview of {_SERVICES} services of {_INSTANCES}",
+            lambda: seconds(lambda: site.stack.must("preview")),
+            f"a preview of {_SERVICES} dynamic resources that do nothing",
+            bare,
+            rounds=3,
+            goal=3,
+        )
+    file.write_text(before)
+    site.stack.set("strays", "remove")
+    site.stack.up()
