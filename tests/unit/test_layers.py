@@ -1,26 +1,45 @@
-"""Who may import whom, and who may speak to the network: the layers of docs/architecture.md."""
+"""Which modules import which, and which use the network: the layers of docs/architecture.md."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
-# Each package, with all of ours that it may import besides itself.
+# Each package of the library, and all others of it that its modules import.
 MAY: dict[str, set[str]] = {
-    "fleetcaptain.errors": set(),
-    "fleetcaptain.fleetfile": {"errors"},
-    "fleetcaptain.units": {"errors", "fleetfile"},
-    "fleetcaptain.machine": {"errors", "fleetfile"},
-    "fleetcaptain.members": {"errors", "machine"},
-    "fleetcaptain.fleet": {"errors", "units"},
-    "fleetcaptain.discovery": {"errors", "units"},
-    "fleetcaptain.release": {"errors", "fleetfile", "units", "discovery"},
-    "fleetcaptain.rollout": {"errors", "fleetfile", "units", "fleet", "discovery", "release"},
-    "fleetcaptain.cli": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
+    "errors": set(),
+    "fleetfile": {"errors"},
+    "units": {"errors", "fleetfile"},
+    "machine": set(),
+    "members": {"errors", "machine"},
+    "fleet": {"errors", "units"},
+    "discovery": {"errors"},
+    "release": {"errors", "fleetfile", "units", "discovery"},
+    "rollout": {"errors", "units", "fleet", "discovery", "release"},
+    "cli": {"errors", "fleet", "discovery", "release", "rollout"},
+}
+# The three parts of the program are its own modules, `cluster` and `cluster.aws`. All imports from one part into
+# another, and what each is for: resources stand on clusters, and clusters know nothing of what stands on them.
+CROSSINGS: dict[tuple[str, str], str] = {
+    ("app", "cluster.base"): "the interface of every cluster",
+    ("connection", "cluster.layout"): "which machines of a local cluster are members of etcd",
+    ("connection", "cluster.presence"): "whether a local cluster runs",
+    ("cluster.choose", "cluster.aws.choose"): "the setting `cluster` is aws",
+    ("cluster.aws.cluster", "cluster.base"): "the interface of every cluster",
+    # Upwards, to what all resources share.
+    ("cluster.converge", "dynamic"): "progress messages",
+    ("cluster.local", "dynamic"): "the resource of the machines",
+    ("cluster.provider", "dynamic"): "the provider of the machines",
+    ("cluster.existing", "connection"): "reads which machines there are",
+    ("cluster.aws.ready", "connection"): "reads which machines have joined",
+    ("cluster.aws.ready", "dynamic"): "the resource that waits for the machines",
+    ("cluster.aws.way", "failing"): "ends the program with an error",
+    # Upwards, to the app: ports and repositories follow from the Fleetfile.
+    ("cluster.aws.choose", "app"): "the texts of the units, for the ports that they publish",
+    ("cluster.aws.choose", "repositories"): "the repositories that the images need",
 }
 # Modules that can open a connection, or start a program that does.
 NETWORK = {"http", "http.client", "requests", "socket", "subprocess", "urllib.request", "urllib3", "etcd"}
@@ -45,73 +64,100 @@ def modules(*folders: str) -> dict[str, ast.Module]:
 
 
 LIBRARY, PROGRAM, TOOLS = modules("fleetcaptain"), modules("components"), modules("tools")
+ALL = {**LIBRARY, **PROGRAM, **TOOLS}
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """Every module that *tree* names in an import, at its top or inside a function."""
+    """Every module that *tree* imports, at its top or inside a function."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield str(node.module)
+            yield from (name for alias in node.names if (name := f"{node.module}.{alias.name}") in ALL)
 
 
-def roots(tree: ast.Module) -> set[str]:
-    """The first word of each."""
-    return {name.partition(".")[0] for name in imports(tree)}
+def foreign(trees: Mapping[str, ast.Module], forbidden: Callable[[str], bool]) -> list[str]:
+    """The imports of *trees* whose first word is *forbidden*."""
+    return [
+        f"{name} imports {found}"
+        for name, tree in trees.items()
+        for found in imports(tree)
+        if forbidden(found.partition(".")[0])
+    ]
 
 
-def package(name: str) -> str:
-    """Its first two words."""
-    return ".".join(name.split(".")[:2])
+def part(name: str) -> str:
+    """The part of the program to which a module belongs."""
+    return next((prefix for prefix in ("cluster.aws", "cluster") if f"{name}.".startswith(f"{prefix}.")), "")
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_imports_go_one_way(name: str) -> None:
-    """errors <- fleetfile <- units, machine <- fleet, discovery <- release <- rollout <- cli; the top names the users'
-    words."""
-    if name == "fleetcaptain.__init__":
-        return
-    ours = {package(found) for found in imports(LIBRARY[name]) if found.startswith("fleetcaptain.")}
-    allowed = {f"fleetcaptain.{other}" for other in MAY[package(name)]} | {package(name)}
-    assert ours <= allowed
-
-
-def test_every_package_has_its_place() -> None:
-    """One that is added has to be put into a layer."""
-    assert {package(name) for name in LIBRARY} - {"fleetcaptain.__init__"} == set(MAY)
-
-
-@pytest.mark.parametrize("name", LIBRARY)
-def test_the_library_knows_neither_pulumi_nor_docker(name: str) -> None:
-    """It can be used, and tested, without them."""
-    assert not roots(LIBRARY[name]) & {"pulumi", "pulumi_docker_build", "docker", "grpc", "components", "tools"}
-
-
-@pytest.mark.parametrize("name", LIBRARY)
-def test_few_modules_touch_the_network(name: str) -> None:
-    """All else takes and returns values."""
-    assert bool(set(imports(LIBRARY[name])) & NETWORK) == (name in NETWORKED)
-
-
-@pytest.mark.parametrize("name", PROGRAM)
-def test_the_program_does_not_depend_on_what_builds_it(name: str) -> None:
-    """Neither on the tests nor on the toolchain."""
-    assert not roots(PROGRAM[name]) & {"tools", "tests"}
-
-
-@pytest.mark.parametrize("name", [*LIBRARY, *PROGRAM, *TOOLS])
-def test_every_module_says_what_is_public(name: str) -> None:
-    """By ``__all__``; an empty file has nothing to say."""
-    tree = {**LIBRARY, **PROGRAM, **TOOLS}[name]
-    if name.endswith("__main__") or not tree.body:
-        return
-    named = {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
+def test_the_packages_of_the_library_import_one_another_in_one_direction() -> None:
+    """As `MAY` says, no more and no less; fleetcaptain/__init__.py, which exports the users' names, is free."""
+    arrows = {
+        (name.split(".")[1], found.split(".")[1], name)
+        for name, tree in LIBRARY.items()
+        for found in imports(tree)
+        if found.startswith("fleetcaptain.") and name != "fleetcaptain.__init__"
     }
-    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign)]
-    assert "__all__" in named or not defined
+    offenders = [
+        f"{name} imports {other}" for own, other, name in sorted(arrows) if other not in {own, *MAY.get(own, ())}
+    ]
+    unused = {(own, other) for own, others in MAY.items() for other in others} - {arrow[:2] for arrow in arrows}
+    offenders += [f"MAY allows {own} to import {other}, which it does not" for own, other in sorted(unused)]
+    assert offenders == []
+
+
+def test_every_package_is_in_a_layer() -> None:
+    """A new package has to be put into `MAY`, which is in the order of the layers."""
+    offenders = sorted({name.split(".")[1] for name in LIBRARY} - {"__init__"} ^ MAY.keys())
+    order = list(MAY)
+    upward = {(own, other) for own in order for other in MAY[own] if order.index(other) > order.index(own)}
+    offenders += [f"{own} may import {other}, a layer above it" for own, other in sorted(upward)]
+    assert offenders == []
+
+
+def test_the_library_imports_neither_pulumi_nor_docker() -> None:
+    """It can be used, and tested, without them."""
+    outside = {"docker", "grpc", "components", "tools", "tests", "bench"}
+    assert foreign(LIBRARY, lambda root: root.startswith("pulumi") or root in outside) == []
+
+
+def test_few_modules_of_the_library_use_the_network() -> None:
+    """All others take values and return values."""
+    users = {name for name, tree in LIBRARY.items() if NETWORK & set(imports(tree))}
+    assert sorted(users ^ NETWORKED) == []
+
+
+def test_the_program_depends_neither_on_its_tests_nor_on_the_toolchain() -> None:
+    """It runs without both."""
+    assert foreign(PROGRAM, lambda root: root in {"tools", "tests", "bench"}) == []
+
+
+def test_the_toolchain_needs_nothing_but_python() -> None:
+    """It runs before there is a virtual environment."""
+    assert foreign(TOOLS, lambda root: root != "tools" and root not in sys.stdlib_module_names) == []
+
+
+def test_the_parts_of_the_program_meet_where_they_are_listed() -> None:
+    """Each import from one part into another is in `CROSSINGS`, with its reason, and each entry is an import."""
+    arrows = {
+        (name.removeprefix("components."), found.removeprefix("components."))
+        for name, tree in PROGRAM.items()
+        for found in imports(tree)
+        if found.startswith("components.")
+    }
+    crossings = {arrow for arrow in arrows if part(arrow[0]) != part(arrow[1])}
+    assert sorted(crossings ^ CROSSINGS.keys()) == []
+
+
+def test_every_module_lists_what_is_public() -> None:
+    """In ``__all__``, if it defines anything."""
+    offenders = []
+    for name, tree in ALL.items():
+        assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        names = {target.id for target in assigned if isinstance(target, ast.Name)}
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign) for node in tree.body)
+        if defines and "__all__" not in names and not name.endswith("__main__"):
+            offenders.append(name)
+    assert offenders == []
