@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
@@ -18,6 +19,8 @@ from pulumi.runtime.settings import get_root_resource
 __all__ = ["PROJECT", "STACK", "FakeEngine"]
 
 PROJECT, STACK = "fleetcaptain", "prod"
+# After any other status the language host adds an error of its own.
+_ALL_SAID = 32
 Answers = Mapping[str, Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]]
 
 
@@ -48,6 +51,16 @@ class FakeEngine(Mocks):
         contextvars.Context().run(self._run, program, config or {}, preview)
         return self
 
+    def refusal(
+        self, program: Callable[[], object], config: Mapping[str, str] | None = None, *, preview: bool = False
+    ) -> str:
+        """Run a *program* that has to end before its end, with a single error: the text of that error."""
+        with pytest.raises(SystemExit) as ended:
+            self.run(program, config, preview=preview)
+        assert ended.value.code == _ALL_SAID
+        (message,) = [text for level, text in self.messages if level == "error"]
+        return message
+
     def _run(self, program: Callable[[], object], config: Mapping[str, str], preview: bool) -> None:
         logger = logging.Logger("engine")
         logger.addHandler(_Recorder(self.messages))
@@ -59,8 +72,7 @@ class FakeEngine(Mocks):
             in_stack: Any = pulumi.runtime.test
             in_stack(lambda: self._collect(program))()
         finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+            _close(loop)
 
     def _collect(self, program: Callable[[], object]) -> pulumi.Output[None]:
         program()
@@ -90,6 +102,18 @@ class FakeEngine(Mocks):
     def dependencies(self, kind: str, name: str) -> set[str]:
         """The names of the resources that one depends on, by its options or by its inputs."""
         return {_name(urn) for urn in self.requests[kind, name].dependencies}
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a program that ended early has left: nobody waits for it."""
+    loop.set_exception_handler(lambda _loop, _context: None)
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 class _Monitor(MockMonitor):
