@@ -7,14 +7,14 @@ import contextvars
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import SETTINGS, get_root_resource
 
 __all__ = ["PROJECT", "STACK", "FakeEngine"]
 
@@ -32,7 +32,8 @@ class FakeEngine(Mocks):
     outputs of a resource besides its inputs; a kind is the last word of a resource's type.
 
     Recorded: *resources*, (kind, name) -> inputs; *requests*, (kind, name) -> the registration with all its options;
-    *calls*, (function token, arguments); *outputs*, the stack's; *messages*, (level, text) of each log message.
+    *calls*, (function token, arguments); *hooks*, name -> error hook; *outputs*, the stack's; *messages*, (level, text)
+    of each log message.
     """
 
     answers: Answers = field(default_factory=dict)
@@ -40,6 +41,7 @@ class FakeEngine(Mocks):
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     requests: dict[tuple[str, str], Any] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[tuple[str, str]] = field(default_factory=list)
 
@@ -68,6 +70,8 @@ class FakeEngine(Mocks):
         asyncio.set_event_loop(loop)
         try:
             set_mocks(self, PROJECT, STACK, preview, logger, _Monitor(self))
+            # The SDK would serve its callbacks over the network.
+            SETTINGS.callbacks = cast(Any, self)
             set_all_config({f"{PROJECT}:{key}": value for key, value in config.items()}, [])
             in_stack: Any = pulumi.runtime.test
             in_stack(lambda: self._collect(program))()
@@ -91,6 +95,10 @@ class FakeEngine(Mocks):
         answer = self.answers[args.token]
         return dict(answer(args.args) if callable(answer) else answer), []
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """Keep a hook that the engine would call when an operation fails."""
+        self.hooks[hook.name] = hook
+
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Name -> inputs, of all resources of a *kind*."""
         return {name: inputs for (found, name), inputs in self.resources.items() if found == kind}
@@ -99,9 +107,9 @@ class FakeEngine(Mocks):
         """The inputs of one resource."""
         return self.resources[kind, name]
 
-    def dependencies(self, kind: str, name: str) -> set[str]:
-        """The names of the resources that one depends on, by its options or by its inputs."""
-        return {_name(urn) for urn in self.requests[kind, name].dependencies}
+    def dependencies(self, kind: str, name: str) -> set[tuple[str, str]]:
+        """(kind, name) of each resource that one depends on, by its options or by its inputs."""
+        return {_resource(urn) for urn in self.requests[kind, name].dependencies}
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -141,5 +149,6 @@ def _kind(type_: str) -> str:
     return type_.rpartition(":")[2]
 
 
-def _name(urn: str) -> str:
-    return urn.rpartition("::")[2]
+def _resource(urn: str) -> tuple[str, str]:
+    *_, type_, name = urn.split("::")
+    return _kind(type_), name
