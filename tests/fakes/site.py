@@ -16,6 +16,8 @@ import requests
 from requests.adapters import BaseAdapter
 
 from fleetcaptain.discovery.keys import registration_key
+from fleetcaptain.discovery.node import Node
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.retry import Retry
 from fleetcaptain.fleet.transport import Transport
@@ -40,6 +42,28 @@ _STEPS_TO_REST = 6
 class FakeEtcd(Keys):
     """`Keys` with all that a rollout asks of etcd."""
 
+    failures: int = 0
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The value of each key."""
+        return {key: node.value for key, node in self.nodes.items()}
+
+    def put(self, key: str, value: str) -> None:
+        """Another client sets *key*."""
+        self.write(key, value)
+
+    def remove(self, key: str) -> None:
+        """Another client removes *key*."""
+        del self.nodes[key]
+
+    def read(self, key: str) -> Node | None:
+        """The node at *key*; the next *failures* calls fail."""
+        if self.failures:
+            self.failures -= 1
+            raise ClusterUnreachable(f"etcd did not read {key}")
+        return super().read(key)
+
     def hold(self, key: str, value: str, ttl_sec: int) -> bool:  # noqa: ARG002
         """Whether *key* still has *value*."""
         return key in self.nodes and self.nodes[key].value == value
@@ -52,12 +76,12 @@ class FakeEtcd(Keys):
 
 @dataclass
 class Site:
-    """*fleet* and *keys* are what the cluster keeps. *failing*: a unit whose text has this word fails. *unreachable*:
+    """*fleet* and *etcd* are what the cluster keeps. *failing*: a unit whose text has this word fails. *unreachable*:
     nothing answers. *pull*: what docker prints on each machine when an image is pulled. *commands*: (address,
     arguments) of each command that was run on a machine."""
 
     fleet: fleet.Cluster = field(default_factory=lambda: fleet.Cluster(MACHINES))
-    keys: FakeEtcd = field(default_factory=FakeEtcd)
+    etcd: FakeEtcd = field(default_factory=FakeEtcd)
     now: float = 0
     failing: str = ""
     unreachable: bool = False
@@ -70,7 +94,7 @@ class Site:
     def cluster(self, app: str = APP) -> Cluster:
         """The cluster as *app* sees it."""
         transport = Transport(lambda: "http://fleet", Retry(fault_tries=1), self.wait, adapter=_InMemory(self))
-        return Cluster(app, FleetClient(transport), self.keys.store, self._run, clock=lambda: self.now, sleep=self.wait)
+        return Cluster(app, FleetClient(transport), self.etcd.store, self._run, clock=lambda: self.now, sleep=self.wait)
 
     def wait(self, seconds: float) -> None:
         """Let *seconds* pass."""
@@ -107,7 +131,7 @@ class Site:
     @property
     def registered(self) -> set[str]:
         """The names of the units that are registered."""
-        return {key.rpartition("/")[2] for key in self.keys.nodes if "/services/" in key}
+        return {key.rpartition("/")[2] for key in self.etcd.values if "/services/" in key}
 
     def _outcome(self, _name: str, text: str) -> tuple[str, str]:
         return ("failed", "failed") if self.failing and self.failing in text else ("active", "running")
@@ -124,12 +148,12 @@ class Site:
             entry = {"service": mark.service, "unit": name, "content": row.content, "machine": machine_id, "host": host}
             where = {"ports": {"80": 8080}, "connection": {"host": host, "port": 8080}}
             live[registration_key(mark.app, mark.service, name)] = json.dumps({**entry, **where})
-        for key in [key for key in self.keys.nodes if "/services/" in key and key not in live]:
-            self.keys.delete(key)
+        known = {key: value for key, value in self.etcd.values.items() if "/services/" in key}
+        for key in known.keys() - live.keys():
+            self.etcd.remove(key)
         for key, value in live.items():
-            node = self.keys.read(key)
-            if node is None or _content(node.value) != _content(value):
-                self.keys.write(key, value)
+            if key not in known or _content(known[key]) != _content(value):
+                self.etcd.put(key, value)
 
     def _run(self, address: str, argv: list[str], _timeout_sec: float) -> str | None:
         self.commands.append((address, argv))

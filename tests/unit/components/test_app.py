@@ -283,11 +283,11 @@ def released(site: Site) -> Site:
         "web": Release(content(full(OLD_WEB)), 2, requires=("db",), rollout=_times()),
         "db": Release(content(full(OLD_DB)), 1, rollout=_times()),
     }
-    site.keys.write(release_key(APP, "v1"), Manifest("v1", old).to_json())
-    site.keys.write(release_key(APP, "v2"), Manifest("v2", {"web": Release(content(full(text_of())), 1)}).to_json())
-    site.keys.write(current_key(APP), "v2")
+    site.etcd.put(release_key(APP, "v1"), Manifest("v1", old).to_json())
+    site.etcd.put(release_key(APP, "v2"), Manifest("v2", {"web": Release(content(full(text_of())), 1)}).to_json())
+    site.etcd.put(current_key(APP), "v2")
     for text in (OLD_WEB, OLD_DB):
-        site.keys.write(text_key(APP, content(full(text))), full(text))
+        site.etcd.put(text_key(APP, content(full(text))), full(text))
     site.start({"web@1.service": full(text_of())})
     return site
 

@@ -13,7 +13,6 @@ from components.preflight import look_before, refuse_in_preview
 from components.strays import StraysProvider
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.strays import POLICIES
 from tests.fakes.engine import FakeEngine
@@ -143,7 +142,7 @@ def deployment(tag: str, unit_hash: str = "new", connection: Mapping[str, Any] =
 @pytest.fixture
 def released(site: Site) -> Site:
     """A cluster with the release v1 of web."""
-    site.keys.write(release_key(APP, "v1"), Manifest("v1", {"web": Release("old", 1)}).to_json())
+    site.etcd.put(release_key(APP, "v1"), Manifest("v1", {"web": Release("old", 1)}).to_json())
     return site
 
 
@@ -169,14 +168,10 @@ def test_a_cluster_that_is_not_there_has_no_releases(released: Site, docker_mach
     assert FakeEngine().run(deployment("v1", connection=LOCAL), preview=True).messages == []
 
 
-def test_a_store_that_does_not_answer_ends_a_preview(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
     """With its own error."""
-
-    def read(_key: str) -> None:
-        raise ClusterUnreachable("etcd did not answer")
-
-    monkeypatch.setattr(site.keys, "read", read)
-    assert FakeEngine().refusal(deployment("v1"), preview=True) == "etcd did not answer"
+    site.etcd.failures = 1
+    assert FakeEngine().refusal(deployment("v1"), preview=True).startswith("etcd did not read")
 
 
 def test_strays_are_removed_with_their_registrations(site: Site) -> None:

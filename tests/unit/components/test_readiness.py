@@ -44,9 +44,9 @@ def gate_inputs(tag: str = "v2", **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def deployed(site: Site) -> Site:
     """Release v2 runs and is recorded; v1 is current still."""
-    site.keys.write(current_key(APP), "v1")
+    site.etcd.put(current_key(APP), "v1")
     for tag, services in (("v1", entries(WEB, OLD_REDIS)), ("v2", entries(WEB, REDIS))):
-        site.keys.write(release_key(APP, tag), Manifest(tag, services, unfinished=tag == "v2").to_json())
+        site.etcd.put(release_key(APP, tag), Manifest(tag, services, unfinished=tag == "v2").to_json())
     site.start(units_of(WEB, REDIS))
     return site
 
@@ -55,8 +55,8 @@ def test_a_release_that_is_available_becomes_current(deployed: Site) -> None:
     """Its endpoints are those that registered themselves; it reads back without a difference."""
     outs = PROVIDER.create(gate_inputs()).outs
     assert outs is not None
-    assert deployed.keys.nodes[current_key(APP)].value == "v2"
-    assert deployed.keys.nodes[previous_key(APP)].value == "v1"
+    assert deployed.etcd.values[current_key(APP)] == "v2"
+    assert deployed.etcd.values[previous_key(APP)] == "v1"
     assert {service: len(urls) for service, urls in outs["endpoints"].items()} == {"redis": 1, "web": 2}
     assert all(url.startswith("http://10.0.0.") and url.endswith(":8080") for url in outs["endpoints"]["web"])
     found = PROVIDER.read(APP, outs)
@@ -75,7 +75,7 @@ def test_a_release_that_does_not_become_available_is_not_current(deployed: Site,
             PROVIDER.create(gate_inputs())
         assert failure.value.id == APP
         assert failure.value.outs == {**gate_inputs(), "ready": False, "endpoints": {}}
-    assert deployed.keys.nodes[current_key(APP)].value == "v1"
+    assert deployed.etcd.values[current_key(APP)] == "v1"
 
 
 def test_the_wait_ends_when_the_update_is_cancelled(deployed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +89,10 @@ def test_the_wait_ends_when_the_update_is_cancelled(deployed: Site, monkeypatch:
 def test_what_was_kept_for_the_old_release_goes_with_it(deployed: Site, warnings: list[str]) -> None:
     """An old generation, and the recorded text that no release has any more."""
     deployed.start(units_of(OLD_REDIS))
-    deployed.keys.write(text_key(APP, "0" * 40), "a text of no release")
+    deployed.etcd.put(text_key(APP, "0" * 40), "a text of no release")
     PROVIDER.update(APP, {}, gate_inputs())
     assert set(deployed.texts) == deployed.running == set(units_of(WEB, REDIS))
-    assert text_key(APP, "0" * 40) not in deployed.keys.nodes
+    assert text_key(APP, "0" * 40) not in deployed.etcd.values
     assert warnings == []
 
 
@@ -100,10 +100,10 @@ def test_an_old_generation_that_others_still_need_is_warned_of(deployed: Site, w
     """It stays; the release is current all the same."""
     old_web = {**WEB, "unit": text_of(description="old")}
     needing = Release(content(full(old_web["unit"])), 1, IMAGE, requires=("redis",))
-    deployed.keys.write(release_key(APP, "v1"), Manifest("v1", {**entries(OLD_REDIS), "web": needing}).to_json())
+    deployed.etcd.put(release_key(APP, "v1"), Manifest("v1", {**entries(OLD_REDIS), "web": needing}).to_json())
     deployed.start({**units_of(OLD_REDIS), "web@3.service": full(old_web["unit"])})
     PROVIDER.update(APP, {}, gate_inputs())
-    assert deployed.keys.nodes[current_key(APP)].value == "v2"
+    assert deployed.etcd.values[current_key(APP)] == "v2"
     assert set(units_of(OLD_REDIS)) <= deployed.running
     assert "web (web@3.service) of release v1" in warnings[0]
 
@@ -133,7 +133,7 @@ def test_a_release_on_a_local_cluster_is_ready_while_all_machines_run(
     deployed: Site, docker_machines: SimpleNamespace, running: set[str] | None, ready: bool | None
 ) -> None:
     """fleet and etcd would take up to a minute to notice that one is gone."""
-    deployed.keys.write(current_key(APP), "v2")
+    deployed.etcd.put(current_key(APP), "v2")
     docker_machines.running = running if running is None else frozenset(running)
     found = PROVIDER.read(APP, {**gate_inputs(cluster=LOCAL), "endpoints": {}})
     if ready is None:

@@ -113,7 +113,7 @@ def test_an_update_replaces_every_unit(site: Site, mode: str) -> None:
     assert site.texts == units_of(new)
     assert site.running == set(names_of(new))
     assert drift(outs, new) == {}
-    assert '"state": "done"' in site.keys.nodes[rollout_key(APP, old["service"])].value
+    assert '"state": "done"' in site.etcd.values[rollout_key(APP, old["service"])]
 
 
 def test_a_service_with_fewer_instances_loses_the_last_ones(site: Site) -> None:
@@ -133,7 +133,7 @@ def test_an_update_that_fails_leaves_the_old_version_running(site: Site, mode: s
         PROVIDER.update("id", old, {**old, "unit": text_of(old["service"], description="broken")})
     assert site.texts == units_of(old)
     assert site.running == set(names_of(old))
-    assert '"state": "failed"' in site.keys.nodes[rollout_key(APP, old["service"])].value
+    assert '"state": "failed"' in site.etcd.values[rollout_key(APP, old["service"])]
 
 
 def test_without_auto_revert_a_failed_update_stops_where_it_is(site: Site) -> None:
@@ -238,22 +238,22 @@ def test_a_removed_service_leaves_nothing(site: Site) -> None:
     """Neither units nor registrations; what etcd has of the app stays, as long as another service does."""
     web, redis = SERVICES["rolling"], SERVICES["bluegreen"]
     site.start(units_of(web, redis))
-    site.keys.write(current_key(APP), "v1")
+    site.etcd.put(current_key(APP), "v1")
     PROVIDER.delete("web", web)
     assert set(site.texts) == site.running == site.registered == set(names_of(redis))
-    assert current_key(APP) in site.keys.nodes
+    assert current_key(APP) in site.etcd.values
 
 
 def test_with_the_last_service_goes_all_that_etcd_has_of_the_app(site: Site) -> None:
     """What other apps have stays."""
     site.start(units_of(SERVICES["rolling"]) | {"theirs@1.service": full(text_of("theirs", app="other"))})
     for key in (current_key(APP), release_key(APP, "v1")):
-        site.keys.write(key, "v1")
-    site.keys.write(current_key("other"), "v7")
+        site.etcd.put(key, "v1")
+    site.etcd.put(current_key("other"), "v7")
     PROVIDER.delete("web", {**SERVICES["rolling"], "units": ["web@1.service", "web@2.service"]})
     assert set(site.texts) == {"theirs@1.service"}
-    assert [key for key in site.keys.nodes if key.startswith(f"/fleetcaptain/{APP}/")] == []
-    assert site.keys.nodes[current_key("other")].value == "v7"
+    assert [key for key in site.etcd.values if key.startswith(f"/fleetcaptain/{APP}/")] == []
+    assert site.etcd.values[current_key("other")] == "v7"
 
 
 def test_with_its_cluster_gone_a_service_is_gone(docker_machines: SimpleNamespace) -> None:
