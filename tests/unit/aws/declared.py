@@ -13,13 +13,13 @@ from components.cluster.aws.cluster import CoreOSCluster, CoreOSClusterArgs
 from components.cluster.aws.ports import Opening, Public
 from components.cluster.aws.settings import read
 from tests.fakes.engine import FakeEngine
+from tests.fakes.machines import write_programs
 
-__all__ = ["CONFIG", "PROGRAMS", "WEB", "ZONES", "aws_engine", "declare", "write_programs"]
+__all__ = ["CONFIG", "WEB", "ZONES", "aws_engine", "declare"]
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 CONFIG = {"keyPair": "ann", "allowSshFrom": "198.51.100.0/24"}
 WEB = Public("web", "http", 80, 8080, 8080, "/health")
-PROGRAMS = ("etcd", "fleetctl", "fleetd")
 _COMPUTED = (
     "arn",
     "certPem",
@@ -46,14 +46,6 @@ def aws_engine(zones: Sequence[str] = ZONES) -> FakeEngine:
         },
         lambda _kind, name: {**{key: f"{name}.{key}" for key in _COMPUTED}, "latestVersion": 7},
     )
-
-
-def write_programs(folder: Path) -> Path:
-    """A *folder* with a stand-in for each program of a machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in PROGRAMS:
-        (folder / name).write_text(f"the program {name}")
-    return folder
 
 
 def declare(

@@ -14,7 +14,8 @@ from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
 from tests.fakes.engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fleet.server import FakeFleet
-from tests.unit.aws.declared import CONFIG, aws_engine, write_programs
+from tests.fakes.machines import write_programs
+from tests.unit.aws.declared import CONFIG, aws_engine
 
 APP = App(
     "shop",
