@@ -334,3 +334,17 @@ def test_what_docker_refuses_is_told_in_its_words(machines: FakeMachines, home: 
     machines.docker.api.create_container_from_config = refuse
     with pytest.raises(PartialFailure, match=f"could not create {PREFIX}-registry: invalid address"):
         PROVIDER.create(cluster_inputs(home))
+
+
+def test_an_image_that_cannot_be_built_is_told_with_its_last_lines(machines: FakeMachines, home: Path) -> None:
+    """A missing base image says where it comes from."""
+
+    def fail(**_: Any) -> None:
+        raise docker.errors.BuildError("exit 1", iter([{"stream": "RUN make\n"}, {"error": "no rule\n"}]))
+
+    machines.docker.images.build = fail
+    with pytest.raises(PartialFailure, match=r"(?s)could not be built: exit 1\n  RUN make\n  no rule"):
+        PROVIDER.create(cluster_inputs(home))
+    machines.docker.known_images.clear()
+    with pytest.raises(PartialFailure, match="debian:bookworm is not in the Docker engine: `make tools`"):
+        PROVIDER.create(cluster_inputs(home))
