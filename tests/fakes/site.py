@@ -16,8 +16,6 @@ import requests
 from requests.adapters import BaseAdapter
 
 from fleetcaptain.discovery.keys import registration_key
-from fleetcaptain.discovery.node import Node
-from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.retry import Retry
 from fleetcaptain.fleet.transport import Transport
@@ -25,53 +23,18 @@ from fleetcaptain.fleet.values import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import canonical
+from tests.fakes.cluster import APP
+from tests.fakes.etcd import FakeEtcd
 from tests.fakes.fleet import cluster as fleet
 from tests.fakes.fleet.api import answer
 from tests.fakes.fleet.replies import Request
 from tests.fakes.fleet.rules import is_global
-from tests.unit.release.releases import Keys
 
-__all__ = ["APP", "MACHINES", "FakeEtcd", "Site"]
+__all__ = ["APP", "MACHINES", "Site"]
 
-APP = "shop"
 MACHINES = tuple(Machine(f"m{number}", f"10.0.0.{number}", {"name": f"m{number}"}) for number in (1, 2, 3))
 _PULLED = "fleetcaptain: the image is here"
 _STEPS_TO_REST = 6
-
-
-class FakeEtcd(Keys):
-    """`Keys` with all that a rollout asks of etcd."""
-
-    failures: int = 0
-
-    @property
-    def values(self) -> dict[str, str]:
-        """The value of each key."""
-        return {key: node.value for key, node in self.nodes.items()}
-
-    def put(self, key: str, value: str) -> None:
-        """Another client sets *key*."""
-        self.write(key, value)
-
-    def remove(self, key: str) -> None:
-        """Another client removes *key*."""
-        del self.nodes[key]
-
-    def read(self, key: str) -> Node | None:
-        """The node at *key*; the next *failures* calls fail."""
-        if self.failures:
-            self.failures -= 1
-            raise ClusterUnreachable(f"etcd did not read {key}")
-        return super().read(key)
-
-    def hold(self, key: str, value: str, ttl_sec: int) -> bool:  # noqa: ARG002
-        """Whether *key* still has *value*."""
-        return key in self.nodes and self.nodes[key].value == value
-
-    def delete(self, key: str, recursive: bool = False) -> None:
-        """Remove *key*; with *recursive* all below it too."""
-        for found in [one for one in self.nodes if one == key or (recursive and one.startswith(f"{key}/"))]:
-            del self.nodes[found]
 
 
 @dataclass

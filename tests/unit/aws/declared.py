@@ -48,9 +48,7 @@ def aws_engine(zones: Sequence[str] = ZONES) -> FakeEngine:
     )
 
 
-def declare(
-    config: Mapping[str, str] | None = None, tools: Path | None = None, *, zones: Sequence[str] = ZONES, **more: Any
-) -> FakeEngine:
+def declare(config: Mapping[str, str] | None = None, *, zones: Sequence[str] = ZONES, **more: Any) -> FakeEngine:
     """The cluster with the settings *config* added to `CONFIG`. *more*: further arguments of `CoreOSClusterArgs`.
 
     The outputs are what the cluster offers.
@@ -60,7 +58,7 @@ def declare(
             "repositories": ["acme/shop"],
             "openings": [Opening("tcp", 8080, 8080)],
             "public": [WEB],
-            "tools": tools or write_programs(Path(folder)),
+            "tools": write_programs(Path(folder)),
             **more,
         }
 

@@ -14,10 +14,8 @@ from tests.fakes.site import Site
 
 @pytest.fixture(autouse=True)
 def _no_state_between_tests() -> Iterator[None]:
-    """Forget what a process of the program remembers."""
+    """Forget what a provider's process remembers besides."""
     yield
-    connection._clusters.clear()
-    connection._told.clear()
     dynamic._cancel.clear()
     engine.engine.cache_clear()
 
