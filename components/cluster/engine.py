@@ -94,13 +94,13 @@ def image_of(folder: Path, tag: str) -> None:
             raise FleetCaptainError(
                 "the base image debian:bookworm is not in the Docker engine: `make tools` fetches or makes it"
             )
-    try:
-        with docker_errors(f"build the image {tag}"):
+    with docker_errors(f"build the image {tag}"):
+        try:
             client.images.build(fileobj=io.BytesIO(_tar(folder)), custom_context=True, tag=tag, rm=True, forcerm=True)
-    except docker.errors.BuildError as error:
-        said = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
-        last = "\n  ".join([line for line in said if line][-15:])
-        raise FleetCaptainError(f"the machine's image could not be built: {error.msg}\n  {last}") from error
+        except docker.errors.BuildError as error:
+            said = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
+            last = "\n  ".join([line for line in said if line][-15:])
+            raise FleetCaptainError(f"the machine's image could not be built: {error.msg}\n  {last}") from error
 
 
 def _tar(folder: Path) -> bytes:

@@ -102,7 +102,7 @@ class Cluster:
     def _here(self, name: str, machine: Machine) -> bool:
         unit = self.units[name]
         if is_global(unit.options):
-            return unit.desired != "inactive" and _suits(unit.options, machine)
+            return unit.desired != "inactive" and _suits(name, unit.options, machine)
         return unit.machine_id == machine.id
 
     def _place(self, name: str) -> str:
@@ -115,7 +115,7 @@ class Cluster:
         options = self.units[name].options
         there = [other for other, unit in self.units.items() if unit.machine_id == machine.id]
         return (
-            _suits(options, machine)
+            _suits(name, options, machine)
             and set(x_fleet(options).get("MachineOf", ())) <= set(there)
             and not any(_conflict(options, other) for other in there)
             and not any(_conflict(self.units[other].options, name) for other in there)
@@ -126,10 +126,11 @@ def _conflict(options: Sequence[Option], other: str) -> bool:
     return any(fnmatchcase(other, glob) for glob in x_fleet(options).get("Conflicts", ()))
 
 
-def _suits(options: Sequence[Option], machine: Machine) -> bool:
+def _suits(name: str, options: Sequence[Option], machine: Machine) -> bool:
     """Whether the machine's id and metadata are what the unit asks for. Pairs that are no pairs are ignored."""
     asked = x_fleet(options)
-    ids = asked.get("MachineID", [machine.id])
+    instance = name.partition("@")[2].rpartition(".")[0]
+    ids = [value.replace("%i", instance) for value in asked.get("MachineID", [machine.id])]
     pairs = [pair.split("=") for pair in asked.get("MachineMetadata", ())]
     pairs = [pair for pair in pairs if len(pair) == 2 and all(pair)]
     keys = {key for key, _ in pairs}

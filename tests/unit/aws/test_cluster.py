@@ -11,7 +11,8 @@ import pytest
 from components.cluster.aws.image import FLATCAR
 from components.cluster.aws.registry import KEPT_IMAGES
 from fleetcaptain.errors import ClusterRefused
-from tests.unit.aws.declared import WEB, ZONES, Declared, declare
+from tests.fakes.engine import FakeEngine
+from tests.unit.aws.declared import WEB, ZONES, declare
 
 # What says whose a thing is, of those that have tags at all.
 TAGGED = {
@@ -38,12 +39,12 @@ TAGGED = {
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Declared:
+def cluster() -> FakeEngine:
     """Five machines, of which two are workers, with a public service."""
     return declare({"size": "5"})
 
 
-def test_all_that_can_have_tags_says_whose_it_is(cluster: Declared) -> None:
+def test_all_that_can_have_tags_says_whose_it_is(cluster: FakeEngine) -> None:
     """So that what a stack has, and costs, can be found."""
     found = {kind for kind, _ in cluster.resources}
     assert found >= TAGGED
@@ -66,7 +67,7 @@ def test_there_are_as_many_machines_as_asked_for(size: int, members: int) -> Non
     assert all(group["minSize"] == group["maxSize"] == group["desiredCapacity"] for group in groups)
 
 
-def test_members_are_in_three_zones(cluster: Declared) -> None:
+def test_members_are_in_three_zones(cluster: FakeEngine) -> None:
     """Each on an interface with an address that was chosen before, and a volume in the same zone."""
     zones = {inputs["availabilityZone"] for inputs in cluster.of("Subnet").values()}
     assert zones == set(ZONES)
@@ -88,13 +89,13 @@ def test_two_zones_are_needed() -> None:
         declare({"zones": "eu-west-1a,us-east-1a"})
 
 
-def open_to_the_world(declared: Declared) -> dict[str, Any]:
+def open_to_the_world(declared: FakeEngine) -> dict[str, Any]:
     """The rules by which anybody comes in."""
     rules = declared.of("SecurityGroupIngressRule")
     return {name: rule for name, rule in rules.items() if rule.get("cidrIpv4", "").endswith("/0") or "cidrIpv6" in rule}
 
 
-def test_nothing_is_open_to_the_world_but_what_is_public(cluster: Declared) -> None:
+def test_nothing_is_open_to_the_world_but_what_is_public(cluster: FakeEngine) -> None:
     """And that is the balancer's listener, not a machine."""
     (rule,) = open_to_the_world(cluster).values()
     assert (rule["fromPort"], rule["toPort"]) == (WEB.port, WEB.port)
@@ -102,14 +103,14 @@ def test_nothing_is_open_to_the_world_but_what_is_public(cluster: Declared) -> N
     assert open_to_the_world(declare(public=[])) == {}
 
 
-def test_no_group_has_rules_of_its_own(cluster: Declared) -> None:
+def test_no_group_has_rules_of_its_own(cluster: FakeEngine) -> None:
     """Each is a resource, so that the tests here see all of them."""
     for group in cluster.of("SecurityGroup").values():
         assert not group.get("ingress")
         assert not group.get("egress")
 
 
-def entrances(declared: Declared) -> set[tuple[str, int, int, str]]:
+def entrances(declared: FakeEngine) -> set[tuple[str, int, int, str]]:
     """Group, first and last port, and who may come in, of every rule."""
     return {
         (
@@ -122,7 +123,7 @@ def entrances(declared: Declared) -> set[tuple[str, int, int, str]]:
     }
 
 
-def test_these_are_all_entrances(cluster: Declared) -> None:
+def test_these_are_all_entrances(cluster: FakeEngine) -> None:
     """ssh from where it is allowed; etcd, with certificates, and the app's own ports from machine to machine. Neither
     fleet nor etcd's plain port is among them."""
     assert entrances(cluster) == {
@@ -147,24 +148,24 @@ def test_without_an_address_to_come_from_ssh_goes_through_systems_manager() -> N
     assert connection["proxy"].startswith("aws ssm start-session --region eu-west-1 --target %h ")
 
 
-def test_with_one_systems_manager_has_no_rights(cluster: Declared) -> None:
+def test_with_one_systems_manager_has_no_rights(cluster: FakeEngine) -> None:
     """Least privilege: what is not used is not given."""
     assert cluster.of("RolePolicyAttachment") == {}
 
 
-def machines(declared: Declared) -> list[dict[str, Any]]:
+def machines(declared: FakeEngine) -> list[dict[str, Any]]:
     """Members, and the workers' template."""
     return [*declared.of("Instance").values(), *declared.of("LaunchTemplate").values()]
 
 
-def test_the_metadata_service_wants_a_token_and_answers_no_container(cluster: Declared) -> None:
+def test_the_metadata_service_wants_a_token_and_answers_no_container(cluster: FakeEngine) -> None:
     """Version 2, one hop."""
     for machine in machines(cluster):
         assert machine["metadataOptions"]["httpTokens"] == "required"
         assert machine["metadataOptions"]["httpPutResponseHopLimit"] == 1
 
 
-def test_every_disk_is_encrypted_and_of_the_newer_kind(cluster: Declared) -> None:
+def test_every_disk_is_encrypted_and_of_the_newer_kind(cluster: FakeEngine) -> None:
     """gp3, on members, workers, and for etcd."""
     disks = [machine["rootBlockDevice"] for machine in cluster.of("Instance").values()]
     template = cluster.one("LaunchTemplate", "cluster-worker")
@@ -175,7 +176,7 @@ def test_every_disk_is_encrypted_and_of_the_newer_kind(cluster: Declared) -> Non
     assert {disk["volumeType"] for disk in disks} == {"gp3"}
 
 
-def test_a_role_may_read_its_own_keys_and_pull_images(cluster: Declared) -> None:
+def test_a_role_may_read_its_own_keys_and_pull_images(cluster: FakeEngine) -> None:
     """Nothing else; members' keys are not for workers."""
     for kind, other in (("members", "workers"), ("workers", "members")):
         text = cluster.one("RolePolicy", f"cluster-{kind}")["policy"]
@@ -197,7 +198,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_keys_are_secrets_where_only_their_role_finds_them(cluster: Declared) -> None:
+def test_keys_are_secrets_where_only_their_role_finds_them(cluster: FakeEngine) -> None:
     """In the state too; and user data has none."""
     keys = {name: inputs for name, inputs in cluster.of("BucketObjectv2").items() if name.endswith("key.pem")}
     assert {inputs["key"] for inputs in keys.values()} == {
@@ -212,7 +213,7 @@ def test_keys_are_secrets_where_only_their_role_finds_them(cluster: Declared) ->
     assert not [text for text in user_data if "privateKeyPem" in text]
 
 
-def test_members_have_certificates_for_their_addresses(cluster: Declared) -> None:
+def test_members_have_certificates_for_their_addresses(cluster: FakeEngine) -> None:
     """Servers and clients; workers ask only."""
     assert cluster.one("CertRequest", "cluster-m2")["ipAddresses"] == ["10.71.1.11", "127.0.0.1"]
     assert set(cluster.one("LocallySignedCert", "cluster-m2")["allowedUses"]) >= {"server_auth", "client_auth"}
@@ -221,7 +222,7 @@ def test_members_have_certificates_for_their_addresses(cluster: Declared) -> Non
     assert "cluster-m2.publicIp" in public.one("CertRequest", "cluster-m2")["ipAddresses"]
 
 
-def test_the_bucket_is_nobody_elses(cluster: Declared) -> None:
+def test_the_bucket_is_nobody_elses(cluster: FakeEngine) -> None:
     """Closed to the public, encrypted, and only through TLS."""
     closed = cluster.one("BucketPublicAccessBlock", "cluster-boot")
     assert [closed[key] for key in sorted(closed) if key != "bucket"] == [True] * 4
@@ -231,7 +232,7 @@ def test_the_bucket_is_nobody_elses(cluster: Declared) -> None:
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_the_image_is_flatcars_own(cluster: Declared) -> None:
+def test_the_image_is_flatcars_own(cluster: FakeEngine) -> None:
     """By its owner's number, for amd64; one that is named is not looked for."""
     (asked,) = [args for token, args in cluster.calls if token.endswith(":getAmi")]
     assert (asked["owners"], asked["mostRecent"]) == ([FLATCAR], True)
@@ -256,10 +257,10 @@ def test_a_member_changes_only_when_it_is_named() -> None:
     """A new image or definition replaces none by surprise; the one that is renewed takes all at once."""
     kept = {"ami", "userData", "instanceType", "keyName"}
     declared = declare({"renewMember": ""})
-    assert {frozenset(declared.asked["Instance", f"cluster-m{number}"].ignoreChanges) for number in (1, 2, 3)} == {
+    assert {frozenset(declared.requests["Instance", f"cluster-m{number}"].ignoreChanges) for number in (1, 2, 3)} == {
         frozenset(kept)
     }
-    asked = declared.asked["Instance", "cluster-m1"]
+    asked = declared.requests["Instance", "cluster-m1"]
     assert asked.deleteBeforeReplace, "its interface is free only then"
 
 
@@ -267,13 +268,13 @@ def test_a_member_changes_only_when_it_is_named() -> None:
 def test_etcds_data_is_protected(protect: str) -> None:
     """Until somebody says otherwise; the volume is none of the instance's own, so it stays when that goes."""
     declared = declare({"protectData": protect})
-    assert declared.asked["Volume", "cluster-m1-etcd"].protect == (protect == "true")
+    assert declared.requests["Volume", "cluster-m1-etcd"].protect == (protect == "true")
     attached = declared.one("VolumeAttachment", "cluster-m1")
     assert attached["volumeId"] == "Volume/cluster-m1-etcd"
     assert attached["stopInstanceBeforeDetaching"] is True
 
 
-def test_workers_come_and_go_in_order(cluster: Declared) -> None:
+def test_workers_come_and_go_in_order(cluster: FakeEngine) -> None:
     """New ones first; one that goes has time for its units to end; a failed launch leaves the group in the state."""
     group = cluster.one("Group", "cluster-workers")
     assert group["waitForCapacityTimeout"] == "0"
@@ -293,7 +294,7 @@ def test_spot_is_for_workers_only() -> None:
     assert not [machine for machine in declared.of("Instance").values() if "instanceMarketOptions" in machine]
 
 
-def test_images_are_scanned_and_outlive_the_releases_that_need_them(cluster: Declared) -> None:
+def test_images_are_scanned_and_outlive_the_releases_that_need_them(cluster: FakeEngine) -> None:
     """Ten are kept, with one image each at most; the rule counts, and never asks for the age."""
     repository = cluster.one("Repository", "cluster-acme-shop")
     assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
@@ -304,7 +305,7 @@ def test_images_are_scanned_and_outlive_the_releases_that_need_them(cluster: Dec
     assert cluster.outputs["login"] == ("AWS", "token")
 
 
-def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster: Declared) -> None:
+def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster: FakeEngine) -> None:
     """By the service's own readiness."""
     targets = cluster.one("TargetGroup", "cluster-web")
     assert (targets["port"], targets["protocol"], targets["targetType"]) == (8080, "TCP", "instance")
@@ -343,7 +344,7 @@ def test_services_whose_long_names_begin_alike_do_not_meet() -> None:
     assert len(declare(public=public).of("TargetGroup")) == 2
 
 
-def test_the_way_in_is_the_same_for_everybody(cluster: Declared) -> None:
+def test_the_way_in_is_the_same_for_everybody(cluster: FakeEngine) -> None:
     """ssh to the members, with host keys in a file of the stack; nobody's own paths are in it."""
     assert cluster.outputs["connection"] == {
         "kind": "aws",
@@ -357,7 +358,7 @@ def test_the_way_in_is_the_same_for_everybody(cluster: Declared) -> None:
     assert cluster.outputs["machines"] == {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 
 
-def test_readiness_waits_for_every_machine(cluster: Declared) -> None:
+def test_readiness_waits_for_every_machine(cluster: FakeEngine) -> None:
     """Members by their names, workers by number."""
     ready = cluster.one("ClusterReady", "cluster")
     assert ready["size"] == 5

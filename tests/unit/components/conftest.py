@@ -1,0 +1,46 @@
+"""What tests of resources and providers share: a cluster that every connection leads to, and no state between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from components import connection, dynamic
+from components.cluster import engine
+from tests.fakes.site import Site
+
+
+@pytest.fixture(autouse=True)
+def _no_state_between_tests() -> Iterator[None]:
+    """Forget what a provider's process remembers besides."""
+    yield
+    dynamic._cancel.clear()
+    engine.engine.cache_clear()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A cluster of three machines without any unit; each connection of the test leads to it."""
+    site = Site()
+    monkeypatch.setattr(connection, "reach", lambda _endpoint, app: site.cluster(app))
+    return site
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What providers warn of."""
+    messages: list[str] = []
+    for module in ("components.unit", "components.readiness", "components.strays"):
+        monkeypatch.setattr(f"{module}.warn", messages.append)
+    return messages
+
+
+@pytest.fixture
+def docker_machines(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The machines of a local cluster that run, by name, as Docker reports them: ``running`` is None when there is no
+    machine at all."""
+    state = SimpleNamespace(running=frozenset({"m1", "m2", "m3"}))
+    monkeypatch.setattr("components.cluster.presence.machines_running", lambda _identity: state.running)
+    return state

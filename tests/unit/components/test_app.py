@@ -1,0 +1,331 @@
+"""The resources that an app is declared as: which, in which order, of whom, and what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.app import FleetApp, unit_texts
+from components.cluster.base import ClusterComponent
+from components.release import ReleaseName
+from fleetcaptain.discovery.keys import current_key, release_key, text_key
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
+from fleetcaptain.units.beacon import beacon
+from fleetcaptain.units.image import with_image
+from fleetcaptain.units.text import content
+from tests.fakes.engine import FakeEngine
+from tests.fakes.site import APP, Site
+from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of
+
+OWN = Build()
+WORKER = Build("worker")
+V1 = ReleaseName("v1")
+REGISTRY = "127.0.0.1:5000"
+SERVICES = (
+    ServiceSpec(
+        "web", "the web", OWN, ports=(Port(80, 8080),), ready=Http("/health"), instances=2, requires=("redis",)
+    ),
+    ServiceSpec("queue", "jobs", WORKER, requires=("redis",)),
+    ServiceSpec("night", "jobs at night", WORKER, requires=("queue",)),
+    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen()),
+    ServiceSpec("agent", "on each machine", "agent:1", global_unit=True),
+    ServiceSpec("own", "lines of its own", OWN, start=("/bin/true",), before_start=(), stop=(), after_stop=()),
+)
+
+
+class Cluster(ClusterComponent):
+    """A cluster that is there already."""
+
+    def __init__(self, connection: Mapping[str, Any] = CONNECTION, public: Mapping[str, str] | None = None) -> None:
+        super().__init__("test:index:Cluster", "cluster", None, None)
+        self.owned = pulumi.ComponentResource("test:index:Machines", "machines", None, pulumi.ResourceOptions(self))
+        self.connection = pulumi.Output.from_input(connection)
+        self.registry = pulumi.Output.from_input(REGISTRY)
+        self.login = pulumi.Output.from_input(("AWS", "token"))
+        self.public = dict(public or {})
+
+
+def computed(kind: str, name: str) -> Mapping[str, Any]:
+    """What docker-build, and the providers of the app, would add."""
+    if kind == "Image":
+        return {"digest": f"sha256:{name}"}
+    if kind == "Unit":
+        return {"content": f"hash of {name}", "count": 2, "units": [], "machines": []}
+    return {"endpoints": {"web": ["http://10.0.0.1:8080"], "redis": ["tcp://10.0.0.2:6379"]}}
+
+
+def declared(
+    services: Iterable[ServiceSpec] = SERVICES,
+    connection: Mapping[str, Any] = CONNECTION,
+    public: Mapping[str, str] | None = None,
+    release: ReleaseName = V1,
+    **more: Any,
+) -> FakeEngine:
+    """The app with these services, declared on a cluster."""
+    engine = FakeEngine(computed=computed)
+    engine.run(
+        lambda: _program(App(APP, tuple(services), Path("/app"), "acme/shop"), connection, public, release, more)
+    )
+    return engine
+
+
+def _program(
+    app: App,
+    connection: Mapping[str, Any],
+    public: Mapping[str, str] | None,
+    release: ReleaseName,
+    more: Mapping[str, Any],
+) -> None:
+    made = FleetApp(APP, fleetfile=app, cluster=Cluster(connection, public), release=release, **more)
+    pulumi.export("endpoints", made.endpoints)
+    pulumi.export("release", made.release)
+
+
+def before(engine: FakeEngine, kind: str, name: str) -> set[str]:
+    """The units, and other dynamic resources of the app, that a resource comes after."""
+    kinds = ("Unit", "Release", "Strays")
+    return {other for found, other in engine.dependencies(kind, name) if found in kinds}
+
+
+@pytest.fixture
+def app(site: Site) -> FakeEngine:
+    """The app, declared on an empty cluster."""
+    assert site.texts == {}
+    return declared()
+
+
+def test_an_app_is_a_beacon_a_record_its_services_and_a_gate(app: FakeEngine) -> None:
+    """And its images; no strays are removed unless that is configured."""
+    assert set(app.of("Unit")) == {f"{APP}-beacon", *(spec.name for spec in SERVICES)}
+    assert set(app.of("Release")) == {f"{APP}-release"}
+    assert set(app.of("Readiness")) == {f"{APP}-ready"}
+    assert app.of("Strays") == {}
+
+
+def test_all_units_come_after_the_beacon_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
+    """What is not recorded is not rolled, and nothing is current before it runs."""
+    for spec in SERVICES:
+        assert before(app, "Unit", spec.name) >= {f"{APP}-beacon", f"{APP}-release"}, spec.name
+    assert before(app, "Unit", f"{APP}-beacon") == set()
+    assert before(app, "Readiness", f"{APP}-ready") == {f"{APP}-release", *(spec.name for spec in SERVICES)}
+
+
+def test_a_service_comes_after_those_that_it_requires(app: FakeEngine) -> None:
+    """And after no other."""
+    services = {spec.name for spec in SERVICES}
+    found = {spec.name: before(app, "Unit", spec.name) & services for spec in SERVICES}
+    assert found == {
+        "web": {"redis"},
+        "queue": {"redis"},
+        "night": {"queue"},
+        "redis": set(),
+        "agent": set(),
+        "own": set(),
+    }
+
+
+def test_everything_belongs_to_the_app_and_goes_with_its_cluster(app: FakeEngine) -> None:
+    """With the machines go the units: they are not removed one by one. Images are the app's, and stay."""
+    for (kind, name), request in app.requests.items():
+        if kind in ("Unit", "Release", "Readiness", "AppImage"):
+            assert request.parent.endswith(f"FleetApp::{APP}"), (kind, name)
+        if kind in ("Unit", "Release", "Readiness"):
+            assert request.deletedWith.endswith("::machines"), (kind, name)
+    assert all(app.requests["Image", name].retainOnDelete for name in app.of("Image"))
+
+
+def test_each_image_is_built_and_pushed_once(app: FakeEngine) -> None:
+    """Under the app's own name or that of the first service that has it, with the registry's password."""
+    names = {name: image["exports"][0]["image"]["names"] for name, image in app.of("Image").items()}
+    assert names == {APP: [f"{REGISTRY}/acme/shop:latest"], "queue": [f"{REGISTRY}/{APP}/queue:latest"]}
+    assert {name: image["context"]["location"] for name, image in app.of("Image").items()} == {
+        APP: "/app",
+        "queue": "/app/worker",
+    }
+    (registry,) = app.one("Image", APP)["registries"]
+    assert registry == {"address": REGISTRY, "username": "AWS", "password": "token"}
+
+
+def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:
+    """A tag would be no difference to fleet. A service with lines of its own that name no image gets none."""
+    assert {name: unit["image"] for name, unit in app.of("Unit").items()} == {
+        f"{APP}-beacon": "",
+        "web": f"{REGISTRY}/acme/shop@sha256:{APP}",
+        "queue": f"{REGISTRY}/{APP}/queue@sha256:queue",
+        "night": f"{REGISTRY}/{APP}/queue@sha256:queue",
+        "redis": "redis:7",
+        "agent": "agent:1",
+        "own": "",
+    }
+
+
+def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None:
+    """The beacon is one unit that fleet starts everywhere."""
+    units = app.of("Unit")
+    assert {name: (unit["mode"], unit["instances"]) for name, unit in units.items()} == {
+        f"{APP}-beacon": ("everywhere", 1),
+        "web": ("rolling", 2),
+        "queue": ("rolling", 1),
+        "night": ("rolling", 1),
+        "redis": ("bluegreen", 1),
+        "agent": ("global", 1),
+        "own": ("rolling", 1),
+    }
+    assert units["redis"]["rollout"]["keep_old_sec"] == 30
+    assert units[f"{APP}-beacon"]["unit"] == beacon(APP, STACK)
+
+
+def test_the_record_has_what_a_rollback_needs(app: FakeEngine) -> None:
+    """The full text of each unit by its hash, and each service's image, mode and requirements."""
+    record, units = app.one("Release", f"{APP}-release"), app.of("Unit")
+    web = full_text(units["web"])
+    assert record["release"] == "v1"
+    assert record["texts"][content(web)] == web
+    assert set(record["services"]) == {spec.name for spec in SERVICES}
+    assert {entry["content"] for entry in record["services"].values()} == set(record["texts"])
+    assert record["services"]["web"]["image"] == units["web"]["image"]
+    assert record["services"]["web"]["requires"] == ["redis"]
+    assert record["services"]["redis"]["mode"] == "bluegreen"
+
+
+def full_text(unit: Mapping[str, Any]) -> str:
+    """The text of a declared unit as it is on the cluster."""
+    return with_image(unit["unit"], unit["image"])
+
+
+def test_the_gate_waits_for_what_was_rolled(app: FakeEngine) -> None:
+    """For the contents and counts that the units themselves report."""
+    gate = app.one("Readiness", f"{APP}-ready")
+    assert gate["services"]["web"] == {
+        "content": "hash of web",
+        "count": 2,
+        "image": f"{REGISTRY}/acme/shop@sha256:{APP}",
+        "scheme": "http",
+    }
+    assert gate["services"]["redis"]["scheme"] == "tcp"
+    assert f"{APP}-beacon" not in gate["services"]
+    assert (gate["release"], gate["timeout_sec"]) == ("v1", 300)
+    assert app.outputs["release"] == "v1"
+
+
+def test_how_large_the_cluster_is_changes_no_service(site: Site) -> None:
+    """A machine that is added would else update every unit."""
+    large = declared(connection={**CONNECTION, "kind": "aws", "size": 7})
+    assert site.texts == {}
+    for kind in ("Unit", "Release", "Readiness"):
+        for name, inputs in large.of(kind).items():
+            assert inputs["cluster"] == {**CONNECTION, "kind": "aws"}, name
+
+
+def test_what_the_world_reaches_is_the_balancer(site: Site) -> None:
+    """A machine's own address is nothing to it; other services keep theirs."""
+    assert site.texts == {}
+    assert declared(public={"web": "http://shop.example.org"}).outputs["endpoints"] == {
+        "web": ["http://shop.example.org"],
+        "redis": ["tcp://10.0.0.2:6379"],
+    }
+
+
+def test_strays_are_removed_before_anything_else(site: Site) -> None:
+    """When that is configured: then the preview names them."""
+    site.start({"orphan@1.service": full(text_of("orphan"))})
+    engine = declared(strays="remove")
+    assert engine.one("Strays", f"{APP}-strays")["names"] == ["orphan@1.service"]
+    for name in engine.of("Unit"):
+        assert f"{APP}-strays" in before(engine, "Unit", name), name
+
+
+def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
+    """The units that the Fleetfile declares, and the beacon, are none."""
+    declared_units = {"web@1.service": full(text_of()), f"{APP}-beacon.service": beacon(APP, STACK)}
+    site.start({**declared_units, "orphan@1.service": full(text_of("orphan"))})
+    engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
+    message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v1"), {}))
+    assert "orphan@1.service" in message
+    assert not any(name in message for name in declared_units)
+    assert engine.of("Unit") == {}
+
+
+def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> None:
+    """Once the images are built."""
+    assert site.texts == {}
+    tags = [
+        declared((ServiceSpec("web", text, "web:1"),), release=ReleaseName("dev", exact=False)).one(
+            "Release", f"{APP}-release"
+        )["release"]
+        for text in ("one", "one", "two")
+    ]
+    assert tags[0] == tags[1] != tags[2]
+    assert tags[0].startswith("dev-")
+
+
+def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared() -> None:
+    """All of them at once."""
+    long = [ServiceSpec(name, name, "web:1", command="x" * 2100) for name in ("a", "b")]
+    with pytest.raises(UnitRefused, match=r"(?s)nothing was touched:.*service 'a': .*service 'b': "):
+        unit_texts(App(APP, tuple(long), Path("/app")), STACK)
+
+
+OLD_WEB, OLD_DB = text_of(description="old", requires=("db",)), text_of("db")
+
+
+@pytest.fixture
+def released(site: Site) -> Site:
+    """A cluster on which v2, with web alone, is current, and v1 is recorded, with another web and db."""
+    old = {
+        "web": Release(content(full(OLD_WEB)), 2, requires=("db",), rollout=_times()),
+        "db": Release(content(full(OLD_DB)), 1, rollout=_times()),
+    }
+    site.etcd.put(release_key(APP, "v1"), Manifest("v1", old).to_json())
+    site.etcd.put(release_key(APP, "v2"), Manifest("v2", {"web": Release(content(full(text_of())), 1)}).to_json())
+    site.etcd.put(current_key(APP), "v2")
+    for text in (OLD_WEB, OLD_DB):
+        site.etcd.put(text_key(APP, content(full(text))), full(text))
+    site.start({"web@1.service": full(text_of())})
+    return site
+
+
+def _times() -> dict[str, float]:
+    return {"min_healthy_sec": 1, "healthy_deadline_sec": 20, "progress_deadline_sec": 40}
+
+
+def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is built. What does not run yet comes first, what the Fleetfile has besides goes."""
+    monkeypatch.setattr("components.back.look_for_images", lambda _cluster, _images: {})
+    engine = declared(rollback_to="v1")
+    assert released.running == {"web@1.service"}
+    assert engine.of("Image") == {}
+    assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
+        f"{APP}-beacon": beacon(APP, STACK),
+        "web": OLD_WEB,
+        "db": OLD_DB,
+    }
+    assert "db" in before(engine, "Unit", "web")
+    assert engine.one("Release", f"{APP}-release")["release"] == "v1"
+    assert engine.outputs == {
+        "release": "v1",
+        "endpoints": {"web": ["http://10.0.0.1:8080"], "redis": ["tcp://10.0.0.2:6379"]},
+    }
+
+
+def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> None:
+    """Nothing is declared, and nothing is touched."""
+    engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
+    message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": "v9"}))
+    assert "There is no release v9" in message
+    assert engine.of("Unit") == {}
+    assert released.running == {"web@1.service"}
+
+
+def test_a_new_local_cluster_is_not_asked_before_it_is_there(site: Site, docker_machines: SimpleNamespace) -> None:
+    """The first `pulumi up` makes it."""
+    site.unreachable = True
+    docker_machines.running = None
+    assert set(declared(connection=LOCAL).of("Readiness")) == {f"{APP}-ready"}

@@ -1,0 +1,97 @@
+"""The image of an app: how it is built and pushed, and what a user sees when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.image import AppImage
+from fleetcaptain.fleetfile.values import Build
+from tests.fakes.engine import FakeEngine
+
+NAME = "127.0.0.1:5000/acme/shop"
+INPUTS = {"exports": [{"image": {"names": [f"{NAME}:latest"]}}]}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> FakeEngine:
+    """An image, declared."""
+
+    def program() -> None:
+        image = AppImage(
+            "shop", root=tmp_path, build=Build("web", "Web.Dockerfile"), image="acme/shop", registry="127.0.0.1:5000"
+        )
+        pulumi.export("ref", image.ref)
+
+    return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program)
+
+
+def test_an_image_is_built_from_its_folder_and_named_by_its_digest(engine: FakeEngine, tmp_path: Path) -> None:
+    """In a preview it is not built: that would push it."""
+    image = engine.one("Image", "shop")
+    assert image["context"]["location"] == str(tmp_path / "web")
+    assert image["dockerfile"]["location"] == str(tmp_path / "web" / "Web.Dockerfile")
+    (export,) = image["exports"]
+    assert (export["image"]["names"], export["image"]["push"]) == ([f"{NAME}:latest"], True)
+    assert image["buildOnPreview"] is False
+    assert "registries" not in image
+    assert engine.outputs["ref"] == f"{NAME}@sha256:1"
+
+
+def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -> None:
+    """Do what the engine does when an *operation* on the image has failed. It must not try it again by itself."""
+    hook: Any = engine.hooks["explain-shop"].callback
+    kind = "docker-build:index:Image"
+    failed = pulumi.ErrorHookArgs(
+        "urn", "id", "shop", kind, failed_operation=operation, errors=["exit status 1"], new_inputs=inputs
+    )
+    assert asyncio.run(hook(failed)) is False
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (subprocess.CompletedProcess([], 1, "", "#1 load\n------\n > RUN make:\nno rule\n------\n"), "no rule"),
+        (subprocess.CompletedProcess([], 0, "", ""), "run `pulumi up` again"),
+        (FileNotFoundError("no docker"), "docker buildx build"),
+    ],
+)
+def test_a_failed_build_is_explained(
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    done: subprocess.CompletedProcess[str] | Exception,
+    words: str,
+) -> None:
+    """By the same build, run once more: the plugin itself has no reason. It is not tried again by the engine."""
+    commands: list[list[str]] = []
+    errors: list[str] = []
+
+    def run(argv: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(argv)
+        if isinstance(done, Exception):
+            raise done
+        return done
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    explain(engine, "create", INPUTS)
+    (argv,) = commands
+    assert argv[:3] == ["docker", "buildx", "build"]
+    assert argv[-1] == str(tmp_path / "web")
+    assert f"{NAME}:latest" in argv
+    (error,) = errors
+    assert error.startswith("image shop: ")
+    assert words in error
+
+
+def test_of_a_failed_removal_nothing_is_built(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to explain."""
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("nothing may run"))
+    explain(engine, "delete", INPUTS)
+    explain(engine, "create", None)

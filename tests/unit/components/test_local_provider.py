@@ -1,0 +1,350 @@
+"""A local cluster in an engine in memory: how it is made, repaired, grown and removed, and what is read back."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import docker.errors
+import pytest
+
+from components.cluster import membership, ready
+from components.cluster.layout import Layout, subnets
+from components.cluster.presence import machines_running
+from components.cluster.provider import LocalMachinesProvider
+from components.dynamic import PartialFailure
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError
+from fleetcaptain.machine.tls import KEY
+from fleetcaptain.members.settle import settle
+from fleetcaptain.members.values import QuorumLost
+from tests.fakes.docker import Container, FakeDocker
+from tests.fakes.machines import FakeMachines, write_programs
+
+PROVIDER = LocalMachinesProvider()
+IDENTITY = "shop/dev/1"
+PREFIX = "fc-shop-dev-1"
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
+    """An engine without anything. Machines listen for ssh as soon as they run, and no time passes in waits."""
+    machines = FakeMachines()
+    monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
+    monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
+    moments = iter(range(10_000))
+    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
+    monkeypatch.setattr(membership, "settle", functools.partial(settle, sleep=lambda _: None))
+    return machines
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of a stack that has its key already."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "id_ed25519").write_text("private")
+    (folder / "id_ed25519.pub").write_text("ssh-ed25519 AAAA")
+    return folder
+
+
+def cluster_inputs(home: Path, size: int = 3, **more: Any) -> dict[str, Any]:
+    """The inputs of a cluster, with its subnet and port chosen."""
+    inputs = {
+        "identity": IDENTITY,
+        "size": float(size),
+        "subnet": "10.70.1.0/24",
+        "registry_port": 25000,
+        "home": str(home),
+        "image": "machine:1",
+        "tools": str(write_programs(home / "tools")),
+        "agent_ttl_sec": 30,
+        "metadata": {"disk": "ssd"},
+        "tls": False,
+        "state": "running",
+    }
+    return {**inputs, **more}
+
+
+def container(machines: FakeMachines, name: str) -> Container:
+    """The container of a machine, or of the registry."""
+    return machines.docker.made[f"{PREFIX}-{name}"]
+
+
+def read(props: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that are read back."""
+    inputs = PROVIDER.read(IDENTITY, dict(props)).inputs
+    assert inputs is not None
+    return inputs
+
+
+def names(machines: FakeMachines) -> set[str]:
+    """The names of all containers."""
+    return {name.removeprefix(f"{PREFIX}-") for name in machines.docker.made}
+
+
+def volumes(machines: FakeMachines) -> set[str]:
+    """The names of all volumes."""
+    return {name.removeprefix(f"{PREFIX}-") for name in machines.docker.volumes_made}
+
+
+def test_the_addresses_are_chosen_in_the_first_preview_and_kept(machines: FakeMachines) -> None:
+    """They are the same ones each time, unless another network has them."""
+    preferred = list(subnets(IDENTITY))[:2]
+    first = PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0})
+    assert first.inputs["subnet"] == preferred[0]
+    assert first.failures == []
+    kept = PROVIDER.check(first.inputs, {"identity": IDENTITY, "size": 5.0})
+    assert {key: kept.inputs[key] for key in ("subnet", "registry_port")} == {
+        key: first.inputs[key] for key in ("subnet", "registry_port")
+    }
+    machines.docker.networks.create(
+        "other", "bridge", {"Config": [{"Subnet": preferred[0]}, {"Subnet": "fd00::/8"}]}, {}
+    )
+    assert PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0}).inputs["subnet"] == preferred[1]
+    machines.docker.networks.create("all", "bridge", {"Config": [{"Subnet": "10.0.0.0/8"}]}, {})
+    with pytest.raises(FleetCaptainError, match=r"no free subnet .*remove networks"):
+        PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0})
+
+
+@pytest.mark.parametrize("size", [0.0, 8.0])
+@pytest.mark.usefixtures("machines")
+def test_a_cluster_has_one_to_seven_machines(size: float) -> None:
+    """Others are refused in the preview."""
+    (failure,) = PROVIDER.check({}, {"identity": IDENTITY, "size": size}).failures
+    assert (failure.property, failure.reason) == ("size", "a local cluster has 1 to 7 machines")
+
+
+@pytest.mark.parametrize(("before", "after", "replaces"), [(False, True, ["tls"]), (True, True, []), (None, False, [])])
+def test_only_tls_makes_a_new_cluster(before: bool | None, after: bool, replaces: list[str]) -> None:
+    """The old one goes first, as it has the same addresses. A state of an earlier version says nothing of TLS."""
+    found = PROVIDER.diff(IDENTITY, {"tls": before, "size": 3}, {"tls": after, "size": 5})
+    assert (found.replaces or []) == replaces
+    assert bool(found.delete_before_replace) == bool(replaces)
+
+
+def test_a_new_cluster_is_a_network_a_registry_and_its_machines(machines: FakeMachines, home: Path) -> None:
+    """Three keep etcd's data. It reads back as it was asked for, and making it again changes nothing."""
+    inputs = cluster_inputs(home, 4)
+    assert PROVIDER.create(inputs).outs == inputs
+    assert names(machines) == {"registry", "m1", "m2", "m3", "m4"}
+    assert volumes(machines) == {
+        "registry",
+        *(f"m{number}-docker" for number in (1, 2, 3, 4)),
+        *(f"m{number}-etcd" for number in (1, 2, 3)),
+    }
+    assert list(machines.docker.networks_made) == [PREFIX]
+    assert machines.members == ["m1", "m2", "m3"]
+    assert read(inputs) == inputs
+    starts = {name: one.starts for name, one in machines.docker.made.items()}
+    PROVIDER.update(IDENTITY, inputs, inputs)
+    assert {name: one.starts for name, one in machines.docker.made.items()} == starts
+    assert machines_running(IDENTITY) == frozenset({"m1", "m2", "m3", "m4"})
+
+
+def test_a_machine_boots_from_its_definition(machines: FakeMachines, home: Path) -> None:
+    """With its identity, its programs, the stack's key, and, in fleet, its metadata."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    layout, machine = Layout.of(inputs), container(machines, "m2")
+    assert machine.address == layout.addresses["m2"]
+    assert machine.files["/etc/machine-id"].decode().strip() == layout.machine_id("m2")
+    assert machine.files["/opt/bin/fleetd"] == b"the program fleetd"
+    assert machine.files["/home/core/.ssh/authorized_keys"] == b"ssh-ed25519 AAAA\n"
+    assert machines.metadata[layout.machine_id("m2")] == {"name": "m2", "zone": "z2", "disk": "ssd"}
+    registry = container(machines, "registry").config["HostConfig"]["PortBindings"]["5000/tcp"]
+    assert registry == [{"HostIp": "127.0.0.1", "HostPort": "25000"}]
+
+
+def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: Path) -> None:
+    """Of the stack's own authority; they are in no definition, as that is for everybody to read."""
+    PROVIDER.create(cluster_inputs(home, tls=True))
+    keys = {name: one.files[KEY] for name, one in machines.docker.made.items() if one.files}
+    assert len(set(keys.values())) == 3
+    assert machines.members == ["m1", "m2", "m3"]
+
+
+def test_what_is_missing_or_stopped_shows(machines: FakeMachines, home: Path) -> None:
+    """A member whose data is gone too is told as that."""
+    inputs = cluster_inputs(home, 4)
+    PROVIDER.create(inputs)
+    container(machines, "m1").status = "exited"
+    for name in ("m2", "m4", "registry"):
+        container(machines, name).remove(force=True)
+    machines.docker.volumes.get(f"{PREFIX}-m2-etcd").remove(force=True)
+    assert read(inputs) == {
+        **inputs,
+        "state": "registry is missing, m1 is exited, m2 is missing, and so is its data, m4 is missing",
+    }
+
+
+def test_a_cluster_of_which_nothing_is_left_is_made_again(machines: FakeMachines, home: Path) -> None:
+    """It is gone from the state."""
+    assert machines.docker.made == {}
+    assert PROVIDER.read(IDENTITY, cluster_inputs(home)).id is None
+    assert machines_running(IDENTITY) is None
+
+
+@pytest.mark.parametrize("status", ["exited", "paused"])
+def test_a_machine_that_does_not_run_is_started_as_it_was(machines: FakeMachines, home: Path, status: str) -> None:
+    """It keeps its container. What it had registered before is forgotten: it would be believed for a minute."""
+    inputs = cluster_inputs(home, 4)
+    PROVIDER.create(inputs)
+    machine = container(machines, "m4")
+    machine.status = status
+    entry = {"service": "web", "unit": "web@1.service", "machine": Layout.of(inputs).machine_id("m4")}
+    for name, since in (("old", "2029-01-01T00:00:00Z"), ("new", "2030-01-01T13:00:00Z")):
+        machines.values[f"/fleetcaptain/shop/services/web/{name}"] = (json.dumps({**entry, "since": since}), 7)
+    PROVIDER.update(IDENTITY, inputs, inputs)
+    assert container(machines, "m4") is machine
+    assert machine.status == "running"
+    assert [key.rpartition("/")[2] for key in machines.values] == ["new"]
+
+
+def test_a_machine_of_another_image_is_made_anew_and_keeps_its_data(machines: FakeMachines, home: Path) -> None:
+    """One after the other, each drained first."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    before, data = dict(machines.docker.made), volumes(machines)
+    PROVIDER.update(IDENTITY, inputs, {**inputs, "image": "machine:2"})
+    assert all(machines.docker.made[name] is not one for name, one in before.items())
+    assert volumes(machines) == data
+    assert [name for name in machines.drained if name != "registry"] == ["m1", "m2", "m3"]
+    assert "machine:2" in machines.docker.known_images
+
+
+def test_metadata_is_changed_while_machines_run(machines: FakeMachines, home: Path) -> None:
+    """A new container, or a restart of fleet, would stop their units."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    before = dict(machines.docker.made)
+    PROVIDER.update(IDENTITY, inputs, {**inputs, "metadata": {"tier": "front"}})
+    assert machines.docker.made == before
+    found = machines.metadata[Layout.of(inputs).machine_id("m1")]
+    assert found == {"name": "m1", "zone": "z1", "tier": "front"}
+
+
+def test_a_cluster_grows_one_member_at_a_time(machines: FakeMachines, home: Path) -> None:
+    """From one machine to four, of which three keep etcd's data."""
+    small, large = cluster_inputs(home, 1), cluster_inputs(home, 4)
+    PROVIDER.create(small)
+    first = container(machines, "m1")
+    PROVIDER.update(IDENTITY, small, large)
+    assert names(machines) == {"registry", "m1", "m2", "m3", "m4"}
+    assert machines.members == ["m1", "m2", "m3"]
+    assert container(machines, "m1") is first
+    assert read(large) == large
+
+
+def test_a_cluster_that_shrinks_drains_the_machines_that_go(machines: FakeMachines, home: Path) -> None:
+    """Their units go to the others first; then they leave etcd, and nothing of them stays."""
+    large, small = cluster_inputs(home, 4), cluster_inputs(home, 1)
+    PROVIDER.create(large)
+    PROVIDER.update(IDENTITY, large, small)
+    assert names(machines) == {"registry", "m1"}
+    assert volumes(machines) == {"registry", "m1-docker", "m1-etcd"}
+    assert machines.members == ["m1"]
+    assert machines.drained == ["m2", "m3", "m4"]
+
+
+def test_a_member_that_lost_its_data_joins_anew(machines: FakeMachines, home: Path) -> None:
+    """While the other two have a quorum."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    container(machines, "m2").remove(force=True)
+    machines.docker.volumes.get(f"{PREFIX}-m2-etcd").remove(force=True)
+    PROVIDER.update(IDENTITY, inputs, inputs)
+    assert machines.members == ["m1", "m2", "m3"]
+    assert machines.listed[Layout.of(inputs).addresses["m2"]][0] == "new-1"
+    assert read(inputs) == inputs
+
+
+def test_without_a_quorum_of_data_nothing_is_changed(machines: FakeMachines, home: Path) -> None:
+    """Whatever is left of it might still be saved. It is known from the last run who the members were."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    for name in ("m2", "m3"):
+        container(machines, name).remove(force=True)
+        machines.docker.volumes.get(f"{PREFIX}-{name}-etcd").remove(force=True)
+    container(machines, "m1").status = "exited"
+    with pytest.raises(QuorumLost, match="2 of etcd's 3 members lost their data"):
+        PROVIDER.update(IDENTITY, inputs, inputs)
+    assert names(machines) == {"registry", "m1"}
+
+
+def test_a_cluster_that_does_not_become_ready_stays_in_the_state(machines: FakeMachines, home: Path) -> None:
+    """As incomplete, so that the next `pulumi up` goes on. The error has a journal of a machine that is not ready."""
+    machines.dead.add("m2")
+    inputs = cluster_inputs(home)
+    with pytest.raises(
+        PartialFailure, match=r"(?s)not ready after 180 s: m2\n.*-m2 \(running\):\n  the journal of m2"
+    ) as failed:
+        PROVIDER.create(inputs)
+    assert failed.value.outs == {**inputs, "state": "incomplete"}
+    with pytest.raises(DeadlineExceeded):
+        PROVIDER.update(IDENTITY, inputs, inputs)
+    machines.dead.clear()
+    assert PROVIDER.update(IDENTITY, inputs, inputs).outs == inputs
+
+
+def test_a_removed_cluster_leaves_nothing(machines: FakeMachines, home: Path) -> None:
+    """Its key goes too. What other stacks have stays."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    machines.docker.volumes.create("theirs", {"fleetcaptain.stack": "theirs"})
+    PROVIDER.delete(IDENTITY, inputs)
+    assert machines.docker.made == {}
+    assert list(machines.docker.volumes_made) == ["theirs"]
+    assert machines.docker.networks_made == {}
+    assert not home.exists()
+
+
+def test_a_program_that_is_missing_is_named(
+    machines: FakeMachines, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before anything is made."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PartialFailure, match=r"etcd is neither in .*nor on PATH: run `make tools`"):
+        PROVIDER.create(cluster_inputs(home, tools=str(tmp_path)))
+    assert machines.docker.made == {}
+
+
+def test_an_engine_that_does_not_answer_says_how_to_start_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one line of Docker's own words."""
+
+    def absent(**_: Any) -> FakeDocker:
+        raise docker.errors.DockerException("connection refused\nand so on")
+
+    monkeypatch.setattr(docker, "from_env", absent)
+    with pytest.raises(ClusterUnreachable, match=r"`make tools`.*It says: connection refused$"):
+        PROVIDER.read(IDENTITY, cluster_inputs(home))
+
+
+def test_what_docker_refuses_is_told_in_its_words(machines: FakeMachines, home: Path) -> None:
+    """With what was tried."""
+
+    def refuse(*_: Any) -> None:
+        raise docker.errors.APIError("400", explanation="invalid address")
+
+    machines.docker.api.create_container_from_config = refuse
+    with pytest.raises(PartialFailure, match=f"could not create {PREFIX}-registry: invalid address"):
+        PROVIDER.create(cluster_inputs(home))
+
+
+def test_an_image_that_cannot_be_built_is_told_with_its_last_lines(machines: FakeMachines, home: Path) -> None:
+    """A missing base image says where it comes from."""
+
+    def fail(**_: Any) -> None:
+        raise docker.errors.BuildError("exit 1", iter([{"stream": "RUN make\n"}, {"error": "no rule\n"}]))
+
+    machines.docker.images.build = fail
+    with pytest.raises(PartialFailure, match=r"(?s)could not be built: exit 1\n  RUN make\n  no rule"):
+        PROVIDER.create(cluster_inputs(home))
+    machines.docker.known_images.clear()
+    with pytest.raises(PartialFailure, match="debian:bookworm is not in the Docker engine: `make tools`"):
+        PROVIDER.create(cluster_inputs(home))

@@ -1,0 +1,102 @@
+"""The program as the engine runs it: what the stack puts out, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.fakes.engine import FakeEngine
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = {"project": str(ROOT / "examples" / "behavioral"), "release": "v1"}
+
+
+def computed(kind: str, name: str) -> Mapping[str, Any]:
+    """What providers would add."""
+    if kind == "LocalMachines":
+        return {"subnet": "10.70.1.0/24", "registry_port": 25000}
+    if kind == "Unit":
+        return {"content": f"hash of {name}", "count": 1}
+    return {"digest": "sha256:1", "endpoints": {"app_server": ["http://10.70.1.11:8080"]}}
+
+
+def program() -> None:
+    """Run it as Pulumi's language host does."""
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+@pytest.fixture(autouse=True)
+def _no_machines(docker_machines: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first deployment: there is no cluster yet."""
+    docker_machines.running = None
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """An engine for one run."""
+    return FakeEngine(computed=computed)
+
+
+def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
+    """With the defaults; the outputs are what `captain` and a user's scripts go by."""
+    outputs = engine.run(program, CONFIG).outputs
+    assert set(outputs) == {"endpoints", "release", "machines", "etcd", "app", "connection"}
+    assert (outputs["app"], outputs["release"]) == ("behavioral", "v1")
+    assert outputs["endpoints"] == {"app_server": ["http://10.70.1.11:8080"]}
+    assert outputs["machines"]["m1"] == "10.70.1.11"
+    assert outputs["connection"]["kind"] == "local"
+    services = {"app_server", "important_queue", "ongoing_queue", "redis", "behavioral-beacon"}
+    assert set(engine.of("Unit")) == services
+    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 300
+    assert engine.messages == []
+
+
+def test_the_services_go_with_the_machines(engine: FakeEngine) -> None:
+    """Not one by one."""
+    engine.run(program, CONFIG)
+    assert engine.requests["Unit", "redis"].deletedWith.endswith("::cluster")
+
+
+def test_settings_reach_the_app(engine: FakeEngine) -> None:
+    """How long the gate waits, how many machines there are, and that strays are removed."""
+    engine.run(program, {**CONFIG, "readyTimeoutSec": "7", "size": "5", "strays": "remove"})
+    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 7
+    assert engine.one("LocalMachines", "cluster")["size"] == 5
+    assert engine.one("Strays", "behavioral-strays")["names"] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"strays": "keep"}, "fleetcaptain:strays is 'keep'; it can be error, warn, ignore, remove"),
+        ({"project": "/nowhere"}, "There is no Fleetfile:"),
+        ({"cluster": "gce"}, "fleetcaptain:cluster is 'gce'; it can be local, aws, existing"),
+        ({"release": "a b"}, "'a b' cannot be the name of a release"),
+        ({"rollbackTo": "v0"}, "v0 cannot be gone back to"),
+        ({"size": "many"}, "size"),
+    ],
+)
+def test_what_is_wrong_ends_the_program_with_one_error(
+    engine: FakeEngine, config: Mapping[str, str], words: str
+) -> None:
+    """Before any service is declared, and without a traceback."""
+    assert words in engine.refusal(program, {**CONFIG, **config})
+    assert engine.of("Unit") == {}
+
+
+def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:
+    """By line."""
+    lines = ["from fleetcaptain import Fleetfile, Service", "", 'Fleetfile(app="Shop", services=[', "]", ")"]
+    lines[3:3] = ['    Service("web", description="web", image="web:1", instances=0),']
+    (tmp_path / "Fleetfile.py").write_text("\n".join(lines))
+    message = engine.refusal(program, {**CONFIG, "project": str(tmp_path)})
+    assert "2 mistakes; nothing was touched:" in message
+    assert "Fleetfile.py:3" in message
+    assert "Fleetfile.py:4" in message
+    assert engine.resources == {}

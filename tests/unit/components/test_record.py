@@ -1,0 +1,68 @@
+"""The record of a release on clusters that do not answer, and its resource."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.record import RecordProvider
+from fleetcaptain.discovery.keys import coming_key, release_key
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.errors import ClusterUnreachable, ReleaseRefused
+from tests.fakes.site import APP, Site
+from tests.unit.components.deployed import CONNECTION, LOCAL
+
+PROVIDER = RecordProvider()
+
+
+def record_inputs(tag: str = "v1", unit_hash: str = "w1", **more: Any) -> dict[str, Any]:
+    """The inputs of the record of a release of web alone."""
+    services = {"web": Release(unit_hash, 2, "web@sha256:1").to_data()}
+    inputs = {"app": APP, "release": tag, "services": services, "texts": {unit_hash: "text of web"}}
+    return {**inputs, "cluster": CONNECTION, **more}
+
+
+def test_an_update_records_the_next_release(site: Site) -> None:
+    """As the one that is being deployed; the one before stays."""
+    PROVIDER.create(record_inputs())
+    PROVIDER.update(APP, record_inputs(), record_inputs("v2", "w2"))
+    assert site.etcd.values[coming_key(APP)] == "v2"
+    manifests = [Manifest.from_json(site.etcd.values[release_key(APP, tag)]) for tag in ("v1", "v2")]
+    assert [manifest.contents for manifest in manifests] == [{"web": "w1"}, {"web": "w2"}]
+    assert all(manifest.unfinished for manifest in manifests)
+
+
+def test_the_tag_of_a_finished_release_is_not_given_to_another(site: Site) -> None:
+    """The error says which service differs."""
+    finished = Manifest("v1", {"web": Release("w1", 2, "web@sha256:1")})
+    site.etcd.put(release_key(APP, "v1"), finished.to_json())
+    with pytest.raises(ReleaseRefused, match="web has another unit text there"):
+        PROVIDER.update(APP, record_inputs(), record_inputs(unit_hash="w2"))
+    assert site.etcd.values[release_key(APP, "v1")] == finished.to_json()
+
+
+@pytest.mark.parametrize(("running", "id_"), [(None, None), (frozenset({"m1"}), APP)])
+def test_of_a_local_cluster_that_does_not_run_nothing_is_asked(
+    docker_machines: SimpleNamespace, running: frozenset[str] | None, id_: str | None
+) -> None:
+    """With the machines went the record; on stopped ones it is as it was."""
+    docker_machines.running = running
+    found = PROVIDER.read(APP, record_inputs(cluster=LOCAL))
+    assert found.id == id_
+    assert found.inputs == (record_inputs(cluster=LOCAL) if id_ else None)
+
+
+def test_a_cluster_that_does_not_answer_is_an_error_once(site: Site) -> None:
+    """After that the record reads back as it was."""
+    site.etcd.failures = 2
+    with pytest.raises(ClusterUnreachable, match="etcd did not read"):
+        PROVIDER.read(APP, record_inputs())
+    assert PROVIDER.read(APP, record_inputs()).inputs == record_inputs()
+
+
+def test_with_its_cluster_gone_a_record_is_gone(docker_machines: SimpleNamespace) -> None:
+    """Nobody is asked to remove it."""
+    docker_machines.running = None
+    PROVIDER.delete(APP, record_inputs(cluster=LOCAL))
