@@ -14,7 +14,7 @@ TICK_SEC = 1.05
 # Looking twice as often finds half a second earlier, for each instance, that it is done.
 LOOK_SEC = TICK_SEC / 2
 # Pulumi refreshes a hundred services within some seconds, and shows them as one state.
-REFRESH_SEC = 10.0
+REFRESH_SEC = 5.0
 
 
 class Poller:

@@ -14,7 +14,6 @@ from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.stack import Stack
 
-
 # Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.
 _PAUSE_SEC = 0.2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from components.dynamic import PartialFailure
 from components.unit import RollingUpdateProvider
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
-from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed, UnitRefused
+from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.text import content
 from tests.fakes.site import APP, Site
@@ -95,11 +97,33 @@ def test_another_apps_unit_is_not_touched(site: Site) -> None:
     """Neither by a first deployment nor by a later one."""
     theirs = {"web@1.service": full(text_of(app="theirs"))}
     site.start(theirs)
-    with pytest.raises(RolloutFailed, match=r"for the app 'theirs'.*Nothing was touched"):
+    with pytest.raises(UnitRefused, match=r"(?s)nothing was changed:.*for the app 'theirs'"):
         PROVIDER.create(SERVICES["rolling"])
-    with pytest.raises(RolloutFailed, match=r"for the app 'theirs'.*Nothing was touched"):
+    with pytest.raises(UnitRefused, match=r"(?s)nothing was changed:.*for the app 'theirs'"):
         PROVIDER.update("web", SERVICES["rolling"], SERVICES["rolling"])
     assert site.texts == theirs
+
+
+def test_an_update_reads_the_cluster_twice_before_its_first_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once under its lock, and once more when the image is on all machines."""
+    old = SERVICES["rolling"]
+    site.start(units_of(old))
+    calls: list[str] = []
+    for name in ("units", "put"):
+        monkeypatch.setattr(FleetClient, name, _noted(site, calls, name))
+    PROVIDER.update("web", old, {**old, "unit": old["unit"].replace("Description=", "Description=new ")})
+    assert calls[: calls.index("put")] == ["units", "units"]
+
+
+def _noted(site: Site, calls: list[str], name: str) -> Callable[..., Any]:
+    method = getattr(FleetClient, name)
+
+    def call(*args: Any) -> Any:
+        calls.append(name)
+        site.now += 1
+        return method(*args)
+
+    return call
 
 
 @pytest.mark.parametrize("mode", SERVICES)
