@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +13,13 @@ from tests.fakes.site import Site
 
 
 @pytest.fixture(autouse=True)
-def _no_state_between_tests() -> Iterator[None]:
-    """Forget what a provider's process remembers besides."""
-    yield
+def _provider_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins like a new process of a provider: not cancelled, and without an engine's address."""
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])
+    monkeypatch.setattr(dynamic, "_pickles", {})
     dynamic._cancel.clear()
+    dynamic._engine.cache_clear()
+    dynamic._end_with_engine.cache_clear()
     engine.engine.cache_clear()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def served(method: Any, request: Any, context: Any) -> None:
 
 
 def test_what_is_used_of_the_sdk_is_there() -> None:
-    """When this fails after an upgrade, read components/dynamic.py before anything else."""
+    """A canary: when it fails after an upgrade, read components/dynamic.py before anything else."""
     assert list(inspect.signature(_serialization._serialize).parameters) == ["allow_secrets", "f", "args", "kwargs"]
     assert len(inspect.signature(serialize_provider).parameters) == 1
     assert "serialize_as_secret_always" in {*dir(ResourceProvider), *ResourceProvider.__annotations__}
@@ -69,7 +70,8 @@ def test_what_is_used_of_the_sdk_is_there() -> None:
 
 
 def test_the_hosts_servicer_is_as_we_hear_cancel_in_it() -> None:
-    """Its ``Cancel(self, request, context)`` is what changes, and request and context are how calls are told apart."""
+    """A canary that reads the SDK's source: its ``Cancel(self, request, context)`` is what `_hear_cancel` changes, and
+    request and context are how calls are told apart."""
     spec = importlib.util.find_spec("pulumi.dynamic.__main__")
     assert spec is not None
     assert spec.origin is not None
@@ -90,10 +92,42 @@ def test_the_hosts_threads_are_widened() -> None:
         assert pool.submit(int).result() == 0
 
 
-def test_without_the_hosts_frames_nothing_is_widened_and_nothing_breaks() -> None:
-    """Four operations at a time then."""
-    dynamic._widen_pool()
+def test_outside_of_the_host_no_pool_is_widened() -> None:
+    """A canary: four operations at a time then, and nothing fails."""
+    with ThreadPoolExecutor(1) as pool:
+        dynamic._widen_pool()
+        assert pool._max_workers == 1
+
+
+def test_a_cancel_of_the_engine_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host only answers it; its method is changed where it stands, since the server holds it already."""
+
+    class DynamicResourceProviderServicer:
+        def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's own name
+            raise NotImplementedError(request, context)
+
+    monkeypatch.setattr(
+        sys.modules["__main__"], "DynamicResourceProviderServicer", DynamicResourceProviderServicer, False
+    )
+    held = DynamicResourceProviderServicer().Cancel
     dynamic._hear_cancel()
+    assert not dynamic.cancelled()
+    held(None, None)
+    assert dynamic.cancelled()
+
+
+def test_a_host_that_answers_cancel_in_another_way_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later version may; then a cancel goes unnoticed, and nothing fails."""
+
+    class DynamicResourceProviderServicer:
+        def Cancel(self, call: Any) -> str:  # noqa: N802 - the protocol's own name
+            return f"answered {call}"
+
+    monkeypatch.setattr(
+        sys.modules["__main__"], "DynamicResourceProviderServicer", DynamicResourceProviderServicer, False
+    )
+    dynamic._hear_cancel()
+    assert DynamicResourceProviderServicer().Cancel("it") == "answered it"
 
 
 def test_an_error_of_ours_ends_the_call_with_its_text_alone() -> None:
@@ -128,9 +162,37 @@ def test_without_the_hosts_context_our_errors_pass_as_they_are() -> None:
         Failing().create({"wanted": "all"})
 
 
-def test_without_an_engine_a_status_line_is_not_said() -> None:
-    """And nothing fails."""
+def test_messages_are_shown_with_the_resource_that_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status in its row, a warning under the diagnostics; outside of a call there is no resource, and no message."""
+    lines: list[engine_pb2.LogRequest] = []
+
+    class Engine:
+        def Log(self, line: engine_pb2.LogRequest, timeout: float) -> None:  # noqa: N802 - the protocol's own name
+            assert timeout < 10
+            lines.append(line)
+
+    monkeypatch.setattr(dynamic, "_engine", Engine)
+    request = provider_pb2.DeleteRequest(urn="urn")
+    served(lambda: dynamic.status("working"), request, Context())
+    served(lambda: dynamic.warn("careful"), request, Context())
+    dynamic.status("of nothing")
+    assert [(line.urn, line.message, line.severity, line.ephemeral) for line in lines] == [
+        ("urn", "working", engine_pb2.INFO, True),
+        ("urn", "careful", engine_pb2.WARNING, False),
+    ]
+
+
+def test_without_an_engine_a_message_is_dropped() -> None:
+    """A canary: no engine is looked for, and nothing fails."""
     served(lambda: dynamic.status("working"), provider_pb2.DeleteRequest(urn="urn"), Context())
+    assert dynamic._engine() is None
+
+
+def test_an_engine_that_was_killed_cancels_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An orphan must not go on."""
+    monkeypatch.setattr(sys, "argv", ["provider", "127.0.0.1:1"])
+    served(lambda: dynamic.status("working"), provider_pb2.DeleteRequest(urn="urn"), Context())
+    assert dynamic.cancelled()
 
 
 def test_an_orphan_waits_for_its_present_step_and_then_ends() -> None:

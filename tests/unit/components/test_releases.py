@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import back, record, strays, unit
+from components import back, connection, record, strays, unit
 from components.connection import Presence
 from components.plan import Plan, forward
 from components.release import ReleaseName
@@ -26,12 +26,17 @@ from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
 FULL = with_image(WEB1, IMAGE)
 OLD = Manifest("v1", {"web": Release(content(FULL), 2, IMAGE, requires=("db",)), "db": Release(content(DB1), 1)})
-CONNECTION: Mapping[str, Any] = {"kind": "existing", "stack": "shop/dev", "ssh": ["core@10.0.0.1"]}
+CONNECTION: Mapping[str, Any] = {
+    "kind": "existing",
+    "stack": "shop/dev",
+    "ssh": ["core@10.0.0.1"],
+    "key": "",
+    "known_hosts": "",
+}
 
 
 def _reached(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
-    for module in (back, record, strays, unit):
-        monkeypatch.setattr(module, "connect", lambda _connection, _app: cluster)
+    monkeypatch.setattr(connection, "reach", lambda _way, _app: cluster)
 
 
 def _props(tag: str = "v1", **services: Release) -> dict[str, Any]:
