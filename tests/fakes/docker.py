@@ -71,7 +71,9 @@ class Container(_Labeled):
         return str(endpoint["IPAMConfig"]["IPv4Address"])
 
     def start(self) -> None:
-        """Start it."""
+        """Start it; Docker refuses that for one that is paused."""
+        if self.status == "paused":
+            raise docker.errors.APIError("conflict", explanation="cannot start a paused container")
         self.status, self.starts = "running", self.starts + 1
         self.attrs["State"] = {"StartedAt": self.docker.started_at}
 
