@@ -36,8 +36,8 @@ def text_of(service: str, **keywords: Any) -> str:
 class FakeCluster(Cluster):
     """A cluster on which *units* (name -> text) run and are registered. The id of a machine is its address.
 
-    A unit reaches its desired state *delay* seconds after the request, on the cluster's own clock; only reads and sleeps move
-    it. *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is a zone of its own.
+    A unit reaches its desired state *delay* seconds after the request, on the cluster's own clock; only reads and
+    sleeps move it. *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is its own zone.
     *homeless* units get no machine. *run* executes commands on machines; by default none can be reached.
 
     *blind*: how many more reads fail. *away*: the machines that are down. *runs*: the unit_hash of each running unit.

@@ -71,7 +71,9 @@ class Container(_Labeled):
         return str(endpoint["IPAMConfig"]["IPv4Address"])
 
     def start(self) -> None:
-        """Start it."""
+        """Start it; Docker refuses that for one that is paused."""
+        if self.status == "paused":
+            raise docker.errors.APIError("conflict", explanation="cannot start a paused container")
         self.status, self.starts = "running", self.starts + 1
         self.attrs["State"] = {"StartedAt": self.docker.started_at}
 
@@ -117,7 +119,7 @@ class FakeDocker:
         self.volumes_made: dict[str, Volume] = {}
         self.networks_made: dict[str, Network] = {}
         self.started_at = "2030-01-01T12:00:00.123456789Z"
-        self.api = SimpleNamespace(create_container_from_config=self._create, containers=self._rows)
+        self.api = SimpleNamespace(create_container_from_config=self._create, containers=self._summaries)
         self.containers = SimpleNamespace(list=self._list, get=self.made.__getitem__)
         self.volumes = SimpleNamespace(
             list=lambda filters: _matching(self.volumes_made.values(), filters),
@@ -137,11 +139,11 @@ class FakeDocker:
         self.made[name] = Container(docker=self, name=name, labels=config["Labels"], config=config)
         return {"Id": name}
 
-    def _rows(self, *, filters: Mapping[str, Any], **_: bool) -> list[dict[str, Any]]:
-        return [{"Names": [f"/{one.name}"], "State": one.status} for one in self._list(filters=filters)]
-
     def _list(self, *, filters: Mapping[str, Any], **_: bool) -> list[Container]:
         return _matching(self.made.values(), filters)
+
+    def _summaries(self, *, filters: Mapping[str, Any], **_: bool) -> list[dict[str, Any]]:
+        return [{"Names": [f"/{one.name}"], "State": one.status} for one in self._list(filters=filters)]
 
     def _volume(self, name: str, labels: Mapping[str, str]) -> Volume:
         return self.volumes_made.setdefault(name, Volume(docker=self, name=name, labels=labels))

@@ -21,6 +21,7 @@ from fleetcaptain.fleet.retry import Retry
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.values import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.poller import REFRESH_SEC
 from fleetcaptain.units.render import mark_of
 from fleetcaptain.units.text import canonical
 from tests.fakes.cluster import APP
@@ -77,9 +78,9 @@ class Site:
         self.rest()
 
     def rest(self) -> None:
-        """Let fleet do all that it has to do."""
+        """Let fleet do all that it has to do; after that nobody takes what was read before for the present."""
         for _ in range(_STEPS_TO_REST):
-            self.wait(1)
+            self.wait(REFRESH_SEC)
 
     @property
     def texts(self) -> dict[str, str]:

@@ -278,17 +278,18 @@ OLD_WEB, OLD_DB = text_of(description="old", requires=("db",)), text_of("db")
 
 @pytest.fixture
 def released(site: Site) -> Site:
-    """A cluster on which v2, with web alone, is current, and v1 is recorded, with another web and db."""
+    """A cluster on which v2, with web and queue, runs, and v1 is recorded, with another web and db."""
     old = {
         "web": Release(content(full(OLD_WEB)), 2, requires=("db",), rollout=_times()),
         "db": Release(content(full(OLD_DB)), 1, rollout=_times()),
     }
     site.etcd.put(release_key(APP, "v1"), Manifest("v1", old).to_json())
-    site.etcd.put(release_key(APP, "v2"), Manifest("v2", {"web": Release(content(full(text_of())), 1)}).to_json())
+    new = {name: Release(content(full(text_of(name))), 1) for name in ("web", "queue")}
+    site.etcd.put(release_key(APP, "v2"), Manifest("v2", new).to_json())
     site.etcd.put(current_key(APP), "v2")
     for text in (OLD_WEB, OLD_DB):
         site.etcd.put(text_key(APP, content(full(text))), full(text))
-    site.start({"web@1.service": full(text_of())})
+    site.start({f"{name}@1.service": full(text_of(name)) for name in new})
     return site
 
 
@@ -297,10 +298,10 @@ def _times() -> dict[str, float]:
 
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is built. What does not run yet comes first, what the Fleetfile has besides goes."""
+    """Nothing is built. What does not run yet comes first. A service of another release is no stray, but goes."""
     monkeypatch.setattr("components.back.look_for_images", lambda _cluster, _images: {})
     engine = declared(rollback_to="v1")
-    assert released.running == {"web@1.service"}
+    assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
         f"{APP}-beacon": beacon(APP, STACK),
@@ -321,7 +322,7 @@ def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> No
     message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": "v9"}))
     assert "There is no release v9" in message
     assert engine.of("Unit") == {}
-    assert released.running == {"web@1.service"}
+    assert released.running == {"web@1.service", "queue@1.service"}
 
 
 def test_a_new_local_cluster_is_not_asked_before_it_is_there(site: Site, docker_machines: SimpleNamespace) -> None:

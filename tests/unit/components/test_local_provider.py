@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -99,10 +100,9 @@ def test_the_addresses_are_chosen_in_the_first_preview_and_kept(machines: FakeMa
     first = PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0})
     assert first.inputs["subnet"] == preferred[0]
     assert first.failures == []
-    kept = PROVIDER.check(first.inputs, {"identity": IDENTITY, "size": 5.0})
-    assert {key: kept.inputs[key] for key in ("subnet", "registry_port")} == {
-        key: first.inputs[key] for key in ("subnet", "registry_port")
-    }
+    chosen = {"subnet": "10.99.1.0/24", "registry_port": 23456}
+    kept = PROVIDER.check(chosen, {"identity": IDENTITY, "size": 5.0})
+    assert {key: kept.inputs[key] for key in chosen} == chosen
     machines.docker.networks.create(
         "other", "bridge", {"Config": [{"Subnet": preferred[0]}, {"Subnet": "fd00::/8"}]}, {}
     )
@@ -250,6 +250,39 @@ def test_a_cluster_that_shrinks_drains_the_machines_that_go(machines: FakeMachin
     assert volumes(machines) == {"registry", "m1-docker", "m1-etcd"}
     assert machines.members == ["m1"]
     assert machines.drained == ["m2", "m3", "m4"]
+
+
+def test_a_machine_that_stays_without_being_a_member_keeps_no_data_of_etcds(machines: FakeMachines, home: Path) -> None:
+    """Two machines have one member: two would not survive the loss of one."""
+    large, small = cluster_inputs(home, 3), cluster_inputs(home, 2)
+    PROVIDER.create(large)
+    PROVIDER.update(IDENTITY, large, small)
+    assert machines.members == ["m1"]
+    assert volumes(machines) == {"registry", "m1-docker", "m1-etcd", "m2-docker"}
+
+
+def test_a_stopped_cluster_can_shrink(machines: FakeMachines, home: Path) -> None:
+    """Members that are about to leave are started once more: without them etcd decides nothing."""
+    large, small = cluster_inputs(home, 3), cluster_inputs(home, 1)
+    PROVIDER.create(large)
+    for one in machines.docker.made.values():
+        one.status = "exited"
+    PROVIDER.update(IDENTITY, large, small)
+    assert names(machines) == {"registry", "m1"}
+    assert machines.members == ["m1"]
+    assert read(small) == small
+
+
+def test_with_another_authority_all_machines_are_made_anew(machines: FakeMachines, home: Path) -> None:
+    """Neither knows the machines of the other. Their data stays."""
+    inputs = cluster_inputs(home, tls=True)
+    PROVIDER.create(inputs)
+    before, data = dict(machines.docker.made), volumes(machines)
+    shutil.rmtree(home / "tls")
+    PROVIDER.update(IDENTITY, inputs, inputs)
+    assert [name for name, one in machines.docker.made.items() if before[name] is one] == [f"{PREFIX}-registry"]
+    assert volumes(machines) == data
+    assert machines.members == ["m1", "m2", "m3"]
 
 
 def test_a_member_that_lost_its_data_joins_anew(machines: FakeMachines, home: Path) -> None:

@@ -101,7 +101,8 @@ def test_a_cluster_that_lacks_machines_is_not_checked_for_room(site: Site, conne
 def test_an_existing_cluster_has_the_machines_that_it_has(site: Site) -> None:
     """The stack does not know how many there should be."""
     site.fleet.machines = site.fleet.machines[:2]
-    assert "3 instances do not fit on 2 machines" in Preflight(WIDE).refusal()
+    hosts = {**LOCAL, "kind": "existing"}
+    assert "3 instances do not fit on 2 machines" in Preflight(WIDE, connection=hosts).refusal()
 
 
 def test_a_blue_green_service_does_not_need_room_for_two_when_nothing_changes(site: Site) -> None:

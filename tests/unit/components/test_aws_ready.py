@@ -1,0 +1,73 @@
+"""The wait for a cluster on AWS, until etcd takes a write and every machine is in fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.cluster.aws.ready import ReadyProvider
+from components.dynamic import PartialFailure
+from fleetcaptain.errors import DeadlineExceeded
+from tests.fakes.site import MACHINES, Site
+from tests.unit.components.deployed import CONNECTION, STACK
+
+PROVIDER = ReadyProvider()
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Any]:
+    """The inputs of a cluster of three members, with the host keys of machines that were there before."""
+    known_hosts = tmp_path / ".fleetcaptain" / "known_hosts"
+    known_hosts.parent.mkdir()
+    known_hosts.write_text("an old key")
+    return {
+        "connection": {**CONNECTION, "kind": "aws", "known_hosts": str(known_hosts)},
+        "size": 3.0,
+        "members": {machine.id: machine.ip for machine in MACHINES},
+        "instances": {machine.id: f"i-{machine.id}" for machine in MACHINES},
+        "timeout_sec": -1.0,
+    }
+
+
+def keys_of(inputs: dict[str, Any]) -> Path:
+    """The file with the machines' host keys."""
+    return Path(inputs["connection"]["known_hosts"])
+
+
+def test_a_cluster_is_ready_when_all_its_machines_are_there(site: Site, inputs: dict[str, Any]) -> None:
+    """etcd took a write, which lives for a minute. New machines have new host keys."""
+    found = PROVIDER.create(inputs)
+    assert (found.id, found.outs) == (STACK, inputs)
+    assert site.etcd.values["/fleetcaptain-ready"] == STACK
+    assert site.etcd.entries["/fleetcaptain-ready"].ttl == 60
+    assert not keys_of(inputs).exists()
+
+
+def test_a_cluster_that_is_not_ready_in_time_is_waited_for_again(site: Site, inputs: dict[str, Any]) -> None:
+    """It stays in the state with no machines, which the next `pulumi up` changes. The error names who is missing."""
+    site.fleet.machines = site.fleet.machines[:2]
+    with pytest.raises(PartialFailure, match=r"members that are missing: m3\n  m3 is i-m3 at 10\.0\.0\.3") as failure:
+        PROVIDER.create(inputs)
+    assert failure.value.outs == {**inputs, "size": 0}
+    with pytest.raises(DeadlineExceeded):
+        PROVIDER.update(STACK, inputs, inputs)
+
+
+def test_an_etcd_without_a_quorum_is_not_ready(site: Site, inputs: dict[str, Any]) -> None:
+    """Though fleet still lists every machine."""
+    site.etcd.failures = 1
+    with pytest.raises(PartialFailure, match="etcd did not write /fleetcaptain-ready"):
+        PROVIDER.create(inputs)
+
+
+@pytest.mark.parametrize(("replaced", "kept"), [({}, True), ({"m2": "i-new"}, False)])
+def test_host_keys_are_forgotten_when_a_machine_is_replaced(
+    site: Site, inputs: dict[str, Any], replaced: dict[str, str], kept: bool
+) -> None:
+    """An address may come back with another key; without a new machine a changed key is an alarm."""
+    news = {**inputs, "instances": {**inputs["instances"], **replaced}}
+    assert PROVIDER.update(STACK, inputs, news).outs == news
+    assert keys_of(inputs).exists() == kept
+    assert "/fleetcaptain-ready" in site.etcd.values

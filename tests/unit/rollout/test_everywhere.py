@@ -1,0 +1,73 @@
+"""The rollout of a unit that fleet itself starts on every machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.fleet.values import Machine, UnitState
+from fleetcaptain.rollout.everywhere import rows_of, run_everywhere
+from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.beacon import beacon, beacon_name
+from fleetcaptain.units.text import content, parse, serialize
+from tests.fakes.cluster import APP
+from tests.fakes.site import MACHINES, Site
+
+NAME, TEXT = beacon_name(APP), beacon(APP, "shop/dev")
+TARGET = Target("shop-beacon", (NAME,), TEXT, content(TEXT))
+
+
+def on_ssd(text: str) -> str:
+    """The same unit, for machines with an SSD alone."""
+    return serialize([*parse(text), *parse("[X-Fleet]\nMachineMetadata=disk=ssd\n")])
+
+
+def test_it_returns_when_the_unit_runs_on_every_machine() -> None:
+    """The progress counts machines, each number once."""
+    site, lines = Site(), list[str]()
+    run_everywhere(site.cluster(), TARGET, 60, lines.append)
+    assert {machine for name, machine in site.fleet.loaded if name == NAME} == {"m1", "m2", "m3"}
+    assert site.running == {NAME}
+    assert lines == ["0/3 machines"]
+
+
+def test_another_text_replaces_it_everywhere() -> None:
+    """Under the same name."""
+    site = Site()
+    site.start({NAME: TEXT.replace("RestartSec=5", "RestartSec=9")})
+    run_everywhere(site.cluster(), TARGET, 60)
+    assert site.texts == {NAME: TEXT}
+    assert {row.content for row in site.fleet.loaded.values()} == {content(TEXT)}
+
+
+def test_a_unit_that_fails_on_a_machine_ends_it_with_that_machines_journal() -> None:
+    """It names the first one in the order of addresses."""
+    site = Site(failing="ExecStart")
+    with pytest.raises(RolloutFailed) as failure:
+        run_everywhere(site.cluster(), TARGET, 60)
+    assert "10.0.0.1" in str(failure.value)
+    assert "output of journalctl on 10.0.0.1" in str(failure.value)
+    assert "Mend the service and run `pulumi up` again." in str(failure.value)
+
+
+def test_a_unit_that_does_not_come_up_in_time_is_told_with_its_states() -> None:
+    """By machine."""
+    site = Site()
+    site.fleet.outcome = lambda _name, _text: ("activating", "start-pre")
+    with pytest.raises(
+        DeadlineExceeded, match=r"does not run everywhere after 20 s; missing: 10\.0\.0\.1 \(activating/"
+    ):
+        run_everywhere(site.cluster(), TARGET, 20)
+    assert site.now < 30
+
+
+def test_only_machines_that_its_metadata_admits_are_waited_for() -> None:
+    """fleet starts it on no other."""
+    machines = (Machine("m9", "10.0.0.9", {"disk": "ssd"}), *MACHINES)
+    state = UnitState(NAME, "m9", content(TEXT), "loaded", "active", "running")
+    snapshot = Snapshot.of((), (state,), machines, ())
+    rows = rows_of(NAME, snapshot, on_ssd(TEXT))
+    assert [(row.machine, row.active, row.sub) for row in rows] == [("10.0.0.9", "active", "running")]
+    assert [row.machine for row in rows_of(NAME, snapshot, TEXT)] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]
+    assert [row.active for row in rows_of(NAME, snapshot, TEXT)] == ["", "", "", "active"]
