@@ -23,7 +23,7 @@ __all__ = ["APP", "MACHINES", "FakeCluster", "text_of"]
 APP = "shop"
 MACHINES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 _LOST_SEC = 30.0
-# A read takes time: what it shows is older than what is done because of it.
+# A read takes time: an action comes after the snapshot that caused it.
 _READ_SEC = 0.001
 
 
@@ -34,16 +34,16 @@ def text_of(service: str, **keywords: Any) -> str:
 
 
 class FakeCluster(Cluster):
-    """A cluster on which *units* (name -> text) run and are registered. A machine's id is its address.
+    """A cluster on which *units* (name -> text) run and are registered. The id of a machine is its address.
 
-    What is asked of a unit is so *delay* seconds later, on the cluster's own clock, which moves when somebody sleeps.
-    *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is a zone of its own. *homeless*
-    units get no machine. *run* is the way to the machines; by default none answers.
+    A unit reaches its desired state *delay* seconds after the request, on the cluster's own clock; only reads and
+    sleeps move it. *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is a zone of its
+    own. *homeless* units get no machine. *run* executes commands on machines; by default none can be reached.
 
-    *blind* is for how many more reads nothing answers, *away* the machines that do not answer. *runs* has the
-    unit_hash of each unit that runs, *least_up* is the fewest units that ran at any time.
-    *history* has one entry for each change: ``put``, a desired state or ``delete``, and the unit. *taken_down* has, for
-    each unit that ran and was replaced, its name and the units that were down already.
+    *blind*: how many more reads fail. *away*: the machines that are down. *runs*: the unit_hash of each running unit.
+    *least_up*: the fewest units that ran at any time. *history*: one entry for each change, ``put``, a desired state or
+    ``delete``, and the unit. *taken_down*: for each running unit that was replaced, its name and the units that were
+    down at that moment.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FakeCluster(Cluster):
         self.blind = 0
         self.away: set[str] = set()
         self.units: dict[str, FleetUnit] = {}
-        self.asked: dict[str, float] = {}
+        self.requested: dict[str, float] = {}
         self.runs: dict[str, str] = {}
         self.least_up = 10_000
         self.history: list[str] = []
@@ -76,13 +76,13 @@ class FakeCluster(Cluster):
             self.launch(name, text)
 
     def launch(self, name: str, text: str) -> None:
-        """Somebody else put the unit *name*, and it has been running for long."""
+        """The unit *name* has been running *text* for a long time."""
         self._accept(name, text, DesiredState.LAUNCHED)
         self._reach(name)
         self.history.clear()
 
     def launch_service(self, service: str, instances: int, **keywords: Any) -> tuple[str, ...]:
-        """So many instances of *service* have been running for long. Returns their names."""
+        """So many *instances* of *service* have been running for a long time. Returns their names."""
         names = tuple(f"{service}@{number}.service" for number in range(1, instances + 1))
         for name in names:
             self.launch(name, text_of(service, **keywords))
@@ -97,13 +97,13 @@ class FakeCluster(Cluster):
         for event in [event for event in self.events if event[0] <= self.now]:
             self.events.remove(event)
             (self._kill if event[1] == "kill" else self.away.discard)(event[2])
-        for name, moment in list(self.asked.items()):
+        for name, moment in list(self.requested.items()):
             if self.now - moment >= self.delay:
                 self._reach(name)
         self.least_up = min(self.least_up, len(self.runs))
 
     def _accept(self, name: str, text: str, desired: DesiredState) -> None:
-        """A new text: what runs goes down now, and comes up with it."""
+        """A new text: a running unit goes down now, and comes up with it."""
         self.history.append(f"put {name}")
         unit = self.units.get(name)
         place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
@@ -112,7 +112,7 @@ class FakeCluster(Cluster):
             self._stop(name)
         machine = None if name in self.homeless else place
         self.units[name] = FleetUnit(name, parse(text), str(desired), "launched", machine)
-        self.asked[name] = self.now
+        self.requested[name] = self.now
 
     def _ask(self, name: str, desired: DesiredState) -> None:
         """Another desired state; the same again is a nudge, and changes nothing."""
@@ -120,28 +120,28 @@ class FakeCluster(Cluster):
             raise FleetApiError(f"there is no unit {name}", 409)
         if self.units[name].desired != desired:
             self.history.append(f"{desired} {name}")
-            self.asked[name] = self.now
+            self.requested[name] = self.now
             self.units[name] = replace(self.units[name], desired=str(desired))
 
     def _forget(self, name: str) -> bool:
         self.history.append(f"delete {name}")
         self._stop(name)
-        self.asked.pop(name, None)
+        self.requested.pop(name, None)
         return self.units.pop(name, None) is not None
 
     def _kill(self, machine: str) -> None:
-        """What ran there runs no more; fleet gives it to another machine after half a minute."""
+        """The units on the machine stop; fleet moves them to another one after half a minute."""
         self.away.add(machine)
         for name, unit in self.units.items():
             if unit.machine_id == machine:
                 self._stop(name)
-                self.asked[name] = self.now + _LOST_SEC
+                self.requested[name] = self.now + _LOST_SEC
 
     def _reach(self, name: str) -> None:
-        """The unit is as it was asked to be, if its machine is there."""
+        """The unit reaches its desired state, if its machine is up."""
         unit = self.units[name]
         alive = [machine for machine in self.machines if machine not in self.away]
-        if unit.machine_id in self.away and alive and self.now - self.asked[name] >= self.delay:
+        if unit.machine_id in self.away and alive and self.now - self.requested[name] >= self.delay:
             unit = replace(unit, machine_id=alive[len(name + unit.content) % len(alive)])
         if unit.current != unit.desired:
             unit = replace(unit, current=unit.desired)
@@ -160,7 +160,7 @@ class FakeCluster(Cluster):
         self._registered[unit.name] = (key, self.etcd.put(key, json.dumps({**known, "host": unit.machine_id})))
 
     def _stop(self, name: str) -> None:
-        """It runs no more, and takes back what it registered itself; what another one changed stays."""
+        """The unit stops and removes its registration; one that another client changed stays."""
         if self.runs.pop(name, None):
             key, value = self._registered.pop(name)
             if self.etcd.values.get(key) == value:
