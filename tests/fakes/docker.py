@@ -167,6 +167,6 @@ class FakeDocker:
 
 
 def _matching(found: Iterable[Any], filters: Mapping[str, Any]) -> list[Any]:
-    wanted = filters.get("label", [])
-    pairs = [label.partition("=") for label in ([wanted] if isinstance(wanted, str) else wanted)]
+    labels = filters.get("label", [])
+    pairs = [label.partition("=") for label in ([labels] if isinstance(labels, str) else labels)]
     return [one for one in found if all(one.labels.get(key) == value for key, _, value in pairs)]

@@ -29,7 +29,7 @@ class FakeEngine(Mocks):
     """Runs programs, each in a context of its own, so that no state of Pulumi's SDK outlives a run.
 
     *answers*: function token -> its result, or what computes it from the arguments. *computed*: (kind, name) -> the
-    outputs of a resource besides its inputs; a kind is the last word of a resource's type.
+    outputs of a resource in addition to its inputs; a kind is the last word of a resource's type.
 
     Recorded: *resources*, (kind, name) -> inputs; *requests*, (kind, name) -> the registration with all its options;
     *calls*, (function token, arguments); *hooks*, name -> error hook; *outputs*, the stack's; *messages*, (level, text)
@@ -113,7 +113,7 @@ class FakeEngine(Mocks):
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
-    """End what a program that ended early has left: nobody waits for it."""
+    """Cancel the tasks of a program that ended early: nothing waits for them."""
     loop.set_exception_handler(lambda _loop, _context: None)
     left = asyncio.all_tasks(loop)
     for task in left:

@@ -78,7 +78,7 @@ class Site:
         self.rest()
 
     def rest(self) -> None:
-        """Let fleet do all that it has to do; after that nobody takes what was read before for the present."""
+        """Let fleet do all that it has to do, for so long that no refresh reuses an earlier read."""
         for _ in range(_STEPS_TO_REST):
             self.wait(REFRESH_SEC)
 

@@ -129,7 +129,7 @@ def test_only_tls_makes_a_new_cluster(before: bool | None, after: bool, replaces
 
 
 def test_a_new_cluster_is_a_network_a_registry_and_its_machines(machines: FakeMachines, home: Path) -> None:
-    """Three keep etcd's data. It reads back as it was asked for, and making it again changes nothing."""
+    """Three keep etcd's data. It reads back as its inputs, and making it again changes nothing."""
     inputs = cluster_inputs(home, 4)
     assert PROVIDER.create(inputs).outs == inputs
     assert names(machines) == {"registry", "m1", "m2", "m3", "m4"}
@@ -170,7 +170,7 @@ def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: P
 
 
 def test_what_is_missing_or_stopped_shows(machines: FakeMachines, home: Path) -> None:
-    """A member whose data is gone too is told as that."""
+    """The state says so when a member's data is missing too."""
     inputs = cluster_inputs(home, 4)
     PROVIDER.create(inputs)
     container(machines, "m1").status = "exited"
@@ -274,13 +274,14 @@ def test_a_stopped_cluster_can_shrink(machines: FakeMachines, home: Path) -> Non
 
 
 def test_with_another_authority_all_machines_are_made_anew(machines: FakeMachines, home: Path) -> None:
-    """Neither knows the machines of the other. Their data stays."""
+    """At once: one after the other, the first would find no quorum that knows it. Their data stays."""
     inputs = cluster_inputs(home, tls=True)
     PROVIDER.create(inputs)
     before, data = dict(machines.docker.made), volumes(machines)
     shutil.rmtree(home / "tls")
     PROVIDER.update(IDENTITY, inputs, inputs)
     assert [name for name, one in machines.docker.made.items() if before[name] is one] == [f"{PREFIX}-registry"]
+    assert machines.drained == []
     assert volumes(machines) == data
     assert machines.members == ["m1", "m2", "m3"]
 
@@ -358,7 +359,7 @@ def test_an_engine_that_does_not_answer_says_how_to_start_it(home: Path, monkeyp
         PROVIDER.read(IDENTITY, cluster_inputs(home))
 
 
-def test_what_docker_refuses_is_told_in_its_words(machines: FakeMachines, home: Path) -> None:
+def test_a_refusal_of_docker_is_reported_in_its_words(machines: FakeMachines, home: Path) -> None:
     """With what was tried."""
 
     def refuse(*_: Any) -> None:
@@ -369,7 +370,7 @@ def test_what_docker_refuses_is_told_in_its_words(machines: FakeMachines, home: 
         PROVIDER.create(cluster_inputs(home))
 
 
-def test_an_image_that_cannot_be_built_is_told_with_its_last_lines(machines: FakeMachines, home: Path) -> None:
+def test_a_failed_build_of_the_image_is_reported_with_its_last_lines(machines: FakeMachines, home: Path) -> None:
     """A missing base image says where it comes from."""
 
     def fail(**_: Any) -> None:

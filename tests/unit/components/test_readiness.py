@@ -120,7 +120,7 @@ def test_a_release_of_which_something_is_gone_is_not_ready(deployed: Site) -> No
 
 
 def test_a_release_that_is_not_current_is_not_ready(deployed: Site) -> None:
-    """Though all of it runs: somebody else went back to another one."""
+    """Though all of it runs: another user rolled back to another one."""
     found = PROVIDER.read(APP, {**gate_inputs(), "endpoints": {}})
     assert deployed.running
     assert found.inputs == {**gate_inputs(), "ready": False}

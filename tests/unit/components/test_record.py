@@ -63,6 +63,6 @@ def test_a_cluster_that_does_not_answer_is_an_error_once(site: Site) -> None:
 
 
 def test_with_its_cluster_gone_a_record_is_gone(docker_machines: SimpleNamespace) -> None:
-    """Nobody is asked to remove it."""
+    """No cluster is asked to remove it."""
     docker_machines.running = None
     PROVIDER.delete(APP, record_inputs(cluster=LOCAL))

@@ -57,7 +57,7 @@ def drift(props: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", SERVICES)
-def test_a_new_service_runs_everywhere_and_reads_back_as_it_was_asked_for(site: Site, mode: str) -> None:
+def test_a_new_service_runs_and_reads_back_as_its_inputs(site: Site, mode: str) -> None:
     """So a second preview shows no difference."""
     inputs = SERVICES[mode]
     outs = created(inputs)
@@ -281,7 +281,7 @@ def test_with_the_last_service_goes_all_that_etcd_has_of_the_app(site: Site) -> 
 
 
 def test_with_its_cluster_gone_a_service_is_gone(docker_machines: SimpleNamespace) -> None:
-    """Nothing is asked then: nobody would answer."""
+    """No cluster is asked: none would answer."""
     docker_machines.running = None
     PROVIDER.delete("web", unit_inputs(cluster=LOCAL))
 

@@ -51,7 +51,7 @@ def test_a_unit_that_fails_on_a_machine_ends_it_with_that_machines_journal() -> 
     assert "Mend the service and run `pulumi up` again." in str(failure.value)
 
 
-def test_a_unit_that_does_not_come_up_in_time_is_told_with_its_states() -> None:
+def test_a_unit_that_does_not_come_up_in_time_is_reported_with_its_states() -> None:
     """By machine."""
     site = Site()
     site.fleet.outcome = lambda _name, _text: ("activating", "start-pre")
