@@ -1,7 +1,9 @@
 # All commands; `make help` lists them. Each one first has what it needs installed: see tools/.
 STACK ?= dev
 PYTHON ?= python3
-TOOLS = eval "$$($(PYTHON) -m tools env)"
+# Installs what is missing, and gives the rest of the line its environment. TEST_TOOLS also installs what the tests need.
+TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && eval "$$variables"
+TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
 SELECT = $(TOOLS) && pulumi stack select --create --stack $(STACK)
 UNIT = -m "not e2e and not faults"
 
@@ -12,30 +14,30 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'STACK=name chooses another stack than dev.'
 
-up: tools ## Create or update the cluster and the app on it, and print the endpoints
+up: ## Create or update the cluster and the app on it, and print the endpoints
 	@$(SELECT) && pulumi up --stack $(STACK) --yes
 
-preview: tools ## Show what `make up` would change, unit by unit
+preview: ## Show what `make up` would change, unit by unit
 	@$(SELECT) && pulumi preview --stack $(STACK) --diff
 
-down: tools ## Remove the app, the cluster and all that belongs to the stack
+down: ## Remove the app, the cluster and all that belongs to the stack
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \
 		pulumi destroy --stack $(STACK) --yes && pulumi stack rm --stack $(STACK) --yes --preserve-config; \
 	else echo "there is no stack $(STACK)"; fi
 	@$(PYTHON) -m tools tidy
 
 tools: ## Find, install or build the tools, and start a Docker engine if none answers
-	@$(PYTHON) -m tools install
+	@$(PYTHON) -m tools install --stack $(STACK)
 
-lint: tools ## Check style and types
-	@$(TOOLS) && ruff check . && ruff format --check . && mypy
+lint: ## Check style and types
+	@$(TEST_TOOLS) && ruff check . && ruff format --check . && mypy
 
-test-fast: tools ## Run the tests that need no cluster
-	@$(TOOLS) && pytest -q $(UNIT)
+test-fast: ## Run the tests that need no cluster
+	@$(TEST_TOOLS) && pytest -q $(UNIT)
 
 test: lint ## Check style and types, and run every test, on real clusters too
-	@$(TOOLS) && pytest
+	@$(TEST_TOOLS) && pytest
 	@$(PYTHON) -m tools tidy
 
-bench: tools ## Measure what docs/benchmarks.md shows; takes a quarter of an hour
-	@$(TOOLS) && python -m bench $(PARTS)
+bench: ## Measure what docs/benchmarks.md shows; takes a quarter of an hour
+	@$(TEST_TOOLS) && python -m bench $(PARTS)

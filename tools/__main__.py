@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.base_image import unmount_below
@@ -17,28 +19,50 @@ from tools.layout import Layout
 from tools.locks import drop_dead_locks, is_pulumi
 from tools.look import look
 from tools.pins import BUILDX
-from tools.plan import plan
+from tools.plan import Verb, plan
 from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
+from tools.profile import Profile, profile_of
 from tools.schedule import carry_out
 from tools.tidy import tidy
 from tools.work import work
 
 _PARALLEL_BUILDS = 2
-_USAGE = "usage: python3 -m tools install | env | tidy"
 _SLOW_STEPS = ("build", "install", "start", "fetch")
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status: 0 done, 1 a step failed, 2 not understood."""
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0 done, 1 a step failed. Raises SystemExit(2) when the arguments are not understood."""
     layout = Layout(Path(__file__).resolve().parent.parent)
-    commands = {"install": _install, "env": _env, "tidy": _tidy}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        sys.stderr.write(_USAGE + "\n")
-        return 2
-    return commands[arguments[0]](layout)
+    chosen = _parser().parse_args(arguments)
+    if chosen.command == "env":
+        print(exports(_variables(layout)))
+        return 0
+    if chosen.command == "tidy":
+        return _tidy(layout)
+    settings = layout.settings(chosen.stack)
+    text = settings.read_text() if settings.exists() else ""
+    if not _install(layout, profile_of(text, aws=chosen.aws, tests=chosen.tests), quiet=chosen.exports):
+        return 1
+    if chosen.exports:
+        print(exports(_variables(layout)))
+    return 0
 
 
-def _install(layout: Layout) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m tools")
+    commands = parser.add_subparsers(dest="command", required=True)
+    install = commands.add_parser("install", help="find, install or build the tools")
+    install.add_argument("--stack", default="dev", help="also what this stack's cluster needs; default: dev")
+    install.add_argument("--aws", action="store_true", help="also what clusters on AWS need")
+    install.add_argument("--tests", action="store_true", help="also what the tests need")
+    install.add_argument("--exports", action="store_true", help="then print the environment, as `env` does")
+    commands.add_parser("env", help="print the environment of the tools, for `eval` in a shell")
+    commands.add_parser("tidy", help="stop the Docker engine and remove Pulumi's state when no stack needs them")
+    return parser
+
+
+def _install(layout: Layout, profile: Profile, *, quiet: bool) -> bool:
+    """Whether all of *profile* is there now. *quiet*: say nothing when nothing had to be done."""
     began = time.monotonic()
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
@@ -48,22 +72,19 @@ def _install(layout: Layout) -> int:
         _say(f"freed the stack {stack}: the pulumi that held it was killed")
     # All steps find what was built here first, also by the steps before them.
     os.environ.update(_variables(layout))
-    steps = plan(look(layout, os.environ))
+    steps = plan(look(layout, os.environ), profile)
+    if quiet and all(step.verb is Verb.USE for step in steps):
+        return True
     slow = [step.name for step in steps if step.verb in _SLOW_STEPS]
     if slow:
         _say(f"to do: {', '.join(slow)}")
     outcomes = carry_out(steps, lambda step: work(step, layout, os.environ), parallel=_PARALLEL_BUILDS, report=_say)
     failed = [outcome.step.name for outcome in outcomes if outcome.error]
     if failed:
-        _say(f"not ready: {', '.join(failed)}. Mend what is said above, then run the same command again.")
-        return 1
-    _say(f"tools are ready ({time.monotonic() - began:.1f} s)")
-    return 0
-
-
-def _env(layout: Layout) -> int:
-    sys.stdout.write(exports(_variables(layout)) + "\n")
-    return 0
+        _say(f"Failed: {', '.join(failed)}. Fix the causes above, then run the same command again.")
+    else:
+        _say(f"tools are ready ({time.monotonic() - began:.1f} s)")
+    return not failed
 
 
 def _variables(layout: Layout) -> dict[str, str]:
@@ -83,8 +104,9 @@ def _tidy(layout: Layout) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Progress goes to standard error: standard output is for `eval`."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tools.profile import Profile
+
 __all__ = ["Engine", "Found", "Pulumi", "numbers"]
 
 
@@ -32,8 +34,8 @@ class Engine:
 @dataclass(frozen=True)
 class Found:
     """A machine. Paths are empty when the program is not there; *built* are the tools whose pinned build lies here,
-    *stale* those whose older build does. *ensurepip*: this Python can make virtual environments; *venv*: the project's
-    is there and is what pyproject.toml says."""
+    *stale* those whose older build does. *ensurepip*: this Python can make virtual environments; *venv*: the profile
+    that the project's environment was installed for, None when it is missing or older than pyproject.toml."""
 
     root: bool = False
     apt: bool = False
@@ -50,7 +52,7 @@ class Found:
     base_image: bool = False
     ssh: str = ""
     ensurepip: bool = True
-    venv: bool = False
+    venv: Profile | None = None
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -73,6 +73,10 @@ class Layout:
         """Pulumi's state."""
         return self.stacks / "pulumi"
 
+    def settings(self, stack: str) -> Path:
+        """Pulumi's settings of *stack*, which may be named with its project and organization."""
+        return self.root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+
     def modules(self, module: str) -> Path:
         """The Go module *module* of ``tools/go``."""
         return self.root / "tools" / "go" / module

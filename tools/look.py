@@ -13,10 +13,10 @@ from tools.engine import engine_version
 from tools.found import Engine, Found, Pulumi
 from tools.gobuild import present
 from tools.layout import Layout
-from tools.pins import DOCKER_BUILD
+from tools.pins import BUILDX, DOCKER_BUILD, PULUMI
 from tools.plugins import find_docker_build, users_docker_config
 from tools.shell import answer
-from tools.venv import venv_is_current
+from tools.venv import venv_profile
 
 __all__ = ["look"]
 
@@ -42,16 +42,17 @@ def look(layout: Layout, environ: Mapping[str, str]) -> Found:
         go=shutil.which("go", path=path) or "",
         built=frozenset(name for name, current in known.items() if current),
         stale=frozenset(name for name, current in known.items() if not current),
-        pulumi=_pulumi(path),
+        # Not asked for when it is not used: each of them starts a large program.
+        pulumi=None if known.get(PULUMI.name) else _pulumi(path),
         docker_build=plugin,
-        buildx=_buildx(docker, own_config),
+        buildx="" if known.get(BUILDX.name) else _buildx(docker, own_config),
         docker=docker,
         dockerd=shutil.which("dockerd", path=f"{path}:/usr/sbin:/sbin") or "",
         engine=engine,
         base_image=bool(engine.version) and has_base_image(),
         ssh=shutil.which("ssh", path=path) or "",
         ensurepip=importlib.util.find_spec("ensurepip") is not None,
-        venv=venv_is_current(layout),
+        venv=venv_profile(layout),
     )
 
 

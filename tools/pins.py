@@ -15,9 +15,11 @@ __all__ = [
     "BY_HAND",
     "DOCKER_BUILD",
     "ENGINE_AT_LEAST",
+    "FLEETCTL",
     "GO_TOOLS",
     "IGNITION_VALIDATE",
     "MACHINE_TOOLS",
+    "PULUMI",
     "PULUMI_AT_LEAST",
     "PULUMI_SCRIPTS",
     "PULUMI_SET",
@@ -111,10 +113,10 @@ IGNITION_VALIDATE = GoTool(
 PULUMI_SET = (PULUMI, PYTHON_HOST)
 """With `SCRIPTS`, the programs that must lie in one folder."""
 
-MACHINE_TOOLS = (ETCD, FLEETD, FLEETCTL)
-"""Built always: no distribution ships these versions, and the machines get these very files."""
+MACHINE_TOOLS = (ETCD, FLEETD)
+"""Always built: no distribution ships these versions, and the machines run these files."""
 
-GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS, IGNITION_VALIDATE)
+GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS, FLEETCTL, IGNITION_VALIDATE)
 
 PULUMI_AT_LEAST = (3, 258, 0)  # as `requiredPulumiVersion` of Pulumi.yaml
 ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host
@@ -133,7 +135,6 @@ BY_HAND: Mapping[str, str] = {
     "debian packages": "as root: apt-get update && apt-get install docker.io openssh-client python3-venv",
     "ssh": "install OpenSSH's client (`openssh-client` on Debian)",
     "python3-venv": "install Python's venv module (`python3-venv` on Debian)",
-    ".venv": 'python3 -m venv .venv && .venv/bin/pip install -e ".[dev]"',
     BASE_IMAGE: f"load it into the engine from a machine that has it: docker save {BASE_IMAGE} | ssh … docker load",
 }
 """Tool -> how a person gets it without this program."""

@@ -16,6 +16,7 @@ from tools.pins import (
     BY_HAND,
     DOCKER_BUILD,
     ENGINE_AT_LEAST,
+    FLEETCTL,
     IGNITION_VALIDATE,
     MACHINE_TOOLS,
     PULUMI_AT_LEAST,
@@ -23,6 +24,7 @@ from tools.pins import (
     SCRIPTS,
     GoTool,
 )
+from tools.profile import Profile
 
 __all__ = ["DEBIAN", "ENGINE", "PYTHON", "Step", "Verb", "dotted", "plan"]
 
@@ -47,7 +49,8 @@ class Verb(StrEnum):
 class Step:
     """One thing to do: *verb*, the tool's *name* and *version*, and *why*. It runs when the steps *after* are done.
 
-    *packages*: the Debian packages of an apt step. *by_hand*: the way out when it cannot be done.
+    *packages*: the Debian packages of an apt step. *profile*: what the virtual environment is installed for. *by_hand*:
+    what a person can do when the step fails.
     """
 
     verb: Verb
@@ -56,16 +59,15 @@ class Step:
     why: str = ""
     after: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    profile: Profile = Profile.MAIN
     by_hand: str = ""
 
 
-def plan(found: Found) -> tuple[Step, ...]:
-    """The steps that make *found* a machine on which everything runs; the long ones come first."""
+def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
+    """The steps that make *found* a machine on which all of *profile* runs; the long ones come first."""
     steps = [*_debian(found), *_pulumi(found), *_buildx(found), *_docker_build(found)]
-    steps += [_build(tool, "built always: machines run it") for tool in MACHINE_TOOLS if tool.name not in found.built]
-    if IGNITION_VALIDATE.name not in found.built:
-        steps.append(_build(IGNITION_VALIDATE, "the tests check the machines' definition with it"))
-    steps += [*_python(found), *_engine(found), *_base_image(found)]
+    steps += [_build(tool, why) for tool, why in _built_always(profile).items() if tool.name not in found.built]
+    steps += [*_python(found, profile), *_engine(found), *_base_image(found)]
     steps = [*_go(found, steps), *steps]
     known = {step.name for step in steps}
     return tuple(replace(step, after=tuple(name for name in step.after if name in known)) for step in steps)
@@ -74,6 +76,16 @@ def plan(found: Found) -> tuple[Step, ...]:
 def dotted(version: tuple[int, ...]) -> str:
     """A version as people write it."""
     return ".".join(map(str, version))
+
+
+def _built_always(profile: Profile) -> dict[GoTool, str]:
+    """The tools that no distribution ships, and why each is built."""
+    tools = dict.fromkeys(MACHINE_TOOLS, "always built: machines run it")
+    if profile >= Profile.AWS:
+        tools[FLEETCTL] = "operators use it on the machines"
+    if profile >= Profile.TESTS:
+        tools[IGNITION_VALIDATE] = "the tests check the machines' definition with it"
+    return tools
 
 
 def _build(tool: GoTool, why: str) -> Step:
@@ -136,7 +148,7 @@ def _debian(found: Found) -> list[Step]:
     wanted = {
         "docker": ("docker.io", not found.docker or not (engine or found.dockerd)),
         "ssh": ("openssh-client", not found.ssh),
-        _VENV: (_VENV, not found.venv and not found.ensurepip),
+        _VENV: (_VENV, found.venv is None and not found.ensurepip),
     }
     missing = {name: package for name, (package, needed) in wanted.items() if needed}
     if not missing:
@@ -148,11 +160,14 @@ def _debian(found: Found) -> list[Step]:
     return [Step(Verb.LACK, name, why=why, by_hand=BY_HAND[name]) for name in missing]
 
 
-def _python(found: Found) -> list[Step]:
-    if found.venv:
+def _python(found: Found, profile: Profile) -> list[Step]:
+    if found.venv is not None and found.venv >= profile:
         return []
-    why, after = "not there, or older than pyproject.toml", () if found.ensurepip else (DEBIAN, _VENV)
-    return [Step(Verb.INSTALL, PYTHON, "", why, after=after, by_hand=BY_HAND[PYTHON])]
+    lacking = f"no packages for {profile.purpose} yet"
+    why = lacking if found.venv is not None else "missing, or older than pyproject.toml"
+    after = () if found.ensurepip else (DEBIAN, _VENV)
+    by_hand = f'python3 -m venv .venv && .venv/bin/pip install -e ".[{profile.extras}]"'
+    return [Step(Verb.INSTALL, PYTHON, "", why, after=after, profile=profile, by_hand=by_hand)]
 
 
 def _engine(found: Found) -> list[Step]:

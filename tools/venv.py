@@ -8,36 +8,52 @@ import sys
 from pathlib import Path
 
 from tools.layout import Layout, put
-from tools.pins import BY_HAND
+from tools.profile import Profile
 from tools.shell import answer, run
 
-__all__ = ["install_venv", "venv_is_current"]
+__all__ = ["install_venv", "mark", "venv_profile"]
 
 _MARKER = ".installed-from"
 
 
-def install_venv(layout: Layout) -> None:
-    """Make the environment, unless a working one is there, and install the project with its tools into it."""
-    log, by_hand = layout.log(".venv"), BY_HAND[".venv"]
+def install_venv(layout: Layout, profile: Profile, by_hand: str) -> None:
+    """Install the project with the packages of *profile* into the environment, which is made new unless its pip works.
+    What other profiles installed stays."""
+    log = layout.log(".venv")
     log.unlink(missing_ok=True)
     python = layout.venv / "bin" / "python"
     if not answer([str(python), "-m", "pip", "--version"])[0]:
         run([_base_python(), "-m", "venv", "--clear", str(layout.venv)], log, by_hand=by_hand)
-    argv = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-e", ".[dev]"]
+    # Compiling every module takes longer than downloading them, and most are never used: loading the program compiles
+    # the others, now, because later runs may not be allowed to write (PYTHONDONTWRITEBYTECODE).
+    options = ("--disable-pip-version-check", "--no-compile")
+    argv = [str(python), "-m", "pip", "install", *options, "-e", f".[{profile.extras}]"]
     run(argv, log, cwd=layout.root, by_hand=by_hand)
-    put(layout.venv / _MARKER, _wanted(layout).encode())
+    load = [str(python), "-c", f"import {profile.modules}"]
+    run(load, log, cwd=layout.root, env={"PYTHONDONTWRITEBYTECODE": ""}, by_hand=by_hand)
+    mark(layout, profile)
 
 
-def venv_is_current(layout: Layout) -> bool:
-    """Whether the environment was installed from the present pyproject.toml. Its marker is the last thing written."""
+def mark(layout: Layout, profile: Profile) -> None:
+    """Write down that the environment is installed for *profile* from the present pyproject.toml: its last step."""
+    put(layout.venv / _MARKER, _marker(layout, profile).encode())
+
+
+def venv_profile(layout: Layout) -> Profile | None:
+    """The profile that the environment was installed for from the present pyproject.toml; None when it was
+    not."""
     marker = layout.venv / _MARKER
     python = os.access(layout.venv / "bin" / "python", os.X_OK)  # a dangling link when the base Python went away
-    return python and marker.exists() and marker.read_text() == _wanted(layout)
+    if not python or not marker.exists():
+        return None
+    text = marker.read_text()
+    return next((profile for profile in Profile if text == _marker(layout, profile)), None)
 
 
-def _wanted(layout: Layout) -> str:
+def _marker(layout: Layout, profile: Profile) -> str:
     pyproject = (layout.root / "pyproject.toml").read_bytes()
-    return hashlib.sha256(b"%s\n%s" % (str(layout.root).encode(), pyproject)).hexdigest()
+    digest = hashlib.sha256(b"%s\n%s" % (str(layout.root).encode(), pyproject)).hexdigest()
+    return f"{profile.name.lower()} {digest}\n"
 
 
 def _base_python() -> str:

@@ -45,7 +45,7 @@ def _other(step: Step, layout: Layout, environ: Mapping[str, str]) -> str:
     elif step.name == SCRIPTS.name:
         copy_scripts(layout)
     elif step.name == PYTHON:
-        install_venv(layout)
+        install_venv(layout, step.profile, step.by_hand)
     elif step.name == ENGINE:
         return Daemon(layout).ensure()
     elif step.name == BASE_IMAGE:

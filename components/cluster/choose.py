@@ -10,12 +10,13 @@ from components.cluster.base import ClusterComponent
 from components.cluster.existing import ExistingCluster
 from components.cluster.existing_way import SETTINGS
 from components.cluster.local import LocalCluster
-from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App
 
 __all__ = ["choose_cluster"]
 
 _NAME = "cluster"
+_AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
 
 
 def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
@@ -39,9 +40,16 @@ def _local(config: pulumi.Config) -> ClusterComponent:
 
 
 def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
-    # Half a second that no other cluster has to wait for.
-    from components.cluster.aws.choose import choose_aws
-
+    # Half a second and an extra that other clusters do without.
+    try:
+        from components.cluster.aws.choose import choose_aws
+    except ModuleNotFoundError as error:
+        if error.name not in _AWS_PACKAGES:
+            raise
+        raise FleetCaptainError(
+            f"Could not declare the cluster on AWS: the Python package {error.name} is not installed. Nothing was "
+            f"changed. Run `make up STACK={pulumi.get_stack()}`, or `python3 -m tools install --aws`, which install it."
+        ) from error
     return choose_aws(_NAME, config, app)
 
 

@@ -30,10 +30,13 @@ __all__ = [
     "ensure_registry",
     "machine_config",
     "remove_all",
+    "replacing",
 ]
 
 _SOURCE = "https://binaries.fleetcaptain.internal"
-_BINARIES = ("etcd", "fleetd", "fleetctl")
+_REQUIRED = ("etcd", "fleetd")
+# For operators. Only tests and clusters on AWS have it built, so it must not decide whether a machine is up to date.
+_OPTIONAL = "fleetctl"
 # The ids of the user core in the machine's image.
 _OWNERS = {"root": 0, "core": 1000}
 
@@ -51,16 +54,19 @@ def ensure_key(layout: Layout) -> str:
 
 
 def binaries(layout: Layout) -> dict[str, bytes]:
-    """Source URL -> program. Raises FleetCaptainError naming what is missing."""
+    """Source URL -> program: etcd, fleetd, and fleetctl if it was built. Raises FleetCaptainError when one of the first
+    two is missing."""
     found: dict[str, bytes] = {}
-    for name in _BINARIES:
+    for name in (*_REQUIRED, _OPTIONAL):
         path = layout.tools / name
         place = str(path) if path.exists() else which(name)
-        if place is None:
+        if place is not None:
+            found[f"{_SOURCE}/{name}"] = Path(place).read_bytes()
+        elif name in _REQUIRED:
             raise FleetCaptainError(
-                f"{name} is neither in {layout.tools} nor on PATH: run `make tools`, which builds it"
+                f"Could not make a machine: {name} is neither in {layout.tools} nor on PATH. Run `make tools`, which "
+                "builds it."
             )
-        found[f"{_SOURCE}/{name}"] = Path(place).read_bytes()
     return found
 
 
@@ -118,17 +124,12 @@ def ensure_registry(layout: Layout) -> None:
 def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes]) -> bool:
     """One machine, booted from its Ignition JSON; whether anything had to be done.
 
-    A container made from other inputs is replaced; etcd's and docker's data stay, as they are in volumes. Metadata does
-    not count here: `apply_metadata` changes it while the machine runs. Nor does how etcd begins, of which a member with
-    data takes no notice.
+    A container that differs in what `replacing` keeps is replaced. The data of etcd and docker stays in its volumes.
     """
     name = f"{layout.prefix}-{machine.name}"
     own = (Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
-    counting = replace(machine, metadata={}, etcd_state="new")
-    if machine.is_member:
-        counting = replace(counting, members=tuple(one for one in machine.members if one.name == machine.name))
-    same = archive((*entries(ignition(counting), sources), *own), _OWNERS)
+    same = archive((*entries(ignition(replacing(machine)), sources), *own), _OWNERS)
     kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
     host = {**HOST_RIGHTS, "Binds": [f"{name}-{kind}:{path}" for kind, path in kept.items()]}
     config = {"Tty": True, "Env": [f"FLEETCAPTAIN_GROUP={name}"], "StopSignal": "SIGRTMIN+3"}
@@ -136,6 +137,17 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     if not machine.is_member:
         remove_volume(f"{name}-etcd")
     return changed
+
+
+def replacing(machine: Machine) -> Machine:
+    """The part of *machine* whose change replaces its container. Not its metadata: `apply_metadata` changes that while
+    the machine runs. Not how etcd begins nor the other members: a member with data ignores both. Not fleetctl: machines
+    must stay when it is built later, for tests."""
+    members = machine.members
+    if machine.is_member:
+        members = tuple(member for member in members if member.name == machine.name)
+    binaries = tuple(binary for binary in machine.binaries if not binary.path.endswith(f"/{_OPTIONAL}"))
+    return replace(machine, metadata={}, etcd_state="new", members=members, binaries=binaries)
 
 
 def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:

@@ -37,7 +37,10 @@ def find_programs(tools: Path) -> dict[str, Path]:
         path = tools / name
         place = str(path) if path.exists() else which(name)
         if place is None:
-            raise FleetCaptainError(f"{name} is neither in {tools} nor on PATH: run `make tools`, which builds it")
+            raise FleetCaptainError(
+                f"Could not upload the machines' programs: {name} is neither in {tools} nor on PATH. Run "
+                f"`make tools STACK={pulumi.get_stack()}`, which builds it."
+            )
         found[name] = Path(place)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pulumi
 import pytest
 
 from components.cluster.choose import choose_cluster
-from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
 from tests.fakes.engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fleet.server import FakeFleet
@@ -136,3 +137,15 @@ def test_settings_of_aws_that_are_wrong_are_refused_before_anything_is_declared(
     with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:size.*fleetcaptain:keyPair"):
         chosen(wrong, engine)
     assert engine.resources == {}
+
+
+@pytest.mark.parametrize("package", ["pulumi_aws", "pulumi_tls"])
+def test_a_missing_package_for_aws_is_named_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first `make up` of a stack on AWS installs them; other stacks do without."""
+    for module in [name for name in sys.modules if name.startswith("components.cluster.aws")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(FleetCaptainError, match=rf"{package} is not installed.*`make up STACK={STACK}`.*--aws"):
+        chosen({"cluster": "aws", **CONFIG})

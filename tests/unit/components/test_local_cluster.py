@@ -17,10 +17,11 @@ import pytest
 
 from components.cluster.carrier import archive, entries
 from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, stack_id, subnets
-from components.cluster.machines import machine_config
+from components.cluster.machines import binaries, machine_config, replacing
 from components.cluster.stale import stale
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
+from fleetcaptain.machine.values import Machine
 
 ID = stack_id("fleetcaptain", "dev", Path("/home/ann/shop"))
 LAYOUT = Layout(
@@ -77,6 +78,30 @@ def test_a_machine_keeps_its_identity_in_a_new_container() -> None:
     """fleet knows it by its id; another stack's machine has another."""
     assert LAYOUT.machine_id("m1") == replace(LAYOUT, image="machine:2").machine_id("m1")
     assert len({LAYOUT.machine_id("m1"), LAYOUT.machine_id("m2"), replace(LAYOUT, identity="x").machine_id("m1")}) == 3
+
+
+def test_machines_get_fleetctl_only_where_it_was_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """etcd and fleetd are required."""
+    monkeypatch.setenv("PATH", "")
+    layout = replace(LAYOUT, tools=tmp_path)
+    (tmp_path / "etcd").write_bytes(b"e")
+    with pytest.raises(FleetCaptainError, match=r"fleetd is neither in .* Run `make tools`"):
+        binaries(layout)
+    (tmp_path / "fleetd").write_bytes(b"f")
+    assert list(binaries(layout).values()) == [b"e", b"f"]
+    (tmp_path / "fleetctl").write_bytes(b"c")
+    assert list(binaries(layout).values()) == [b"e", b"f", b"c"]
+
+
+def test_machines_stay_when_fleetctl_is_built_later() -> None:
+    """As tests do, in the checkout of a cluster that runs. A new etcd replaces them."""
+
+    def fingerprint(**more: bytes) -> Machine:
+        sources = {**SOURCES, **{f"tools:/{name}": program for name, program in more.items()}}
+        return replacing(machine_config(LAYOUT, "m1", "ssh-ed25519 AAAA", sources))
+
+    assert fingerprint(fleetctl=b"1.0.0") == fingerprint()
+    assert fingerprint(etcd=b"other") != fingerprint()
 
 
 def carried() -> dict[str, Any]:

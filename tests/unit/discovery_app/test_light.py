@@ -66,10 +66,11 @@ def test_the_command_line_says_what_is_missing() -> None:
 
 
 def test_the_package_alone_brings_nothing_along() -> None:
-    """What deploys, what the command line needs and what only development needs are extras; dev has them all."""
+    """What deploys, what AWS and the command line need and what only development needs are extras; dev has them all."""
     assert PROJECT["dependencies"] == []
     extras = PROJECT["optional-dependencies"]
-    assert "fleetcaptain[cli,deploy]" in extras["dev"]
+    assert "fleetcaptain[cli,deploy,aws]" in extras["dev"]
     names = {extra: {line.partition("==")[0] for line in lines} for extra, lines in extras.items()}
     assert names["cli"] == {"typer"}
     assert {"pulumi", "docker", "pulumi-docker-build", "python-etcd", "requests"} <= names["deploy"]
+    assert names["aws"] == {"pulumi-aws", "pulumi-tls"}

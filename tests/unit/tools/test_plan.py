@@ -9,6 +9,7 @@ import pytest
 from tools.found import Engine, Found, Pulumi, numbers
 from tools.pins import GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
 from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, plan
+from tools.profile import Profile
 
 ALL_BUILT = frozenset([*(tool.name for tool in GO_TOOLS), SCRIPTS.name])
 WHOLE = Found(
@@ -23,42 +24,75 @@ WHOLE = Found(
     engine=Engine("28.0.0"),
     base_image=True,
     ssh="/usr/bin/ssh",
-    venv=True,
+    venv=Profile.TESTS,
 )
+FRESH = Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False)
 THEIRS = Pulumi("/usr/bin/pulumi", "v3.300.0", has_host=True)
 
 
-def steps(found: Found) -> dict[str, Step]:
+def steps(found: Found, profile: Profile = Profile.MAIN) -> dict[str, Step]:
     """By name."""
-    return {step.name: step for step in plan(found)}
+    return {step.name: step for step in plan(found, profile)}
 
 
-def to_do(found: Found) -> dict[str, Verb]:
+def to_do(found: Found, profile: Profile = Profile.MAIN) -> dict[str, Verb]:
     """What changes something."""
-    return {name: step.verb for name, step in steps(found).items() if step.verb is not Verb.USE}
+    return {name: step.verb for name, step in steps(found, profile).items() if step.verb is not Verb.USE}
 
 
-def test_nothing_is_done_on_a_machine_that_has_all() -> None:
-    """A second run changes nothing."""
-    assert to_do(WHOLE) == {}
+def built(found: Found, profile: Profile) -> set[str]:
+    """The tools that are built."""
+    return {name for name, verb in to_do(found, profile).items() if verb is Verb.BUILD}
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_nothing_is_done_on_a_machine_that_has_all(profile: Profile) -> None:
+    """A second run changes nothing, and the main job finds all that it needs where the tests were installed."""
+    assert to_do(WHOLE, profile) == {}
 
 
 def test_a_fresh_debian_gets_everything() -> None:
     """Packages by apt, tools from Go, an engine, the base image and the environment."""
-    wanted = to_do(Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False))
-    assert wanted[DEBIAN] is Verb.INSTALL
-    assert wanted[ENGINE] is Verb.START
-    assert wanted[PYTHON] is Verb.INSTALL
-    assert {name for name, verb in wanted.items() if verb is Verb.BUILD} == {tool.name for tool in GO_TOOLS}
-    packages = steps(Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False))[DEBIAN].packages
-    assert packages == ("docker.io", "openssh-client", "python3-venv")
+    found = to_do(FRESH)
+    assert found[DEBIAN] is Verb.INSTALL
+    assert found[ENGINE] is Verb.START
+    assert found[PYTHON] is Verb.INSTALL
+    assert steps(FRESH)[DEBIAN].packages == ("docker.io", "openssh-client", "python3-venv")
+
+
+def test_each_profile_builds_only_what_it_needs() -> None:
+    """fleetctl is for operators on AWS and for tests, the validator is for tests alone."""
+    everything = {tool.name for tool in GO_TOOLS}
+    assert built(FRESH, Profile.TESTS) == everything
+    assert built(FRESH, Profile.AWS) == everything - {"ignition-validate"}
+    assert built(FRESH, Profile.MAIN) == everything - {"ignition-validate", "fleetctl"}
+
+
+@pytest.mark.parametrize(
+    ("there", "profile", "installed"),
+    [
+        (None, Profile.MAIN, True),
+        (Profile.MAIN, Profile.MAIN, False),
+        (Profile.MAIN, Profile.AWS, True),
+        (Profile.AWS, Profile.TESTS, True),
+        (Profile.TESTS, Profile.MAIN, False),
+    ],
+)
+def test_an_environment_serves_its_profile_and_the_smaller_ones(
+    there: Profile | None, profile: Profile, installed: bool
+) -> None:
+    """A larger one is added to; nothing is taken away for a smaller one."""
+    step = steps(replace(WHOLE, venv=there), profile).get(PYTHON)
+    assert (step is not None) is installed
+    if step is not None:
+        assert step.profile is profile
+        assert f"[{profile.extras}]" in step.by_hand
 
 
 def test_a_machine_with_its_own_pulumi_builds_only_what_machines_run() -> None:
-    """And the validator that the tests use."""
+    """Their versions are in no distribution."""
     found = replace(WHOLE, built=frozenset(), pulumi=THEIRS)
-    built = {name for name, verb in to_do(found).items() if verb is Verb.BUILD}
-    assert built == {*(tool.name for tool in MACHINE_TOOLS), "ignition-validate"}
+    assert built(found, Profile.MAIN) == {tool.name for tool in MACHINE_TOOLS} == {"etcd", "fleetd"}
     assert steps(found)["pulumi"].verb is Verb.USE
 
 
@@ -107,9 +141,9 @@ def test_what_a_person_has_to_do_is_said_with_the_reason_and_the_way(found: Foun
 
 def test_every_step_waits_only_for_steps_of_the_same_plan() -> None:
     """One that waits for what is there already would wait for ever."""
-    for found in (WHOLE, Found(root=True, apt=True, go="/usr/bin/go"), Found()):
-        names = [step.name for step in plan(found)]
-        for number, step in enumerate(plan(found)):
+    for found in (WHOLE, FRESH, Found()):
+        names = [step.name for step in plan(found, Profile.TESTS)]
+        for number, step in enumerate(plan(found, Profile.TESTS)):
             assert set(step.after) <= set(names[:number] if step.verb is not Verb.LACK else names)
 
 

@@ -20,7 +20,6 @@ from tools.layout import Layout, put
 from tools.pins import MACHINE_TOOLS
 from tools.shell import answer, run
 from tools.tidy import tidy
-from tools.venv import venv_is_current
 
 ETCD = next(tool for tool in MACHINE_TOOLS if tool.name == "etcd")
 
@@ -98,15 +97,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         put(target, cast(bytes, "no bytes"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert target.read_bytes() == b"old"
-
-
-def test_the_environment_is_made_again_when_its_description_changed(tmp_path: Path) -> None:
-    """And when its Python went away."""
-    layout = Layout(tmp_path)
-    (tmp_path / "pyproject.toml").write_text("[project]")
-    assert not venv_is_current(layout)
-    put(layout.venv / "bin" / "python", b"", mode=0o755)
-    assert not venv_is_current(layout)
 
 
 @dataclass(frozen=True)

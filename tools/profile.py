@@ -1,0 +1,41 @@
+"""What is installed, by what it is for: running the program, running it on AWS, or working on FleetCaptain. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+__all__ = ["Profile", "profile_of"]
+
+_CLUSTER = re.compile(r"""^\s+["']?fleetcaptain:cluster["']?\s*:\s*["']?aws["']?\s*(?:#.*)?$""", re.MULTILINE)
+
+
+class Profile(IntEnum):
+    """Each profile includes the ones before it."""
+
+    MAIN = 0
+    AWS = 1
+    TESTS = 2
+
+    @property
+    def extras(self) -> str:
+        """The extras of pyproject.toml that it installs."""
+        return ("cli,deploy", "cli,deploy,aws", "dev")[self]
+
+    @property
+    def modules(self) -> str:
+        """The modules of the program that load all packages it uses."""
+        program = "components.app, components.cluster.choose, fleetcaptain.cli"
+        return program if self is Profile.MAIN else f"{program}, components.cluster.aws.choose"
+
+    @property
+    def purpose(self) -> str:
+        """What it is for."""
+        return ("the program", "a cluster on AWS", "the tests")[self]
+
+
+def profile_of(settings: str, *, aws: bool = False, tests: bool = False) -> Profile:
+    """The profile for the flags *aws* and *tests*, and for a stack whose ``Pulumi.<stack>.yaml`` is *settings*."""
+    if tests:
+        return Profile.TESTS
+    return Profile.AWS if aws or _CLUSTER.search(settings) else Profile.MAIN
