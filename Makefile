@@ -5,13 +5,17 @@ PYTHON ?= python3
 TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && eval "$$variables"
 TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
 SELECT = $(TOOLS) && pulumi stack select --create --stack $(STACK)
-UNIT = -m "not e2e and not faults"
+ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
+PYTEST = python -m pytest -q
+# Tests on clusters wait for fleet most of the time, so there are more workers than processors.
+WORKERS ?= 3
+SHARD ?= 1/1
 
-.PHONY: help up preview down tools lint test test-fast bench
+.PHONY: help up preview down tools venv lint test test-unit test-local test-e2e bench
 .DEFAULT_GOAL := help
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'STACK=name chooses another stack than dev.'
 
 up: ## Create or update the cluster and the app on it, and print the endpoints
@@ -29,14 +33,28 @@ down: ## Remove the app, the cluster and all that belongs to the stack
 tools: ## Find, install or build the tools, and start a Docker engine if none answers
 	@$(PYTHON) -m tools install --stack $(STACK)
 
+venv: ## Install the Python packages of the tests, and nothing else
+	@$(PYTHON) -m tools install --tests --only-python
+
 lint: ## Check style and types
 	@$(TEST_TOOLS) && ruff check . && ruff format --check . && mypy
 
-test-fast: ## Run the tests that need no cluster
-	@$(TEST_TOOLS) && pytest -q $(UNIT)
+test-unit: ## Run the tests that need no tool, network or cluster
+	@test -x .venv/bin/coverage || { echo 'The Python packages of the tests are missing. Run `make venv`.' >&2; exit 2; }
+	@$(ENVIRONMENT) && $(PYTEST) -n 2 tests/unit tests/contract -m "not e2e"
 
-test: lint ## Check style and types, and run every test, on real clusters too
-	@$(TEST_TOOLS) && pytest
+test-local: ## Run the tests with etcd, and the AWS program on stand-ins
+	@$(TEST_TOOLS) && $(PYTEST) -n 2 tests/local
+
+test-e2e: ## Run the tests on real clusters; SHARD=2/3 runs a third
+	@$(TEST_TOOLS) && $(PYTEST) -n $(WORKERS) -m "e2e or faults" --shard $(SHARD) --durations 20
+
+test: lint ## Check style, types and coverage, and run every test
+	@$(ENVIRONMENT) && coverage erase
+	@$(MAKE) test-unit test-local PYTEST="coverage run -m pytest -q"
+	@$(ENVIRONMENT) && coverage combine -q && coverage report && \
+		coverage report --include 'components/*' --fail-under 85
+	@$(MAKE) test-e2e
 	@$(PYTHON) -m tools tidy
 
 bench: ## Measure what docs/benchmarks.md shows; takes a quarter of an hour

@@ -19,7 +19,7 @@ from tools.layout import Layout
 from tools.locks import drop_dead_locks, is_pulumi
 from tools.look import look
 from tools.pins import BUILDX
-from tools.plan import Verb, plan
+from tools.plan import PYTHON, Verb, only, plan
 from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
 from tools.profile import Profile, profile_of
 from tools.schedule import carry_out
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str]) -> int:
         return _tidy(layout)
     settings = layout.settings(chosen.stack)
     text = settings.read_text() if settings.exists() else ""
-    if not _install(layout, profile_of(text, aws=chosen.aws, tests=chosen.tests), quiet=chosen.exports):
+    profile = profile_of(text, aws=chosen.aws, tests=chosen.tests)
+    if not _install(layout, profile, only_python=chosen.only_python, quiet=chosen.exports):
         return 1
     if chosen.exports:
         print(exports(_variables(layout)))
@@ -55,14 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--stack", default="dev", help="also what this stack's cluster needs; default: dev")
     install.add_argument("--aws", action="store_true", help="also what clusters on AWS need")
     install.add_argument("--tests", action="store_true", help="also what the tests need")
+    install.add_argument("--only-python", action="store_true", help="nothing but the virtual environment")
     install.add_argument("--exports", action="store_true", help="then print the environment, as `env` does")
     commands.add_parser("env", help="print the environment of the tools, for `eval` in a shell")
     commands.add_parser("tidy", help="stop the Docker engine and remove Pulumi's state when no stack needs them")
     return parser
 
 
-def _install(layout: Layout, profile: Profile, *, quiet: bool) -> bool:
-    """Whether all of *profile* is there now. *quiet*: say nothing when nothing had to be done."""
+def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool) -> bool:
+    """Whether all of *profile* is there now, or its virtual environment. *quiet*: print nothing when nothing had to be
+    done."""
     began = time.monotonic()
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
@@ -73,6 +76,8 @@ def _install(layout: Layout, profile: Profile, *, quiet: bool) -> bool:
     # All steps find what was built here first, also by the steps before them.
     os.environ.update(_variables(layout))
     steps = plan(look(layout, os.environ), profile)
+    if only_python:
+        steps = only(PYTHON, steps)
     if quiet and all(step.verb is Verb.USE for step in steps):
         return True
     slow = [step.name for step in steps if step.verb in _SLOW_STEPS]

@@ -6,6 +6,7 @@ here from older pins goes away, so that it does not stand before it on PATH. Oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,7 +27,7 @@ from tools.pins import (
 )
 from tools.profile import Profile
 
-__all__ = ["DEBIAN", "ENGINE", "PYTHON", "Step", "Verb", "dotted", "plan"]
+__all__ = ["DEBIAN", "ENGINE", "PYTHON", "Step", "Verb", "dotted", "only", "plan"]
 
 DEBIAN, ENGINE, PYTHON = "debian packages", "docker engine", ".venv"
 _VENV = "python3-venv"
@@ -71,6 +72,15 @@ def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
     steps = [*_go(found, steps), *steps]
     known = {step.name for step in steps}
     return tuple(replace(step, after=tuple(name for name in step.after if name in known)) for step in steps)
+
+
+def only(name: str, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The step *name* of *steps*, and those that it needs."""
+    needed = {name}
+    for step in reversed(steps):
+        if step.name in needed:
+            needed.update(step.after)
+    return tuple(step for step in steps if step.name in needed)
 
 
 def dotted(version: tuple[int, ...]) -> str:

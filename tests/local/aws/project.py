@@ -18,7 +18,7 @@ __all__ = ["ROOT", "Project"]
 ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = ("__main__.py", "components", "fleetcaptain", ".venv", ".tools")
 _PLUGINS = ("aws", "tls", "docker-build")
-_TIMEOUT_SEC = 120
+_TIMEOUT_SEC = 600
 
 
 @dataclass(frozen=True)

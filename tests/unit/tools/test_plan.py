@@ -8,7 +8,7 @@ import pytest
 
 from tools.found import Engine, Found, Pulumi, numbers
 from tools.pins import GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
-from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, plan
+from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, only, plan
 from tools.profile import Profile
 
 ALL_BUILT = frozenset([*(tool.name for tool in GO_TOOLS), SCRIPTS.name])
@@ -151,3 +151,10 @@ def test_every_step_waits_only_for_steps_of_the_same_plan() -> None:
 def test_versions_are_compared_by_their_numbers(said: str, meant: tuple[int, ...]) -> None:
     """Not as texts: 10 is more than 9."""
     assert numbers(said) == meant
+
+
+def test_the_environment_alone_comes_with_what_it_needs() -> None:
+    """For the tests that need no tool: nothing is built, and no engine is started."""
+    assert [step.name for step in only(PYTHON, plan(FRESH, Profile.TESTS))] == [DEBIAN, PYTHON]
+    assert [step.name for step in only(PYTHON, plan(replace(FRESH, ensurepip=True), Profile.TESTS))] == [PYTHON]
+    assert only(PYTHON, plan(WHOLE, Profile.TESTS)) == ()
