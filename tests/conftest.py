@@ -77,7 +77,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     left = clear()
     if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print(f"\nThe tests left this behind, and it was removed now: {', '.join(left)}")
+        print(f"\nThe tests left this behind; it was removed now: {', '.join(left)}")
 
 
 @pytest.fixture(scope="session")

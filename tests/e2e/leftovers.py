@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.cluster.machines import remove_all
+from fleetcaptain.errors import FleetCaptainError
 from tests.e2e.resources import resources_of
 
 __all__ = ["begin_run", "clear", "note"]
@@ -30,21 +31,29 @@ def note(identity: str, *folders: Path) -> None:
 
 
 def clear() -> list[str]:
-    """End the run: remove what is left of its clusters, folders and processes. Returns what there was."""
+    """End the run: remove what is left of its clusters, folders and processes. Returns what was left."""
     left = [f"the process {pid} ({command})" for pid, command in _processes()]
     for pid, _ in _processes():
         os.kill(pid, signal.SIGKILL)
     run = Path(os.environ[_RUN])
     for file in sorted(run.iterdir()):
         identity, *folders = file.read_text().splitlines()
-        found = [*resources_of(identity), *(folder for folder in folders if Path(folder).exists())]
-        if found:
-            remove_all(identity)
-            left += found
+        left += [*_remove(identity), *(folder for folder in folders if Path(folder).exists())]
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(run)
     return left
+
+
+def _remove(identity: str) -> list[str]:
+    """Remove what Docker has of a cluster; what that was."""
+    try:
+        found = resources_of(identity)
+        if found:
+            remove_all(identity)
+    except FleetCaptainError as error:
+        return [f"the cluster {identity}, which could not be removed: {error}"]
+    return found
 
 
 def _processes() -> Iterator[tuple[int, str]]:
