@@ -58,5 +58,5 @@ def refuse_foreign(target: Target, props: Mapping[str, Any], snapshot: Snapshot)
         unit = snapshot.units.get(name)
         mark = unit.mark if unit else None
         if mark is not None and mark.app != props["app"]:
-            problem = f"it runs on this cluster already, for the app {mark.app!r}; rename the service in one Fleetfile"
-            raise UnitRefused("This unit belongs to another app; nothing was changed:", [f"{name}: {problem}"])
+            heading = f"Cannot deploy {target.service}. Nothing was changed. Rename it in one of the two Fleetfiles:"
+            raise UnitRefused(heading, [f"{name} already runs on this cluster for the app {mark.app!r}"])

@@ -56,15 +56,17 @@ class RollingUpdateProvider(Provider):
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed."""
+        """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed, and UnitRefused
+        when one of them belongs to another app."""
         cluster = connect(props["cluster"], props["app"])
         try:
             target = self._bring(cluster, props)
         except UnitRefused:
-            raise  # nothing was touched, and what is there is not ours
+            raise  # nothing was changed
         except FleetCaptainError as error:
-            snapshot = cluster.look()
-            outs = self._outs(props, target_of(props, snapshot), snapshot)
+            outs = self._own_outs(cluster, props)
+            if outs is None:
+                raise
             raise PartialFailure(props["service"], outs, str(error)) from error
         return CreateResult(props["service"], self._outs(props, target, cluster.look()))
 
@@ -139,6 +141,17 @@ class RollingUpdateProvider(Provider):
             roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)))
         else:
             install(driver, target, policy)
+
+    def _own_outs(self, cluster: Cluster, props: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
+        units of these names that belong to another app: what the state keeps is deleted some day."""
+        try:
+            snapshot = cluster.look()
+            target = target_of(props, snapshot)
+            refuse_foreign(target, props, snapshot)
+        except FleetCaptainError:
+            return None
+        return self._outs(props, target, snapshot)
 
     def _outs(self, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
         found = live(props["app"], props["service"], target.names, target.content, snapshot)

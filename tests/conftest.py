@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the tests of other shards out."""
     shard: Shard = config.getoption("--shard")
     chosen = in_shard([group_of(item.nodeid) for item in items], shard)
+    if items and not chosen:
+        raise pytest.UsageError(f"Shard {shard} is empty: there are fewer groups of tests. Use fewer shards.")
     others = [item for item in items if group_of(item.nodeid) not in chosen]
     if others:
         config.hook.pytest_deselected(items=others)
@@ -61,10 +63,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Remember whether a test failed: what it left behind is mended before the next one."""
+    """Remember that a test failed, at its beginning or end too: the next one does not begin with what it left."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:
-        item.stash[_FAILED] = True
+        item.config.stash[_FAILED] = True
     return report  # type: ignore[return-value]
 
 
@@ -77,7 +79,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     left = clear()
     if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print(f"\nThe tests left this behind; it was removed now: {', '.join(left)}")
+        print(f"\nRemoved what the tests left behind: {', '.join(left)}")
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +112,10 @@ def stack(deployed: Stack) -> Stack:
 
 
 @pytest.fixture(autouse=True)
-def _mended(request: pytest.FixtureRequest) -> Iterator[None]:
+def _mended(request: pytest.FixtureRequest) -> None:
     """After a test that failed, the next one begins with the stack as it was first deployed."""
-    yield
-    if request.node.stash.get(_FAILED, False) and "stack" in request.fixturenames:
-        request.getfixturevalue("stack").reset()
+    if "stack" in request.fixturenames:
+        stack: Stack = request.getfixturevalue("stack")
+        if request.config.stash.get(_FAILED, False):
+            request.config.stash[_FAILED] = False
+            stack.reset()

@@ -67,7 +67,7 @@ class Step:
 def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
     """The steps that make *found* a machine on which all of *profile* runs; the long ones come first."""
     steps = [*_debian(found), *_pulumi(found), *_buildx(found), *_docker_build(found)]
-    steps += [_build(tool, why) for tool, why in _built_always(profile).items() if tool.name not in found.built]
+    steps += [_build(tool, why) for tool, why in _pinned(profile).items() if tool.name not in found.built]
     steps += [*_python(found, profile), *_engine(found), *_base_image(found)]
     steps = [*_go(found, steps), *steps]
     known = {step.name for step in steps}
@@ -88,7 +88,7 @@ def dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _built_always(profile: Profile) -> dict[GoTool, str]:
+def _pinned(profile: Profile) -> dict[GoTool, str]:
     """The tools that no distribution ships, and why each is built."""
     tools = dict.fromkeys(MACHINE_TOOLS, "always built: machines run it")
     if profile >= Profile.AWS:
@@ -173,7 +173,7 @@ def _debian(found: Found) -> list[Step]:
 def _python(found: Found, profile: Profile) -> list[Step]:
     if found.venv is not None and found.venv >= profile:
         return []
-    lacking = f"no packages for {profile.purpose} yet"
+    lacking = f"the packages for {profile.purpose} are missing"
     why = lacking if found.venv is not None else "missing, or older than pyproject.toml"
     after = () if found.ensurepip else (DEBIAN, _VENV)
     by_hand = f'python3 -m venv .venv && .venv/bin/pip install -e ".[{profile.extras}]"'

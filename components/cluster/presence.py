@@ -16,4 +16,6 @@ def machines_running(identity: str) -> frozenset[str] | None:
         machines = engine().api.containers(all=True, filters={"label": labels})
     if not machines:
         return None
-    return frozenset(machine["Names"][0].rpartition("-")[2] for machine in machines if machine["State"] == "running")
+    # A container that is being removed has no name any more.
+    names = [machine["Names"][0] for machine in machines if machine["State"] == "running" and machine["Names"]]
+    return frozenset(name.rpartition("-")[2] for name in names)

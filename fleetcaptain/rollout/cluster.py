@@ -95,7 +95,7 @@ class Cluster:
 
     def look_for_refresh(self) -> Snapshot:
         """The cluster as a refresh shows it. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi
-        refreshes at about the same time; it is never older than this process's last change."""
+        refreshes at about the same time; it is never older than this process's last change of a unit."""
         return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
 
     def put(self, name: str, text: str) -> None:

@@ -60,6 +60,7 @@ def guarded(
         present = instances_of(cluster.app, service, snapshot)
         before = tuple(sorted({snapshot.units[name].content for name in present}))
         entry = Entry(owner.who, owner.since, before, to, "rolling")
+        lock.renew()  # the read may have waited for the cluster
         _tell_of_unfinished(cluster, service, to, report)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         try:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 __all__ = ["Shard", "group_of", "in_shard"]
 
-# Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS.
+# Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS. Each test takes
+# moments, so such a folder takes no longer than some tests of a module.
 _WHOLE_FOLDERS = ("tests/contract", "tests/local/aws")
+_FOLDER_WEIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,9 @@ class Shard:
 
     number: int
     count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
 
     @classmethod
     def parse(cls, text: str) -> Shard:
@@ -37,13 +42,18 @@ def group_of(test: str) -> str:
 
 
 def in_shard(groups: Iterable[str], shard: Shard) -> frozenset[str]:
-    """Those of *groups* (one entry for each test) that are in *shard*. The groups with the most tests are dealt first,
-    each to the shard that has the fewest tests so far, so every group is in exactly one shard."""
-    sizes = [0] * shard.count
+    """Those of *groups* (one entry for each test) that are in *shard*. The largest groups are dealt first, each to the
+    shard that has the least to do so far, so every group is in exactly one shard."""
+    sizes = {group: _size(group, tests) for group, tests in Counter(groups).items()}
+    loads = [0] * shard.count
     chosen = set()
-    for group, tests in sorted(Counter(groups).items(), key=lambda entry: (-entry[1], entry[0])):
-        least = sizes.index(min(sizes))
-        sizes[least] += tests
+    for group in sorted(sizes, key=lambda group: (-sizes[group], group)):
+        least = loads.index(min(loads))
+        loads[least] += sizes[group]
         if least == shard.number - 1:
             chosen.add(group)
     return frozenset(chosen)
+
+
+def _size(group: str, tests: int) -> int:
+    return min(tests, _FOLDER_WEIGHT) if group in _WHOLE_FOLDERS else tests

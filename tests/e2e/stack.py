@@ -19,8 +19,7 @@ from components.cluster.machines import remove_all
 from components.connection import connect
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.example import example
-from tests.e2e.leftovers import note
-from tests.e2e.resources import resources_of
+from tests.e2e.leftovers import note, resources_of
 from tools.locks import drop_dead_locks, is_pulumi
 
 __all__ = ["ROOT", "Result", "Stack", "stack_name"]
@@ -70,12 +69,13 @@ class Stack:
     _connection: dict[str, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        note(self.identity, self.folder)
+        usual = ROOT / f"Pulumi.{self.name}.yaml"
+        note(self.identity, self.folder, usual)
         remove_all(self.identity)  # what a run that was cut off left
         self.home.mkdir(parents=True, exist_ok=True)
         self.must("stack", "init", self.name)
         # Only this command insists on the file's usual place.
-        (ROOT / f"Pulumi.{self.name}.yaml").replace(self.settings)
+        usual.replace(self.settings)
         settings = {"project": str(self.app), **self.config}
         pairs = [word for key, value in settings.items() for word in ("--plaintext", f"fleetcaptain:{key}={value}")]
         self.must("config", "set-all", *pairs)
@@ -189,8 +189,8 @@ class Stack:
     def reset(self) -> None:
         """What each test begins with: the example with the changes `begins_with`, the settings as they were made, all
         of it running. What an ``up`` cannot bring there is made new."""
-        if self._is_fresh and not self.begins_with:
-            self._is_fresh = False
+        fresh, self._is_fresh = self._is_fresh, False
+        if fresh and not self.begins_with:
             return
         self.free()
         example(self.app)

@@ -11,8 +11,9 @@ import pytest
 from components.dynamic import PartialFailure
 from components.unit import RollingUpdateProvider
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
-from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed, UnitRefused
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.text import content
 from tests.fakes.site import APP, Site
@@ -97,11 +98,27 @@ def test_another_apps_unit_is_not_touched(site: Site) -> None:
     """Neither by a first deployment nor by a later one."""
     theirs = {"web@1.service": full(text_of(app="theirs"))}
     site.start(theirs)
-    with pytest.raises(UnitRefused, match=r"(?s)nothing was changed:.*for the app 'theirs'"):
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*for the app 'theirs'"):
         PROVIDER.create(SERVICES["rolling"])
-    with pytest.raises(UnitRefused, match=r"(?s)nothing was changed:.*for the app 'theirs'"):
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*for the app 'theirs'"):
         PROVIDER.update("web", SERVICES["rolling"], SERVICES["rolling"])
     assert site.texts == theirs
+
+
+def test_another_apps_unit_is_not_kept_in_the_state_when_the_rollout_is_locked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the state keeps is deleted some day."""
+    theirs = {"web@1.service": full(text_of(app="theirs"))}
+    site.start(theirs)
+    monkeypatch.setattr(Lock, "acquire", _locked)
+    with pytest.raises(Locked):
+        PROVIDER.create(SERVICES["rolling"])
+    assert site.texts == theirs
+
+
+def _locked(*_: object) -> None:
+    raise Locked("ann@laptop rolls web out")
 
 
 def test_an_update_reads_the_cluster_twice_before_its_first_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
