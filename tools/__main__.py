@@ -26,7 +26,8 @@ from tools.schedule import carry_out
 from tools.tidy import tidy
 from tools.work import work
 
-_PARALLEL_BUILDS = 2
+# One build keeps two cores busy, and the next one finds what it compiled; builds side by side compile the same twice.
+_PARALLEL_BUILDS = max(1, (os.cpu_count() or 1) // 2)
 _SLOW_STEPS = ("build", "install", "start", "fetch")
 
 
