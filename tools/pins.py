@@ -94,7 +94,7 @@ DOCKER_BUILD = GoTool(
 BUILDX = GoTool(
     name="docker-buildx",
     version="0.35.0",
-    module="buildx",
+    module="docker-build",  # the plugin contains it, so it takes seconds to build after the plugin
     package="github.com/docker/buildx/cmd/buildx",
     stamp=("github.com/docker/buildx/version.Version", "v0.35.0"),
 )
