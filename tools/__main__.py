@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.base_image import unmount_below
@@ -26,16 +26,18 @@ from tools.schedule import carry_out
 from tools.tidy import tidy
 from tools.work import work
 
-_PARALLEL_BUILDS = 2
+_ROOT = Path(__file__).resolve().parent.parent
+# One build keeps two cores busy, and the next one finds what it compiled; builds side by side compile the same twice.
+_PARALLEL_BUILDS = max(1, (os.cpu_count() or 1) // 2)
 _SLOW_STEPS = ("build", "install", "start", "fetch")
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     """The exit status: 0 done, 1 a step failed. Raises SystemExit(2) when the arguments are not understood."""
-    layout = Layout(Path(__file__).resolve().parent.parent)
+    layout, environ = Layout(root), dict(os.environ)
     chosen = _parser().parse_args(arguments)
     if chosen.command == "env":
-        print(exports(_variables(layout)))
+        print(exports(_variables(layout, environ)))
         return 0
     if chosen.command == "tidy":
         return _tidy(layout)
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     if not _install(layout, profile, only_python=chosen.only_python, quiet=chosen.exports):
         return 1
     if chosen.exports:
-        print(exports(_variables(layout)))
+        # From the environment as it was: what `_install` has set in it looks like a person's own choice.
+        print(exports(_variables(layout, environ)))
     return 0
 
 
@@ -74,7 +77,7 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
     for stack in drop_dead_locks(layout.state, is_pulumi):
         _say(f"freed the stack {stack}: the pulumi that held it was killed")
     # All steps find what was built here first, also by the steps before them.
-    os.environ.update(_variables(layout))
+    os.environ.update(_variables(layout, os.environ))
     steps = plan(look(layout, os.environ), profile)
     if only_python:
         steps = only(PYTHON, steps)
@@ -92,11 +95,11 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
     return not failed
 
 
-def _variables(layout: Layout) -> dict[str, str]:
+def _variables(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
     own_buildx = BUILDX.name in present(layout)
     if own_buildx:
-        mirror_docker_config(users_docker_config(os.environ, layout), layout)
-    return environment(os.environ, layout, own_buildx=own_buildx, pulumi_home=pulumi_home(os.environ, layout))
+        mirror_docker_config(users_docker_config(environ, layout), layout)
+    return environment(environ, layout, own_buildx=own_buildx, pulumi_home=pulumi_home(environ, layout))
 
 
 def _tidy(layout: Layout) -> int:

@@ -64,7 +64,8 @@ PULUMI = GoTool(
     module="pulumi",
     package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     stamp=(_PULUMI_VERSION, "v3.259.0"),
-    tags=("osusergo",),
+    # The second one leaves out what Google's own network needs of the client for gs:// backends.
+    tags=("osusergo", "disable_grpc_modules"),
 )
 # The present host's module has no tags, so it cannot be had by version. 3.78.0 is the last release of the SDK's module
 # that still holds the host, and it runs today's CLI and SDK. It ignores `virtualenv` of Pulumi.yaml: hence our PATH.
@@ -93,7 +94,7 @@ DOCKER_BUILD = GoTool(
 BUILDX = GoTool(
     name="docker-buildx",
     version="0.35.0",
-    module="buildx",
+    module="docker-build",  # the plugin contains it, so it takes seconds to build after the plugin
     package="github.com/docker/buildx/cmd/buildx",
     stamp=("github.com/docker/buildx/version.Version", "v0.35.0"),
 )

@@ -66,7 +66,7 @@ class Step:
 
 def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
     """The steps that make *found* a machine on which all of *profile* runs; the long ones come first."""
-    steps = [*_debian(found), *_pulumi(found), *_buildx(found), *_docker_build(found)]
+    steps = [*_debian(found), *_pulumi(found), *_docker_build(found), *_buildx(found)]
     steps += [_build(tool, why) for tool, why in _pinned(profile).items() if tool.name not in found.built]
     steps += [*_python(found, profile), *_engine(found), *_base_image(found)]
     steps = [*_go(found, steps), *steps]

@@ -54,10 +54,13 @@ def _link(own: Path, mirror: Path, besides: str) -> None:
 
 
 def pulumi_home(environ: Mapping[str, str], layout: Layout) -> Path:
-    """Pulumi's own folder: the person's when they have one, else one in the project."""
+    """Pulumi's own folder: the one that PULUMI_HOME names, else the person's, else one in the project. Once the project
+    has one it stays, whatever appears later: the plugins are in it."""
     named = environ.get("PULUMI_HOME", "")
-    theirs = Path(named) if named else Path.home() / ".pulumi"
-    return theirs if named or theirs.is_dir() else layout.pulumi_home
+    if named:
+        return Path(named)
+    theirs = Path.home() / ".pulumi"
+    return theirs if theirs.is_dir() and not layout.pulumi_home.is_dir() else layout.pulumi_home
 
 
 def find_docker_build(environ: Mapping[str, str], layout: Layout, path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tools.found import Engine, Found, Pulumi, numbers
-from tools.pins import GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
+from tools.pins import BUILDX, DOCKER_BUILD, GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
 from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, only, plan
 from tools.profile import Profile
 
@@ -58,6 +58,14 @@ def test_a_fresh_debian_gets_everything() -> None:
     assert found[ENGINE] is Verb.START
     assert found[PYTHON] is Verb.INSTALL
     assert steps(FRESH)[DEBIAN].packages == ("docker.io", "openssh-client", "python3-venv")
+
+
+def test_pulumi_is_built_first_and_buildx_after_the_plugin_that_contains_it() -> None:
+    """The longest build first; buildx finds all that it needs in the compiler's cache."""
+    builds = [step.name for step in plan(FRESH, Profile.MAIN) if step.verb is Verb.BUILD]
+    assert builds[0] == "pulumi"
+    assert builds.index("docker-buildx") > builds.index("pulumi-resource-docker-build")
+    assert BUILDX.module == DOCKER_BUILD.module
 
 
 def test_each_profile_builds_only_what_it_needs() -> None:

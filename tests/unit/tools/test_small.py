@@ -18,6 +18,7 @@ from tools.failure import ToolFailed
 from tools.fingerprint import fingerprint
 from tools.layout import Layout, put
 from tools.pins import MACHINE_TOOLS
+from tools.plugins import pulumi_home
 from tools.shell import answer, run
 from tools.tidy import tidy
 
@@ -162,3 +163,16 @@ def test_no_other_process_is_taken_for_our_engine(tmp_path: Path) -> None:
     daemon = Daemon(Layout(tmp_path))
     put(daemon.pid_file, str(os.getpid()).encode())
     assert daemon.pid() is None
+
+
+def test_pulumis_folder_stays_the_one_with_the_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's own is used where there is one first. One that appears later, as when they use Pulumi elsewhere, lacks
+    what was built here."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    layout = Layout(tmp_path / "project")
+    assert pulumi_home({}, layout) == layout.pulumi_home
+    (tmp_path / ".pulumi").mkdir()
+    assert pulumi_home({}, layout) == tmp_path / ".pulumi"
+    layout.pulumi_home.mkdir(parents=True)
+    assert pulumi_home({}, layout) == layout.pulumi_home
+    assert pulumi_home({"PULUMI_HOME": "/elsewhere"}, layout) == Path("/elsewhere")

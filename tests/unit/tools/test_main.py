@@ -1,0 +1,75 @@
+"""The installer's command line: what it prints for `eval`, and how it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tools import __main__ as program
+from tools.found import Found
+from tools.plan import Step, Verb
+from tools.profile import Profile
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, on a machine that has all."""
+    monkeypatch.setattr(os, "environ", {"PATH": "/usr/bin", "HOME": str(tmp_path)})
+    monkeypatch.setattr(program, "look", lambda _layout, _environ: Found())
+    monkeypatch.setattr(program, "plan", lambda _found, _profile: ())
+    return tmp_path
+
+
+def test_install_prints_the_same_environment_as_env(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though it has set its own to it meanwhile. Nothing else goes to standard output."""
+    assert program.main(["env"], root) == 0
+    expected = capsys.readouterr().out
+    assert "PULUMI_BACKEND_URL" in expected
+    assert program.main(["install", "--exports"], root) == 0
+    assert capsys.readouterr() == (expected, "")
+
+
+def test_nothing_is_printed_for_eval_when_a_step_failed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit status stops `make`, and the error names the step."""
+    step = Step(Verb.LACK, "go", why="not on PATH", by_hand="install Go")
+    monkeypatch.setattr(program, "plan", lambda _found, _profile: (step,))
+    assert program.main(["install", "--exports"], root) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "install Go" in printed.err
+    assert "Failed: go." in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "profile"),
+    [
+        ([], "", "MAIN"),
+        (["--stack", "prod"], "config:\n  fleetcaptain:cluster: aws\n", "AWS"),
+        (["--aws"], "", "AWS"),
+        (["--tests", "--stack", "prod"], "config:\n  fleetcaptain:cluster: aws\n", "TESTS"),
+    ],
+)
+def test_options_and_settings_choose_the_profile(
+    root: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], settings: str, profile: str
+) -> None:
+    """The settings are those of the stack that is named."""
+    planned = []
+
+    def plan(_found: Found, chosen: Profile) -> tuple[Step, ...]:
+        planned.append(chosen.name)
+        return ()
+
+    monkeypatch.setattr(program, "plan", plan)
+    (root / "Pulumi.prod.yaml").write_text(settings)
+    assert program.main(["install", *arguments], root) == 0
+    assert planned == [profile]
+
+
+def test_install_alone_says_that_the_tools_are_ready(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`make tools` has nothing else to say."""
+    assert program.main(["install"], root) == 0
+    assert "tools are ready" in capsys.readouterr().err
