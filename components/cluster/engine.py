@@ -100,7 +100,7 @@ def image_of(folder: Path, tag: str) -> None:
         except docker.errors.BuildError as error:
             said = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
             last = "\n  ".join([line for line in said if line][-15:])
-            raise FleetCaptainError(f"the machine's image could not be built: {error.msg}\n  {last}") from error
+            raise FleetCaptainError(f"Failed to build the image of the machines: {error.msg}\n  {last}") from error
 
 
 def _tar(folder: Path) -> bytes:

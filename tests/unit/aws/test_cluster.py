@@ -222,7 +222,7 @@ def test_members_have_certificates_for_their_addresses(cluster: FakeEngine) -> N
     assert "cluster-m2.publicIp" in public.one("CertRequest", "cluster-m2")["ipAddresses"]
 
 
-def test_the_bucket_is_nobody_elses(cluster: FakeEngine) -> None:
+def test_the_bucket_belongs_to_the_account_alone(cluster: FakeEngine) -> None:
     """Closed to the public, encrypted, and only through TLS."""
     closed = cluster.one("BucketPublicAccessBlock", "cluster-boot")
     assert [closed[key] for key in sorted(closed) if key != "bucket"] == [True] * 4

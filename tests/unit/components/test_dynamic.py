@@ -71,7 +71,7 @@ def test_what_is_used_of_the_sdk_is_there() -> None:
 
 def test_the_hosts_servicer_is_as_we_hear_cancel_in_it() -> None:
     """A canary that reads the SDK's source: its ``Cancel(self, request, context)`` is what `_hear_cancel` changes, and
-    request and context are how calls are told apart."""
+    request and context distinguish calls."""
     spec = importlib.util.find_spec("pulumi.dynamic.__main__")
     assert spec is not None
     assert spec.origin is not None

@@ -162,7 +162,7 @@ def test_a_machine_boots_from_its_definition(machines: FakeMachines, home: Path)
 
 
 def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: Path) -> None:
-    """Of the stack's own authority; they are in no definition, as that is for everybody to read."""
+    """Of the stack's own authority; no definition contains them, as every process on a machine can read it."""
     PROVIDER.create(cluster_inputs(home, tls=True))
     keys = {name: one.files[KEY] for name, one in machines.docker.made.items() if one.files}
     assert len(set(keys.values())) == 3
@@ -206,7 +206,7 @@ def test_a_machine_that_does_not_run_is_started_as_it_was(machines: FakeMachines
     assert [key.rpartition("/")[2] for key in machines.values] == ["new"]
 
 
-def test_a_machine_of_another_image_is_made_anew_and_keeps_its_data(machines: FakeMachines, home: Path) -> None:
+def test_a_machine_of_another_image_is_replaced_and_keeps_its_data(machines: FakeMachines, home: Path) -> None:
     """One after the other, each drained first."""
     inputs = cluster_inputs(home)
     PROVIDER.create(inputs)
@@ -273,7 +273,7 @@ def test_a_stopped_cluster_can_shrink(machines: FakeMachines, home: Path) -> Non
     assert read(small) == small
 
 
-def test_with_another_authority_all_machines_are_made_anew(machines: FakeMachines, home: Path) -> None:
+def test_with_another_authority_all_machines_are_replaced(machines: FakeMachines, home: Path) -> None:
     """At once: one after the other, the first would find no quorum that knows it. Their data stays."""
     inputs = cluster_inputs(home, tls=True)
     PROVIDER.create(inputs)
@@ -286,7 +286,7 @@ def test_with_another_authority_all_machines_are_made_anew(machines: FakeMachine
     assert machines.members == ["m1", "m2", "m3"]
 
 
-def test_a_member_that_lost_its_data_joins_anew(machines: FakeMachines, home: Path) -> None:
+def test_a_member_that_lost_its_data_joins_again(machines: FakeMachines, home: Path) -> None:
     """While the other two have a quorum."""
     inputs = cluster_inputs(home)
     PROVIDER.create(inputs)

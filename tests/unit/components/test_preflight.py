@@ -177,8 +177,8 @@ def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
 
 def test_strays_are_removed_with_their_registrations(site: Site) -> None:
     """By the resource that names them; what is declared stays. After that no stray is named any more."""
-    site.start({**units_of(WEB), **STRAY, "nobodys.service": "[Service]\nExecStart=/bin/true\n"})
-    props = {"app": APP, "names": [*STRAY, "nobodys.service", "gone.service"], "cluster": CONNECTION}
+    site.start({**units_of(WEB), **STRAY, "unmarked.service": "[Service]\nExecStart=/bin/true\n"})
+    props = {"app": APP, "names": [*STRAY, "unmarked.service", "gone.service"], "cluster": CONNECTION}
     StraysProvider().update(APP, {}, props)
     assert set(site.texts) == site.running == site.registered == set(units_of(WEB))
     found = StraysProvider().read(APP, {**props, "__provider": "pickle"})

@@ -173,8 +173,8 @@ def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(strays, "warn", said.append)
     cluster = released(BOTH, "v1", V1)
     _reached(monkeypatch, cluster)
-    names = ["db-1@1.service", "nobodys.service"]
-    cluster.launch("nobodys.service", "[Service]\nExecStart=/bin/true\n")
+    names = ["db-1@1.service", "unmarked.service"]
+    cluster.launch("unmarked.service", "[Service]\nExecStart=/bin/true\n")
     strays.StraysProvider().create({"app": APP, "names": names, "cluster": CONNECTION})
     assert set(cluster.units) == set(BOTH)
     assert "db-1@1.service stays for now" in said[0]

@@ -72,9 +72,9 @@ def test_what_was_left_for_others_goes_at_the_end() -> None:
 def test_what_is_still_needed_stays_and_is_told() -> None:
     """Somebody of another release runs beside."""
     cluster = released({**BOTH, "web@1.service": WEB2, "web@2.service": WEB1}, "v2", V1, replace(V2, unfinished=False))
-    (told,) = retire_old(cluster, "v2", lambda _line: None)
-    assert told.startswith("db-1@1.service left for those who still depend")
-    assert "web (web@2.service) of release v1" in told
+    (message,) = retire_old(cluster, "v2", lambda _line: None)
+    assert message.startswith("db-1@1.service left for those who still depend")
+    assert "web (web@2.service) of release v1" in message
     assert set(cluster.units) == {*BOTH, "web@2.service"}
 
 

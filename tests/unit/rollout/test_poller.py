@@ -43,7 +43,7 @@ def test_one_read_serves_all_resources_of_a_refresh(cluster: FakeCluster, reads:
 
 
 def test_a_later_refresh_reads_again(cluster: FakeCluster, reads: list[float]) -> None:
-    """As after somebody read a preview for a while."""
+    """As after a pause between a preview and its update."""
     cluster.look_for_refresh()
     cluster.sleep(REFRESH_SEC + 1)
     cluster.look_for_refresh()
