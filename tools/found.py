@@ -51,6 +51,7 @@ class Found:
     engine: Engine = Engine()
     base_image: bool = False
     ssh: str = ""
+    test_programs: frozenset[str] = frozenset()
     ensurepip: bool = True
     venv: Profile | None = None
 

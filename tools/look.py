@@ -13,7 +13,7 @@ from tools.engine import engine_version
 from tools.found import Engine, Found, Pulumi
 from tools.gobuild import present
 from tools.layout import Layout
-from tools.pins import BUILDX, DOCKER_BUILD, PULUMI
+from tools.pins import BUILDX, DOCKER_BUILD, PULUMI, TEST_PROGRAMS
 from tools.plugins import find_docker_build, users_docker_config
 from tools.shell import answer
 from tools.venv import venv_profile
@@ -51,6 +51,7 @@ def look(layout: Layout, environ: Mapping[str, str]) -> Found:
         engine=engine,
         base_image=bool(engine.version) and has_base_image(),
         ssh=shutil.which("ssh", path=path) or "",
+        test_programs=frozenset(name for name in TEST_PROGRAMS if shutil.which(name, path=path)),
         ensurepip=importlib.util.find_spec("ensurepip") is not None,
         venv=venv_profile(layout),
     )

@@ -24,6 +24,7 @@ __all__ = [
     "PULUMI_SCRIPTS",
     "PULUMI_SET",
     "SCRIPTS",
+    "TEST_PROGRAMS",
     "GoTool",
     "Scripts",
 ]
@@ -125,6 +126,9 @@ ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host
 BASE_SUITE = "bookworm"
 BASE_IMAGE = f"debian:{BASE_SUITE}"
 
+TEST_PROGRAMS = ("curl", "jq", "openssl")
+"""What scripts of the machines run, so the tests of them do too. Each is in the Debian package of its name."""
+
 BY_HAND: Mapping[str, str] = {
     "go": "install Go 1.26 or newer from https://go.dev/dl/ and put its bin folder on PATH",
     "pulumi": "install Pulumi with its Python host: https://www.pulumi.com/docs/iac/download-install/",
@@ -136,6 +140,7 @@ BY_HAND: Mapping[str, str] = {
     "debian packages": "as root: apt-get update && apt-get install docker.io openssh-client python3-venv",
     "ssh": "install OpenSSH's client (`openssh-client` on Debian)",
     "python3-venv": "install Python's venv module (`python3-venv` on Debian)",
+    **{name: f"install {name} (`{name}` on Debian)" for name in TEST_PROGRAMS},
     BASE_IMAGE: f"load it into the engine from a machine that has it: docker save {BASE_IMAGE} | ssh … docker load",
 }
 """Tool -> how a person gets it without this program."""

@@ -23,6 +23,7 @@ from tools.pins import (
     PULUMI_AT_LEAST,
     PULUMI_SET,
     SCRIPTS,
+    TEST_PROGRAMS,
     GoTool,
 )
 from tools.profile import Profile
@@ -66,7 +67,7 @@ class Step:
 
 def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
     """The steps that make *found* a machine on which all of *profile* runs; the long ones come first."""
-    steps = [*_debian(found), *_pulumi(found), *_docker_build(found), *_buildx(found)]
+    steps = [*_debian(found, profile), *_pulumi(found), *_docker_build(found), *_buildx(found)]
     steps += [_build(tool, why) for tool, why in _pinned(profile).items() if tool.name not in found.built]
     steps += [*_python(found, profile), *_engine(found), *_base_image(found)]
     steps = [*_go(found, steps), *steps]
@@ -152,13 +153,14 @@ def _buildx(found: Found) -> list[Step]:
     return [_build(BUILDX, "the Docker CLI has no such plugin")]
 
 
-def _debian(found: Found) -> list[Step]:
+def _debian(found: Found, profile: Profile) -> list[Step]:
     """One apt step for all that is missing, or what a person has to install where apt cannot be used."""
     engine = found.engine.version or found.engine.elsewhere
     wanted = {
         "docker": ("docker.io", not found.docker or not (engine or found.dockerd)),
         "ssh": ("openssh-client", not found.ssh),
         _VENV: (_VENV, found.venv is None and not found.ensurepip),
+        **{name: (name, profile >= Profile.TESTS and name not in found.test_programs) for name in TEST_PROGRAMS},
     }
     missing = {name: package for name, (package, needed) in wanted.items() if needed}
     if not missing:

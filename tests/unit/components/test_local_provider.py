@@ -377,7 +377,9 @@ def test_a_failed_build_of_the_image_is_reported_with_its_last_lines(machines: F
         raise docker.errors.BuildError("exit 1", iter([{"stream": "RUN make\n"}, {"error": "no rule\n"}]))
 
     machines.docker.images.build = fail
-    with pytest.raises(PartialFailure, match=r"(?s)Failed to build the image of the machines: exit 1\n  RUN make\n  no rule"):
+    with pytest.raises(
+        PartialFailure, match=r"(?s)Failed to build the image of the machines: exit 1\n  RUN make\n  no rule"
+    ):
         PROVIDER.create(cluster_inputs(home))
     machines.docker.known_images.clear()
     with pytest.raises(PartialFailure, match="debian:bookworm is not in the Docker engine: `make tools`"):

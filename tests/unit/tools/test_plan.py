@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tools.found import Engine, Found, Pulumi, numbers
-from tools.pins import BUILDX, DOCKER_BUILD, GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS
+from tools.pins import BUILDX, DOCKER_BUILD, GO_TOOLS, MACHINE_TOOLS, PULUMI_SET, SCRIPTS, TEST_PROGRAMS
 from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb, only, plan
 from tools.profile import Profile
 
@@ -24,6 +24,7 @@ WHOLE = Found(
     engine=Engine("28.0.0"),
     base_image=True,
     ssh="/usr/bin/ssh",
+    test_programs=frozenset(TEST_PROGRAMS),
     venv=Profile.TESTS,
 )
 FRESH = Found(root=True, apt=True, go="/usr/bin/go", ensurepip=False)
@@ -58,6 +59,13 @@ def test_a_fresh_debian_gets_everything() -> None:
     assert found[ENGINE] is Verb.START
     assert found[PYTHON] is Verb.INSTALL
     assert steps(FRESH)[DEBIAN].packages == ("docker.io", "openssh-client", "python3-venv")
+
+
+def test_what_only_tests_run_is_installed_for_tests() -> None:
+    """Programs that the machines of a cluster have, and this computer may lack."""
+    lacking = replace(WHOLE, test_programs=frozenset({"curl", "openssl"}))
+    assert steps(lacking, Profile.TESTS)[DEBIAN].packages == ("jq",)
+    assert to_do(lacking, Profile.AWS) == {}
 
 
 def test_pulumi_is_built_first_and_buildx_after_the_plugin_that_contains_it() -> None:
