@@ -16,9 +16,7 @@ _SERVICES, _INSTANCES = 100, 3
 
 def rows(site: Site) -> Iterator[Row]:
     """A preview of an app of 100 services of three instances, without a change."""
-    file = site.stack.app / "Fleetfile.py"
-    before = file.read_text()
-    file.write_text(fleetfile(_SERVICES, _INSTANCES))
+    (site.stack.app / "Fleetfile.py").write_text(fleetfile(_SERVICES, _INSTANCES))
     site.stack.up()
     snapshot = site.cluster.look()
     text = snapshot.units[instances_of(APP, "s0", snapshot)[0]].text
@@ -31,6 +29,3 @@ def rows(site: Site) -> Iterator[Row]:
             rounds=3,
             goal=3,
         )
-    file.write_text(before)
-    site.stack.set("strays", "remove")
-    site.stack.up()
