@@ -23,6 +23,7 @@ def tidy(layout: Layout, daemon: Daemon, say: Callable[[str], None]) -> None:
     shutil.rmtree(layout.stacks, ignore_errors=True)
     running = daemon.containers() if daemon.pid() is not None else ()
     if running:
-        say(f"the Docker engine goes on, because containers run in it: {', '.join(running)}")
+        say(f"The Docker engine still runs, as containers use it: {', '.join(running)}.")
+        say("Run `make down` here again when they are gone, to stop it.")
     elif daemon.stop():
         say("stopped the Docker engine that was started here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class FakeEtcd:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -210,6 +211,13 @@ class _Store(EtcdStore):
         form = {name: str(value) for name, value in (params or {}).items()}
         status, body = self._fake.answer(method, path.removeprefix(_KEYS), form)
         return self._client._handle_server_response(HTTPResponse(json.dumps(body).encode(), status=status))
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing for a client that went away, as one does whose watch is stopped."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(fake: FakeEtcd) -> type[BaseHTTPRequestHandler]:
