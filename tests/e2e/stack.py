@@ -80,7 +80,6 @@ class Stack:
         pairs = [word for key, value in settings.items() for word in ("--plaintext", f"fleetcaptain:{key}={value}")]
         self.must("config", "set-all", *pairs)
         self._as_made = self.settings.read_text()
-        self._is_fresh = True
 
     @property
     def folder(self) -> Path:

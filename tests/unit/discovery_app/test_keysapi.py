@@ -74,7 +74,7 @@ def test_a_wait_sees_what_happened_since_its_index(etcd: FakeEtcd) -> None:
     assert api.wait("/dir", event.node["modifiedIndex"] + 1, 0.05) is None
 
 
-def test_a_refresh_wakes_nobody(etcd: FakeEtcd) -> None:
+def test_a_refresh_wakes_no_watcher(etcd: FakeEtcd) -> None:
     """Renewals are no changes."""
     api = KeysApi(etcd.url)
     index = api.put("/dir/k", "v", 60).node["modifiedIndex"]

@@ -98,7 +98,7 @@ def test_the_thread_survives_an_etcd_that_is_away(
     held.stop()
 
 
-def test_what_ran_out_while_etcd_was_away_is_put_anew(etcd: FakeEtcd, held: Lease, clock: Clock) -> None:
+def test_what_expired_while_etcd_was_away_is_written_again(etcd: FakeEtcd, held: Lease, clock: Clock) -> None:
     """More than its life has passed since the last renewal."""
     value = etcd.entries[KEY].value
     etcd.remove(KEY)
@@ -133,7 +133,7 @@ def test_what_the_beacon_put_back_is_replaced(etcd: FakeEtcd, held: Lease) -> No
 @pytest.mark.parametrize(
     "found", [of_the_unit(draining=True), of_the_unit(machine="elsewhere"), of_the_unit(lease="app"), "no JSON"]
 )
-def test_what_somebody_decided_stands(etcd: FakeEtcd, held: Lease, found: str) -> None:
+def test_a_value_of_another_process_stands(etcd: FakeEtcd, held: Lease, found: str) -> None:
     """A rollout's mark, another machine's unit, a later process."""
     etcd.put(KEY, found)
     held.renew()
