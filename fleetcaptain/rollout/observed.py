@@ -11,6 +11,8 @@ from fleetcaptain.rollout.instance import Instance
 
 __all__ = ["Snapshot", "instances_of", "observe"]
 
+_ACTIVE = ("active", "reloading")
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -39,10 +41,27 @@ class Snapshot:
 
     @property
     def live(self) -> tuple[Registration, ...]:
-        """The registrations of units that are active on their machine. A machine that ended without a word leaves
-        registrations behind that are believed for a minute."""
-        active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
-        return tuple(entry for entry in self.registrations.values() if (entry.unit, entry.machine) in active)
+        """The registrations of units that are active on their machine. A machine that crashed leaves registrations
+        behind, which etcd keeps for a minute."""
+        states: dict[str, dict[str, str]] = {}
+        for state in self.states:
+            states.setdefault(state.name, {})[state.machine_id] = state.active
+        return tuple(
+            entry
+            for entry in self.registrations.values()
+            if (states[entry.unit].get(entry.machine) in _ACTIVE if entry.unit in states else self._is_placed(entry))
+        )
+
+    def _is_placed(self, entry: Registration) -> bool:
+        """Whether *entry* fits where fleet has its unit now. For 12 to 23 s after a unit has moved fleet shows no state
+        of it at all, though it runs: its old machine removes the states of every machine."""
+        unit = self.units.get(entry.unit)
+        return (
+            unit is not None
+            and unit.desired == "launched"
+            and (unit.machine_id, unit.content) == (entry.machine, entry.content)
+            and entry.machine in self.machines
+        )
 
 
 def _is_of_its_unit(entry: Registration) -> bool:
