@@ -14,6 +14,7 @@ from components.strays import look_for_strays
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, UnitRefused
+from fleetcaptain.release.known import manifest_of
 from fleetcaptain.release.part import Part
 from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.rollout.observed import Snapshot, instances_of
@@ -64,7 +65,7 @@ def refuse_in_preview(
             return
         try:
             node = connect(where, app).store.read(release_key(app, release))
-            refuse_other_content(Manifest.read(node.value) if node else None, Manifest(release, services))
+            refuse_other_content(manifest_of(node), Manifest(release, services))
         except FleetCaptainError as error:
             give_up(error)
 

@@ -16,8 +16,9 @@ from components.dynamic import Provider, Resource, status
 from fleetcaptain.discovery.keys import app_dir, release_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.release.known import read_texts
+from fleetcaptain.release.known import manifest_of, read_texts
 from fleetcaptain.release.record import record
+from fleetcaptain.untrusted import Fields
 
 __all__ = ["RecordProvider", "ReleaseRecord"]
 
@@ -63,7 +64,7 @@ class RecordProvider(Provider):
 
 
 def _record(props: Mapping[str, Any]) -> None:
-    services = {name: Release.from_data(entry) for name, entry in props["services"].items()}
+    services = {name: Release.read(Fields(entry)) for name, entry in props["services"].items()}
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     manifest = Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
     status(f"recording {manifest.tag}")
@@ -72,8 +73,7 @@ def _record(props: Mapping[str, Any]) -> None:
 
 def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
     """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
-    node = store.read(release_key(props["app"], props["release"]))
-    manifest = Manifest.read(node.value) if node else None
+    manifest = manifest_of(store.read(release_key(props["app"], props["release"])))
     if manifest is None:
         return {"services": {}, "texts": {}}
     counts = {name: entry["instances"] for name, entry in props["services"].items()}

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from components.cluster.engine import exec_in
 from fleetcaptain.discovery.values import Registration
+from fleetcaptain.untrusted import readable
 
 __all__ = ["forget_stale", "stale"]
 
@@ -24,9 +25,9 @@ def stale(answer: str, started: Mapping[str, datetime]) -> list[tuple[str, int]]
         tree = json.loads(answer).get("node", {})
     except (ValueError, AttributeError):
         return []
-    found = []
+    found: list[tuple[str, int]] = []
     for node in _leaves(tree):
-        registration = Registration.from_json(node.get("value", ""))
+        registration = readable(Registration.from_json, str(node.get("value", "")))
         began = started.get(registration.machine) if registration else None
         if registration is not None and began is not None and _before(registration.since, began):
             found.append((str(node["key"]), int(node["modifiedIndex"])))

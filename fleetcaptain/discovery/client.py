@@ -19,6 +19,7 @@ from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.discovery.values import Registration, drained
 from fleetcaptain.discovery.watch import QUIET_SEC, changes, next_change
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable
+from fleetcaptain.untrusted import readable
 
 __all__ = ["Discovery", "registration"]
 
@@ -114,7 +115,7 @@ class Discovery:
         key = self.identity.key(service)
         answer = self._api.get(key)
         text = str(answer.node.get("value", ""))
-        found = Registration.from_json(text)
+        found = readable(Registration.from_json, text)
         if found is not None and (found.machine, found.unit) != (self.identity.machine, self.identity.name):
             return
         if self.identity.owns(service):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.values import Manifest, Registration
+from fleetcaptain.untrusted import Ignored
 
 __all__ = ["Asker", "Instance", "Known", "contents_of", "releases_of"]
 
@@ -24,13 +25,15 @@ class Known:
     """What etcd knows of an app at one moment. *manifests* are those of the releases that have been available.
 
     *current* is the tag of the current release, "" before there is one; *coming*, the one that is being deployed: a new
-    one, which is not among *manifests* yet, or an old one that is gone back to.
+    one, which is not among *manifests* yet, or an old one that is gone back to. *ignored* are the values that are
+    neither a registration nor a manifest.
     """
 
     registrations: tuple[Registration, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     current: str = ""
     coming: Manifest | None = None
+    ignored: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.renewal import Step, next_step
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.untrusted import readable
 
 __all__ = ["Lease"]
 
@@ -101,7 +102,7 @@ class Lease:
             return
         answer = self._api.get(self._key)
         text = str(answer.node.get("value", ""))
-        found = Registration.from_json(text)
+        found = readable(Registration.from_json, text)
         if found is None and not answer.gone:
             self._now_taken("by a value that is no registration")
             return

@@ -8,7 +8,8 @@ from typing import Any
 from fleetcaptain.discovery.instances import Known
 from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, services_dir
 from fleetcaptain.discovery.keysapi import KeysApi
-from fleetcaptain.discovery.values import Manifest, Registration
+from fleetcaptain.discovery.values import manifest_at, registration_at
+from fleetcaptain.untrusted import read_all
 
 __all__ = ["look"]
 
@@ -17,25 +18,25 @@ def look(api: KeysApi, app: str) -> tuple[Known, int]:
     """What is known of *app*, and etcd's index at that moment. Raises ClusterUnreachable."""
     answer = api.get(app_dir(app), recursive=True)
     parts = {str(node.get("key")): node for node in answer.node.get("nodes") or ()}
-    registrations = (Registration.from_json(text) for text in _values(parts.get(services_dir(app))))
-    read = (Manifest.read(text) for text in _values(parts.get(releases_dir(app))))
-    manifests = tuple(manifest for manifest in read if manifest is not None)
+    registrations, ignored = read_all(registration_at, _values(parts.get(services_dir(app))))
+    manifests, ignored_too = read_all(manifest_at, _values(parts.get(releases_dir(app))))
     coming = _value(parts.get(coming_key(app)))
     known = Known(
-        tuple(entry for entry in registrations if entry is not None),
+        registrations,
         tuple(manifest for manifest in manifests if not manifest.unfinished),
         _value(parts.get(current_key(app))),
         next((manifest for manifest in manifests if manifest.tag == coming), None),
+        (*ignored, *ignored_too),
     )
     return known, answer.index
 
 
-def _values(node: Mapping[str, Any] | None) -> Iterator[str]:
-    """The values of all keys at and below *node*."""
+def _values(node: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """All keys, with their values, at and below *node*."""
     if node is None:
         return
     if not node.get("dir"):
-        yield str(node.get("value", ""))
+        yield str(node.get("key", "")), str(node.get("value", ""))
     for below in node.get("nodes") or ():
         yield from _values(below)
 

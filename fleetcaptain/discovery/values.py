@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Manifest", "Registration", "Release", "drained"]
+from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
+
+__all__ = ["Manifest", "Registration", "Release", "drained", "manifest_at", "registration_at"]
 
 _NO_PORTS: Mapping[str, int] = MappingProxyType({})
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,254}")
+_IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]{0,511}")
+_MODE = re.compile("rolling|bluegreen|global|everywhere")
+_SCHEME = re.compile("tcp|http")
+_SHARE = re.compile("[0-9]{1,3}%")
+# A service of every machine has as many instances as there are machines.
+_MOST_INSTANCES = 10_000
+_LONGEST_SEC = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,8 @@ class Registration:
     lease: str = ""
 
     @classmethod
-    def from_json(cls, text: str) -> Registration | None:
-        """The registration that *text* is, or None when it is none: lookups leave out what they cannot read.
+    def from_json(cls, text: str) -> Registration:
+        """The registration that *text* is. Raises Unreadable.
 
         The same text gives the same object: of many registrations few change between two lookups.
         """
@@ -46,32 +58,39 @@ class Registration:
 
 
 @lru_cache(maxsize=2048)
-def _parsed(text: str) -> Registration | None:
-    try:
-        data = json.loads(text)
-        return Registration(
-            service=str(data["service"]),
-            unit=str(data["unit"]),
-            content=str(data.get("content", "")),
-            machine=str(data.get("machine", "")),
-            host=str(data.get("host", "")),
-            ports=MappingProxyType({str(inside): int(outside) for inside, outside in data.get("ports", {}).items()}),
-            connection=MappingProxyType(dict(data.get("connection", {}))),
-            versions=tuple(str(version) for version in data.get("versions", ())),
-            since=str(data.get("since", "")),
-            draining=bool(data.get("draining", False)),
-            lease=str(data.get("lease", "")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+def _parsed(text: str) -> Registration:
+    fields = json_object(text)
+    ports = fields.fields("ports")
+    return Registration(
+        service=fields.text("service", NAME),
+        unit=fields.text("unit", NAME),
+        content=fields.text("content", NAME, ""),
+        machine=fields.text("machine", NAME, ""),
+        host=fields.text("host", NAME, ""),
+        ports=MappingProxyType({inside: ports.number(inside, 1, 65535) for inside in ports}),
+        connection=MappingProxyType(fields.mapping("connection")),
+        versions=fields.texts("versions"),
+        since=fields.text("since", WORD, ""),
+        draining=fields.flag("draining"),
+        lease=fields.text("lease", WORD, ""),
+    )
+
+
+def registration_at(key: str, text: str) -> Registration:
+    """The registration at *key*. Raises Unreadable, also for one of another service or unit than the key's."""
+    found = Registration.from_json(text)
+    directory, _, leaf = key.rpartition("/")
+    if directory.rpartition("/")[2] != found.service or leaf not in (found.unit, f"{found.unit}~{found.machine}"):
+        raise Unreadable(f"it is the registration of {found.unit} for {found.service}")
+    return found
 
 
 def drained(text: str) -> str:
-    """The registration *text*, marked so that lookups leave it out. Raises ValueError when it is no JSON.
+    """The registration *text*, marked so that lookups leave it out. Raises Unreadable.
 
     Its beginning stays as it was: by it the machine's shell lines know whose registration it is.
     """
-    return json.dumps({**json.loads(text), "draining": True}, separators=(",", ":"))
+    return json.dumps({**json_object(text), "draining": True}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -103,17 +122,26 @@ class Release:
         }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Release:
-        """The service that an entry of a manifest's JSON is. Raises KeyError or ValueError when it is none."""
+    def read(cls, fields: Fields) -> Release:
+        """The service that an entry of a manifest is. Raises Unreadable."""
         return cls(
-            content=str(data["content"]),
-            count=int(data["instances"]),
-            image=str(data.get("image", "")),
-            mode=str(data.get("mode", "rolling")),
-            rollout=dict(data.get("rollout", {})),
-            requires=tuple(data.get("requires", ())),
-            scheme=str(data.get("scheme", "tcp")),
+            content=fields.text("content", NAME),
+            count=fields.number("instances", 0, _MOST_INSTANCES),
+            image=fields.text("image", _IMAGE, ""),
+            mode=fields.text("mode", _MODE, "rolling"),
+            rollout=_rollout(fields.mapping("rollout")),
+            requires=fields.texts("requires", NAME),
+            scheme=fields.text("scheme", _SCHEME, "tcp"),
         )
+
+
+def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The times of a rollout: numbers, flags, and shares such as ``25%``. Raises Unreadable."""
+    for name, value in settings.items():
+        is_number = isinstance(value, (int, float)) and 0 <= value <= _LONGEST_SEC
+        if not is_number and not (isinstance(value, str) and _SHARE.fullmatch(value)):
+            raise Unreadable(f"rollout: {name} is neither a number from 0 to {_LONGEST_SEC} nor a share")
+    return settings
 
 
 @dataclass(frozen=True)
@@ -137,20 +165,32 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """The manifest that *text* is. Raises ValueError or KeyError when it is none."""
-        data = json.loads(text)
-        services = {name: Release.from_data(entry) for name, entry in data["services"].items()}
-        return cls(data["tag"], services, data.get("who", ""), data.get("when", ""), bool(data.get("unfinished")))
-
-    @classmethod
-    def read(cls, text: str) -> Manifest | None:
-        """The manifest that *text* is, or None when it is none."""
-        try:
-            return cls.from_json(text)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+        """The manifest that *text* is. Raises Unreadable."""
+        fields = json_object(text)
+        services = fields.fields("services")
+        return cls(
+            fields.text("tag", _TAG),
+            {_name(service): Release.read(services.fields(service)) for service in services},
+            fields.text("who", ANY, ""),
+            fields.text("when", WORD, ""),
+            fields.flag("unfinished"),
+        )
 
     @property
     def contents(self) -> dict[str, str]:
         """Service -> its content: by this, and nothing else, two releases are the same."""
         return {name: release.content for name, release in self.services.items()}
+
+
+def manifest_at(key: str, text: str) -> Manifest:
+    """The manifest at *key*. Raises Unreadable, also for one of another tag than the key's."""
+    found = Manifest.from_json(text)
+    if key.rpartition("/")[2] != release_key("", found.tag).rpartition("/")[2]:
+        raise Unreadable(f"it is the manifest of {found.tag}")
+    return found
+
+
+def _name(service: str) -> str:
+    if not NAME.fullmatch(service):
+        raise Unreadable("a service has a name that is not allowed")
+    return service

@@ -11,6 +11,7 @@ from fleetcaptain.fleet.transport import Answer, Transport
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
 from fleetcaptain.units.refuse import refuse
 from fleetcaptain.units.text import parse
+from fleetcaptain.untrusted import readable
 
 __all__ = ["FleetClient"]
 
@@ -85,7 +86,12 @@ class FleetClient:
         self, path: str, key: str, make: Callable[[Mapping[str, Any]], _T], identity: Callable[[_T], object]
     ) -> tuple[_T, ...]:
         """All pages. They are no snapshot: when the list changes in between, an entry may come twice, or be missing."""
-        found = {identity(entry): entry for entry in map(make, self._pages(path, key))}
+        found: dict[object, _T] = {}
+        for data in self._pages(path, key):
+            # An entry that is none may stand in etcd; fleet shows it to everybody.
+            entry = readable(make, data)
+            if entry is not None:
+                found[identity(entry)] = entry
         return tuple(found.values())
 
     def _pages(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:

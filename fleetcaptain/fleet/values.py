@@ -8,8 +8,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from fleetcaptain.errors import UnitRefused
 from fleetcaptain.units.mark import Mark, mark_in
 from fleetcaptain.units.text import Option, content, serialize
+from fleetcaptain.untrusted import ANY, ANY_LENGTH, NAME, WORD, Fields, is_address
 
 __all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
 
@@ -34,19 +36,27 @@ class FleetUnit:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> FleetUnit:
-        """The unit in fleet's JSON."""
+        """The unit in fleet's JSON. Raises Unreadable."""
+        fields = Fields(data)
         options = (
-            Option(entry["section"], entry["name"], entry.get("value", "")) for entry in data.get("options") or ()
+            Option(option.text("section"), option.text("name"), option.text("value", ANY_LENGTH, ""))
+            for option in map(Fields, fields.objects("options"))
         )
-        current = data.get("currentState", "inactive")
         return cls(
-            data["name"], tuple(options), data.get("desiredState", "inactive"), current, data.get("machineID") or None
+            fields.text("name", NAME),
+            tuple(options),
+            fields.text("desiredState", WORD, "inactive"),
+            fields.text("currentState", WORD, "inactive"),
+            fields.text("machineID", NAME, "") or None,
         )
 
     @cached_property
     def text(self) -> str:
-        """Its canonical text."""
-        return serialize(self.options)
+        """Its canonical text. One that fleet's API took though no file can hold it is shown as a comment."""
+        try:
+            return serialize(self.options)
+        except UnitRefused as error:
+            return f"# {' '.join(str(error).split())}\n"
 
     @cached_property
     def mark(self) -> Mark | None:
@@ -72,14 +82,15 @@ class UnitState:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> UnitState:
-        """The state in fleet's JSON."""
-        words = (data.get(f"systemd{kind}State", "") for kind in ("Load", "Active", "Sub"))
-        return cls(data["name"], data.get("machineID", ""), data.get("hash", ""), *words)
+        """The state in fleet's JSON. Raises Unreadable."""
+        fields = Fields(data)
+        words = (fields.text(f"systemd{kind}State", WORD, "") for kind in ("Load", "Active", "Sub"))
+        return cls(fields.text("name", NAME), fields.text("machineID", NAME, ""), fields.text("hash", WORD, ""), *words)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine of the cluster; *ip* is the address that it gave fleet."""
+    """A machine of the cluster; *ip* is the address that it gave fleet, "" when that is none."""
 
     id: str
     ip: str
@@ -87,5 +98,10 @@ class Machine:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Machine:
-        """The machine in fleet's JSON."""
-        return cls(data["id"], data.get("primaryIP", ""), dict(data.get("metadata") or {}))
+        """The machine in fleet's JSON. Raises Unreadable."""
+        fields = Fields(data)
+        metadata = fields.fields("metadata")
+        ip = fields.text("primaryIP", ANY, "")
+        return cls(
+            fields.text("id", NAME), ip if is_address(ip) else "", {name: metadata.text(name) for name in metadata}
+        )

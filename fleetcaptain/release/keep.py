@@ -47,6 +47,7 @@ def prune(store: EtcdStore, app: str, running: Collection[str]) -> tuple[str, ..
     tags = outdated(releases, running)
     for tag in tags:
         store.delete(release_key(app, tag))
-    for content in forgotten_texts(releases, tags):
+    # A manifest that cannot be read may be of a newer version, and its texts needed.
+    for content in () if releases.ignored else forgotten_texts(releases, tags):
         store.delete(text_key(app, content))
     return tags

@@ -9,6 +9,7 @@ from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, r
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.release.known import manifest_of
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
@@ -22,7 +23,7 @@ def record(store: EtcdStore, app: str, manifest: Manifest, texts: Mapping[str, s
     key = release_key(app, manifest.tag)
     while True:
         node = store.read(key)
-        known = Manifest.read(node.value) if node else None
+        known = manifest_of(node)
         refuse_other_content(known, manifest)
         if node is None:
             written = store.create(key, replace(manifest, unfinished=True).to_json())
@@ -74,7 +75,7 @@ def finish(store: EtcdStore, app: str, manifest: Manifest) -> None:
     key = release_key(app, manifest.tag)
     while True:
         node = store.read(key)
-        known = Manifest.read(node.value) if node else None
+        known = manifest_of(node)
         if node is None or known is None or known.contents != manifest.contents:
             raise ReleaseRefused(
                 f"The release {manifest.tag} is available, but what was recorded of it is not what runs:",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetcaptain.discovery.keys import release_key
-from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.release.ahead import ahead, told
 from fleetcaptain.release.keep import prune
-from fleetcaptain.release.known import read_manifests
+from fleetcaptain.release.known import manifest_of, read_manifests
 from fleetcaptain.rollout.bluegreen import retire
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.gate import current_tag
@@ -42,8 +41,7 @@ def after_failure(cluster: Cluster) -> str:
 def retire_old(cluster: Cluster, tag: str, report: Callable[[str], None]) -> tuple[str, ...]:
     """Remove the generations of blue/green services that were left for services of another release, now that the
     release *tag* is current. Returns, in words, those that still have to stay, and for whom."""
-    recorded = cluster.store.read(release_key(cluster.app, tag))
-    manifest = Manifest.read(recorded.value) if recorded else None
+    manifest = manifest_of(cluster.store.read(release_key(cluster.app, tag)))
     if manifest is None:
         return ()
     left = []

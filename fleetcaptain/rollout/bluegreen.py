@@ -16,6 +16,7 @@ from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import RESTARTS_AT_INSTALL
 from fleetcaptain.rollout.values import Policy, Target
+from fleetcaptain.untrusted import readable
 
 __all__ = ["replace_generation", "retire"]
 
@@ -76,5 +77,9 @@ def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float)
         key = registration_key(cluster.app, service, unit)
         marked = False
         while not marked and (node := cluster.store.read(key)) is not None:
+            value = readable(drained, node.value)
+            if value is None:
+                cluster.store.let_go(key, node.value)  # a value that is no registration
+                continue
             # A renewal in between changes the key's index, and nothing else.
-            marked = cluster.store.swap(key, node, drained(node.value), ttl_sec=int(keep_sec + _REMOVE_SEC))
+            marked = cluster.store.swap(key, node, value, ttl_sec=int(keep_sec + _REMOVE_SEC))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from fleetcaptain.discovery.keys import registration_key, services_dir
 from fleetcaptain.discovery.store import EtcdStore
-from fleetcaptain.discovery.values import Registration
+from fleetcaptain.discovery.values import registration_at
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.values import DesiredState
@@ -17,6 +17,7 @@ from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
+from fleetcaptain.untrusted import read_all
 
 __all__ = ["Cluster", "Run"]
 
@@ -132,13 +133,9 @@ class Cluster:
             self._poller.changed_at = self.clock()
 
     def _fetch(self) -> Snapshot:
-        registrations = (Registration.from_json(node.value) for node in self.store.below(services_dir(self.app)))
-        return Snapshot.of(
-            self.fleet.units(),
-            self.fleet.states(),
-            self.fleet.machines(),
-            [registration for registration in registrations if registration is not None],
-        )
+        nodes = self.store.below(services_dir(self.app))
+        registrations, ignored = read_all(registration_at, ((node.key, node.value) for node in nodes))
+        return Snapshot.of(self.fleet.units(), self.fleet.states(), self.fleet.machines(), registrations, ignored)
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a unit that is gone."""

@@ -14,6 +14,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.owner import Owner, this_process
+from fleetcaptain.untrusted import ANY, WORD, json_object, readable
 
 __all__ = ["Entry", "ensure_free", "guarded", "journal_of"]
 
@@ -38,13 +39,18 @@ class Entry:
         return json.dumps({**self.__dict__, "before": list(self.before)})
 
     @classmethod
-    def from_json(cls, text: str) -> Entry | None:
-        """The entry that *text* is, or None when it is none."""
-        try:
-            data = json.loads(text)
-            return cls(**{**data, "before": tuple(data["before"])})
-        except (ValueError, TypeError, KeyError):
-            return None
+    def from_json(cls, text: str) -> Entry:
+        """The entry that *text* is. Raises Unreadable."""
+        fields = json_object(text)
+        return cls(
+            who=fields.text("who"),
+            since=fields.text("since", WORD),
+            before=fields.texts("before", WORD),
+            to=fields.text("to", WORD),
+            state=fields.text("state", WORD),
+            until=fields.text("until", WORD, ""),
+            error=fields.text("error", ANY, ""),
+        )
 
 
 @contextmanager
@@ -83,7 +89,7 @@ def ensure_free(cluster: Cluster, service: str, report: Callable[[str], None]) -
 def journal_of(cluster: Cluster, service: str) -> Entry | None:
     """The last rollout of *service*, as its journal has it."""
     node = cluster.store.read(rollout_key(cluster.app, service))
-    return Entry.from_json(node.value) if node else None
+    return readable(Entry.from_json, node.value) if node else None
 
 
 def _acquired(cluster: Cluster, service: str, owner: Owner, report: Callable[[str], None]) -> Lock:

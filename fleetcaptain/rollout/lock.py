@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fleetcaptain.discovery.store import EtcdStore, Node
 from fleetcaptain.errors import ClusterUnreachable, Locked
 from fleetcaptain.rollout.owner import Owner, is_dead
+from fleetcaptain.untrusted import readable
 
 __all__ = ["LOCK_TTL_SEC", "Lock"]
 
@@ -36,7 +37,7 @@ class Lock:
                 continue
             if node.value == self._mine:
                 return  # the answer to our own first try was lost
-            holder = Owner.from_json(node.value)
+            holder = readable(Owner.from_json, node.value)
             if holder is not None and is_dead(holder):
                 if self._store.swap(self._key, node, self._mine, LOCK_TTL_SEC):
                     return
@@ -65,7 +66,7 @@ class Lock:
         except ClusterUnreachable:
             return  # nothing can be touched either, and the next look waits for etcd
         if node is not None and node.value != self._mine:
-            holder = Owner.from_json(node.value)
+            holder = readable(Owner.from_json, node.value)
             raise Locked(
                 f"{self._what}: {holder.who if holder else 'somebody else'} took the rollout over while this process "
                 "could not renew its lock. It goes on there; nothing more is touched from here."

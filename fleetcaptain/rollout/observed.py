@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
 from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.untrusted import Ignored
 
 __all__ = ["Snapshot", "instances_of", "observe"]
 
@@ -16,12 +17,14 @@ _ACTIVE = ("active", "reloading")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look at the cluster: its units and machines, what systemd says of the units, and what is registered."""
+    """One look at the cluster: its units and machines, what systemd says of the units, and what is registered.
+    *ignored* are the values in etcd that are no registrations."""
 
     units: Mapping[str, FleetUnit]
     states: tuple[UnitState, ...]
     machines: Mapping[str, Machine]
     registrations: Mapping[str, Registration]
+    ignored: tuple[Ignored, ...] = ()
 
     @classmethod
     def of(
@@ -30,13 +33,18 @@ class Snapshot:
         states: Iterable[UnitState],
         machines: Iterable[Machine],
         registrations: Iterable[Registration],
+        ignored: Iterable[Ignored] = (),
     ) -> Snapshot:
-        """Index the four lists by name. What an app registers besides, under another service's name, counts less."""
+        """Index the four lists by name. What an app registers under another service's name counts less. What is
+        registered by another machine than the one that fleet has the unit on is left out."""
+        by_name = {unit.name: unit for unit in units}
+        entries = sorted(registrations, key=_is_of_its_unit)
         return cls(
-            {unit.name: unit for unit in units},
+            by_name,
             tuple(states),
             {machine.id: machine for machine in machines},
-            {entry.unit: entry for entry in sorted(registrations, key=_is_of_its_unit)},
+            {entry.unit: entry for entry in entries if _fits(entry, by_name.get(entry.unit))},
+            tuple(ignored),
         )
 
     @property
@@ -62,6 +70,10 @@ class Snapshot:
             and (unit.machine_id, unit.content) == (entry.machine, entry.content)
             and entry.machine in self.machines
         )
+
+
+def _fits(entry: Registration, unit: FleetUnit | None) -> bool:
+    return unit is None or unit.machine_id is None or unit.machine_id == entry.machine
 
 
 def _is_of_its_unit(entry: Registration) -> bool:

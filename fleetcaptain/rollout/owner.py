@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fleetcaptain.untrusted import WORD, json_object
+
 __all__ = ["Owner", "is_dead", "this_process"]
 
 
@@ -31,12 +33,17 @@ class Owner:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Owner | None:
-        """The owner that *text* is, or None when it is none."""
-        try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
-            return None
+    def from_json(cls, text: str) -> Owner:
+        """The owner that *text* is. Raises Unreadable."""
+        fields = json_object(text)
+        return cls(
+            who=fields.text("who"),
+            since=fields.text("since", WORD),
+            place=fields.text("place"),
+            pid=fields.number("pid", 1, 2**32),
+            started=fields.text("started", WORD),
+            token=fields.text("token", WORD),
+        )
 
 
 def this_process() -> Owner:

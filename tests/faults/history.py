@@ -14,6 +14,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observed import Snapshot, observe
 from fleetcaptain.rollout.owner import Owner
+from fleetcaptain.untrusted import readable
 
 __all__ = ["History", "recorded"]
 
@@ -71,7 +72,7 @@ def recorded(cluster: Cluster, service: str) -> Iterator[History]:
                 node = cluster.store.read(lock_key(cluster.app, service))
             except FleetCaptainError:
                 continue  # a cluster without quorum tells nothing
-            owner = Owner.from_json(node.value) if node else None
+            owner = readable(Owner.from_json, node.value) if node else None
             if owner is not None:
                 history.owners.append(owner.token)
             time.sleep(_PAUSE_SEC)

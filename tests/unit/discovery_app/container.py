@@ -26,7 +26,8 @@ def environment(etcd_url: str) -> dict[str, str]:
     }
 
 
-def of_the_unit(service: str = "web", unit: str = UNIT, **more: Any) -> str:
-    """A registration as a unit writes it."""
+def of_the_unit(service: str = "web", unit: str = "", **more: Any) -> str:
+    """A registration as the first unit of *service* writes it, or as *unit* does."""
+    unit = unit or f"{service}@1.service"
     members = {"service": service, "unit": unit, "content": CONTENT, "machine": MACHINE, "host": "10.0.0.1"}
     return json.dumps({**members, "connection": {"host": "10.0.0.1", "port": 80}, **more}, separators=(",", ":"))

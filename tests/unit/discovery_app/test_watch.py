@@ -41,7 +41,7 @@ def test_what_changes_no_lookup_is_passed_over(etcd: FakeEtcd, identity: Identit
     next(seen)
     before = len(etcd.requests)
     etcd.put(f"{APP}/rollouts/redis", "step")
-    etcd.put(f"{APP}/services/redis-2/a", of_the_unit("redis-2"))
+    etcd.put(f"{APP}/services/redis-2/a", of_the_unit("redis-2", "a"))
     passed_over, waiting = etcd.index, etcd._wait
 
     def then_one_more(key: str, index: int) -> tuple[int, dict[str, object]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,12 @@ def test_the_release_that_is_coming_is_kept() -> None:
     releases, tags = _history(list(range(8)) * 3)
     assert tags[0] in outdated(releases, ())
     assert tags[0] not in outdated(Releases(releases.manifests, coming=tags[0]), ())
+
+
+def test_no_text_goes_while_a_manifest_cannot_be_read() -> None:
+    """It may be of a newer version, and name them."""
+    store = FakeEtcd().store
+    store.write(release_key("shop", "v9"), json.dumps({"tag": "v9", "services": {"web": {"digest": "other"}}}))
+    store.write(text_key("shop", "other"), "text")
+    prune(store, "shop", ())
+    assert store.read(text_key("shop", "other")) is not None

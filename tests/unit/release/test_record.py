@@ -22,9 +22,7 @@ def _value(etcd: FakeEtcd, key: str) -> str:
 
 
 def _manifest(etcd: FakeEtcd, tag: str) -> Manifest:
-    found = Manifest.read(_value(etcd, release_key("shop", tag)))
-    assert found is not None
-    return found
+    return Manifest.from_json(_value(etcd, release_key("shop", tag)))
 
 
 def _deployed(etcd: FakeEtcd, *manifests: Manifest) -> FakeEtcd:

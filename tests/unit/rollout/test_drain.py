@@ -16,3 +16,11 @@ def test_a_renewal_in_between_does_not_lose_the_mark() -> None:
     assert cluster.etcd.value(KEY)["draining"]
     swaps = [(key, form["ttl"]) for _, key, form in cluster.etcd.writes if "prevIndex" in form]
     assert swaps == [(KEY, "150")] * 3
+
+
+def test_a_value_that_is_no_registration_goes() -> None:
+    """It cannot be marked, and nothing may stop an old generation from being retired."""
+    cluster = FakeCluster({"web@1.service": text_of("web")})
+    cluster.store.write(KEY, "note")
+    drain(cluster, "web", ["web@1.service"], 30)
+    assert cluster.store.read(KEY) is None

@@ -62,3 +62,12 @@ def test_a_registration_without_a_state_must_fit_its_unit(unit: FleetUnit) -> No
 def test_a_registration_without_a_state_needs_its_machine() -> None:
     """A machine that fleet does not see any more runs nothing."""
     assert Snapshot.of([UNIT], [], MACHINES[:1], [ENTRY]).live == ()
+
+
+def test_what_another_machine_registered_is_left_out() -> None:
+    """fleet says where the unit is: a registration of elsewhere is old, or forged, and no reason to act."""
+    elsewhere = replace(ENTRY, machine="m1", content="other")
+    assert Snapshot.of([UNIT], [], MACHINES, [elsewhere]).registrations == {}
+    assert Snapshot.of([replace(UNIT, machine_id=None)], [], MACHINES, [elsewhere]).registrations == {
+        UNIT.name: elsewhere
+    }

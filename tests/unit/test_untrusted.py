@@ -1,0 +1,184 @@
+"""Values that strangers may write into etcd: what is none is ignored with a reason, and never raises anything else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.discovery.keys import registration_key, release_key
+from fleetcaptain.discovery.values import Manifest, Registration, Release, manifest_at, registration_at
+from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
+from fleetcaptain.rollout.guard import Entry
+from fleetcaptain.rollout.owner import Owner, this_process
+from fleetcaptain.untrusted import LONGEST_BYTES, Ignored, Unreadable, is_address, json_object, read_all, readable
+
+UNIT = "web@1.service"
+KEY = registration_key("shop", "web", UNIT)
+REGISTRATION = {"service": "web", "unit": UNIT, "content": "c", "machine": "m1", "host": "10.0.0.1"}
+ENTRY = Release(
+    "c" * 40, 2, "shop@sha256:1", "rolling", {"max_parallel": "25%", "auto_revert": True}, ("db",)
+).to_data()
+MANIFEST = {"tag": "v1", "who": "ann@laptop", "when": "2030-01-01T00:00:00+00:00", "services": {"web": ENTRY}}
+DEEP = "[" * 200_000
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(max_size=8), below, max_size=4),
+    max_leaves=12,
+)
+
+
+def changed(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """*known*, with some fields replaced."""
+    return st.dictionaries(st.sampled_from(sorted(known)), JSON).map(lambda fields: {**known, **fields})
+
+
+@pytest.mark.parametrize("make", [Registration.from_json, Manifest.from_json, Entry.from_json, Owner.from_json])
+@given(st.text() | JSON.map(json.dumps) | changed({**REGISTRATION, "ports": {"80": 1}, "versions": []}).map(json.dumps))
+def test_any_text_is_read_or_refused(make: Any, text: str) -> None:
+    """Nothing but `Unreadable` is raised; what is read can be written again."""
+    found = readable(make, text)
+    if found is not None:
+        repr(found).encode()
+
+
+@given(
+    changed(MANIFEST).map(json.dumps)
+    | changed(ENTRY).map(lambda entry: json.dumps({**MANIFEST, "services": {"web": entry}}))
+)
+def test_any_manifest_is_read_or_refused(text: str) -> None:
+    """What is read keeps to what a Fleetfile may say, and reads back as it was."""
+    found = readable(Manifest.from_json, text)
+    if found is not None:
+        assert Manifest.from_json(found.to_json()) == found
+        assert all(0 <= release.count <= 10_000 for release in found.services.values())
+
+
+@pytest.mark.parametrize("make", [FleetUnit.of, UnitState.of, Machine.of])
+@given(changed({"name": "a.service", "id": "m1", "options": [], "primaryIP": "10.0.0.1", "metadata": {}, "hash": "c"}))
+def test_any_answer_of_fleet_is_read_or_refused(make: Any, data: dict[str, Any]) -> None:
+    """So is what fleet shows of what stands in etcd."""
+    found = readable(make, data)
+    if isinstance(found, Machine):
+        assert not found.ip or is_address(found.ip)
+    if isinstance(found, FleetUnit):
+        assert found.content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({**REGISTRATION, "ports": {"80": 1}}).replace("1}", "1e999}"),
+        DEEP,
+        json.dumps({**REGISTRATION, "unit": "\ud800"}),
+        json.dumps({**REGISTRATION, "connection": {"password": "\ud800"}}),
+        json.dumps({**REGISTRATION, "connection": {"a": "x" * LONGEST_BYTES}}),
+        json.dumps({**REGISTRATION, "ports": {"80": 70_000}}),
+        json.dumps({**REGISTRATION, "ports": {"80": True}}),
+        json.dumps({**REGISTRATION, "host": "6.6.6.6 -oProxyCommand=x"}),
+        json.dumps({**REGISTRATION, "service": "../../x"}),
+        json.dumps({**REGISTRATION, "unit": "web@1.service\n"}),
+        json.dumps({**REGISTRATION, "versions": "v1"}),
+        json.dumps({**REGISTRATION, "draining": "no"}),
+        json.dumps({"service": "web"}),
+        "[]",
+        "",
+        "note",
+    ],
+)
+def test_what_is_no_registration_is_ignored_with_its_key(text: str) -> None:
+    """The others at the side of it are read all the same."""
+    good = json.dumps(REGISTRATION)
+    found, ignored = read_all(registration_at, [(KEY, text), (KEY, good)])
+    assert [entry.unit for entry in found] == [UNIT]
+    assert [entry.key for entry in ignored] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        registration_key("shop", "web", "zz"),
+        registration_key("shop", "redis", UNIT),
+        registration_key("shop", "web", "00000000000000000057"),
+        registration_key("shop", "web", f"{UNIT}~m2"),
+        "",
+    ],
+)
+def test_a_registration_counts_at_its_own_key_only(key: str) -> None:
+    """So nothing that is put beside it takes its place."""
+    assert read_all(registration_at, [(key, json.dumps(REGISTRATION))])[0] == ()
+
+
+def test_a_registration_counts_at_its_key() -> None:
+    """Also where the key names the machine."""
+    for key in (KEY, f"{KEY}~m1"):
+        assert registration_at(key, json.dumps(REGISTRATION)).unit == UNIT
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tag": [1]},
+        {"tag": "../current"},
+        {"when": 5},
+        {"services": {"../../x": ENTRY}},
+        {"services": {"web": {**ENTRY, "instances": 100_000}}},
+        {"services": {"web": {**ENTRY, "instances": "2"}}},
+        {"services": {"web": {**ENTRY, "mode": "explode"}}},
+        {"services": {"web": {**ENTRY, "image": "127.0.0.1:5000/[1-500]\n"}}},
+        {"services": {"web": {**ENTRY, "image": "--privileged"}}},
+        {"services": {"web": {**ENTRY, "requires": "db"}}},
+        {"services": {"web": {**ENTRY, "rollout": {"min_healthy_sec": "soon"}}}},
+        {"services": {"web": {**ENTRY, "rollout": {"min_healthy_sec": 1e30}}}},
+        {"services": {"web": {**ENTRY, "content": "../x"}}},
+        {"services": []},
+        {"unfinished": "yes"},
+    ],
+)
+def test_what_is_no_manifest_is_ignored(fields: dict[str, Any]) -> None:
+    """Names, numbers and forms are those that a Fleetfile may have."""
+    text = json.dumps({**MANIFEST, **fields})
+    assert read_all(manifest_at, [(release_key("shop", "v1"), text)])[0] == ()
+
+
+def test_a_manifest_counts_at_its_own_key_only() -> None:
+    """Also one with a slash in its tag."""
+    text = json.dumps({**MANIFEST, "tag": "team/v1"})
+    assert manifest_at(release_key("shop", "team/v1"), text).tag == "team/v1"
+    with pytest.raises(Unreadable, match="it is the manifest of team/v1"):
+        manifest_at(release_key("shop", "v1"), text)
+
+
+def test_what_is_ignored_says_where_and_why() -> None:
+    """As a warning shows it."""
+    _, ignored = read_all(registration_at, [(KEY, json.dumps({**REGISTRATION, "draining": 1}))])
+    assert [str(entry) for entry in ignored] == [f"{KEY}: draining is neither true nor false"]
+    assert ignored == (Ignored(KEY, "draining is neither true nor false"),)
+
+
+def test_this_process_reads_back() -> None:
+    """An owner that was written is the owner that is read."""
+    owner = this_process()
+    assert Owner.from_json(owner.to_json()) == owner
+
+
+def test_an_owner_names_a_process() -> None:
+    """Its number is part of a path."""
+    assert readable(Owner.from_json, this_process().to_json().replace('"pid": ', '"pid": "../" + ')) is None
+    assert readable(Owner.from_json, json.dumps({**json_object(this_process().to_json()), "pid": "1/../2"})) is None
+
+
+def test_a_unit_that_no_file_can_hold_has_a_text_and_a_mark() -> None:
+    """fleet's API takes a line end in a value; such a unit of anybody must not stop a look at the others."""
+    options = [
+        {"section": "Service", "name": "ExecStart", "value": "/bin/a\nExecStop=/bin/b"},
+        *({"section": "X-FleetCaptain", "name": name, "value": "x"} for name in ("App", "Stack", "Service")),
+    ]
+    unit = FleetUnit.of({"name": "odd.service", "options": options})
+    assert unit.mark is not None
+    assert unit.text.startswith("# A unit option cannot be written:")
+    assert len(unit.content) == 40
