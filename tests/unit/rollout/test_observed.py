@@ -68,6 +68,5 @@ def test_what_another_machine_registered_is_left_out() -> None:
     """fleet says where the unit is: a registration of elsewhere is old, or forged, and no reason to act."""
     elsewhere = replace(ENTRY, machine="m1", content="other")
     assert Snapshot.of([UNIT], [], MACHINES, [elsewhere]).registrations == {}
-    assert Snapshot.of([replace(UNIT, machine_id=None)], [], MACHINES, [elsewhere]).registrations == {
-        UNIT.name: elsewhere
-    }
+    unplaced = Snapshot.of([replace(UNIT, machine_id=None)], [], MACHINES, [elsewhere])
+    assert unplaced.registrations == {UNIT.name: elsewhere}

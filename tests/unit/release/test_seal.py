@@ -1,0 +1,43 @@
+"""What of a release is sealed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.release.seal import seal
+
+WEB = Release("c" * 40, 2, "shop@sha256:1", "rolling", {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http")
+KNOWN = Manifest("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"content": "d" * 40},
+        {"count": 3},
+        {"image": "shop@sha256:2"},
+        {"mode": "bluegreen"},
+        {"rollout": {"min_healthy_sec": 0, "auto_revert": True}},
+        {"requires": ()},
+        {"scheme": "tcp"},
+    ],
+)
+def test_whatever_going_back_deploys_is_sealed(change: dict[str, Any]) -> None:
+    """A changed record is another one."""
+    assert seal(replace(KNOWN, services={"web": replace(WEB, **change)})) != seal(KNOWN)
+    assert seal(replace(KNOWN, services={"web": WEB, "db": WEB})) != seal(KNOWN)
+    assert seal(replace(KNOWN, tag="v2")) != seal(KNOWN)
+
+
+def test_what_changes_by_itself_is_not_sealed() -> None:
+    """Who, when, whether it was available once, the numbers as Pulumi keeps them, and the number of machines."""
+    assert seal(replace(KNOWN, who="bob", when="", unfinished=False)) == seal(KNOWN)
+    floats = replace(WEB, rollout={"min_healthy_sec": 10.0, "auto_revert": True})
+    assert seal(replace(KNOWN, services={"web": floats})) == seal(KNOWN)
+    everywhere = replace(WEB, mode="global")
+    grown = replace(everywhere, count=5)
+    assert seal(replace(KNOWN, services={"web": everywhere})) == seal(replace(KNOWN, services={"web": grown}))
