@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tools.audit import audit
@@ -104,8 +105,9 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
     layout.scratch.mkdir(parents=True, exist_ok=True)
-    layout.stacks.mkdir(mode=0o700, exist_ok=True)  # keys and state are in it
-    layout.state.mkdir(exist_ok=True)
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):  # it is another user's
+        layout.stacks.chmod(0o700)  # keys and state are in it
     freed = drop_dead_locks(layout.state)
     for stack in freed.stacks:
         _say(f"freed the stack {stack}: the pulumi that locked it was killed")
