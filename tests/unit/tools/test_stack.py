@@ -134,12 +134,10 @@ def test_without_a_terminal_no_person_can_be_asked() -> None:
 def test_on_a_terminal_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, typed: str, yes: bool) -> None:
     """Enter alone is no."""
     ours, theirs = os.openpty()
-    with open(ours, "r+b", buffering=0) as person, open(theirs, "r+b", buffering=0) as there:
-        with open(os.dup(theirs)) as stdin, open(os.dup(theirs), "w") as stderr:
-            monkeypatch.setattr("sys.stdin", stdin)
-            monkeypatch.setattr("sys.stderr", stderr)
-            person.write(f"{typed}\n".encode())
-            ask = ask_on_terminal()
-            assert ask is not None
-            assert ask("Create it?") is yes
-        del there
+    with open(ours, "wb", buffering=0) as person, open(os.dup(theirs)) as stdin, open(theirs, "w") as stderr:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("sys.stderr", stderr)
+        person.write(f"{typed}\n".encode())
+        ask = ask_on_terminal()
+        assert ask is not None
+        assert ask("Create it?") is yes
