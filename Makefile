@@ -4,25 +4,26 @@ PYTHON ?= python3
 # Installs what is missing, and gives the rest of the line its environment. TEST_TOOLS also installs what the tests need.
 TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && eval "$$variables"
 TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
-SELECT = $(TOOLS) && pulumi stack select --create --stack $(STACK)
+# A stack that does not exist, other than dev, is created after a question, or with CREATE=1.
+CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
 # Tests on clusters wait for fleet most of the time, so there are more workers than processors.
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lint test test-unit test-local test-e2e bench
+.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-e2e bench
 .DEFAULT_GOAL := help
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo 'STACK=name chooses another stack than dev.'
+	@echo 'STACK=name chooses another stack than dev, and CREATE=1 creates it without a question.'
 
 up: ## Create or update the cluster and the app on it, and print the endpoints
-	@$(SELECT) && pulumi up --stack $(STACK) --yes
+	@$(TOOLS) && $(PYTHON) -m tools select $(CHOSEN) && pulumi up --stack $(STACK) --yes
 
 preview: ## Show what `make up` would change, unit by unit
-	@$(SELECT) && pulumi preview --stack $(STACK) --diff
+	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN)
 
 down: ## Remove the app, the cluster and all that belongs to the stack
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \
@@ -35,6 +36,12 @@ tools: ## Find, install or build the tools, and start a Docker engine if none an
 
 venv: ## Install the Python packages of the tests, and nothing else
 	@$(PYTHON) -m tools install --tests --only-python
+
+lock: ## Write the locks of the Python packages from pyproject.toml; UPGRADE=1 also takes newer versions
+	@$(PYTHON) -m tools lock $(if $(UPGRADE),--upgrade)
+
+audit: ## Check licences and known vulnerabilities of what is installed; says what it could not check
+	@$(TEST_TOOLS) && $(PYTHON) -m tools audit
 
 lint: ## Check style and types
 	@$(TEST_TOOLS) && ruff check . && ruff format --check . && mypy

@@ -1,4 +1,4 @@
-"""``python3 -m tools install | env | tidy``."""
+"""``python3 -m tools install | env | select | preview | lock | audit | tidy``."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from tools.audit import audit
 from tools.base_image import unmount_below
 from tools.engine import Daemon
 from tools.environment import environment, exports
 from tools.failure import ToolFailed
 from tools.gobuild import present
 from tools.layout import Layout
-from tools.locks import drop_dead_locks, is_pulumi
+from tools.locks import drop_dead_locks
 from tools.look import look
 from tools.pins import BUILDX
 from tools.plan import PYTHON, Verb, only, plan
 from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
 from tools.profile import Profile, profile_of
+from tools.requirements import renew
 from tools.schedule import carry_out
+from tools.stack import ask_on_terminal, preview, select
 from tools.tidy import tidy
 from tools.work import work
 
@@ -39,8 +43,8 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     if chosen.command == "env":
         print(exports(_variables(layout, environ)))
         return 0
-    if chosen.command == "tidy":
-        return _tidy(layout)
+    if chosen.command != "install":
+        return _other(layout, chosen, environ)
     settings = layout.settings(chosen.stack)
     text = settings.read_text() if settings.exists() else ""
     profile = profile_of(text, aws=chosen.aws, tests=chosen.tests)
@@ -62,8 +66,36 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--only-python", action="store_true", help="nothing but the virtual environment")
     install.add_argument("--exports", action="store_true", help="then print the environment, as `env` does")
     commands.add_parser("env", help="print the environment of the tools, for `eval` in a shell")
-    commands.add_parser("tidy", help="stop the Docker engine and remove Pulumi's state when no stack needs them")
+    for name, purpose in (("select", "select a stack, or create it"), ("preview", "show what an update would change")):
+        command = commands.add_parser(name, help=purpose)
+        command.add_argument("--stack", default="dev", help="the stack; default: dev")
+        command.add_argument("--create", action="store_true", help="create the stack if it does not exist")
+    lock = commands.add_parser("lock", help="write the locks of the Python packages from pyproject.toml")
+    lock.add_argument("--upgrade", action="store_true", help="take newer versions of what pyproject.toml leaves open")
+    commands.add_parser("audit", help="check licences and known vulnerabilities of what is installed")
+    commands.add_parser("tidy", help="stop the Docker engine and remove empty folders when there is no stack")
     return parser
+
+
+def _other(layout: Layout, chosen: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run a command that installs nothing."""
+    os.environ.update(_variables(layout, os.environ))
+    status = 0
+    try:
+        if chosen.command == "select":
+            select(chosen.stack, create=chosen.create, ask=ask_on_terminal())
+        elif chosen.command == "preview":
+            status = preview(chosen.stack, layout, create=chosen.create, ask=ask_on_terminal())
+        elif chosen.command == "lock":
+            renew(layout, upgrade=chosen.upgrade)
+        elif chosen.command == "audit":
+            status = 0 if audit(layout, _say) else 1
+        else:
+            tidy(layout, Daemon(layout), _say, backend=environ.get("PULUMI_BACKEND_URL", ""))
+    except ToolFailed as error:
+        _say(str(error))
+        return 1
+    return status
 
 
 def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool) -> bool:
@@ -72,10 +104,15 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
     began = time.monotonic()
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
-    for folder in (layout.scratch, layout.state):
-        folder.mkdir(parents=True, exist_ok=True)
-    for stack in drop_dead_locks(layout.state, is_pulumi):
-        _say(f"freed the stack {stack}: the pulumi that held it was killed")
+    layout.scratch.mkdir(parents=True, exist_ok=True)
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):  # it is another user's
+        layout.stacks.chmod(0o700)  # keys and state are in it
+    freed = drop_dead_locks(layout.state)
+    for stack in freed.stacks:
+        _say(f"freed the stack {stack}: the pulumi that locked it was killed")
+    for doubt in freed.doubts:
+        _say(doubt)
     # All steps find what was built here first, also by the steps before them.
     os.environ.update(_variables(layout, os.environ))
     steps = plan(look(layout, os.environ), profile)
@@ -100,15 +137,6 @@ def _variables(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
     if own_buildx:
         mirror_docker_config(users_docker_config(environ, layout), layout)
     return environment(environ, layout, own_buildx=own_buildx, pulumi_home=pulumi_home(environ, layout))
-
-
-def _tidy(layout: Layout) -> int:
-    try:
-        tidy(layout, Daemon(layout), _say)
-    except ToolFailed as error:
-        _say(str(error))
-        return 1
-    return 0
 
 
 def _say(text: str) -> None:

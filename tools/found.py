@@ -35,7 +35,8 @@ class Engine:
 class Found:
     """A machine. Paths are empty when the program is not there; *built* are the tools whose pinned build lies here,
     *stale* those whose older build does. *ensurepip*: this Python can make virtual environments; *venv*: the profile
-    that the project's environment was installed for, None when it is missing or older than pyproject.toml."""
+    that the project's environment was installed for, None when it is missing or older than pyproject.toml
+    or its lock."""
 
     root: bool = False
     apt: bool = False

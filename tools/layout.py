@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.profile import WHEELS
+
 __all__ = ["Layout", "put"]
 
 _PULUMI_PLUGIN = "pulumi-resource-docker-build"
@@ -76,6 +78,11 @@ class Layout:
     def settings(self, stack: str) -> Path:
         """Pulumi's settings of *stack*, which may be named with its project and organization."""
         return self.root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+
+    @property
+    def python(self) -> Path:
+        """The locks of the Python packages, and the wheels of those that are published as source only."""
+        return self.root / WHEELS
 
     def modules(self, module: str) -> Path:
         """The Go module *module* of ``tools/go``."""

@@ -16,14 +16,18 @@ __all__ = [
     "DOCKER_BUILD",
     "ENGINE_AT_LEAST",
     "FLEETCTL",
+    "GO_AUDITOR",
     "GO_TOOLS",
     "IGNITION_VALIDATE",
+    "LOCKER",
     "MACHINE_TOOLS",
     "PULUMI",
     "PULUMI_AT_LEAST",
     "PULUMI_SCRIPTS",
     "PULUMI_SET",
+    "PYTHON_AUDITOR",
     "SCRIPTS",
+    "SOURCE_ONLY",
     "TEST_PROGRAMS",
     "GoTool",
     "Scripts",
@@ -125,6 +129,18 @@ ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host
 
 BASE_SUITE = "bookworm"
 BASE_IMAGE = f"debian:{BASE_SUITE}"
+
+LOCKER = "uv==0.13.9"
+"""What `make lock` resolves the versions of Python packages with; nothing else runs it."""
+
+PYTHON_AUDITOR, GO_AUDITOR = "pip-audit==2.10.1", "golang.org/x/vuln/cmd/govulncheck@v1.1.4"
+"""What `make audit` looks for known vulnerabilities with; nothing else runs them."""
+
+SOURCE_ONLY: Mapping[str, str] = {
+    "python-etcd": "f1b5ebb825a3e8190494f5ce1509fde9069f2754838ed90402a8c11e1f52b8cb",
+}
+"""Package that is published without a wheel -> the SHA-256 of the source that `make lock` makes its wheel from. The
+wheel lies in ``tools/python``, so no install runs the package's own ``setup.py``."""
 
 TEST_PROGRAMS = ("curl", "jq", "openssl")
 """What scripts of the machines run, so the tests of them do too. Each is in the Debian package of its name."""

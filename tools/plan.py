@@ -176,9 +176,11 @@ def _python(found: Found, profile: Profile) -> list[Step]:
     if found.venv is not None and found.venv >= profile:
         return []
     lacking = f"the packages for {profile.purpose} are missing"
-    why = lacking if found.venv is not None else "missing, or older than pyproject.toml"
+    why = lacking if found.venv is not None else "missing, or older than pyproject.toml or its lock"
     after = () if found.ensurepip else (DEBIAN, _VENV)
-    by_hand = f'python3 -m venv .venv && .venv/bin/pip install -e ".[{profile.extras}]"'
+    by_hand = "; ".join(
+        ["python3 -m venv .venv", *(f".venv/bin/pip install {' '.join(words)}" for words in profile.pip_installs)]
+    )
     return [Step(Verb.INSTALL, PYTHON, "", why, after=after, profile=profile, by_hand=by_hand)]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-__all__ = ["Profile", "profile_of"]
+__all__ = ["WHEELS", "Profile", "profile_of"]
+
+WHEELS = "tools/python"
+"""The folder of the locks, and of the wheels of packages that are published as source only."""
 
 _CLUSTER = re.compile(r"""^\s+["']?fleetcaptain:cluster["']?\s*:\s*["']?aws["']?\s*(?:#.*)?$""", re.MULTILINE)
 
@@ -21,6 +24,22 @@ class Profile(IntEnum):
     def extras(self) -> str:
         """The extras of pyproject.toml that it installs."""
         return ("cli,deploy", "cli,deploy,aws", "dev")[self]
+
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """The files with the versions and hashes that it is installed from. No package is in two."""
+        return tuple(f"{WHEELS}/{profile.name.lower()}.lock" for profile in Profile if profile <= self)
+
+    @property
+    def pip_installs(self) -> tuple[tuple[str, ...], ...]:
+        """The arguments of each ``pip install``, run in the project's folder. Packages are wheels whose hashes are in
+        the locks, so none runs a program to be installed. The project itself is added by the setuptools of the locks,
+        and nothing is looked up for it."""
+        files = tuple(word for lock in self.locks for word in ("-r", lock))
+        return (
+            ("--require-hashes", "--only-binary", ":all:", "--find-links", WHEELS, *files),
+            ("--no-index", "--no-deps", "--no-build-isolation", "-e", "."),
+        )
 
     @property
     def modules(self) -> str:

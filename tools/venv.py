@@ -26,21 +26,22 @@ def install_venv(layout: Layout, profile: Profile, by_hand: str) -> None:
         run([_base_python(), "-m", "venv", "--clear", str(layout.venv)], log, by_hand=by_hand)
     # Compiling every module takes longer than downloading them, and most are never used: loading the program compiles
     # the others, now, because later runs may not be allowed to write (PYTHONDONTWRITEBYTECODE).
-    options = ("--disable-pip-version-check", "--no-compile")
-    argv = [str(python), "-m", "pip", "install", *options, "-e", f".[{profile.extras}]"]
-    run(argv, log, cwd=layout.root, by_hand=by_hand)
+    pip = (str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile")
+    for arguments in profile.pip_installs:
+        run([*pip, *arguments], log, cwd=layout.root, by_hand=by_hand)
     load = [str(python), "-c", f"import {profile.modules}"]
     run(load, log, cwd=layout.root, env={"PYTHONDONTWRITEBYTECODE": ""}, by_hand=by_hand)
     mark(layout, profile)
 
 
 def mark(layout: Layout, profile: Profile) -> None:
-    """Write down that the environment is installed for *profile* from the present pyproject.toml: its last step."""
+    """Write down that the environment is installed for *profile* from the present pyproject.toml and locks: its last
+    step."""
     put(layout.venv / _MARKER, _marker(layout, profile).encode())
 
 
 def venv_profile(layout: Layout) -> Profile | None:
-    """The profile that the environment was installed for from the present pyproject.toml; None when it was
+    """The profile that the environment was installed for from the present pyproject.toml and locks; None when it was
     not."""
     marker = layout.venv / _MARKER
     python = os.access(layout.venv / "bin" / "python", os.X_OK)  # a dangling link when the base Python went away
@@ -51,8 +52,8 @@ def venv_profile(layout: Layout) -> Profile | None:
 
 
 def _marker(layout: Layout, profile: Profile) -> str:
-    pyproject = (layout.root / "pyproject.toml").read_bytes()
-    digest = hashlib.sha256(b"%s\n%s" % (str(layout.root).encode(), pyproject)).hexdigest()
+    files = [layout.root / name for name in ("pyproject.toml", *profile.locks)]
+    digest = hashlib.sha256(b"\n".join([str(layout.root).encode(), *(file.read_bytes() for file in files)])).hexdigest()
     return f"{profile.name.lower()} {digest}\n"
 
 

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        print('captain needs typer, which is not installed: pip install "fleetcaptain[cli]"', file=sys.stderr)
+        print("captain needs typer, which is not installed. Run `pip install typer`.", file=sys.stderr)
         return 1
     try:
         build()(words, prog_name="captain")

@@ -20,7 +20,7 @@ from components.connection import connect
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.example import example
 from tests.e2e.leftovers import note, resources_of
-from tools.locks import drop_dead_locks, is_pulumi
+from tools.locks import drop_dead_locks
 
 __all__ = ["ROOT", "Result", "Stack", "stack_name"]
 
@@ -127,7 +127,7 @@ class Stack:
         if argv[0] in ("up", "destroy"):
             self._connection = None
         stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
-        settings = () if argv[0] in ("stack", "state") else ("--config-file", str(self.settings))
+        settings = () if argv[0] in ("stack", "state", "cancel") else ("--config-file", str(self.settings))
         return subprocess.Popen(
             ["pulumi", *argv, *stack, *settings, "--non-interactive"],
             cwd=ROOT,
@@ -168,8 +168,10 @@ class Stack:
         return self.must("preview", "--diff")
 
     def free(self) -> None:
-        """What ``make up`` does first: free the stack when the ``pulumi`` that held it was killed."""
-        drop_dead_locks(self.home, is_pulumi)
+        """What ``make up`` does first: free the stack when the ``pulumi`` that held it was killed. Where that cannot be
+        known, as in a container, a person does what it says then."""
+        if drop_dead_locks(self.home).doubts:
+            self.must("cancel", "--yes")
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""

@@ -73,3 +73,43 @@ def test_install_alone_says_that_the_tools_are_ready(root: Path, capsys: pytest.
     """`make tools` has nothing else to say."""
     assert program.main(["install"], root) == 0
     assert "tools are ready" in capsys.readouterr().err
+
+
+def test_keys_and_state_are_their_owner_s_alone(root: Path) -> None:
+    """Also where an earlier version made their folder."""
+    (root / ".fleetcaptain").mkdir(mode=0o755)
+    assert program.main(["install"], root) == 0
+    assert (root / ".fleetcaptain").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_that_may_be_dead_is_named_and_does_not_stop_the_installation(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output is for `eval`."""
+    lock = root / ".fleetcaptain/pulumi/.pulumi/locks/organization/shop/dev/1.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text('{"pid": 7, "username": "ann", "hostname": "else.where", "timestamp": "2026-05-01T12:00:00Z"}')
+    assert program.main(["install", "--exports"], root) == 0
+    printed = capsys.readouterr()
+    assert "the stack dev is locked by ann@else.where (process 7)" in printed.err
+    assert "dev" not in printed.out
+    assert lock.exists()
+
+
+def test_tidy_looks_where_the_stacks_are(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At what a person has set, not at what the tools would set."""
+    (root / ".fleetcaptain" / "dev").mkdir(parents=True)
+    monkeypatch.setitem(os.environ, "PULUMI_BACKEND_URL", "s3://states")
+    assert program.main(["tidy"], root) == 0
+    assert (root / ".fleetcaptain" / "dev").is_dir()
+    monkeypatch.delitem(os.environ, "PULUMI_BACKEND_URL")
+    assert program.main(["tidy"], root) == 0
+    assert not (root / ".fleetcaptain").exists()
+
+
+def test_a_step_that_fails_ends_the_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the status that stops `make`."""
+    (root / "bin").mkdir()
+    monkeypatch.setitem(os.environ, "PATH", str(root / "bin"))
+    assert program.main(["select", "--stack", "x"], root) == 1
+    assert program.main(["preview", "--stack", "x"], root) == 1

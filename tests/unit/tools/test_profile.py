@@ -47,7 +47,8 @@ def test_settings_are_found_by_the_last_part_of_a_stack_s_name() -> None:
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     """A project with an environment that has just been made."""
-    (tmp_path / "pyproject.toml").write_text("[project]")
+    for name in ("pyproject.toml", *Profile.TESTS.locks):
+        put(tmp_path / name, b"")
     put(tmp_path / ".venv" / "bin" / "python", b"", mode=0o755)
     return Layout(tmp_path)
 
@@ -59,12 +60,13 @@ def test_an_environment_without_a_marker_is_unfinished(layout: Layout) -> None:
 
 @pytest.mark.parametrize("profile", Profile)
 def test_an_environment_is_known_by_its_marker(layout: Layout, profile: Profile) -> None:
-    """Until pyproject.toml changes, or its Python goes away."""
+    """Until pyproject.toml or a lock of the profile changes, or its Python goes away."""
     mark(layout, profile)
     assert venv_profile(layout) is profile
-    (layout.root / "pyproject.toml").write_text("[project]\nname='other'")
-    assert venv_profile(layout) is None
-    mark(layout, profile)
+    for changed in ("pyproject.toml", profile.locks[-1]):
+        put(layout.root / changed, changed.encode())
+        assert venv_profile(layout) is None
+        mark(layout, profile)
     (layout.venv / "bin" / "python").unlink()
     assert venv_profile(layout) is None
 

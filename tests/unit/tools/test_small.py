@@ -122,28 +122,78 @@ class FakeDaemon(Daemon):
         return self.number is not None
 
 
-def tidied(engine: FakeDaemon) -> list[str]:
+def tidied(engine: FakeDaemon, backend: str = "") -> list[str]:
     """What `tidy` reports."""
     lines: list[str] = []
-    tidy(engine.layout, engine, lines.append)
+    tidy(engine.layout, engine, lines.append, backend=backend)
     return lines
 
 
-def test_the_last_stack_takes_state_and_engine_with_it(tmp_path: Path) -> None:
-    """Pulumi's state is removed, and the engine stopped."""
+def test_the_last_stack_takes_empty_folders_and_the_engine_with_it(tmp_path: Path) -> None:
+    """Of Pulumi's state only what Pulumi writes before there is a stack."""
     engine = FakeDaemon(Layout(tmp_path))
-    (engine.layout.state / ".pulumi").mkdir(parents=True)
+    for folder in ("locks/organization/fleetcaptain/dev", "stacks/fleetcaptain"):
+        (engine.layout.state / ".pulumi" / folder).mkdir(parents=True)
+    for name in ("meta.yaml", "meta.yaml.attrs"):
+        put(engine.layout.state / ".pulumi" / name, b"version: 1")
+    (engine.layout.stacks / "dev").mkdir()
     assert tidied(engine) == ["stopped the Docker engine that was started here"]
     assert engine.stops == ["stopped"]
     assert not engine.layout.stacks.exists()
 
 
-def test_another_stack_keeps_both(tmp_path: Path) -> None:
-    """It is named."""
+@pytest.mark.parametrize("file", ["shop/trial.json", "shop/trial.json.gz", "shop/trial.json.zst", "trial.json"])
+def test_another_stack_keeps_all(tmp_path: Path, file: str) -> None:
+    """Whatever the format of its state, which Pulumi's settings choose. It is named."""
     engine = FakeDaemon(Layout(tmp_path))
-    put(engine.layout.state / ".pulumi/stacks/fleetcaptain/trial.json", b"{}")
+    put(engine.layout.state / ".pulumi/stacks" / file, b"{}")
+    put(engine.layout.stacks / "trial" / "id_ed25519", b"key")
+    before = contents(tmp_path)
     assert tidied(engine) == ["other stacks are still there: trial"]
-    assert engine.stops == []
+    assert (engine.stops, contents(tmp_path)) == ([], before)
+
+
+@pytest.mark.parametrize("backend", ["", "file://{state}", "file://{state}/", "s3://states", "file:///srv/states"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "dev/id_ed25519",
+        "dev/ca/ca.key",
+        "prod/known_hosts",
+        "pulumi/.pulumi/stacks/fleetcaptain/dev.json.bak",
+        "pulumi/.pulumi/stacks/fleetcaptain/dev.in-a-format-of-the-future",
+        "pulumi/.pulumi/backups/fleetcaptain/dev/dev.1.json",
+        "pulumi/.pulumi/history/fleetcaptain/dev/dev-1.checkpoint.json.gz",
+        "pulumi/.pulumi/locks/organization/fleetcaptain/dev/1.json",
+    ],
+)
+def test_no_file_of_a_stack_is_removed(tmp_path: Path, file: str, backend: str) -> None:
+    """Keys, certificates and state stay: a stack whose state lies elsewhere, or in another format, may still live."""
+    engine = FakeDaemon(Layout(tmp_path))
+    put(engine.layout.stacks / file, b"precious")
+    put(engine.layout.state / ".pulumi" / "meta.yaml", b"version: 1")
+    tidied(engine, backend.format(state=engine.layout.state))
+    assert contents(tmp_path)[f".fleetcaptain/{file}"] == b"precious"
+
+
+def test_nothing_is_removed_for_stacks_elsewhere(tmp_path: Path) -> None:
+    """Not even an empty folder, which one of them may be about to use."""
+    engine = FakeDaemon(Layout(tmp_path))
+    (engine.layout.stacks / "dev").mkdir(parents=True)
+    tidied(engine, "s3://states")
+    assert (engine.layout.stacks / "dev").is_dir()
+
+
+def test_what_is_kept_is_named(tmp_path: Path) -> None:
+    """A person may know that its stack is gone."""
+    engine = FakeDaemon(Layout(tmp_path))
+    put(engine.layout.stacks / "dev" / "id_ed25519", b"key")
+    assert tidied(engine)[0] == f"Kept the files of dev in {engine.layout.stacks}."
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Each file below *folder*."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_an_engine_that_others_use_goes_on(tmp_path: Path) -> None:
