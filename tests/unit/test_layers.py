@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each package of the library, and all others of it that its modules import.
 MAY: dict[str, set[str]] = {
     "errors": set(),
+    "net": {"errors"},
     "fleetfile": {"errors"},
     "units": {"errors", "fleetfile"},
     "machine": set(),
     "members": {"errors", "machine"},
-    "fleet": {"errors", "units"},
-    "discovery": {"errors"},
+    "fleet": {"errors", "net", "units"},
+    "discovery": {"errors", "net"},
     "release": {"errors", "fleetfile", "units", "discovery"},
     "rollout": {"errors", "units", "fleet", "discovery", "release"},
     "cli": {"errors", "fleet", "discovery", "release", "rollout"},
@@ -50,9 +51,10 @@ NETWORKED = {
     "fleetcaptain.discovery.keysapi",
     "fleetcaptain.discovery.store",
     "fleetcaptain.fleet.line",
+    "fleetcaptain.fleet.output",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
-    "fleetcaptain.fleet.unixsocket",
+    "fleetcaptain.net.pools",
     "fleetcaptain.rollout.owner",  # the name of the host, nothing else
 }
 
