@@ -26,8 +26,8 @@ _HTTP_PORT = 80
 
 class EtcdStore:
     """Reads and writes v2 keys. *url* gives the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``,
-    before each try, so that a broken tunnel can be replaced, and *leave* is told each from which no answer came, so
-    that there is another way.
+    before each try, so that a broken tunnel can be replaced, and *leave* gets each from which no answer came, so that
+    the next one leads elsewhere.
 
     Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
     when etcd does not answer by then, or answers too much; FleetCaptainError for what etcd refuses, such as a key below

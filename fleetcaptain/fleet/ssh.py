@@ -69,7 +69,7 @@ class Endpoint:
 
 
 def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str) -> list[str]:
-    """Forwards two sockets to fleet's socket and to etcd, for as long as somebody feeds its input.
+    """Forwards two sockets to fleet's socket and to etcd, for as long as its input is open.
 
     Sockets, as ports of the loopback are open to every user of this computer, and to pages in its browsers.
     """
