@@ -55,7 +55,7 @@ class Transport:
     """Calls below ``/fleet/v1``. Safe to share between threads.
 
     *base_url*, ``http://<host>:<port>`` or ``unix://<path of a socket>``, is asked before each try, so that a try after
-    a fault may go another way. *leave* gets the address from which no answer came, so that the next one leads elsewhere.
+    a fault may go another way. *leave* gets the address from which no answer came, so that the next leads elsewhere.
     *adapter* carries the requests, if neither TCP nor a socket does.
     """
 
