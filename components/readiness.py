@@ -69,7 +69,7 @@ class ReadinessProvider(Provider):
             snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
         except FleetCaptainError as error:
             raise with_more(error, after_failure(cluster)) from error
-        for left in retire_old(cluster, props["release"], status):
+        for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
         tidy(cluster)
         return {**_known(props), "endpoints": _endpoints(props, manifest, snapshot)}

@@ -15,7 +15,12 @@ __all__ = ["ReleaseName", "release_name"]
 
 _DIGITS = 7
 _DIRTY = "-dirty"
-_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,127}")
+# Parts that begin otherwise are hidden by etcd, or lead elsewhere; so do two dots.
+_TAG = re.compile(r"(?=.{1,128}\Z)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+@-]*(?:/[A-Za-z0-9][A-Za-z0-9._+@-]*)*")
+_RULE = (
+    "it must have at most 128 letters, digits and . _ / + @ -, begin with a letter or digit, also after each /, and "
+    "have no two dots in a row"
+)
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,30 @@ class ReleaseName:
 
 def release_name(configured: str | None, root: Path) -> ReleaseName:
     """The configured tag, else what ``git describe`` says of the app's folder, else ``dev``. The last one, and what is
-    not committed, is completed by the contents. Raises ReleaseRefused for a tag that etcd would take for something
-    else."""
+    not committed, is completed by the contents. Raises ReleaseRefused for a tag, whoever gave it, that etcd would take
+    for something else or that a terminal must not show."""
     if configured:
-        if not _TAG.fullmatch(configured):
-            raise ReleaseRefused(
-                f"{configured!r} cannot be the name of a release:",
-                ["it has at most 128 letters, digits and . _ / + @ -, of which the first is a letter or digit"],
-            )
-        return ReleaseName(configured)
+        return ReleaseName(_checked(configured, "Change fleetcaptain:release"))
     try:
         described = subprocess.run(
             ["git", "describe", "--tags", "--always", f"--dirty={_DIRTY}"],
             cwd=root,
             capture_output=True,
             text=True,
+            errors="backslashreplace",  # a tag is any bytes; none of these makes a name
             check=True,
             timeout=30,
         )
     except (OSError, subprocess.SubprocessError):
         return ReleaseName("dev", exact=False)
-    said = described.stdout.strip()
-    return ReleaseName(said or "dev", exact=bool(said) and not said.endswith(_DIRTY))
+    said = described.stdout.removesuffix("\n")
+    if not said:
+        return ReleaseName("dev", exact=False)
+    way_out = "Name the release with `pulumi config set fleetcaptain:release TAG`, or give the commit another git tag"
+    return ReleaseName(_checked(said, way_out), exact=not said.endswith(_DIRTY))
+
+
+def _checked(tag: str, way_out: str) -> str:
+    if not _TAG.fullmatch(tag):
+        raise ReleaseRefused(f"{tag!r} cannot be the name of a release; nothing was changed:", [_RULE, f"{way_out}."])
+    return tag

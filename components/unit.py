@@ -112,7 +112,7 @@ class RollingUpdateProvider(Provider):
         why = held(cluster, props["service"], names, None, but=current_tag(cluster))
         if why:
             raise RolloutFailed(f"{props['service']} is not removed, for the sake of those {why}. Nothing was touched.")
-        with guarded(cluster, props["service"], "", status) as (fenced, _):
+        with guarded(cluster, props["service"], "", status, cancelled) as (fenced, _):
             remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
         marks = (unit.mark for unit in cluster.look().units.values())
         if not any(mark is not None and mark.app == props["app"] for mark in marks):
@@ -121,7 +121,7 @@ class RollingUpdateProvider(Provider):
     def _bring(self, cluster: Cluster, props: Mapping[str, Any]) -> Target:
         """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
         try:
-            with guarded(cluster, props["service"], content(text_of(props)), status) as (fenced, snapshot):
+            with guarded(cluster, props["service"], content(text_of(props)), status, cancelled) as (fenced, snapshot):
                 target = target_of(props, snapshot)
                 refuse_foreign(target, props, snapshot)
                 prepare(fenced, snapshot, target, props["image"], status)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from fleetcaptain.fleet.address import Address
-from fleetcaptain.fleet.direct import UNIX
+from fleetcaptain.net.pools import UNIX
 
 __all__ = ["DEFAULT_ETCD", "FORMS", "address_problem", "registry_problem", "ssh_problem"]
 

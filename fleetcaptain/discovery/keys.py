@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from fleetcaptain.errors import FleetCaptainError
+
 __all__ = [
     "TTL_SEC",
     "app_dir",
     "coming_key",
     "current_key",
     "lock_key",
+    "path_of",
     "previous_key",
     "registration_key",
     "release_key",
@@ -23,6 +28,21 @@ __all__ = [
 # A registration that nobody renews is gone after this long. The units' lines have the same number, which a test holds:
 # importing it from there would load, into an app, all that writes units.
 TTL_SEC = 60
+
+
+def path_of(key: str) -> str:
+    """The path of *key* in etcd's v2 API: each character stands for itself, so etcd stores exactly this key and gives
+    it back as it is. Raises FleetCaptainError for a key that etcd, or HTTP on the way, would take for another one."""
+    parts = key.split("/")[1:]
+    if not key.startswith("/") or not parts or any(part in ("", ".", "..") for part in parts):
+        raise FleetCaptainError(
+            f"{key!r} is not a key of etcd: it has an empty part, or one that is `.` or `..`. Check the names of the "
+            "app, its services and its releases. Nothing was changed."
+        )
+    try:
+        return f"/v2/keys{quote(key)}"
+    except UnicodeEncodeError as error:
+        raise FleetCaptainError(f"{key!r} is not a key of etcd: {error}. Nothing was changed.") from error
 
 
 def app_dir(app: str) -> str:
@@ -51,7 +71,7 @@ def releases_dir(app: str) -> str:
 
 
 def release_key(app: str, tag: str) -> str:
-    """The key of one release's `Manifest`. A slash in the tag is no level of the tree."""
+    """The key of one release's `Manifest`. A slash in the tag is no level of the tree: the key itself has ``%2F``."""
     return f"{releases_dir(app)}/{tag.replace('/', '%2F')}"
 
 

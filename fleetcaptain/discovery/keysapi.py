@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
+from fleetcaptain.discovery.keys import path_of
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.net.body import CHUNK_BYTES, read_body
 
 __all__ = ["Answer", "KeysApi"]
 
@@ -114,14 +116,14 @@ class KeysApi:
 
     def _once(self, verb: str, key: str, form: Mapping[str, str], timeout_sec: float) -> Answer:
         words = urlencode(form)
-        path = f"/v2/keys{quote(key)}"
+        path = path_of(key)
         # Go's server reads a form from the body of a PUT only.
         path, body = (path, words) if verb == "PUT" else (f"{path}?{words}" if words else path, None)
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_sec)
         try:
             connection.request(verb, path, body, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
             response = connection.getresponse()
-            text = response.read()
+            text = read_body(iter(lambda: response.read(CHUNK_BYTES), b""), f"{verb} {key} of etcd")
             # A long wait that etcd itself ends has no body.
             answer = json.loads(text) if text.strip() else {}
             index = int(response.headers.get("X-Etcd-Index") or 0)

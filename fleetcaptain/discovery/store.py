@@ -9,24 +9,29 @@ from urllib.parse import urlsplit
 
 import etcd
 
+from fleetcaptain.discovery.keys import path_of
 from fleetcaptain.discovery.node import Node
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
+from fleetcaptain.net.pools import LOCAL_URL, Pools, socket_of
 
-__all__ = ["EtcdStore", "Node"]
+__all__ = ["EtcdStore", "Node", "new_client"]
 
 _T = TypeVar("_T")
 
 _TIMEOUT_SEC = 5
 _TRIES = 8
 _PAUSE_SEC = 1.0
+_HTTP_PORT = 80
 
 
 class EtcdStore:
-    """Reads and writes v2 keys. *url* gives the address each time anew, so that a broken tunnel can be replaced, and
-    *leave* is told each from which no answer came, so that there is another way.
+    """Reads and writes v2 keys. *url* gives the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``,
+    before each try, so that a broken tunnel can be replaced, and *leave* gets each from which no answer came, so that
+    the next one leads elsewhere.
 
     Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
-    when etcd does not answer by then.
+    when etcd does not answer by then, or answers too much; FleetCaptainError for what etcd refuses, such as a key below
+    another key.
     """
 
     def __init__(
@@ -126,18 +131,24 @@ class EtcdStore:
         self._call(f"delete {key}", call)
 
     def _call(self, what: str, call: Callable[[Any], _T]) -> _T:
+        try:
+            return self._tried(what, call)
+        except (etcd.EtcdKeyError, etcd.EtcdValueError) as error:
+            raise FleetCaptainError(
+                f"etcd refuses to {what}: {error}. Something else is at that key, or above it. Look at it with `curl "
+                "http://127.0.0.1:2379/v2/keys/...` on a machine of the cluster, remove it, then run the same command "
+                "again."
+            ) from error
+
+    def _tried(self, what: str, call: Callable[[Any], _T]) -> _T:
         last = ""
         for attempt in range(_TRIES):
             if attempt:
                 self._sleep(_PAUSE_SEC)
             url = self._url()
-            address = urlsplit(url)
             try:
                 # One client a call: python-etcd keeps connections, which a replaced tunnel leaves dead.
-                client = etcd.Client(
-                    host=address.hostname, port=address.port, read_timeout=_TIMEOUT_SEC, allow_reconnect=False
-                )
-                return call(client)
+                return call(new_client(url))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
             except etcd.EtcdException as error:
@@ -147,6 +158,29 @@ class EtcdStore:
             f"etcd did not {what} within {_TRIES} tries: {last}. Is there a quorum? Run `etcdctl endpoint health` "
             "on a machine of the cluster, then run the same command again; nothing is lost."
         )
+
+
+class _Client(etcd.Client):  # type: ignore[misc]
+    """python-etcd's client, which puts keys into URLs as they are; here they are quoted."""
+
+    def api_execute(self, path: str, method: str, params: Any = None, timeout: Any = None) -> Any:
+        return super().api_execute(path_of(path.removeprefix(self.key_endpoint)), method, params, timeout)
+
+
+def new_client(url: str) -> etcd.Client:
+    """python-etcd's client at *url*: by TCP or through a socket, with quoted keys, answers of limited size and no
+    redirects."""
+    path = socket_of(url)
+    address = urlsplit(LOCAL_URL if path else url)
+    client = _Client(
+        host=address.hostname,
+        port=address.port or _HTTP_PORT,
+        read_timeout=_TIMEOUT_SEC,
+        allow_redirect=False,
+        allow_reconnect=False,
+    )
+    client.http = Pools(path)
+    return client
 
 
 def _node(result: Any) -> Node:

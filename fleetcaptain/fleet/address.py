@@ -34,5 +34,7 @@ class Address:
     @property
     def written(self) -> str:
         """As ssh takes it for a destination."""
-        plain = f"{self.user}@{self.host}"
-        return f"ssh://{plain}:{self.port}" if self.port else plain
+        if not self.port:
+            return f"{self.user}@{self.host}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ssh://{self.user}@{host}:{self.port}"

@@ -17,6 +17,9 @@ __all__ = ["FleetClient"]
 
 _T = TypeVar("_T")
 
+# A page has 100 entries (fleet's api/serialization.go), so this is far above any cluster.
+_MAX_PAGES = 1000
+
 
 class FleetClient:
     """fleet on one cluster. Raises ClusterUnreachable and FleetApiError."""
@@ -95,13 +98,18 @@ class FleetClient:
         return tuple(found.values())
 
     def _pages(self, path: str, key: str) -> Iterator[Mapping[str, Any]]:
-        token = ""
-        while True:
+        token, seen = "", set[str]()
+        while token not in seen and len(seen) < _MAX_PAGES:
+            seen.add(token)
             page = self._get(path, {"nextPageToken": token} if token else None).data
             yield from page.get(key) or ()
-            token = page.get("nextPageToken", "")
+            token = str(page.get("nextPageToken") or "")
             if not token:
                 return
+        raise FleetApiError(
+            f"fleet's list of {path} does not end: after {len(seen)} pages it names one more, {token[:40]!r}. Check "
+            "the cluster's address, look at `journalctl -u fleet` on the machines, then run the same command again."
+        )
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         answer = self._transport.call("GET", path, params=params)

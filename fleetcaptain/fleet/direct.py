@@ -8,9 +8,7 @@ from typing import Any, Self
 
 from fleetcaptain.fleet.ssh import Endpoint
 
-__all__ = ["UNIX", "Direct", "way_of"]
-
-UNIX = "unix://"
+__all__ = ["Direct", "way_of"]
 
 
 @dataclass(frozen=True)

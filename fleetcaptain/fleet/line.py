@@ -1,7 +1,8 @@
-"""One ssh that forwards fleet's socket and etcd of one machine to ports of the loopback.
+"""One ssh that forwards fleet's socket and etcd of one machine to unix sockets of this user.
 
 The remote end of the connection is ``cat``, fed by a pipe of ours: a line that comes back says that the forwards stand,
-and when this process dies, however it dies, the pipe closes, ``cat`` ends and ssh with it.
+and when this process dies, however it dies, the pipe closes, ``cat`` ends, ssh with it, and the shell that started ssh
+removes the folder of the sockets.
 """
 
 from __future__ import annotations
@@ -9,33 +10,34 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import socket
+import shutil
+import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Sequence
-from typing import IO
+from pathlib import Path
 
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.output import Tail
+from fleetcaptain.fleet.socket_folder import socket_folder
 from fleetcaptain.fleet.ssh import Endpoint, last_words, tunnel_argv
+from fleetcaptain.net.pools import UNIX
 
 __all__ = ["Line", "connect"]
 
 _HELLO = b"fleetcaptain\n"
 _READY_SEC = 15
 _CLOSE_SEC = 5
-_PORT_TRIES = 3
-# What OpenSSH says when a local port was taken between our choice and its own bind (channels.c, ssh.c).
-_PORT_TAKEN = ("local forwarding", "cannot listen to port", "Address already in use")
+_SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 
 class Line:
-    """A running ssh with its two forwards, at *fleet_url* and *etcd_url*."""
+    """A running ssh with its two forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*."""
 
-    def __init__(self, process: subprocess.Popen[bytes], fleet_port: int, etcd_port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
-        self.fleet_url = f"http://127.0.0.1:{fleet_port}"
-        self.etcd_url = f"http://127.0.0.1:{etcd_port}"
+        self._folder = folder
+        self.fleet_url = f"{UNIX}{_fleet(folder)}"
+        self.etcd_url = f"{UNIX}{_etcd(folder)}"
 
     @property
     def alive(self) -> bool:
@@ -43,44 +45,52 @@ class Line:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End ssh."""
+        """End ssh, and remove its sockets."""
         _end(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def connect(endpoint: Endpoint, host: str) -> Line:
     """A line to *host* (``user@address``). Raises ClusterUnreachable, in ssh's own words."""
-    for attempt in range(1, _PORT_TRIES + 1):
-        fleet_port, etcd_port = _free_ports()
-        with tempfile.TemporaryFile() as stderr:
-            process = _start(tunnel_argv(endpoint, host, fleet_port, etcd_port), host, stderr)
-            if _answers(process):
-                return Line(process, fleet_port, etcd_port)
-            silent = process.poll() is None
-            _end(process)
-            stderr.seek(0)
-            said = stderr.read().decode(errors="replace")
-        if attempt == _PORT_TRIES or not any(sign in said for sign in _PORT_TAKEN):
-            break
-    raise ClusterUnreachable(f"{host}: {f'no answer within {_READY_SEC} s' if silent else last_words(said)}")
-
-
-def _start(argv: Sequence[str], host: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    folder = socket_folder()
+    argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)))
     try:
-        return subprocess.Popen(
-            argv,
+        process = subprocess.Popen(
+            ["sh", "-c", _SCRIPT, "sh", str(folder), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A file: a pipe that nobody reads would fill up and stop ssh.
-            stderr=stderr,
+            stderr=subprocess.PIPE,
             # A ^C in the terminal is for us; ssh ends with our pipe.
             start_new_session=True,
         )
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise ClusterUnreachable(f"{host}: OpenSSH's client does not start: {error}") from error
+    line, stderr = Line(process, folder), Tail(process.stderr)
+    answered, why = False, ""
+    try:
+        answered = _answers(process)
+    except TimeoutError:
+        why = f"no answer within {_READY_SEC} s"
+    finally:
+        if not answered:
+            line.close()
+    if answered:
+        return line
+    raise ClusterUnreachable(f"{host}: {why or last_words(stderr.text())}")
+
+
+def _fleet(folder: Path) -> Path:
+    return folder / "fleet.sock"
+
+
+def _etcd(folder: Path) -> Path:
+    return folder / "etcd.sock"
 
 
 def _answers(process: subprocess.Popen[bytes]) -> bool:
-    """Whether ``cat`` on the other side gives our line back in time; ssh makes its forwards before it starts it."""
+    """Whether ``cat`` on the other side gives our line back before ssh ends; ssh makes its forwards before it starts
+    ``cat``. Raises TimeoutError when neither happens in time."""
     if process.stdin is None or process.stdout is None:
         return False
     try:
@@ -97,7 +107,8 @@ def _answers(process: subprocess.Popen[bytes]) -> bool:
             # Before our line may come what the machine's shell says at a login.
             if not chunk or _HELLO in said:
                 return bool(chunk)
-    return False
+            said = said[-len(_HELLO) :]
+    raise TimeoutError
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -105,17 +116,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError):
             if pipe is not None:
                 pipe.close()
-    process.terminate()
-    try:
-        process.wait(_CLOSE_SEC)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_ports() -> tuple[int, int]:
-    """Two ports of the loopback that nobody listens on. If somebody is quicker, ssh fails, and others are tried."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        # The shell, ssh, and the command through which it connects.
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_CLOSE_SEC)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 
 __all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
@@ -14,13 +16,18 @@ __all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
 _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
 _NOISE = ("Warning:", "**")
+_WORDS_CHARS = 300
+# Clusters whose machines the stack makes; the keys of others' machines are for others to tell.
+_OWN_KINDS = ("local", "aws")
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """The way into a cluster: *hosts* (see `Address`), the private *key* ("": the agent's), *known_hosts* ("": ssh's
     own), and what all of them are reached through: the bastion *jump*, or the command *proxy* (ssh_config(5),
-    ProxyCommand). *inside*: the machines' own addresses are reached through one of *hosts*, and not from here."""
+    ProxyCommand). *inside*: the machines' own addresses are reached through one of *hosts*, and not from here.
+    *managed*: the stack makes the machines, so each of them may have a host key that is not known.
+    """
 
     hosts: tuple[str, ...]
     key: str = ""
@@ -28,53 +35,90 @@ class Endpoint:
     jump: str = ""
     proxy: str = ""
     inside: bool = False
+    managed: bool = False
 
     @classmethod
     def of(cls, connection: Mapping[str, Any]) -> Self:
         """The way that a cluster's connection tells of. Raises KeyError when that is not through ssh."""
         more = {name: connection[name] for name in ("jump", "proxy", "inside") if name in connection}
-        return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], **more)
+        managed = connection.get("kind") in _OWN_KINDS
+        return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], managed=managed, **more)
 
     def to(self, address: str) -> str:
-        """The machine at *address*, by the user and port of the first host."""
+        """The machine whose *address* fleet gives, by the user and port of the first host. Raises ClusterUnreachable
+        when that is no IP address: whoever can write etcd says what it is, and names may lead anywhere."""
         first = Address.of(self.hosts[0])
-        return Address(first.user, address, first.port).written
+        return Address(first.user, str(self._machine(address)), first.port).written
+
+    def accepts_new_key(self, host: str) -> bool:
+        """Whether ssh believes the first host key that *host* shows: the configuration names it and no file of known
+        keys, or the machines are the stack's own."""
+        return self.managed or (host in self.hosts and not self.known_hosts)
+
+    def _machine(self, address: str) -> IPv4Address | IPv6Address:
+        try:
+            ip = ip_address(address)
+        except ValueError as error:
+            raise _refused(address, "it is not an IP address") from error
+        # Behind % a zone may be any text.
+        if isinstance(ip, IPv6Address) and ip.scope_id:
+            raise _refused(address, "it has a zone")
+        if self.inside and ip.is_global:
+            raise _refused(address, "the cluster's machines have private addresses")
+        return ip
 
 
-def tunnel_argv(endpoint: Endpoint, host: str, fleet_port: int, etcd_port: int) -> list[str]:
-    """Forwards two ports of the loopback to fleet's socket and to etcd, for as long as somebody feeds its input."""
+def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str) -> list[str]:
+    """Forwards two sockets to fleet's socket and to etcd, for as long as its input is open.
+
+    Sockets, as ports of the loopback are open to every user of this computer, and to pages in its browsers.
+    """
     forwards = [
         *("-o", "ExitOnForwardFailure=yes"),
-        *("-L", f"127.0.0.1:{fleet_port}:{_FLEET_SOCKET}"),
-        *("-L", f"127.0.0.1:{etcd_port}:{_ETCD}"),
+        *("-o", "StreamLocalBindMask=0177"),
+        *("-o", "StreamLocalBindUnlink=yes"),
+        *("-L", f"{fleet_socket}:{_FLEET_SOCKET}"),
+        *("-L", f"{etcd_socket}:{_ETCD}"),
     ]
-    return ["ssh", *_options(endpoint), *forwards, "--", host, "cat"]
+    return ["ssh", *_options(endpoint, endpoint.accepts_new_key(host)), *forwards, "--", host, "cat"]
 
 
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:
     """Runs *argv* on *host*; each of its words arrives as it is. *via*: the one of the hosts to go through when *host*
     is inside."""
-    options = _options(endpoint)
-    if endpoint.inside and host not in endpoint.hosts:
+    through = via or endpoint.hosts[0] if endpoint.inside and host not in endpoint.hosts else ""
+    options = [*_options(endpoint, endpoint.accepts_new_key(through or host)), *_NO_FORWARDS]
+    if through:
         # Machines come and go there, and the next one has the same address; the way to it is one that is known.
-        within = Endpoint((), endpoint.key, "/dev/null")
-        options = [*_options(within), "-o", f"ProxyCommand={_through(['ssh', *options], via or endpoint.hosts[0])}"]
+        within = [*_options(Endpoint((), endpoint.key, "/dev/null"), accept_new=True), *_NO_FORWARDS]
+        options = [*within, "-o", f"ProxyCommand={_through(['ssh', *options], through)}"]
     return ["ssh", *options, "--", host, shlex.join(argv)]
 
 
 def last_words(stderr: str) -> str:
     """The line in which ssh says why it gave up."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    return lines[-1] if lines else "ssh ended without a word"
+    return lines[-1][:_WORDS_CHARS] if lines else "ssh ended without a word"
 
 
-def _options(endpoint: Endpoint) -> list[str]:
+_NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
+
+
+def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
+    """What every ssh of ours is started with. The user's own settings stay in force where they lead to a host, and not
+    where they would give the host something of this computer."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": "5",
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
-        "StrictHostKeyChecking": "accept-new",
+        "StrictHostKeyChecking": "accept-new" if accept_new else "yes",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "GSSAPIDelegateCredentials": "no",
+        "Tunnel": "no",
+        "PermitLocalCommand": "no",
+        "RemoteCommand": "none",
         # A connection that the user's own settings share would outlive us, and keep our forwards.
         "ControlMaster": "no",
         "ControlPath": "none",
@@ -87,7 +131,8 @@ def _options(endpoint: Endpoint) -> list[str]:
     if endpoint.jump:
         # Not ProxyJump: it would go without the key and the known hosts that are given here.
         to_jump = Endpoint((), endpoint.key, endpoint.known_hosts)
-        words += ["-o", f"ProxyCommand={_through(['ssh', *_options(to_jump)], endpoint.jump)}"]
+        argv = ["ssh", *_options(to_jump, accept_new=endpoint.managed or not endpoint.known_hosts), *_NO_FORWARDS]
+        words += ["-o", f"ProxyCommand={_through(argv, endpoint.jump)}"]
     elif endpoint.proxy:
         words += ["-o", f"ProxyCommand={endpoint.proxy}"]
     return ["-T", *words]
@@ -97,6 +142,13 @@ def _through(argv: Sequence[str], jump: str) -> str:
     """The command that ssh starts instead of connecting by itself: all but its own two tokens is taken as it is."""
     first, last = shlex.join(argv), shlex.join(["--", Address.of(jump).written])
     return f"{_plain(first)} -W '[%h]:%p' {_plain(last)}"
+
+
+def _refused(address: str, why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"fleet names a machine at {address[:60]!r}, where ssh does not go: {why}. Look at `fleetctl list-machines`, "
+        "and at who can write etcd."
+    )
 
 
 def _plain(path: str) -> str:

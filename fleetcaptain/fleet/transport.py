@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +14,15 @@ from requests.adapters import BaseAdapter
 
 from fleetcaptain.errors import ClusterUnreachable, FleetApiError
 from fleetcaptain.fleet.retry import DROPPED, UNAVAILABLE, Retry, pause_before_next, repeatable
+from fleetcaptain.net.body import CHUNK_BYTES, read_body
+from fleetcaptain.net.pools import LOCAL_URL, UnixAdapter, socket_of
 
 __all__ = ["Answer", "Transport"]
 
 _CONNECT_SEC = 5
 _READ_SEC = 10
 _NOT_FOUND = 404
-_ERROR = 400
+_REDIRECT = 300
 _ADVICE = {
     500: "Look for the reason with `journalctl -u fleet` on the machines, then run the same command again.",
     UNAVAILABLE: "Look for etcd's quorum with `etcdctl endpoint health` on the machines, then run the same command "
@@ -34,11 +38,25 @@ class Answer:
     server: str
 
 
+@dataclass(frozen=True)
+class _Response:
+    """What came back: the *status*, the ``Server`` header and the body."""
+
+    status: int
+    server: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode(errors="replace").strip()
+
+
 class Transport:
     """Calls below ``/fleet/v1``. Safe to share between threads.
 
-    *base_url* is asked before each try, so that a try after a fault may go another way. *leave* is told the address
-    from which no answer came, so that there is another way. *adapter* carries the requests, if not TCP.
+    *base_url*, ``http://<host>:<port>`` or ``unix://<path of a socket>``, is asked before each try, so that a try after
+    a fault may go another way. *leave* gets the address from which no answer came, so that the next leads elsewhere.
+    *adapter* carries the requests, if neither TCP nor a socket does.
     """
 
     def __init__(
@@ -53,11 +71,9 @@ class Transport:
         self._retry = retry or Retry()
         self._sleep = sleep
         self._leave = leave
-        self._session = requests.Session()
-        # A proxy of the environment must never see the cluster's API.
-        self._session.trust_env = False
-        if adapter is not None:
-            self._session.mount("http://", adapter)
+        self._adapter = adapter
+        self._lock = threading.Lock()
+        self._session: tuple[str, requests.Session] | None = None
 
     def call(
         self,
@@ -69,14 +85,15 @@ class Transport:
     ) -> Answer | None:
         """The answer, or None for 404.
 
-        Raises ClusterUnreachable when nothing answers, FleetApiError when fleet refuses or does not recover.
+        Raises ClusterUnreachable when nothing answers, or too much; FleetApiError when fleet refuses, redirects or does
+        not recover.
         """
         failures: list[int] = []
         while True:
             base = self._base_url()
-            response, problem = self._once(method, f"{base}/fleet/v1{path}", params, body)
-            status = DROPPED if response is None else response.status_code
-            if response is not None and status < _ERROR:
+            response, problem = self._once(base, method, path, params, body)
+            status = DROPPED if response is None else response.status
+            if response is not None and status < _REDIRECT:
                 return _answer(method, path, response)
             if status == _NOT_FOUND:
                 return None
@@ -89,11 +106,16 @@ class Transport:
             self._sleep(pause)
 
     def _once(
-        self, method: str, url: str, params: Mapping[str, str] | None, body: Mapping[str, Any] | None
-    ) -> tuple[requests.Response | None, str]:
+        self, base: str, method: str, path: str, params: Mapping[str, str] | None, sent: Mapping[str, Any] | None
+    ) -> tuple[_Response | None, str]:
+        url = f"{LOCAL_URL if socket_of(base) else base}/fleet/v1{path}"
+        timeout = (_CONNECT_SEC, _READ_SEC)
         try:
-            timeout = (_CONNECT_SEC, _READ_SEC)
-            return self._session.request(method, url, params=params, json=body, timeout=timeout), ""
+            with self._session_to(base).request(
+                method, url, params=params, json=sent, timeout=timeout, allow_redirects=False, stream=True
+            ) as response:
+                content = read_body(response.iter_content(CHUNK_BYTES), f"{method} {path} of fleet")
+                return _Response(response.status_code, response.headers.get("Server", ""), content), ""
         except requests.ConnectTimeout:
             return None, f"no connection within {_CONNECT_SEC} s"
         except requests.ReadTimeout:
@@ -101,42 +123,58 @@ class Transport:
         except requests.RequestException as error:
             return None, _cause(error)
 
+    def _session_to(self, base: str) -> requests.Session:
+        """The session with what answers at *base*; that of an address which is left ends with its last call."""
+        with self._lock:
+            if self._session is None or self._session[0] != base:
+                self._session = (base, self._new_session(base))
+            return self._session[1]
 
-def _answer(method: str, path: str, response: requests.Response) -> Answer:
-    server = response.headers.get("Server", "")
+    def _new_session(self, base: str) -> requests.Session:
+        session = requests.Session()
+        # A proxy of the environment must never see the cluster's API.
+        session.trust_env = False
+        path = socket_of(base)
+        adapter = self._adapter or (UnixAdapter(path) if path else None)
+        if adapter is not None:
+            session.mount("http://", adapter)
+        return session
+
+
+def _answer(method: str, path: str, response: _Response) -> Answer:
     if not response.content:
-        return Answer({}, server)
+        return Answer({}, response.server)
     try:
-        data = response.json()
+        data = json.loads(response.content)
     except ValueError:
         data = None
     if not isinstance(data, dict):
         raise FleetApiError(
-            f"what answers {method} {path} is not fleet: it says {response.text.strip()[:60]!r}. Check the cluster's "
+            f"what answers {method} {path} is not fleet: it says {response.text[:60]!r}. Check the cluster's "
             "address, then run the same command again.",
-            response.status_code,
+            response.status,
         )
-    return Answer(data, server)
+    return Answer(data, response.server)
 
 
-def _error(what: str, base: str, response: requests.Response | None, problem: str, tries: int) -> Exception:
+def _error(what: str, base: str, response: _Response | None, problem: str, tries: int) -> Exception:
     often = "once" if tries == 1 else f"{tries} times"
     if response is None:
         return ClusterUnreachable(
             f"fleet does not answer ({what} at {base}, tried {often}): {problem}. Is fleet running? Look with "
             "`systemctl status fleet` on the machines, then run the same command again."
         )
-    status = response.status_code
+    status = response.status
     advice = _ADVICE.get(status, "fleet will not take this request, and did nothing.")
     return FleetApiError(f"fleet answered {what} with {status} ({_said(response)}; tried {often}). {advice}", status)
 
 
-def _said(response: requests.Response) -> str:
+def _said(response: _Response) -> str:
     """fleet's own words; they are often empty."""
     try:
-        return str(response.json()["error"]["message"]) or "no reason given"
+        return str(json.loads(response.content)["error"]["message"]) or "no reason given"
     except (ValueError, KeyError, TypeError):
-        return response.text.strip()[:200] or "no reason given"
+        return response.text[:200] or "no reason given"
 
 
 def _cause(error: BaseException) -> str:

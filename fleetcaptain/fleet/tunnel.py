@@ -10,6 +10,7 @@ from typing import Self
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.line import Line, connect
+from fleetcaptain.fleet.output import run
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, last_words
 
 __all__ = ["Result", "Tunnel"]
@@ -20,7 +21,7 @@ _SSH_FAILED = 255
 
 @dataclass(frozen=True)
 class Result:
-    """What a command on a machine left: its exit *code* and its standard *output*."""
+    """What a command on a machine left: its exit *code* and the end of its standard *output*."""
 
     code: int
     output: str
@@ -64,24 +65,17 @@ class Tunnel:
             self._left, self._line = self._line, None
 
     def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC) -> Result:
-        """Run a command on *host* (``user@address``). Raises ClusterUnreachable when that machine does not answer."""
+        """Run a command on *host* (``user@address``). Raises ClusterUnreachable when that machine does not answer, or
+        the command is not done by then."""
         try:
-            done = subprocess.run(
-                command_argv(self._endpoint, host, argv, self._last()),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout_sec,
-                check=False,
-            )
+            done = run(command_argv(self._endpoint, host, argv, self._last()), timeout_sec)
         except subprocess.TimeoutExpired as error:
             raise _silent(host, f"`{argv[0]}` was not done within {timeout_sec:g} s") from error
         except OSError as error:
             raise _silent(host, f"OpenSSH's client does not start: {error}") from error
-        if done.returncode == _SSH_FAILED:
-            raise _silent(host, last_words(done.stderr))
-        return Result(done.returncode, done.stdout)
+        if done.code == _SSH_FAILED:
+            raise _silent(host, last_words(done.errors))
+        return Result(done.code, done.output)
 
     def close(self) -> None:
         """End what runs for this tunnel. It opens again when it is used again."""

@@ -21,6 +21,9 @@ def ready(value: Any) -> Ready:
         case Http(path, number):
             if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
                 raise Mistake(f'Http({path!r}): a path that begins with "/" is wanted, such as "/health"')
+            # curl would take them for a set of paths, and ask for each.
+            if re.search(r"[\[\]{}]", path):
+                raise Mistake(f"Http({path!r}): [ ] {{ and }} must be written as %5B %5D %7B and %7D in a path")
             _port(number)
         case Tcp(number):
             _port(number)

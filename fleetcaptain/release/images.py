@@ -22,11 +22,19 @@ ACCEPT = ", ".join(
 _PUBLIC = "registry-1.docker.io"
 _PUBLIC_NAMES = ("docker.io", "index.docker.io")
 _LOOPBACK = re.compile(r"localhost(:\d+)?|127\.\d+\.\d+\.\d+(:\d+)?|\[::1\](:\d+)?")
+# A reference as docker reads it: registry, name, tag, digest. Records in etcd have them, so nothing else becomes a URL.
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?=.{{1,512}}\Z)(?:{_HOST}/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-fA-F]{1,128})?"
+)
 _THERE, _GONE = 200, 404
 _PROBE_SEC = 10
 _SCRIPT = """\
 for url in "$@"; do
-  curl -s -o /dev/null -I -L -m {seconds} -w "%{{http_code}}\\n" -H "Accept: {accept}" "$url"
+  curl -s -g --proto =http,https --max-redirs 0 -o /dev/null -I -m {seconds} -w "%{{http_code}}\\n" \\
+    -H "Accept: {accept}" "$url"
 done
 """
 
@@ -55,7 +63,10 @@ class Reference:
 
 
 def reference(image: str) -> Reference:
-    """The parts of a reference, with what docker adds to a short one (``redis:7``)."""
+    """The parts of a reference, with what docker adds to a short one (``redis:7``). Raises ValueError for what is
+    none."""
+    if not _IMAGE.fullmatch(image):
+        raise ValueError(f"{image!r} is no reference of an image")
     rest, _, digest = image.partition("@")
     first, slash, name = rest.partition("/")
     if not slash or not (first == "localhost" or "." in first or ":" in first):
@@ -72,13 +83,18 @@ def judged(status: int) -> ImageState:
 
 
 def probe_argv(images: Sequence[str]) -> list[str]:
-    """The command that a machine runs to ask for *images*; it prints one status a line."""
+    """The command that a machine runs to ask for *images*; it prints one status a line. What is no reference is not
+    asked for."""
     script = _SCRIPT.format(seconds=_PROBE_SEC, accept=ACCEPT)
-    return ["sh", "-c", script, "probe", *(reference(image).url for image in images)]
+    return ["sh", "-c", script, "probe", *(reference(image).url for image in images if _IMAGE.fullmatch(image))]
 
 
 def probed(images: Sequence[str], output: str | None) -> dict[str, ImageState]:
     """What the *output* of that command says; None: no machine ran it."""
-    lines = (output or "").split()
-    states = [judged(int(line)) if line.isdigit() else ImageState.UNKNOWN for line in lines]
-    return dict(zip(images, [*states, *([ImageState.UNKNOWN] * len(images))], strict=False))
+    lines = iter((output or "").split())
+    statuses = [next(lines, "") if _IMAGE.fullmatch(image) else "" for image in images]
+    return {image: judged(_status(status)) for image, status in zip(images, statuses, strict=True)}
+
+
+def _status(line: str) -> int:
+    return int(line) if re.fullmatch(r"[0-9]{3}", line) else 0

@@ -38,7 +38,9 @@ def after_failure(cluster: Cluster) -> str:
         return ""
 
 
-def retire_old(cluster: Cluster, tag: str, report: Callable[[str], None]) -> tuple[str, ...]:
+def retire_old(
+    cluster: Cluster, tag: str, report: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+) -> tuple[str, ...]:
     """Remove the generations of blue/green services that were left for services of another release, now that the
     release *tag* is current. Returns, in words, those that still have to stay, and for whom."""
     manifest = manifest_of(cluster.store.read(release_key(cluster.app, tag)))
@@ -55,7 +57,7 @@ def retire_old(cluster: Cluster, tag: str, report: Callable[[str], None]) -> tup
         if why:
             left.append(f"{', '.join(old)} left for those {why}")
             continue
-        with guarded(cluster, service, release.content, report) as (fenced, _):
+        with guarded(cluster, service, release.content, report, stopping) as (fenced, _):
             retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
     return tuple(left)
 

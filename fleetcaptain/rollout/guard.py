@@ -55,12 +55,17 @@ class Entry:
 
 @contextmanager
 def guarded(
-    cluster: Cluster, service: str, to: str, report: Callable[[str], None]
+    cluster: Cluster,
+    service: str,
+    to: str,
+    report: Callable[[str], None],
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
     """*cluster*, fenced by the lock of *service*, and what it showed once the lock was held. The journal says that the
-    units of *service* are changed to the text *to* (SHA1). Raises Locked when another rollout has the lock."""
+    units of *service* are changed to the text *to* (SHA1). Raises Locked when another rollout has the lock, Interrupted
+    when *stopping* says so while this one waits for it."""
     owner = this_process()
-    lock = _acquired(cluster, service, owner, report)
+    lock = _acquired(cluster, service, owner, report, stopping)
     try:
         snapshot = cluster.look()
         present = instances_of(cluster.app, service, snapshot)
@@ -83,7 +88,7 @@ def guarded(
 
 def ensure_free(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:
     """Raise Locked when *service* is being rolled out now: what it looks like then says nothing."""
-    _acquired(cluster, service, this_process(), report).release()
+    _acquired(cluster, service, this_process(), report, lambda: False).release()
 
 
 def journal_of(cluster: Cluster, service: str) -> Entry | None:
@@ -92,9 +97,11 @@ def journal_of(cluster: Cluster, service: str) -> Entry | None:
     return readable(Entry.from_json, node.value) if node else None
 
 
-def _acquired(cluster: Cluster, service: str, owner: Owner, report: Callable[[str], None]) -> Lock:
+def _acquired(
+    cluster: Cluster, service: str, owner: Owner, report: Callable[[str], None], stopping: Callable[[], bool]
+) -> Lock:
     lock = Lock(cluster.store, lock_key(cluster.app, service), owner, service)
-    lock.acquire(cluster.sleep, report)
+    lock.acquire(cluster.sleep, report, stopping)
     return lock
 
 

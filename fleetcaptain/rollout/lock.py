@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fleetcaptain.discovery.keys import path_of
 from fleetcaptain.discovery.store import EtcdStore, Node
-from fleetcaptain.errors import ClusterUnreachable, Locked
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked
 from fleetcaptain.rollout.owner import Owner, is_dead
 from fleetcaptain.untrusted import readable
 
@@ -15,6 +16,8 @@ LOCK_TTL_SEC = 30
 _TICK_SEC = 1.0
 # A rollout renews its lock every two seconds, so after so many ticks it is not just between two renewals.
 _SILENT_TICKS = 6
+# A lock with a lifetime is gone by then, whoever renewed it last.
+_STALE_TICKS = int(2 * LOCK_TTL_SEC / _TICK_SEC)
 
 
 class Lock:
@@ -27,11 +30,25 @@ class Lock:
         self._what = what
         self._mine = owner.to_json()
 
-    def acquire(self, sleep: Callable[[float], None], report: Callable[[str], None]) -> None:
-        """Take the lock; wait for one whose holder does not renew it any more. Raises Locked when the holder lives."""
+    def acquire(
+        self,
+        sleep: Callable[[float], None],
+        report: Callable[[str], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the lock; wait for one whose holder does not renew it any more.
+
+        Raises Locked when the holder lives, or the lock does not expire within two lifetimes; Interrupted when
+        *stopping* says so during the wait.
+        """
         last: Node | None = None
         silent = 0
         while not self._store.create(self._key, self._mine, LOCK_TTL_SEC):
+            if stopping():
+                raise Interrupted(
+                    f"{self._what}: stopped on request while waiting for the lock of another rollout. Nothing was "
+                    "changed; run the same command again when that rollout is done."
+                )
             node = self._store.read(self._key)
             if node is None:
                 continue
@@ -50,10 +67,21 @@ class Lock:
                     "command again. Nothing was touched."
                 )
             silent += 1
+            if silent > _STALE_TICKS:
+                raise Locked(self._stale(who, node))
             if silent == _SILENT_TICKS:
                 report(f"{who} seems to have stopped in the middle; waiting until that lock expires")
             last = node
             sleep(_TICK_SEC)
+
+    def _stale(self, who: str, node: Node) -> str:
+        url = f"http://127.0.0.1:2379{path_of(self._key)}?prevIndex={node.index}"
+        return (
+            f"{self._what}: the lock {self._key} of {who} was not renewed for {2 * LOCK_TTL_SEC} s and did not expire, "
+            "so it has no lifetime and FleetCaptain did not write it like this. Nothing was changed. Make sure that no "
+            f"rollout of {self._what} runs, remove the lock with `curl -X DELETE '{url}'` on a machine of the cluster, "
+            "then run the same command again."
+        )
 
     def renew(self) -> None:
         """Hold it for another 30 s. Raises Locked when somebody else has it now; then nothing more may be touched."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
-from fleetcaptain.fleet.direct import UNIX, Direct
+from fleetcaptain.fleet.direct import Direct
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
-from fleetcaptain.fleet.unixsocket import UnixAdapter
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["reach"]
@@ -21,7 +20,8 @@ def reach(way: Endpoint | Direct, app: str) -> Cluster:
     Without ssh no command reaches a machine: a failed rollout is then told without the lines of its journal.
     """
     if isinstance(way, Direct):
-        return Cluster(app, FleetClient(_transport(way.fleet)), EtcdStore(lambda: way.etcd), lambda *_: None)
+        fleet = FleetClient(Transport(lambda: way.fleet))
+        return Cluster(app, fleet, EtcdStore(lambda: way.etcd), lambda *_: None)
     tunnel = Tunnel(way)
 
     def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
@@ -32,9 +32,3 @@ def reach(way: Endpoint | Direct, app: str) -> Cluster:
 
     fleet = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
     return Cluster(app, fleet, EtcdStore(tunnel.etcd_url, leave=tunnel.leave), run)
-
-
-def _transport(url: str) -> Transport:
-    if url.startswith(UNIX):
-        return Transport(lambda: "http://fleet", adapter=UnixAdapter(url.removeprefix(UNIX)))
-    return Transport(lambda: url)

@@ -45,6 +45,7 @@ def remove(
     report: Callable[[str], None] = lambda _line: None,
 ) -> None:
     """Remove units and their registrations, all side by side, and return when fleet and systemd know them no more.
+    *service* is empty for units without a mark, which have no registrations.
 
     Raises DeadlineExceeded, naming what is left, after *timeout_sec* seconds.
     """
@@ -73,7 +74,7 @@ def remove(
             acted = cluster.clock()
         _wake(cluster, observed, snapshot)
         cluster.sleep(TICK_SEC)
-    for name in names:
+    for name in names if service else ():
         cluster.unregister(service, name)
 
 

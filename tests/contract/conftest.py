@@ -17,7 +17,7 @@ def real_site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The real fleet, made when the first test needs it."""
     with one_machine(tmp_path_factory.mktemp("contract")) as layout:
         hosts = tuple(layout.connection()["ssh"])
-        with Tunnel(Endpoint(hosts, str(layout.key), str(layout.known_hosts))) as tunnel:
+        with Tunnel(Endpoint(hosts, str(layout.key), str(layout.known_hosts), managed=True)) as tunnel:
             yield RealSite(layout, tunnel)
 
 

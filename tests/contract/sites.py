@@ -15,6 +15,7 @@ from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.fleet.values import Machine, UnitState
+from fleetcaptain.net.pools import LOCAL_URL, UnixAdapter, socket_of
 from tests.fakes.fleet import Cluster, FakeFleet, Loaded
 
 __all__ = ["FakeSite", "RealSite", "Site"]
@@ -45,9 +46,7 @@ class Site(ABC):
     def call(self, method: str, path: str, body: object = None, **more: Any) -> requests.Response:
         """A plain call, past our client."""
         sent: dict[str, Any] = {} if body is None else {"json": body}
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, f"{self.url()}/fleet/v1{path}", timeout=10, **sent, **more)
+        return _request(self.url(), method, f"/fleet/v1{path}", **sent, **more)
 
     def page(self, path: str) -> Mapping[str, Any]:
         """The JSON object at *path*."""
@@ -136,7 +135,15 @@ class RealSite(Site):
             }
             key = f"/v2/keys/_coreos.com/fleet/states/{state.name}/{state.machine_id}"
             form = {"value": json.dumps(value), "ttl": "30"}
-            requests.put(f"{self._tunnel.etcd_url()}{key}", data=form, timeout=10).raise_for_status()
+            _request(self._tunnel.etcd_url(), "PUT", key, data=form).raise_for_status()
+
+
+def _request(url: str, method: str, path: str, **more: Any) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        if socket := socket_of(url):
+            session.mount("http://", UnixAdapter(socket))
+        return session.request(method, f"{LOCAL_URL if socket else url}{path}", timeout=10, **more)
 
 
 def _outcome(_name: str, text: str) -> tuple[str, str]:

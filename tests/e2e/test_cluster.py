@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.transport import Transport
+from fleetcaptain.fleet.tunnel import Tunnel
+from fleetcaptain.net.pools import socket_of
 from tests.e2e.example import example
 from tests.e2e.stack import Stack, stack_name
 
@@ -27,6 +33,18 @@ def test_after_a_reboot_an_up_starts_what_was_stopped(stack: Stack) -> None:
     stack.up()
     assert _all_answer(stack)
     stack.rests()
+
+
+def test_other_users_of_this_computer_have_no_way_in(stack: Stack) -> None:
+    """While a connection is open its sockets are its user's alone, and go with it."""
+    with Tunnel(Endpoint.of(stack.outputs()["connection"])) as tunnel:
+        sockets = [Path(socket_of(url)) for url in (tunnel.fleet_url(), tunnel.etcd_url())]
+        folder = sockets[0].parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {path.stat().st_mode & 0o777 for path in sockets} == {0o600}
+        assert FleetClient(Transport(tunnel.fleet_url)).version() == "1.0.0"
+        assert EtcdStore(tunnel.etcd_url).below("/fleetcaptain/behavioral")
+    assert not folder.exists()
 
 
 def test_a_removed_machine_is_made_again(stack: Stack) -> None:

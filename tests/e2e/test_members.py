@@ -100,6 +100,16 @@ def _registry(stack: Stack) -> str:
     return f"127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}"
 
 
+def _known_hosts(stack: Stack) -> str:
+    """The host keys of its machines, read from the machines themselves."""
+    lines = []
+    for name, address in stack.outputs()["machines"].items():
+        code, keys = exec_in(stack.containers()[name], "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub")
+        assert code == 0, keys
+        lines += [f"{address} {key}" for key in keys.splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
 @pytest.fixture
 def guest(secured: Stack, tmp_path: Path) -> Iterator[Stack]:
     """The example in a stack of its own, which knows of the cluster only where its machines let one in."""
@@ -108,18 +118,26 @@ def guest(secured: Stack, tmp_path: Path) -> Iterator[Stack]:
         "cluster": "existing",
         "fleet": ", ".join(f"ssh://{host}:22" for host in connection["ssh"]),
         "sshKey": connection["key"],
-        "knownHosts": connection["known_hosts"],
+        "knownHosts": str(tmp_path / "known_hosts"),
         "registry": _registry(secured),
     }
+    (tmp_path / "known_hosts").write_text(_known_hosts(secured))
     stack = Stack(stack_name("e2e-guest"), example(tmp_path / "app"), tmp_path / "pulumi", settings)
     yield stack
     stack.run("destroy", "--yes")
 
 
-def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, guest: Stack) -> None:
-    """The first of its machines is down all the while; what is wrong with the settings is said before; and what goes at
-    the end are the app's units and registrations, nothing else."""
+def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, guest: Stack, tmp_path: Path) -> None:
+    """The first of its machines is down all the while; what is wrong with the settings is said before, and so is a host
+    key that the file of known ones has not; and what goes at the end are the app's units and registrations, nothing
+    else."""
     before = set(secured.cluster("probe").look().units)
+    known_hosts = tmp_path / "known_hosts"
+    known = known_hosts.read_text()
+    known_hosts.write_text("")
+    assert "Host key verification failed" in guest.fails().error
+    assert known_hosts.read_text() == ""
+    known_hosts.write_text(known)
     secured.containers()["m1"].stop()
     guest.set("registry", "Not A Registry")
     guest.set("bastion", "a b")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import etcd
 from urllib3 import HTTPResponse
 
-from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.store import EtcdStore, new_client
 from fleetcaptain.errors import ClusterUnreachable
 
 __all__ = ["Entry", "FakeEtcd"]
@@ -195,11 +195,10 @@ class _Store(EtcdStore):
 
     def __init__(self, fake: FakeEtcd) -> None:
         super().__init__(lambda: "")
-        self._client: Any = etcd.Client()
-        self._client.api_execute = self._execute
-        self._fake = fake
+        self._client: Any = new_client("http://etcd")
+        self._client.http = _Http(fake)
 
-    def _call(self, what: str, call: Callable[[Any], _T]) -> _T:
+    def _tried(self, what: str, call: Callable[[Any], _T]) -> _T:
         try:
             return call(self._client)
         except (etcd.EtcdKeyError, etcd.EtcdValueError):
@@ -207,10 +206,22 @@ class _Store(EtcdStore):
         except etcd.EtcdException as error:
             raise ClusterUnreachable(f"etcd did not {what}: {error}") from error
 
-    def _execute(self, path: str, method: str, params: dict[str, Any] | None = None, **_: Any) -> Any:
-        form = {name: str(value) for name, value in (params or {}).items()}
-        status, body = self._fake.answer(method, path.removeprefix(_KEYS), form)
-        return self._client._handle_server_response(HTTPResponse(json.dumps(body).encode(), status=status))
+
+class _Http:
+    """What python-etcd uses of a pool manager."""
+
+    def __init__(self, fake: FakeEtcd) -> None:
+        self._fake = fake
+
+    def request(self, method: str, url: str, fields: dict[str, Any] | None = None, **_: Any) -> HTTPResponse:
+        form = {name: str(value) for name, value in (fields or {}).items()}
+        status, body = self._fake.answer(method, unquote(urlsplit(url).path).removeprefix(_KEYS), form)
+        return HTTPResponse(json.dumps(body).encode(), status=status)
+
+    request_encode_body = request
+
+    def clear(self) -> None:
+        """Nothing is open."""
 
 
 class _Server(ThreadingHTTPServer):

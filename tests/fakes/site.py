@@ -6,6 +6,7 @@ themselves, as the lines of a real unit do.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class _InMemory(BaseAdapter):
         response = requests.Response()
         response.status_code, response.url = reply.status, str(request.url)
         response.headers["Server"] = "fleetd/1.0.0"
-        response._content = b"" if reply.data is None else json.dumps(reply.data).encode()
+        response.raw = io.BytesIO(b"" if reply.data is None else json.dumps(reply.data).encode())
         return response
 
     def close(self) -> None:

@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY: dict[str, set[str]] = {
     "errors": set(),
     "untrusted": set(),
+    "net": {"errors"},
     "fleetfile": {"errors"},
     "units": {"errors", "fleetfile"},
     "machine": set(),
     "members": {"errors", "machine"},
-    "fleet": {"errors", "untrusted", "units"},
-    "discovery": {"errors", "untrusted"},
+    "fleet": {"errors", "untrusted", "net", "units"},
+    "discovery": {"errors", "untrusted", "net"},
     "release": {"errors", "untrusted", "fleetfile", "units", "discovery"},
     "rollout": {"errors", "untrusted", "units", "fleet", "discovery", "release"},
     "cli": {"errors", "fleet", "discovery", "release", "rollout"},
@@ -51,9 +52,10 @@ NETWORKED = {
     "fleetcaptain.discovery.keysapi",
     "fleetcaptain.discovery.store",
     "fleetcaptain.fleet.line",
+    "fleetcaptain.fleet.output",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
-    "fleetcaptain.fleet.unixsocket",
+    "fleetcaptain.net.pools",
     "fleetcaptain.rollout.owner",  # the name of the host, nothing else
 }
 

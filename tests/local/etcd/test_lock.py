@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,12 +16,13 @@ from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
-from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.rollout.lock import LOCK_TTL_SEC, Lock
 from fleetcaptain.rollout.owner import Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.text import serialize
 from fleetcaptain.untrusted import readable
 from tests.fakes.cluster import FakeCluster
+from tests.programs import program
 
 
 @pytest.fixture
@@ -78,6 +81,44 @@ def test_a_lock_that_nobody_renews_is_waited_for(cluster: Cluster) -> None:
 
     lock(cluster, this_process()).acquire(sleep, said.append)
     assert said == ["ann@laptop seems to have stopped in the middle; waiting until that lock expires"]
+
+
+def test_a_lock_without_a_lifetime_is_not_waited_for_without_end(cluster: Cluster, etcd_url: str) -> None:
+    """After two lifetimes the error names the key, and a command that removes this very lock."""
+    key = lock_key(cluster.app, "web")
+    cluster.store.write(key, elsewhere().to_json())
+    pauses: list[float] = []
+    with pytest.raises(Locked, match=f"the lock {re.escape(key)} of ann@laptop .* Nothing was changed") as refused:
+        lock(cluster, this_process()).acquire(pauses.append, mute)
+    assert sum(pauses) == 2 * LOCK_TTL_SEC
+    command = str(refused.value).split("`")[1].replace("http://127.0.0.1:2379", etcd_url)
+    subprocess.run([program("curl"), "-fsS", "-g", *shlex.split(command)[1:]], check=True, capture_output=True)
+    assert cluster.store.read(key) is None
+
+
+@pytest.mark.parametrize("text", ["", "note", "[1]", '{"who": 5}'])
+def test_a_lock_that_is_no_owner_is_not_waited_for_without_end_either(cluster: Cluster, text: str) -> None:
+    """Whatever is at the key."""
+    cluster.store.write(lock_key(cluster.app, "web"), text)
+    with pytest.raises(Locked, match="did not expire"):
+        lock(cluster, this_process()).acquire(lambda _seconds: None, mute)
+
+
+def test_a_wait_for_a_lock_ends_when_it_is_asked_to(cluster: Cluster) -> None:
+    """As by ^C; the lock stays whose it was."""
+    owner = elsewhere().to_json()
+    cluster.store.write(lock_key(cluster.app, "web"), owner)
+    pauses: list[float] = []
+    cluster.sleep = pauses.append
+    with (
+        pytest.raises(Interrupted, match=r"web: stopped on request while waiting .* Nothing was changed"),
+        guarded(cluster, "web", "new", mute, lambda: len(pauses) == 3),
+    ):
+        pass
+    assert len(pauses) == 3
+    node = cluster.store.read(lock_key(cluster.app, "web"))
+    assert node is not None
+    assert node.value == owner
 
 
 def test_a_dead_process_of_this_computer_is_not_waited_for(cluster: Cluster) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fleetcaptain.discovery.keys import release_key, releases_dir
+from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.store import EtcdStore, Node
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from tests.fakes.etcd import FakeEtcd
 
 
@@ -132,3 +134,74 @@ def test_an_etcd_that_is_away_is_tried_again_and_then_named() -> None:
     with pytest.raises(ClusterUnreachable, match=r"did not read /key within 8 tries.*quorum"):
         EtcdStore(url, pauses.append).read("/key")
     assert (len(asked), len(pauses)) == (8, 7)
+
+
+# Names that a URL, or a path, would take for something else.
+ODD = [
+    "v1.0#x",
+    "%2e%2e%2fcurrent",
+    "a b",
+    "a?x=1",
+    "a&b",
+    "a+b",
+    "100%",
+    "%41",
+    "\u00fc\u4e2d",
+    "v\x9b31m",
+    "\u202ev",
+    "a\\b",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_key_is_what_its_name_says(store: EtcdStore, name: str) -> None:
+    """Each character stands for itself: nothing else is read, written, listed or removed."""
+    folder = "/odd"
+    store.write(f"{folder}/v1.0", "another")
+    assert store.create(f"{folder}/{name}", name)
+    assert not store.create(f"{folder}/{name}", "second")
+    assert (read(store, f"{folder}/{name}").key, read(store, f"{folder}/{name}").value) == (f"{folder}/{name}", name)
+    listed = {node.key: node.value for node in store.below(folder)}
+    assert listed == {f"{folder}/v1.0": "another", f"{folder}/{name}": name}
+    assert store.swap(f"{folder}/{name}", read(store, f"{folder}/{name}"), "swapped")
+    assert store.hold(f"{folder}/{name}", "swapped", 60)
+    store.let_go(f"{folder}/{name}", "swapped")
+    assert [node.key for node in store.below(folder)] == [f"{folder}/v1.0"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_both_clients_mean_the_same_key(real_store: EtcdStore, etcd_url: str, name: str) -> None:
+    """What one writes the other reads."""
+    key = f"/both/{name}"
+    real_store.write(key, "operator")
+    assert KeysApi(etcd_url).get(key).node["value"] == "operator"
+    KeysApi(etcd_url).put(key, "app", 60)
+    assert read(real_store, key).value == "app"
+
+
+@pytest.mark.parametrize("key", ["/a//b", "/a/../b", "/a/./b", "/a/", "/", "", "/a/..", "/a\ud800"])
+def test_what_would_be_another_key_is_refused(store: EtcdStore, etcd_url: str, key: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(FleetCaptainError, match="is not a key of etcd"):
+        store.write(key, "x")
+    with pytest.raises(FleetCaptainError, match="is not a key of etcd"):
+        KeysApi(etcd_url).get(key)
+
+
+def test_releases_whose_tags_begin_alike_exist_side_by_side(store: EtcdStore) -> None:
+    """A slash in a tag is no folder: docs/discovery.md has the key for others who read it."""
+    for tag in ("v1.0", "v1.0/x", "a/b", "v1.0+1", "v1.0@x"):
+        store.write(release_key("tags", tag), tag)
+    found = {
+        node.key.removeprefix(f"{releases_dir('tags')}/"): node.value for node in store.below(releases_dir("tags"))
+    }
+    assert found == {"v1.0": "v1.0", "v1.0%2Fx": "v1.0/x", "a%2Fb": "a/b", "v1.0+1": "v1.0+1", "v1.0@x": "v1.0@x"}
+
+
+def test_a_key_that_is_in_the_way_is_named(real_store: EtcdStore) -> None:
+    """etcd's own refusal is no traceback."""
+    real_store.write("/way/file", "x")
+    with pytest.raises(FleetCaptainError, match=r"etcd refuses to write /way/file/below: Not a directory.*remove it"):
+        real_store.write("/way/file/below", "x")
+    with pytest.raises(FleetCaptainError, match="etcd refuses to write /way: Not a file"):
+        real_store.write("/way", "x")

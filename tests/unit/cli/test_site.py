@@ -13,7 +13,7 @@ from fleetcaptain.fleet.ssh import Endpoint
 
 CONNECTION = {"ssh": ["core@10.0.0.1", "core@10.0.0.2"], "key": "/k", "known_hosts": "/h", "kind": "local"}
 OUTPUTS = json.dumps({"app": "shop", "connection": CONNECTION})
-WAY = Endpoint(("core@10.0.0.1", "core@10.0.0.2"), "/k", "/h")
+WAY = Endpoint(("core@10.0.0.1", "core@10.0.0.2"), "/k", "/h", managed=True)
 
 
 def test_a_stack_says_where_its_cluster_is_and_which_app_is_on_it() -> None:

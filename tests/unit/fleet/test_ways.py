@@ -20,7 +20,6 @@ from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.direct import Direct, way_of
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
 from fleetcaptain.fleet.transport import Transport
-from fleetcaptain.fleet.unixsocket import UnixAdapter
 from fleetcaptain.rollout.reach import reach
 from tests.programs import program
 
@@ -76,8 +75,9 @@ def test_a_bastion_gets_the_same_key_and_known_hosts() -> None:
 def test_a_connection_tells_the_way() -> None:
     """Through ssh, or directly; one without a bastion says nothing of it."""
     ssh = {"kind": "local", "ssh": ["core@10.0.0.1"], "key": "/k", "known_hosts": "/h"}
-    assert way_of(ssh) == Endpoint(("core@10.0.0.1",), "/k", "/h")
-    assert way_of({**ssh, "jump": "gate"}) == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
+    assert way_of(ssh) == Endpoint(("core@10.0.0.1",), "/k", "/h", managed=True)
+    existing = {**ssh, "kind": "existing", "jump": "gate"}
+    assert way_of(existing) == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
     assert way_of({"fleet": "unix:///run/fleet.sock", "etcd": "http://127.0.0.1:2379"}) == Direct(
         "unix:///run/fleet.sock", "http://127.0.0.1:2379"
     )
@@ -117,7 +117,6 @@ def test_fleets_own_socket_is_a_way(tmp_path: Path) -> None:
 
 def test_a_socket_on_which_nothing_listens_is_an_error_of_the_operating_system(tmp_path: Path) -> None:
     """The error has the system's words."""
-    adapter = UnixAdapter(str(tmp_path / "none"))
-    fleet = FleetClient(Transport(lambda: "http://fleet", sleep=lambda _seconds: None, adapter=adapter))
+    fleet = FleetClient(Transport(lambda: f"unix://{tmp_path / 'none'}", sleep=lambda _seconds: None))
     with pytest.raises(ClusterUnreachable, match="No such file"):
         fleet.machines()

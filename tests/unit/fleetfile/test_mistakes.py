@@ -48,6 +48,7 @@ _RULES = [
     ('Service("web", instances=False)', "instances: a number from 1 to 100 is wanted"),
     ('Service("web", start=[1])', "start: a text is wanted, not 1"),
     ('Service("web", ready="/health")', "ready: Http(...) or Tcp(...) or Command(...) is wanted"),
+    ('Service("web", ready=Http("/a[1-999]"))', "ready: Http('/a[1-999]'): [ ] { and } must be written as %5B"),
     ('Service("web", ready=Http("health"))', "ready: Http('health'): a path that begins with \"/\" is wanted"),
     ('Service("web", ready=Tcp(0))', "ready: 0 is no port"),
     ('Service("web", ready=Command(""))', "ready: Command(''): one line"),

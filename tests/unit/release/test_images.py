@@ -23,12 +23,47 @@ SHA = "sha256:" + "a" * 64
         ("redis:7", "https://registry-1.docker.io/v2/library/redis/manifests/7"),
         ("redis", "https://registry-1.docker.io/v2/library/redis/manifests/latest"),
         ("hackuman/behavioral", "https://registry-1.docker.io/v2/hackuman/behavioral/manifests/latest"),
+        ("[::1]:5000/app:v1", "http://[::1]:5000/v2/app/manifests/v1"),
         ("docker.io/library/redis:7", "https://registry-1.docker.io/v2/library/redis/manifests/7"),
     ],
 )
 def test_where_a_manifest_is(image: str, url: str) -> None:
     """As docker reads references: the public registry unless one is named, and no TLS on the loopback."""
     assert reference(image).url == url
+
+
+# A record may hold anything; curl would make many requests of the first.
+HOSTILE = [
+    "127.0.0.1:5000/[1-500]",
+    "127.0.0.1:5000/{a,b}",
+    "user:password@host/x",
+    "host/x?y=1",
+    "host/x#y",
+    "host/../x",
+    "host/a b",
+    "host:99999999/x",
+    "--privileged",
+    "-K/etc/passwd",
+    "file:///etc/passwd",
+    "http://host/x",
+    "host/x:tag/../../y",
+    "host/x@sha256:zz",
+    "host/x\n",
+    "höst/x",
+    "[::1/x",
+    "",
+]
+
+
+@pytest.mark.parametrize("image", HOSTILE)
+def test_what_is_no_reference_is_not_asked_for(image: str) -> None:
+    """Its state is unknown, and does not shift those of the others."""
+    with pytest.raises(ValueError, match="is no reference"):
+        reference(image)
+    images = ["a", image, "b"]
+    assert probe_argv(images)[4:] == [reference("a").url, reference("b").url]
+    unknown = ImageState.UNKNOWN
+    assert probed(images, "200\n404\n") == {"a": ImageState.THERE, image: unknown, "b": ImageState.GONE}
 
 
 @pytest.mark.parametrize(
@@ -49,13 +84,15 @@ def test_what_no_machine_says_is_unknown() -> None:
 
 
 def test_the_command_asks_for_every_kind_of_manifest() -> None:
-    """It is a HEAD; a registry that finds the image only under the newer kinds answers 200 too."""
+    """It is a HEAD; a registry that finds the image only under the newer kinds answers 200 too. One that leads
+    elsewhere is not followed."""
     asked = []
 
     class Registry(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             asked.append((self.path, self.headers["Accept"]))
-            self.send_response(200 if "here" in self.path else 404)
+            self.send_response(307 if "moved" in self.path else 200 if "here" in self.path else 404)
+            self.send_header("Location", "/here")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -63,8 +100,8 @@ def test_the_command_asks_for_every_kind_of_manifest() -> None:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        images = [f"127.0.0.1:{server.server_port}/{name}@{SHA}" for name in ("here", "lost")]
+        images = [f"127.0.0.1:{server.server_port}/{name}@{SHA}" for name in ("here", "lost", "moved")]
         said = subprocess.run(probe_argv(images), capture_output=True, text=True, check=False).stdout
         server.shutdown()
-    assert list(probed(images, said).values()) == [ImageState.THERE, ImageState.GONE]
-    assert asked == [(f"/v2/{name}/manifests/{SHA}", ACCEPT) for name in ("here", "lost")]
+    assert list(probed(images, said).values()) == [ImageState.THERE, ImageState.GONE, ImageState.UNKNOWN]
+    assert asked == [(f"/v2/{name}/manifests/{SHA}", ACCEPT) for name in ("here", "lost", "moved")]

@@ -1,0 +1,67 @@
+"""What a program prints, however much that is: its end is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+__all__ = ["KEPT_BYTES", "Finished", "Tail", "run"]
+
+KEPT_BYTES = 256 * 2**10
+_CHUNK_BYTES = 64 * 2**10
+# A process that outlives the one that started it may keep a pipe open.
+_DRAIN_SEC = 1.0
+
+
+class Tail:
+    """Reads the pipe *stream* to its end in a thread, so that its writer never waits, and keeps the last
+    `KEPT_BYTES`."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._stream = stream
+        self._kept = bytearray()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        """What was kept, once the stream has ended, or a second later."""
+        self._thread.join(_DRAIN_SEC)
+        with self._lock:
+            return self._kept.decode(errors="replace")
+
+    def _read(self) -> None:
+        if self._stream is None:
+            return
+        # Whoever reads it closes it: a close by another thread would wait for the read, or free its number.
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), _CHUNK_BYTES):
+                with self._lock:
+                    self._kept += chunk
+                    del self._kept[:-KEPT_BYTES]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program's exit *code*, and the last `KEPT_BYTES` of its *output* and of its *errors*."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run(argv: Sequence[str], timeout_sec: float) -> Finished:
+    """Run *argv* without input. Raises subprocess.TimeoutExpired, and OSError when it does not start."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, errors = Tail(process.stdout), Tail(process.stderr)
+    try:
+        code = process.wait(timeout_sec)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return Finished(code, output.text(), errors.text())

@@ -1,0 +1,1 @@
+"""HTTP as the cluster's clients need it: unix sockets, and answers of limited size."""
