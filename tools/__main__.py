@@ -72,6 +72,9 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
     began = time.monotonic()
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
+    # Keys and Pulumi's state lie there.
+    layout.stacks.mkdir(exist_ok=True)
+    layout.stacks.chmod(0o700)
     for folder in (layout.scratch, layout.state):
         folder.mkdir(parents=True, exist_ok=True)
     for stack in drop_dead_locks(layout.state, is_pulumi):
