@@ -167,7 +167,7 @@ def _holds(folder: Path, identity: str) -> bool:
 def _own_cluster(folder: Path) -> str:
     """How a copy gets a cluster of its own. Its stack may be forgotten only when no other checkout has the same one."""
     stack, state = folder.name, f"file://{Path.cwd() / STACKS / 'pulumi'}"
-    if os.environ.get("PULUMI_BACKEND_URL", state).rstrip("/") == state:
+    if os.environ.get("PULUMI_BACKEND_URL", "").rstrip("/") == state:
         forget = f"PULUMI_BACKEND_URL={state} pulumi stack rm {stack} --force --yes --preserve-config"
         return (
             "To start a cluster of its own here, forget the other one, of which nothing is removed, then deploy: "
