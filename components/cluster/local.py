@@ -44,7 +44,8 @@ class LocalCluster(ClusterComponent):
 
     *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
     takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates, and
-    answers nobody else on the network. *remove_machines*: those that a smaller *size* may remove, with their data.
+    refuses all other clients on the network. *remove_machines*: those that a smaller *size* may remove, with their
+    data.
     """
 
     def __init__(
