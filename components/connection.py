@@ -1,20 +1,24 @@
 """From the plain connection that a cluster gives out to a `Cluster` that answers, once per process.
 
 A connection is a mapping: ``kind``; ``stack`` (``project/stack``); and for the way in either ``ssh`` (list of
-``user@host``), ``key`` and ``known_hosts`` (paths), or ``fleet`` and ``etcd`` (see `Direct`). There may be ``jump``,
-``proxy`` and ``inside`` (see `Endpoint`), and ``size``: how many machines there are, if not as many as in ``ssh``.
+``user@host``), ``key`` and ``known_hosts`` (paths, relative to the project's folder), or ``fleet`` and ``etcd`` (see
+`Direct`). There may be ``jump``, ``proxy`` and ``inside`` (see `Endpoint`), and ``size``: how many machines there are,
+if not as many as in ``ssh``.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.direct import way_of
+from fleetcaptain.fleet.project_files import located
 from fleetcaptain.members.values import quorum
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.reach import reach
@@ -38,7 +42,8 @@ class Presence(Enum):
 
 def presence(connection: Mapping[str, Any]) -> Presence:
     """What is there of the cluster. A local one can be asked of Docker: with too few of its members it is as good as
-    stopped, and starts again, or says why not. Any other is taken to be there."""
+    stopped, and starts again, or says why not. So is one that belongs to another checkout: its own resource refuses
+    everything, and one error says so, not one per unit. Any other is taken to be there."""
     if connection.get("kind") != "local":
         return Presence.THERE
     from components.cluster.layout import member_names
@@ -47,6 +52,8 @@ def presence(connection: Mapping[str, Any]) -> Presence:
     running = machines_running(connection["stack"])
     if running is None:
         return Presence.GONE
+    if _original(connection["stack"], _home(connection)):
+        return Presence.STOPPED
     members = member_names(len(connection["ssh"]))
     return Presence.THERE if len(running & members) >= quorum(len(members)) else Presence.STOPPED
 
@@ -67,11 +74,16 @@ def expected_machines(connection: Mapping[str, Any]) -> int:
 
 
 def connect(connection: Mapping[str, Any], app: str) -> Cluster:
-    """The cluster at *connection*, as *app* sees it. The tunnel opens at the first question."""
+    """The cluster at *connection*, as *app* sees it. The tunnel opens at the first question. Raises ClusterRefused when
+    it belongs to another checkout."""
+    if connection.get("kind") == "local" and _original(connection["stack"], _home(connection)):
+        from components.cluster.checkout import refuse_copy
+
+        refuse_copy(connection["stack"], _home(connection))
     key = (json.dumps(connection, sort_keys=True), app)
     with _lock:
         if key not in _clusters:
-            _clusters[key] = reach(way_of(connection), app)
+            _clusters[key] = reach(way_of(located(connection, Path.cwd())), app)
         return _clusters[key]
 
 
@@ -90,3 +102,15 @@ def only_first(connection: Mapping[str, Any], question: Callable[[], _T]) -> _T 
         raise ClusterUnreachable(
             f"{error} If the cluster is gone for good, `pulumi state delete` its resources, or `make down`."
         ) from error
+
+
+def _home(connection: Mapping[str, Any]) -> str:
+    return str(Path(connection["key"]).parent)
+
+
+@functools.cache
+def _original(identity: str, home: str) -> str:
+    """See `components.cluster.checkout.original`; asked once per process."""
+    from components.cluster.checkout import original
+
+    return original(identity, home)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker_build as docker_build
 
+from components.build_context import refuse_private_files
 from fleetcaptain.fleetfile.values import Build
 
 __all__ = ["AppImage", "told_by_buildx"]
@@ -21,7 +22,7 @@ class AppImage(pulumi.ComponentResource):
     """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: a tag would be no difference to fleet.
 
     *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
-    password at *registry*, if it wants them.
+    password at *registry*, if it wants them. Raises ReleaseRefused for a folder with this project's own keys in it.
     """
 
     ref: pulumi.Output[str]
@@ -37,15 +38,16 @@ class AppImage(pulumi.ComponentResource):
         login: pulumi.Output[tuple[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("fleetcaptain:index:AppImage", name, None, opts)
         context = (root / build.context).resolve()
         dockerfile = context / build.dockerfile
+        refuse_private_files(context, dockerfile, Path.cwd())
+        super().__init__("fleetcaptain:index:AppImage", name, None, opts)
         repository = pulumi.Output.format("{0}/{1}", registry, image)
         tag = pulumi.Output.format("{0}:latest", repository)
         built = docker_build.Image(
             name,
-            context=docker_build.BuildContextArgs(location=str(context)),
-            dockerfile=docker_build.DockerfileArgs(location=str(dockerfile)),
+            context=docker_build.BuildContextArgs(location=_in_state(context)),
+            dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
             # Not `tags` and `push`: at each refresh the plugin would look tags up over TLS, which a registry on the
             # loopback does not speak.
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
@@ -65,6 +67,13 @@ class AppImage(pulumi.ComponentResource):
         )
         self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
         self.register_outputs({"ref": self.ref})
+
+
+def _in_state(path: Path) -> str:
+    """*path* as Pulumi's state has it: relative when it is in the project's folder, so that a moved project shows no
+    change. The plugin works in that folder too."""
+    project = Path.cwd()
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
 
 def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from components.cluster.private_folder import private_folder
+
 __all__ = ["ensure_authority", "ensure_certificate", "has_authority"]
 
 _CA = "ca"
@@ -51,7 +53,7 @@ def ensure_authority(folder: Path, name: str) -> None:
     """Make an authority called *name* in *folder*, unless there is one."""
     if has_authority(folder):
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     key = ec.generate_private_key(ec.SECP256R1())
     usage = x509.KeyUsage(**dict.fromkeys(_KEY_USAGES, False) | {"key_cert_sign": True, "crl_sign": True})
     builder = _builder(_named(name), _named(name), key).add_extension(usage, critical=True)

@@ -36,7 +36,12 @@ def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
 
 def _local(config: pulumi.Config) -> ClusterComponent:
     size = config.get_int("size")
-    return LocalCluster(_NAME, size=3 if size is None else size, tls=config.get_bool("tls") or False)
+    return LocalCluster(
+        _NAME,
+        size=3 if size is None else size,
+        tls=config.get_bool("tls") or False,
+        remove_machines=_listed(config, "removeMachines"),
+    )
 
 
 def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
@@ -56,6 +61,11 @@ def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
 def _existing(config: pulumi.Config) -> ClusterComponent:
     return ExistingCluster(
         _NAME,
-        fleet=[url.strip() for url in (config.get("fleet") or "").split(",") if url.strip()],
+        fleet=_listed(config, "fleet"),
         settings={name: text for name in SETTINGS if (text := config.get(name))},
     )
+
+
+def _listed(config: pulumi.Config, name: str) -> list[str]:
+    """A setting with commas between several texts."""
+    return [text.strip() for text in (config.get(name) or "").split(",") if text.strip()]

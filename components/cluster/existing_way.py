@@ -23,7 +23,8 @@ _SERVER = re.compile(r"fleetd/v?(\d+)\.(\d+)\S*")
 def connection_of(fleet: Sequence[str], settings: Mapping[str, str], stack: str, root: Path) -> dict[str, Any]:
     """The connection (see `components.connection`) to the cluster at the addresses *fleet*.
 
-    *settings* has the texts of `SETTINGS` that are configured. Paths in it are relative to *root*.
+    *settings* has the texts of `SETTINGS` that are configured. Paths in it are relative to *root*, and stay so: the
+    project may be moved.
     Raises ClusterRefused with everything that is wrong.
     """
     problems: list[str] = []
@@ -80,11 +81,9 @@ def _not_through_ssh(settings: Mapping[str, str]) -> list[str]:
 
 
 def _file(name: str, text: str, root: Path, problems: list[str]) -> str:
-    if not text:
-        return ""
     path = root / Path(text).expanduser()
-    if name == "sshKey" and not path.is_file():
+    if text and name == "sshKey" and not path.is_file():
         problems.append(
             f"fleetcaptain:sshKey: there is no file {path}; without this, the keys of ssh's agent are tried"
         )
-    return str(path)
+    return text

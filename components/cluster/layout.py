@@ -9,10 +9,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.fleet.project_files import from_project
 from fleetcaptain.machine.tls import CLIENT_TLS
 from fleetcaptain.machine.values import Member
 
-__all__ = ["SIZES", "Layout", "member_count", "member_names", "preferred_port", "stack_id", "subnets"]
+__all__ = ["SIZES", "Layout", "machine_names", "member_count", "member_names", "preferred_port", "prefix_of", "subnets"]
 
 SIZES = range(1, 8)
 _QUORUM_FROM = 3
@@ -29,30 +30,34 @@ def member_names(size: int) -> frozenset[str]:
     return frozenset(f"m{number}" for number in range(1, member_count(size) + 1))
 
 
-def stack_id(project: str, stack: str, root: Path) -> str:
-    """What tells a stack's containers from all others on this computer, a second checkout of the same stack too."""
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
-    return f"{project}/{stack}/{digest}"
+def machine_names(size: int) -> tuple[str, ...]:
+    """The names of *size* machines."""
+    return tuple(f"m{number}" for number in range(1, size + 1))
 
 
-def subnets(identity: str) -> Iterator[str]:
-    """The subnets to try for a stack, the same ones in the same order each time."""
-    start = int(hashlib.sha256(identity.encode()).hexdigest(), 16) % 16384
+def prefix_of(identity: str) -> str:
+    """What the names of a cluster's containers, volumes and network begin with."""
+    return "fc-" + identity.replace("/", "-")
+
+
+def subnets(seed: str) -> Iterator[str]:
+    """The subnets to try for a stack, the same ones in the same order for the same *seed*."""
+    start = int(hashlib.sha256(seed.encode()).hexdigest(), 16) % 16384
     for step in range(64):
         number = (start + step) % 16384
         yield f"10.{64 + number // 256}.{number % 256}.0/24"
 
 
-def preferred_port(identity: str) -> int:
+def preferred_port(seed: str) -> int:
     """The port to try first for a stack's registry on this computer."""
-    return 20000 + int(hashlib.sha256(identity.encode()).hexdigest(), 16) % 10000
+    return 20000 + int(hashlib.sha256(seed.encode()).hexdigest(), 16) % 10000
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A local cluster: *identity* (see `stack_id`), *size*, *subnet*, *registry_port* on this computer, the folder
-    *home* with its key, *metadata* for all machines, the *image* that machines boot, and whether
-    etcd speaks *tls*."""
+    """A local cluster: *identity* (``project/stack/<random>``), *size*, *subnet*, *registry_port* on this computer, the
+    folder *home* with its key, *metadata* for all machines, the *image* that machines boot, and whether etcd speaks
+    *tls*. Paths are relative to the project's folder."""
 
     identity: str
     size: int
@@ -67,15 +72,15 @@ class Layout:
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> Layout:
-        """The layout in a resource's inputs."""
+        """The layout in a resource's inputs, also in those that an earlier version wrote."""
         return cls(
             identity=props["identity"],
             size=int(props["size"]),
             subnet=props["subnet"],
             registry_port=int(props["registry_port"]),
-            home=Path(props["home"]),
+            home=from_project(props["home"]),
             image=props["image"],
-            tools=Path(props["tools"]),
+            tools=from_project(props["tools"]),
             agent_ttl_sec=int(props["agent_ttl_sec"]),
             metadata=dict(props["metadata"]),
             tls=bool(props.get("tls")),  # a state of an earlier version has none,
@@ -83,13 +88,13 @@ class Layout:
 
     @property
     def prefix(self) -> str:
-        """What the names of its containers, volumes and network begin with."""
-        return "fc-" + self.identity.replace("/", "-")
+        """See `prefix_of`."""
+        return prefix_of(self.identity)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The machines' names."""
-        return tuple(f"m{number}" for number in range(1, self.size + 1))
+        return machine_names(self.size)
 
     @property
     def addresses(self) -> Mapping[str, str]:

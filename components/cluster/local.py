@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from components.cluster.base import ClusterComponent
+from components.cluster.checkout import stack_folder
 from components.cluster.converge import IMAGE_FOLDER
-from components.cluster.layout import Layout, stack_id
+from components.cluster.layout import Layout
 from components.cluster.provider import RUNNING, LocalMachinesProvider
 from components.dynamic import Resource
+from fleetcaptain.fleet.project_files import STACKS
 
 __all__ = ["LocalCluster", "LocalMachines", "machine_image"]
 
@@ -43,7 +44,8 @@ class LocalCluster(ClusterComponent):
 
     *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
     takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates, and
-    answers nobody else on the network.
+    refuses all other clients on the network. *remove_machines*: those that a smaller *size* may remove, with their
+    data.
     """
 
     def __init__(
@@ -54,21 +56,23 @@ class LocalCluster(ClusterComponent):
         metadata: Mapping[str, str] | None = None,
         agent_ttl_sec: int = 30,
         tls: bool = False,
+        remove_machines: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:cluster:LocalCluster", name, None, opts)
-        root = Path.cwd()
+        project, stack = pulumi.get_project(), pulumi.get_stack()
         self.owned = machines = LocalMachines(
             name,
             {
-                "identity": stack_id(pulumi.get_project(), pulumi.get_stack(), root),
+                "identity": f"{project}/{stack}",
                 "size": size,
-                "home": str(root / ".fleetcaptain" / pulumi.get_stack()),
+                "home": str(stack_folder(f"{STACKS}/{stack}")),
                 "image": machine_image(),
-                "tools": str(root / ".tools" / "bin"),
+                "tools": ".tools/bin",
                 "agent_ttl_sec": agent_ttl_sec,
                 "metadata": dict(metadata or {}),
                 "tls": tls,
+                "remove_machines": list(remove_machines),
             },
             pulumi.ResourceOptions(parent=self),
         )

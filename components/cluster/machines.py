@@ -17,6 +17,7 @@ from components.cluster.container import ensure_container
 from components.cluster.data import remove_volume
 from components.cluster.engine import HOST_RIGHTS, LABEL, docker_errors, engine, find
 from components.cluster.layout import Layout
+from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.tls import CA, CERT, KEY
@@ -43,7 +44,7 @@ _OWNERS = {"root": 0, "core": 1000}
 
 def ensure_key(layout: Layout) -> str:
     """The public key of the stack; the pair is made when there is none."""
-    layout.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(layout.home)
     if not layout.key.exists():
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", layout.prefix, "-f", str(layout.key)]
         try:

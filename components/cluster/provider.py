@@ -6,14 +6,17 @@ import contextlib
 import shutil
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
 
+from components.cluster.checkout import claim, identity_for, refuse_copy, stack_folder
+from components.cluster.consent import size_problems, tls_problem
 from components.cluster.converge import converge
 from components.cluster.data import with_data
-from components.cluster.engine import docker_errors, engine, find
-from components.cluster.layout import SIZES, Layout, member_names, overlaps, preferred_port, subnets
+from components.cluster.engine import LABEL, docker_errors, engine, find
+from components.cluster.layout import Layout, machine_names, member_names, overlaps, preferred_port, prefix_of, subnets
 from components.cluster.machines import remove_all
 from components.dynamic import PartialFailure, Provider, status
 from fleetcaptain.errors import FleetCaptainError
@@ -37,28 +40,35 @@ _INPUTS = (
 
 
 class LocalMachinesProvider(Provider):
-    """Inputs: those of `Layout`, and ``state``, always "running" (a stopped or missing machine reads back as something
-    else). ``subnet`` and ``registry_port`` are chosen once and kept. Outputs: the inputs."""
+    """Inputs: those of `Layout`; ``state``, always "running" (a stopped or missing machine reads back as something
+    else); and ``remove_machines``, the names of the machines that a smaller ``size`` may remove, which is not kept.
+    ``identity`` is the stack's name; the rest of it, ``subnet`` and ``registry_port`` are chosen once and kept.
+    Outputs: the inputs.
+
+    Everything here is refused in a copy of the checkout that the cluster belongs to; see `components.cluster.checkout`.
+    """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Choose the subnet and the registry's port, so that addresses are known in the first preview already."""
-        failures = []
-        if isinstance(news.get("size"), float) and int(news["size"]) not in SIZES:
-            failures.append(CheckFailure("size", f"a local cluster has {SIZES[0]} to {SIZES[-1]} machines"))
-        inputs = dict(news)
-        inputs["subnet"] = (olds or {}).get("subnet") or _free_subnet(news["identity"])
-        inputs["registry_port"] = (olds or {}).get("registry_port") or _free_port(preferred_port(news["identity"]))
-        return CheckResult(inputs, failures)
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Turning TLS on or off makes a new cluster, since members keep each other's addresses. Everything else is
-        changed in place."""
-        if bool(olds.get("tls")) != bool(news["tls"]):
-            return DiffResult(changes=True, replaces=["tls"], delete_before_replace=True)
-        return DiffResult()
+        """Choose the identity, the subnet and the registry's port, so that addresses are known in the first preview
+        already; refuse what would lose data without consent. Raises ClusterRefused, ClusterUnreachable."""
+        known, inputs = olds or {}, dict(news)
+        name, consent = news["identity"], inputs.pop("remove_machines", ())
+        identity = identity_for(name, stack_folder(news["home"]), known.get("identity", ""))
+        refuse_copy(identity, known.get("home") or news["home"])
+        inputs["identity"] = identity
+        # In a first preview the identity is not the one that `pulumi up` makes, but the addresses are.
+        seed = f"{name} {Path.cwd()}"
+        inputs["subnet"] = known.get("subnet") or _own_subnet(identity) or _free_subnet(seed)
+        inputs["registry_port"] = known.get("registry_port") or _own_port(identity) or _free_port(preferred_port(seed))
+        stack, size, before = name.rpartition("/")[2], news.get("size"), bool(known.get("tls")) if known else None
+        problems = {"tls": [tls_problem(before, bool(news.get("tls")), stack)]}
+        if isinstance(size, float):
+            problems["size"] = size_problems(_machines(identity, known), int(size), consent, stack)
+        return CheckResult(inputs, [CheckFailure(key, why) for key, found in problems.items() for why in found if why])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
+        claim(props["identity"], props["home"])
         try:
             converge(Layout.of(props))
         except FleetCaptainError as error:
@@ -67,6 +77,7 @@ class LocalMachinesProvider(Provider):
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Repair, grow, shrink, or change metadata. Raises DeadlineExceeded, FleetCaptainError."""
+        claim(news["identity"], news["home"])
         converge(Layout.of(news))
         return UpdateResult(_known(news))
 
@@ -76,6 +87,7 @@ class LocalMachinesProvider(Provider):
         containers = {container.name: container for container in find(layout.identity)}
         if not containers:
             return ReadResult(None, {})
+        claim(layout.identity, props["home"])
         members, data = member_names(layout.size), with_data(layout)
         troubles = []
         for part in ("registry", *layout.names):
@@ -85,21 +97,45 @@ class LocalMachinesProvider(Provider):
                 troubles.append(f"{part} is missing, and so is its data" if lost else f"{part} is missing")
             elif container.status != "running":
                 troubles.append(f"{part} is {container.status}")
-        inputs = {**_known(props), "state": ", ".join(troubles) or RUNNING}
+        paths = {"home": str(layout.home), "tools": str(layout.tools)}  # an earlier version kept absolute ones
+        inputs = {**_known(props), **paths, "state": ", ".join(troubles) or RUNNING}
         return ReadResult(id_, inputs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove all of it, and the folder with its key."""
+        """Remove all of it, and the folder with its key. Raises ClusterRefused before anything is removed."""
+        refuse_copy(props["identity"], props["home"])
         status("removing the machines")
         remove_all(props["identity"])
-        shutil.rmtree(props["home"], ignore_errors=True)
+        shutil.rmtree(stack_folder(props["home"]), ignore_errors=True)
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
 
 
-def _free_subnet(identity: str) -> str:
+def _machines(identity: str, known: Mapping[str, Any]) -> set[str]:
+    """The names of the machines that the cluster had when it was last seen, or has, when its state is lost."""
+    if "size" in known:
+        return set(machine_names(int(known["size"])))
+    return {container.name.removeprefix(f"{prefix_of(identity)}-") for container in find(identity, "machine")}
+
+
+def _own_subnet(identity: str) -> str:
+    """The subnet of the cluster's network, when there is one."""
+    with docker_errors("list the networks"):
+        found = engine().networks.list(filters={"label": f"{LABEL}={identity}"})
+    configs = [config for network in found for config in (network.attrs.get("IPAM") or {}).get("Config") or ()]
+    return str(configs[0]["Subnet"]) if configs else ""
+
+
+def _own_port(identity: str) -> int:
+    """The port of the cluster's registry, 0 when there is none."""
+    found = find(identity, "registry")
+    bindings = found[0].attrs["HostConfig"]["PortBindings"]["5000/tcp"] if found else ()
+    return int(bindings[0]["HostPort"]) if bindings else 0
+
+
+def _free_subnet(seed: str) -> str:
     with docker_errors("list the networks"):
         configs = [
             config
@@ -107,7 +143,7 @@ def _free_subnet(identity: str) -> str:
             for config in (network.attrs.get("IPAM") or {}).get("Config") or ()
         ]
     taken = [config["Subnet"] for config in configs if "." in config.get("Subnet", "")]
-    free = next((subnet for subnet in subnets(identity) if not overlaps(subnet, taken)), None)
+    free = next((subnet for subnet in subnets(seed) if not overlaps(subnet, taken)), None)
     if free is None:
         raise FleetCaptainError(
             "no free subnet between 10.64.0.0 and 10.127.255.0: remove networks (`docker network ls`)"

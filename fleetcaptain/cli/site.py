@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.direct import Direct, way_of
+from fleetcaptain.fleet.project_files import has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 
 __all__ = ["Key", "Site", "Ssh", "Stack", "site"]
@@ -66,9 +68,16 @@ def site(
             raise typer.BadParameter(str(error), param_hint="--ssh") from error
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
-        return Site(way_of(outputs["connection"]), app or outputs["app"])
+        return Site(way_of(_located(outputs["connection"])), app or outputs["app"])
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
+
+
+def _located(connection: dict[str, Any]) -> dict[str, Any]:
+    root = project_folder(Path.cwd())
+    if root is None and has_relative_files(connection):
+        raise _unknown("the stack names its key relative to the folder of its Pulumi program, which is not here.")
+    return located(connection, root or Path.cwd())
 
 
 def _unknown(why: str) -> ClusterUnreachable:

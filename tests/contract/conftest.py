@@ -13,9 +13,9 @@ from tests.contract.sites import FakeSite, RealSite, Site
 
 
 @pytest.fixture(scope="session")
-def real_site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
+def real_site(_engine: None) -> Iterator[RealSite]:
     """The real fleet, made when the first test needs it."""
-    with one_machine(tmp_path_factory.mktemp("contract")) as layout:
+    with one_machine() as layout:
         hosts = tuple(layout.connection()["ssh"])
         with Tunnel(Endpoint(hosts, str(layout.key), str(layout.known_hosts), managed=True)) as tunnel:
             yield RealSite(layout, tunnel)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.cluster.layout import Layout, stack_id
+from components.cluster.layout import Layout
 from components.cluster.local import machine_image
 from components.cluster.machines import remove_all
 from components.cluster.provider import RUNNING, LocalMachinesProvider
-from tests.e2e.leftovers import note
+from fleetcaptain.fleet.project_files import STACKS
+from tests.e2e.leftovers import give_identity, identity_of, note
 
 __all__ = ["one_machine"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_STACK = "e2e-contract"
 _METADATA = {"rack": "r1", "disk": "ssd"}
 
 
 @contextmanager
-def one_machine(home: Path) -> Iterator[Layout]:
-    """A running machine, whose key is kept in *home*. Its programs are in the folder that the environment variable
-    FLEETCAPTAIN_TOOLS names, or where `make tools` puts them. Raises FleetCaptainError."""
-    identity = stack_id("fleetcaptain", "e2e-contract", _ROOT)
-    note(identity)
+def one_machine() -> Iterator[Layout]:
+    """A running machine. Its programs are in the folder that the environment variable FLEETCAPTAIN_TOOLS names, or
+    where `make tools` puts them. Raises FleetCaptainError."""
+    identity, home = identity_of(_STACK, Path.cwd()), Path(STACKS) / _STACK
+    note(identity, home.absolute())
+    give_identity(_STACK, Path.cwd())
     wanted = {
-        "identity": identity,
+        "identity": f"fleetcaptain/{_STACK}",
         "size": 1,
         "home": str(home),
         "image": machine_image(),
@@ -37,10 +41,11 @@ def one_machine(home: Path) -> Iterator[Layout]:
         "state": RUNNING,
     }
     provider = LocalMachinesProvider()
-    inputs = provider.check({}, wanted).inputs
     remove_all(identity)  # what an interrupted run left
+    inputs = provider.check({}, wanted).inputs
     try:
         provider.create(inputs)
         yield Layout.of(inputs)
     finally:
         remove_all(identity)
+        shutil.rmtree(home, ignore_errors=True)

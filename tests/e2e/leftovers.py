@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from components.cluster.checkout import ID_FILE
 from components.cluster.engine import LABEL, docker_errors, engine
 from components.cluster.machines import remove_all
+from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import FleetCaptainError
 
-__all__ = ["begin_run", "clear", "note", "other_run", "resources_of"]
+__all__ = ["begin_run", "clear", "give_identity", "identity_of", "note", "other_run", "resources_of"]
 
 _RUN = "FLEETCAPTAIN_TEST_RUN"
 """The variable that all processes of a run inherit. It names a folder in which the run notes what it makes."""
@@ -26,6 +29,19 @@ _GRACE_SEC, _PAUSE_SEC = 5.0, 0.1
 def begin_run() -> None:
     """From now on, what this process starts belongs to one run of tests."""
     os.environ[_RUN] = tempfile.mkdtemp(prefix=f"fleetcaptain-tests-{os.getpid()}-")
+
+
+def identity_of(stack: str, checkout: Path) -> str:
+    """The identity of the cluster of a *stack* of the tests in *checkout*. Unlike a user's it is not random, so that a
+    run finds what an earlier one left."""
+    return f"fleetcaptain/{stack}/{hashlib.sha256(str(checkout).encode()).hexdigest()[:6]}"
+
+
+def give_identity(stack: str, checkout: Path) -> None:
+    """Have the stack's next cluster take the identity `identity_of`, unless there is one already."""
+    file = private_folder(checkout / ".fleetcaptain" / stack) / ID_FILE
+    if not file.exists():
+        file.write_text(identity_of(stack, checkout))
 
 
 def note(identity: str, *paths: Path) -> None:

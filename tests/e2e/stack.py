@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -14,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.engine import find
-from components.cluster.layout import stack_id
 from components.cluster.machines import remove_all
 from components.connection import connect
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.example import example
-from tests.e2e.leftovers import note, resources_of
+from tests.e2e.leftovers import give_identity, identity_of, note, resources_of
 from tools.locks import drop_dead_locks
 
 __all__ = ["ROOT", "Result", "Stack", "stack_name"]
@@ -56,20 +56,24 @@ class Result:
 
 @dataclass
 class Stack:
-    """The stack *name* of this checkout with the app in the folder *app*; *home* holds its state and settings.
-    *begins_with*: the changes of the example's Fleetfile (old text -> new text) with which each test begins."""
+    """The stack *name* of the checkout *root* with the app in the folder *app*; *home* holds its state and settings.
+    *begins_with*: the changes of the example's Fleetfile (old text -> new text) with which each test begins.
+    *identity*: what its containers are labelled with."""
 
     name: str
     app: Path
     home: Path
     config: dict[str, str] = field(default_factory=dict)
     begins_with: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    identity: str = field(init=False, default="")
     _as_made: str = field(init=False, default="")
     _is_fresh: bool = field(init=False, default=True)
     _connection: dict[str, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        usual = ROOT / f"Pulumi.{self.name}.yaml"
+        self.identity = identity_of(self.name, self.root)
+        usual = self.root / f"Pulumi.{self.name}.yaml"
         note(self.identity, self.folder, usual)
         remove_all(self.identity)  # what a run that was cut off left
         self.home.mkdir(parents=True, exist_ok=True)
@@ -81,20 +85,21 @@ class Stack:
         self.must("config", "set-all", *pairs)
         self._as_made = self.settings.read_text()
 
+    def in_checkout(self, root: Path) -> Stack:
+        """The same stack as a moved or copied checkout *root* has it, in which its state is, too."""
+        other = copy.copy(self)
+        other.root, other.home = root, root / self.home.relative_to(self.root)
+        return other
+
     @property
     def folder(self) -> Path:
         """Where the program keeps the stack's keys."""
-        return ROOT / ".fleetcaptain" / self.name
+        return self.root / ".fleetcaptain" / self.name
 
     @property
     def settings(self) -> Path:
         """Its configuration file."""
         return self.home / "Pulumi.yaml"
-
-    @property
-    def identity(self) -> str:
-        """What its containers are labelled with."""
-        return stack_id("fleetcaptain", self.name, ROOT)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -106,7 +111,7 @@ class Stack:
         """Run ``captain`` with *argv* on this stack."""
         done = subprocess.run(
             ["captain", *argv, "--stack", self.name],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -126,11 +131,13 @@ class Stack:
         """Start ``pulumi`` with *argv* in a session of its own, its output in one pipe."""
         if argv[0] in ("up", "destroy"):
             self._connection = None
+        if argv[0] in ("up", "preview"):
+            give_identity(self.name, self.root)
         stack = () if argv[:2] == ("stack", "init") else ("--stack", self.name)
         settings = () if argv[0] in ("stack", "state", "cancel") else ("--config-file", str(self.settings))
         return subprocess.Popen(
             ["pulumi", *argv, *stack, *settings, "--non-interactive"],
-            cwd=ROOT,
+            cwd=self.root,
             env={**self.environ, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

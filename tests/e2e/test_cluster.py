@@ -57,7 +57,7 @@ def test_a_removed_machine_is_made_again(stack: Stack) -> None:
 
 
 def test_the_cluster_grows_and_shrinks_in_place(stack: Stack) -> None:
-    """A fourth machine joins and leaves again; its units move off the machine that goes."""
+    """A fourth machine joins and leaves again, which takes consent; its units move off the machine that goes."""
     stack.set("size", "4")
     try:
         stack.up()
@@ -65,9 +65,27 @@ def test_the_cluster_grows_and_shrinks_in_place(stack: Stack) -> None:
         assert len(stack.outputs()["machines"]) == 4
     finally:
         stack.set("size", "3")
+    refused = stack.fails("preview").output
+    assert "pulumi config set fleetcaptain:removeMachines m4" in refused
+    assert len(stack.containers()) == 5
+    stack.set("removeMachines", "m4")
     stack.up()
     assert set(stack.containers()) == {"m1", "m2", "m3", "registry"}
     assert _all_answer(stack)
+    stack.rests()
+    stack.must("config", "rm", "fleetcaptain:removeMachines")
+
+
+def test_tls_is_not_turned_on_while_the_cluster_has_data(stack: Stack) -> None:
+    """That takes a new one: the preview says so, and an up that asks nothing changes nothing."""
+    before = {name: container.id for name, container in stack.containers().items()}
+    stack.set("tls", "true")
+    try:
+        for command in (("preview",), ("up", "--yes")):
+            assert "make down" in stack.fails(*command).output
+    finally:
+        stack.set("tls", "false")
+    assert {name: container.id for name, container in stack.containers().items()} == before
     stack.rests()
 
 

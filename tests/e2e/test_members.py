@@ -180,12 +180,15 @@ def test_a_member_that_is_gone_with_its_data_is_replaced(secured: Stack) -> None
 def test_members_leave_and_join_with_the_clusters_size(secured: Stack) -> None:
     """Three members become one and three again, and etcd keeps what it knows."""
     secured.set("size", "2")
+    secured.set("removeMachines", "m3,m4")
     secured.up()
     assert set(_members(secured)) == {"m1"}
     assert set(secured.containers()) == {"m1", "m2", "registry"}
     secured.up()
     _as_it_was(secured)
     secured.set("size", "3")
+    assert "config rm fleetcaptain:removeMachines" in secured.fails("preview").output
+    secured.must("config", "rm", "fleetcaptain:removeMachines")
     secured.up()
     assert set(_members(secured)) == {"m1", "m2", "m3"}
     secured.up()

@@ -136,7 +136,8 @@ class FakeDocker:
         return True
 
     def _create(self, config: Mapping[str, Any], name: str) -> dict[str, str]:
-        self.made[name] = Container(docker=self, name=name, labels=config["Labels"], config=config)
+        attrs = {"HostConfig": config["HostConfig"]}
+        self.made[name] = Container(docker=self, name=name, labels=config["Labels"], config=config, attrs=attrs)
         return {"Id": name}
 
     def _list(self, *, filters: Mapping[str, Any], **_: bool) -> list[Container]:
@@ -146,7 +147,8 @@ class FakeDocker:
         return [{"Names": [f"/{one.name}"], "State": one.status} for one in self._list(filters=filters)]
 
     def _volume(self, name: str, labels: Mapping[str, str]) -> Volume:
-        return self.volumes_made.setdefault(name, Volume(docker=self, name=name, labels=labels))
+        attrs = {"Labels": dict(labels)}
+        return self.volumes_made.setdefault(name, Volume(docker=self, name=name, labels=labels, attrs=attrs))
 
     def _get_volume(self, name: str) -> Volume:
         if name not in self.volumes_made:

@@ -31,6 +31,8 @@ CROSSINGS: dict[tuple[str, str], str] = {
     ("connection", "cluster.presence"): "whether a local cluster runs",
     ("cluster.choose", "cluster.aws.choose"): "the setting `cluster` is aws",
     ("cluster.aws.cluster", "cluster.base"): "the interface of every cluster",
+    ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
+    ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
     # Upwards, to what all resources share.
     ("cluster.converge", "dynamic"): "progress messages",
     ("cluster.local", "dynamic"): "the resource of the machines",

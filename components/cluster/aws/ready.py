@@ -10,6 +10,7 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, UpdateResult
 
 from components.cluster.aws.joined import JoinedMachines, wait_joined
+from components.cluster.private_folder import private_folder
 from components.connection import connect
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
 from fleetcaptain.errors import FleetCaptainError
@@ -59,7 +60,7 @@ class ReadyProvider(Provider):
 def _forget_keys(props: Mapping[str, Any]) -> None:
     """A new machine has new host keys, and its address may be an old one's."""
     file = Path(props["connection"]["known_hosts"])
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(file.parent)
     file.unlink(missing_ok=True)
 
 

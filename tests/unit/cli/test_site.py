@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,21 @@ def test_a_stack_says_where_its_cluster_is_and_which_app_is_on_it() -> None:
     assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop")
     assert site("other", None, [], "", outputs_of).app == "other"
     assert asked == ["prod", None]
+
+
+def test_a_key_is_found_from_the_folder_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any folder below it, wherever it was moved. Elsewhere a relative path says nothing."""
+    known = {"key": ".fleetcaptain/dev/id", "known_hosts": "/old/place/.fleetcaptain/dev/known"}
+    outputs = json.dumps({"app": "shop", "connection": {**CONNECTION, **known}})
+    below = tmp_path / "shop" / "web"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    with pytest.raises(ClusterUnreachable, match="relative to the folder of its Pulumi program"):
+        site(None, None, None, "", lambda _stack: outputs)
+    (tmp_path / "shop" / "Pulumi.yaml").touch()
+    home = tmp_path / "shop" / ".fleetcaptain" / "dev"
+    found = site(None, None, None, "", lambda _stack: outputs).endpoint
+    assert found == Endpoint(WAY.hosts, str(home / "id"), str(home / "known"))
 
 
 def test_machines_named_on_the_line_need_no_stack() -> None:

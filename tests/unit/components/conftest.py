@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
+import docker
 import pytest
 
 from components import connection, dynamic
-from components.cluster import engine
+from components.cluster import engine, membership, ready
+from fleetcaptain.members.settle import settle
+from tests.fakes.machines import FakeMachines
 from tests.fakes.site import Site
 
 
@@ -21,6 +26,7 @@ def _provider_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dynamic._engine.cache_clear()
     dynamic._end_with_engine.cache_clear()
     engine.engine.cache_clear()
+    connection._original.cache_clear()
 
 
 @pytest.fixture
@@ -43,7 +49,20 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def docker_machines(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The machines of a local cluster that run, by name, as Docker reports them: ``running`` is None when there is no
-    machine at all."""
-    state = SimpleNamespace(running=frozenset({"m1", "m2", "m3"}))
+    machine at all. ``original``: the checkout that the cluster belongs to, "" for this one."""
+    state = SimpleNamespace(running=frozenset({"m1", "m2", "m3"}), original="")
+    monkeypatch.setattr("components.cluster.checkout.original", lambda _identity, _home: state.original)
     monkeypatch.setattr("components.cluster.presence.machines_running", lambda _identity: state.running)
     return state
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
+    """An engine without anything. Machines listen for ssh as soon as they run, and no time passes in waits."""
+    machines = FakeMachines()
+    monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
+    monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
+    moments = iter(range(10_000))
+    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
+    monkeypatch.setattr(membership, "settle", functools.partial(settle, sleep=lambda _: None))
+    return machines

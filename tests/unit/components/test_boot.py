@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from components.cluster.layout import Layout, member_names
 from components.cluster.machines import machine_config
 from components.connection import Presence, presence
 from fleetcaptain.members.values import QuorumLost
+from tests.unit.components.deployed import LOCAL
 
 THREE = ("m1", "m2", "m3")
 LAYOUT = Layout("shop/dev/1", 4, "10.70.1.0/24", 25000, Path("/home"), "machine:1", Path("/tools"))
@@ -69,12 +71,11 @@ def test_a_member_that_joins_knows_those_that_are_there() -> None:
     ],
 )
 def test_a_cluster_without_a_quorum_is_as_good_as_stopped(
-    running: tuple[str, ...] | None, size: int, found: Presence, monkeypatch: pytest.MonkeyPatch
+    running: tuple[str, ...] | None, size: int, found: Presence, docker_machines: SimpleNamespace
 ) -> None:
     """Then an up starts it, instead of failing at the first question."""
-    known = None if running is None else frozenset(running)
-    monkeypatch.setattr("components.cluster.presence.machines_running", lambda _stack: known)
-    assert presence({"kind": "local", "stack": "s", "ssh": ["core@a"] * size}) is found
+    docker_machines.running = None if running is None else frozenset(running)
+    assert presence({**LOCAL, "ssh": ["core@a"] * size}) is found
 
 
 def test_three_machines_or_one_are_members() -> None:

@@ -51,13 +51,14 @@ def test_without_any_settings_it_is_three_machines_on_this_computer(
     engine = chosen({})
     machines = engine.one("LocalMachines", "cluster")
     assert (machines["size"], machines["tls"], machines["state"]) == (3, False, "running")
-    assert machines["home"] == str(tmp_path / ".fleetcaptain" / STACK)
+    assert (machines["home"], machines["tools"]) == (f".fleetcaptain/{STACK}", ".tools/bin")
     assert engine.outputs["registry"] == "127.0.0.1:25000"
     assert engine.outputs["machines"] == {"m1": "10.70.1.11", "m2": "10.70.1.12", "m3": "10.70.1.13"}
     assert engine.outputs["etcd"] == [f"http://10.70.1.{host}:2379" for host in (11, 12, 13)]
     connection = engine.outputs["connection"]
     assert connection["ssh"] == ["core@10.70.1.11", "core@10.70.1.12", "core@10.70.1.13"]
-    assert connection["stack"].startswith(f"{PROJECT}/{STACK}/")
+    assert connection["stack"] == machines["identity"] == f"{PROJECT}/{STACK}"  # the rest is the provider's choice
+    assert connection["key"] == f".fleetcaptain/{STACK}/id_ed25519"
     assert (engine.outputs["login"], engine.outputs["public"]) == (None, {})
     assert engine.outputs["owned"] is True
 

@@ -23,14 +23,14 @@ def refused(fleet: list[str], settings: dict[str, str]) -> tuple[str, ...]:
 
 
 def test_a_cluster_behind_ssh(tmp_path: Path) -> None:
-    """Several machines, a key below the project's folder, a bastion."""
+    """Several machines, a key below the project's folder, which may be moved, a bastion."""
     (tmp_path / "key").touch()
     settings = {**REGISTRY, "sshKey": "key", "bastion": "ann@gate"}
     assert connection_of(SSH, settings, "shop/prod", tmp_path) == {
         "kind": "existing",
         "stack": "shop/prod",
         "ssh": ["core@10.0.0.1", "ssh://core@10.0.0.2:2222"],
-        "key": str(tmp_path / "key"),
+        "key": "key",
         "known_hosts": "",
         "jump": "ann@gate",
     }

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from components.image import AppImage
+from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import Build
 from tests.fakes.engine import FakeEngine
 
@@ -41,6 +42,32 @@ def test_an_image_is_built_from_its_folder_and_named_by_its_digest(engine: FakeE
     assert image["buildOnPreview"] is False
     assert "registries" not in image
     assert engine.outputs["ref"] == f"{NAME}@sha256:1"
+
+
+def test_a_moved_project_shows_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of an app in the project is relative to that, in which the plugin works too."""
+    monkeypatch.chdir(tmp_path)
+
+    def program() -> None:
+        build = Build(".", "Dockerfile")
+        AppImage("shop", root=tmp_path / "examples" / "shop", build=build, image="shop", registry="127.0.0.1:5000")
+
+    image = FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program).one("Image", "shop")
+    assert image["context"]["location"] == "examples/shop"
+    assert image["dockerfile"]["location"] == "examples/shop/Dockerfile"
+
+
+def test_the_project_itself_is_not_sent_to_the_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the keys of its clusters in it."""
+    monkeypatch.chdir(tmp_path)
+
+    def program() -> None:
+        AppImage("shop", root=tmp_path, build=Build(".", "Dockerfile"), image="shop", registry="127.0.0.1:5000")
+
+    engine = FakeEngine()
+    with pytest.raises(ReleaseRefused, match=r"\.dockerignore does not exclude \.fleetcaptain"):
+        engine.run(program)
+    assert engine.resources == {}
 
 
 def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -> None:

@@ -16,32 +16,25 @@ from typing import Any
 import pytest
 
 from components.cluster.carrier import archive, entries
-from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, stack_id, subnets
+from components.cluster.layout import SIZES, Layout, member_count, overlaps, preferred_port, subnets
 from components.cluster.machines import binaries, machine_config, replacing
 from components.cluster.stale import stale
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.values import Machine
 
-ID = stack_id("fleetcaptain", "dev", Path("/home/ann/shop"))
+ID = "fleetcaptain/dev/0a1b2c3d"
 LAYOUT = Layout(
     identity=ID,
     size=5,
     subnet="10.70.1.0/24",
     registry_port=25000,
-    home=Path("/home/ann/shop/.fleetcaptain/dev"),
+    home=Path(".fleetcaptain/dev"),
     image="machine:1",
     tools=Path("/tools"),
     metadata={"disk": "ssd"},
 )
 SOURCES = {"tools:/etcd": b"etcd", "tools:/fleetd": b"fleetd"}
-
-
-def test_two_checkouts_of_one_stack_are_two_clusters() -> None:
-    """Neither removes the other's machines."""
-    other = stack_id("fleetcaptain", "dev", Path("/home/ann/shop-2"))
-    assert other != ID
-    assert stack_id("fleetcaptain", "dev", Path("/home/ann/shop")) == ID
 
 
 @pytest.mark.parametrize("size", SIZES)

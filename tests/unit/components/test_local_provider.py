@@ -2,74 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import docker
 import docker.errors
 import pytest
 
-from components.cluster import membership, ready
 from components.cluster.layout import Layout, subnets
 from components.cluster.presence import machines_running
 from components.cluster.provider import LocalMachinesProvider
 from components.dynamic import PartialFailure
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError
 from fleetcaptain.machine.tls import KEY
-from fleetcaptain.members.settle import settle
 from fleetcaptain.members.values import QuorumLost
 from tests.fakes.docker import Container, FakeDocker
-from tests.fakes.machines import FakeMachines, write_programs
+from tests.fakes.machines import FakeMachines
+from tests.unit.components.local_inputs import IDENTITY, NAME, PREFIX, cluster_inputs
 
 PROVIDER = LocalMachinesProvider()
-IDENTITY = "shop/dev/1"
-PREFIX = "fc-shop-dev-1"
 
 
 @pytest.fixture
-def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
-    """An engine without anything. Machines listen for ssh as soon as they run, and no time passes in waits."""
-    machines = FakeMachines()
-    monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
-    monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
-    moments = iter(range(10_000))
-    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
-    monkeypatch.setattr(membership, "settle", functools.partial(settle, sleep=lambda _: None))
-    return machines
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a stack that has its key already."""
-    folder = tmp_path / "home"
-    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    folder = Path(".fleetcaptain/dev")
+    folder.mkdir(parents=True)
     (folder / "id_ed25519").write_text("private")
     (folder / "id_ed25519.pub").write_text("ssh-ed25519 AAAA")
     return folder
-
-
-def cluster_inputs(home: Path, size: int = 3, **more: Any) -> dict[str, Any]:
-    """The inputs of a cluster, with its subnet and port chosen."""
-    inputs = {
-        "identity": IDENTITY,
-        "size": float(size),
-        "subnet": "10.70.1.0/24",
-        "registry_port": 25000,
-        "home": str(home),
-        "image": "machine:1",
-        "tools": str(write_programs(home / "tools")),
-        "agent_ttl_sec": 30,
-        "metadata": {"disk": "ssd"},
-        "tls": False,
-        "state": "running",
-    }
-    return {**inputs, **more}
 
 
 def container(machines: FakeMachines, name: str) -> Container:
@@ -90,42 +55,41 @@ def names(machines: FakeMachines) -> set[str]:
 
 
 def volumes(machines: FakeMachines) -> set[str]:
-    """The names of all volumes."""
-    return {name.removeprefix(f"{PREFIX}-") for name in machines.docker.volumes_made}
+    """The names of all volumes with data."""
+    return {name.removeprefix(f"{PREFIX}-") for name in machines.docker.volumes_made} - {"checkout"}
 
 
-def test_the_addresses_are_chosen_in_the_first_preview_and_kept(machines: FakeMachines) -> None:
+def test_the_addresses_are_chosen_in_the_first_preview_and_kept(
+    machines: FakeMachines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are the same ones each time, unless another network has them."""
-    preferred = list(subnets(IDENTITY))[:2]
-    first = PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0})
+    monkeypatch.chdir(tmp_path)
+    preferred, new = (
+        list(subnets(f"{NAME} {tmp_path}"))[:2],
+        {"identity": NAME, "size": 3.0, "home": ".fleetcaptain/dev"},
+    )
+    first = PROVIDER.check({}, new)
     assert first.inputs["subnet"] == preferred[0]
     assert first.failures == []
     chosen = {"subnet": "10.99.1.0/24", "registry_port": 23456}
-    kept = PROVIDER.check(chosen, {"identity": IDENTITY, "size": 5.0})
+    kept = PROVIDER.check(chosen, {**new, "size": 5.0})
     assert {key: kept.inputs[key] for key in chosen} == chosen
     machines.docker.networks.create(
         "other", "bridge", {"Config": [{"Subnet": preferred[0]}, {"Subnet": "fd00::/8"}]}, {}
     )
-    assert PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0}).inputs["subnet"] == preferred[1]
+    assert PROVIDER.check({}, new).inputs["subnet"] == preferred[1]
     machines.docker.networks.create("all", "bridge", {"Config": [{"Subnet": "10.0.0.0/8"}]}, {})
     with pytest.raises(FleetCaptainError, match=r"no free subnet .*remove networks"):
-        PROVIDER.check({}, {"identity": IDENTITY, "size": 3.0})
+        PROVIDER.check({}, new)
 
 
 @pytest.mark.parametrize("size", [0.0, 8.0])
 @pytest.mark.usefixtures("machines")
 def test_a_cluster_has_one_to_seven_machines(size: float) -> None:
     """Others are refused in the preview."""
-    (failure,) = PROVIDER.check({}, {"identity": IDENTITY, "size": size}).failures
+    new = {"identity": NAME, "size": size, "home": ".fleetcaptain/dev"}
+    (failure,) = PROVIDER.check({}, new).failures
     assert (failure.property, failure.reason) == ("size", "a local cluster has 1 to 7 machines")
-
-
-@pytest.mark.parametrize(("before", "after", "replaces"), [(False, True, ["tls"]), (True, True, []), (None, False, [])])
-def test_only_tls_makes_a_new_cluster(before: bool | None, after: bool, replaces: list[str]) -> None:
-    """The old one goes first, as it has the same addresses. A state of an earlier version says nothing of TLS."""
-    found = PROVIDER.diff(IDENTITY, {"tls": before, "size": 3}, {"tls": after, "size": 5})
-    assert (found.replaces or []) == replaces
-    assert bool(found.delete_before_replace) == bool(replaces)
 
 
 def test_a_new_cluster_is_a_network_a_registry_and_its_machines(machines: FakeMachines, home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def test_install_prints_the_same_environment_as_env(root: Path, capsys: pytest.C
     assert "PULUMI_BACKEND_URL" in expected
     assert program.main(["install", "--exports"], root) == 0
     assert capsys.readouterr() == (expected, "")
+
+
+def test_what_stacks_keep_is_for_its_owner_alone(root: Path) -> None:
+    """Keys, and Pulumi's state; also where an earlier version made the folder."""
+    (root / ".fleetcaptain").mkdir(mode=0o755)
+    program.main(["install"], root)
+    assert stat.S_IMODE((root / ".fleetcaptain").stat().st_mode) == 0o700
 
 
 def test_nothing_is_printed_for_eval_when_a_step_failed(
