@@ -42,7 +42,7 @@ def test_a_key_is_found_from_the_folder_of_the_program(tmp_path: Path, monkeypat
     (tmp_path / "shop" / "Pulumi.yaml").touch()
     home = tmp_path / "shop" / ".fleetcaptain" / "dev"
     found = site(None, None, None, "", lambda _stack: outputs).endpoint
-    assert found == Endpoint(WAY.hosts, str(home / "id"), str(home / "known"))
+    assert found == Endpoint(WAY.hosts, str(home / "id"), str(home / "known"), managed=True)
 
 
 def test_machines_named_on_the_line_need_no_stack() -> None:
