@@ -49,15 +49,21 @@ class Entry:
 
 @contextmanager
 def guarded(
-    cluster: Cluster, service: str, to: str, report: Callable[[str], None]
+    cluster: Cluster,
+    service: str,
+    to: str,
+    report: Callable[[str], None],
+    check: Callable[[Snapshot], None] = lambda _snapshot: None,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
     """*cluster*, fenced by the lock of *service*, and what it showed once the lock was held. The journal says that the
-    units of *service* are changed to the text *to* (SHA1). Raises Locked when another rollout has the lock."""
+    units of *service* are changed to the text *to* (SHA1), unless *check* raises before. Raises Locked when another
+    rollout has the lock."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report)
     try:
         snapshot = cluster.look()
-        present = instances_of(cluster.app, service, snapshot)
+        check(snapshot)
+        present = instances_of(cluster.ownership, service, snapshot)
         before = tuple(sorted({snapshot.units[name].content for name in present}))
         entry = Entry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster
