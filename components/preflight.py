@@ -59,7 +59,7 @@ def look_before(
         snapshot = connect(connection, ownership.app).look()
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)
-        # Nobody else puts units on a cluster that the stack made for itself.
+        # On a cluster that the stack made for itself it is alone.
         own_cluster = connection.get("kind") != "existing"
         found = find_strays(snapshot.units, ownership, declared, own_cluster=own_cluster)
         strays = report_strays(found, policy, snapshot.units)

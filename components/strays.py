@@ -51,7 +51,7 @@ def _warn_of_unmarked(names: Sequence[str]) -> None:
     if names:
         pulumi.log.warn(
             f"units without FleetCaptain's mark are on this cluster and stay: {', '.join(names)}. To remove some of "
-            f"them: `pulumi config set fleetcaptain:strays remove:NAME,...`; to hear no more of strays: `ignore`."
+            f"them: `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this."
         )
 
 

@@ -117,6 +117,7 @@ def test_a_stack_shows_and_destroys_only_its_own_units(prod: Site) -> None:
     RecordProvider().delete(APP, {"app": APP, "release": "v1", "services": {}, "texts": {}, "cluster": CONNECTION})
     ReadinessProvider().delete(APP, {"app": APP, "cluster": CONNECTION})
     assert everything(prod) == before
+    assert prod.etcd.writes == []
 
 
 def test_names_of_the_state_that_another_app_has_now_are_left(prod: Site) -> None:
@@ -144,8 +145,8 @@ def test_a_stack_that_adopts_another_takes_its_units_over(prod: Site, warnings: 
     """All of them, old generations too; the preview names them. The other stack's `destroy` finds nothing then."""
     found, messages = preflight(OTHER, adopt=frozenset({STACK}))
     assert found.adopt == dict.fromkeys((BEACON, "redis", "web"), (STACK,))
-    said = [text for level, text in messages if level == "warning"]
-    assert "web@1.service, web@2.service: taken over from fleetcaptain/prod (fleetcaptain:adopt)" in said
+    adoptions = [text for level, text in messages if level == "warning"]
+    assert "web@1.service, web@2.service: taken over from fleetcaptain/prod (fleetcaptain:adopt)" in adoptions
     for inputs in TEST.values():
         outs = PROVIDER.create({**inputs, "adopt": [STACK]}).outs
         assert outs is not None
@@ -158,8 +159,8 @@ def test_a_stack_that_adopts_another_takes_its_units_over(prod: Site, warnings: 
         PROVIDER.delete("id", {**inputs, "units": list(units_of(inputs))})
     assert everything(prod) == before
     assert preflight(OTHER)[0] == Preflight()
-    (told,) = [text for level, text in preflight(OTHER, adopt=frozenset({STACK}))[1] if level == "info"]
-    assert "nothing to take over from fleetcaptain/prod any more" in told
+    (info,) = [text for level, text in preflight(OTHER, adopt=frozenset({STACK}))[1] if level == "info"]
+    assert "nothing to take over from fleetcaptain/prod any more" in info
     assert warnings == []
 
 
@@ -214,7 +215,7 @@ def test_a_renamed_app_is_refused(prod: Site, service: str) -> None:
     assert everything(prod) == before
 
 
-def test_what_runs_and_the_state_does_not_know_is_said(prod: Site, warnings: list[str]) -> None:
+def test_what_runs_and_the_state_does_not_know_is_warned_of(prod: Site, warnings: list[str]) -> None:
     """As after a lost state: units of this app and stack are taken over. Of a service that is known nothing is said,
     nor of a cluster of which nothing is known yet."""
     PROVIDER.check(PROD["web"], PROD["web"])
@@ -260,6 +261,23 @@ def test_what_etcd_has_of_an_app_stays_while_its_beacon_comes(site: Site, monkey
     assert site.etcd.values[current_key(APP)] == "v1"
 
 
+def test_what_etcd_has_of_an_app_stays_when_a_unit_comes_before_the_lock(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another deployment was faster."""
+    site.etcd.put(current_key(APP), "v1")
+    real = Lock.acquire
+
+    def acquire(lock: Lock, *args: Any) -> None:
+        site.start(units_of(PROD["web"]))
+        real(lock, *args)
+
+    monkeypatch.setattr(Lock, "acquire", acquire)
+    PROVIDER.delete("redis", PROD["redis"])
+    assert site.etcd.values[current_key(APP)] == "v1"
+    assert lock_key(APP, BEACON) not in site.etcd.values
+
+
 STRAYS = {
     "orphan@1.service": full(text_of("orphan")),
     "web@7.service": UNMARKED,
@@ -293,7 +311,7 @@ def test_what_is_plausibly_ours_ends_a_deployment(orphaned: Site) -> None:
 def test_on_the_stacks_own_cluster_every_unit_without_a_mark_ends_a_deployment(
     orphaned: Site, docker_machines: object
 ) -> None:
-    """Nobody else puts units there."""
+    """The stack is alone there."""
     assert docker_machines
     error = error_of(preflight(connection=LOCAL)[1])
     assert set(STRAYS) | {"backup.service"} == {name for name in orphaned.texts if name in error}
