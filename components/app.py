@@ -172,10 +172,16 @@ class FleetApp(pulumi.ComponentResource):
             instances=part.instances,
             mode=part.mode,
             rollout=part.rollout,
-            adopt=self._found.apply(lambda before: list(before.adopt.get(part.service, ()))),
+            adopt=self._adopted(part.service),
             cluster=self._connection,
             opts=self._child(after),
         )
+
+    def _adopted(self, service: str) -> pulumi.Input[list[str]]:
+        """What a service takes over. Nothing is known at once, before the cluster is."""
+        if not self._ownership.adopt:
+            return []
+        return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
     def _images(self, texts: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         """Service -> its image; each distinct one is built and pushed once, or the reference as it stands. "" where the
