@@ -12,16 +12,19 @@ from components.failing import give_up
 from components.release import release_name
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
-from fleetcaptain.rollout.strays import POLICIES
+from fleetcaptain.rollout.ownership import parse_adopt
+from fleetcaptain.rollout.strays import StrayPolicy
 
 
 def main() -> None:
     """Declare everything. All that can be wrong in the Fleetfile or the configuration is said before."""
     config = pulumi.Config("fleetcaptain")
     root = Path(config.get("project") or "examples/behavioral").resolve()
-    strays = config.get("strays") or "error"
-    if strays not in POLICIES:
-        raise pulumi.RunError(f"fleetcaptain:strays is {strays!r}; it can be {', '.join(POLICIES)}")
+    try:
+        strays = StrayPolicy.parse(config.get("strays") or "error")
+        adopt = parse_adopt(config.get("adopt") or "")
+    except ValueError as error:
+        raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
     cluster = choose_cluster(config, fleetfile)
     app = FleetApp(
@@ -31,6 +34,7 @@ def main() -> None:
         release=release_name(config.get("release"), root),
         rollback_to=config.get("rollbackTo") or None,
         strays=strays,
+        adopt=adopt,
         ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
     )
     pulumi.export("endpoints", app.endpoints)
@@ -38,6 +42,7 @@ def main() -> None:
     pulumi.export("machines", cluster.machines)
     pulumi.export("etcd", cluster.etcd)
     pulumi.export("app", fleetfile.app)
+    pulumi.export("stack", f"{pulumi.get_project()}/{pulumi.get_stack()}")
     pulumi.export("connection", cluster.connection)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from bench.bare import bare_preview
 from bench.harness import Row, compared, seconds
-from bench.site import APP, Site, fleetfile
-from fleetcaptain.rollout.observed import instances_of
+from bench.site import Site, fleetfile
 
 __all__ = ["rows"]
 
@@ -19,7 +18,7 @@ def rows(site: Site) -> Iterator[Row]:
     (site.stack.app / "Fleetfile.py").write_text(fleetfile(_SERVICES, _INSTANCES))
     site.stack.up()
     snapshot = site.cluster.look()
-    text = snapshot.units[instances_of(APP, "s0", snapshot)[0]].text
+    text = snapshot.units["s0@1.service"].text
     with bare_preview(_SERVICES, text) as bare:
         yield compared(
             f"a preview of {_SERVICES} services of {_INSTANCES}",

@@ -11,7 +11,7 @@ from components.back import plan_back
 from components.cluster.base import ClusterComponent
 from components.image import AppImage
 from components.plan import Plan, forward
-from components.preflight import look_before, refuse_in_preview
+from components.preflight import Preflight, look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
 from components.record import ReleaseRecord
 from components.release import ReleaseName
@@ -21,11 +21,13 @@ from components.unit import FleetUnit
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
 from fleetcaptain.release.part import Part, parts_of_app
+from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.image import needs_image, with_image
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.refuse import refusals
-from fleetcaptain.units.render import Mark, mark_of, render
+from fleetcaptain.units.render import Mark, render
 
 __all__ = ["FleetApp", "unit_texts"]
 
@@ -48,7 +50,8 @@ def unit_texts(app: App, stack: str) -> dict[str, str]:
 class FleetApp(pulumi.ComponentResource):
     """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
-    *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says.
+    *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says. *strays*: what to do about units
+    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`).
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -62,17 +65,20 @@ class FleetApp(pulumi.ComponentResource):
         cluster: ClusterComponent,
         release: ReleaseName,
         rollback_to: str | None = None,
-        strays: str = "error",
+        strays: StrayPolicy = STRAYS_ARE_ERRORS,
+        adopt: frozenset[str] = frozenset(),
         ready_timeout_sec: float = 300,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._ready_timeout_sec = strays, ready_timeout_sec
-        self._stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
-        self._beacon = beacon(fleetfile.app, self._stack)
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        self._ownership = Ownership(fleetfile.app, stack, adopt)
+        service = beacon_name(fleetfile.app).removesuffix(".service")
+        self._beacon = Part(service, beacon(fleetfile.app, stack), 1, "everywhere", _BEACON_ROLLOUT)
         if rollback_to is None:
-            texts = unit_texts(fleetfile, self._stack)
+            texts = unit_texts(fleetfile, stack)
             parts = parts_of_app(fleetfile, texts)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
             gate = self._declare(forward(parts, self._images(texts), release), found)
@@ -88,35 +94,40 @@ class FleetApp(pulumi.ComponentResource):
 
     def _go_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
         """Declare what a release is made of. Only the cluster knows that, so it is done once there is a way in."""
-        plan, known = plan_back(connection, self._app.app, tag)
+        plan, known = plan_back(connection, self._ownership, tag)
         found = self._look_before(connection, plan.parts, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
     def _look_before(
         self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
-    ) -> list[str]:
-        mark = mark_of(self._beacon)
-        declared = {*(part.service for part in parts), *known, *([mark.service] if mark else [])}
-        return look_before(connection, self._app.app, self._stack, parts, declared=declared, policy=self._strays)
+    ) -> Preflight:
+        deployed = (*parts, self._beacon)
+        declared = {*(part.service for part in deployed), *known}
+        return look_before(connection, self._ownership, deployed, declared=declared, policy=self._strays)
 
-    def _declare(self, plan: Plan, found: pulumi.Output[list[str]]) -> EtcdReadiness:
-        """All resources of *plan*; *found* are the strays."""
-        name, cluster, app = self._name, self._cluster, self._app.app
+    def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
+        """All resources of *plan*; *found* is what was found on the cluster before."""
+        name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
+        self._found = found
         # The units take the connection only after the strays were looked for: a stray stops all of them. How large the
         # cluster is changes none of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(
             lambda both: {key: value for key, value in both[0].items() if key != "size"}
         )
         first: list[pulumi.Resource] = []
-        if self._strays == "remove":
+        if self._strays.action == "remove":
             removed = RemovedStrays(
-                f"{name}-strays", app=app, names=found, cluster=cluster.connection, opts=self._child()
+                f"{name}-strays",
+                app=app,
+                stack=stack,
+                names=found.apply(lambda before: list(before.strays)),
+                adopt=found.apply(lambda before: list(before.stray_stacks)),
+                cluster=cluster.connection,
+                opts=self._child(),
             )
             first.append(removed)
-        service = beacon_name(app).removesuffix(".service")
-        beacon_part = Part(service, self._beacon, 1, "everywhere", _BEACON_ROLLOUT)
-        first.append(self._unit(beacon_part, "", [*first]))
+        first.append(self._unit(self._beacon, "", [*first]))
         refuse_in_preview(cluster.connection, app, plan.tag, plan.entries)
         record = ReleaseRecord(
             f"{name}-release",
@@ -127,7 +138,8 @@ class FleetApp(pulumi.ComponentResource):
             ),
             texts=plan.texts,
             cluster=self._connection,
-            opts=self._child(),
+            # Before the beacon is there, another stack's `destroy` may take the app for gone.
+            opts=self._child(first),
         )
         units: dict[str, FleetUnit] = {}
         for part in plan.ordered():
@@ -136,6 +148,7 @@ class FleetApp(pulumi.ComponentResource):
         return EtcdReadiness(
             f"{name}-ready",
             app=app,
+            stack=stack,
             release=plan.tag,
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
@@ -159,9 +172,16 @@ class FleetApp(pulumi.ComponentResource):
             instances=part.instances,
             mode=part.mode,
             rollout=part.rollout,
+            adopt=self._adopted(part.service),
             cluster=self._connection,
             opts=self._child(after),
         )
+
+    def _adopted(self, service: str) -> pulumi.Input[list[str]]:
+        """What a service takes over. Nothing is known at once, before the cluster is."""
+        if not self._ownership.adopt:
+            return []
+        return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
     def _images(self, texts: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         """Service -> its image; each distinct one is built and pushed once, or the reference as it stands. "" where the

@@ -11,6 +11,7 @@ from components.connection import Presence, connect, presence
 from components.failing import give_up
 from components.plan import Plan
 from components.release import ReleaseName
+from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 from fleetcaptain.release.back import images_of, obstacles, order_back, unknown_release
 from fleetcaptain.release.images import ImageState
@@ -19,22 +20,24 @@ from fleetcaptain.release.part import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.registry import look_for_images
+from fleetcaptain.units.mark import Mark, Ownership, mark_of
 
 __all__ = ["plan_back"]
 
 
-def plan_back(connection: Mapping[str, Any], app: str, tag: str) -> tuple[Plan, tuple[str, ...]]:
+def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> tuple[Plan, tuple[str, ...]]:
     """What brings everything back to the release *tag*, and the services of all releases that are known: those of them
     that *tag* lacks are no strays, but go.
 
-    Ends the program, with nothing touched, when that release is unknown or something of it is gone.
+    Ends the program, with nothing touched, when that release is unknown, something of it is gone, or another stack
+    deployed it.
     """
     if presence(connection) is not Presence.THERE:
         give_up(_not_there(tag))
-    cluster = connect(connection, app)
+    cluster = connect(connection, ownership.app)
     try:
-        releases = read_releases(cluster.store, app)
-        plan = _plan(cluster, releases, tag)
+        releases = read_releases(cluster.store, ownership.app)
+        plan = _plan(cluster, ownership, releases, tag)
     except FleetCaptainError as error:
         give_up(error)
     pulumi.log.info(
@@ -45,12 +48,12 @@ def plan_back(connection: Mapping[str, Any], app: str, tag: str) -> tuple[Plan, 
     return plan, tuple(sorted(services))
 
 
-def _plan(cluster: Cluster, releases: Releases, tag: str) -> Plan:
+def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) -> Plan:
     manifest = releases.named(tag)
     if manifest is None:
         raise unknown_release(tag, releases)
     images = look_for_images(cluster, images_of([manifest]))
-    problems = obstacles(manifest, releases.texts, images)
+    problems = [*obstacles(manifest, releases.texts, images), *_of_others(ownership, manifest, releases.texts)]
     if problems:
         advice = "Choose another release; `captain releases` says which can be gone back to."
         raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
@@ -59,8 +62,18 @@ def _plan(cluster: Cluster, releases: Releases, tag: str) -> Plan:
             pulumi.log.warn(f"whether {image} still exists is not known: its registry does not say")
     parts, refs = parts_of_manifest(manifest, releases.texts)
     snapshot = cluster.look()
-    running = {part.service for part in parts if instances_of(cluster.app, part.service, snapshot)}
+    running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
     return Plan(parts, refs, ReleaseName(tag), order_back(parts, running))
+
+
+def _of_others(ownership: Ownership, manifest: Manifest, texts: Mapping[str, str]) -> list[str]:
+    """The services whose recorded text carries another mark: their units would not be this stack's."""
+    found = []
+    for service, release in sorted(manifest.services.items()):
+        mark = mark_of(texts[release.content]) if release.content in texts else None
+        if mark is not None and mark != Mark(ownership.app, ownership.stack, service):
+            found.append(f"{service}: its unit is marked as {mark.service} of the app {mark.app!r}, stack {mark.stack}")
+    return found
 
 
 def _not_there(tag: str) -> ReleaseRefused:

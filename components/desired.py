@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleetcaptain.errors import UnitRefused
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import with_image
+from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.text import content
 
-__all__ = ["downtime", "policy_of", "refuse_foreign", "target_of", "text_of"]
+__all__ = ["downtime", "policy_of", "stack_of", "target_of", "text_of"]
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
@@ -52,11 +52,7 @@ def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
     )
 
 
-def refuse_foreign(target: Target, props: Mapping[str, Any], snapshot: Snapshot) -> None:
-    """A unit of one of our names that carries another app's mark is not ours to touch. Raises UnitRefused."""
-    for name in target.names:
-        unit = snapshot.units.get(name)
-        mark = unit.mark if unit else None
-        if mark is not None and mark.app != props["app"]:
-            heading = f"Cannot deploy {target.service}. Nothing was changed. Rename it in one of the two Fleetfiles:"
-            raise UnitRefused(heading, [f"{name} already runs on this cluster for the app {mark.app!r}"])
+def stack_of(props: Mapping[str, Any]) -> str:
+    """The stack whose mark the text of its units carries (``project/stack``)."""
+    mark = mark_of(props["unit"])
+    return mark.stack if mark else ""

@@ -1,53 +1,77 @@
-"""What the program checks on the cluster before it declares anything: strays, a place for every instance, and, in a
-preview, whether the release's tag is another one's."""
+"""What the program checks on the cluster before it declares anything: whose the units there are, strays, a place for
+every instance, and, in a preview, whether the release's tag is another one's."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
 from components.connection import Presence, connect, expected_machines, presence
+from components.desired import target_of
 from components.failing import give_up
-from components.strays import look_for_strays
+from components.strays import report_strays
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, UnitRefused
+from fleetcaptain.errors import FleetCaptainError, UnitRefused
 from fleetcaptain.release.known import manifest_of
 from fleetcaptain.release.part import Part
 from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.rollout.observed import Snapshot, instances_of
+from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
 from fleetcaptain.rollout.prepare import no_place
+from fleetcaptain.rollout.strays import StrayPolicy, find_strays
 from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import generation_names, instance_names, machine_names
 
-__all__ = ["look_before", "refuse_in_preview"]
+__all__ = ["Preflight", "look_before", "refuse_in_preview"]
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a deployment does about units that are there: service -> the stacks and the unmarked units that it takes
+    over (*adopt*); and the names of the *strays* that it removes, some of which are of the stacks *stray_stacks*."""
+
+    adopt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
+    stray_stacks: tuple[str, ...] = ()
 
 
 def look_before(
     connection: Mapping[str, Any],
-    app: str,
-    stack: str,
+    ownership: Ownership,
     parts: Sequence[Part],
     *,
     declared: Collection[str],
-    policy: str,
-) -> list[str]:
-    """The strays, see `look_for_strays`; ends the program when an instance of *parts* would find no machine.
+    policy: StrayPolicy,
+) -> Preflight:
+    """Check the cluster for *parts*. *declared* are the services whose units are no strays.
 
-    *declared* are the services whose units are no strays.
+    Ends the program when units of others stand in the way, by the *policy* for strays, when an instance of *parts*
+    would find no machine, and when the cluster does not answer. A cluster that is not there yet, or is stopped, has
+    no units.
     """
-    found = look_for_strays(connection, app, stack, declared, policy)
-    if presence(connection) is Presence.THERE:
-        try:
-            snapshot = connect(connection, app).look()
-        except ClusterUnreachable as error:
-            give_up(error)
-        problems = _problems(app, parts, snapshot, expected_machines(connection))
+    if presence(connection) is not Presence.THERE:
+        return Preflight()
+    try:
+        snapshot = connect(connection, ownership.app).look()
+        _refuse_others(ownership, parts, snapshot)
+        adopt = _adopted(ownership, snapshot)
+        # On a cluster that the stack made for itself it is alone.
+        own_cluster = connection.get("kind") != "existing"
+        found = find_strays(snapshot.units, ownership, declared, own_cluster=own_cluster)
+        strays = report_strays(found, policy, snapshot.units)
+        problems = _problems(ownership, parts, snapshot, expected_machines(connection))
         if problems:
-            give_up(UnitRefused("fleet would not place every instance; nothing was touched:", problems))
-    return found
+            raise UnitRefused("fleet would not place every instance; nothing was touched:", problems)
+    except FleetCaptainError as error:
+        give_up(error)
+    marks = (snapshot.units[name].mark for name in strays)
+    stacks = {mark.stack for mark in marks if mark is not None} - {ownership.stack}
+    return Preflight(adopt, strays, tuple(sorted(stacks)))
 
 
 def refuse_in_preview(
@@ -73,16 +97,52 @@ def refuse_in_preview(
         pulumi.Output.all(connection, tag, entries).apply(check)
 
 
-def _problems(app: str, parts: Sequence[Part], snapshot: Snapshot, machines: int) -> list[str]:
+def _refuse_others(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot) -> None:
+    names = {name for part in parts for name in _names(part, snapshot)}
+    others = [*foreign(ownership, names, snapshot.units), *conflicting(ownership, snapshot.units)]
+    if others:
+        heading = f"Cannot deploy {ownership.app}: units on the cluster are not this stack's. Nothing was changed."
+        raise UnitRefused(heading, refusals(ownership, others, snapshot.units))
+
+
+def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
+    """The units of *part*, as far as they are known before its image is: a generation's name comes from its content,
+    and no other unit has it by chance."""
+    if part.mode == "bluegreen":
+        return ()
+    props = {"unit": part.unit, "image": "", "service": part.service, "mode": part.mode, "instances": part.instances}
+    return target_of(props, snapshot).names
+
+
+def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Service -> what `Ownership` has to adopt for it. Says which units that are."""
+    found, sources = {}, set()
+    for service, names in adoptable(ownership, snapshot.units).items():
+        marks = {name: snapshot.units[name].mark for name in names}
+        found[service] = tuple(sorted({mark.stack if mark else name for name, mark in marks.items()}))
+        sources |= set(found[service])
+        pulumi.log.warn(f"{', '.join(names)}: taken over from {', '.join(found[service])} (fleetcaptain:adopt)")
+    unused = sorted(ownership.adopt - sources)
+    if unused:
+        pulumi.log.info(
+            f"fleetcaptain:adopt: there is nothing to take over from {', '.join(unused)} any more; "
+            "`pulumi config rm fleetcaptain:adopt` ends that"
+        )
+    return found
+
+
+def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, machines: int) -> list[str]:
     if len(snapshot.machines) < machines:
         return []  # the cluster is about to grow, or lacks a machine: the rollout itself looks again
     found = []
     for part in parts:
+        if part.mode == "everywhere":
+            continue
         names = instance_names(part.service, part.instances)
         ignored: tuple[str, ...] = ()
         if part.mode == "bluegreen":
             names = generation_names(part.service, "0" * 40, part.instances)
-            ignored = instances_of(app, part.service, snapshot)  # when nothing changes there is no other one
+            ignored = instances_of(ownership, part.service, snapshot)  # when nothing changes there is no other one
         elif part.mode == "global":
             names = machine_names(part.service, ())
         why = no_place(Target(part.service, names, part.unit, ""), snapshot, ignored)

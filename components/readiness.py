@@ -22,14 +22,15 @@ from fleetcaptain.rollout.observed import Snapshot
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
-_INPUTS = ("app", "release", "services", "timeout_sec", "ready", "cluster")
+_INPUTS = ("app", "stack", "release", "services", "timeout_sec", "ready", "cluster")
 
 
 class ReadinessProvider(Provider):
     """Waits until all of a recorded release is available, makes it current, and removes what was left for others.
 
-    Inputs: ``app``; ``release``, the tag; ``services``, name -> ``content``, ``count``, ``image``, ``scheme``;
-    ``timeout_sec``; ``ready``, always True (it reads back False when the release is not available any more);
+    Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
+    ``content``, ``count``, ``image``, ``scheme``; ``timeout_sec``; ``ready``, always True (it reads back False when the
+    release is not available any more);
     ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
 
@@ -63,7 +64,7 @@ class ReadinessProvider(Provider):
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
-        cluster = connect(props["cluster"], props["app"])
+        cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"])
         manifest = _manifest(props)
         try:
             snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
@@ -76,7 +77,7 @@ class ReadinessProvider(Provider):
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in _INPUTS}
+    return {key: props[key] for key in _INPUTS if key in props}
 
 
 def _manifest(props: Mapping[str, Any]) -> Manifest:
@@ -104,11 +105,13 @@ class EtcdReadiness(Resource):
         name: str,
         *,
         app: str,
+        stack: str,
         release: pulumi.Input[str],
         services: Mapping[str, Any],
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"app": app, "release": release, "services": services, "timeout_sec": timeout_sec, "ready": True}
+        inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
+        inputs |= {"ready": True}
         super().__init__(ReadinessProvider, "Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)

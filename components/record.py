@@ -13,11 +13,12 @@ from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
 from components.dynamic import Provider, Resource, status
-from fleetcaptain.discovery.keys import app_dir, release_key
+from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.release.known import manifest_of, read_texts
 from fleetcaptain.release.record import record
+from fleetcaptain.rollout.forget import forget_app
 from fleetcaptain.untrusted import Fields
 
 __all__ = ["RecordProvider", "ReleaseRecord"]
@@ -57,10 +58,9 @@ class RecordProvider(Provider):
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Forget all that etcd has of the app, whose units are gone by then."""
-        if presence(props["cluster"]) is Presence.GONE:
-            return
-        connect(props["cluster"], props["app"]).store.delete(app_dir(props["app"]), recursive=True)
+        """Forget all that etcd has of the app, if its last unit is gone; else that goes with it."""
+        if presence(props["cluster"]) is not Presence.GONE:
+            forget_app(connect(props["cluster"], props["app"]), status)
 
 
 def _record(props: Mapping[str, Any]) -> None:

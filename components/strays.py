@@ -2,80 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.connection import Presence, connect, presence
+from components.connection import connect
 from components.dynamic import Provider, Resource, status, warn
-from components.failing import give_up
-from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.guard import guarded
 from fleetcaptain.rollout.held import held
+from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.remove import remove
-from fleetcaptain.rollout.strays import strays, strays_error
+from fleetcaptain.rollout.strays import StrayPolicy, Strays, refuse_named, strays_error
+from fleetcaptain.units.names import service_of
 
-__all__ = ["RemovedStrays", "StraysProvider", "look_for_strays"]
+__all__ = ["RemovedStrays", "StraysProvider", "report_strays"]
 
 _REMOVE_SEC = 120.0
+_INPUTS = ("app", "stack", "names", "adopt", "cluster")
 
 
-def look_for_strays(
-    connection: Mapping[str, Any], app: str, stack: str, services: Collection[str], policy: str
-) -> list[str]:
-    """The strays on a cluster, by *policy*: ``error`` and ``warn`` say so here, ``ignore`` looks for none.
+def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetUnit]) -> tuple[str, ...]:
+    """Say which strays were *found*, as *policy* asks; the names of those to remove.
 
-    Ends the program for ``error``, and when the cluster does not answer. A cluster that is not there yet, or is
-    stopped, has none.
+    Raises StrayUnits by the policy ``error``, and when one that *policy* names is no stray.
     """
-    if policy == "ignore" or presence(connection) is not Presence.THERE:
-        return []
-    try:
-        names = strays(connect(connection, app).fleet.units(), app, stack, services)
-    except FleetCaptainError as error:
-        give_up(error)
-    if names and policy == "error":
-        give_up(strays_error(names))
-    if names and policy == "warn":
-        pulumi.log.warn(str(strays_error(names)))
-    return list(names)
+    if policy.action == "ignore":
+        return ()
+    refuse_named(policy.names, found, units)
+    removed = (*found.own, *sorted(policy.names & {*found.suspect, *found.unmarked}))
+    left = [name for name in (*found.suspect, *found.unmarked) if name not in removed]
+    if policy.action == "remove":
+        _warn_of_unmarked(left)
+        return removed
+    _warn_of_unmarked(found.unmarked)
+    if found.own or found.suspect:
+        error = strays_error(found)
+        if policy.action == "error":
+            raise error
+        pulumi.log.warn(str(error))
+    return ()
+
+
+def _warn_of_unmarked(names: Sequence[str]) -> None:
+    if names:
+        pulumi.log.warn(
+            f"units without FleetCaptain's mark are on this cluster and stay: {', '.join(names)}. To remove some of "
+            f"them: `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this."
+        )
 
 
 class StraysProvider(Provider):
-    """Removes units by name. Inputs: ``app``; ``names``; ``cluster``, a connection."""
+    """Removes units by name. Inputs: ``app``; ``stack``; ``names``, of which those without a mark are meant as they are
+    named; ``adopt``, the other stacks of which some are taken over; ``cluster``, a connection."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remove the named units. Raises DeadlineExceeded."""
+        """Remove the named units. Raises DeadlineExceeded, and Locked while one of their services is rolled out."""
         self._remove(props)
         return CreateResult(props["app"], props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Remove the named units. Raises DeadlineExceeded."""
+        """Remove the named units. Raises DeadlineExceeded, and Locked while one of their services is rolled out."""
         self._remove(news)
         return UpdateResult(news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What was removed is gone: nothing is named until there are strays again."""
-        emptied = {**props, "names": []}
-        return ReadResult(id_, emptied, {key: emptied[key] for key in ("app", "names", "cluster")})
+        emptied = {**props, "names": [], "adopt": []}
+        return ReadResult(id_, emptied, {key: emptied[key] for key in _INPUTS if key in emptied})
 
     def _remove(self, props: Mapping[str, Any]) -> None:
         if not props["names"]:
             return
-        cluster = connect(props["cluster"], props["app"])
+        cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"], [*props["names"], *props["adopt"]])
         units = cluster.look().units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:
             mark = units[name].mark if name in units else None
-            by_service.setdefault(mark.service if mark else "", []).append(name)
+            by_service.setdefault(mark.service if mark else service_of(name), []).append(name)
         for service, names in sorted(by_service.items()):
-            why = held(cluster, service, names, None) if service else ""
-            if why:
-                # Its own resource removes it when those have been rolled; or else the next deployment does.
-                warn(f"{', '.join(names)} stays for now, for the sake of those {why}")
-            else:
-                remove(cluster, service, names, _REMOVE_SEC, status)
+            self._remove_of(cluster, service, names)
+
+    def _remove_of(self, cluster: Cluster, service: str, names: Sequence[str]) -> None:
+        """Under the lock of the service: by then a unit may be another one's."""
+        why = held(cluster, service, names, None)
+        if why:
+            # Its own resource removes it when those have been rolled; or else the next deployment does.
+            warn(f"{', '.join(names)} stays for now, for the sake of those {why}")
+            return
+        with guarded(cluster, service, "", status) as (fenced, snapshot):
+            others = foreign(cluster.ownership, names, snapshot.units)
+            if others:
+                warn(f"{', '.join(others)} stays: it is not this stack's any more")
+            remove(fenced, service, [name for name in names if name not in others], _REMOVE_SEC, status)
 
 
 class RemovedStrays(Resource):
@@ -86,8 +108,11 @@ class RemovedStrays(Resource):
         name: str,
         *,
         app: str,
+        stack: str,
         names: pulumi.Input[Sequence[str]],
+        adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(StraysProvider, "Strays", name, {"app": app, "names": names, "cluster": cluster}, opts)
+        inputs = {"app": app, "stack": stack, "names": names, "adopt": adopt, "cluster": cluster}
+        super().__init__(StraysProvider, "Strays", name, inputs, opts)

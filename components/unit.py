@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.desired import downtime, policy_of, refuse_foreign, target_of, text_of
+from components.desired import downtime, policy_of, stack_of, target_of, text_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
-from fleetcaptain.discovery.keys import app_dir
-from fleetcaptain.errors import FleetCaptainError, RolloutFailed, UnitRefused, with_more
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
 from fleetcaptain.rollout.bluegreen import replace_generation
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.everywhere import run_everywhere
+from fleetcaptain.rollout.forget import forget_app
 from fleetcaptain.rollout.gate import current_tag
 from fleetcaptain.rollout.guard import guarded
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
+from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.prepare import prepare
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
@@ -33,7 +34,7 @@ from fleetcaptain.units.text import content
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
 
 _REMOVE_SEC = 120.0
-_INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "cluster")
+_INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "adopt", "cluster")
 
 
 class RollingUpdateProvider(Provider):
@@ -42,9 +43,24 @@ class RollingUpdateProvider(Provider):
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
     ``instances``; ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
     fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
-    reads back as something else); ``cluster``, a connection.
+    reads back as something else); ``adopt``, the stacks and the unmarked units that are taken over (see `Ownership`;
+    reads back empty); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse an app of another name, whose units nothing would remove. Of a service that the state does not know,
+        say which units of it are there already. Raises UnitRefused."""
+        if olds.get("app", news["app"]) != news["app"]:
+            heading = f"Cannot deploy {news['service']}: this stack deployed it as the app {olds['app']!r}."
+            raise UnitRefused(f"{heading} Nothing was changed.", [renamed(olds["app"], news["app"])])
+        present = () if olds else self._present(news)
+        if present:
+            warn(
+                f"{', '.join(present)} run on the cluster already, deployed by this stack, whose state does not know "
+                "them: a deployment was cut off, or the state was lost. They are taken over."
+            )
+        return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine; warn of an update that cannot keep the service up."""
@@ -56,9 +72,9 @@ class RollingUpdateProvider(Provider):
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Start every instance at once; adopt units of these names that exist. Raises RolloutFailed, and UnitRefused
-        when one of them belongs to another app."""
-        cluster = connect(props["cluster"], props["app"])
+        """Start every instance at once; take over those that exist, if they are ours. Raises RolloutFailed, and
+        UnitRefused when one of them is another app's or stack's, or carries no mark."""
+        cluster = _cluster(props)
         try:
             target = self._bring(cluster, props)
         except UnitRefused:
@@ -68,13 +84,13 @@ class RollingUpdateProvider(Provider):
             if outs is None:
                 raise
             raise PartialFailure(props["service"], outs, str(error)) from error
-        return CreateResult(props["service"], self._outs(props, target, cluster.look()))
+        return CreateResult(props["service"], self._outs(cluster, props, target, cluster.look()))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
-        cluster = connect(news["cluster"], news["app"])
+        cluster = _cluster(news)
         target = self._bring(cluster, news)
-        return UpdateResult(self._outs(news, target, cluster.look()))
+        return UpdateResult(self._outs(cluster, news, target, cluster.look()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
@@ -84,16 +100,16 @@ class RollingUpdateProvider(Provider):
         known = {key: props[key] for key in _INPUTS if key in props}
         if there is Presence.STOPPED:
             return ReadResult(id_, props, known)
-        cluster = connect(props["cluster"], props["app"])
+        cluster = _cluster({**props, "adopt": ()})
         snapshot = only_first(props["cluster"], cluster.look_for_refresh)
         if snapshot is None:
             return ReadResult(id_, props, known)
         target = target_of(props, snapshot)
-        found = live(props["app"], props["service"], target.names, target.content, snapshot)
+        found = live(cluster.ownership, props["service"], target.content, snapshot)
         if found is None:
             return ReadResult(None, {})
         unit, image = split_image(found.text)
-        inputs = {**known, "unit": unit, "image": image or "", "state": found.state}
+        inputs = {**known, "unit": unit, "image": image or "", "state": found.state, "adopt": []}
         if props["mode"] in ("rolling", "bluegreen"):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
@@ -103,27 +119,31 @@ class RollingUpdateProvider(Provider):
         return ReadResult(id_, outs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Stop and delete every unit of the service, and wait until it is gone. With the app's last unit goes all that
-        etcd has of the app."""
+        """Stop and delete every unit that carries the mark of the service and of the stack that deployed it, and wait
+        until it is gone. With the app's last unit goes all that etcd has of the app."""
         if presence(props["cluster"]) is Presence.GONE:
             return
-        cluster = connect(props["cluster"], props["app"])
-        names = {*props.get("units", ()), *instances_of(props["app"], props["service"], cluster.look())}
-        why = held(cluster, props["service"], names, None, but=current_tag(cluster))
-        if why:
-            raise RolloutFailed(f"{props['service']} is not removed, for the sake of those {why}. Nothing was touched.")
-        with guarded(cluster, props["service"], "", status, cancelled) as (fenced, _):
-            remove(fenced, props["service"], sorted(names), _REMOVE_SEC, status)
-        marks = (unit.mark for unit in cluster.look().units.values())
-        if not any(mark is not None and mark.app == props["app"] for mark in marks):
-            cluster.store.delete(app_dir(props["app"]), recursive=True)
+        cluster, service = _cluster({**props, "adopt": ()}), props["service"]
+        # The names in the state do not count: since then others may have put units of these names.
+        names = instances_of(cluster.ownership, service, cluster.look())
+        if names:
+            why = held(cluster, service, names, None, but=current_tag(cluster))
+            if why:
+                raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
+            with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
+                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), _REMOVE_SEC, status)
+        forget_app(cluster, status)
 
     def _bring(self, cluster: Cluster, props: Mapping[str, Any]) -> Target:
         """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
+
+        def check(snapshot: Snapshot) -> None:
+            refuse_foreign(cluster.ownership, target_of(props, snapshot), snapshot)
+
         try:
-            with guarded(cluster, props["service"], content(text_of(props)), status, cancelled) as (fenced, snapshot):
+            to = content(text_of(props))
+            with guarded(cluster, props["service"], to, status, check, cancelled) as (fenced, snapshot):
                 target = target_of(props, snapshot)
-                refuse_foreign(target, props, snapshot)
                 prepare(fenced, snapshot, target, props["image"], status)
                 self._replace(fenced, snapshot, props, target)
         except FleetCaptainError as error:
@@ -137,24 +157,34 @@ class RollingUpdateProvider(Provider):
             run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
-        elif instances_of(props["app"], props["service"], snapshot):
+        elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
             roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)))
         else:
             install(driver, target, policy)
 
+    def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
+        """The units of the service that are on the cluster, as far as it can be asked now."""
+        if not isinstance(props["cluster"], Mapping) or presence(props["cluster"]) is not Presence.THERE:
+            return ()  # in a preview the way into a new cluster is not known yet
+        cluster = _cluster({**props, "adopt": ()})
+        try:
+            return instances_of(cluster.ownership, props["service"], cluster.look_for_refresh())
+        except ClusterUnreachable:
+            return ()  # whatever is done next says so
+
     def _own_outs(self, cluster: Cluster, props: Mapping[str, Any]) -> dict[str, Any] | None:
         """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
-        units of these names that belong to another app: what the state keeps is deleted some day."""
+        units of these names that are not ours: the state would name them as ours."""
         try:
             snapshot = cluster.look()
             target = target_of(props, snapshot)
-            refuse_foreign(target, props, snapshot)
+            refuse_foreign(cluster.ownership, target, snapshot)
         except FleetCaptainError:
             return None
-        return self._outs(props, target, snapshot)
+        return self._outs(cluster, props, target, snapshot)
 
-    def _outs(self, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
-        found = live(props["app"], props["service"], target.names, target.content, snapshot)
+    def _outs(self, cluster: Cluster, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
+        found = live(cluster.ownership, props["service"], target.content, snapshot)
         return {
             **{key: props[key] for key in _INPUTS},
             "units": list(target.names),
@@ -162,6 +192,11 @@ class RollingUpdateProvider(Provider):
             "content": target.content,
             "count": len(target.names),
         }
+
+
+def _cluster(props: Mapping[str, Any]) -> Cluster:
+    """The cluster, on which the units are ours that carry the same mark as the text of *props*, and those to adopt."""
+    return connect(props["cluster"], props["app"]).owned_by(stack_of(props), props.get("adopt", ()))
 
 
 class FleetUnit(Resource):
@@ -183,10 +218,11 @@ class FleetUnit(Resource):
         instances: int,
         mode: str,
         rollout: Mapping[str, Any],
+        adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
         outputs = {"content": None, "count": None, "units": None, "machines": None}
-        settings = {"rollout": dict(rollout), "state": LAUNCHED, "cluster": cluster}
+        settings = {"rollout": dict(rollout), "state": LAUNCHED, "adopt": adopt, "cluster": cluster}
         super().__init__(RollingUpdateProvider, "Unit", name, {**inputs, **settings, **outputs}, opts)

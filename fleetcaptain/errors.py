@@ -2,7 +2,7 @@
 
 FleetCaptainError (1)
 ├── FleetfileError (2)        the Fleetfile has mistakes; all of them are listed
-├── UnitRefused (2)           a unit that fleet would choke on, or that is another app's
+├── UnitRefused (2)           a unit that fleet would choke on, or that is not this stack's
 ├── ReleaseRefused (2)        a release that cannot be: its tag is taken, or something of it is gone
 ├── ClusterRefused (2)        a cluster that cannot be made as the stack's configuration says
 ├── NotAvailable (3)          a service is not available in a release
@@ -68,7 +68,7 @@ class FleetfileError(_Listed):
 
 
 class UnitRefused(_Listed):
-    """A unit that is not sent: fleet would accept it and then choke on it, or its name belongs to another app.
+    """A unit that is not sent: fleet would accept it and then choke on it, or a unit of its name is not ours.
     *problems* says why, one text each."""
 
     exit_code = 2

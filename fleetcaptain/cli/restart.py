@@ -37,14 +37,18 @@ def add(captain: typer.Typer) -> None:
         # Here, not above: in an app's image the other commands work without what a deployment needs.
         from fleetcaptain.rollout.guard import ensure_free, guarded
         from fleetcaptain.rollout.reach import reach
-        from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
+        from fleetcaptain.rollout.restart import RestartDriver, restart, stack_on, to_restart
         from fleetcaptain.rollout.values import Policy, parallel
 
         wanted = _wanted(max_parallel)
         where = site(app, stack, ssh, key)
         cluster = reach(where.endpoint, where.app)
         ensure_free(cluster, service, typer.echo)
-        target = to_restart(where.app, service, cluster.look())
+        snapshot = cluster.look()
+        cluster = cluster.owned_by(where.stack or stack_on(where.app, service, snapshot))
+        target = to_restart(cluster.ownership, service, snapshot)
+        whose = f"the app {where.app}, stack {cluster.ownership.stack}"
+        typer.echo(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
         with guarded(cluster, service, target.content, typer.echo) as (fenced, _):
             restart(RestartDriver(fenced, typer.echo), target, policy)

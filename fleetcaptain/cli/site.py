@@ -34,10 +34,12 @@ Key = Annotated[
 
 @dataclass(frozen=True)
 class Site:
-    """The way into a cluster, and the *app* that is meant on it."""
+    """The way into a cluster, the *app* that is meant on it, and the *stack* (``project/stack``) that deployed it; ""
+    where that is not known."""
 
     endpoint: Endpoint | Direct
     app: str
+    stack: str = ""
 
 
 def _outputs_of(stack: str | None) -> str:
@@ -68,7 +70,8 @@ def site(
             raise typer.BadParameter(str(error), param_hint="--ssh") from error
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
-        return Site(way_of(_located(outputs["connection"])), app or outputs["app"])
+        owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
+        return Site(way_of(_located(outputs["connection"])), app or outputs["app"], owner)
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
 

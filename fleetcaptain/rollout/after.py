@@ -31,9 +31,7 @@ def after_failure(cluster: Cluster) -> str:
         snapshot = cluster.look()
         # The one that is coming, which was recorded last, may have services that the current one does not know.
         services = {*current.services, *manifests[-1].services}
-        return told(
-            current, ahead(current, {service: _contents(cluster.app, service, snapshot) for service in services})
-        )
+        return told(current, ahead(current, {service: _contents(cluster, service, snapshot) for service in services}))
     except FleetCaptainError:
         return ""
 
@@ -49,7 +47,7 @@ def retire_old(
     left = []
     snapshot = cluster.look()
     for service, release in manifest.services.items():
-        present = instances_of(cluster.app, service, snapshot)
+        present = instances_of(cluster.ownership, service, snapshot)
         old = [name for name in present if snapshot.units[name].content != release.content]
         if release.mode != "bluegreen" or not old:
             continue
@@ -67,5 +65,5 @@ def tidy(cluster: Cluster) -> None:
     prune(cluster.store, cluster.app, {unit.content for unit in cluster.look().units.values()})
 
 
-def _contents(app: str, service: str, snapshot: Snapshot) -> set[str]:
-    return {snapshot.units[name].content for name in instances_of(app, service, snapshot)}
+def _contents(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
+    return {snapshot.units[name].content for name in instances_of(cluster.ownership, service, snapshot)}

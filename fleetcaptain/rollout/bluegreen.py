@@ -64,7 +64,8 @@ def retire(
 
 def _other_generations(cluster: Cluster, target: Target) -> list[str]:
     """The units of the service that are not of *target*, as they are on the cluster now."""
-    return [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
+    present = instances_of(cluster.ownership, target.service, cluster.look())
+    return [name for name in present if name not in target.names]
 
 
 def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float) -> None:

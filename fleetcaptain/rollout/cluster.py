@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from fleetcaptain.discovery.keys import registration_key, services_dir
@@ -17,6 +17,7 @@ from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.untrusted import read_all
 
 __all__ = ["Cluster", "Run"]
@@ -54,6 +55,7 @@ class Cluster:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.app = app
+        self.ownership = Ownership(app, "")
         self.fleet = fleet
         self.store = store
         self.clock = clock
@@ -62,6 +64,13 @@ class Cluster:
         self._poller = Poller(self._fetch, clock)
         self._nudger = Nudger(clock)
         self._fence: Callable[[], None] = lambda: None
+
+    def owned_by(self, stack: str, adopt: Iterable[str] = ()) -> Cluster:
+        """The same cluster for the stack *stack* (``project/stack``), whose units, and those that it adopts (see
+        `Ownership`), are the only ones that a rollout touches. Until then no unit is ours."""
+        owned = copy.copy(self)
+        owned.ownership = Ownership(self.app, stack, frozenset(adopt))
+        return owned
 
     def fenced(self, renew: Callable[[], None]) -> Cluster:
         """The same cluster, on which nothing is changed without *renew* just before, and which calls it in every wait.
@@ -135,7 +144,11 @@ class Cluster:
     def _fetch(self) -> Snapshot:
         nodes = self.store.below(services_dir(self.app))
         registrations, ignored = read_all(registration_at, ((node.key, node.value) for node in nodes))
-        return Snapshot.of(self.fleet.units(), self.fleet.states(), self.fleet.machines(), registrations, ignored)
+        units = self.fleet.units()
+        # What is left of our own unit says nothing of another app's that has its name now.
+        others = {unit.name for unit in units if unit.mark is not None and unit.mark.app != self.app}
+        ours = (entry for entry in registrations if entry.unit not in others)
+        return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, ignored)
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a unit that is gone."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fleetcaptain.errors import ClusterUnreachable, Interrupted
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, observe
+from fleetcaptain.rollout.ownership import foreign, refusals
 from fleetcaptain.rollout.poller import LOOK_SEC
 from fleetcaptain.rollout.progress import Timing, Voice, progress, summary, timed
 from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
@@ -41,7 +42,8 @@ class Driver:
         """Bring every unit of *target* to its text.
 
         A cluster that cannot be seen, or lacks a machine, for a while is waited for, and that time does not count.
-        Raises Interrupted when asked to stop, ClusterUnreachable after ten blind minutes; what is done stays done.
+        Raises Interrupted when asked to stop, ClusterUnreachable after ten blind minutes, RolloutFailed when another
+        owner's unit has come under a name of *target*; what is done stays done.
         """
         clock = self.cluster.clock
         memory, timing, voice = Memory(), Timing(), Voice(self.report)
@@ -50,6 +52,7 @@ class Driver:
         while True:
             try:
                 snapshot = self.cluster.look(acted)
+                self._stop_at_foreign(target, snapshot)
                 now = clock()
                 last, sight = sight, seen(sight, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
@@ -88,6 +91,15 @@ class Driver:
                 f"{target.service}: stopped on request with {len(memory.done)} of {len(target.names)} instances "
                 "done. The next `pulumi up` goes on from here; with the old Fleetfile it goes back."
             )
+
+    def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:
+        """Units may change hands between two looks; what has our very text is what this rollout put there."""
+        names = foreign(self.cluster.ownership, target.names, snapshot.units)
+        taken = [name for name in names if snapshot.units[name].content != target.content]
+        if taken:
+            heading = f"{target.service}: units of its names are not this stack's any more. The rollout stopped there:"
+            problems = refusals(self.cluster.ownership, taken, snapshot.units)
+            raise RolloutFailed("\n  ".join([heading, *problems]))
 
     def _act(
         self,

@@ -64,7 +64,7 @@ def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
     """What is known of a service that is not available."""
     lines = [str(lack)]
     unregistered = None
-    for name in instances_of(cluster.app, lack.service, snapshot):
+    for name in instances_of(cluster.ownership, lack.service, snapshot):
         instance = observe(name, snapshot)
         if instance.registered != lack.content:
             unregistered = unregistered or instance

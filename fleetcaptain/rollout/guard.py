@@ -59,16 +59,18 @@ def guarded(
     service: str,
     to: str,
     report: Callable[[str], None],
+    check: Callable[[Snapshot], None] = lambda _snapshot: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
     """*cluster*, fenced by the lock of *service*, and what it showed once the lock was held. The journal says that the
-    units of *service* are changed to the text *to* (SHA1). Raises Locked when another rollout has the lock, Interrupted
-    when *stopping* says so while this one waits for it."""
+    units of *service* are changed to the text *to* (SHA1), unless *check* raises before. Raises Locked when another
+    rollout has the lock, Interrupted when *stopping* says so while this one waits for it."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report, stopping)
     try:
         snapshot = cluster.look()
-        present = instances_of(cluster.app, service, snapshot)
+        check(snapshot)
+        present = instances_of(cluster.ownership, service, snapshot)
         before = tuple(sorted({snapshot.units[name].content for name in present}))
         entry = Entry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster

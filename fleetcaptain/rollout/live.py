@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
+from fleetcaptain.units.mark import Ownership
 
 __all__ = ["LAUNCHED", "Live", "live"]
 
@@ -25,12 +25,12 @@ class Live:
     machines: tuple[str, ...]
 
 
-def live(app: str, service: str, names: Sequence[str], content: str, snapshot: Snapshot) -> Live | None:
-    """What runs of *service*; *names* are the units it should have, *content* the SHA1 they should have.
+def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -> Live | None:
+    """What runs of *service* that *ownership* covers; *content* is the SHA1 that its units should have.
 
     None when nothing is left of it.
     """
-    present = sorted({*instances_of(app, service, snapshot), *(name for name in names if name in snapshot.units)})
+    present = instances_of(ownership, service, snapshot)
     if not present:
         return None
     observed = [observe(name, snapshot) for name in present]
@@ -45,7 +45,7 @@ def live(app: str, service: str, names: Sequence[str], content: str, snapshot: S
         text=snapshot.units[shown].text,
         instances=len(present),
         state=", ".join(troubled) or LAUNCHED,
-        names=tuple(present),
+        names=present,
         machines=tuple(sorted(machines)),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
 from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.untrusted import Ignored
 
 __all__ = ["Snapshot", "instances_of", "observe"]
@@ -109,11 +110,11 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
     )
 
 
-def instances_of(app: str, service: str, snapshot: Snapshot) -> tuple[str, ...]:
-    """The names of all units on the cluster that carry the mark of this service of *app*."""
+def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """The names of all units on the cluster that *ownership* covers and whose mark names *service*."""
     found = []
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        if mark is not None and mark.app == app and mark.service == service:
+        if mark is not None and mark.service == service and ownership.owns(name, mark):
             found.append(name)
     return tuple(sorted(found))

@@ -11,6 +11,7 @@ from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, observe
+from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.units.beacon import beacon_name
 
@@ -47,14 +48,16 @@ def remove(
     """Remove units and their registrations, all side by side, and return when fleet and systemd know them no more.
     *service* is empty for units without a mark, which have no registrations.
 
-    Raises DeadlineExceeded, naming what is left, after *timeout_sec* seconds.
+    One that is not ours, by its mark at each step, is left, with its registration. Raises DeadlineExceeded, naming what
+    is left, after *timeout_sec* seconds.
     """
     names = tuple(names)
     deadline = cluster.clock() + timeout_sec
     acted = cluster.clock()
     while True:
         snapshot = cluster.look(acted)
-        observed = {name: observe(name, snapshot) for name in names}
+        others = foreign(cluster.ownership, names, snapshot.units)
+        observed = {name: observe(name, snapshot) for name in names if name not in others}
         steps = {name: step(instance) for name, instance in observed.items()}
         left = [name for name, next_step in steps.items() if next_step is not Step.NOTHING]
         if not left:
@@ -74,7 +77,7 @@ def remove(
             acted = cluster.clock()
         _wake(cluster, observed, snapshot)
         cluster.sleep(TICK_SEC)
-    for name in names if service else ():
+    for name in observed if service else ():
         cluster.unregister(service, name)
 
 

@@ -11,8 +11,9 @@ from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.values import Policy, Target
+from fleetcaptain.units.mark import Ownership
 
-__all__ = ["RestartDriver", "restart", "to_restart"]
+__all__ = ["RestartDriver", "restart", "stack_on", "to_restart"]
 
 _BEFORE = "before the restart"
 
@@ -37,14 +38,32 @@ class RestartDriver(Driver):
             super().start(name, target)
 
 
-def to_restart(app: str, service: str, snapshot: Snapshot) -> Target:
+def stack_on(app: str, service: str, snapshot: Snapshot) -> str:
+    """The stack whose units of *service* are on the cluster, by their marks; "" when there are none.
+
+    Raises RolloutFailed when there are several.
+    """
+    marks = (unit.mark for unit in snapshot.units.values())
+    stacks = sorted({mark.stack for mark in marks if mark and (mark.app, mark.service) == (app, service)})
+    if len(stacks) > 1:
+        raise RolloutFailed(
+            f"Several stacks have units of {service} of the app {app!r} on this cluster: {', '.join(stacks)}. Nothing "
+            "was changed. Say which one with --stack."
+        )
+    return stacks[0] if stacks else ""
+
+
+def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:
     """What a restart of *service* is to come back to: the text that all its units have.
 
     Raises RolloutFailed when there is no such service, RolloutMixed when its units differ.
     """
-    names = instances_of(app, service, snapshot)
+    names = instances_of(ownership, service, snapshot)
     if not names:
-        raise RolloutFailed(f"no unit of a service {service!r} of {app!r} is on this cluster; nothing was touched.")
+        of_stack = f", stack {ownership.stack}," if ownership.stack else ""
+        raise RolloutFailed(
+            f"no unit of a service {service!r} of {ownership.app!r}{of_stack} is on this cluster; nothing was touched."
+        )
     texts = {snapshot.units[name].text for name in names}
     if len(texts) > 1:
         raise RolloutMixed(

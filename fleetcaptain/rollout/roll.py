@@ -52,7 +52,8 @@ def roll(driver: Driver, target: Target, policy: Policy, auto_revert: bool) -> N
             "again."
         )
     cluster = driver.cluster
-    extra = [name for name in instances_of(cluster.app, target.service, cluster.look()) if name not in target.names]
+    present = instances_of(cluster.ownership, target.service, cluster.look())
+    extra = [name for name in present if name not in target.names]
     remove(cluster, target.service, extra, _REMOVE_SEC, driver.report)
 
 

@@ -1,38 +1,94 @@
-"""Units that run on the cluster though no Fleetfile declares them."""
+"""Orphaned units (strays): units that are on the cluster though no Fleetfile declares them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from fleetcaptain.errors import StrayUnits
 from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import service_of
 
-__all__ = ["POLICIES", "strays", "strays_error"]
+__all__ = ["POLICIES", "STRAYS_ARE_ERRORS", "StrayPolicy", "Strays", "find_strays", "refuse_named", "strays_error"]
 
 POLICIES = ("error", "warn", "ignore", "remove")
 
 
-def strays(units: Iterable[FleetUnit], app: str, stack: str, services: Collection[str]) -> tuple[str, ...]:
-    """The names of the units that are neither another app's nor one of *services*.
+@dataclass(frozen=True)
+class StrayPolicy:
+    """What to do about strays: *action* is one of `POLICIES`; *names* are units without a mark to remove as well."""
 
-    A unit without a mark belongs to nobody, so it is a stray too.
+    action: str = "error"
+    names: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> StrayPolicy:
+        """The policy in ``error``, ``warn``, ``ignore``, ``remove`` or ``remove:NAME,...``. Raises ValueError."""
+        action, colon, listed = text.partition(":")
+        names = frozenset(name.strip() for name in listed.split(",") if name.strip())
+        if action not in POLICIES or (colon and (action != "remove" or not names)):
+            allowed = ", ".join(POLICIES)
+            raise ValueError(f"fleetcaptain:strays is {text!r}; it can be {allowed}, or remove:NAME,... for more units")
+        return cls(action, names)
+
+
+STRAYS_ARE_ERRORS = StrayPolicy()
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Units that the Fleetfile does not declare, by name. *own* carry our mark. *suspect* carry none, but are plausibly
+    ours. *unmarked* are all others without a mark: other people's, as far as can be known."""
+
+    own: tuple[str, ...] = ()
+    suspect: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
+
+
+def find_strays(
+    units: Mapping[str, FleetUnit], ownership: Ownership, services: Collection[str], *, own_cluster: bool
+) -> Strays:
+    """The strays among *units*; *services* are declared. Units of other apps and stacks are none, and neither are those
+    that are adopted by name.
+
+    A unit without a mark is plausibly ours when the cluster is the stack's own (*own_cluster*), where it finds nothing
+    that others put there, or when it is named after one of *services*.
     """
-    found = []
-    for unit in units:
+    own: list[str] = []
+    suspect: list[str] = []
+    unmarked: list[str] = []
+    for name, unit in sorted(units.items()):
         mark = unit.mark
-        ours = mark is not None and (mark.app, mark.stack) == (app, stack)
-        if mark is None or (ours and mark.service not in services):
-            found.append(unit.name)
-    return tuple(sorted(found))
+        if mark is not None:
+            if ownership.owns(name, mark) and mark.service not in services:
+                own.append(name)
+        elif not ownership.owns(name, mark):
+            (suspect if own_cluster or service_of(name) in services else unmarked).append(name)
+    return Strays(tuple(own), tuple(suspect), tuple(unmarked))
 
 
-def strays_error(names: Collection[str]) -> StrayUnits:
-    """The error that names each stray and says what can be done."""
-    return StrayUnits(
-        "Units run on the cluster that the Fleetfile does not declare:",
-        [
-            *sorted(names),
-            "Declare them, remove them with `fleetctl destroy`, or say what to do with them: "
-            "`pulumi config set fleetcaptain:strays remove` (or warn, ignore). Nothing was changed.",
-        ],
-    )
+def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, FleetUnit]) -> None:
+    """Raise StrayUnits when one of *names*, which are to be removed, is on the cluster and no stray."""
+    removable = {*strays.own, *strays.suspect, *strays.unmarked}
+    problems = []
+    for name in sorted(set(names) & units.keys() - removable):
+        mark = units[name].mark
+        whose = f"service {mark.service} of the app {mark.app!r}, stack {mark.stack}" if mark else "adopted by name"
+        problems.append(f"{name}: {whose}")
+    if problems:
+        advice = "Take them out of `fleetcaptain:strays`. Nothing was changed."
+        raise StrayUnits("Cannot remove units that fleetcaptain:strays names: they are no strays.", [*problems, advice])
+
+
+def strays_error(strays: Strays) -> StrayUnits:
+    """The error that names each stray that is, or may be, ours, and says what can be done."""
+    advice = [
+        "Declare them, or say what to do with them: `pulumi config set fleetcaptain:strays remove` (or warn, ignore)."
+    ]
+    if strays.suspect:
+        names = ",".join(strays.suspect)
+        advice.append(f"Units without a mark are removed only by name: `fleetcaptain:strays remove:{names}`.")
+    listed = [*strays.own, *(f"{name} (without a mark)" for name in strays.suspect)]
+    heading = "Units run on the cluster that the Fleetfile does not declare:"
+    return StrayUnits(heading, [*listed, f"{' '.join(advice)} Nothing was changed."])

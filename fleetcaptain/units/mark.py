@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.units.text import Option, parse
 
-__all__ = ["Mark", "mark_in", "mark_of", "mark_options"]
+__all__ = ["Mark", "Ownership", "mark_in", "mark_of", "mark_options"]
 
 _SECTION = "X-FleetCaptain"
 
@@ -19,6 +19,24 @@ class Mark:
     app: str
     stack: str
     service: str
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Which units are a stack's: those of *app* that *stack* (``project/stack``) deployed, and those that it adopts.
+
+    *adopt*: stacks, whose units of *app* count as well, and names of units, which count while they carry no mark.
+    """
+
+    app: str
+    stack: str
+    adopt: frozenset[str] = frozenset()
+
+    def owns(self, name: str, mark: Mark | None) -> bool:
+        """Whether the unit *name* with this *mark* may be changed and removed. No name alone makes a unit ours."""
+        if mark is None:
+            return name in self.adopt
+        return mark.app == self.app and (mark.stack == self.stack or mark.stack in self.adopt)
 
 
 def mark_options(mark: Mark) -> tuple[Option, ...]:

@@ -13,14 +13,15 @@ from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster, Run
-from fleetcaptain.units.mark import Mark, mark_of
+from fleetcaptain.units.mark import Mark, Ownership, mark_of
 from fleetcaptain.units.render import render
 from fleetcaptain.units.text import content, parse
 from tests.fakes.etcd import FakeEtcd
 
-__all__ = ["APP", "MACHINES", "FakeCluster", "text_of"]
+__all__ = ["APP", "MACHINES", "STACK", "FakeCluster", "text_of"]
 
 APP = "shop"
+STACK = "shop/dev"
 MACHINES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 _LOST_SEC = 30.0
 # A read takes time: an action comes after the snapshot that caused it.
@@ -30,11 +31,12 @@ _READ_SEC = 0.001
 def text_of(service: str, **keywords: Any) -> str:
     """The text of a service's unit, with its mark."""
     spec = ServiceSpec(service, **{"description": service, "image": "redis:7", **keywords})
-    return render(spec, Mark(APP, "shop/dev", service))
+    return render(spec, Mark(APP, STACK, service))
 
 
 class FakeCluster(Cluster):
-    """A cluster on which *units* (name -> text) run and are registered. The id of a machine is its address.
+    """A cluster on which *units* (name -> text) run and are registered, as the stack `STACK` has it. A machine's id is
+    its address.
 
     A unit reaches its desired state *delay* seconds after the request, on the cluster's own clock; only reads and
     sleeps move it. *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is its own zone.
@@ -60,6 +62,7 @@ class FakeCluster(Cluster):
     ) -> None:
         self.etcd = FakeEtcd()
         super().__init__(app, _Fleet(self), self.etcd.store, run, clock=lambda: self.now, sleep=self._pass)
+        self.ownership = Ownership(app, STACK)
         self.machines = list(machines)
         self.delay, self.zones, self.homeless, self.events = delay, zones, frozenset(homeless), list(events)
         self.now = 0.0

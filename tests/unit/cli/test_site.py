@@ -13,7 +13,7 @@ from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.ssh import Endpoint
 
 CONNECTION = {"ssh": ["core@10.0.0.1", "core@10.0.0.2"], "key": "/k", "known_hosts": "/h", "kind": "local"}
-OUTPUTS = json.dumps({"app": "shop", "connection": CONNECTION})
+OUTPUTS = json.dumps({"app": "shop", "stack": "fleetcaptain/prod", "connection": CONNECTION})
 WAY = Endpoint(("core@10.0.0.1", "core@10.0.0.2"), "/k", "/h", managed=True)
 
 
@@ -25,8 +25,8 @@ def test_a_stack_says_where_its_cluster_is_and_which_app_is_on_it() -> None:
         asked.append(stack)
         return OUTPUTS
 
-    assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop")
-    assert site("other", None, [], "", outputs_of).app == "other"
+    assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop", "fleetcaptain/prod")
+    assert site("other", None, [], "", outputs_of) == Site(WAY, "other")  # another stack deployed that
     assert asked == ["prod", None]
 
 

@@ -34,10 +34,10 @@ ROLLOUT = {
 }
 
 
-def text_of(service: str = "web", *, app: str = APP, **keywords: Any) -> str:
+def text_of(service: str = "web", *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
     """The text of a service's unit, without its image."""
     given = {"description": service, "image": "redis:7", **keywords}
-    return render(ServiceSpec(service, **given), Mark(app, STACK, service))
+    return render(ServiceSpec(service, **given), Mark(app, stack, service))
 
 
 def full(unit: str) -> str:
@@ -56,6 +56,7 @@ def unit_inputs(service: str = "web", instances: int = 2, mode: str = "rolling",
         "mode": mode,
         "rollout": ROLLOUT,
         "state": "launched",
+        "adopt": [],
         "cluster": CONNECTION,
     }
     return {**inputs, **more}

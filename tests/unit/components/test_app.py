@@ -17,6 +17,7 @@ from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
+from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.text import content
@@ -114,6 +115,7 @@ def test_all_units_come_after_the_beacon_and_the_record_and_before_the_gate(app:
     for spec in SERVICES:
         assert before(app, "Unit", spec.name) >= {f"{APP}-beacon", f"{APP}-release"}, spec.name
     assert before(app, "Unit", f"{APP}-beacon") == set()
+    assert before(app, "Release", f"{APP}-release") == {f"{APP}-beacon"}
     assert before(app, "Readiness", f"{APP}-ready") == {f"{APP}-release", *(spec.name for spec in SERVICES)}
 
 
@@ -233,10 +235,19 @@ def test_what_the_world_reaches_is_the_balancer(site: Site) -> None:
     }
 
 
+def test_what_is_taken_over_shows_in_each_resource(site: Site) -> None:
+    """Only where there is something: nothing else of the resource changes."""
+    theirs = text_of(stack="fleetcaptain/test")
+    site.start({"web@1.service": full(theirs)})
+    engine = declared(adopt=frozenset({"fleetcaptain/test"}))
+    adopted = {name: unit["adopt"] for name, unit in engine.of("Unit").items() if unit["adopt"]}
+    assert adopted == {"web": ["fleetcaptain/test"]}
+
+
 def test_strays_are_removed_before_anything_else(site: Site) -> None:
     """When that is configured: then the preview names them."""
     site.start({"orphan@1.service": full(text_of("orphan"))})
-    engine = declared(strays="remove")
+    engine = declared(strays=StrayPolicy("remove"))
     assert engine.one("Strays", f"{APP}-strays")["names"] == ["orphan@1.service"]
     for name in engine.of("Unit"):
         assert f"{APP}-strays" in before(engine, "Unit", name), name

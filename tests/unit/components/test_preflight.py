@@ -9,12 +9,14 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.preflight import Preflight as Found
 from components.preflight import look_before, refuse_in_preview
 from components.strays import StraysProvider
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.release.part import Part
-from fleetcaptain.rollout.strays import POLICIES
+from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
+from fleetcaptain.units.mark import Ownership
 from tests.fakes.engine import FakeEngine
 from tests.fakes.site import APP, Site
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
@@ -26,19 +28,26 @@ STRAY = {"orphan@1.service": full(text_of("orphan"))}
 class Preflight:
     """The preflight of a program that deploys *parts*, by the *policy* for strays."""
 
-    def __init__(self, *parts: Part, policy: str = "error", connection: Mapping[str, Any] = CONNECTION) -> None:
-        self._parts, self._policy, self._connection = parts, policy, connection
+    def __init__(
+        self,
+        *parts: Part,
+        policy: str = "error",
+        adopt: frozenset[str] = frozenset(),
+        connection: Mapping[str, Any] = CONNECTION,
+    ) -> None:
+        self._parts, self._policy, self._connection = parts, StrayPolicy.parse(policy), connection
+        self._ownership = Ownership(APP, STACK, adopt)
         self.engine = FakeEngine()
-        self.found: list[str] = []
+        self.found = Found()
 
     def _program(self) -> None:
         services = {part.service for part in self._parts}
-        self.found = look_before(self._connection, APP, STACK, self._parts, declared=services, policy=self._policy)
+        self.found = look_before(self._connection, self._ownership, self._parts, declared=services, policy=self._policy)
 
     def strays(self) -> list[str]:
-        """The strays that it returns."""
+        """The strays that are to be removed."""
         self.engine.run(self._program)
-        return self.found
+        return list(self.found.strays)
 
     def refusal(self) -> str:
         """The error with which it ends the program."""
@@ -62,7 +71,7 @@ def test_units_that_no_fleetfile_declares(site: Site, policy: str) -> None:
     """By policy they are warned of, left alone, or named, to be removed later. Nothing is changed yet."""
     site.start({**units_of(WEB), **STRAY})
     preflight = Preflight(part(), policy=policy)
-    assert preflight.strays() == ([] if policy == "ignore" else list(STRAY))
+    assert preflight.strays() == (list(STRAY) if policy == "remove" else [])
     levels = [(level, "orphan@1.service" in text) for level, text in preflight.engine.messages]
     assert levels == ([("warning", True)] if policy == "warn" else [])
     assert set(site.texts) == {*units_of(WEB), *STRAY}
@@ -178,7 +187,8 @@ def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
 def test_strays_are_removed_with_their_registrations(site: Site) -> None:
     """By the resource that names them; what is declared stays. After that no stray is named any more."""
     site.start({**units_of(WEB), **STRAY, "unmarked.service": "[Service]\nExecStart=/bin/true\n"})
-    props = {"app": APP, "names": [*STRAY, "unmarked.service", "gone.service"], "cluster": CONNECTION}
+    names = [*STRAY, "unmarked.service", "gone.service"]
+    props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
     StraysProvider().update(APP, {}, props)
     assert set(site.texts) == site.running == site.registered == set(units_of(WEB))
     found = StraysProvider().read(APP, {**props, "__provider": "pickle"})

@@ -46,8 +46,8 @@ def engine() -> FakeEngine:
 def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     """With the defaults; the outputs are what `captain` and a user's scripts go by."""
     outputs = engine.run(program, CONFIG).outputs
-    assert set(outputs) == {"endpoints", "release", "machines", "etcd", "app", "connection"}
-    assert (outputs["app"], outputs["release"]) == ("behavioral", "v1")
+    assert set(outputs) == {"endpoints", "release", "machines", "etcd", "app", "stack", "connection"}
+    assert (outputs["app"], outputs["release"], outputs["stack"]) == ("behavioral", "v1", "fleetcaptain/prod")
     assert outputs["endpoints"] == {"app_server": ["http://10.70.1.11:8080"]}
     assert outputs["machines"]["m1"] == "10.70.1.11"
     assert outputs["connection"]["kind"] == "local"
@@ -75,6 +75,9 @@ def test_settings_reach_the_app(engine: FakeEngine) -> None:
     ("config", "words"),
     [
         ({"strays": "keep"}, "fleetcaptain:strays is 'keep'; it can be error, warn, ignore, remove"),
+        ({"strays": "remove:"}, "fleetcaptain:strays is 'remove:'"),
+        ({"strays": "warn:a.service"}, "fleetcaptain:strays is 'warn:a.service'"),
+        ({"adopt": "dev"}, "'dev' is neither a stack (project/stack) nor a unit (name.service)"),
         ({"project": "/nowhere"}, "There is no Fleetfile:"),
         ({"cluster": "gce"}, "fleetcaptain:cluster is 'gce'; it can be local, aws, existing"),
         ({"release": "a b"}, "'a b' cannot be the name of a release"),

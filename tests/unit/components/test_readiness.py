@@ -14,7 +14,7 @@ from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
 from fleetcaptain.units.text import content
 from tests.fakes.site import APP, Site
-from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, full, text_of, unit_inputs, units_of
+from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
 
 PROVIDER = ReadinessProvider()
 WEB, REDIS = unit_inputs(), unit_inputs("redis", 1, "bluegreen")
@@ -37,7 +37,7 @@ def gate_inputs(tag: str = "v2", **more: Any) -> dict[str, Any]:
         name: {"content": one.content, "count": float(one.count), "image": IMAGE, "scheme": "http"}
         for name, one in entries(WEB, REDIS).items()
     }
-    inputs = {"app": APP, "release": tag, "services": services, "timeout_sec": 10.0, "ready": True}
+    inputs = {"app": APP, "stack": STACK, "release": tag, "services": services, "timeout_sec": 10.0, "ready": True}
     return {**inputs, "cluster": CONNECTION, **more}
 
 

@@ -19,10 +19,12 @@ from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import with_image
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.text import content
-from tests.fakes.cluster import APP, FakeCluster
+from tests.fakes.cluster import APP, STACK, FakeCluster
 from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 
+OURS = Ownership(APP, STACK)
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
 FULL = with_image(WEB1, IMAGE)
 OLD = Manifest("v1", {"web": Release(content(FULL), 2, IMAGE, requires=("db",)), "db": Release(content(DB1), 1)})
@@ -95,7 +97,7 @@ def _plan(
     cluster.store.write(text_key(APP, content(DB1)), DB1)
     _reached(monkeypatch, cluster)
     monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
-    return back.plan_back(CONNECTION, APP, tag)
+    return back.plan_back(CONNECTION, OURS, tag)
 
 
 def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,13 +142,13 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytes
     said = _refused(monkeypatch)
     monkeypatch.setattr(back, "presence", lambda _connection: Presence.STOPPED)
     with pytest.raises(SystemExit):
-        back.plan_back(CONNECTION, APP, "v1")
+        back.plan_back(CONNECTION, OURS, "v1")
     assert "recorded in the cluster, which does not run" in said[0]
 
 
 def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     _reached(monkeypatch, cluster)
-    props = {"app": APP, "service": "db", "cluster": CONNECTION, "units": ["db-1@1.service"]}
+    props = {"app": APP, "service": "db", "unit": DB1, "cluster": CONNECTION, "units": ["db-1@1.service"]}
     unit.RollingUpdateProvider().delete("db", props)
 
 
@@ -175,7 +177,8 @@ def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatc
     _reached(monkeypatch, cluster)
     names = ["db-1@1.service", "unmarked.service"]
     cluster.launch("unmarked.service", "[Service]\nExecStart=/bin/true\n")
-    strays.StraysProvider().create({"app": APP, "names": names, "cluster": CONNECTION})
+    props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
+    strays.StraysProvider().create(props)
     assert set(cluster.units) == set(BOTH)
     assert "db-1@1.service stays for now" in said[0]
 
@@ -191,8 +194,25 @@ def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_keys_of_an_app_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a cluster that stays, nothing of the app is left in etcd."""
-    cluster = released(BOTH, "v1", V1)
+    """On a cluster that stays, nothing of the app is left in etcd. While a unit of it is there all of it is kept."""
+    cluster = released({"web@1.service": WEB1}, "v1", V1)
+    before = cluster.etcd.values
     _reached(monkeypatch, cluster)
     record.RecordProvider().delete(APP, _props())
+    assert cluster.etcd.values == before
+    cluster.fleet.delete("web@1.service")
+    record.RecordProvider().delete(APP, _props())
     assert cluster.etcd.values == {}
+
+
+def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their texts carry its mark: once deployed they would not be ours."""
+    said = _refused(monkeypatch)
+    cluster = released({}, "v2", OLD)
+    cluster.store.write(text_key(APP, content(FULL)), FULL)
+    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    _reached(monkeypatch, cluster)
+    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
+    assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]

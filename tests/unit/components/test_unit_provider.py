@@ -98,9 +98,9 @@ def test_another_apps_unit_is_not_touched(site: Site) -> None:
     """Neither by a first deployment nor by a later one."""
     theirs = {"web@1.service": full(text_of(app="theirs"))}
     site.start(theirs)
-    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*for the app 'theirs'"):
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*of the app 'theirs'"):
         PROVIDER.create(SERVICES["rolling"])
-    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*for the app 'theirs'"):
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*of the app 'theirs'"):
         PROVIDER.update("web", SERVICES["rolling"], SERVICES["rolling"])
     assert site.texts == theirs
 

@@ -8,12 +8,13 @@ from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, UnitState
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.text import content, parse
 
 MARK = "\n[X-FleetCaptain]\nApp=shop\nStack=p/s\nService=web\n"
 OLD = f"[Service]\nExecStart=/bin/old\n{MARK}"
 NEW = f"[Service]\nExecStart=/bin/new\n{MARK}"
-NAMES = ("web@1.service", "web@2.service")
+OURS = Ownership("shop", "p/s")
 
 
 def snapshot(*texts: str, desired: DesiredState = DesiredState.LAUNCHED) -> Snapshot:
@@ -27,7 +28,7 @@ def snapshot(*texts: str, desired: DesiredState = DesiredState.LAUNCHED) -> Snap
 
 def test_all_alike_and_launched_is_as_it_should_be() -> None:
     """Nothing differs, so nothing shows."""
-    found = live("shop", "web", NAMES, content(NEW), snapshot(NEW, NEW))
+    found = live(OURS, "web", content(NEW), snapshot(NEW, NEW))
     assert found is not None
     assert (found.state, found.instances) == (LAUNCHED, 2)
 
@@ -35,14 +36,14 @@ def test_all_alike_and_launched_is_as_it_should_be() -> None:
 def test_a_rollout_that_was_cut_off_always_shows() -> None:
     """Whichever of the two texts is wanted, and whichever was deployed last: a mixture is never what is wanted."""
     for known in (OLD, NEW):
-        found = live("shop", "web", NAMES, content(known), snapshot(NEW, OLD))
+        found = live(OURS, "web", content(known), snapshot(NEW, OLD))
         assert found is not None
         assert found.state != LAUNCHED
 
 
 def test_a_stopped_instance_shows() -> None:
     """By name and desired state."""
-    found = live("shop", "web", NAMES, content(NEW), snapshot(NEW, NEW, desired=DesiredState.LOADED))
+    found = live(OURS, "web", content(NEW), snapshot(NEW, NEW, desired=DesiredState.LOADED))
     assert found is not None
     assert "web@1.service loaded" in found.state
 
@@ -50,11 +51,11 @@ def test_a_stopped_instance_shows() -> None:
 def test_a_process_that_outlived_its_change_shows() -> None:
     """fleet says that all is well; what is registered tells that it is not."""
     left = Registration("web", "web@2.service", content(OLD), "m1", "10.0.0.1")
-    found = live("shop", "web", NAMES, content(NEW), replace(snapshot(NEW, NEW), registrations={left.unit: left}))
+    found = live(OURS, "web", content(NEW), replace(snapshot(NEW, NEW), registrations={left.unit: left}))
     assert found is not None
     assert found.state == "web@2.service runs another text"
 
 
 def test_nothing_left_is_nothing() -> None:
     """So that the service is made anew."""
-    assert live("shop", "web", NAMES, content(NEW), snapshot()) is None
+    assert live(OURS, "web", content(NEW), snapshot()) is None

@@ -7,7 +7,8 @@ import pytest
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
 from fleetcaptain.rollout.values import Policy
-from tests.fakes.cluster import APP, FakeCluster, text_of
+from fleetcaptain.units.mark import Ownership
+from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
 
 ONE = Policy(min_healthy_sec=0)
 
@@ -16,7 +17,7 @@ def test_every_instance_restarts_once_one_after_the_other() -> None:
     """Each is stopped, seen down, started and healthy before the next one stops."""
     cluster = FakeCluster()
     names = cluster.launch_service("web", 3)
-    restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), ONE)
+    restart(RestartDriver(cluster), to_restart(cluster.ownership, "web", cluster.look()), ONE)
     assert cluster.history == [step for name in names for step in (f"loaded {name}", f"put {name}")]
     assert cluster.least_up == 2
     assert sorted(cluster.runs) == sorted(names)
@@ -26,7 +27,11 @@ def test_a_wider_window_restarts_more_at_once() -> None:
     """After the first one has proven itself."""
     cluster = FakeCluster()
     cluster.launch_service("web", 5)
-    restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), Policy(max_parallel=2, min_healthy_sec=0))
+    restart(
+        RestartDriver(cluster),
+        to_restart(cluster.ownership, "web", cluster.look()),
+        Policy(max_parallel=2, min_healthy_sec=0),
+    )
     assert cluster.least_up == 3
     assert len(cluster.history) == 10
 
@@ -34,7 +39,7 @@ def test_a_wider_window_restarts_more_at_once() -> None:
 def test_a_service_that_is_not_there_cannot_restart() -> None:
     """Its name is said."""
     with pytest.raises(RolloutFailed, match="no unit of a service 'web'"):
-        to_restart(APP, "web", FakeCluster().look())
+        to_restart(Ownership(APP, STACK), "web", FakeCluster().look())
 
 
 def test_a_half_rolled_service_is_not_restarted() -> None:
@@ -43,7 +48,7 @@ def test_a_half_rolled_service_is_not_restarted() -> None:
     cluster.launch_service("web", 2)
     cluster.put("web@2.service", text_of("web", description="another"))
     with pytest.raises(RolloutMixed, match="cut off"):
-        to_restart(APP, "web", cluster.look())
+        to_restart(cluster.ownership, "web", cluster.look())
 
 
 def test_a_failed_restart_says_who_was_not_restarted() -> None:
@@ -51,5 +56,9 @@ def test_a_failed_restart_says_who_was_not_restarted() -> None:
     cluster = FakeCluster(delay=1000)
     cluster.launch_service("web", 3)
     with pytest.raises(RolloutFailed, match=r"not restarted: web@2\.service, web@3\.service"):
-        restart(RestartDriver(cluster), to_restart(APP, "web", cluster.look()), Policy(progress_deadline_sec=60))
+        restart(
+            RestartDriver(cluster),
+            to_restart(cluster.ownership, "web", cluster.look()),
+            Policy(progress_deadline_sec=60),
+        )
     assert cluster.history == ["loaded web@1.service"]

@@ -1,0 +1,101 @@
+"""Units that a deployment may not touch, and why: another app's, another stack's, and those without a mark. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.names import service_of
+from fleetcaptain.units.xfleet import UNIT_SUFFIXES
+
+__all__ = ["adoptable", "conflicting", "foreign", "parse_adopt", "refusals", "refuse_foreign", "renamed"]
+
+
+def parse_adopt(text: str) -> frozenset[str]:
+    """The stacks (``project/stack``) and names of units in *text*, with commas between them. Raises ValueError."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    for entry in entries:
+        if "/" not in entry and not entry.endswith(UNIT_SUFFIXES):
+            raise ValueError(
+                f"fleetcaptain:adopt: {entry!r} is neither a stack (project/stack) nor a unit (name.service)"
+            )
+    return frozenset(entries)
+
+
+def foreign(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
+    """Those of *names* that are units of others."""
+    return sorted(name for name in names if name in units and not ownership.owns(name, units[name].mark))
+
+
+def conflicting(ownership: Ownership, units: Mapping[str, FleetUnit]) -> list[str]:
+    """The units of this app that another stack deployed. Whatever they are called, nothing can be deployed beside them:
+    an app has one beacon, one current release and one directory of registrations."""
+    found = []
+    for name, unit in units.items():
+        mark = unit.mark
+        if mark is not None and mark.app == ownership.app and not ownership.owns(name, mark):
+            found.append(name)
+    return sorted(found)
+
+
+def refusals(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
+    """Why the units *names*, which are not ours, are not touched, and what to do: one text for each owner."""
+    by_owner: dict[tuple[str, str] | None, list[str]] = {}
+    for name in sorted(set(names)):
+        mark = units[name].mark
+        by_owner.setdefault((mark.app, mark.stack) if mark else None, []).append(name)
+    return [_refusal(ownership, owner, found) for owner, found in by_owner.items()]
+
+
+def refuse_foreign(ownership: Ownership, target: Target, snapshot: Snapshot) -> None:
+    """Raise UnitRefused when a unit of one of *target*'s names is not ours."""
+    names = foreign(ownership, target.names, snapshot.units)
+    if names:
+        heading = f"Cannot deploy {target.service}: units of its names are not this stack's. Nothing was changed."
+        raise UnitRefused(heading, refusals(ownership, names, snapshot.units))
+
+
+def adoptable(ownership: Ownership, units: Mapping[str, FleetUnit]) -> dict[str, list[str]]:
+    """Service -> the units that are taken over from another stack or, without a mark, by name."""
+    found: dict[str, list[str]] = {}
+    for name, unit in sorted(units.items()):
+        if not ownership.owns(name, unit.mark) or _is_own(ownership, unit.mark):
+            continue
+        service = unit.mark.service if unit.mark else service_of(name)
+        found.setdefault(service, []).append(name)
+    return found
+
+
+def _is_own(ownership: Ownership, mark: Mark | None) -> bool:
+    return mark is not None and mark.stack == ownership.stack
+
+
+def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collection[str]) -> str:
+    listed = ", ".join(names)
+    if owner is None:
+        return (
+            f"{listed}: without FleetCaptain's mark, so deployed by something else. To replace it, adopt it by name: "
+            f"`pulumi config set fleetcaptain:adopt {','.join(names)}`; else rename the service."
+        )
+    app, stack = owner
+    if app == ownership.app:
+        return (
+            f"{listed}: deployed by the stack {stack} of this app. Deploy with that stack, or take its units over: "
+            f"`pulumi config set fleetcaptain:adopt {stack}`."
+        )
+    advice = "Rename the service in one of the two Fleetfiles."
+    if stack == ownership.stack:
+        advice = f"If this is the same app under its old name: {renamed(app, ownership.app)} Else rename the service."
+    return f"{listed}: of the app {app!r}, stack {stack}. {advice}"
+
+
+def renamed(old: str, new: str) -> str:
+    """What to do about an app that is called *new* in its Fleetfile, and *old* on the cluster."""
+    return (
+        f'An app cannot be renamed in place. Set app="{old}" again; or remove {old!r} with `pulumi destroy`, then '
+        f"deploy {new!r}; or deploy {new!r} from another stack."
+    )
