@@ -142,7 +142,7 @@ class RollingUpdateProvider(Provider):
 
         try:
             to = content(text_of(props))
-            with guarded(cluster, props["service"], to, status, check, cancelled) as (fenced, snapshot):
+            with guarded(cluster, props["service"], to, status, check=check, stopping=cancelled) as (fenced, snapshot):
                 target = target_of(props, snapshot)
                 prepare(fenced, snapshot, target, props["image"], status)
                 self._replace(fenced, snapshot, props, target)

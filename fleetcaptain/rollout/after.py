@@ -55,7 +55,7 @@ def retire_old(
         if why:
             left.append(f"{', '.join(old)} left for those {why}")
             continue
-        with guarded(cluster, service, release.content, report, stopping) as (fenced, _):
+        with guarded(cluster, service, release.content, report, stopping=stopping) as (fenced, _):
             retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
     return tuple(left)
 

@@ -59,6 +59,7 @@ def guarded(
     service: str,
     to: str,
     report: Callable[[str], None],
+    *,
     check: Callable[[Snapshot], None] = lambda _snapshot: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Cluster, Snapshot]]:

@@ -112,7 +112,7 @@ def test_a_wait_for_a_lock_ends_when_it_is_asked_to(cluster: Cluster) -> None:
     cluster.sleep = pauses.append
     with (
         pytest.raises(Interrupted, match=r"web: stopped on request while waiting .* Nothing was changed"),
-        guarded(cluster, "web", "new", mute, lambda: len(pauses) == 3),
+        guarded(cluster, "web", "new", mute, stopping=lambda: len(pauses) == 3),
     ):
         pass
     assert len(pauses) == 3
