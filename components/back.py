@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
-
+from components import log
 from components.connection import Presence, connect, presence
 from components.failing import give_up
 from components.plan import Plan
@@ -37,7 +36,7 @@ def plan_back(connection: Mapping[str, Any], app: str, tag: str) -> tuple[Plan, 
         plan = _plan(cluster, releases, tag)
     except FleetCaptainError as error:
         give_up(error)
-    pulumi.log.info(
+    log.info(
         f"going back to {tag}, or staying there: the Fleetfile is not deployed until "
         "`pulumi config rm fleetcaptain:rollbackTo`"
     )
@@ -56,7 +55,7 @@ def _plan(cluster: Cluster, releases: Releases, tag: str) -> Plan:
         raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
-            pulumi.log.warn(f"whether {image} still exists is not known: its registry does not say")
+            log.warn(f"whether {image} still exists is not known: its registry does not say")
     parts, refs = parts_of_manifest(manifest, releases.texts)
     snapshot = cluster.look()
     running = {part.service for part in parts if instances_of(cluster.app, part.service, snapshot)}

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
+from components import log
 from components.connection import Presence, connect, presence
 from components.dynamic import Provider, Resource, status, warn
 from components.failing import give_up
@@ -38,7 +39,7 @@ def look_for_strays(
     if names and policy == "error":
         give_up(strays_error(names))
     if names and policy == "warn":
-        pulumi.log.warn(str(strays_error(names)))
+        log.warn(str(strays_error(names)))
     return list(names)
 
 

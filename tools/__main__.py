@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fleetcaptain.printable import printable
 from tools.base_image import unmount_below
 from tools.engine import Daemon
 from tools.environment import environment, exports
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     layout, environ = Layout(root), dict(os.environ)
     chosen = _parser().parse_args(arguments)
     if chosen.command == "env":
-        print(exports(_variables(layout, environ)))
+        _export(_variables(layout, environ))
         return 0
     if chosen.command == "tidy":
         return _tidy(layout)
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
         return 1
     if chosen.exports:
         # From the environment as it was: what `_install` has set in it looks like a person's own choice.
-        print(exports(_variables(layout, environ)))
+        _export(_variables(layout, environ))
     return 0
 
 
@@ -111,9 +112,15 @@ def _tidy(layout: Layout) -> int:
     return 0
 
 
+def _export(variables: Mapping[str, str]) -> None:
+    """For `eval` in a shell, so it stays as it is."""
+    sys.stdout.write(exports(variables) + "\n")
+    sys.stdout.flush()
+
+
 def _say(text: str) -> None:
     """Progress goes to standard error: standard output is for `eval`."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 
