@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.texts import line_of_text
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
 __all__ = ["public", "ready", "rollout"]
@@ -21,12 +22,14 @@ def ready(value: Any) -> Ready:
         case Http(path, number):
             if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
                 raise Mistake(f'Http({path!r}): a path that begins with "/" is wanted, such as "/health"')
+            line_of_text(path)
             _port(number)
         case Tcp(number):
             _port(number)
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
                 raise Mistake(f"Command({line!r}): one line for the container's shell is wanted")
+            line_of_text(line)
         case _:
             raise Mistake(f"Http(...) or Tcp(...) or Command(...) is wanted, not {value!r}")
     checked: Ready = value
