@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
-
+from components import log
 from components.connection import Presence, connect, presence
 from components.failing import give_up
 from components.plan import Plan
@@ -40,7 +39,7 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
         plan = _plan(cluster, ownership, releases, tag)
     except FleetCaptainError as error:
         give_up(error)
-    pulumi.log.info(
+    log.info(
         f"going back to {tag}, or staying there: the Fleetfile is not deployed until "
         "`pulumi config rm fleetcaptain:rollbackTo`"
     )
@@ -59,7 +58,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
-            pulumi.log.warn(f"whether {image} still exists is not known: its registry does not say")
+            log.warn(f"whether {image} still exists is not known: its registry does not say")
     parts, refs = parts_of_manifest(manifest, releases.texts)
     snapshot = cluster.look()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import grpc
 import pulumi
 from google.protobuf.any_pb2 import Any as AnyMessage
-from pulumi.dynamic import ConfigureRequest, ResourceProvider
+from pulumi.dynamic import CheckFailure, CheckResult, ConfigureRequest, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 from pulumi.runtime._serialization import _serialize
@@ -23,12 +23,15 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, stat
 
 from components.orphan import end_with
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.printable import printable
 
 __all__ = ["PartialFailure", "Provider", "Resource", "cancelled", "status", "warn"]
 
 _T = TypeVar("_T")
 _THREADS = 64
 _LOG_TIMEOUT_SEC = 2
+# Where the cluster is and what lies where on this computer: the program's own words, which are used again as they are.
+_OWN = frozenset({"__provider", "cluster", "connection", "home", "tools"})
 
 _cancel = threading.Event()
 _pickles: dict[type, str] = {}
@@ -46,14 +49,18 @@ class PartialFailure(Exception):
 
 
 class Provider(ResourceProvider):
-    """Base of all providers: stateless, and with errors that say one thing. Subclasses live in importable modules."""
+    """Base of all providers: stateless, and with errors that say one thing. Subclasses live in importable modules.
+
+    All that they say or give back is `printable`: Pulumi prints errors, messages and outputs, and in a diff what `read`
+    found on the cluster.
+    """
 
     serialize_as_secret_always: bool = False
 
     def __init_subclass__(cls) -> None:
-        for name in ("check", "create", "read", "update", "delete"):
+        for name in ("check", "diff", "create", "read", "update", "delete"):
             if name in cls.__dict__:
-                setattr(cls, name, _plain_errors(cls.__dict__[name]))
+                setattr(cls, name, _printed(cls.__dict__[name]))
 
     def configure(self, _req: ConfigureRequest) -> None:
         """Called once in a provider's process, before anything else."""
@@ -105,7 +112,7 @@ def _log(message: str, severity: Any, *, ephemeral: bool) -> None:
     stub = _engine()
     if stub is None or not urn:
         return
-    line = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
+    line = engine_pb2.LogRequest(severity=severity, message=printable(message), urn=urn, ephemeral=ephemeral)
     try:
         stub.Log(line, timeout=_LOG_TIMEOUT_SEC)
     except grpc.RpcError as error:
@@ -143,22 +150,24 @@ def _rpc() -> tuple[Any, Any]:
     return None, None
 
 
-def _plain_errors(method: Callable[..., _T]) -> Callable[..., _T]:
-    """Turn our errors into ``error: <text>``; the host's own way adds words and, in later versions, a traceback."""
+def _printed(method: Callable[..., _T]) -> Callable[..., _T]:
+    """Make what *method* gives back printable, and turn errors into ``error: <text>``: the host's own way adds words
+    and, in later versions, a traceback, and passes on whatever characters are in it."""
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> _T:
         me = object()
         _under_way.add(me)
         try:
-            return method(*args, **kwargs)
+            return _printable_result(method(*args, **kwargs))
         except PartialFailure as failure:
             _abort_partial(failure)
             raise
         except FleetCaptainError as error:
-            _, context = _rpc()
-            if context is not None:
-                context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            _abort(str(error))
+            raise
+        except Exception as error:
+            _abort(f"{type(error).__name__}: {error}")
             raise
         finally:
             _under_way.discard(me)
@@ -166,22 +175,55 @@ def _plain_errors(method: Callable[..., _T]) -> Callable[..., _T]:
     return call
 
 
+def _printable_result(result: _T) -> _T:
+    """*result*, with what it says of the cluster made printable in place."""
+    if isinstance(result, CheckResult):
+        result.failures = [CheckFailure(one.property, printable(one.reason)) for one in result.failures or ()]
+        return result
+    for name in ("outs", "inputs"):
+        values = getattr(result, name, None)
+        if values is not None:
+            setattr(result, name, _printable_outs(values))
+    return result
+
+
+def _printable_outs(outs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value if key in _OWN else _printable_value(value) for key, value in outs.items()}
+
+
+def _printable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_printable_value(key): _printable_value(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable_value(entry) for entry in value]
+    return value
+
+
+def _abort(message: str) -> None:
+    """End the call with *message*; nothing happens outside of the host."""
+    _, context = _rpc()
+    if context is not None:
+        context.abort(grpc.StatusCode.UNKNOWN, printable(message))
+
+
 def _abort_partial(failure: PartialFailure) -> None:
     request, context = _rpc()
     if context is None:
         return
     given = getattr(request, "news", None) or getattr(request, "properties", None)
-    outs = dict(failure.outs)
+    outs, reason = _printable_outs(failure.outs), printable(failure.reason)
     if given is not None and "__provider" in given:
         outs["__provider"] = given["__provider"]
     detail = provider_pb2.ErrorResourceInitFailed(
-        id=failure.id, properties=_struct(outs), reasons=[failure.reason], inputs=given
+        id=failure.id, properties=_struct(outs), reasons=[reason], inputs=given
     )
     packed = AnyMessage()
     packed.Pack(detail)
-    message = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=failure.reason, details=[packed])
+    message = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason, details=[packed])
     context.set_trailing_metadata((("grpc-status-details-bin", message.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, failure.reason)
+    context.abort(grpc.StatusCode.UNKNOWN, reason)
 
 
 def _struct(outs: Mapping[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-import pulumi
+from components import log
 
 __all__ = ["give_up"]
 
@@ -15,5 +15,5 @@ _ALL_SAID = 32
 
 def give_up(error: Exception) -> NoReturn:
     """Say *error*, nothing else, and end the program before it declares anything more."""
-    pulumi.log.error(str(error))
+    log.error(str(error))
     sys.exit(_ALL_SAID)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pulumi
 import pulumi_docker_build as docker_build
 
+from components import log
 from components.build_context import refuse_private_files
 from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.printable import excerpt
 
 __all__ = ["AppImage", "told_by_buildx"]
 
@@ -86,7 +88,7 @@ def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
         names = args.new_inputs["exports"][0]["image"]["names"]
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
         told = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
-        pulumi.log.error(f"image {name}: {told}")
+        log.error(f"image {name}: {told}")
         return False
 
     return pulumi.ErrorHook(f"explain-{name}", explain)
@@ -106,5 +108,5 @@ def told_by_buildx(output: str) -> str:
     """The part of buildx's *output* (``--progress plain``) that says what is wrong: its summary of the failed step."""
     lines = [line for line in output.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if line.startswith("------")), None)
-    told = lines[first:] if first is not None else lines
-    return "\n".join(line for line in told[-_LINES:] if not line.startswith("------"))
+    told = [line for line in lines[first or 0 :] if not line.startswith("------")]
+    return "\n".join(excerpt(told, _LINES))

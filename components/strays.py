@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
+from components import log
 from components.connection import connect
 from components.dynamic import Provider, Resource, status, warn
 from fleetcaptain.fleet.values import FleetUnit
@@ -43,13 +44,13 @@ def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetU
         error = strays_error(found)
         if policy.action == "error":
             raise error
-        pulumi.log.warn(str(error))
+        log.warn(str(error))
     return ()
 
 
 def _warn_of_unmarked(names: Sequence[str]) -> None:
     if names:
-        pulumi.log.warn(
+        log.warn(
             f"units without FleetCaptain's mark are on this cluster and stay: {', '.join(names)}. To remove some of "
             f"them: `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this."
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from fleetcaptain.printable import printable
 from tools.audit import audit
 from tools.base_image import unmount_below
 from tools.engine import Daemon
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     layout, environ = Layout(root), dict(os.environ)
     chosen = _parser().parse_args(arguments)
     if chosen.command == "env":
-        print(exports(_variables(layout, environ)))
+        _export(_variables(layout, environ))
         return 0
     if chosen.command != "install":
         return _other(layout, chosen, environ)
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
         return 1
     if chosen.exports:
         # From the environment as it was: what `_install` has set in it looks like a person's own choice.
-        print(exports(_variables(layout, environ)))
+        _export(_variables(layout, environ))
     return 0
 
 
@@ -139,9 +140,15 @@ def _variables(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
     return environment(environ, layout, own_buildx=own_buildx, pulumi_home=pulumi_home(environ, layout))
 
 
+def _export(variables: Mapping[str, str]) -> None:
+    """For `eval` in a shell, so it stays as it is."""
+    sys.stdout.write(exports(variables) + "\n")
+    sys.stdout.flush()
+
+
 def _say(text: str) -> None:
     """Progress goes to standard error: standard output is for `eval`."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 

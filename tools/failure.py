@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fleetcaptain.printable import excerpt
+
 __all__ = ["ToolFailed"]
 
 _TAIL_LINES = 15
@@ -27,8 +29,8 @@ class ToolFailed(Exception):
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of *log*; none when it is not there."""
+    """The last lines of *log*, each cut to 500 characters; none when it is not there."""
     try:
-        return log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return excerpt(log.read_text(errors="replace").splitlines(), _TAIL_LINES)
     except FileNotFoundError:
         return []

@@ -39,7 +39,7 @@ def carry_out(
     work: Callable[[Step], str],
     *,
     parallel: int,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Outcome, ...]:
     """Do *work* for each step, *parallel* builds at a time and in their order; each outcome is given to *report*.

@@ -12,6 +12,7 @@ from components.cluster.base import ClusterComponent
 from components.cluster.existing_way import connection_of, version_problem
 from components.connection import connect
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.printable import printable
 
 __all__ = ["ExistingCluster", "machines_of"]
 
@@ -52,4 +53,6 @@ def machines_of(connection: Mapping[str, Any]) -> dict[str, str]:
     if problem:
         raise ClusterRefused("this cluster cannot be used:", [problem])
     found = fleet.machines()
-    return {machine.metadata.get("name", machine.id): machine.ip for machine in sorted(found, key=lambda one: one.ip)}
+    ordered = sorted(found, key=lambda one: one.ip)
+    # They become an output of the stack.
+    return {printable(machine.metadata.get("name", machine.id)): printable(machine.ip) for machine in ordered}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
+from fleetcaptain.cli.output import say, say_json
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["main"]
@@ -19,15 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        print("captain needs typer, which is not installed. Run `pip install typer`.", file=sys.stderr)
+        say("captain needs typer, which is not installed. Run `pip install typer`.", error=True)
         return 1
     try:
         build()(words, prog_name="captain")
     except FleetCaptainError as error:
-        print(f"captain: {error}", file=sys.stderr)
+        say(f"captain: {error}", error=True)
         if "--json" in words:
-            told = {"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)}
-            print(json.dumps(told))
+            say_json({"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)})
         return error.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0

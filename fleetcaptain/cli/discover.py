@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.options import App, Etcd, Json, Service
+from fleetcaptain.cli.output import say
 from fleetcaptain.cli.show import show
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
@@ -35,5 +36,5 @@ def add(captain: typer.Typer) -> None:
             return
         for instances in discovery.watch(service):
             if not instances and not json_wanted:
-                typer.echo(f"no instance of {service}")
+                say(f"no instance of {service}")
             show(instances, json_wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.options import App, Json
+from fleetcaptain.cli.output import say, say_json
 from fleetcaptain.cli.site import Key, Ssh, Stack, site
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.release.back import images_of
@@ -49,11 +49,11 @@ def add(captain: typer.Typer) -> None:
         known, images = _by_etcd(etcd, app) if etcd else _by_ssh(app, stack, ssh, key)
         found = rows(known, images)
         if json_wanted:
-            typer.echo(json.dumps([as_json(row) for row in found]))
+            say_json([as_json(row) for row in found])
         elif found:
-            typer.echo("\n".join(table(found)))
+            say("\n".join(table(found)))
         else:
-            typer.echo("there is no release yet", err=True)
+            say("there is no release yet", error=True)
 
 
 def _by_ssh(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.options import App, Service
+from fleetcaptain.cli.output import say
 from fleetcaptain.cli.site import Key, Ssh, Stack, site
 
 __all__ = ["add"]
@@ -43,15 +44,15 @@ def add(captain: typer.Typer) -> None:
         wanted = _wanted(max_parallel)
         where = site(app, stack, ssh, key)
         cluster = reach(where.endpoint, where.app)
-        ensure_free(cluster, service, typer.echo)
+        ensure_free(cluster, service, say)
         snapshot = cluster.look()
         cluster = cluster.owned_by(where.stack or stack_on(where.app, service, snapshot))
         target = to_restart(cluster.ownership, service, snapshot)
         whose = f"the app {where.app}, stack {cluster.ownership.stack}"
-        typer.echo(f"restarting {service} of {whose}: {', '.join(target.names)}")
+        say(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
-        with guarded(cluster, service, target.content, typer.echo) as (fenced, _):
-            restart(RestartDriver(fenced, typer.echo), target, policy)
+        with guarded(cluster, service, target.content, say) as (fenced, _):
+            restart(RestartDriver(fenced, say), target, policy)
 
 
 def _wanted(max_parallel: str) -> int | str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
+from fleetcaptain.cli.output import say, say_json
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.instances import Instance
+from fleetcaptain.printable import one_line
 
 __all__ = ["as_json", "show", "show_key"]
 
@@ -34,16 +33,20 @@ def as_json(instance: Instance) -> dict[str, Any]:
 def show(instances: Sequence[Instance], json_wanted: bool) -> None:
     """One line an instance: its unit, its address, and what it is to the caller; or one line with a JSON list."""
     if json_wanted:
-        typer.echo(json.dumps([as_json(instance) for instance in instances]))
+        say_json([as_json(instance) for instance in instances])
         return
-    unit = max((len(instance.unit) for instance in instances), default=0)
-    address = max((len(instance.address) for instance in instances), default=0)
-    for instance in instances:
-        whose = "own release" if instance.own else f"serves {', '.join(instance.versions)}".removesuffix("serves ")
-        typer.echo(f"{instance.unit:{unit}}  {instance.address:{address}}  {whose or 'of no release'}".rstrip())
+    lines = [tuple(map(one_line, _cells(instance))) for instance in instances]
+    unit, address = (max((len(line[column]) for line in lines), default=0) for column in (0, 1))
+    for line in lines:
+        say(f"{line[0]:{unit}}  {line[1]:{address}}  {line[2]}".rstrip())
+
+
+def _cells(instance: Instance) -> tuple[str, str, str]:
+    served = f"serves {', '.join(instance.versions)}" if instance.versions else "of no release"
+    return instance.unit, instance.address, "own release" if instance.own else served
 
 
 def show_key(discovery: Discovery, service: str, json_wanted: bool) -> None:
     """What a program may want to know of a registration that was written; a person sees nothing."""
     if json_wanted:
-        typer.echo(json.dumps({"service": service, "key": discovery.identity.key(service)}))
+        say_json({"service": service, "key": discovery.identity.key(service)})

@@ -16,6 +16,7 @@ from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.direct import Direct, way_of
 from fleetcaptain.fleet.project_files import has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.printable import excerpt
 
 __all__ = ["Key", "Site", "Ssh", "Stack", "site"]
 
@@ -49,7 +50,7 @@ def _outputs_of(stack: str | None) -> str:
     except OSError as error:
         raise _unknown(f"pulumi does not start: {error}") from error
     if done.returncode:
-        raise _unknown((done.stderr.strip().splitlines() or ["pulumi ended without a word"])[-1])
+        raise _unknown("".join(excerpt(done.stderr.strip().splitlines(), 1)) or "pulumi ended without a word")
     return done.stdout
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
 
 from fleetcaptain.discovery.values import Manifest, Registration, Release
 
 __all__ = ["Lack", "endpoints", "lacks", "serving"]
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# What ends in a number would be taken for an IPv4 address, which it is not.
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
+_PORT = re.compile("[0-9]{1,5}")
+_PORTS = range(1, 65536)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,8 @@ def lacks(manifest: Manifest, registrations: Iterable[Registration]) -> tuple[La
 def endpoints(
     manifest: Manifest, registrations: Iterable[Registration], schemes: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """Service -> the URLs at which its instances answer, sorted by unit. Services without a port have no entry.
+    """Service -> the URLs at which its instances answer, sorted by unit. Services without a port have no entry, and
+    what is neither an address nor the name of a host, or no port, is left out: anything can be registered.
 
     *schemes* maps a service to the scheme of its URLs (``http``, ``tcp``).
     """
@@ -58,8 +68,26 @@ def endpoints(
     urls: dict[str, list[str]] = {}
     for service, release in sorted(manifest.services.items()):
         for registration in serving(service, release, manifest.tag, known):
-            port = registration.connection.get("port")
-            if port:
-                host = registration.connection.get("host", registration.host)
+            host = _host(registration.connection.get("host", registration.host))
+            port = _port(registration.connection.get("port"))
+            if host and port:
                 urls.setdefault(service, []).append(f"{schemes.get(service, 'tcp')}://{host}:{port}")
     return urls
+
+
+def _host(value: Any) -> str:
+    """*value* as a URL has it; "" when it is no host."""
+    if not isinstance(value, str) or "%" in value:
+        return ""  # behind the "%" is an interface of one machine, which means nothing on another
+    try:
+        address = ip_address(value)
+    except ValueError:
+        return value if _HOST_NAME.fullmatch(value) else ""
+    return str(address) if address.version == 4 else f"[{address}]"  # noqa: PLR2004  IPv4
+
+
+def _port(value: Any) -> int:
+    """*value* as a number; 0 when it is no port."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _PORT.fullmatch(str(value)):
+        return 0
+    return int(value) if int(value) in _PORTS else 0

@@ -9,32 +9,25 @@ from typing import Any
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.texts import line_of_text, verbatim, word
 from fleetcaptain.fleetfile.values import Build
 
-__all__ = ["PARSERS", "line_of_text"]
+__all__ = ["PARSERS", "UNIT_CHARACTERS"]
 
 MAX_INSTANCES = 100
-_LINE_BYTES = 2048
 _SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|_KEY|APIKEY)$", re.IGNORECASE)
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-
-
-def line_of_text(value: Any) -> str:
-    """A text of one line that fits in a unit."""
-    if not isinstance(value, str):
-        raise Mistake(f"a text is wanted, not {value!r}")
-    if "\n" in value or "\r" in value:
-        raise Mistake("it must be one line: fleet would read the next one as an option of its own")
-    if len(value.encode()) >= _LINE_BYTES - 64:
-        raise Mistake(f"it is too long: fleet takes lines of less than {_LINE_BYTES} bytes")
-    return value
-
-
-def _word(value: Any) -> str:
-    text = line_of_text(value)
-    if not text.strip():
-        raise Mistake("it must not be empty")
-    return text
+UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
+"""What the name of a unit is made of, as a set of a regular expression has it."""
+_UNIT = re.compile(rf"[{UNIT_CHARACTERS}]+")
+_GLOB = re.compile(rf"[][*?^{UNIT_CHARACTERS}]+")
+_MACHINE_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+# docker's own grammar (distribution/reference): it takes a word that begins with "-" for an option.
+_REFERENCE = re.compile(rf"(?:{_REGISTRY}/)?{_PART}(?:/{_PART})*(?::{_TAG})?(?:@{_DIGEST})?")
 
 
 def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -51,7 +44,35 @@ def _list_of(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _lines(value: Any) -> tuple[str, ...]:
-    return (_word(value),) if isinstance(value, str) else _list_of(_word)(value)
+    return (_line(value),) if isinstance(value, str) else _list_of(_line)(value)
+
+
+def _line(value: Any) -> str:
+    return verbatim(word(value))
+
+
+def _name(value: Any) -> str:
+    """A service or a unit, of which `together` knows which there are."""
+    return _fitting(_UNIT, value, "no name of a service or a unit")
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (_name(value),) if isinstance(value, str) else _list_of(_name)(value)
+
+
+def _glob(value: Any) -> str:
+    return _fitting(_GLOB, value, "no name of a unit, or pattern of names")
+
+
+def _machine_id(value: Any) -> str:
+    return _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines --full` shows them")
+
+
+def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
+    text = word(value)
+    if not form.fullmatch(text):
+        raise Mistake(f"{value!r} is {what}")
+    return text
 
 
 def _seconds(least: int) -> Callable[[Any], int]:
@@ -73,11 +94,8 @@ def _instances(value: Any) -> int | bool:
 
 def _image(value: Any) -> str | Build:
     if isinstance(value, Build):
-        return value
-    text = _word(value)
-    if text != text.lower().split("@")[0] + text[len(text.split("@")[0]) :] or " " in text:
-        raise Mistake(f"{value!r} is no image reference; names are lower case and have no spaces")
-    return text
+        return Build(verbatim(value.context), verbatim(value.dockerfile))
+    return _fitting(_REFERENCE, value, 'no image reference, such as "redis:7"; names are lower case and have no spaces')
 
 
 def _env(value: Any) -> tuple[tuple[str, str], ...]:
@@ -101,7 +119,7 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _volume(value: Any) -> str:
-    text = _word(value)
+    text = word(value)
     if not re.fullmatch(r"/[^:]*:/[^:]+(:[a-zA-Z,]+)?", text):
         raise Mistake(f'{value!r} is no volume; "/on/the/machine:/in/the/container" is wanted, with ":ro" if need be')
     return text
@@ -109,7 +127,7 @@ def _volume(value: Any) -> str:
 
 def _metadata(value: Any) -> tuple[str, ...]:
     pairs = [f"{key}={entry}" for key, entry in value.items()] if isinstance(value, Mapping) else _lines(value)
-    for pair in pairs:
+    for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
             raise Mistake(f'{pair!r} is no metadata: fleet ignores all but "key=value" with one "="')
     return tuple(pairs)
@@ -125,7 +143,7 @@ def _options(value: Any) -> tuple[tuple[str, str], ...]:
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
             raise Mistake(f"{name!r} is no name of an option")
         values = given if isinstance(given, list | tuple) else [given]
-        found += [(name, _word(str(entry))) for entry in values]
+        found += [(name, _line(str(entry))) for entry in values]
     return tuple(found)
 
 
@@ -136,14 +154,14 @@ def _bool(value: Any) -> bool:
 
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    "description": line_of_text,
+    "description": verbatim,
     "image": _optional(_image),
-    "command": _optional(_word),
+    "command": _optional(word),
     "ports": _list_of(port),
     "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
-    "docker_args": _list_of(_word),
+    "docker_args": _list_of(word),
     "instances": _instances,
     **dict.fromkeys(
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)
@@ -152,16 +170,16 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "restart_sec": _seconds(0),
     "stop_sec": _seconds(1),
     "start_sec": _seconds(1),
-    "after": _list_of(_word),
-    "requires": _list_of(_word),
-    "machine_id": _optional(_word),
-    "machine_of": _lines,
+    "after": _list_of(_name),
+    "requires": _list_of(_name),
+    "machine_id": _optional(_machine_id),
+    "machine_of": _names,
     "machine_metadata": _metadata,
-    "conflicts": _list_of(_word),
+    "conflicts": _list_of(_glob),
     "global_unit": _bool,
     "unit": _options,
     "service": _options,
     "x_fleet": _options,
     "rollout": _optional(rollout),
-    "versions": _list_of(_word),
+    "versions": _list_of(word),
 }

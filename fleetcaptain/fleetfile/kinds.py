@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.texts import line_of_text
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
 __all__ = ["public", "ready", "rollout"]
@@ -21,6 +22,7 @@ def ready(value: Any) -> Ready:
         case Http(path, number):
             if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
                 raise Mistake(f'Http({path!r}): a path that begins with "/" is wanted, such as "/health"')
+            line_of_text(path)
             # curl would take them for a set of paths, and ask for each.
             if re.search(r"[\[\]{}]", path):
                 raise Mistake(f"Http({path!r}): [ ] {{ and }} must be written as %5B %5D %7B and %7D in a path")
@@ -30,6 +32,7 @@ def ready(value: Any) -> Ready:
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
                 raise Mistake(f"Command({line!r}): one line for the container's shell is wanted")
+            line_of_text(line)
         case _:
             raise Mistake(f"Http(...) or Tcp(...) or Command(...) is wanted, not {value!r}")
     checked: Ready = value

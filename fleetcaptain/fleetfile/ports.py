@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake
@@ -11,7 +12,8 @@ from fleetcaptain.fleetfile.values import Port
 __all__ = ["port"]
 
 _PORT = re.compile(
-    r"(?:(?:(?P<address>[0-9.]+):)?(?P<host>\d+)(?:-(?P<last>\d+))?:)?(?P<container>\d+)(?:/(?P<protocol>tcp|udp))?"
+    r"(?:(?:(?P<address>[0-9.]+):)?(?P<host>[0-9]+)(?:-(?P<last>[0-9]+))?:)?(?P<container>[0-9]+)"
+    r"(?:/(?P<protocol>tcp|udp))?"
 )
 _LARGEST = 65535
 
@@ -22,6 +24,8 @@ def port(value: Any) -> Port:
     match = _PORT.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if match is None:
         raise Mistake(f'{value!r} is no port; "80", "8080:80" or "8080-8089:80" is wanted')
+    if match["address"] and not _is_address(match["address"]):
+        raise Mistake(f"{value!r}: {match['address']} is no IPv4 address of a machine, such as 127.0.0.1")
     found = Port(
         container=int(match["container"]),
         host=int(match["host"]) if match["host"] else None,
@@ -35,3 +39,11 @@ def port(value: Any) -> Port:
     if found.host is not None and found.host_last is not None and found.host_last <= found.host:
         raise Mistake(f"{value!r}: the range must go upwards")
     return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.printable import printable
 from fleetcaptain.release.images import ImageState, reference
 from fleetcaptain.release.known import Releases
 from fleetcaptain.release.part import Part
@@ -34,6 +35,8 @@ def obstacles(manifest: Manifest, texts: Mapping[str, str], images: Mapping[str,
             found.append(f"{service}: the text of its unit ({release.content[:7]}) is not kept any more")
         elif content(text) != release.content:
             found.append(f"{service}: the text of its unit ({release.content[:7]}) was changed in etcd")
+        elif printable(text) != text:
+            found.append(f"{service}: the text of its unit ({release.content[:7]}) has characters that cannot be shown")
         if images.get(release.image) is ImageState.GONE:
             image = reference(release.image)
             found.append(f"{service}: the image {release.image} is gone from the registry {image.registry}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.printable import one_line
 from fleetcaptain.release.back import images_of, obstacles
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.known import Releases
@@ -56,7 +57,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def table(found: Sequence[Row]) -> list[str]:
     """The lines that a person reads."""
-    lines = [_HEAD, *(_cells(row) for row in found)]
+    lines = [_HEAD, *(tuple(map(one_line, _cells(row))) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 

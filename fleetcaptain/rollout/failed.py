@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Outcome
 from fleetcaptain.rollout.prepare import no_place
 from fleetcaptain.rollout.values import Target
 
 __all__ = ["describe", "explain"]
+
+# journald gives whole entries, and an entry may have any number of lines.
+_JOURNAL_LINES = 20
 
 
 def explain(cluster: Cluster, outcome: Outcome) -> str:
@@ -31,7 +35,7 @@ def _why_unplaced(cluster: Cluster, name: str) -> str:
 
 
 def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, str], journal: Sequence[str]) -> str:
-    """The text of a failure: one line, then the journal, indented."""
+    """The text of a failure: one line, then the last lines of the journal, indented and each cut to 500 characters."""
     where = f" on {machine}" if machine else ""
     said = []
     if facts.get("Result", "success") != "success":
@@ -41,4 +45,4 @@ def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, st
     head = f"{unit}{where}: {reason}" + (f" ({', '.join(said)})" if said else "")
     if not journal:
         return head
-    return "\n".join([head, "its last journal lines:", *(f"  {line}" for line in journal)])
+    return "\n".join([head, "its last journal lines:", *(f"  {line}" for line in excerpt(journal, _JOURNAL_LINES))])

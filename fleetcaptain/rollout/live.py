@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleetcaptain.printable import printable
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.units.mark import Ownership
@@ -40,9 +41,13 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
     if len({instance.content for instance in observed}) > 1:
         # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
+    text = snapshot.units[shown].text
+    if printable(text) != text:
+        # Said apart: the text as it is printed might be the very one that is wanted.
+        troubled.append(f"{shown} has characters in its text that are shown as escapes")
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(
-        text=snapshot.units[shown].text,
+        text=text,
         instances=len(present),
         state=", ".join(troubled) or LAUNCHED,
         names=present,

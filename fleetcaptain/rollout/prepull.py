@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["pull_everywhere"]
@@ -42,4 +43,4 @@ def _pull(cluster: Cluster, address: str, image: str) -> str | None:
 
 def _last(words: str) -> str:
     lines = [line for line in words.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing"
+    return "".join(excerpt(lines, 1)) or "nothing"

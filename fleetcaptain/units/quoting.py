@@ -1,6 +1,7 @@
 """Writing a command for systemd's ``Exec...=`` options, as systemd.service(5) reads it back ("COMMAND LINES").
 
 systemd takes the backslash, the percent sign, the dollar sign and both quotes for itself, and joins continued lines.
+Pulumi takes ``<{%`` for the beginning of a colour.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import re
 from collections.abc import Sequence
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.printable import COLOUR_MARK
 
 __all__ = ["Expanded", "continued", "exec_line", "no_specifiers", "shell_line"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./${}-]+")
 _NEXT_LINE = " \\\n  "
+# Pulumi prints the texts of units. systemd reads this as the mark itself, and Pulumi does not know it.
+_MARK = f"\\x{ord(COLOUR_MARK[0]):02x}{COLOUR_MARK[1:]}"
 
 
 class Expanded(str):
@@ -69,4 +73,4 @@ def _quote(text: str) -> str:
 
 
 def _quotable(quote: str, text: str) -> str:
-    return text.replace(quote, "\\" + quote)
+    return text.replace(quote, "\\" + quote).replace(COLOUR_MARK, _MARK)

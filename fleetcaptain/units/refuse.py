@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.keywords import UNIT_CHARACTERS
 from fleetcaptain.units.placement import placement_refusals
 from fleetcaptain.units.text import Option, parse, serialize
 
@@ -53,7 +54,7 @@ def _of_name(name: str) -> Iterator[str]:
         stem = name
     if len(name.encode()) > _NAME_BYTES:
         yield f"the name has {len(name.encode())} bytes; fleet takes at most {_NAME_BYTES}; choose a shorter one"
-    odd = sorted(set(re.sub(r"[A-Za-z0-9:_.\\@-]", "", stem)))
+    odd = sorted(set(re.sub(f"[{UNIT_CHARACTERS}]", "", stem)))
     if odd:
         yield f"the name has {''.join(odd)!r}; only letters, digits and : _ . \\ @ - are allowed"
     if not stem or stem.startswith("@"):

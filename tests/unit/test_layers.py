@@ -12,16 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY: dict[str, set[str]] = {
     "errors": set(),
     "untrusted": set(),
+    "printable": set(),
     "net": {"errors"},
-    "fleetfile": {"errors"},
-    "units": {"errors", "fleetfile"},
+    "fleetfile": {"errors", "printable"},
+    "units": {"errors", "printable", "fleetfile"},
     "machine": set(),
     "members": {"errors", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "net"},
-    "release": {"errors", "untrusted", "fleetfile", "units", "discovery"},
-    "rollout": {"errors", "untrusted", "units", "fleet", "discovery", "release"},
-    "cli": {"errors", "fleet", "discovery", "release", "rollout"},
+    "release": {"errors", "untrusted", "printable", "fleetfile", "units", "discovery"},
+    "rollout": {"errors", "untrusted", "printable", "units", "fleet", "discovery", "release"},
+    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
 }
 # The three parts of the program are its own modules, `cluster` and `cluster.aws`. All imports from one part into
 # another, and what each is for: resources stand on clusters, and clusters know nothing of what stands on them.
@@ -34,6 +35,7 @@ CROSSINGS: dict[tuple[str, str], str] = {
     ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
     ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
     # Upwards, to what all resources share.
+    ("cluster.aws.choose", "log"): "a warning",
     ("cluster.converge", "dynamic"): "progress messages",
     ("cluster.local", "dynamic"): "the resource of the machines",
     ("cluster.provider", "dynamic"): "the provider of the machines",
@@ -44,6 +46,20 @@ CROSSINGS: dict[tuple[str, str], str] = {
     # Upwards, to the app: ports and repositories follow from the Fleetfile.
     ("cluster.aws.choose", "app"): "the texts of the units, for the ports that they publish",
     ("cluster.aws.choose", "repositories"): "the repositories that the images need",
+}
+# The ways out to a terminal, and who owns each: all texts pass `printable` there. typer prints the words of its caller.
+OUTLETS: dict[str, set[str]] = {
+    "print": set(),
+    "pulumi.log": {"components.log"},
+    "pulumi.info": set(),
+    "pulumi.warn": set(),
+    "pulumi.error": set(),
+    "sys.stdout": {"fleetcaptain.cli.output", "tools.__main__"},
+    "sys.stderr": {"fleetcaptain.cli.output", "tools.__main__"},
+    "engine_pb2.LogRequest": {"components.dynamic"},
+    "context.abort": {"components.dynamic"},
+    "typer.echo": set(),
+    "typer.secho": set(),
 }
 # Modules that can open a connection, or start a program that does.
 NETWORK = {"http", "http.client", "requests", "socket", "subprocess", "urllib.request", "urllib3", "etcd"}
@@ -92,6 +108,19 @@ def foreign(trees: Mapping[str, ast.Module], forbidden: Callable[[str], bool]) -
     ]
 
 
+def called(tree: ast.Module) -> Iterator[str]:
+    """Every name, and every name of a module's part, that *tree* uses or imports: ``print``, ``pulumi.log``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+
+
 def part(name: str) -> str:
     """The part of the program to which a module belongs."""
     return next((prefix for prefix in ("cluster.aws", "cluster") if f"{name}.".startswith(f"{prefix}.")), "")
@@ -134,14 +163,25 @@ def test_few_modules_of_the_library_use_the_network() -> None:
     assert sorted(users ^ NETWORKED) == []
 
 
+def test_each_way_to_a_terminal_is_one_modules() -> None:
+    """So a text that was not made printable cannot pass."""
+    trees = {**ALL, "__main__": ast.parse((ROOT / "__main__.py").read_text())}
+    used = {name: set(called(tree)) for name, tree in trees.items()}
+    assert {outlet: {name for name, found in used.items() if outlet in found} for outlet in OUTLETS} == OUTLETS
+
+
 def test_the_program_depends_neither_on_its_tests_nor_on_the_toolchain() -> None:
     """It runs without both."""
     assert foreign(PROGRAM, lambda root: root in {"tools", "tests", "bench"}) == []
 
 
 def test_the_toolchain_needs_nothing_but_python() -> None:
-    """It runs before there is a virtual environment."""
-    assert foreign(TOOLS, lambda root: root != "tools" and root not in sys.stdlib_module_names) == []
+    """It runs before there is a virtual environment. What makes texts printable needs nothing else either."""
+    own = {"fleetcaptain.printable", "fleetcaptain.printable.printable", "fleetcaptain.printable.excerpt"}
+    trees = {name: {found for found in imports(tree) if found not in own} for name, tree in TOOLS.items()}
+    roots = {(name, found.partition(".")[0]) for name, found_in in trees.items() for found in found_in}
+    assert {one for one in roots if one[1] != "tools" and one[1] not in sys.stdlib_module_names} == set()
+    assert foreign({"": LIBRARY["fleetcaptain.printable"]}, lambda root: root not in sys.stdlib_module_names) == []
 
 
 def test_the_parts_of_the_program_meet_where_they_are_listed() -> None:

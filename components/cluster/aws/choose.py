@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from components import log
 from components.app import unit_texts
 from components.cluster.aws.cluster import CoreOSCluster, CoreOSClusterArgs
 from components.cluster.aws.ports import openings, public_services
@@ -21,7 +22,7 @@ def choose_aws(name: str, config: pulumi.Config, app: App) -> CoreOSCluster:
     its settings, and UnitRefused."""
     settings = read(config.get)
     if _PUBLIC_DISCOVERY in settings.discovery_url:
-        pulumi.log.warn(
+        log.warn(
             f"fleetcaptain:discoveryUrl: nobody promises that {_PUBLIC_DISCOVERY} answers; without it the members know "
             "each other's addresses, and need no discovery"
         )

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.errors import ClusterUnreachable
 from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import KEY, RUN, of_the_unit
 
@@ -136,3 +138,34 @@ def test_watching_prints_each_change(etcd: FakeEtcd, environ: dict[str, str]) ->
         etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
         assert [instance["unit"] for instance in json.loads(process.stdout.readline())] == ["redis@1.service"]
         process.kill()
+
+
+HOSTILE = "\x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80\ud800"
+
+
+def test_what_others_registered_cannot_drive_the_terminal(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line an instance, with escapes that can be read; JSON escapes by itself."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": HOSTILE, "port": 1, "b": "\x7f"}))
+    assert main(["discover", "redis"]) == 0
+    assert capsys.readouterr().out == (
+        r"redis@1.service  \x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80\ud800:1  own release" + "\n"
+    )
+    assert main(["discover", "redis", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert out[:-1].isprintable()
+    (instance,) = json.loads(out)
+    assert (instance["host"], instance["connection"]["b"]) == (HOSTILE, "\x7f")
+
+
+def test_an_error_of_captain_cannot_either(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words may be another program's, or etcd's."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ClusterUnreachable(f"no answer: {HOSTILE}")
+
+    monkeypatch.setattr(Discovery, "discover", fail)
+    assert main(["discover", "redis", "--json"]) == 10
+    captured = capsys.readouterr()
+    assert captured.err.startswith(r"captain: no answer: \x1b]52;c;cm0=\x07\x9b31m\u202e" + "\nforged")
+    assert json.loads(captured.out)["message"] == f"no answer: {HOSTILE}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import _serialization, rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, status_pb2
@@ -20,6 +20,9 @@ from components import dynamic
 from components.dynamic import PartialFailure, Provider
 from components.orphan import answers, wait_for_end
 from fleetcaptain.errors import RolloutFailed
+
+HOSTILE = "<{% if a %}div{% endif %}>\x1b]0;title\x07\x9b\u202e\ud800"
+SHOWN = r"<{ % if a %}div{% endif %}>\x1b]0;title\x07\x9b\u202e\ud800"
 
 
 class Failing(Provider):
@@ -154,6 +157,45 @@ def test_a_half_done_operation_leaves_its_state_with_the_engine() -> None:
     assert list(detail.reasons) == ["half of it"]
 
 
+@pytest.mark.parametrize("error", [RolloutFailed(HOSTILE), ValueError(HOSTILE), PartialFailure("id", {}, HOSTILE)])
+def test_whatever_an_operation_raises_is_printable(error: Exception) -> None:
+    """Pulumi prints it as it is, and panics at a colour that it does not know."""
+
+    class Raising(Provider):
+        def create(self, _props: dict[str, Any]) -> Any:
+            raise error
+
+    context = Context()
+    with pytest.raises(RuntimeError) as raised:
+        served(lambda: Raising().create({}), provider_pb2.CreateRequest(), context)
+    assert raised.value.args[1].removeprefix("ValueError: ") == SHOWN
+    for _, value in context.trailing:
+        status, detail = status_pb2.Status(), provider_pb2.ErrorResourceInitFailed()
+        status.ParseFromString(value)
+        status.details[0].Unpack(detail)
+        assert (status.message, list(detail.reasons)) == (SHOWN, [SHOWN])
+
+
+def test_what_an_operation_gives_back_is_printable() -> None:
+    """All that it read on the cluster, at any depth. How the cluster is reached is used again, and stays."""
+    outs = {"unit": HOSTILE, "names": [{HOSTILE: (HOSTILE, 1, None)}], "cluster": {"key": "/home/\u200b/key"}}
+    shown = {"unit": SHOWN, "names": [{SHOWN: [SHOWN, 1, None]}], "cluster": {"key": "/home/\u200b/key"}}
+
+    class Reading(Provider):
+        def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+            return ReadResult(id_, props, props)
+
+        def create(self, props: dict[str, Any]) -> CreateResult:
+            return CreateResult("id", props)
+
+        def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+            return CheckResult(news, [CheckFailure("size", HOSTILE)])
+
+    read, checked = Reading().read("id", outs), Reading().check({}, outs)
+    assert (read.outs, read.inputs, Reading().create(outs).outs) == (shown, shown, shown)
+    assert (checked.inputs, [one.reason for one in checked.failures]) == (outs, [SHOWN])
+
+
 def test_without_the_hosts_context_our_errors_pass_as_they_are() -> None:
     """The host then says them in its own way."""
     with pytest.raises(RolloutFailed):
@@ -174,11 +216,11 @@ def test_messages_are_shown_with_the_resource_that_is_worked_on(monkeypatch: pyt
     monkeypatch.setattr(dynamic, "_engine", Engine)
     request = provider_pb2.DeleteRequest(urn="urn")
     served(lambda: dynamic.status("working"), request, Context())
-    served(lambda: dynamic.warn("careful"), request, Context())
+    served(lambda: dynamic.warn(HOSTILE), request, Context())
     dynamic.status("of nothing")
     assert [(line.urn, line.message, line.severity, line.ephemeral) for line in lines] == [
         ("urn", "working", engine_pb2.INFO, True),
-        ("urn", "careful", engine_pb2.WARNING, False),
+        ("urn", SHOWN, engine_pb2.WARNING, False),
     ]
 
 

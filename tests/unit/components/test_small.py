@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import log
 from components.desired import downtime
 from components.failing import give_up
 from components.image import told_by_buildx
@@ -121,6 +122,16 @@ def test_the_program_ends_with_one_error(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(SystemExit) as ended:
         give_up(FleetCaptainError("what is wrong"))
     assert (ended.value.code, said) == (32, ["what is wrong"])
+
+
+def test_what_the_program_says_is_printable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error, a warning and a remark."""
+    said: list[str] = []
+    for kind in ("error", "warn", "info"):
+        monkeypatch.setattr(pulumi.log, kind, said.append)
+    for say in (log.error, log.warn, log.info):
+        say("<{% if a %}\x1b]0;\x07")
+    assert said == [r"<{ % if a %}\x1b]0;\x07"] * 3
 
 
 @pytest.mark.parametrize(

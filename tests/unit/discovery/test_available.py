@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from fleetcaptain.discovery.available import endpoints, lacks, serving
 from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
 from fleetcaptain.discovery.values import Manifest, Registration, Release, drained
@@ -82,3 +84,40 @@ def test_what_did_not_change_is_in_the_new_release_at_once() -> None:
     assert lacks(old, live) == ()
     assert [lack.service for lack in lacks(new, live)] == ["s7"]
     assert lacks(new, [*live, registration("s7", 2, "s7-new")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("10.0.0.1", 80, "tcp://10.0.0.1:80"),
+        ("10.0.0.1", "80", "tcp://10.0.0.1:80"),
+        ("db-1.example.org", 5432, "tcp://db-1.example.org:5432"),
+        ("2001:db8::1", 80, "tcp://[2001:db8::1]:80"),
+        ("fe80::1%eth0", 80, None),
+        ("<{% if a %}div{% endif %}>", 80, None),
+        ("\x1b]52;c;\x07", 80, None),
+        ("a b", 80, None),
+        ("host\n", 80, None),
+        ("user@host", 80, None),
+        ("host/path", 80, None),
+        ("1.2.3", 80, None),
+        ("-a", 80, None),
+        ("a" * 64, 80, None),
+        ("a." * 127 + "ab", 80, None),
+        ("", 80, None),
+        (None, 80, None),
+        ({"a": 1}, 80, None),
+        ("10.0.0.1", 0, None),
+        ("10.0.0.1", 65536, None),
+        ("10.0.0.1", "８０", None),  # noqa: RUF001 - other digits are the point
+        ("10.0.0.1", "80/x", None),
+        ("10.0.0.1", True, None),
+        ("10.0.0.1", 80.0, None),
+        ("10.0.0.1", "9" * 5000, None),
+        ("10.0.0.1", None, None),
+    ],
+)
+def test_an_endpoint_is_a_host_and_a_port(host: object, port: object, url: str | None) -> None:
+    """Whatever else is registered never becomes an output of the stack."""
+    known = [registration("db", 1, "bbb", connection={"host": host, "port": port})]
+    assert endpoints(MANIFEST, known, {}) == ({"db": [url]} if url else {})

@@ -80,3 +80,34 @@ def test_the_example_has_no_mistakes() -> None:
         ("ongoing_queue", 2),
         ("redis", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "redis",
+        "redis:7-Alpine",
+        "library/redis:7",
+        "localhost:5000/a/b__c-d.e:v1",
+        "Registry.example.org/team/app@sha256:" + "0" * 64,
+        "[::1]:5000/app:1@sha256:" + "a" * 64,
+    ],
+)
+def test_an_image_may_be_any_reference_of_docker_s(tmp_path: Path, image: str) -> None:
+    """With a registry, a tag and a digest, or without."""
+    assert service(tmp_path, f"image={image!r}").image == image
+
+
+def test_texts_may_be_of_any_language(tmp_path: Path) -> None:
+    """Emoji made by a joiner, accents, and a template's marks where they can be written in another way."""
+    spec = service(tmp_path, r"""description="Größe 👩\u200d💻 字", env={"T": "<{% if a %}x{% endif %}>"}""")
+    assert (spec.description, spec.env) == ("Größe 👩\u200d💻 字", (("T", "<{% if a %}x{% endif %}>"),))
+
+
+def test_names_and_globs_of_units_are_systemd_s(tmp_path: Path) -> None:
+    """Every character that systemd and fleet take."""
+    spec = service(
+        tmp_path, r"""after=[r"dev-a\x2db.mount", "a@1:2.service"], conflicts=["web@[0-9]*", "a?b.service"]"""
+    )
+    assert spec.after == (r"dev-a\x2db.mount", "a@1:2.service")
+    assert spec.conflicts == ("web@[0-9]*.service", "a?b.service")

@@ -84,3 +84,11 @@ def test_the_order_never_makes_a_circle(edges: list[tuple[str, str]], running: s
         ready = {name for name, others in before.items() if name not in placed and placed.issuperset(others)}
         assert ready, before
         placed |= ready
+
+
+def test_a_text_that_no_terminal_may_get_is_an_obstacle() -> None:
+    """Pulumi would print it. Whoever can write the record can write a text that fits its hash."""
+    for odd in ("<{% if a %}", "\x1b]52;c;", "\u202e"):
+        text = FULL.replace("/bin/true", f"/bin/true {odd}")
+        (told,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
+        assert "has characters that cannot be shown" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -69,3 +70,10 @@ def test_the_command_reads_an_etcd(
     assert (row["tag"], row["state"], row["can_go_back"]) == ("v1", "current", True)
     assert main(["releases", "--etcd", etcd.url, "--app", "other"]) == 0
     assert "there is no release yet" in capsys.readouterr().err
+
+
+def test_a_row_is_one_line_whatever_is_in_it() -> None:
+    """A name with a line end would forge a row, one with an escape sequence would hide one."""
+    forged = replace(KNOWN.manifests[0], who="ann\nv9  current\x1b[2K\u202e")
+    (_, line) = table(rows(Releases((forged,)), {}))
+    assert r"ann\nv9  current\x1b[2K\u202e" in line

@@ -59,3 +59,11 @@ def test_a_process_that_outlived_its_change_shows() -> None:
 def test_nothing_left_is_nothing() -> None:
     """So that the service is made anew."""
     assert live(OURS, "web", content(NEW), snapshot()) is None
+
+
+def test_a_text_that_is_printed_otherwise_always_shows() -> None:
+    """Though what is printed of it may be the very text that is wanted."""
+    edited = NEW.replace("/bin/new", "/bin/new \x1b")
+    found = live(OURS, "web", content(NEW), snapshot(edited))
+    assert found is not None
+    assert found.state == "web@1.service has characters in its text that are shown as escapes"

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from tools.__main__ import _say
 from tools.engine import Daemon
 from tools.environment import environment, exports
 from tools.failure import ToolFailed
@@ -71,6 +72,18 @@ def test_a_program_that_fails_says_where_its_words_are_and_what_to_do(tmp_path: 
     assert "why\n" in log.read_text()
     for told in ("status 3", str(log), "do it yourself"):
         assert told in str(raised.value)
+
+
+def test_what_a_failed_program_said_is_cut_and_printed_harmlessly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last lines; a line of a build may be endless, and drive the terminal."""
+    log = tmp_path / "log"
+    log.write_text("\x1b]0;title\x07" + "x" * 100_000)
+    _say(str(ToolFailed("it broke", log=log)))
+    assert capsys.readouterr().err == (
+        f"it broke\nlast lines of {log}:\n  | " + r"\x1b]0;title\x07" + "x" * 490 + "... (99,510 more characters)\n"
+    )
 
 
 def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:

@@ -43,7 +43,10 @@ def _words(text: str) -> Iterator[str]:
         word, quote = "", ""
         while at < len(text) and (quote or text[at] not in " \t\n\r"):
             char = text[at]
-            if char == "\\":
+            if char == "\\" and text[at + 1] == "x":
+                word += chr(int(text[at + 2 : at + 4], 16))
+                at += 3
+            elif char == "\\":
                 at += 1
                 word += _ESCAPES[text[at]]
             elif quote:

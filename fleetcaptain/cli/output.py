@@ -1,0 +1,26 @@
+"""The only way out of ``captain``: what it prints passes `printable`, or is JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from fleetcaptain.printable import printable
+
+__all__ = ["say", "say_json"]
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print *text* on standard output, or with *error* on standard error."""
+    _write(printable(text), sys.stderr if error else sys.stdout)
+
+
+def say_json(value: Any) -> None:
+    """Print *value* on standard output as one line of JSON, in ASCII alone. JSON itself escapes all but DEL."""
+    _write(json.dumps(value).replace("\x7f", "\\u007f"), sys.stdout)
+
+
+def _write(line: str, stream: Any) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()
