@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from components import log
 from components.connection import Presence, connect, expected_machines, presence
 from components.desired import target_of
 from components.failing import give_up
@@ -121,10 +122,10 @@ def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, .
         marks = {name: snapshot.units[name].mark for name in names}
         found[service] = tuple(sorted({mark.stack if mark else name for name, mark in marks.items()}))
         sources |= set(found[service])
-        pulumi.log.warn(f"{', '.join(names)}: taken over from {', '.join(found[service])} (fleetcaptain:adopt)")
+        log.warn(f"{', '.join(names)}: taken over from {', '.join(found[service])} (fleetcaptain:adopt)")
     unused = sorted(ownership.adopt - sources)
     if unused:
-        pulumi.log.info(
+        log.info(
             f"fleetcaptain:adopt: there is nothing to take over from {', '.join(unused)} any more; "
             "`pulumi config rm fleetcaptain:adopt` ends that"
         )
