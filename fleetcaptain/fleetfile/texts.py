@@ -1,7 +1,7 @@
 """What a text of a Fleetfile may have in it. Pure; raises `Mistake`.
 
-Unit texts go to systemd and fleet, which end a line, or the text, at characters that nobody sees; and through Pulumi to
-a terminal. See `fleetcaptain.printable`.
+Unit texts go to systemd and fleet, which end a line, or the text, at characters that are not seen; and through Pulumi
+to a terminal. See `fleetcaptain.printable`.
 """
 
 from __future__ import annotations
