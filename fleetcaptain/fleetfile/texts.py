@@ -20,7 +20,7 @@ _SHOWN = 5
 def line_of_text(value: Any) -> str:
     """A text of one line that fits in a unit, and that `units.quoting` can write."""
     if not isinstance(value, str):
-        raise Mistake(f"a text is wanted, not {value!r}")
+        raise Mistake(f"it must be a text, not {value!r}")
     if "\n" in value or "\r" in value:
         raise Mistake("it must be one line: fleet would read the next one as an option of its own")
     odd = unprintable(value)
