@@ -87,8 +87,8 @@ def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
             return False
         names = args.new_inputs["exports"][0]["image"]["names"]
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
-        told = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
-        log.error(f"image {name}: {told}")
+        output = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
+        log.error(f"image {name}: {output}")
         return False
 
     return pulumi.ErrorHook(f"explain-{name}", explain)
@@ -108,5 +108,5 @@ def told_by_buildx(output: str) -> str:
     """The part of buildx's *output* (``--progress plain``) that says what is wrong: its summary of the failed step."""
     lines = [line for line in output.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if line.startswith("------")), None)
-    told = [line for line in lines[first or 0 :] if not line.startswith("------")]
-    return "\n".join(excerpt(told, _LINES))
+    shown = [line for line in lines[first or 0 :] if not line.startswith("------")]
+    return "\n".join(excerpt(shown, _LINES))

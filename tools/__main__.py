@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
 from tools.profile import Profile, profile_of
 from tools.requirements import renew
 from tools.schedule import carry_out
-from tools.stack import ask_on_terminal, preview, select
+from tools.stack import preview, select
 from tools.tidy import tidy
 from tools.work import work
 
@@ -146,9 +146,23 @@ def _export(variables: Mapping[str, str]) -> None:
     sys.stdout.flush()
 
 
+def ask_on_terminal() -> Callable[[str], bool] | None:
+    """What puts a question to a person and returns whether the answer is yes; None without a terminal."""
+    return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _ask(question: str) -> bool:
+    _write(f"{question} [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _say(text: str) -> None:
     """Progress goes to standard error: standard output is for `eval`."""
-    sys.stderr.write(printable(text) + "\n")
+    _write(f"{text}\n")
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(printable(text))
     sys.stderr.flush()
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 
 from tools.failure import ToolFailed
 from tools.layout import Layout
 from tools.shell import answer
 
-__all__ = ["ask_on_terminal", "preview", "select"]
+__all__ = ["preview", "select"]
 
 _DEFAULT = "dev"
 """The one stack that is created without a question: no person types its name."""
@@ -49,17 +48,6 @@ def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bo
         _run(["pulumi", "stack", "rm", "--yes", "--stack", stack, *keep])
         if selected:
             _run(["pulumi", "stack", "select", "--stack", before])
-
-
-def ask_on_terminal() -> Callable[[str], bool] | None:
-    """What puts a question to a person and returns whether the answer is yes; None without a terminal."""
-    return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
-
-
-def _ask(question: str) -> bool:
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _may_create(stack: str, said: str, *, create: bool, ask: Callable[[str], bool] | None, command: str) -> None:

@@ -1,7 +1,7 @@
 """What a text of a Fleetfile may have in it. Pure; raises `Mistake`.
 
-Unit texts go to systemd and fleet, which end a line, or the text, at characters that nobody sees; and through Pulumi to
-a terminal. See `fleetcaptain.printable`.
+Unit texts go to systemd and fleet, which end a line, or the text, at characters that are not seen; and through Pulumi
+to a terminal. See `fleetcaptain.printable`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHOWN = 5
 def line_of_text(value: Any) -> str:
     """A text of one line that fits in a unit, and that `units.quoting` can write."""
     if not isinstance(value, str):
-        raise Mistake(f"a text is wanted, not {value!r}")
+        raise Mistake(f"it must be a text, not {value!r}")
     if "\n" in value or "\r" in value:
         raise Mistake("it must be one line: fleet would read the next one as an option of its own")
     odd = unprintable(value)

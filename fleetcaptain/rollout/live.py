@@ -43,7 +43,7 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
     text = snapshot.units[shown].text
     if printable(text) != text:
-        # Said apart: the text as it is printed might be the very one that is wanted.
+        # Reported here, since the text as it is printed may equal the desired one.
         troubled.append(f"{shown} has characters in its text that are shown as escapes")
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(

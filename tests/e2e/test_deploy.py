@@ -114,6 +114,24 @@ def test_a_unit_edited_by_hand_is_shown_and_put_right(stack: Stack) -> None:
     _nothing_left_to_do(stack)
 
 
+def test_a_template_in_a_variable_reaches_the_container_as_written(stack: Stack) -> None:
+    """The unit has it in another form, which systemd reads back, so that Pulumi can show the unit with colours."""
+    template = "<{% if a %}div{% endif %}>"
+    with stack.edited("Fleetfile.py", {"restart_sec=5,": f"restart_sec=5, env={{'T': '{template}'}},"}):
+        shown = stack.must("preview", "--diff", "--color", "always").output
+        assert r"T=\x3c{%% if a %%}div{%% endif %%}>" in shown
+        stack.up()
+        stack.rests()
+        environs = [
+            machine.exec_run(["docker", "exec", f"app_server-{number}", "printenv", "T"])
+            for name, machine in stack.containers().items()
+            for number in range(1, 5)
+            if name != "registry"
+        ]
+        assert [output.decode() for code, output in environs if code == 0] == [f"{template}\n"] * 4
+    stack.up()
+
+
 def _nothing_left_to_do(stack: Stack) -> None:
     stack.rests()
 

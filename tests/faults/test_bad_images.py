@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
 
 from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.printable import unprintable
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
 from tests.faults.machines import machines, run_on
 
 _SERVER = "behavioral/server.py"
 _BAKE = "Rolling(min_healthy_sec=2)"
+# What Pulumi itself sends without a terminal of its own.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _servers(units: Mapping[str, FleetUnit]) -> dict[str, str]:
@@ -59,6 +63,23 @@ def test_a_bad_image_costs_one_instance(stack: Stack, change: dict[str, str], ro
     contents = [_servers(look.units) for look in history.looks]
     touched = {name for seen in contents for name in seen if seen[name] != before.get(name)}
     assert len(touched) == 1
+    stack.up()
+    stack.rests()
+
+
+def test_a_log_that_drives_terminals_is_shown_harmlessly(stack: Stack) -> None:
+    """A template's marks, which Pulumi would take for colours and panic at; the clipboard, colours and bidi marks. With
+    colours on, the error is whole and has nothing raw in it."""
+    before = _contents(stack)
+    line = r"<{% if a %}div{% endif %}> \x1b]52;c;cm0=\x07 \x9b41m \u202e End"
+    crash = f'    print("{line}", flush=True); raise SystemExit(7)'
+    with stack.edited(_SERVER, {"    print(GREETING)": crash}):
+        result = stack.fails("up", "--yes", "--color", "always")
+    assert "panic" not in result.output
+    for words in [line.replace("<{%", "<{ %"), "exit code 7"]:
+        assert words in result.error, result.output
+    assert unprintable(_COLOUR.sub("", result.output)) == ()
+    assert _contents(stack) == before
     stack.up()
     stack.rests()
 

@@ -145,17 +145,18 @@ HOSTILE = "\x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80\ud800"
 
 def test_what_others_registered_cannot_drive_the_terminal(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
     """One line an instance, with escapes that can be read; JSON escapes by itself."""
-    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": HOSTILE, "port": 1, "b": "\x7f"}))
+    host = HOSTILE[:-1]  # nothing is read that has a lone surrogate in it
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": host, "port": 1, "b": "\x7f"}))
     assert main(["discover", "redis"]) == 0
     assert capsys.readouterr().out == (
-        r"redis@1.service  \x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80\ud800:1  own release" + "\n"
+        r"redis@1.service  \x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80:1  own release" + "\n"
     )
     assert main(["discover", "redis", "--json"]) == 0
     out = capsys.readouterr().out
     assert out.isascii()
     assert out[:-1].isprintable()
     (instance,) = json.loads(out)
-    assert (instance["host"], instance["connection"]["b"]) == (HOSTILE, "\x7f")
+    assert (instance["host"], instance["connection"]["b"]) == (host, "\x7f")
 
 
 def test_an_error_of_captain_cannot_either(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,5 +90,5 @@ def test_a_text_that_no_terminal_may_get_is_an_obstacle() -> None:
     """Pulumi would print it. Whoever can write the record can write a text that fits its hash."""
     for odd in ("<{% if a %}", "\x1b]52;c;", "\u202e"):
         text = FULL.replace("/bin/true", f"/bin/true {odd}")
-        (told,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
-        assert "has characters that cannot be shown" in told
+        (why,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
+        assert "has characters that cannot be shown" in why

@@ -62,7 +62,7 @@ def test_nothing_left_is_nothing() -> None:
 
 
 def test_a_text_that_is_printed_otherwise_always_shows() -> None:
-    """Though what is printed of it may be the very text that is wanted."""
+    """Though what is printed of it may be the desired text."""
     edited = NEW.replace("/bin/new", "/bin/new \x1b")
     found = live(OURS, "web", content(NEW), snapshot(edited))
     assert found is not None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.__main__ import ask_on_terminal
 from tools.failure import ToolFailed
 from tools.layout import Layout, put
-from tools.stack import ask_on_terminal, preview, select
+from tools.stack import preview, select
 
 PULUMI = """#!/bin/sh
 echo "$*" >> {calls}
