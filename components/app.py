@@ -137,6 +137,7 @@ class FleetApp(pulumi.ComponentResource):
                 lambda entries: {service: entry.to_data() for service, entry in entries.items()}
             ),
             texts=plan.texts,
+            rollback=plan.is_rollback,
             cluster=self._connection,
             # Before the beacon is there, another stack's `destroy` may take the app for gone.
             opts=self._child(first),

@@ -62,7 +62,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     parts, refs = parts_of_manifest(manifest, releases.texts)
     snapshot = cluster.look()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
-    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running))
+    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True)
 
 
 def _of_others(ownership: Ownership, manifest: Manifest, texts: Mapping[str, str]) -> list[str]:

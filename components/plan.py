@@ -17,12 +17,13 @@ __all__ = ["Plan", "forward"]
 @dataclass(frozen=True)
 class Plan:
     """The *parts* of a release; service -> its *image*; what it is called (*name*); and service -> those that have to
-    be rolled before it (*after*), which the order of *parts* respects."""
+    be rolled before it (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
     name: ReleaseName
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_rollback: bool = False
 
     @property
     def entries(self) -> pulumi.Output[dict[str, Release]]:

@@ -9,46 +9,63 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
 from components.dynamic import Provider, Resource, status
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.known import manifest_of, read_texts
 from fleetcaptain.release.record import record
+from fleetcaptain.release.seal import seal
 from fleetcaptain.rollout.forget import forget_app
 from fleetcaptain.untrusted import Fields
 
 __all__ = ["RecordProvider", "ReleaseRecord"]
 
-_INPUTS = ("app", "release", "services", "texts", "cluster")
+_INPUTS = ("app", "release", "services", "texts", "rollback", "cluster")
+# More than an app keeps of its releases.
+_SEALS = 100
 
 
 class RecordProvider(Provider):
     """Records a release, and says that it is coming. Units are rolled after it, so what is not recorded is not rolled.
 
     Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, content -> the
-    unit's full text; ``cluster``, a connection. Outputs: the inputs.
+    unit's full text; ``rollback``, whether the release is read from etcd instead of made from a Fleetfile;
+    ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of what this stack deployed.
     """
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that this stack did not
+        write."""
+        if news.get("rollback") and olds.get("seals", {}).get(news["release"]) not in (None, seal(_manifest(news))):
+            raise ReleaseRefused(
+                f"Cannot roll back to {news['release']}. Nothing was changed.",
+                [
+                    "its record in etcd is not what this stack deployed under that tag; it was changed since",
+                    "Find out who changed it, and deploy from the Fleetfile: "
+                    "`pulumi config rm fleetcaptain:rollbackTo`, then `pulumi up`.",
+                ],
+            )
+        return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Record the release. Raises ReleaseRefused when its tag is another release's."""
-        _record(props)
-        return CreateResult(props["app"], props)
+        return CreateResult(props["app"], _recorded(props, {}))
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Record the release. Raises ReleaseRefused when its tag is another release's."""
-        _record(news)
-        return UpdateResult(news)
+        return UpdateResult(_recorded(news, olds.get("seals", {})))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is recorded under this tag; nothing of it when texts are lost, so that it is recorded again."""
         there = presence(props["cluster"])
         if there is Presence.GONE:
             return ReadResult(None, {})
-        known = {key: props[key] for key in _INPUTS}
+        known = {key: props[key] for key in _INPUTS if key in props}
         if there is Presence.STOPPED:
             return ReadResult(id_, props, known)
         store = connect(props["cluster"], props["app"]).store
@@ -63,12 +80,19 @@ class RecordProvider(Provider):
             forget_app(connect(props["cluster"], props["app"]), status)
 
 
-def _record(props: Mapping[str, Any]) -> None:
-    services = {name: Release.read(Fields(entry)) for name, entry in props["services"].items()}
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
-    manifest = Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
+    """Record the release; the outputs, with its seal beside the *seals* of the last ones."""
+    manifest = _manifest(props)
     status(f"recording {manifest.tag}")
     record(connect(props["cluster"], props["app"]).store, props["app"], manifest, props["texts"])
+    others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
+    return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
+
+
+def _manifest(props: Mapping[str, Any]) -> Manifest:
+    services = {name: Release.read(Fields(entry)) for name, entry in props["services"].items()}
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,10 +122,12 @@ class ReleaseRecord(Resource):
         release: pulumi.Input[str],
         services: pulumi.Input[Mapping[str, Any]],
         texts: pulumi.Input[Mapping[str, str]],
+        rollback: bool,
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        inputs = {"app": app, "release": release, "services": services, "texts": texts, "cluster": cluster}
+        inputs = {"app": app, "release": release, "services": services, "texts": texts}
+        more = {"rollback": rollback, "cluster": cluster, "seals": None}
         # The units show their own texts, line by line.
-        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts"]), opts)
-        super().__init__(RecordProvider, "Release", name, inputs, merged)
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts", "seals"]), opts)
+        super().__init__(RecordProvider, "Release", name, {**inputs, **more}, merged)

@@ -21,7 +21,7 @@ def record_inputs(tag: str = "v1", unit_hash: str = "w1", **more: Any) -> dict[s
     """The inputs of the record of a release of web alone."""
     services = {"web": Release(unit_hash, 2, "web@sha256:1").to_data()}
     inputs = {"app": APP, "release": tag, "services": services, "texts": {unit_hash: "text of web"}}
-    return {**inputs, "cluster": CONNECTION, **more}
+    return {**inputs, "rollback": False, "cluster": CONNECTION, **more}
 
 
 def test_an_update_records_the_next_release(site: Site) -> None:
@@ -66,3 +66,27 @@ def test_with_its_cluster_gone_a_record_is_gone(docker_machines: SimpleNamespace
     """No cluster is asked to remove it."""
     docker_machines.running = None
     PROVIDER.delete(APP, record_inputs(cluster=LOCAL))
+
+
+def test_a_rollback_takes_only_what_this_stack_deployed(site: Site) -> None:
+    """A record that was changed in etcd is refused in the preview; one from before there were seals is taken."""
+    first = PROVIDER.create(record_inputs()).outs
+    assert first is not None
+    second = PROVIDER.update(APP, first, record_inputs("v2", "w2")).outs
+    assert second is not None
+    back = record_inputs(rollback=True)
+    PROVIDER.diff(APP, second, back)
+    PROVIDER.diff(APP, record_inputs("v2", "w2"), back)
+    changed = {"web": Release("w1", 50, "web@sha256:1").to_data()}
+    with pytest.raises(ReleaseRefused, match="not what this stack deployed under that tag"):
+        PROVIDER.diff(APP, second, {**back, "services": changed})
+    PROVIDER.diff(APP, second, record_inputs(services=changed))
+
+
+def test_the_seals_of_the_last_releases_are_kept(site: Site) -> None:
+    """A tag that is deployed again has its last one."""
+    outs: dict[str, Any] = {"seals": {f"old-{number}": "" for number in range(150)}}
+    outs = PROVIDER.update(APP, outs, record_inputs("v1", "w1")).outs or {}
+    outs = PROVIDER.update(APP, outs, record_inputs("v2", "w2")).outs or {}
+    assert list(outs["seals"])[-2:] == ["v1", "v2"]
+    assert len(outs["seals"]) == 100
