@@ -68,7 +68,8 @@ def test_with_its_cluster_gone_a_record_is_gone(docker_machines: SimpleNamespace
     PROVIDER.delete(APP, record_inputs(cluster=LOCAL))
 
 
-def test_a_rollback_takes_only_what_this_stack_deployed(site: Site) -> None:
+@pytest.mark.usefixtures("site")
+def test_a_rollback_takes_only_what_this_stack_deployed() -> None:
     """A record that was changed in etcd is refused in the preview; one from before there were seals is taken."""
     first = PROVIDER.create(record_inputs()).outs
     assert first is not None
@@ -83,7 +84,8 @@ def test_a_rollback_takes_only_what_this_stack_deployed(site: Site) -> None:
     PROVIDER.diff(APP, second, record_inputs(services=changed))
 
 
-def test_the_seals_of_the_last_releases_are_kept(site: Site) -> None:
+@pytest.mark.usefixtures("site")
+def test_the_seals_of_the_last_releases_are_kept() -> None:
     """A tag that is deployed again has its last one."""
     outs: dict[str, Any] = {"seals": {f"old-{number}": "" for number in range(150)}}
     outs = PROVIDER.update(APP, outs, record_inputs("v1", "w1")).outs or {}
