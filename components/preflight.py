@@ -59,6 +59,8 @@ def look_before(
         return Preflight()
     try:
         snapshot = connect(connection, ownership.app).look()
+        for entry in snapshot.ignored:
+            log.warn(f"Ignored what is in etcd at {entry}. `captain doctor` lists all such values.")
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)
         # On a cluster that the stack made for itself it is alone.

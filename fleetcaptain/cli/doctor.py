@@ -1,0 +1,47 @@
+"""``captain doctor``: values in etcd that FleetCaptain ignores."""
+
+from __future__ import annotations
+
+import typer
+
+from fleetcaptain.cli.options import App, Json
+from fleetcaptain.cli.output import say, say_json
+from fleetcaptain.cli.site import Key, Ssh, Stack, site
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def doctor(
+        *,
+        json_wanted: Json = False,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+        app: App = None,
+    ) -> None:
+        """List values in etcd that FleetCaptain ignores.
+
+        They are neither a registration nor a release, or stand at the wrong key: someone else wrote them, or a newer
+        version did. Exits with 1 when there are any.
+        """
+        from fleetcaptain.release.known import read_releases
+        from fleetcaptain.rollout.reach import reach
+
+        where = site(app, stack, ssh, key)
+        cluster = reach(where.endpoint, where.app)
+        ignored = (*cluster.look().ignored, *read_releases(cluster.store, where.app).ignored)
+        if json_wanted:
+            say_json([{"key": entry.key, "why": entry.why} for entry in ignored])
+        elif ignored:
+            say("\n".join(f"ignored: {entry}" for entry in ignored))
+            say(
+                "Delete those that do not belong there: curl -X DELETE http://127.0.0.1:2379/v2/keys<key> on a machine."
+            )
+        else:
+            say(f"All values in etcd of the app {where.app} can be read.")
+        if ignored:
+            raise typer.Exit(1)

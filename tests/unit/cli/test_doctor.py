@@ -1,0 +1,40 @@
+"""``captain doctor``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.discovery.keys import registration_key, release_key
+from tests.fakes.cluster import FakeCluster, text_of
+
+SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """The cluster that captain reaches."""
+    cluster = FakeCluster({"web@1.service": text_of("web")})
+    monkeypatch.setattr("fleetcaptain.rollout.reach.reach", lambda *_: cluster)
+    return cluster
+
+
+def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so, and of which app."""
+    assert cluster.look().ignored == ()
+    assert main(["doctor", *SSH]) == 0
+    assert "All values in etcd of the app shop can be read." in capsys.readouterr().out
+
+
+def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Registrations and releases alike."""
+    keys = [registration_key("shop", "web", "zz"), release_key("shop", "v1")]
+    for key in keys:
+        cluster.store.write(key, "[1]")
+    assert main(["doctor", *SSH]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [f"ignored: {key}: it is not a JSON object" for key in keys]
+    assert main(["doctor", *SSH, "--json"]) == 1
+    assert [entry["key"] for entry in json.loads(capsys.readouterr().out)] == keys
