@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 _lock = threading.Lock()
 _clusters: dict[tuple[str, str], Cluster] = {}
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
 class Presence(Enum):
@@ -95,9 +95,9 @@ def only_first(connection: Mapping[str, Any], question: Callable[[], _T]) -> _T 
         return question()
     except ClusterUnreachable as error:
         with _lock:
-            told = stack in _told
-            _told.add(stack)
-        if told:
+            is_reported = stack in _reported
+            _reported.add(stack)
+        if is_reported:
             return None
         raise ClusterUnreachable(
             f"{error} If the cluster is gone for good, `pulumi state delete` its resources, or `make down`."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetcaptain.machine.values import Machine
 
-__all__ = ["FLEET_SOCKET", "fleet_environment", "fleet_unit"]
+__all__ = ["FLEET_SOCKET", "KEEP_MACHINE", "fleet_environment", "fleet_unit"]
 
 FLEET_SOCKET = """\
 [Unit]
@@ -21,9 +21,22 @@ SocketGroup=core
 WantedBy=sockets.target
 """
 
-# A fleetd that was killed leaves its machine's key behind, and the next one is refused as long as that lives: by then
-# fleet has taken the machine for lost, and moves its units. So its own key goes first; that of a
-# machine with a copy of its id, which has another address, stays.
+# A fleetd that was killed leaves its machine's key behind, and fleetd refuses to start beside it until it expires: by
+# then fleet has taken the machine for lost, and moves its units. So the key has to go first. But any moment without it
+# is enough for fleet's engine to move the units too, so before that the same value is put beside it, under a name that
+# sorts before the new key. fleet reads values, not names (its registry/machine.go), and empty folders are no machines.
+# The key of a machine with a copy of this one's id, which has another address, stays.
+KEEP_MACHINE = r"""#!/bin/sh
+# keep-machine ID ADDRESS: let a new fleetd register this machine while fleet's engine keeps its units here.
+machines=http://127.0.0.1:2379/v2/keys/_coreos.com/fleet/machines
+key=$machines/$1/object
+answer=$(curl -s -m 5 "$key")
+printf %s "$answer" | grep -qwF "$2" || exit 0
+value=$(printf %s "$answer" | sed 's/.*"value":"\(.*\)","expiration".*/\1/; s/\\"/"/g; s/\\\\/\\/g')
+curl -s -o /dev/null -m 5 -X PUT -d ttl=10 --data-urlencode "value=$value" "$machines/-$1/object"
+curl -s -o /dev/null -m 5 -X DELETE "$key"
+"""
+
 _UNIT = """\
 [Unit]
 Description=fleet
@@ -34,8 +47,7 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile=/etc/fleet/fleet.env
-ExecStartPre=-/bin/sh -c 'key=http://127.0.0.1:2379/v2/keys/_coreos.com/fleet/machines/%m/object; \\
-  curl -s -m 5 "$$key" | grep -qwF "$$FLEET_PUBLIC_IP" && curl -s -o /dev/null -m 5 -X DELETE "$$key"'
+ExecStartPre=-/bin/sh /etc/fleet/keep-machine %m ${FLEET_PUBLIC_IP}
 ExecStart=/opt/bin/fleetd
 Restart=always
 RestartSec=2

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fleetcaptain.machine.etcd import etcd_unit
 from fleetcaptain.machine.firewall import FIREWALL
-from fleetcaptain.machine.fleet import FLEET_SOCKET, fleet_environment, fleet_unit
+from fleetcaptain.machine.fleet import FLEET_SOCKET, KEEP_MACHINE, fleet_environment, fleet_unit
 from fleetcaptain.machine.registry import registry_service, registry_socket
 from fleetcaptain.machine.tls import GATEWAY_SOCKET, gateway_unit
 from fleetcaptain.machine.values import Binary, File, Machine
@@ -41,6 +41,7 @@ def _files(machine: Machine) -> list[dict[str, Any]]:
     return [
         *files,
         _file("/etc/fleet/fleet.env", fleet_environment(machine)),
+        _file("/etc/fleet/keep-machine", KEEP_MACHINE),
         _file("/etc/systemd/journald.conf.d/fleetcaptain.conf", _JOURNAL),
         *map(_further, machine.files),
     ]

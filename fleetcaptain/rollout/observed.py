@@ -13,8 +13,6 @@ from fleetcaptain.untrusted import Ignored
 
 __all__ = ["Snapshot", "instances_of", "observe"]
 
-_ACTIVE = ("active", "reloading")
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -52,13 +50,12 @@ class Snapshot:
     def live(self) -> tuple[Registration, ...]:
         """The registrations of units that are active on their machine. A machine that crashed leaves registrations
         behind, which etcd keeps for a minute."""
-        states: dict[str, dict[str, str]] = {}
-        for state in self.states:
-            states.setdefault(state.name, {})[state.machine_id] = state.active
+        active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
+        reported = {state.name for state in self.states}
         return tuple(
             entry
             for entry in self.registrations.values()
-            if (states[entry.unit].get(entry.machine) in _ACTIVE if entry.unit in states else self._is_placed(entry))
+            if (entry.unit, entry.machine) in active or (entry.unit not in reported and self._is_placed(entry))
         )
 
     def _is_placed(self, entry: Registration) -> bool:

@@ -14,6 +14,7 @@ from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitStat
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster, Run
 from fleetcaptain.units.mark import Mark, Ownership, mark_of
+from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.render import render
 from fleetcaptain.units.text import content, parse
 from tests.fakes.etcd import FakeEtcd
@@ -21,17 +22,17 @@ from tests.fakes.etcd import FakeEtcd
 __all__ = ["APP", "MACHINES", "STACK", "FakeCluster", "text_of"]
 
 APP = "shop"
-STACK = "shop/dev"
+STACK = "fleetcaptain/prod"
 MACHINES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 _LOST_SEC = 30.0
 # A read takes time: an action comes after the snapshot that caused it.
 _READ_SEC = 0.001
 
 
-def text_of(service: str, **keywords: Any) -> str:
-    """The text of a service's unit, with its mark."""
+def text_of(service: str = "web", *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
+    """The text of a service's unit, with its mark and without an image line."""
     spec = ServiceSpec(service, **{"description": service, "image": "redis:7", **keywords})
-    return render(spec, Mark(APP, STACK, service))
+    return render(spec, Mark(app, stack, service))
 
 
 class FakeCluster(Cluster):
@@ -86,7 +87,7 @@ class FakeCluster(Cluster):
 
     def launch_service(self, service: str, instances: int, **keywords: Any) -> tuple[str, ...]:
         """So many *instances* of *service* have been running for a long time. Returns their names."""
-        names = tuple(f"{service}@{number}.service" for number in range(1, instances + 1))
+        names = instance_names(service, instances)
         for name in names:
             self.launch(name, text_of(service, **keywords))
         return names

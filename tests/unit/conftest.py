@@ -17,5 +17,5 @@ settings.load_profile("patient")
 def _process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins like a new process: what the product remembers of clusters and apps is forgotten."""
     monkeypatch.setattr(connection, "_clusters", {})
-    monkeypatch.setattr(connection, "_told", set())
+    monkeypatch.setattr(connection, "_reported", set())
     app._of.cache_clear()

@@ -21,7 +21,7 @@ from fleetcaptain.rollout.owner import Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.text import serialize
 from fleetcaptain.untrusted import readable
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import STACK, FakeCluster
 from tests.programs import program
 
 
@@ -161,7 +161,7 @@ def test_a_lock_that_expired_is_taken_again_if_nobody_came(cluster: Cluster) -> 
 )
 def test_the_journal_says_how_it_ended(cluster: FakeCluster, error: Exception | None, state: str) -> None:
     """From what to what, by whom; the lock is free again."""
-    cluster.launch("web@1.service", serialize(mark_options(Mark(cluster.app, "shop/dev", "web"))))
+    cluster.launch("web@1.service", serialize(mark_options(Mark(cluster.app, STACK, "web"))))
     try:
         with guarded(cluster, "web", "new", mute) as (fenced, _):
             during = journal_of(cluster, "web")

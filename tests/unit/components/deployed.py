@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.names import generation_names, instance_names, machine_names
-from fleetcaptain.units.render import Mark, render
 from fleetcaptain.units.text import content
-from tests.fakes.site import APP, MACHINES
+from tests.fakes.cluster import APP, STACK, text_of
+from tests.fakes.site import MACHINES
 
 __all__ = ["CONNECTION", "IMAGE", "LOCAL", "STACK", "full", "names_of", "text_of", "unit_inputs", "units_of"]
 
-STACK = "fleetcaptain/prod"
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
 CONNECTION: Mapping[str, Any] = {
     "kind": "existing",
@@ -32,12 +30,6 @@ ROLLOUT = {
     "auto_revert": True,
     "keep_old_sec": 5,
 }
-
-
-def text_of(service: str = "web", *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
-    """The text of a service's unit, without its image."""
-    given = {"description": service, "image": "redis:7", **keywords}
-    return render(ServiceSpec(service, **given), Mark(app, stack, service))
 
 
 def full(unit: str) -> str:

@@ -11,10 +11,10 @@ from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.text import content, parse, serialize
-from tests.fakes.cluster import APP
+from tests.fakes.cluster import APP, STACK
 from tests.fakes.site import MACHINES, Site
 
-NAME, TEXT = beacon_name(APP), beacon(APP, "shop/dev")
+NAME, TEXT = beacon_name(APP), beacon(APP, STACK)
 TARGET = Target("shop-beacon", (NAME,), TEXT, content(TEXT))
 
 

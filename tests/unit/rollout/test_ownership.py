@@ -68,7 +68,7 @@ def test_a_restart_is_of_one_stack() -> None:
     assert stack_on(APP, "db", cluster.look()) == ""
     cluster.launch("web@2.service", text_of("web").replace(f"Stack={STACK}", "Stack=p/other"))
     assert to_restart(cluster.ownership, "web", cluster.look()).names == ("web@1.service",)
-    with pytest.raises(RolloutFailed, match=r"p/other, shop/dev\. Nothing was changed\. Say which one with --stack"):
+    with pytest.raises(RolloutFailed, match=r"fleetcaptain/prod, p/other\. Nothing was changed\."):
         stack_on(APP, "web", cluster.look())
     with pytest.raises(RolloutFailed, match="of 'shop', stack p/none, is on this cluster"):
         to_restart(Ownership(APP, "p/none"), "web", cluster.look())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.prepare import prepare
 from fleetcaptain.rollout.prepull import pull_everywhere
 from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.text import content
 from tests.fakes.cluster import FakeCluster, text_of
 
@@ -27,10 +30,10 @@ def machines(**output: str | None) -> tuple[FakeCluster, list[str]]:
     return FakeCluster(run=run), called
 
 
-def target(**words: object) -> Target:
+def target(**keywords: Any) -> Target:
     """A new text of web on three instances."""
-    text = text_of("web", **{"description": "new", **words})
-    return Target("web", tuple(f"web@{number}.service" for number in (1, 2, 3)), text, content(text))
+    text = text_of("web", **{"description": "new", **keywords})
+    return Target("web", instance_names("web", 3), text, content(text))
 
 
 def mute(_line: str) -> None:
