@@ -16,6 +16,7 @@ __all__ = ["PARSERS", "UNIT_CHARACTERS"]
 
 MAX_INSTANCES = 100
 _SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|_KEY|APIKEY)$", re.IGNORECASE)
+_NAME_OPTION = re.compile(r"(?<!\S)--name(?![\w-])")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
 """What the name of a unit is made of, as a set of a regular expression has it."""
@@ -118,6 +119,13 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _docker_word(value: Any) -> str:
+    text = word(value)
+    if _NAME_OPTION.search(text):
+        raise Mistake("--name: the unit names its container, and stops and removes what has that name; leave it out")
+    return text
+
+
 def _volume(value: Any) -> str:
     text = word(value)
     if not re.fullmatch(r"/[^:]*:/[^:]+(:[a-zA-Z,]+)?", text):
@@ -161,7 +169,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
-    "docker_args": _list_of(word),
+    "docker_args": _list_of(_docker_word),
     "instances": _instances,
     **dict.fromkeys(
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)

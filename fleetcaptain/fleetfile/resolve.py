@@ -13,13 +13,13 @@ from fleetcaptain.fleetfile.problem import Mistake, Problem, did_you_mean
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 
-__all__ = ["Lines", "Notes", "resolve"]
+__all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "resolve"]
 
 # The line of a keyword in a call that begins in a given line; from the source, which the words themselves cannot see.
 Lines = Mapping[int, Mapping[str, int]]
 
-_APP = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _GENERATION = re.compile(r".*-[0-9a-f]{7}")
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
 
@@ -44,7 +44,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     app, image = fleetfile.said["app"], fleetfile.said["image"]
     for word in fleetfile.unknown:
         notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
-    if not isinstance(app, str) or not _APP.fullmatch(app):
+    if not isinstance(app, str) or not APP_NAME.fullmatch(app):
         notes.note(place, "", "app", f"{app!r} is no name: lower case letters, digits and -, at most 40")
     if image is not None and (not isinstance(image, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", image)):
         notes.note(
@@ -66,7 +66,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
 
 def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
     name = service.name if isinstance(service.name, str) else str(service.name)
-    if not _NAME.fullmatch(name):
+    if not SERVICE_NAME.fullmatch(name):
         notes.note(
             service.place, name, "", "a name has lower case letters, digits, _ and -, at most 60, a letter first"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.docker import CONTAINER, DOCKER
+from fleetcaptain.units.docker import DOCKER, container_name
 
 __all__ = ["HOST", "ask_docker", "host_word", "known_number"]
 
@@ -24,7 +24,10 @@ def known_number(spec: ServiceSpec, port: Port) -> int | None:
     return port.host if port.host_last is None else None
 
 
-def ask_docker(port: Port, variable: str) -> str:
-    """Shell that puts what *port* is published at into *variable*, as ``address:port``; it fails when it is not yet."""
-    ask = f"{DOCKER} port {CONTAINER} {port.container}/{port.protocol} | head -n 1"
+def ask_docker(port: Port, variable: str, app: str) -> str:
+    """Shell that puts what *port* is published at into *variable*, as ``address:port``; it fails when it is not yet.
+
+    The container is that of the unit whose line it is, a unit of *app*.
+    """
+    ask = f"{DOCKER} port {container_name(app)} {port.container}/{port.protocol} | head -n 1"
     return f'{variable}=$({ask}) && test "${variable}" &&'

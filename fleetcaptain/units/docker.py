@@ -11,8 +11,8 @@ from fleetcaptain.units.environment import passed_on, with_run
 from fleetcaptain.units.quoting import Expanded, continued, exec_line
 
 __all__ = [
-    "CONTAINER",
     "DOCKER",
+    "container_name",
     "docker_kill",
     "docker_pull",
     "docker_remove",
@@ -23,13 +23,20 @@ __all__ = [
 
 DOCKER = "/usr/bin/docker"
 _IMAGE = Expanded("${IMAGE}")
-CONTAINER = Expanded("%p-%i")
-"""The container's name in systemd's words: ``app_server-1``."""
 
 
-def docker_kill() -> tuple[str, ...]:
+def container_name(app: str) -> Expanded:
+    """The name of a unit's container, with systemd's specifiers: ``fc.shop.%p.%i`` is ``fc.shop.web.1`` for ``web@1``.
+
+    Units stop and remove this name and no other, so no two units may share one, whatever their apps are called. No name
+    of an app or a service has a dot, so the parts cannot run into each other. Names that compose makes have no dot.
+    """
+    return Expanded(f"fc.{app}.%p.%i")
+
+
+def docker_kill(app: str) -> tuple[str, ...]:
     """Clears away what a run that ended badly left behind. Nothing being there is the normal case, so failures pass."""
-    return tuple("-" + exec_line([DOCKER, verb, CONTAINER]) for verb in ("kill", "rm"))
+    return tuple("-" + exec_line([DOCKER, verb, container_name(app)]) for verb in ("kill", "rm"))
 
 
 def docker_pull() -> tuple[str, ...]:
@@ -37,15 +44,17 @@ def docker_pull() -> tuple[str, ...]:
     return ("-" + exec_line([DOCKER, "pull", _IMAGE]),)
 
 
-def docker_run(spec: ServiceSpec) -> str:
+def docker_run(spec: ServiceSpec, app: str) -> str:
     """The run line in the foreground, one option a line. The container is told who it is, and where etcd is.
 
-    Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded.
+    Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded. The labels are for people and
+    their tools, as in ``docker ps --filter label=fleetcaptain.app=shop``: nothing here reads them.
     """
     return continued(
         [
             with_run(),
-            [DOCKER, "run", "--rm", "--name", CONTAINER],
+            [DOCKER, "run", "--rm", "--name", container_name(app)],
+            *_each("--label", (f"fleetcaptain.app={app}", f"fleetcaptain.service={spec.name}")),
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
@@ -56,14 +65,14 @@ def docker_run(spec: ServiceSpec) -> str:
     )
 
 
-def docker_stop(spec: ServiceSpec) -> str:
+def docker_stop(spec: ServiceSpec, app: str) -> str:
     """Asks the container to end, and kills it after *stop_sec* seconds."""
-    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), CONTAINER])
+    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), container_name(app)])
 
 
-def docker_remove() -> str:
+def docker_remove(app: str) -> str:
     """Removes the container whatever it does. systemd runs no stop line for a start that failed: this ends that one."""
-    return "-" + exec_line([DOCKER, "rm", "-fv", CONTAINER])
+    return "-" + exec_line([DOCKER, "rm", "-fv", container_name(app)])
 
 
 def port_key(port: Port) -> str:

@@ -7,13 +7,13 @@ import shlex
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Http, Port, ServiceSpec, Tcp
 from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
-from fleetcaptain.units.docker import CONTAINER, DOCKER
+from fleetcaptain.units.docker import DOCKER, container_name
 from fleetcaptain.units.quoting import Expanded, no_specifiers, shell_line
 
 __all__ = ["wait_line"]
 
 
-def wait_line(spec: ServiceSpec) -> str | None:
+def wait_line(spec: ServiceSpec, app: str) -> str | None:
     """Polls twice a second until the service is ready; None when there is nothing to wait for.
 
     Without ``ready`` a container is waited for until it runs. Exit 1 as soon as the main process is gone, since systemd
@@ -22,20 +22,20 @@ def wait_line(spec: ServiceSpec) -> str | None:
     """
     match spec.ready:
         case Http(path, number):
-            what, where, find = _target(spec, number)
+            what, where, find = _target(spec, number, app)
             get = f"curl -fs -m 2 -o /dev/null http://{':'.join(where)}{no_specifiers(shlex.quote(path))}"
             return _loop(f"GET {path} on {what}", f"{find}{get}", (HOST,))
         case Tcp(number):
-            what, where, find = _target(spec, number)
+            what, where, find = _target(spec, number, app)
             return _loop(
                 f"a connection to {what}", f'{find}timeout 2 bash -c "exec 3<>/dev/tcp/{"/".join(where)}"', (HOST,)
             )
         case Command(line):
-            inside = f"{DOCKER} exec {CONTAINER} " if spec.start is None else ""
+            inside = f"{DOCKER} exec {container_name(app)} " if spec.start is None else ""
             return _loop("the ready command", f'{inside}sh -c "$2" >/dev/null', arguments=(line,))
     if spec.start is not None:
         return None
-    return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {CONTAINER} | grep -q true')
+    return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {container_name(app)} | grep -q true')
 
 
 def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> str:
@@ -50,14 +50,14 @@ def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[st
     return shell_line(script, "wait", what, *arguments)
 
 
-def _target(spec: ServiceSpec, number: int | None) -> tuple[str, tuple[str, str], str]:
+def _target(spec: ServiceSpec, number: int | None, app: str) -> tuple[str, tuple[str, str], str]:
     """What is waited for, in words; its address and port, in shell words; the shell that finds the port out."""
     port = _port(spec, number)
     if spec.start is None and port in spec.ports:
         return (
             f"container port {port.container}",
             (host_word(port), "${port##*:}"),
-            f"{ask_docker(port, 'port')} ",
+            f"{ask_docker(port, 'port', app)} ",
         )
     on_machine = known_number(spec, port) or port.container
     return f"port {on_machine}", (host_word(port), str(on_machine)), ""

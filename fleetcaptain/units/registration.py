@@ -37,7 +37,7 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
             Expanded(f"machine=%m; key={place.keys(app, spec.name)}/%n;"),
             Expanded(f"content=$(sha1sum <{place.units}/%n) &&"),
             "content=${content%% *} &&",
-            *(Expanded(ask_docker(port, variable)) for port, variable in asked),
+            *(Expanded(ask_docker(port, variable, app)) for port, variable in asked),
             f"mkdir -p {place.folder(app, spec.name)} && cd {place.folder(app, spec.name)} &&",
             Expanded(f'printf "$1" {" ".join(filled)} $(date -u +%%FT%%TZ) >.%n && mv .%n %n &&'),
             Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@%n $key" && etcd="{etcd}" &&'),

@@ -86,11 +86,11 @@ def _settings(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
-    before = [] if spec.start is not None else [*docker_kill(), *docker_pull()]
-    waited = wait_line(spec)
+    before = [] if spec.start is not None else [*docker_kill(app), *docker_pull()]
+    waited = wait_line(spec, app)
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
-        *_each("ExecStart", [docker_run(spec)] if spec.start is None else spec.start),
+        *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
         *_each("ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(spec, app)]),
         *_each("ExecReload", spec.reload or ()),
     ]
@@ -98,12 +98,12 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
     docker = spec.start is None
-    remove = [docker_remove()] if docker else []
+    remove = [docker_remove(app)] if docker else []
     if docker and spec.stop is None and not spec.before_stop:
         # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
-        stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec)}")]
+        stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec, app)}")]
     else:
-        implicit = [docker_stop(spec)] if docker else []
+        implicit = [docker_stop(spec, app)] if docker else []
         stop = [unregister_line(spec, app), *(spec.before_stop or ()), *(implicit if spec.stop is None else spec.stop)]
     after = [unregister_line(spec, app), *(remove if spec.after_stop is None else spec.after_stop)]
     return [*_each("ExecStop", stop), *_each("ExecStopPost", after)]

@@ -123,7 +123,7 @@ def test_a_template_in_a_variable_reaches_the_container_as_written(stack: Stack)
         stack.up()
         stack.rests()
         environs = [
-            machine.exec_run(["docker", "exec", f"app_server-{number}", "printenv", "T"])
+            machine.exec_run(["docker", "exec", f"fc.behavioral.app_server.{number}", "printenv", "T"])
             for name, machine in stack.containers().items()
             for number in range(1, 5)
             if name != "registry"

@@ -13,7 +13,7 @@ import pytest
 
 from fleetcaptain.fleet.values import DesiredState
 from tests.e2e.stack import Stack, stack_name
-from tests.faults.machines import until
+from tests.faults.machines import machines, run_on, until
 
 _FLEETFILE = """\
 from fleetcaptain import BlueGreen, Fleetfile, Rolling, Service
@@ -189,3 +189,46 @@ def test_a_stack_whose_state_was_lost_takes_its_units_over(stack: Stack, first: 
     registrations = {key: value for key, value in before[1].items() if "/services/" in key}
     assert {key: value for key, value in after[1].items() if "/services/" in key} == registrations
     first.rests()
+
+
+def _containers(stack: Stack) -> set[str]:
+    """The names of all containers on all machines, also of those that do not run."""
+    listed = [run_on(machine, "docker", "ps", "-a", "--format", "{{.Names}}") for machine in machines(stack).values()]
+    return {name for names in listed for name in names.split()}
+
+
+def test_a_container_that_is_called_like_a_unit_stays(stack: Stack) -> None:
+    """compose names containers ``<project>-<service>-<number>``. Deploying, rolling and removing leave them alone."""
+    foreign = "app_server-1"
+    for machine in machines(stack).values():
+        image = run_on(machine, "docker", "images", "--no-trunc", "--quiet").split()[0]
+        run_on(machine, "docker", "run", "-d", "--name", foreign, "--entrypoint", "sleep", image, "infinity")
+    ids = ["docker", "ps", "--no-trunc", "--quiet", "--filter", f"name=^{foreign}$"]
+    before = {name: run_on(machine, *ids) for name, machine in machines(stack).items()}
+    try:
+        with stack.edited("Fleetfile.py", {"restart_sec=5,": "restart_sec=6,"}):
+            stack.up()
+            named = [name for name in _containers(stack) if name.startswith("fc.behavioral.app_server.")]
+            assert sorted(named) == [f"fc.behavioral.app_server.{number}" for number in range(1, 5)]
+        stack.up()
+        assert all(before.values())
+        assert {name: run_on(machine, *ids) for name, machine in machines(stack).items()} == before
+    finally:
+        for machine in machines(stack).values():
+            run_on(machine, "docker", "rm", "-fv", foreign)
+
+
+def test_a_unit_that_names_its_container_otherwise_is_rolled(stack: Stack) -> None:
+    """As earlier texts did. The unit that runs stops its own container, and the new one has the new name."""
+    cluster = stack.cluster()
+    unit = cluster.look().units["app_server@1.service"]
+    cluster.fleet.put(unit.name, unit.text.replace("fc.behavioral.%p.%i", "%p-%i"), DesiredState.LAUNCHED)
+    until(
+        lambda: "app_server-1" in _containers(stack) and unit.name in cluster.look().registrations,
+        "the unit runs under the other name",
+    )
+    stack.up()
+    names = _containers(stack)
+    assert "app_server-1" not in names
+    assert "fc.behavioral.app_server.1" in names
+    stack.rests()

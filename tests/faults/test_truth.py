@@ -21,7 +21,7 @@ def test_a_killed_container_is_out_of_discovery_before_it_is_back(stack: Stack) 
     before = _registered(stack)
     where = cluster.look().registrations["app_server@1.service"].host
     machine = next(one for one in machines(stack).values() if where in run_on(one, "cat", "/etc/environment"))
-    run_on(machine, "docker", "kill", "app_server-1")
+    run_on(machine, "docker", "kill", "fc.behavioral.app_server.1")
     gone = until(lambda: "app_server@1.service" not in cluster.look().registrations, "it is out of discovery")
     back = until(lambda: "app_server@1.service" in cluster.look().registrations, "it is back")
     print(f"out of discovery after {gone:.1f} s, back after another {back:.1f} s")

@@ -25,6 +25,8 @@ _RULES = [
     ('Service("web", description="a\\ud800")', r"remove \ud800"),
     ('Service("web", description="{% if %} <{% if %}")', 'description: it must not contain "<{%"'),
     ('Service("web", command="a\\0b")', r"command: it must not contain characters that are invisible"),
+    ('Service("web", docker_args=["--net=host --name web"])', "docker_args: --name: the unit names its container"),
+    ('Service("web", docker_args=["--name=web"])', "docker_args: --name: the unit names its container"),
     ('Service("web", docker_args=["a\\x7f"])', r"docker_args: it must not contain characters"),
     ('Service("web", env={"A": "\\u202e"})', r"env: it must not contain characters"),
     ('Service("web", volumes=["/a\\0:/b"])', r"volumes: it must not contain characters"),

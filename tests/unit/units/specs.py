@@ -52,7 +52,7 @@ SPECS = {
         after_start=("/usr/bin/logger started %n",),
         before_stop=("/usr/bin/logger stopping %n",),
         after_stop=(),
-        reload=("/usr/bin/docker kill -s HUP %p-%i",),
+        reload=("/usr/bin/docker kill -s HUP fc.behavioral.%p.%i",),
         machine_of=("redis", "other@2.service"),
     ),
     "no_docker": ServiceSpec(
