@@ -15,7 +15,6 @@ from fleetcaptain.fleetfile.values import Build
 __all__ = ["PARSERS", "UNIT_CHARACTERS"]
 
 MAX_INSTANCES = 100
-_SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|_KEY|APIKEY)$", re.IGNORECASE)
 _NAME_OPTION = re.compile(r"(?<!\S)--name(?![\w-])")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
@@ -110,11 +109,6 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
             raise Mistake(f"{name!r} is no name of a variable")
         if not isinstance(entry, str | int | bool):
             raise Mistake(f"{name} must be a text, a number or a bool")
-        if _SECRET.search(name) and str(entry):
-            raise Mistake(
-                f"{name} looks like a secret, and fleet keeps every text for ever; put it into a file on the machines "
-                'and say docker_args=["--env-file", "/etc/..."]'
-            )
         pairs.append((name, line_of_text(str(entry).lower() if isinstance(entry, bool) else str(entry))))
     return tuple(pairs)
 
@@ -162,6 +156,7 @@ def _bool(value: Any) -> bool:
 
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "not_secret": _list_of(word),
     "description": verbatim,
     "image": _optional(_image),
     "command": _optional(word),

@@ -10,6 +10,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.problem import Mistake, Problem, did_you_mean
+from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 
@@ -57,7 +58,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     specs = []
     for service in services:
         if not isinstance(service, Service):
-            notes.note(place, "", "services", f"Service(...) is wanted, not {service!r}")
+            notes.note(place, "", "services", f"Service(...) is wanted, not a {type(service).__name__}")
             continue
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
@@ -77,6 +78,11 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
         notes.note(service.place, name, word, what)
     values: dict[str, Any] = {}
     for word, parse in PARSERS.items():
+        # First, and then nothing else: a mistake may show the value.
+        secret = secret_in(word, service.said[word], values.get("not_secret", ()))
+        if secret:
+            notes.note(service.place, name, word, secret)
+            continue
         try:
             values[word] = parse(service.said[word])
         except Mistake as mistake:

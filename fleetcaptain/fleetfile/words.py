@@ -54,6 +54,7 @@ class Service:
         volumes: Sequence[str] = (),
         env: Mapping[str, str | int | bool] | None = None,
         docker_args: Sequence[str] = (),
+        not_secret: Sequence[str] = (),
         instances: int | bool = 1,
         start: Lines | None = None,
         before_start: Lines | None = None,
