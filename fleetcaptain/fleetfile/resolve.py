@@ -58,7 +58,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     specs = []
     for service in services:
         if not isinstance(service, Service):
-            notes.note(place, "", "services", f"Service(...) is wanted, not a {type(service).__name__}")
+            notes.note(place, "", "services", f"each entry must be a Service(...), not a {type(service).__name__}")
             continue
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)

@@ -33,6 +33,19 @@ def test_five_mistakes_give_five_messages_and_touch_nothing(stack: Stack, comman
     assert _contents(stack) == before
 
 
+def test_a_secret_is_refused_and_shown_nowhere(stack: Stack) -> None:
+    """Neither in the preview's diff nor in the error; no unit and no key of the cluster gets it."""
+    before, secret = _contents(stack), "hunter2S3"
+    leaks = f"restart_sec=5, env={{'DB_URL': 'x://a:{secret}@b'}}, docker_args=['-e', 'DB_PASS={secret}'],"
+    with stack.edited("Fleetfile.py", {"restart_sec=5,": leaks}):
+        for argv in (("preview", "--diff"), ("up", "--yes")):
+            result = stack.fails(*argv)
+            assert "env: the password in a URL looks like a secret" in result.output
+            assert "docker_args: DB_PASS looks like a secret" in result.output
+            assert secret not in result.output
+    assert _contents(stack) == before
+
+
 def test_a_dockerfile_that_does_not_build_says_which_step_failed(stack: Stack) -> None:
     """The step and what it said are in the error; the running app is not touched."""
     before = _contents(stack)

@@ -105,7 +105,7 @@ _RULES = [
     ('Service("web", instances=True, rollout=Rolling())', "rollout: instances=True means BlueGreen(...)"),
     ('Service("web"),Service("web")', "two services have this name"),
     ('Service("shop-beacon")', "this is the name of the app's own beacon"),
-    ('"web"', "services: Service(...) is wanted"),
+    ('"web"', "services: each entry must be a Service(...), not a str"),
     ("", "services: a list of Service(...) is wanted"),
 ]
 

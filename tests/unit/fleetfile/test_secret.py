@@ -229,7 +229,7 @@ def test_what_refers_to_a_secret_passes(tmp_path: Path, arguments: str) -> None:
 def test_a_service_that_is_none_is_not_shown(tmp_path: Path) -> None:
     """It may have anything in it."""
     problems = mistakes(tmp_path, f"{{'name': 'web', 'env': {{'DB_PASSWORD': '{HIDDEN}'}}}}")
-    assert any("Service(...) is wanted, not a dict" in problem for problem in problems)
+    assert any("each entry must be a Service(...), not a dict" in problem for problem in problems)
     assert HIDDEN not in "".join(problems)
 
 
@@ -252,9 +252,7 @@ def test_a_name_can_be_declared_no_secret(tmp_path: Path, arguments: str) -> Non
 
 def test_names_that_are_declared_are_a_list(tmp_path: Path) -> None:
     """As every keyword, it says what it takes."""
-    assert any(
-        "not_secret: a list is wanted" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")')
-    )
+    assert any("not_secret: a list" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")'))
 
 
 @given(
