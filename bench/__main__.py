@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import beacon, many, previews, pure, replacing
+from bench import access, beacon, many, previews, pure, replacing
 from bench.harness import Row
 from bench.site import site
 
@@ -21,12 +21,13 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parents[1]
 # The last one leaves 300 units, which go with their cluster.
 _ON_CLUSTER = {"replacing": replacing.rows, "many": many.rows, "beacon": beacon.rows, "previews": previews.rows}
+_PARTS = ["pure", *_ON_CLUSTER, "access"]
 _MARK = "<!-- written by `make bench` -->"
 
 
 def main(parts: list[str]) -> None:
     """Run *parts*, or all; results of other parts stay as they are."""
-    wanted = parts or ["pure", *_ON_CLUSTER]
+    wanted = parts or _PARTS
     found: dict[str, list[Row]] = {}
     if "pure" in wanted:
         found["pure"] = _told(pure.rows())
@@ -35,6 +36,8 @@ def main(parts: list[str]) -> None:
             for part, rows in _ON_CLUSTER.items():
                 if part in wanted:
                     found[part] = _told(rows(there))
+    if "access" in wanted:
+        found["access"] = _told(access.rows())
     _write(found)
 
 
@@ -54,7 +57,7 @@ def _write(found: dict[str, list[Row]]) -> None:
     known |= {part: {"day": day, "rows": [asdict(row) for row in rows]} for part, rows in found.items()}
     file.write_text(json.dumps(known, indent=1) + "\n")
     head = "| Measured | Ours | Against | Theirs | Ratio | Goal | Rounds |\n|---|---|---|---|---|---|---|"
-    lines = [_line(Row(**row)) for part in ("pure", *_ON_CLUSTER) for row in known.get(part, {}).get("rows", ())]
+    lines = [_line(Row(**row)) for part in _PARTS for row in known.get(part, {}).get("rows", ())]
     page = ROOT / "docs" / "benchmarks.md"
     before, _, rest = page.read_text().partition(_MARK)
     _, _, after = rest.partition(_MARK)

@@ -90,13 +90,13 @@ def fleetfile(services: int, instances: int, number: int = 0) -> str:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """A cluster of three machines with one light service, gone when the block ends."""
+def site(name: str = "bench", **settings: str) -> Iterator[Site]:
+    """A cluster of three machines with one light service, gone when the block ends. *settings* are its stack's."""
     begin_run()
     home = Path(tempfile.mkdtemp(prefix="fleetcaptain-bench-"))
     (home / "app").mkdir()
     (home / "app" / "Fleetfile.py").write_text(fleetfile(1, 1))
-    stack = Stack("bench", home / "app", home / "pulumi")
+    stack = Stack(name, home / "app", home / "pulumi", settings)
     try:
         stack.up()
         yield Site(stack, stack.cluster(APP))

@@ -13,6 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
 from components.dynamic import Provider, Resource, status
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.values import Manifest, Release
@@ -84,7 +85,10 @@ def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, A
     """Record the release; the outputs, with its seal beside the *seals* of the last ones."""
     manifest = _manifest(props)
     status(f"recording {manifest.tag}")
-    record(connect(props["cluster"], props["app"]).store, props["app"], manifest, props["texts"])
+    store = connect(props["cluster"], props["app"]).store
+    # Before the units: what they run writes its registration.
+    Access(store.ask).grant(props["app"])
+    record(store, props["app"], manifest, props["texts"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
     return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
 

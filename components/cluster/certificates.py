@@ -1,10 +1,12 @@
 """The certificates of a local cluster: an authority of its own, and one for each machine, in files beside its SSH key.
 
-They are in no state and no machine's definition: they go into a machine as files.
+They are in no state and no machine's definition: they go into a machine as files. Those of etcd's users, who are
+clients only, are the same on every machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from components.cluster.private_folder import private_folder
 
-__all__ = ["ensure_authority", "ensure_certificate", "has_authority"]
+__all__ = ["authority_of", "ensure_authority", "ensure_machine_pair", "ensure_user_pair", "has_authority"]
 
 _CA = "ca"
 _LIFE = timedelta(days=3650)
@@ -61,20 +63,35 @@ def ensure_authority(folder: Path, name: str) -> None:
     _write(folder, _CA, key, signed)
 
 
-def ensure_certificate(folder: Path, name: str, address: str) -> tuple[bytes, bytes, bytes]:
-    """The authority's certificate, and a certificate and key of the machine *name* at *address*, all as PEM; made
-    unless they are there."""
+def authority_of(folder: Path) -> bytes:
+    """The authority's certificate, as PEM."""
+    return _cert(folder, _CA).read_bytes()
+
+
+def ensure_machine_pair(folder: Path, name: str, address: str) -> tuple[bytes, bytes]:
+    """A certificate and key of the machine *name* at *address*, as PEM; made unless they are there."""
+    names = [x509.DNSName(name), x509.IPAddress(ip_address(address)), x509.IPAddress(ip_address("127.0.0.1"))]
+    return _pair(folder, name, _USES, [x509.SubjectAlternativeName(names)])
+
+
+def ensure_user_pair(folder: Path, user: str) -> tuple[bytes, bytes]:
+    """A certificate and key by which etcd knows *user*, as PEM; made unless they are there."""
+    return _pair(folder, user, (ExtendedKeyUsageOID.CLIENT_AUTH,), [])
+
+
+def _pair(
+    folder: Path, name: str, uses: Collection[x509.ObjectIdentifier], further: Collection[x509.ExtensionType]
+) -> tuple[bytes, bytes]:
     if not (_key(folder, name).exists() and _cert(folder, name).exists()):
         key = ec.generate_private_key(ec.SECP256R1())
-        issuer = x509.load_pem_x509_certificate(_cert(folder, _CA).read_bytes())
+        issuer = x509.load_pem_x509_certificate(authority_of(folder))
         signer = load_pem_private_key(_key(folder, _CA).read_bytes(), None)
-        names = [x509.DNSName(name), x509.IPAddress(ip_address(address)), x509.IPAddress(ip_address("127.0.0.1"))]
         builder = _builder(_named(name), issuer.subject, key)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage(_USES), critical=False)
+        for extension in (x509.ExtendedKeyUsage(uses), *further):
+            builder = builder.add_extension(extension, critical=False)
         _write(folder, name, key, builder.sign(cast(ec.EllipticCurvePrivateKey, signer), SHA256()))
-    return _cert(folder, _CA).read_bytes(), _cert(folder, name).read_bytes(), _key(folder, name).read_bytes()
+    return _cert(folder, name).read_bytes(), _key(folder, name).read_bytes()
 
 
 def _cert(folder: Path, name: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
+from components.cluster.access import OPEN_KEYS, open_dirs
 from components.cluster.base import ClusterComponent
 from components.cluster.existing import ExistingCluster
 from components.cluster.existing_way import SETTINGS
@@ -39,7 +40,8 @@ def _local(config: pulumi.Config) -> ClusterComponent:
     return LocalCluster(
         _NAME,
         size=3 if size is None else size,
-        tls=config.get_bool("tls") or False,
+        tls=config.get_bool("tls"),
+        open_dirs=open_dirs(_listed(config, OPEN_KEYS)),
         remove_machines=_listed(config, "removeMachines"),
     )
 
@@ -55,7 +57,7 @@ def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
             f"Could not declare the cluster on AWS: the Python package {error.name} is not installed. Nothing was "
             f"changed. Run `make up STACK={pulumi.get_stack()}`, or `python3 -m tools install --aws`, which install it."
         ) from error
-    return choose_aws(_NAME, config, app)
+    return choose_aws(_NAME, config, app, open_dirs(_listed(config, OPEN_KEYS)))
 
 
 def _existing(config: pulumi.Config) -> ClusterComponent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from components.cluster.boot import boot
 from components.cluster.certificates import ensure_authority, has_authority
 from components.cluster.data import remove_container, remove_machine, with_data
 from components.cluster.engine import docker_errors, find, image_of
+from components.cluster.etcd import ask
 from components.cluster.layout import SIZES, Layout
 from components.cluster.leaving import drain
 from components.cluster.machines import (
@@ -26,6 +28,7 @@ from components.cluster.metadata import apply_metadata
 from components.cluster.ready import wait_ready
 from components.cluster.stale import forget_stale
 from components.dynamic import status
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.machine.values import Machine
 
 __all__ = ["IMAGE_FOLDER", "converge"]
@@ -76,6 +79,15 @@ def converge(layout: Layout) -> None:
     for container in leaving.values():
         remove_machine(container)
     apply_metadata(layout)
+    if layout.tls:
+        # Only now has every machine its certificates.
+        status("securing etcd")
+        _secure(layout)
+
+
+def _secure(layout: Layout) -> None:
+    member = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
+    Access(functools.partial(ask, member)).enforce(layout.open_dirs)
 
 
 def _relieved(layout: Layout, names: Collection[str]) -> frozenset[str]:

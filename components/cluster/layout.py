@@ -13,7 +13,17 @@ from fleetcaptain.fleet.project_files import from_project
 from fleetcaptain.machine.tls import CLIENT_TLS
 from fleetcaptain.machine.values import Member
 
-__all__ = ["SIZES", "Layout", "machine_names", "member_count", "member_names", "preferred_port", "prefix_of", "subnets"]
+__all__ = [
+    "SIZES",
+    "Layout",
+    "certificates_in",
+    "machine_names",
+    "member_count",
+    "member_names",
+    "preferred_port",
+    "prefix_of",
+    "subnets",
+]
 
 SIZES = range(1, 8)
 _QUORUM_FROM = 3
@@ -40,6 +50,11 @@ def prefix_of(identity: str) -> str:
     return "fc-" + identity.replace("/", "-")
 
 
+def certificates_in(home: Path) -> Path:
+    """The folder with a stack's own authority and its certificates; *home* is the stack's."""
+    return home / "tls"
+
+
 def subnets(seed: str) -> Iterator[str]:
     """The subnets to try for a stack, the same ones in the same order for the same *seed*."""
     start = int(hashlib.sha256(seed.encode()).hexdigest(), 16) % 16384
@@ -56,8 +71,8 @@ def preferred_port(seed: str) -> int:
 @dataclass(frozen=True)
 class Layout:
     """A local cluster: *identity* (``project/stack/<random>``), *size*, *subnet*, *registry_port* on this computer, the
-    folder *home* with its key, *metadata* for all machines, the *image* that machines boot, and whether etcd speaks
-    *tls*. Paths are relative to the project's folder."""
+    folder *home* with its key, *metadata* for all machines, the *image* that machines boot, whether etcd speaks *tls*,
+    and the directories of etcd that are open to containers. Paths are relative to the project's folder."""
 
     identity: str
     size: int
@@ -69,6 +84,7 @@ class Layout:
     agent_ttl_sec: int = 30
     metadata: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
+    open_dirs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> Layout:
@@ -83,7 +99,9 @@ class Layout:
             tools=from_project(props["tools"]),
             agent_ttl_sec=int(props["agent_ttl_sec"]),
             metadata=dict(props["metadata"]),
-            tls=bool(props.get("tls")),  # a state of an earlier version has none,
+            # A state of an earlier version has none of these.
+            tls=bool(props.get("tls")),
+            open_dirs=tuple(props.get("open_dirs") or ()),
         )
 
     @property
@@ -128,8 +146,8 @@ class Layout:
 
     @property
     def certificates(self) -> Path:
-        """The folder with the stack's own authority and the machines' certificates."""
-        return self.home / "tls"
+        """See `certificates_in`."""
+        return certificates_in(self.home)
 
     @property
     def key(self) -> Path:

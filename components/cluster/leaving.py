@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from components.cluster.engine import exec_in
+from components.cluster.etcd import ask
 
 __all__ = ["drain", "forget_presence"]
 
-_PRESENCE = "http://127.0.0.1:2379/v2/keys/_coreos.com/fleet/machines"
+_PRESENCE = "/v2/keys/_coreos.com/fleet/machines"
 
 
 def drain(container: Any) -> None:
@@ -24,4 +25,4 @@ def drain(container: Any) -> None:
 def forget_presence(container: Any, machine_id: str) -> None:
     """Have the machine *container* tell fleet that another one is dead. Its units move, and when it comes back under
     the same id it has not to wait until fleet has forgotten it by itself."""
-    exec_in(container, "curl", "--silent", "--max-time", "5", "-X", "DELETE", f"{_PRESENCE}/{machine_id}/object")
+    ask(container, "DELETE", f"{_PRESENCE}/{machine_id}/object")

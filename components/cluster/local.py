@@ -33,6 +33,7 @@ class LocalMachines(Resource):
     agent_ttl_sec: pulumi.Output[float]
     metadata: pulumi.Output[Mapping[str, str]]
     tls: pulumi.Output[bool]
+    open_dirs: pulumi.Output[Sequence[str]]
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         chosen = {"subnet": None, "registry_port": None}
@@ -43,9 +44,10 @@ class LocalCluster(ClusterComponent):
     """*size* machines (1 to 7), of which 3 keep etcd's data (1 when there are fewer), and a registry.
 
     *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
-    takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates, and
-    refuses all other clients on the network. *remove_machines*: those that a smaller *size* may remove, with their
-    data.
+    takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates,
+    refuses all other clients on the network, and lets containers write registrations only; None: as it is, and for a
+    new cluster yes. *open_dirs*: directories of etcd which containers may read and write all the same.
+    *remove_machines*: those that a smaller *size* may remove, with their data.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class LocalCluster(ClusterComponent):
         size: int = 3,
         metadata: Mapping[str, str] | None = None,
         agent_ttl_sec: int = 30,
-        tls: bool = False,
+        tls: bool | None = None,
+        open_dirs: Sequence[str] = (),
         remove_machines: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -72,6 +75,7 @@ class LocalCluster(ClusterComponent):
                 "agent_ttl_sec": agent_ttl_sec,
                 "metadata": dict(metadata or {}),
                 "tls": tls,
+                "open_dirs": list(open_dirs),
                 "remove_machines": list(remove_machines),
             },
             pulumi.ResourceOptions(parent=self),
@@ -87,6 +91,7 @@ class LocalCluster(ClusterComponent):
             agent_ttl_sec=machines.agent_ttl_sec,
             metadata=machines.metadata,
             tls=machines.tls,
+            open_dirs=machines.open_dirs,
         ).apply(Layout.of)
         self.connection = layout.apply(lambda known: known.connection())
         self.registry = layout.apply(lambda known: f"127.0.0.1:{known.registry_port}")

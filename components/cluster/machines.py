@@ -12,7 +12,7 @@ from shutil import which
 import docker.errors
 
 from components.cluster.carrier import Entry, archive, entries
-from components.cluster.certificates import ensure_certificate
+from components.cluster.certificates import authority_of, ensure_machine_pair, ensure_user_pair
 from components.cluster.container import ensure_container
 from components.cluster.data import remove_volume
 from components.cluster.engine import HOST_RIGHTS, LABEL, docker_errors, engine, find
@@ -20,7 +20,7 @@ from components.cluster.layout import Layout
 from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
-from fleetcaptain.machine.tls import CA, CERT, KEY
+from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 from fleetcaptain.machine.values import Binary, Forward, Machine, Member
 
 __all__ = [
@@ -155,8 +155,13 @@ def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
     """What is no part of its definition, as that is for everybody to read."""
     if not machine.tls:
         return ()
-    ca, cert, key = ensure_certificate(layout.certificates, machine.name, machine.address)
-    return Entry(CA, ca), Entry(CERT, cert), Entry(KEY, key, 0o600)
+    folder = layout.certificates
+    files = [Entry(CA, authority_of(folder))]
+    pairs = {user_files(user): ensure_user_pair(folder, user) for user in USERS}
+    pairs[CERT, KEY] = ensure_machine_pair(folder, machine.name, machine.address)
+    for (cert_path, key_path), (cert, key) in pairs.items():
+        files += [Entry(cert_path, cert), Entry(key_path, key, 0o600)]
+    return tuple(files)
 
 
 def remove_all(identity: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from components.cluster.data import forget_member, with_data
-from components.cluster.engine import exec_in, find
+from components.cluster.engine import find
+from components.cluster.etcd import ask
 from components.cluster.layout import Layout
 from components.cluster.leaving import forget_presence
 from components.cluster.machines import ensure_machine, machine_config
@@ -18,7 +20,6 @@ from fleetcaptain.members.values import Listed, Seen, Step, Verb
 __all__ = ["known_members", "remember", "settle_members"]
 
 _STEP_SEC = 90
-_ETCD = "http://127.0.0.1:2379"
 
 
 def known_members(layout: Layout) -> tuple[str, ...]:
@@ -89,15 +90,4 @@ def _running(layout: Layout) -> Iterator[tuple[str, MembersApi, Any]]:
     for container in find(layout.identity, "machine"):
         name = container.name.removeprefix(f"{layout.prefix}-")
         if container.status == "running" and name in data:
-            yield layout.address_of(name), MembersApi(_asking(container)), container
-
-
-def _asking(container: Any) -> Callable[[str, str, str], tuple[int, str]]:
-    def ask(method: str, path: str, body: str) -> tuple[int, str]:
-        argv = ["curl", "--silent", "--max-time", "5", "--write-out", r"\n%{http_code}", "-X", method, "-d", body]
-        json_body = ["-H", "Content-Type: application/json"]
-        _, output = exec_in(container, *argv, *json_body, f"{_ETCD}{path}")
-        text, _, status = output.rpartition("\n")
-        return int(status) if status.isdecimal() else 0, text
-
-    return ask
+            yield layout.address_of(name), MembersApi(functools.partial(ask, container)), container

@@ -11,15 +11,26 @@ from typing import Any
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
 
+from components.cluster.certificates import has_authority
 from components.cluster.checkout import claim, identity_for, refuse_copy, stack_folder
 from components.cluster.consent import size_problems, tls_problem
 from components.cluster.converge import converge
 from components.cluster.data import with_data
 from components.cluster.engine import LABEL, docker_errors, engine, find
-from components.cluster.layout import Layout, machine_names, member_names, overlaps, preferred_port, prefix_of, subnets
+from components.cluster.layout import (
+    Layout,
+    certificates_in,
+    machine_names,
+    member_names,
+    overlaps,
+    preferred_port,
+    prefix_of,
+    subnets,
+)
 from components.cluster.machines import remove_all
 from components.dynamic import PartialFailure, Provider, status
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.fleet.project_files import from_project
 
 __all__ = ["RUNNING", "LocalMachinesProvider"]
 
@@ -35,6 +46,7 @@ _INPUTS = (
     "agent_ttl_sec",
     "metadata",
     "tls",
+    "open_dirs",
     "state",
 )
 
@@ -60,8 +72,11 @@ class LocalMachinesProvider(Provider):
         seed = f"{name} {Path.cwd()}"
         inputs["subnet"] = known.get("subnet") or _own_subnet(identity) or _free_subnet(seed)
         inputs["registry_port"] = known.get("registry_port") or _own_port(identity) or _free_port(preferred_port(seed))
-        stack, size, before = name.rpartition("/")[2], news.get("size"), bool(known.get("tls")) if known else None
-        problems = {"tls": [tls_problem(before, bool(news.get("tls")), stack)]}
+        stack, size = name.rpartition("/")[2], news.get("size")
+        before = bool(known.get("tls")) if known else _own_tls(identity, news["home"])
+        if news.get("tls") is None:
+            inputs["tls"] = before is not False
+        problems = {"tls": [tls_problem(before, bool(inputs["tls"]), stack)]}
         if isinstance(size, float):
             problems["size"] = size_problems(_machines(identity, known), int(size), consent, stack)
         return CheckResult(inputs, [CheckFailure(key, why) for key, found in problems.items() for why in found if why])
@@ -126,6 +141,11 @@ def _own_subnet(identity: str) -> str:
         found = engine().networks.list(filters={"label": f"{LABEL}={identity}"})
     configs = [config for network in found for config in (network.attrs.get("IPAM") or {}).get("Config") or ()]
     return str(configs[0]["Subnet"]) if configs else ""
+
+
+def _own_tls(identity: str, home: str) -> bool | None:
+    """Whether the machines speak TLS to etcd; None when there are none."""
+    return has_authority(certificates_in(from_project(home))) if find(identity, "machine") else None
 
 
 def _own_port(identity: str) -> int:

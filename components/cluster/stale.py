@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from components.cluster.engine import exec_in
+from components.cluster.etcd import ask
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.untrusted import readable
 
 __all__ = ["forget_stale", "stale"]
 
-_ETCD = "http://127.0.0.1:2379/v2/keys"
-_CURL = ("curl", "--silent", "--max-time", "5")
+_KEYS = "/v2/keys"
 
 
 def stale(answer: str, started: Mapping[str, datetime]) -> list[tuple[str, int]]:
@@ -43,9 +42,9 @@ def forget_stale(containers: Collection[Any], machine_ids: Mapping[str, str]) ->
         moment = str(container.attrs["State"]["StartedAt"])[:19]
         started[machine_ids[container.name]] = datetime.fromisoformat(f"{moment}+00:00")
     for container in containers:
-        _, answer = exec_in(container, *_CURL, f"{_ETCD}/fleetcaptain?recursive=true")
+        _, answer = ask(container, "GET", f"{_KEYS}/fleetcaptain?recursive=true")
         for key, index in stale(answer, started):
-            exec_in(container, *_CURL, "-X", "DELETE", f"{_ETCD}{quote(key)}?prevIndex={index}")
+            ask(container, "DELETE", f"{_KEYS}{quote(key)}?prevIndex={index}")
         return
 
 

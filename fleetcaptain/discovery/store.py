@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import etcd
+from urllib3.exceptions import HTTPError
 
 from fleetcaptain.discovery.keys import path_of
 from fleetcaptain.discovery.node import Node
@@ -130,6 +131,20 @@ class EtcdStore:
 
         self._call(f"delete {key}", call)
 
+    def ask(self, method: str, path: str, body: str) -> tuple[int, str]:
+        """The status and text of etcd's answer to a request that may be repeated, with a *body* of JSON: for what is no
+        key."""
+
+        def call(client: Any) -> tuple[int, str]:
+            url, headers = f"{client.base_uri}{path}", {"Content-Type": "application/json"}
+            try:
+                answer = client.http.request(method, url, body=body, headers=headers, timeout=_TIMEOUT_SEC)
+            except (HTTPError, OSError) as error:
+                raise etcd.EtcdConnectionFailed(str(error)) from error
+            return answer.status, (answer.data or b"").decode(errors="replace")
+
+        return self._call(f"{method} {path}", call)
+
     def _call(self, what: str, call: Callable[[Any], _T]) -> _T:
         try:
             return self._tried(what, call)
@@ -151,6 +166,11 @@ class EtcdStore:
                 return call(new_client(url))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
+            except etcd.EtcdInsufficientPermissions as error:
+                raise FleetCaptainError(
+                    f"etcd refuses to {what}: the cluster is secured, and this way into it has only the rights of a "
+                    "container. Nothing was changed. Use the way of the stack, or `unix:///run/etcd.sock` on a machine."
+                ) from error
             except etcd.EtcdException as error:
                 last = str(error)
                 self._leave(url)

@@ -1,4 +1,5 @@
-"""One ssh that forwards fleet's socket and etcd of one machine to unix sockets of this user.
+"""One ssh that forwards fleet's socket and etcd of one machine to unix sockets of this user; etcd as its superuser has
+it, where the machine has a socket for that.
 
 The remote end of the connection is ``cat``, fed by a pipe of ours: a line that comes back says that the forwards stand,
 and when this process dies, however it dies, the pipe closes, ``cat`` ends, ssh with it, and the shell that started ssh
@@ -19,25 +20,30 @@ from pathlib import Path
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.output import Tail
 from fleetcaptain.fleet.socket_folder import socket_folder
-from fleetcaptain.fleet.ssh import Endpoint, last_words, tunnel_argv
+from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, last_words, tunnel_argv
 from fleetcaptain.net.pools import UNIX
 
 __all__ = ["Line", "connect"]
 
 _HELLO = b"fleetcaptain\n"
 _READY_SEC = 15
+_SAID_BYTES = 4096
 _CLOSE_SEC = 5
 _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 
 class Line:
-    """A running ssh with its two forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*."""
+    """A running ssh with its forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
         self._folder = folder
         self.fleet_url = f"{UNIX}{_fleet(folder)}"
         self.etcd_url = f"{UNIX}{_etcd(folder)}"
+
+    def use_root_socket(self) -> None:
+        """Ask etcd as its superuser from now on."""
+        self.etcd_url = f"{UNIX}{_root(self._folder)}"
 
     @property
     def alive(self) -> bool:
@@ -53,7 +59,7 @@ class Line:
 def connect(endpoint: Endpoint, host: str) -> Line:
     """A line to *host* (``user@address``). Raises ClusterUnreachable, in ssh's own words."""
     folder = socket_folder()
-    argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)))
+    argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)), str(_root(folder)))
     try:
         process = subprocess.Popen(
             ["sh", "-c", _SCRIPT, "sh", str(folder), *argv],
@@ -67,15 +73,17 @@ def connect(endpoint: Endpoint, host: str) -> Line:
         shutil.rmtree(folder, ignore_errors=True)
         raise ClusterUnreachable(f"{host}: OpenSSH's client does not start: {error}") from error
     line, stderr = Line(process, folder), Tail(process.stderr)
-    answered, why = False, ""
+    answer, why = None, ""
     try:
-        answered = _answers(process)
+        answer = _answer(process)
     except TimeoutError:
         why = f"no answer within {_READY_SEC} s"
     finally:
-        if not answered:
+        if answer is None:
             line.close()
-    if answered:
+    if answer is not None:
+        if HAS_ROOT_SOCKET in answer:
+            line.use_root_socket()
         return line
     raise ClusterUnreachable(f"{host}: {why or last_words(stderr.text())}")
 
@@ -88,26 +96,30 @@ def _etcd(folder: Path) -> Path:
     return folder / "etcd.sock"
 
 
-def _answers(process: subprocess.Popen[bytes]) -> bool:
-    """Whether ``cat`` on the other side gives our line back before ssh ends; ssh makes its forwards before it starts
-    ``cat``. Raises TimeoutError when neither happens in time."""
+def _root(folder: Path) -> Path:
+    return folder / "etcd-root.sock"
+
+
+def _answer(process: subprocess.Popen[bytes]) -> bytes | None:
+    """What the machine says up to our line, which ``cat`` on the other side gives back; ssh makes its forwards before
+    it starts that. None when ssh ends before. Raises TimeoutError when neither happens in time."""
     if process.stdin is None or process.stdout is None:
-        return False
+        return None
     try:
         process.stdin.write(_HELLO)
         process.stdin.flush()
     except OSError:
-        return False
+        return None
     said, deadline = b"", time.monotonic() + _READY_SEC
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):
             chunk = os.read(process.stdout.fileno(), 4096)
             said += chunk
-            # Before our line may come what the machine's shell says at a login.
+            # Before that may come what the machine's shell says at a login.
             if not chunk or _HELLO in said:
-                return bool(chunk)
-            said = said[-len(_HELLO) :]
+                return said if chunk else None
+            said = said[-_SAID_BYTES:]
     raise TimeoutError
 
 

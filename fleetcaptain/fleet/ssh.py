@@ -11,10 +11,14 @@ from typing import Any, Self
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 
-__all__ = ["Endpoint", "command_argv", "last_words", "tunnel_argv"]
+__all__ = ["HAS_ROOT_SOCKET", "Endpoint", "command_argv", "last_words", "tunnel_argv"]
+
+HAS_ROOT_SOCKET = b"fleetcaptain: etcd has a socket for root\n"
+"""What the machine says before all else when etcd has a socket for its superuser."""
 
 _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
+_ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
 _WORDS_CHARS = 300
 # Clusters whose machines the stack makes; the keys of others' machines are for others to tell.
@@ -68,8 +72,8 @@ class Endpoint:
         return ip
 
 
-def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str) -> list[str]:
-    """Forwards two sockets to fleet's socket and to etcd, for as long as its input is open.
+def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str, root_socket: str) -> list[str]:
+    """Forwards sockets to fleet's socket, to etcd, and to etcd's socket for root, for as long as its input is open.
 
     Sockets, as ports of the loopback are open to every user of this computer, and to pages in its browsers.
     """
@@ -79,8 +83,11 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: s
         *("-o", "StreamLocalBindUnlink=yes"),
         *("-L", f"{fleet_socket}:{_FLEET_SOCKET}"),
         *("-L", f"{etcd_socket}:{_ETCD}"),
+        *("-L", f"{root_socket}:{_ETCD_ROOT_SOCKET}"),
     ]
-    return ["ssh", *_options(endpoint, endpoint.accepts_new_key(host)), *forwards, "--", host, "cat"]
+    said = HAS_ROOT_SOCKET.decode().strip()
+    remote = f"[ ! -S {_ETCD_ROOT_SOCKET} ] || echo '{said}'; exec cat"
+    return ["ssh", *_options(endpoint, endpoint.accepts_new_key(host)), *forwards, "--", host, remote]
 
 
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:

@@ -1,12 +1,19 @@
-"""etcd on a machine: a member with the v2 keys that fleet needs, or a gateway to the members."""
+"""etcd on a machine: a member with the v2 keys that fleet needs, or a gateway to the members.
+
+There are three ways in. Port 2379 is for units and containers, which are guests when etcd asks who they are; port 2378
+of the loopback is TLS, for fleetd; and `ROOT_SOCKET` is for who deploys.
+"""
 
 from __future__ import annotations
 
 from fleetcaptain.machine.firewall import BEHIND_FIREWALL
-from fleetcaptain.machine.tls import CLIENT_TLS, member_options
+from fleetcaptain.machine.tls import CA, CLIENT_TLS, member_options, user_files
 from fleetcaptain.machine.values import Machine
 
-__all__ = ["etcd_unit"]
+__all__ = ["ROOT_SOCKET", "etcd_unit", "members_unit", "root_unit"]
+
+ROOT_SOCKET = "/run/etcd.sock"
+"""etcd as its superuser sees it, for the group ``core``: who may use fleet's socket is root on every machine anyway."""
 
 _CLIENT, _PEER = 2379, 2380
 
@@ -27,11 +34,40 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 """
 
+_FORWARD = """\
+[Unit]
+Description={description}
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command}
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 
 def etcd_unit(machine: Machine) -> str:
     """The text of ``etcd.service``: on every machine etcd answers on port 2379 of the loopback and of its address."""
     service = _member(machine) if machine.is_member else _gateway(machine)
     return _UNIT.format(needs=BEHIND_FIREWALL if machine.tls else "", service="\n".join(service))
+
+
+def root_unit(machine: Machine) -> str:
+    """The text of ``etcd-root.service``, which listens on `ROOT_SOCKET`."""
+    cert, key = user_files("root")
+    tls = f"OPENSSL:127.0.0.1:{CLIENT_TLS},cafile={CA},cert={cert},key={key}"
+    listen = f"UNIX-LISTEN:{ROOT_SOCKET},fork,unlink-early,mode=0660,user=root,group=core"
+    command = f"/usr/bin/socat {listen} {tls if machine.tls else f'TCP:127.0.0.1:{_CLIENT}'}"
+    return _FORWARD.format(description="etcd, for who deploys", command=command)
+
+
+def members_unit(machine: Machine) -> str:
+    """The text of ``etcd-members.service`` of a machine that is none: etcd over TLS, on the loopback, as members have
+    it."""
+    return _FORWARD.format(description="etcd of the members, over TLS", command=_to_members(machine, CLIENT_TLS))
 
 
 def _member(machine: Machine) -> list[str]:
@@ -56,7 +92,7 @@ def _member(machine: Machine) -> list[str]:
         options = {name: value for name, value in options.items() if not name.startswith("INITIAL_CLUSTER")}
         options["DISCOVERY"] = machine.discovery_url
     if machine.tls:
-        options["LISTEN_CLIENT_URLS"] += f",https://{machine.address}:{CLIENT_TLS}"
+        options["LISTEN_CLIENT_URLS"] += f",https://127.0.0.1:{CLIENT_TLS},https://{machine.address}:{CLIENT_TLS}"
         options["ADVERTISE_CLIENT_URLS"] = f"https://{advertised}:{CLIENT_TLS}"
         options.update(member_options())
     environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]
@@ -65,5 +101,9 @@ def _member(machine: Machine) -> list[str]:
 
 
 def _gateway(machine: Machine) -> list[str]:
-    endpoints = ",".join(f"{member.address}:{_CLIENT}" for member in machine.members)
-    return [f"ExecStart=/opt/bin/etcd gateway start --listen-addr=0.0.0.0:{_CLIENT} --endpoints={endpoints}"]
+    return [f"ExecStart={_to_members(machine, _CLIENT, '0.0.0.0')}"]  # noqa: S104  containers find it there
+
+
+def _to_members(machine: Machine, port: int, at: str = "127.0.0.1") -> str:
+    endpoints = ",".join(f"{member.address}:{port}" for member in machine.members)
+    return f"/opt/bin/etcd gateway start --listen-addr={at}:{port} --endpoints={endpoints}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetcaptain.machine.tls import CA, CLIENT_TLS, user_files
 from fleetcaptain.machine.values import Machine
 
 __all__ = ["FLEET_SOCKET", "KEEP_MACHINE", "fleet_environment", "fleet_unit"]
@@ -28,21 +29,23 @@ WantedBy=sockets.target
 # The key of a machine with a copy of this one's id, which has another address, stays.
 KEEP_MACHINE = r"""#!/bin/sh
 # keep-machine ID ADDRESS: let a new fleetd register this machine while fleet's engine keeps its units here.
+[ ! -S /run/etcd.sock ] || root='--unix-socket /run/etcd.sock'
+ask() { curl -s -m 5 $root "$@"; }
 machines=http://127.0.0.1:2379/v2/keys/_coreos.com/fleet/machines
 key=$machines/$1/object
-answer=$(curl -s -m 5 "$key")
+answer=$(ask "$key")
 printf %s "$answer" | grep -qwF "$2" || exit 0
 value=$(printf %s "$answer" | sed 's/.*"value":"\(.*\)","expiration".*/\1/; s/\\"/"/g; s/\\\\/\\/g')
-curl -s -o /dev/null -m 5 -X PUT -d ttl=10 --data-urlencode "value=$value" "$machines/-$1/object"
-curl -s -o /dev/null -m 5 -X DELETE "$key"
+ask -o /dev/null -X PUT -d ttl=10 --data-urlencode "value=$value" "$machines/-$1/object"
+ask -o /dev/null -X DELETE "$key"
 """
 
 _UNIT = """\
 [Unit]
 Description=fleet
 Requires=fleet.socket dbus.socket
-Wants=etcd.service docker.service
-After=fleet.socket dbus.socket etcd.service docker.service
+Wants=etcd.service etcd-root.service docker.service
+After=fleet.socket dbus.socket etcd.service etcd-root.service docker.service
 StartLimitIntervalSec=0
 
 [Service]
@@ -65,8 +68,11 @@ def fleet_unit() -> str:
 def fleet_environment(machine: Machine) -> str:
     """The settings of fleetd (fleet's deployment-and-configuration.md)."""
     metadata = ",".join(f"{key}={value}" for key, value in sorted(machine.metadata.items()))
+    cert, key = user_files("fleet")
+    tls = {"ETCD_CAFILE": CA, "ETCD_CERTFILE": cert, "ETCD_KEYFILE": key} if machine.tls else {}
     settings = {
-        "ETCD_SERVERS": "http://127.0.0.1:2379",
+        "ETCD_SERVERS": f"https://127.0.0.1:{CLIENT_TLS}" if machine.tls else "http://127.0.0.1:2379",
+        **tls,
         # The default of one second turns every election of a leader into errors.
         "ETCD_REQUEST_TIMEOUT": "5",
         "PUBLIC_IP": machine.advertised or machine.address,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from fleetcaptain.machine.etcd import etcd_unit
+from fleetcaptain.machine.etcd import etcd_unit, members_unit, root_unit
 from fleetcaptain.machine.firewall import FIREWALL
 from fleetcaptain.machine.fleet import FLEET_SOCKET, KEEP_MACHINE, fleet_environment, fleet_unit
 from fleetcaptain.machine.registry import registry_service, registry_socket
@@ -62,11 +62,15 @@ def _units(machine: Machine) -> list[dict[str, Any]]:
 
 
 def _etcd(machine: Machine) -> list[dict[str, Any]]:
-    firewall = [_unit("firewall.service", FIREWALL)] if machine.tls else []
-    if machine.tls and not machine.is_member:
-        gateway = {"name": "etcd@.service", "contents": gateway_unit(machine)}
-        return [*firewall, _unit("etcd.socket", GATEWAY_SOCKET), gateway]
-    return [*firewall, _unit("etcd.service", etcd_unit(machine))]
+    root = _unit("etcd-root.service", root_unit(machine))
+    if not machine.tls:
+        return [_unit("etcd.service", etcd_unit(machine)), root]
+    firewall = _unit("firewall.service", FIREWALL)
+    if machine.is_member:
+        return [firewall, _unit("etcd.service", etcd_unit(machine)), root]
+    gateway = {"name": "etcd@.service", "contents": gateway_unit(machine)}
+    members = _unit("etcd-members.service", members_unit(machine))
+    return [firewall, _unit("etcd.socket", GATEWAY_SOCKET), gateway, members, root]
 
 
 def _unit(name: str, contents: str) -> dict[str, Any]:

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from fleetcaptain.machine.firewall import BEHIND_FIREWALL
 from fleetcaptain.machine.values import Machine
 
-__all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "gateway_unit", "member_options"]
+__all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "USERS", "gateway_unit", "member_options", "user_files"]
 
 CLIENT_TLS = 2378
 CA, CERT, KEY = (f"/etc/fleetcaptain/tls/{name}.pem" for name in ("ca", "cert", "key"))
+
+USERS = ("root", "fleet")
+"""Whom etcd knows by a certificate of the cluster; see `fleetcaptain.discovery.access`."""
 
 GATEWAY_SOCKET = f"""\
 [Unit]
@@ -42,6 +45,11 @@ StandardOutput=socket
 StandardError=journal
 ExecStart=/bin/sh -c '{tries}'
 """
+
+
+def user_files(user: str) -> tuple[str, str]:
+    """Where the certificate and the key of one of `USERS` are, for root alone."""
+    return f"/etc/fleetcaptain/tls/{user}.pem", f"/etc/fleetcaptain/tls/{user}-key.pem"
 
 
 def member_options() -> Mapping[str, str]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from fleetcaptain.members.values import Listed
+from fleetcaptain.net.ask import Ask
 
-__all__ = ["Ask", "MembersApi"]
+__all__ = ["MembersApi"]
 
-# Sends (method, path, body) to one member; the answer's status, 0 when nothing answers, and its text.
-Ask = Callable[[str, str, str], tuple[int, str]]
 _PATH = "/v2/members"
 _ADDED, _REMOVED = 201, 204
 

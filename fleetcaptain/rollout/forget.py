@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import app_dir, lock_key
 from fleetcaptain.errors import Locked
 from fleetcaptain.rollout.cluster import Cluster
@@ -30,6 +31,7 @@ def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
         try:
             if not _has_units(cluster):
                 cluster.store.delete(app_dir(cluster.app), recursive=True)
+                Access(cluster.store.ask).revoke(cluster.app)
         finally:
             lock.release()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.cluster.engine import exec_in
+from components.cluster.etcd import ask
 from tests.e2e.example import example
 from tests.e2e.stack import Stack, stack_name
 
@@ -25,7 +26,14 @@ fleet = Fleetfile(
     services=[Service("probe", start="/bin/sleep infinity", instances=2)],
 )
 """
-_KEY = "http://127.0.0.1:2379/v2/keys/kept"
+_KEY = "/v2/keys/kept"
+# A container with the machine's own programs, on docker's bridge: no image has to come from anywhere.
+_CONTAINER = """\
+tar -c -T /dev/null | docker import - empty >/dev/null
+docker run --rm -v /usr:/usr:ro -v /usr/bin:/bin:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro empty \
+  curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' "$@"
+"""
+_JSON = ("-H", "Content-Type: application/json", "-d")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +45,7 @@ def secured(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     stack = Stack(stack_name("e2e-members"), home / "app", home / "pulumi", {"size": "4", "tls": "true"})
     try:
         stack.up()
-        exec_in(stack.containers()["m1"], "curl", "--silent", "-X", "PUT", "-d", "value=1", _KEY)
+        assert ask(stack.containers()["m1"], "PUT", f"{_KEY}?value=1")[0] == 201
         yield stack
     finally:
         stack.remove()
@@ -67,7 +75,7 @@ def _as_it_was(stack: Stack) -> None:
     """Both instances run and are registered, etcd knows what it knew, and nothing is left to do."""
     seen = stack.cluster("probe").look()
     assert {"probe@1.service", "probe@2.service"} <= set(seen.registrations)
-    assert '"value":"1"' in exec_in(stack.containers()["m1"], "curl", "--silent", _KEY)[1]
+    assert '"value":"1"' in ask(stack.containers()["m1"], "GET", _KEY)[1]
     stack.rests()
 
 
@@ -88,6 +96,30 @@ def test_etcd_answers_nobody_on_the_network_without_a_certificate(secured: Stack
     for url in secured.outputs()["etcd"]:
         assert _curl(*ours, f"{url}/version") == 0
         assert _curl(*ca, f"{url}/version") in {35, 55, 56}  # the handshake fails
+
+
+@pytest.mark.parametrize("name", ["m1", "m4"])
+def test_a_container_registers_itself_and_writes_nothing_else(secured: Stack, name: str) -> None:
+    """On a member and on a worker: neither fleet's keys nor another app's nor its own app's releases, with no API."""
+    machine, address = secured.containers()[name], secured.outputs()["machines"][name]
+    etcd = f"http://{address}:2379"
+
+    def status(path: str, *argv: str) -> str:
+        code, output = exec_in(machine, "sh", "-ec", _CONTAINER, "sh", *argv, f"{etcd}{path}")
+        assert code == 0, output
+        return output
+
+    keys = "/v2/keys/fleetcaptain/probe"
+    assert status(f"{keys}?recursive=true") == "200"
+    assert status(f"{keys}/services/probe/mine", "-X", "PUT", "-d", "value=1", "-d", "ttl=5") in {"200", "201"}
+    for denied in (f"{keys}/current", "/v2/keys/fleetcaptain/blog/services/web/a", "/v2/keys/_coreos.com/fleet/job/a"):
+        assert status(denied, "-X", "PUT", "-d", "value=1") == "401", denied
+        assert status(denied, "-d", "value=1") == "401", denied  # as a form in a page sends it
+    peer = '{"peerURLs":["http://10.9.9.9:2380"]}'
+    assert status("/v2/members", *_JSON, peer) == "401"
+    assert status("/v3/cluster/member/add", *_JSON, peer) == "400"
+    assert status("/v3/kv/put", *_JSON, '{"key":"YQ==","value":"YQ=="}') == "400"
+    assert set(_members(secured)) == {"m1", "m2", "m3"}
 
 
 def test_keys_are_in_no_state_and_no_definition(secured: Stack) -> None:

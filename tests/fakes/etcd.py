@@ -17,6 +17,7 @@ from urllib3 import HTTPResponse
 
 from fleetcaptain.discovery.store import EtcdStore, new_client
 from fleetcaptain.errors import ClusterUnreachable
+from tests.fakes.access import FakeAccess
 
 __all__ = ["Entry", "FakeEtcd"]
 
@@ -42,6 +43,7 @@ class FakeEtcd:
     *store* uses them in memory. As a context manager it listens at *url*. *requests*: (method, key, parameters) of
     each call. The next *failures* calls fail with the status *failure*. Before the next *lose* comparisons by index
     another client writes the key. *history*: how many events are kept; etcd keeps 1000.
+    *access*: its authentication.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class FakeEtcd:
     failure: int = 500
     lose: int = 0
     history: int = 1000
+    access: FakeAccess = field(default_factory=FakeAccess)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
@@ -213,9 +216,13 @@ class _Http:
     def __init__(self, fake: FakeEtcd) -> None:
         self._fake = fake
 
-    def request(self, method: str, url: str, fields: dict[str, Any] | None = None, **_: Any) -> HTTPResponse:
+    def request(self, method: str, url: str, fields: dict[str, Any] | None = None, **more: Any) -> HTTPResponse:
+        path = unquote(urlsplit(url).path)
+        if FakeAccess.serves(path):
+            status, text = self._fake.access(method, path, more["body"])
+            return HTTPResponse(text.encode(), status=status)
         form = {name: str(value) for name, value in (fields or {}).items()}
-        status, body = self._fake.answer(method, unquote(urlsplit(url).path).removeprefix(_KEYS), form)
+        status, body = self._fake.answer(method, path.removeprefix(_KEYS), form)
         return HTTPResponse(json.dumps(body).encode(), status=status)
 
     request_encode_body = request

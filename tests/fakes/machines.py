@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.cluster.engine import ROLE
+from tests.fakes.access import FakeAccess
 from tests.fakes.docker import Container, FakeDocker
 
 __all__ = ["PROGRAMS", "FakeMachines", "write_programs"]
@@ -32,7 +33,7 @@ class FakeMachines:
 
     *listed*: etcd's members, address -> [id, name]. *metadata*: machine id -> fleet's metadata. *values*: etcd's keys
     -> (value, index). *drained*: the machines whose fleet was stopped, in order. *dead*: names of machines on which
-    fleet does not answer.
+    fleet does not answer. *access*: etcd's authentication.
     """
 
     docker: FakeDocker = field(default_factory=FakeDocker)
@@ -41,6 +42,7 @@ class FakeMachines:
     values: dict[str, tuple[str, int]] = field(default_factory=dict)
     drained: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    access: FakeAccess = field(default_factory=FakeAccess)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -59,15 +61,18 @@ class FakeMachines:
             return 0, ""
         if argv[0] == "journalctl":
             return 0, f"the journal of {name}"
-        assert argv[0] == "curl"
+        assert argv[0] == "curl" or argv[:2] == ["sh", "-c"]
         url = urlsplit(next(word for word in argv if word.startswith("http://")))
         method = argv[argv.index("-X") + 1] if "-X" in argv else "GET"
         body = argv[argv.index("-d") + 1] if "-d" in argv else ""
-        if "--unix-socket" in argv:
+        if argv[0] == "curl":
             return self._fleet(name, method, body)
         if url.path.startswith("/v2/keys"):
-            return 0, self._keys(method, url.path.removeprefix("/v2/keys"))
-        status, answer = self._etcd(container, method, url.path, body)
+            status, answer = 200, self._keys(method, url.path.removeprefix("/v2/keys"))
+        elif FakeAccess.serves(url.path):
+            status, answer = self.access(method, url.path, body)
+        else:
+            status, answer = self._etcd(container, method, url.path, body)
         return 0, f"{answer}\n{status}"
 
     def _fleet(self, name: str, method: str, body: str) -> tuple[int, str]:

@@ -42,8 +42,8 @@ _STEPS_TO_REST = 6
 @dataclass
 class Site:
     """*fleet* and *etcd* are what the cluster keeps. *failing*: a unit whose text has this word fails. *unreachable*:
-    nothing answers. *pull*: what docker prints on each machine when an image is pulled. *commands*: (address,
-    arguments) of each command that was run on a machine."""
+    nothing answers. *pull*: what docker prints on each machine when an image is pulled. *fleetd*: the settings of each
+    fleetd. *commands*: (address, arguments) of each command that was run on a machine."""
 
     fleet: fleet.Cluster = field(default_factory=lambda: fleet.Cluster(MACHINES))
     etcd: FakeEtcd = field(default_factory=FakeEtcd)
@@ -51,6 +51,7 @@ class Site:
     failing: str = ""
     unreachable: bool = False
     pull: str = _PULLED
+    fleetd: str = "FLEET_ETCD_CERTFILE=/etc/fleetcaptain/tls/fleet.pem"
     commands: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,6 +123,8 @@ class Site:
 
     def _run(self, address: str, argv: list[str], _timeout_sec: float) -> str | None:
         self.commands.append((address, argv))
+        if argv[0] == "cat":
+            return self.fleetd
         return self.pull if "pull" in argv else f"output of {argv[0]} on {address}"
 
 

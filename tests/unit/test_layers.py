@@ -17,7 +17,7 @@ MAY: dict[str, set[str]] = {
     "fleetfile": {"errors", "printable"},
     "units": {"errors", "printable", "fleetfile"},
     "machine": set(),
-    "members": {"errors", "machine"},
+    "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "net"},
     "release": {"errors", "untrusted", "printable", "fleetfile", "units", "discovery"},
@@ -33,6 +33,7 @@ CROSSINGS: dict[tuple[str, str], str] = {
     ("cluster.choose", "cluster.aws.choose"): "the setting `cluster` is aws",
     ("cluster.aws.cluster", "cluster.base"): "the interface of every cluster",
     ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
+    ("cluster.aws.ready", "cluster.access"): "which machines let etcd be secured",
     ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
     # Upwards, to what all resources share.
     ("cluster.aws.choose", "log"): "a warning",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components import log
@@ -17,9 +19,11 @@ __all__ = ["choose_aws"]
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
 
 
-def choose_aws(name: str, config: pulumi.Config, app: App) -> CoreOSCluster:
-    """The cluster, with a registry, ports and a balancer for *app*. Raises ClusterRefused with all that is wrong with
-    its settings, and UnitRefused."""
+def choose_aws(name: str, config: pulumi.Config, app: App, open_dirs: Sequence[str]) -> CoreOSCluster:
+    """The cluster, with a registry, ports and a balancer for *app*. *open_dirs*: see `LocalCluster`.
+
+    Raises ClusterRefused with all that is wrong with its settings, and UnitRefused.
+    """
     settings = read(config.get)
     if _PUBLIC_DISCOVERY in settings.discovery_url:
         log.warn(
@@ -27,5 +31,5 @@ def choose_aws(name: str, config: pulumi.Config, app: App) -> CoreOSCluster:
             "each other's addresses, and need no discovery"
         )
     texts = unit_texts(app, f"{pulumi.get_project()}/{pulumi.get_stack()}")
-    args = CoreOSClusterArgs(settings, repositories(app, texts), openings(app), public_services(app))
+    args = CoreOSClusterArgs(settings, repositories(app, texts), openings(app), public_services(app), tuple(open_dirs))
     return CoreOSCluster(name, args)

@@ -36,13 +36,14 @@ __all__ = ["CoreOSCluster", "CoreOSClusterArgs"]
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
     """The *settings* of a cluster, and what an app asks of it: *repositories* for its images, *openings* between the
-    machines, and the services that are *public*. *tools*: the folder with the machines' programs. *ready_sec*: how long
-    the machines may take to come."""
+    machines, and the services that are *public*. *open_dirs*: directories of etcd which containers may read and write.
+    *tools*: the folder with the machines' programs. *ready_sec*: how long the machines may take to come."""
 
     settings: Settings
     repositories: Sequence[str] = ()
     openings: Sequence[Opening] = ()
     public: Sequence[Public] = ()
+    open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
     ready_sec: int = 900
 
@@ -85,7 +86,7 @@ class CoreOSCluster(ClusterComponent):
         for place in sorted(members, key=lambda place: place.name == settings.renew):
             user_data, needs = boot.member(place, doors[place.name])
             others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
-            before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *needs)
+            before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *keys["users"], *needs)
             machines[place.name] = make_member(
                 ground,
                 place,
@@ -96,7 +97,7 @@ class CoreOSCluster(ClusterComponent):
         group = None
         if settings.workers:
             user_data, needs = boot.worker()
-            before = (*bucket.before_machines, *keys["workers"], *needs)
+            before = (*bucket.before_machines, *keys["workers"], *keys["users"], *needs)
             group = make_workers(ground, Launch(user_data, roles["workers"], before))
         if groups.balancer is not None:
             ids = {place: machine.id for place, machine in machines.items()}
@@ -114,6 +115,7 @@ class CoreOSCluster(ClusterComponent):
                 "members": {place.name: place.address for place in members},
                 "instances": {place: machine.id for place, machine in machines.items()},
                 "timeout_sec": args.ready_sec,
+                "open_dirs": list(args.open_dirs),
             },
             scope.child(depends_on=[group] if group else None),
         )

@@ -31,8 +31,9 @@ class Identity:
 
 
 def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str]) -> Mapping[str, Any]:
-    """What a machine of *kind* (``members``, ``workers``) may do: read its programs and its own keys, pull images."""
-    folders = ("bin", "config", f"tls/{kind}")
+    """What a machine of *kind* (``members``, ``workers``) may do: read its programs, its own keys and those of
+    etcd's users, pull images."""
+    folders = ("bin", "config", f"tls/{kind}", "tls/users")
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}/*" for folder in folders]},
         # It is about the whole account: AWS takes no other resource here.

@@ -9,23 +9,27 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, UpdateResult
 
+from components.cluster.access import FLEET_SETTINGS, not_ready
 from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.cluster.private_folder import private_folder
 from components.connection import connect
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.values import Machine
+from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["ClusterReady", "ReadyProvider"]
 
-_INPUTS = ("connection", "size", "members", "instances", "timeout_sec")
+_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs")
 _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
 
 
 class ReadyProvider(Provider):
-    """Waits for the machines. Inputs: ``connection``; ``size``; ``members``, name -> address, and ``instances``,
-    name -> the id of its instance; ``timeout_sec``. Outputs: the inputs."""
+    """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
+    ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
+    open to containers when its authentication is turned on. Outputs: the inputs."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Which machines keep etcd's data is chosen once: others would start as if they were the first."""
@@ -73,6 +77,21 @@ def _wait(props: Mapping[str, Any]) -> None:
 
     wanted = JoinedMachines(int(props["size"]), props["members"], props["instances"])
     wait_joined(wanted, look, status, float(props["timeout_sec"]), cancelled=cancelled)
+    _secure(cluster, props)
+
+
+def _secure(cluster: Cluster, props: Mapping[str, Any]) -> None:
+    status("securing etcd")
+    argv = ["cat", FLEET_SETTINGS]
+    settings = {machine.ip: cluster.run(machine.ip, argv, _PROBE_SEC) for machine in cluster.fleet.machines()}
+    old = not_ready(settings)
+    if old:
+        status(
+            f"etcd stays open to containers: {', '.join(old)} cannot say who they are, as an earlier version made "
+            "them, or do not answer. Renew them (docs/aws.md), then run `pulumi up` again."
+        )
+        return
+    Access(cluster.store.ask).enforce(props["open_dirs"])
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:

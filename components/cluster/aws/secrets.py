@@ -1,6 +1,7 @@
-"""etcd's keys and certificates: an authority of the cluster's own, a pair for each member and one for all workers.
+"""etcd's keys and certificates: an authority of the cluster's own, a pair for each member, one for all workers, and one
+for each of etcd's users.
 
-They lie in the bucket, encrypted, each where only the role of its machines can read it, and Ignition fetches them
+They lie in the bucket, encrypted, each where only the roles of its machines can read it, and Ignition fetches them
 itself, so that nothing of ours stands between a machine's boot and its etcd. They are secrets in Pulumi's state, and
 never in user data, which everything on a machine can read.
 """
@@ -15,6 +16,7 @@ import pulumi_tls as tls
 
 from components.cluster.aws.binaries import Bucket
 from components.cluster.aws.scope import Scope
+from fleetcaptain.machine.tls import USERS
 
 __all__ = ["make_keys"]
 
@@ -43,14 +45,14 @@ class _Authority:
         )
 
     def pair(
-        self, part: str, uses: Sequence[str], addresses: Sequence[pulumi.Input[str]]
+        self, part: str, uses: Sequence[str], addresses: Sequence[pulumi.Input[str]] = (), user: str = ""
     ) -> Mapping[str, pulumi.Output[str]]:
-        """The files of one machine: its certificate, its key, and whom it believes."""
+        """The files of one machine, or of one *user* of etcd's: a certificate, its key, and whom it believes."""
         key = tls.PrivateKey(self._scope.named(part), _KEY, opts=self._scope.child())
         request = tls.CertRequest(
             self._scope.named(part),
             private_key_pem=key.private_key_pem,
-            subject={"common_name": part},
+            subject={"common_name": user or part},
             ip_addresses=[*addresses, _LOOPBACK] if addresses else None,
             opts=self._scope.child(),
         )
@@ -71,13 +73,16 @@ def make_keys(
     scope: Scope, bucket: Bucket, members: Mapping[str, Sequence[pulumi.Input[str]]]
 ) -> Mapping[str, tuple[pulumi.Resource, ...]]:
     """Puts the keys into *bucket*. *members*: name -> the addresses by which others ask it. Returns the objects of each
-    member, and those of the ``workers``."""
+    member, of the ``workers``, and of the ``users``."""
     authority = _Authority(scope)
     made = {}
     for name, addresses in members.items():
         pair = authority.pair(name, [_SERVER, _CLIENT], addresses)
         made[name] = _put(scope, bucket, name, f"tls/members/{name}", pair)
-    made["workers"] = _put(scope, bucket, "workers", "tls/workers", authority.pair("workers", [_CLIENT], []))
+    made["workers"] = _put(scope, bucket, "workers", "tls/workers", authority.pair("workers", [_CLIENT]))
+    pairs = {user: authority.pair(f"user-{user}", [_CLIENT], user=user) for user in USERS}
+    files = {f"{user}-{name}": text for user, pair in pairs.items() for name, text in pair.items() if name != "ca.pem"}
+    made["users"] = _put(scope, bucket, "users", "tls/users", files)
     return made
 
 

@@ -14,7 +14,7 @@ from components.cluster.aws.settings import Settings
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine import ec2
 from fleetcaptain.machine.ignition import ignition
-from fleetcaptain.machine.tls import CA, CERT, KEY
+from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 from fleetcaptain.machine.values import Binary, File, Machine, Member, Unit
 
 __all__ = ["USER_DATA_BYTES", "Surroundings", "checked", "fits", "member", "pointer", "text", "worker"]
@@ -70,6 +70,7 @@ def _common(
         File(CA, source=f"{where}/tls/{keys}/ca.pem"),
         File(CERT, source=f"{where}/tls/{keys}/cert.pem"),
         File(KEY, source=f"{where}/tls/{keys}/key.pem", mode=0o600),
+        *(file for user in USERS for file in _user_files(user, f"{where}/tls/users")),
     )
     return {
         "members": tuple(Member(place.name, place.address) for place in all_),
@@ -83,6 +84,11 @@ def _common(
         "files": (ec2.updates(), *tls, *(file for files, _ in parts for file in files)),
         "units": tuple(unit for _, units in parts for unit in units),
     }
+
+
+def _user_files(user: str, where: str) -> tuple[File, ...]:
+    cert, key = user_files(user)
+    return File(cert, source=f"{where}/{user}-cert.pem"), File(key, source=f"{where}/{user}-key.pem", mode=0o600)
 
 
 def text(config: Mapping[str, Any]) -> str:

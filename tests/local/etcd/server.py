@@ -6,16 +6,17 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["running"]
+__all__ = ["running", "tls_url"]
 
 
 @contextmanager
-def running(folder: Path, program: Path) -> Iterator[str]:
-    """The URL of an empty etcd whose data is in *folder*, until the block ends."""
+def running(folder: Path, program: Path, tls: Mapping[str, Path] | None = None) -> Iterator[str]:
+    """The URL of an empty etcd whose data is in *folder*, until the block ends. *tls*: etcd's options for its own pair
+    and for clients' certificates; it then listens at another address of the loopback as well, see `tls_url`."""
     client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
     options = {
         "data-dir": str(folder / "data"),
@@ -27,6 +28,9 @@ def running(folder: Path, program: Path) -> Iterator[str]:
         "initial-cluster": f"default={peer}",
         "unsafe-no-fsync": "true",
     }
+    if tls is not None:
+        options["listen-client-urls"] += f",{tls_url(client)}"
+        options |= {"client-cert-auth": "true", **{name: str(path) for name, path in tls.items()}}
     log = folder / "log"
     with log.open("w") as written:
         argv = [str(program), *(f"--{name}={value}" for name, value in options.items())]
@@ -36,6 +40,11 @@ def running(folder: Path, program: Path) -> Iterator[str]:
                 yield client
             finally:
                 process.terminate()
+
+
+def tls_url(url: str) -> str:
+    """Where the etcd at *url* speaks TLS."""
+    return url.replace("http://127.0.0.1", "https://127.0.0.2")
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

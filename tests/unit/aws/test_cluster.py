@@ -204,10 +204,13 @@ def test_keys_are_secrets_where_only_their_role_finds_them(cluster: FakeEngine) 
     assert {inputs["key"] for inputs in keys.values()} == {
         *(f"tls/members/m{number}/key.pem" for number in (1, 2, 3)),
         "tls/workers/key.pem",
+        "tls/users/root-key.pem",
+        "tls/users/fleet-key.pem",
     }
     for name, inputs in keys.items():
         assert isinstance(inputs["content"], dict), "it is marked as a secret"
-        assert inputs["content"]["value"] == f"{name.removesuffix('-key.pem')}.privateKeyPem"
+        part = name.removesuffix("-key.pem").replace("cluster-users-", "cluster-user-")
+        assert inputs["content"]["value"] == f"{part}.privateKeyPem"
     user_data = [machine["userData"] for machine in cluster.of("Instance").values()]
     user_data.append(base64.b64decode(cluster.one("LaunchTemplate", "cluster-worker")["userData"]).decode())
     assert not [text for text in user_data if "privateKeyPem" in text]

@@ -27,6 +27,7 @@ def cluster_inputs(home: Path, size: int = 3, **more: Any) -> dict[str, Any]:
         "agent_ttl_sec": 30,
         "metadata": {"disk": "ssd"},
         "tls": False,
+        "open_dirs": [],
         "state": "running",
     }
     return {**inputs, **more}

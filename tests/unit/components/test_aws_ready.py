@@ -28,6 +28,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "members": {machine.id: machine.ip for machine in MACHINES},
         "instances": {machine.id: f"i-{machine.id}" for machine in MACHINES},
         "timeout_sec": -1.0,
+        "open_dirs": ["/config"],
     }
 
 
@@ -43,6 +44,20 @@ def test_a_cluster_is_ready_when_all_its_machines_are_there(site: Site, inputs: 
     assert site.etcd.values["/fleetcaptain-ready"] == STACK
     assert site.etcd.entries["/fleetcaptain-ready"].ttl == 60
     assert not keys_of(inputs).exists()
+
+
+def test_a_cluster_that_is_ready_is_secured(site: Site, inputs: dict[str, Any]) -> None:
+    """Containers write registrations, and what the settings leave open."""
+    PROVIDER.create(inputs)
+    assert site.etcd.access.enabled
+    assert site.etcd.access.roles["guest"]["write"] == ["/config/*"]
+
+
+def test_machines_of_an_earlier_version_are_not_locked_out(site: Site, inputs: dict[str, Any]) -> None:
+    """Their fleetd cannot say who it is."""
+    site.fleetd = "FLEET_ETCD_SERVERS=http://127.0.0.1:2379"
+    PROVIDER.create(inputs)
+    assert not site.etcd.access.enabled
 
 
 def test_a_cluster_that_is_not_ready_in_time_is_waited_for_again(site: Site, inputs: dict[str, Any]) -> None:

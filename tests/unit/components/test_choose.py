@@ -50,7 +50,7 @@ def test_without_any_settings_it_is_three_machines_on_this_computer(
     monkeypatch.chdir(tmp_path)
     engine = chosen({})
     machines = engine.one("LocalMachines", "cluster")
-    assert (machines["size"], machines["tls"], machines["state"]) == (3, False, "running")
+    assert (machines["size"], machines.get("tls"), machines["state"]) == (3, None, "running")
     assert (machines["home"], machines["tools"]) == (f".fleetcaptain/{STACK}", ".tools/bin")
     assert engine.outputs["registry"] == "127.0.0.1:25000"
     assert engine.outputs["machines"] == {"m1": "10.70.1.11", "m2": "10.70.1.12", "m3": "10.70.1.13"}

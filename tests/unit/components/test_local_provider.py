@@ -133,6 +133,27 @@ def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: P
     assert machines.members == ["m1", "m2", "m3"]
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_with_tls_etcd_asks_who_somebody_is(machines: FakeMachines, home: Path, tls: bool) -> None:
+    """And lets containers write what is left open. The keys of etcd's users are for root alone."""
+    PROVIDER.create(cluster_inputs(home, tls=tls, open_dirs=["/config"]))
+    assert machines.access.enabled is machines.access.v3_enabled is tls
+    assert machines.access.roles.get("guest", {}).get("write", []) == (["/config/*"] if tls else [])
+    paths = [path for path in container(machines, "m1").files if path.startswith("/etc/fleetcaptain/tls/")]
+    assert ("/etc/fleetcaptain/tls/root-key.pem" in paths) is tls
+
+
+def test_a_new_cluster_has_tls_and_one_that_exists_stays_as_it_is(machines: FakeMachines, home: Path) -> None:
+    """Where the settings say nothing of it, also when the state was lost."""
+    new = {"identity": NAME, "size": 3.0, "home": str(home), "tls": None}
+    assert PROVIDER.check({}, new).inputs["tls"] is True
+    inputs = cluster_inputs(home, tls=False)
+    assert PROVIDER.check(inputs, new).inputs["tls"] is False
+    PROVIDER.create(inputs)
+    assert PROVIDER.check({}, new).inputs["tls"] is False
+    assert machines.members == ["m1", "m2", "m3"]
+
+
 def test_what_is_missing_or_stopped_shows(machines: FakeMachines, home: Path) -> None:
     """The state says so when a member's data is missing too."""
     inputs = cluster_inputs(home, 4)

@@ -98,7 +98,7 @@ def settings(tmp_path: Path) -> Path:
 
 
 ARGVS = {
-    "tunnel": tunnel_argv(Endpoint((HOST,)), HOST, "/f", "/e"),
+    "tunnel": tunnel_argv(Endpoint((HOST,)), HOST, "/f", "/e", "/r"),
     "command": command_argv(Endpoint((HOST,)), HOST, ["true"]),
     "inside": command_argv(Endpoint((HOST,), inside=True, managed=True), OTHER, ["true"]),
     "to the member": inner(command_argv(Endpoint((HOST,), inside=True, managed=True), OTHER, ["true"])),
@@ -145,7 +145,7 @@ def test_a_new_host_key_is_believed_only_where_the_configuration_leads(
     """Never where it names a file of known keys; of machines that the stack makes it always is."""
     expected = "accept-new" if accepted else "yes"
     assert strict(command_argv(endpoint, host, ["true"])) == expected
-    assert strict(tunnel_argv(endpoint, host, "/f", "/e")) == expected
+    assert strict(tunnel_argv(endpoint, host, "/f", "/e", "/r")) == expected
 
 
 @pytest.mark.parametrize(("known_hosts", "expected"), [("", "accept-new"), ("/k", "yes")])

@@ -30,7 +30,7 @@ def test_a_machine_inside_is_reached_through_the_host_that_let_us_in() -> None:
 def test_a_host_itself_needs_no_way_round() -> None:
     """Nor does any machine where all can be reached."""
     assert not proxy(command_argv(Endpoint(HOSTS, inside=True), HOSTS[0], ["true"], HOSTS[1]))
-    assert not proxy(tunnel_argv(Endpoint(HOSTS, inside=True), HOSTS[0], "/f", "/e"))
+    assert not proxy(tunnel_argv(Endpoint(HOSTS, inside=True), HOSTS[0], "/f", "/e", "/r"))
     assert not proxy(command_argv(Endpoint(HOSTS), "core@10.71.0.50", ["true"], HOSTS[1]))
 
 
@@ -38,7 +38,7 @@ def test_a_command_takes_the_connections_place() -> None:
     """With ssh's own tokens for host and port, also when it is the way to a machine inside."""
     command = "aws ssm start-session --target %h --parameters portNumber=%p"
     endpoint = Endpoint(("core@i-1",), proxy=command, inside=True)
-    assert proxy(tunnel_argv(endpoint, "core@i-1", "/f", "/e")) == command
+    assert proxy(tunnel_argv(endpoint, "core@i-1", "/f", "/e", "/r")) == command
     inner = shlex.split(proxy(command_argv(endpoint, "core@10.71.0.50", ["true"], "core@i-1")))
     assert proxy(inner) == command.replace("%", "%%"), "the outer ssh makes one of two"
 

@@ -67,8 +67,22 @@ def test_both_apis_answer_through_sockets_and_no_port_listens(ssh: FakeEtcd) -> 
         assert [node.value for node in etcd.below("/d")] == ["v", "1"]
         folder = Path(socket_of(tunnel.fleet_url())).parent
         assert folder.stat().st_mode & 0o777 == 0o700
-        assert {path.name for path in folder.iterdir()} == {"fleet.sock", "etcd.sock"}
+        assert {path.name for path in folder.iterdir()} == {"fleet.sock", "etcd.sock", "etcd-root.sock"}
     assert not folder.exists()
+
+
+def test_etcd_is_asked_as_its_superuser_where_the_machine_has_a_socket_for_that(
+    ssh: FakeEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may use that socket may use fleet's, so no more is at stake."""
+    ssh.put("/who", "a guest")
+    with FakeEtcd() as root:
+        root.put("/who", "root")
+        monkeypatch.setenv("FAKE_ETCD_ROOT", root.url.removeprefix("http://"))
+        with Tunnel(ENDPOINT) as tunnel:
+            node = EtcdStore(tunnel.etcd_url).read("/who")
+    assert node is not None
+    assert node.value == "root"
 
 
 @pytest.mark.usefixtures("ssh")

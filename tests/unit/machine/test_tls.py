@@ -30,10 +30,24 @@ def test_members_ask_everybody_on_the_network_for_a_certificate() -> None:
 
 
 @pytest.mark.parametrize("machine", [TLS_MEMBER, TLS_WORKER])
-def test_fleet_and_units_need_none_on_their_own_machine(machine: Machine) -> None:
-    """They find etcd where it is without TLS too."""
-    assert "FLEET_ETCD_SERVERS=http://127.0.0.1:2379\n" in files(ignition(machine))["/etc/fleet/fleet.env"]
-    assert "http://127.0.0.1:2379" in units(ignition(TLS_MEMBER))["etcd.service"]
+def test_fleetd_says_who_it_is_and_units_do_not(machine: Machine) -> None:
+    """fleetd goes to its machine's port with TLS. Units find etcd where it is without TLS too."""
+    found = files(ignition(machine))["/etc/fleet/fleet.env"]
+    assert "FLEET_ETCD_SERVERS=https://127.0.0.1:2378\n" in found
+    assert "FLEET_ETCD_CERTFILE=/etc/fleetcaptain/tls/fleet.pem\n" in found
+    assert "LISTEN_CLIENT_URLS=http://127.0.0.1:2379," in units(ignition(TLS_MEMBER))["etcd.service"]
+    if not machine.is_member:
+        gateway = units(ignition(machine))["etcd-members.service"]
+        assert "--listen-addr=127.0.0.1:2378 --endpoints=10.0.0.11:2378," in gateway
+
+
+@pytest.mark.parametrize(("machine", "way"), [(TLS_WORKER, "OPENSSL:127.0.0.1:2378,"), (WORKER, "TCP:127.0.0.1:2379")])
+def test_whoever_may_use_fleets_socket_is_etcds_superuser(machine: Machine, way: str) -> None:
+    """By a socket for the same group, and by no port."""
+    root = units(ignition(machine))["etcd-root.service"]
+    assert "UNIX-LISTEN:/run/etcd.sock,fork,unlink-early,mode=0660,user=root,group=core" in root
+    assert way in root
+    assert ("cert=/etc/fleetcaptain/tls/root.pem" in root) is machine.tls
 
 
 @pytest.mark.parametrize(("machine", "listening"), [(TLS_MEMBER, "etcd.service"), (TLS_WORKER, "etcd.socket")])

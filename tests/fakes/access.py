@@ -1,0 +1,60 @@
+"""etcd's authentication as its superuser sees it: users, roles, and whether it is on. It keeps no one out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FakeAccess"]
+
+_AUTH = "/v2/auth/"
+
+
+@dataclass
+class FakeAccess:
+    """*enabled* and *v3_enabled*: whether etcd asks who somebody is. *users*: name -> roles. *roles*: name -> ``read``
+    and ``write`` -> patterns."""
+
+    enabled: bool = False
+    v3_enabled: bool = False
+    users: dict[str, list[str]] = field(default_factory=dict)
+    roles: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    @staticmethod
+    def serves(path: str) -> bool:
+        """Whether a request for *path* is about this."""
+        return path.startswith((_AUTH, "/v3/auth/"))
+
+    def __call__(self, method: str, path: str, body: str) -> tuple[int, str]:
+        """The status and text of the answer."""
+        if path == "/v3/auth/enable":
+            status, self.v3_enabled = 400 if self.v3_enabled else 200, True
+            return status, "auth: user name is empty" if status != 200 else "{}"
+        if path.startswith("/v3/"):
+            return 200, "{}"
+        part, _, name = path.removeprefix(_AUTH).partition("/")
+        return self._read(part, name) if method == "GET" else self._write(part, name, json.loads(body))
+
+    def _read(self, part: str, name: str) -> tuple[int, str]:
+        if part == "enable":
+            return 200, json.dumps({"enabled": self.enabled})
+        if name not in (self.users if part == "users" else self.roles):
+            return 404, ""
+        return 200, json.dumps({"permissions": {"kv": self.roles.get(name)}})
+
+    def _write(self, part: str, name: str, sent: dict[str, Any]) -> tuple[int, str]:
+        if part == "enable":
+            status, self.enabled = 409 if self.enabled else 200, True
+            return status, ""
+        if part == "users":
+            self.users[name] = sent["roles"]
+        else:
+            self._change(name, sent)
+        return 200, "{}"
+
+    def _change(self, name: str, sent: dict[str, Any]) -> None:
+        role = self.roles.setdefault(name, sent.get("permissions", {}).get("kv") or {"read": [], "write": []})
+        for kind, patterns in role.items():
+            granted, revoked = (sent.get(verb, {}).get("kv", {}).get(kind, ()) for verb in ("grant", "revoke"))
+            role[kind] = sorted({*patterns, *granted} - {*revoked})
