@@ -80,7 +80,7 @@ def test_the_outputs_are_what_discovery_says(stack: Stack, first: str) -> None:
     outputs = stack.outputs()
     served = [entry.connection for entry in cluster.look().live if entry.service == "app_server"]
     assert sorted(outputs["endpoints"]["app_server"]) == sorted(f"http://{at['host']}:{at['port']}" for at in served)
-    assert outputs["etcd"] == [f"http://{address}:2379" for address in outputs["machines"].values()]
+    assert outputs["etcd"] == [f"https://{address}:2378" for address in outputs["machines"].values()]
     assert outputs["release"] == first == _value(cluster, current_key("behavioral"))
 
 
