@@ -84,7 +84,7 @@ class FleetApp(pulumi.ComponentResource):
             texts = unit_texts(fleetfile, stack)
             parts = parts_of_app(fleetfile, texts)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
-            gate = self._declare(forward(parts, self._images(texts), release), found)
+            gate = self._declare(forward(parts, self._images(texts, release), release), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
@@ -187,7 +187,7 @@ class FleetApp(pulumi.ComponentResource):
             return []
         return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
-    def _images(self, texts: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
+    def _images(self, texts: Mapping[str, str], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
         """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" where the
         unit's text asks for none, as with custom lines."""
         images: dict[str | Build, pulumi.Input[str]] = {}
@@ -202,7 +202,9 @@ class FleetApp(pulumi.ComponentResource):
             elif "@" in spec.image:
                 images[spec.image] = spec.image
             else:
-                pinned = PinnedImage(spec.image, reference=spec.image, opts=pulumi.ResourceOptions(parent=self))
+                child = pulumi.ResourceOptions(parent=self)
+                named = release.base if release.exact else ""
+                pinned = PinnedImage(spec.image, reference=spec.image, release=named, opts=child)
                 images[spec.image], volumes[spec.image] = pinned.ref, pinned.volumes
         warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in needing if spec.image in volumes})
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}

@@ -1,4 +1,4 @@
-"""``PinnedImage``: an image that others push, named by the digest that its tag has at each preview and deployment."""
+"""``PinnedImage``: an image that others push, named by the digest that its tag has when a release is deployed first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ Run = Callable[[Sequence[str], float], Finished]
 class PinnedImageProvider(Provider):
     """Asks the registry of an image for the digest of its tag, with the operator's own logins.
 
-    Input: ``reference``, a name with or without a tag. `check` adds to it, so that a preview already knows them:
+    Inputs: ``reference``, a name with or without a tag; ``release``, the name that somebody gave the release, or "". A
+    named release keeps its images: its contents never change. `check` adds to it, so that a preview already knows them:
     ``ref``, the reference with the digest; ``volumes``, the paths that this image declares as such, empty when it was
     not ``inspected`` for them. Outputs: the inputs.
     """
@@ -37,10 +38,12 @@ class PinnedImageProvider(Provider):
         """Ask the registry. Warns when it cannot be asked: what was deployed stays then, and a new image is deployed by
         its tag."""
         known = Pinned(olds["ref"], tuple(olds["volumes"]), olds["inspected"]) if olds else None
+        if known is not None and news["release"] and news["release"] == olds.get("release"):
+            return CheckResult({**news, **_added(known)}, [])
         found, warning = resolve(news["reference"], known, run)
         if warning:
             warn(warning)
-        return CheckResult({**news, **asdict(found), "volumes": list(found.volumes)}, [])
+        return CheckResult({**news, **_added(found)}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Keep what was found."""
@@ -52,7 +55,7 @@ class PinnedImageProvider(Provider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What was deployed: `check` is what asks again."""
-        return ReadResult(id_, props, {key: props[key] for key in ("reference", *_ADDED)})
+        return ReadResult(id_, props, {key: props[key] for key in ("reference", "release", *_ADDED)})
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Pinned:
     ref: str
     volumes: tuple[str, ...] = ()
     inspected: bool = False
+
+
+def _added(pinned: Pinned) -> dict[str, Any]:
+    return {**asdict(pinned), "volumes": list(pinned.volumes)}
 
 
 def resolve(reference: str, known: Pinned | None, ask: Run) -> tuple[Pinned, str]:
@@ -102,6 +109,6 @@ class PinnedImage(Resource):
     ref: pulumi.Output[str]
     volumes: pulumi.Output[list[str]]
 
-    def __init__(self, name: str, *, reference: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        inputs = {"reference": reference, **dict.fromkeys(_ADDED)}
+    def __init__(self, name: str, *, reference: str, release: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        inputs = {"reference": reference, "release": release, **dict.fromkeys(_ADDED)}
         super().__init__(PinnedImageProvider, "PinnedImage", name, inputs, opts)

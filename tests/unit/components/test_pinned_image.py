@@ -99,9 +99,9 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[..., dict[str, An
     warnings: list[str] = []
     monkeypatch.setattr(pinned_image, "warn", warnings.append)
 
-    def check(olds: dict[str, Any], answer: Answer | str) -> dict[str, Any]:
+    def check(olds: dict[str, Any], answer: Answer | str, release: str = "") -> dict[str, Any]:
         monkeypatch.setattr(pinned_image, "run", Buildx(answer))
-        result = PinnedImageProvider().check(olds, {"reference": "redis:7", "__provider": "p"})
+        result = PinnedImageProvider().check(olds, {"reference": "redis:7", "release": release, "__provider": "p"})
         assert result.inputs is not None
         return result.inputs
 
@@ -116,6 +116,7 @@ def test_what_is_found_is_an_input_so_that_each_preview_knows_it(
     found = check({}, OLD)
     assert found == {
         "reference": "redis:7",
+        "release": "",
         "__provider": "p",
         "ref": OLD_REF,
         "volumes": ["/data"],
@@ -130,3 +131,15 @@ def test_what_is_found_is_an_input_so_that_each_preview_knows_it(
     assert warnings == []
     assert check(moved, FileNotFoundError("no docker")) == moved
     assert len(warnings) == 1
+
+
+def test_a_release_that_somebody_named_keeps_its_images(
+    checked: tuple[Callable[..., dict[str, Any]], list[str]],
+) -> None:
+    """Its contents never change, so a tag that moved is for the next release; nothing is asked."""
+    check, warnings = checked
+    first = check({}, OLD, "v1")
+    assert check(first, NEW, "v1") == first
+    assert check(first, FileNotFoundError("no docker"), "v1") == first
+    assert warnings == []
+    assert check(first, NEW, "v2")["ref"] == NEW_REF
