@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -10,6 +10,7 @@ import pulumi
 from components.back import plan_back
 from components.cluster.base import ClusterComponent
 from components.image import AppImage
+from components.pinned_image import PinnedImage
 from components.plan import Plan, forward
 from components.preflight import Preflight, look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
@@ -18,6 +19,7 @@ from components.release import ReleaseName
 from components.repositories import repository_of
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
+from components.volumes import declared_volumes, warn_of_lost_volumes
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
 from fleetcaptain.release.part import Part, parts_of_app
@@ -39,8 +41,9 @@ def unit_texts(app: App, stack: str) -> dict[str, str]:
     texts = {spec.name: render(spec, Mark(app.app, stack, spec.name)) for spec in app.services}
     problems = []
     for spec in app.services:
-        # A digest is longer than any other reference, so a line that is short enough with it always is.
-        complete = with_image(texts[spec.name], f"{'x' * 100}@sha256:{'0' * 64}")
+        # With a digest a reference is at its longest, so a line that is short enough with it always is.
+        name = spec.image if isinstance(spec.image, str) else "x" * 100
+        complete = with_image(texts[spec.name], f"{name}@sha256:{'0' * 64}")
         problems += [f"service {spec.name!r}: {why}" for why in refusals(instance_names(spec.name, 1)[0], complete)]
     if problems:
         raise UnitRefused("fleet would accept these units and then choke on them; nothing was touched:", problems)
@@ -81,7 +84,7 @@ class FleetApp(pulumi.ComponentResource):
             texts = unit_texts(fleetfile, stack)
             parts = parts_of_app(fleetfile, texts)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
-            gate = self._declare(forward(parts, self._images(texts), release), found)
+            gate = self._declare(forward(parts, self._images(texts, release), release), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
@@ -184,14 +187,26 @@ class FleetApp(pulumi.ComponentResource):
             return []
         return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
-    def _images(self, texts: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
-        """Service -> its image; each distinct one is built and pushed once, or the reference as it stands. "" where the
-        unit's text asks for none, as with lines of one's own."""
+    def _images(self, texts: Mapping[str, str], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
+        """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" where the
+        unit's text asks for none, as with custom lines."""
         images: dict[str | Build, pulumi.Input[str]] = {}
+        volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
         needing = [spec for spec in self._app.services if needs_image(texts[spec.name])]
         for spec in needing:
-            if spec.image not in images:
-                images[spec.image] = self._build(spec, spec.image) if isinstance(spec.image, Build) else spec.image
+            if spec.image in images:
+                continue
+            if isinstance(spec.image, Build):
+                images[spec.image] = self._build(spec, spec.image)
+                volumes[spec.image] = declared_volumes(self._app.root, spec.image)
+            elif "@" in spec.image:
+                images[spec.image] = spec.image
+            else:
+                child = pulumi.ResourceOptions(parent=self)
+                named = release.base if release.exact else ""
+                pinned = PinnedImage(spec.image, reference=spec.image, release=named, opts=child)
+                images[spec.image], volumes[spec.image] = pinned.ref, pinned.volumes
+        warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in needing if spec.image in volumes})
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
     def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:

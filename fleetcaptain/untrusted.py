@@ -130,10 +130,10 @@ class Fields(Mapping[str, Any]):
         return found
 
 
-def json_object(text: str) -> Fields:
-    """The JSON object that *text* is. Raises Unreadable."""
-    if len(text) > LONGEST_BYTES:
-        raise Unreadable(f"it has {len(text)} characters; at most {LONGEST_BYTES} are read")
+def json_object(text: str, longest: int = LONGEST_BYTES) -> Fields:
+    """The JSON object that *text* is. Raises Unreadable, also for more than *longest* characters."""
+    if len(text) > longest:
+        raise Unreadable(f"it has {len(text)} characters; at most {longest} are read")
     try:
         data = json.loads(text)
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()

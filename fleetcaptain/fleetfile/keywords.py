@@ -122,8 +122,11 @@ def _docker_word(value: Any) -> str:
 
 def _volume(value: Any) -> str:
     text = word(value)
-    if not re.fullmatch(r"/[^:]*:/[^:]+(:[a-zA-Z,]+)?", text):
-        raise Mistake(f'{value!r} is no volume; "/on/the/machine:/in/the/container" is wanted, with ":ro" if need be')
+    if not re.fullmatch(r"(/[^:]*|[A-Za-z0-9][A-Za-z0-9_.-]+):/[^:]+(:[a-zA-Z,]+)?", text):
+        raise Mistake(
+            f'{value!r} is no volume; it must be "name:/in/the/container" or "/on/the/machine:/in/the/container", with '
+            '":ro" if need be'
+        )
     return text
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.release.images import ACCEPT, reference
 from fleetcaptain.release.keep import KEPT
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import split_image, with_image
@@ -248,3 +251,63 @@ def test_a_service_is_not_removed_while_another_release_requires_it(stack: Stack
     assert "redis is not removed" in error
     assert f"app_server@4.service) of release {first}" in error
     assert _contents(cluster) == before
+
+
+def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_back(stack: Stack) -> None:
+    """Its tag moves: the preview shows that as a change of its service, and the deployment rolls it. Without an answer
+    of the registry it stays as it is."""
+    cluster = stack.cluster()
+    built = _image(cluster, "redis")
+    foreign = f"{built.partition('@')[0]}:foreign"
+    one = _push(built, foreign, indent=1)
+    declared = f'services=[\n        Service("cache", image="{foreign}", rollout=Rolling(min_healthy_sec=1)),'
+    with stack.edited("Fleetfile.py", {"services=[": declared}):
+        assert f"{foreign}@{one}" in stack.preview().output
+        stack.up()
+        assert _image(cluster, "cache") == f"{foreign}@{one}"
+        stack.rests()
+        with_one, before = str(stack.outputs()["release"]), _contents(cluster)
+        two = _push(built, foreign, indent=2)
+        others = _runs(cluster, but="cache")
+        shown = stack.preview().output
+        assert f"{foreign}@{one}" in shown
+        assert f"{foreign}@{two}" in shown
+        stack.up()
+        assert _image(cluster, "cache") == f"{foreign}@{two}"
+        assert _runs(cluster, but="cache") == others
+        _without_registry(stack, two)
+        _go_back(stack, with_one)
+        assert _image(cluster, "cache") == f"{foreign}@{one}"
+        assert _contents(cluster) == before
+
+
+def _image(cluster: Cluster, service: str) -> str:
+    """The image in the text of the units of a service."""
+    texts = {unit.text for unit in cluster.look().units.values() if unit.mark and unit.mark.service == service}
+    images = {split_image(text)[1] for text in texts}
+    assert len(images) == 1, images
+    return str(images.pop())
+
+
+def _push(image: str, name: str, indent: int) -> str:
+    """Push *image* as *name*, of the same repository, with its manifest written in another way; the digest of that."""
+    source, target = reference(image), reference(name)
+    get = urllib.request.Request(source.url, headers={"Accept": ACCEPT})  # noqa: S310  the cluster's own registry
+    with urllib.request.urlopen(get, timeout=10) as answer:  # noqa: S310
+        kind, manifest = answer.headers["Content-Type"], json.load(answer)
+    data = json.dumps(manifest, indent=indent).encode()
+    put = urllib.request.Request(target.url, data, {"Content-Type": kind}, method="PUT")  # noqa: S310
+    with urllib.request.urlopen(put, timeout=10) as answer:  # noqa: S310
+        assert answer.status == 201
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _without_registry(stack: Stack, digest: str) -> None:
+    """A preview while the registry is stopped: a warning says what stays."""
+    registry = stack.containers()["registry"]
+    registry.stop(timeout=5)
+    try:
+        shown = stack.preview().output
+    finally:
+        registry.start()
+    assert f"stays as it was deployed ({digest})" in shown

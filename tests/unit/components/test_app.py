@@ -57,6 +57,8 @@ def computed(kind: str, name: str) -> Mapping[str, Any]:
     """What docker-build, and the providers of the app, would add."""
     if kind == "Image":
         return {"digest": f"sha256:{name}"}
+    if kind == "PinnedImage":
+        return {"ref": f"{name}@sha256:1", "volumes": ["/data"]}
     if kind == "Unit":
         return {"content": f"hash of {name}", "count": 2, "units": [], "machines": []}
     return {"endpoints": {"web": ["http://10.0.0.1:8080"], "redis": ["tcp://10.0.0.2:6379"]}}
@@ -162,10 +164,53 @@ def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> Non
         "web": f"{REGISTRY}/acme/shop@sha256:{APP}",
         "queue": f"{REGISTRY}/{APP}/queue@sha256:queue",
         "night": f"{REGISTRY}/{APP}/queue@sha256:queue",
-        "redis": "redis:7",
-        "agent": "agent:1",
+        "redis": "redis:7@sha256:1",
+        "agent": "agent:1@sha256:1",
         "own": "",
     }
+
+
+def test_a_foreign_image_is_asked_for_once(site: Site) -> None:
+    """For all services that have it. One with a digest is what it is, and lines that name no image need none."""
+    assert site.texts == {}
+    digest = f"fixed:1@sha256:{'0' * 64}"
+    services = [
+        *(ServiceSpec(f"s{number}", "", "redis:7") for number in range(20)),
+        ServiceSpec("fixed", "", digest),
+        ServiceSpec("own", "", "none:1", start=("/bin/true",)),
+    ]
+    app = declared(services)
+    assert [image["reference"] for image in app.of("PinnedImage").values()] == ["redis:7"]
+    assert app.requests["PinnedImage", "redis:7"].parent.endswith(f"FleetApp::{APP}")
+    units = app.of("Unit")
+    assert {units[f"s{number}"]["image"] for number in range(20)} == {"redis:7@sha256:1"}
+    assert (units["fixed"]["image"], units["own"]["image"]) == (digest, "")
+    assert app.one("Release", f"{APP}-release")["services"]["s7"]["image"] == "redis:7@sha256:1"
+
+
+def test_the_preview_warns_once_of_what_is_lost(site: Site, tmp_path: Path) -> None:
+    """Of all services whose images declare volumes that they do not mount, built ones too; the deployment itself does
+    not say it again."""
+    assert site.texts == {}
+    (tmp_path / "Dockerfile").write_text("FROM debian\nVOLUME /var/lib/web\n")
+    services = (
+        ServiceSpec("web", "", OWN),
+        ServiceSpec("gone", "", Build("nowhere")),
+        ServiceSpec("db", "", "postgres:16"),
+        ServiceSpec("kept", "", "postgres:16", volumes=("kept:/data",)),
+    )
+    app = App(APP, services, tmp_path, "acme/shop")
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: _program(app, CONNECTION, None, V1, {}), preview=True)
+    (warning,) = [text for level, text in engine.messages if level == "warning"]
+    lines = [line for line in warning.splitlines() if "volumes=" in line]
+    assert lines == [
+        '  web: volumes=["shop-web-var-lib-web:/var/lib/web"]',
+        '  db: volumes=["shop-db-data:/data"]',
+    ]
+    deployed = FakeEngine(computed=computed)
+    deployed.run(lambda: _program(app, CONNECTION, None, V1, {}))
+    assert [text for level, text in deployed.messages if level == "warning"] == []
 
 
 def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None:
@@ -265,7 +310,7 @@ def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
 
 
 def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> None:
-    """Once the images are built."""
+    """Once the images are known."""
     assert site.texts == {}
     tags = [
         declared((ServiceSpec("web", text, "web:1"),), release=ReleaseName("dev", exact=False)).one(
@@ -309,11 +354,11 @@ def _times() -> dict[str, float]:
 
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is built. What does not run yet comes first. A service of another release is no stray, but goes."""
+    """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
     monkeypatch.setattr("components.back.look_for_images", lambda _cluster, _images: {})
     engine = declared(rollback_to="v1")
     assert released.running == {"web@1.service", "queue@1.service"}
-    assert engine.of("Image") == {}
+    assert engine.of("Image") == engine.of("PinnedImage") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
         f"{APP}-beacon": beacon(APP, STACK),
         "web": OLD_WEB,

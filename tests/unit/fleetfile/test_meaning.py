@@ -41,6 +41,14 @@ def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> Non
 
 
 @pytest.mark.parametrize(
+    "volume", ["/mount/data:/data", "/mount/data:/data:ro", "shop-db-data:/data", "shop_1.2-db:/var/lib/x:ro"]
+)
+def test_volumes_are_docker_s(tmp_path: Path, volume: str) -> None:
+    """A folder of the machine, or a volume by its name."""
+    assert service(tmp_path, f"volumes=[{volume!r}]").volumes == (volume,)
+
+
+@pytest.mark.parametrize(
     ("other", "rule", "glob"),
     [
         ("instances=2", "db", "db@*.service"),

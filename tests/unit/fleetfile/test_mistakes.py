@@ -64,6 +64,8 @@ _RULES = [
         "public: another service has the public port 80 too",
     ),
     ('Service("web", volumes=["data"])', "volumes: 'data' is no volume"),
+    ('Service("web", volumes=["-v:/data"])', "volumes: '-v:/data' is no volume"),
+    ('Service("web", volumes=["./data:/data"])', "volumes: './data:/data' is no volume"),
     ('Service("web", env=["A"])', "env: a mapping of names to values is wanted"),
     ('Service("web", env={"a-b": "1"})', "env: 'a-b' is no name of a variable"),
     ('Service("web", env={"A": [1]})', "env: A must be a text, a number or a bool"),
