@@ -1,4 +1,4 @@
-"""A program that ends early, in the real Pulumi: what the stack has is not deleted, and the update says why it failed."""
+"""A program that ends early, in the real Pulumi: nothing of the stack is deleted, and the update says why it failed."""
 
 from __future__ import annotations
 
