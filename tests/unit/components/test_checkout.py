@@ -131,6 +131,22 @@ def test_a_checkout_that_moved_to_another_file_system_goes_on(
     assert original(inputs["identity"], str(HOME)) == str(other)
 
 
+def test_a_renamed_stack_keeps_its_cluster(machines: FakeMachines, inputs: dict[str, Any]) -> None:
+    """With its identity and its keys, where they are: there is nothing to change, and all of it goes with the stack."""
+    before = everything(machines)
+    renamed = {**DECLARED, "identity": "shop/new", "home": ".fleetcaptain/new"}
+    checked = PROVIDER.check(inputs, renamed)
+    kept = ("identity", "home", "subnet", "registry_port")
+    assert checked.failures == []
+    assert {key: checked.inputs[key] for key in kept} == {key: inputs[key] for key in kept}
+    PROVIDER.update(inputs["identity"], inputs, {**inputs, **checked.inputs})
+    assert everything(machines) == before
+    assert not Path(".fleetcaptain/new").exists()
+    PROVIDER.delete(inputs["identity"], {**inputs, **checked.inputs})
+    assert everything(machines) == ({}, {}, [])
+    assert not HOME.exists()
+
+
 def test_a_copied_checkout_changes_nothing(
     machines: FakeMachines, shop: Path, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
