@@ -8,7 +8,7 @@ import pulumi
 
 from components.app import FleetApp
 from components.cluster.choose import choose_cluster
-from components.failing import give_up
+from components.failing import give_up, refuse_early_end
 from components.release import release_name
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
@@ -46,6 +46,7 @@ def main() -> None:
     pulumi.export("connection", cluster.connection)
 
 
+refuse_early_end()
 try:
     main()
 except (FleetCaptainError, pulumi.RunError) as error:

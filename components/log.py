@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pulumi
 
 from fleetcaptain.printable import printable
 
-__all__ = ["error", "info", "warn"]
+__all__ = ["error", "info", "last", "warn"]
 
 
 def error(message: str) -> None:
@@ -22,3 +24,9 @@ def warn(message: str) -> None:
 def info(message: str) -> None:
     """Say *message* as information."""
     pulumi.log.info(printable(message))
+
+
+def last(message: str) -> None:
+    """Say *message* when the process ends: Pulumi's log has no loop to run in then, but shows standard error."""
+    sys.stderr.write(f"{printable(message)}\n")
+    sys.stderr.flush()

@@ -3,6 +3,7 @@
 A cluster's identity is made once, and kept in the file ``id`` of the stack's folder and on all that Docker has of it.
 An empty volume records, in its labels, which checkout the cluster belongs to. A checkout that was moved is still the
 same folder for the file system, or its old path is gone; a copy is another folder, and the original is still there.
+The same record is in the stack's folder, for `captain`, which does not ask Docker.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import docker.errors
 
@@ -21,36 +20,15 @@ from components.cluster.engine import LABEL, docker_errors, engine
 from components.cluster.layout import prefix_of
 from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout, copied_from, kept_identity
 from fleetcaptain.fleet.project_files import STACKS, from_project
 
-__all__ = ["ID_FILE", "Checkout", "claim", "identity_for", "original", "refuse_copy", "stack_folder"]
+__all__ = ["claim", "identity_for", "original", "refuse_copy", "stack_folder"]
 
-ID_FILE = "id"
-_KEY = "id_ed25519"
 _PATH, _INODE = "fleetcaptain.checkout.path", "fleetcaptain.checkout.inode"
 _IDENTITY = re.compile(r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)/[0-9a-f]+")
 # What else lies beside the stacks' folders.
 _RESERVED = ("pulumi",)
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A folder with the program: its *path*, and what the file system knows it by, ``<device>:<inode>``, or "" when
-    that was never recorded. A move within a file system keeps *inode*, and no copy has it."""
-
-    path: str
-    inode: str
-
-    @classmethod
-    def here(cls) -> Self:
-        """The one that this process works in: Pulumi runs programs and providers in the project's folder."""
-        facts = Path.cwd().stat()
-        return cls(str(Path.cwd()), f"{facts.st_dev}:{facts.st_ino}")
-
-    def same(self, other: Checkout) -> bool:
-        """Whether both are one folder, at one of its paths or moved. A path that is the same and another *inode* is one
-        that was restored, or whose device has another number since the computer was started."""
-        return other.path == self.path or other.inode == self.inode
 
 
 def stack_folder(text: str) -> Path:
@@ -73,7 +51,7 @@ def identity_for(name: str, folder: Path, known: str = "") -> str:
     the one kept in *folder*, else a new one. Raises ClusterRefused when *folder* is that of another stack."""
     if known:
         return known
-    kept = _kept(folder)
+    kept = kept_identity(folder)
     if not kept:
         return f"{name}/{secrets.token_hex(4)}"
     match = _IDENTITY.fullmatch(kept)
@@ -94,13 +72,10 @@ def original(identity: str, home: str) -> str:
     *home*: the stack's folder as its state names it; an absolute one, of an earlier version, says where the cluster
     was made. Raises ClusterRefused, ClusterUnreachable.
     """
-    folder, here = stack_folder(home), Checkout.here()
     owner = _recorded(identity)
     if owner is None and Path(home).is_absolute():
         owner = Checkout(str(Path(home).parents[1]), "")
-    if owner is None or owner.same(here) or not _holds(Path(owner.path) / folder, identity):
-        return ""
-    return owner.path
+    return copied_from(owner, _here(), stack_folder(home), identity)
 
 
 def refuse_copy(identity: str, home: str) -> None:
@@ -122,9 +97,10 @@ def claim(identity: str, home: str) -> None:
     """Keep *identity* in the stack's folder, and record that its cluster belongs to this checkout. Raises
     ClusterRefused when it belongs to another one."""
     refuse_copy(identity, home)
-    file, here = private_folder(stack_folder(home)) / ID_FILE, Checkout.here()
-    if _kept(file.parent) != identity:
-        file.write_text(f"{identity}\n")
+    keys, here = private_folder(stack_folder(home)), _here()
+    if kept_identity(keys) != identity:
+        (keys / ID_FILE).write_text(f"{identity}\n")
+    here.record(keys)
     if _recorded(identity) != here:
         name = _record_name(identity)
         remove_volume(name)
@@ -133,9 +109,9 @@ def claim(identity: str, home: str) -> None:
             engine().volumes.create(name, labels=labels)
 
 
-def _kept(folder: Path) -> str:
-    file = folder / ID_FILE
-    return file.read_text().strip() if file.is_file() else ""
+def _here() -> Checkout:
+    """The one that this process works in: Pulumi runs programs and providers in the project's folder."""
+    return Checkout.at(Path.cwd())
 
 
 def _record_name(identity: str) -> str:
@@ -150,18 +126,6 @@ def _recorded(identity: str) -> Checkout | None:
         except docker.errors.NotFound:
             return None
     return Checkout(labels[_PATH], labels[_INODE]) if _PATH in labels and _INODE in labels else None
-
-
-def _holds(folder: Path, identity: str) -> bool:
-    """Whether *folder* still has the keys of the cluster. One that may not be read has."""
-    try:
-        (folder / _KEY).stat()
-        kept = _kept(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return kept in ("", identity)
 
 
 def _own_cluster(folder: Path) -> str:

@@ -54,7 +54,8 @@ _INPUTS = (
 class LocalMachinesProvider(Provider):
     """Inputs: those of `Layout`; ``state``, always "running" (a stopped or missing machine reads back as something
     else); and ``remove_machines``, the names of the machines that a smaller ``size`` may remove, which is not kept.
-    ``identity`` is the stack's name; the rest of it, ``subnet`` and ``registry_port`` are chosen once and kept.
+    ``identity`` is the stack's name; the rest of it, ``subnet`` and ``registry_port`` are chosen once and kept,
+    ``home`` is kept.
     Outputs: the inputs.
 
     Everything here is refused in a copy of the checkout that the cluster belongs to; see `components.cluster.checkout`.
@@ -65,9 +66,11 @@ class LocalMachinesProvider(Provider):
         already; refuse what would lose data without consent. Raises ClusterRefused, ClusterUnreachable."""
         known, inputs = olds or {}, dict(news)
         name, consent = news["identity"], inputs.pop("remove_machines", ())
-        identity = identity_for(name, stack_folder(news["home"]), known.get("identity", ""))
-        refuse_copy(identity, known.get("home") or news["home"])
-        inputs["identity"] = identity
+        # A stack that was renamed keeps its keys where they are: they open its machines.
+        home = known.get("home") or news["home"]
+        identity = identity_for(name, stack_folder(home), known.get("identity", ""))
+        refuse_copy(identity, home)
+        inputs["identity"], inputs["home"] = identity, str(stack_folder(home))
         # In a first preview the identity is not the one that `pulumi up` makes, but the addresses are.
         seed = f"{name} {Path.cwd()}"
         inputs["subnet"] = known.get("subnet") or _own_subnet(identity) or _free_subnet(seed)

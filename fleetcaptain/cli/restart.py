@@ -42,7 +42,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.values import Policy, parallel
 
         wanted = _wanted(max_parallel)
-        where = site(app, stack, ssh, key)
+        where = site(app, stack, ssh, key, changes=True)
         cluster = reach(where.endpoint, where.app)
         ensure_free(cluster, service, say)
         snapshot = cluster.look()

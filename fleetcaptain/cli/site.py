@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterRefused, ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.direct import Direct, way_of
-from fleetcaptain.fleet.project_files import has_relative_files, located, project_folder
+from fleetcaptain.fleet.owning_checkout import Checkout, copied_from
+from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import excerpt
 
@@ -60,8 +61,12 @@ def site(
     ssh: Sequence[str] | None,
     key: str,
     outputs_of: Callable[[str | None], str] = _outputs_of,
+    *,
+    changes: bool = False,
 ) -> Site:
-    """The cluster that the options name. Raises ClusterUnreachable when they, or the stack's outputs, name none."""
+    """The cluster that the options name. Raises ClusterUnreachable when they, or the stack's outputs, name none; and,
+    for a command that *changes* the cluster, ClusterRefused in a copy of the checkout that a stack's cluster belongs
+    to."""
     if ssh:
         if not app:
             raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
@@ -72,9 +77,29 @@ def site(
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
         owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
-        return Site(way_of(_located(outputs["connection"])), app or outputs["app"], owner)
+        connection = outputs["connection"]
+        found = Site(way_of(_located(connection)), app or outputs["app"], owner)
+        if changes:
+            _refuse_copy(connection)
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
+    return found
+
+
+def _refuse_copy(connection: dict[str, Any]) -> None:
+    root = project_folder(Path.cwd())
+    if connection.get("kind") != "local" or root is None:
+        return
+    keys, identity = from_project(connection["key"]).parent, connection.get("stack", "")
+    path = copied_from(Checkout.recorded(root / keys), Checkout.at(root), keys, identity)
+    if path:
+        raise ClusterRefused(
+            f"This checkout is a copy: the cluster {identity} belongs to the checkout {path}. Nothing was changed.",
+            [
+                f"To change that cluster, run the same command in {path}.",
+                "`make preview` says how to go on with it here, or to start a cluster of its own here.",
+            ],
+        )
 
 
 def _located(connection: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,10 +55,12 @@ def _run(file: Path, source: str) -> Fleetfile:
             exec(compile(source, str(file), "exec"), {"__name__": "Fleetfile", "__file__": str(file)})  # noqa: S102
     except FleetCaptainError:
         raise
-    except SyntaxError as error:
-        raise _broken(file, error.lineno or 0, f"{error.msg}") from error
-    except Exception as error:
-        raise _broken(file, _line_of(error, file), f"{type(error).__name__}: {error}") from error
+    except BaseException as error:
+        # SystemExit and its like too: the program must not end before it has declared what there is.
+        if isinstance(error, SyntaxError) and error.filename == str(file):
+            raise _broken(file, error.lineno or 0, f"{error.msg}") from error
+        line, within = _lines_of(error, file)
+        raise _broken(file, line, f"{within}{_reason_of(error)}") from error
     finally:
         heard.reset(token)
     if len(made) != 1:
@@ -71,14 +74,27 @@ def _broken(file: Path, line: int, what: str) -> FleetfileError:
     return FleetfileError(f"{file} cannot be read; nothing was touched:", [str(problem)])
 
 
-def _line_of(error: BaseException, file: Path) -> int:
-    """The last line of the Fleetfile itself that *error* came through."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def _lines_of(error: BaseException, file: Path) -> tuple[int, str]:
+    """The last line of the Fleetfile itself that *error* came through; and in which line of a module beside it, as
+    ``module.py:3: ``, or ""."""
+    line, within = 0, ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        path = Path(frame.f_code.co_filename)
+        if path == file:
+            line, within = number, ""
+        elif path.is_relative_to(file.parent):
+            within = f"{path.relative_to(file.parent)}:{number}: "
+    return line, within
+
+
+def _reason_of(error: BaseException) -> str:
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    if isinstance(error, Exception):
+        return what
+    return (
+        f"it ended early ({what}). To refuse a deployment, raise an exception that says why, such as "
+        'ValueError("REGION is not set")'
+    )
 
 
 @contextmanager

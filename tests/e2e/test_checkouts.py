@@ -63,7 +63,7 @@ def _answers(stack: Stack) -> bool:
 
 
 def test_a_copy_is_refused_and_the_original_runs_on(checkout: Stack, tmp_path: Path) -> None:
-    """Preview, up and destroy name the original, without a refresh too."""
+    """Preview, up, destroy and `captain restart` name the original, without a refresh too."""
     before, resources = _as_they_are(checkout), sorted(resources_of(checkout.identity))
     copy = _copy(checkout, tmp_path)
     for command in (
@@ -76,6 +76,9 @@ def test_a_copy_is_refused_and_the_original_runs_on(checkout: Stack, tmp_path: P
         output = copy.fails(*command).output
         assert f"belongs to the checkout {checkout.root}" in output, command
         assert "Nothing was changed" in output, command
+    done = copy.captain("restart", "app_server")
+    assert done.code == 2
+    assert f"belongs to the checkout {checkout.root}" in done.output
     assert (copy.folder / "id_ed25519").exists()
     assert _as_they_are(checkout) == before
     assert sorted(resources_of(checkout.identity)) == resources

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+from unittest import mock
 
 import pulumi
 import pytest
@@ -26,7 +28,8 @@ Answers = Mapping[str, Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping
 
 @dataclass
 class FakeEngine(Mocks):
-    """Runs programs, each in a context of its own, so that no state of Pulumi's SDK outlives a run.
+    """Runs programs, each in a context of its own, so that no state of Pulumi's SDK outlives a run, and with functions
+    of `os` of its own, some of which a program replaces for its process.
 
     *answers*: function token -> its result, or what computes it from the arguments. *computed*: (kind, name) -> the
     outputs of a resource in addition to its inputs; a kind is the last word of a resource's type.
@@ -50,7 +53,8 @@ class FakeEngine(Mocks):
     ) -> FakeEngine:
         """Run *program* with the stack's *config* (keys without the project's name). Raises what the program raises,
         SystemExit too."""
-        contextvars.Context().run(self._run, program, config or {}, preview)
+        with mock.patch.multiple(os, _exit=os._exit, execv=os.execv, execve=os.execve):
+            contextvars.Context().run(self._run, program, config or {}, preview)
         return self
 
     def refusal(

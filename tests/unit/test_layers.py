@@ -56,7 +56,7 @@ OUTLETS: dict[str, set[str]] = {
     "pulumi.warn": set(),
     "pulumi.error": set(),
     "sys.stdout": {"fleetcaptain.cli.output", "tools.__main__"},
-    "sys.stderr": {"fleetcaptain.cli.output", "tools.__main__"},
+    "sys.stderr": {"components.log", "fleetcaptain.cli.output", "tools.__main__"},
     "engine_pb2.LogRequest": {"components.dynamic"},
     "context.abort": {"components.dynamic"},
     "typer.echo": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 from collections.abc import Callable
@@ -10,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from components.cluster import checkout
-from components.cluster.checkout import ID_FILE, Checkout, identity_for, original, stack_folder
+from components.cluster.checkout import identity_for, original, stack_folder
 from components.cluster.engine import LABEL
 from components.cluster.layout import Layout
 from components.cluster.provider import LocalMachinesProvider
 from components.connection import Presence, connect, presence
+from fleetcaptain.cli.site import Site, site
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleet import owning_checkout
+from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout
 from tests.fakes.machines import FakeMachines
 from tests.unit.components.local_inputs import NAME, cluster_inputs
 
@@ -128,6 +131,22 @@ def test_a_checkout_that_moved_to_another_file_system_goes_on(
     assert original(inputs["identity"], str(HOME)) == str(other)
 
 
+def test_a_renamed_stack_keeps_its_cluster(machines: FakeMachines, inputs: dict[str, Any]) -> None:
+    """With its identity and its keys, where they are: there is nothing to change, and all of it goes with the stack."""
+    before = everything(machines)
+    renamed = {**DECLARED, "identity": "shop/new", "home": ".fleetcaptain/new"}
+    checked = PROVIDER.check(inputs, renamed)
+    kept = ("identity", "home", "subnet", "registry_port")
+    assert checked.failures == []
+    assert {key: checked.inputs[key] for key in kept} == {key: inputs[key] for key in kept}
+    PROVIDER.update(inputs["identity"], inputs, {**inputs, **checked.inputs})
+    assert everything(machines) == before
+    assert not Path(".fleetcaptain/new").exists()
+    PROVIDER.delete(inputs["identity"], {**inputs, **checked.inputs})
+    assert everything(machines) == ({}, {}, [])
+    assert not HOME.exists()
+
+
 def test_a_copied_checkout_changes_nothing(
     machines: FakeMachines, shop: Path, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +167,35 @@ def test_a_copied_checkout_changes_nothing(
     monkeypatch.chdir(shop)
     assert PROVIDER.read(inputs["identity"], dict(inputs)).inputs == inputs
     assert everything(machines) == before
+
+
+def test_captain_changes_nothing_from_a_copy(
+    shop: Path, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any folder of it, whether the original is moved meanwhile or not; it may read. A copy is none once the
+    original has given the cluster up."""
+    connection = Layout.of(inputs).connection()
+    outputs = json.dumps({"app": "shop", "stack": NAME, "connection": connection})
+
+    def change() -> Site:
+        return site(None, None, None, "", lambda _stack: outputs, changes=True)
+
+    (shop / "Pulumi.yaml").touch()
+    copy = copied(shop, "copy")
+    (copy / "web").mkdir()
+    assert change().stack == NAME
+    monkeypatch.chdir(copy / "web")
+    with pytest.raises(ClusterRefused, match=f"This checkout is a copy.*the checkout {shop}. Nothing was changed."):
+        change()
+    assert site(None, None, None, "", lambda _stack: outputs).stack == NAME
+    monkeypatch.chdir(shop.rename(shop.with_name("moved")))
+    assert change().stack == NAME
+    PROVIDER.read(inputs["identity"], dict(inputs))
+    monkeypatch.chdir(copied(Path.cwd(), "again"))
+    with pytest.raises(ClusterRefused, match=f"the checkout {shop.with_name('moved')}"):
+        change()
+    shutil.rmtree(shop.with_name("moved") / HOME)
+    assert change().stack == NAME
 
 
 def test_a_copy_that_follows_the_advice_gets_a_cluster_of_its_own(
@@ -255,13 +303,13 @@ def test_an_original_that_may_not_be_read_is_there(
         raise problem
 
     monkeypatch.chdir(copied(shop, "copy"))
-    monkeypatch.setattr(checkout, "_kept", refuse)
+    monkeypatch.setattr(owning_checkout, "kept_identity", refuse)
     assert original(inputs["identity"], str(HOME)) == (str(shop) if copy else "")
 
 
 def test_a_device_may_get_another_number(inputs: dict[str, Any], shop: Path) -> None:
     """At the same path it is the same checkout."""
-    assert Checkout(str(shop), "9:9").same(Checkout.here())
+    assert Checkout(str(shop), "9:9").same(Checkout.at(shop))
     assert original(inputs["identity"], str(HOME)) == ""
 
 

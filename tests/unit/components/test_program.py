@@ -93,6 +93,27 @@ def test_what_is_wrong_ends_the_program_with_one_error(
     assert engine.of("Unit") == {}
 
 
+@pytest.mark.parametrize("cluster", ["local", "aws", "existing"])
+@pytest.mark.parametrize(
+    ("fleetfile", "words"),
+    [
+        ("import sys\nsys.exit()", "Fleetfile.py:2: it ended early (SystemExit)"),
+        ("import os\nos._exit(0)", "Fleetfile.py:2: it ended early (SystemExit: os._exit)"),
+        ("import os\nos.execlp('true', 'true')", "Fleetfile.py:2: it ended early (SystemExit: os.execv)"),
+        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: a list of"),
+    ],
+)
+def test_a_fleetfile_that_declares_nothing_is_an_error(
+    engine: FakeEngine, tmp_path: Path, cluster: str, fleetfile: str, words: str
+) -> None:
+    """Whatever the cluster: a program that ends well without any resource has all of them deleted."""
+    (tmp_path / "Fleetfile.py").write_text(fleetfile)
+    message = engine.refusal(program, {**CONFIG, "project": str(tmp_path), "cluster": cluster})
+    assert words in message
+    assert "nothing was touched" in message
+    assert engine.resources == {}
+
+
 def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:
     """By line."""
     lines = ["from fleetcaptain import Fleetfile, Service", "", 'Fleetfile(app="Shop", services=[', "]", ")"]

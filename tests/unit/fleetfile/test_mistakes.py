@@ -8,7 +8,7 @@ import pytest
 
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
-from tests.unit.fleetfile.written import app, mistakes
+from tests.unit.fleetfile.written import HEAD, app, mistakes
 
 _RULES = [
     ('Service("Web")', "a name has lower case letters"),
@@ -158,6 +158,43 @@ def test_a_file_that_does_not_run_says_where(tmp_path: Path, text: str, told: st
     with pytest.raises(FleetfileError) as error:
         load(tmp_path)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("sys.exit()", "SystemExit"),
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("sys.exit('no region')", "SystemExit: no region"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise GeneratorExit", "GeneratorExit"),
+    ],
+)
+@pytest.mark.parametrize("declared", ["", 'Fleetfile(app="shop", services=[Service("web", image="web:1")])'])
+def test_a_file_that_ends_the_program_is_a_mistake(tmp_path: Path, ending: str, reason: str, declared: str) -> None:
+    """Also after its Fleetfile(...): the program must not end before it has declared what there is."""
+    (tmp_path / "Fleetfile.py").write_text(f"import sys\n{HEAD}{declared}\n{ending}\n")
+    with pytest.raises(FleetfileError) as error:
+        load(tmp_path)
+    assert f"Fleetfile.py:4: it ended early ({reason}). To refuse a deployment, raise" in str(error.value)
+    assert "nothing was touched" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import sys\nsys.exit()", "regions.py:2: it ended early (SystemExit)"),
+        ("x = 1\ny = x / 0", "regions.py:2: ZeroDivisionError"),
+        ("fleet = (", "SyntaxError: '(' was never closed (regions.py, line 1)"),
+    ],
+)
+def test_a_module_beside_it_that_does_not_run_says_where(tmp_path: Path, text: str, reason: str) -> None:
+    """In the line of the Fleetfile that imports it, and in its own."""
+    (tmp_path / "regions.py").write_text(text)
+    (tmp_path / "Fleetfile.py").write_text("\nimport regions\n")
+    with pytest.raises(FleetfileError) as error:
+        load(tmp_path)
+    assert f"Fleetfile.py:2: {reason}" in str(error.value)
 
 
 def test_no_fleetfile_says_what_to_do(tmp_path: Path) -> None:
