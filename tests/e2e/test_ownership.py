@@ -94,6 +94,16 @@ def _of(app: str, everything: tuple[dict[str, Any], dict[str, str]]) -> tuple[di
     return mine, {key: value for key, value in keys.items() if key.startswith(f"/fleetcaptain/{app}/")}
 
 
+def _but(app: str, everything: tuple[dict[str, Any], dict[str, str]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What of it is of others."""
+    mine, keys = _of(app, everything)
+    units, values = everything
+    return (
+        {name: unit for name, unit in units.items() if name not in mine},
+        {key: value for key, value in values.items() if key not in keys},
+    )
+
+
 def test_a_second_stack_of_an_app_is_refused_until_it_adopts(stack: Stack, first: Stack, guests: Guests) -> None:
     """Refused, and destroyed, it touches nothing. Once it has taken over, the first one's `destroy` touches nothing."""
     second = guests("second", "probe", "probe", 2)
@@ -118,6 +128,30 @@ def test_a_second_stack_of_an_app_is_refused_until_it_adopts(stack: Stack, first
     after = _everything(stack)
     assert _of("probe", after) == ({}, {})
     assert _of("behavioral", after) == _of("behavioral", before)
+
+
+def test_an_app_comes_rolls_goes_back_and_goes_beside_others(stack: Stack, first: Stack, guests: Guests) -> None:
+    """After each step all units and keys of others, marked or not, are what they were."""
+    fleet = stack.cluster().fleet
+    fleet.put("backup.service", _UNMARKED, DesiredState.LAUNCHED)
+    try:
+        before = _everything(stack)
+        assert _of("probe", before) != ({}, {})
+        blog = guests("blog", "blog", "blog", 2)
+        blog.up()
+        release = str(blog.outputs()["release"])
+        assert _but("blog", _everything(stack)) == before
+        with blog.edited("Fleetfile.py", {"infinity": "9999999"}):
+            blog.up()
+            assert _but("blog", _everything(stack)) == before
+            blog.must("up", "--yes", "--config", f"fleetcaptain:rollbackTo={release}")
+        assert blog.outputs()["release"] == release
+        assert _but("blog", _everything(stack)) == before
+        blog.must("destroy", "--yes")
+        assert _everything(stack) == before
+        first.rests()
+    finally:
+        fleet.delete("backup.service")
 
 
 def test_a_name_that_another_app_has_now_is_left(stack: Stack, first: Stack, guests: Guests) -> None:
