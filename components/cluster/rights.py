@@ -1,6 +1,8 @@
 """What the containers of a local cluster may do on this computer: no more than systemd and the docker inside need.
 
-It is no wall: SYS_ADMIN, which they need, is enough to undo most of it. It stops what does not set out to.
+This is no boundary for an attacker: with SYS_ADMIN, which both need, root on a machine undoes most of it. It stops
+accidents and ready-made attacks.
+
 Capabilities are listed by name, as "all" grows with the engine and the kernel. Each name is older than any kernel that
 runs the machines, since an engine refuses one that it does not know. Some engines lack SYS_RESOURCE, which also rules
 out `--privileged`.
@@ -20,7 +22,7 @@ _DEFAULT = (
 )
 _CAPABILITIES = (
     *_DEFAULT,
-    "SYS_ADMIN",  # mounts, namespaces and cgroups: systemd and every container inside. Much of root by itself
+    "SYS_ADMIN",  # mounts, namespaces and cgroups: systemd and every container inside. Nearly root by itself
     "NET_ADMIN",  # bridges, published ports, the machine's firewall
     "SYS_PTRACE",  # `docker exec` into a container whose user is not root
     "AUDIT_CONTROL",  # SSH logins, when the engine was started in a login session: pam_loginuid

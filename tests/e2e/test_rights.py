@@ -1,4 +1,4 @@
-"""What may not be done to this computer, and to the cluster's images, from inside a local cluster."""
+"""What a local cluster keeps from who is inside: this computer's devices and kernel, and deletes in its registry."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def _as_root(stack: Stack, script: str) -> str:
     return output
 
 
-def test_root_on_a_machine_has_no_devices_of_this_computer(stack: Stack) -> None:
+def test_root_on_a_machine_cannot_open_devices_of_this_computer(stack: Stack) -> None:
     """Nodes of its disks, memory and kernel log can be made, and none of them opened."""
     output = _as_root(stack, _OPEN_DEVICES)
     assert "Operation not permitted" in output
     assert "is open" not in output
 
 
-def test_root_on_a_machine_has_no_hold_on_the_kernel(stack: Stack) -> None:
+def test_root_on_a_machine_cannot_change_the_kernel(stack: Stack) -> None:
     """No modules, no clock, no reboot by sysrq, no settings but those of the machine's network."""
     assert _as_root(stack, _LOAD_MODULE) in {"1", "38"}
     assert "cannot set date: Operation not permitted" in _as_root(stack, "date --set @$(date +%s.%N)")
