@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,6 @@ __all__ = ["LABEL", "ROLE", "docker_errors", "engine", "exec_in", "find", "image
 
 LABEL = "fleetcaptain.stack"
 ROLE = "fleetcaptain.role"
-
-# systemd and the docker inside need these; --privileged does not work where the bounding set lacks SYS_RESOURCE.
-HOST_RIGHTS: Mapping[str, Any] = {
-    "CapAdd": ["ALL"],
-    "CapDrop": ["SYS_RESOURCE"],
-    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-    "MaskedPaths": [],
-    "ReadonlyPaths": [],
-    "DeviceCgroupRules": ["a *:* rwm"],
-    "CgroupnsMode": "private",
-    "Tmpfs": {"/run": "", "/run/lock": "", "/tmp": ""},  # noqa: S108  the machine's own
-}
 
 
 @functools.cache

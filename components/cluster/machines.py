@@ -15,9 +15,10 @@ from components.cluster.carrier import Entry, archive, entries
 from components.cluster.certificates import authority_of, ensure_machine_pair, ensure_user_pair
 from components.cluster.container import ensure_container
 from components.cluster.data import remove_volume
-from components.cluster.engine import HOST_RIGHTS, LABEL, docker_errors, engine, find
+from components.cluster.engine import LABEL, docker_errors, engine, find
 from components.cluster.layout import Layout
 from components.cluster.private_folder import private_folder
+from components.cluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
@@ -112,6 +113,7 @@ def ensure_network(layout: Layout) -> None:
 def ensure_registry(layout: Layout) -> None:
     """The registry, which listens on the loopback of this computer and on the stack's network."""
     host = {
+        **REGISTRY_RIGHTS,
         "PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(layout.registry_port)}]},
         "Binds": [f"{layout.prefix}-registry:/var/lib/registry"],
     }
@@ -132,7 +134,7 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
     same = archive((*entries(ignition(replacing(machine)), sources), *own), _OWNERS)
     kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
-    host = {**HOST_RIGHTS, "Binds": [f"{name}-{kind}:{path}" for kind, path in kept.items()]}
+    host = {**MACHINE_RIGHTS, "Binds": [f"{name}-{kind}:{path}" for kind, path in kept.items()]}
     config = {"Tty": True, "Env": [f"FLEETCAPTAIN_GROUP={name}"], "StopSignal": "SIGRTMIN+3"}
     changed = ensure_container(layout, machine.name, machine.address, "machine", config, host, files, same)
     if not machine.is_member:

@@ -125,6 +125,19 @@ def test_a_machine_boots_from_its_definition(machines: FakeMachines, home: Path)
     assert registry == [{"HostIp": "127.0.0.1", "HostPort": "25000"}]
 
 
+def test_no_container_has_more_rights_than_listed(machines: FakeMachines, home: Path) -> None:
+    """Neither all capabilities nor devices of this computer; none by a name that an old engine or kernel lacks."""
+    PROVIDER.create(cluster_inputs(home))
+    for one in machines.docker.made.values():
+        host = one.config["HostConfig"]
+        assert host["CapDrop"] == ["ALL"]
+        assert not {"Privileged", "Devices", "DeviceCgroupRules", "PidMode", "IpcMode"} & set(host)
+    added = set(container(machines, "m1").config["HostConfig"]["CapAdd"])
+    assert not added & {"ALL", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT", "SYS_TIME", "SYSLOG", "DAC_READ_SEARCH"}
+    assert not added & {"SYS_RESOURCE", "BPF", "PERFMON", "CHECKPOINT_RESTORE"}
+    assert "CapAdd" not in container(machines, "registry").config["HostConfig"]
+
+
 def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: Path) -> None:
     """Of the stack's own authority; no definition contains them, as every process on a machine can read it."""
     PROVIDER.create(cluster_inputs(home, tls=True))
