@@ -156,7 +156,7 @@ def guest(secured: Stack, tmp_path: Path) -> Iterator[Stack]:
     (tmp_path / "known_hosts").write_text(_known_hosts(secured))
     stack = Stack(stack_name("e2e-guest"), example(tmp_path / "app"), tmp_path / "pulumi", settings)
     yield stack
-    stack.run("destroy", "--yes")
+    stack.remove()
 
 
 def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, guest: Stack, tmp_path: Path) -> None:

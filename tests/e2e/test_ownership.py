@@ -58,7 +58,7 @@ def guests(stack: Stack, tmp_path: Path) -> Iterator[Guests]:
 
     yield guest
     for one in made:
-        one.run("destroy", "--yes")
+        one.remove()
 
 
 @pytest.fixture
