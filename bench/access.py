@@ -1,4 +1,4 @@
-"""What it costs that etcd asks who somebody is: two clusters that differ in nothing else, in turns."""
+"""What it costs that etcd asks who a client is: two clusters that differ in nothing else, in turns."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Run = Callable[[Sequence[str], float], Finished]
 class PinnedImageProvider(Provider):
     """Asks the registry of an image for the digest of its tag, with the operator's own logins.
 
-    Inputs: ``reference``, a name with or without a tag; ``release``, the name that somebody gave the release, or "". A
+    Inputs: ``reference``, a name with or without a tag; ``release``, the name that was given to the release, or "". A
     named release keeps its images: its contents never change. `check` adds to it, so that a preview already knows them:
     ``ref``, the reference with the digest; ``volumes``, the paths that this image declares as such, empty when it was
     not ``inspected`` for them. Outputs: the inputs.

@@ -52,7 +52,7 @@ class Access:
         return tuple(str(node["key"]).rpartition("/")[2] for node in nodes if node.get("dir"))
 
     def enforced(self) -> bool:
-        """Whether the v2 API, in which fleet's keys and ours are, asks who somebody is."""
+        """Whether the v2 API, in which fleet's keys and ours are, asks who a client is."""
         return self._get("enable").get("enabled") is True
 
     def enforce(self, open_dirs: Collection[str] = ()) -> None:

@@ -55,7 +55,7 @@ class Client:
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[Access, Callable[[str], Client]]]:
-    """An etcd with the app `shop`, authentication not yet on; and how to ask it as somebody."""
+    """An etcd with the app `shop`, authentication not yet on; and how to ask it as a user."""
     folder = tmp_path / "tls"
     ensure_authority(folder, "test")
     ensure_machine_pair(folder, "m1", "127.0.0.2")

@@ -147,7 +147,7 @@ def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: P
 
 
 @pytest.mark.parametrize("tls", [True, False])
-def test_with_tls_etcd_asks_who_somebody_is(machines: FakeMachines, home: Path, tls: bool) -> None:
+def test_with_tls_etcd_asks_who_a_client_is(machines: FakeMachines, home: Path, tls: bool) -> None:
     """And lets containers write what is left open. The keys of etcd's users are for root alone."""
     PROVIDER.create(cluster_inputs(home, tls=tls, open_dirs=["/config"]))
     assert machines.access.enabled is machines.access.v3_enabled is tls

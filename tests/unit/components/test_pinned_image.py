@@ -133,7 +133,7 @@ def test_what_is_found_is_an_input_so_that_each_preview_knows_it(
     assert len(warnings) == 1
 
 
-def test_a_release_that_somebody_named_keeps_its_images(
+def test_a_release_with_a_name_keeps_its_images(
     checked: tuple[Callable[..., dict[str, Any]], list[str]],
 ) -> None:
     """Its contents never change, so a tag that moved is for the next release; nothing is asked."""
