@@ -20,12 +20,12 @@ def address_problem(name: str, url: str) -> str:
     """Why *url* is no address for the setting *name* (``fleet`` or ``etcd``); empty if it is one."""
     if url.startswith("ssh:"):
         return ssh_problem(name, url)
-    if name == "fleet" and url.startswith("unix:"):
+    if url.startswith("unix:"):
         wrong = not re.fullmatch(rf"{UNIX}/[^?#\s]+", url)
-        return f"fleetcaptain:fleet: {url!r} is not of the form unix:///path/of/fleet.sock" if wrong else ""
+        return f"fleetcaptain:{name}: {url!r} is not of the form unix:///path/of/{name}.sock" if wrong else ""
     parts = _split(url)
     if parts is None or parts.scheme != "http" or parts.path.strip("/"):
-        forms = FORMS if name == "fleet" else DEFAULT_ETCD
+        forms = FORMS if name == "fleet" else f"{DEFAULT_ETCD}, or unix:///run/etcd.sock"
         return f"fleetcaptain:{name}: {url!r} is not of the form {forms}"
     if not _loopback(parts.hostname or ""):
         return (

@@ -116,6 +116,7 @@ class CoreOSCluster(ClusterComponent):
                 "instances": {place: machine.id for place, machine in machines.items()},
                 "timeout_sec": args.ready_sec,
                 "open_dirs": list(args.open_dirs),
+                "secured": True,
             },
             scope.child(depends_on=[group] if group else None),
         )

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
 
 from components.cluster.access import FLEET_SETTINGS, not_ready
 from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.cluster.private_folder import private_folder
 from components.connection import connect
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status
+from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.values import Machine
@@ -21,7 +21,7 @@ from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["ClusterReady", "ReadyProvider"]
 
-_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs")
+_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured")
 _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
 
@@ -29,7 +29,8 @@ _PROBE_SEC = 60
 class ReadyProvider(Provider):
     """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
-    open to containers when its authentication is turned on. Outputs: the inputs."""
+    open to containers when its authentication is turned on; ``secured``, always true. Outputs: the inputs, with
+    ``secured`` as it is, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Which machines keep etcd's data is chosen once: others would start as if they were the first."""
@@ -48,17 +49,21 @@ class ReadyProvider(Provider):
         stack = props["connection"]["stack"]
         _forget_keys(props)
         try:
-            _wait(props)
+            secured = _wait(props)
         except FleetCaptainError as error:
             raise PartialFailure(stack, {**_known(props), "size": 0}, str(error)) from error
-        return CreateResult(stack, _known(props))
+        return CreateResult(stack, {**_known(props), "secured": secured})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""
         if olds.get("instances") != news["instances"]:
             _forget_keys(news)
-        _wait(news)
-        return UpdateResult(_known(news))
+        return UpdateResult({**_known(news), "secured": _wait(news)})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What was known at the end of the last wait."""
+        known = {key: props[key] for key in _INPUTS if key in props}
+        return ReadResult(id_, known, known)
 
 
 def _forget_keys(props: Mapping[str, Any]) -> None:
@@ -68,7 +73,8 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
     file.unlink(missing_ok=True)
 
 
-def _wait(props: Mapping[str, Any]) -> None:
+def _wait(props: Mapping[str, Any]) -> bool:
+    """Return when all machines are there; whether etcd is secured then."""
     cluster = connect(props["connection"], "")
 
     def look() -> tuple[Machine, ...]:
@@ -77,21 +83,22 @@ def _wait(props: Mapping[str, Any]) -> None:
 
     wanted = JoinedMachines(int(props["size"]), props["members"], props["instances"])
     wait_joined(wanted, look, status, float(props["timeout_sec"]), cancelled=cancelled)
-    _secure(cluster, props)
+    return _secure(cluster, props)
 
 
-def _secure(cluster: Cluster, props: Mapping[str, Any]) -> None:
+def _secure(cluster: Cluster, props: Mapping[str, Any]) -> bool:
     status("securing etcd")
     argv = ["cat", FLEET_SETTINGS]
     settings = {machine.ip: cluster.run(machine.ip, argv, _PROBE_SEC) for machine in cluster.fleet.machines()}
     old = not_ready(settings)
     if old:
-        status(
-            f"etcd stays open to containers: {', '.join(old)} cannot say who they are, as an earlier version made "
-            "them, or do not answer. Renew them (docs/aws.md), then run `pulumi up` again."
+        warn(
+            f"etcd stays open to containers: the machines {', '.join(old)} have no certificate of fleet's, as an "
+            "earlier version made them, or do not answer. Renew them (docs/aws.md), then run `pulumi up` again."
         )
-        return
+        return False
     Access(cluster.store.ask).enforce(props["open_dirs"])
+    return True
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.cluster.aws import ready
 from components.cluster.aws.ready import ReadyProvider
 from components.dynamic import PartialFailure
 from fleetcaptain.errors import DeadlineExceeded
@@ -29,6 +30,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "instances": {machine.id: f"i-{machine.id}" for machine in MACHINES},
         "timeout_sec": -1.0,
         "open_dirs": ["/config"],
+        "secured": True,
     }
 
 
@@ -53,11 +55,21 @@ def test_a_cluster_that_is_ready_is_secured(site: Site, inputs: dict[str, Any]) 
     assert site.etcd.access.roles["guest"]["write"] == ["/config/*"]
 
 
-def test_machines_of_an_earlier_version_are_not_locked_out(site: Site, inputs: dict[str, Any]) -> None:
-    """Their fleetd cannot say who it is."""
+def test_machines_of_an_earlier_version_are_not_locked_out(
+    site: Site, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their fleetd cannot say who it is. Each `up` tries again."""
     site.fleetd = "FLEET_ETCD_SERVERS=http://127.0.0.1:2379"
-    PROVIDER.create(inputs)
+    warnings: list[str] = []
+    monkeypatch.setattr(ready, "warn", warnings.append)
+    made = PROVIDER.create(inputs).outs
+    assert "the machines 10.0.0.1, 10.0.0.2, 10.0.0.3 have no certificate" in warnings[0]
     assert not site.etcd.access.enabled
+    assert made == {**inputs, "secured": False}
+    assert PROVIDER.read(STACK, made).inputs == made
+    site.fleetd = Site().fleetd
+    assert PROVIDER.update(STACK, made, inputs).outs == inputs
+    assert site.etcd.access.enabled
 
 
 def test_a_cluster_that_is_not_ready_in_time_is_waited_for_again(site: Site, inputs: dict[str, Any]) -> None:

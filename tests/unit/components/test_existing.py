@@ -60,6 +60,7 @@ def test_a_cluster_at_hand(url: str) -> None:
         (["unix:///a", "unix:///b"], {}, "there is one address, not 2"),
         (["unix:///a"], {"bastion": "gate"}, "fleetcaptain:bastion is for a cluster that is reached through ssh://"),
         (["unix:///a"], {"etcd": "http://10.0.0.1:2379"}, "is on the network"),
+        (["unix:///a"], {"etcd": "unix://run/etcd.sock"}, "is not of the form unix:///"),
         (["ssh://core@a"], {"etcd": "http://127.0.0.1:2379"}, "leave this out"),
         (["ssh://core@a"], {"sshKey": "none"}, "there is no file /nowhere/none"),
         (["ssh://core@a"], {"bastion": "a b"}, "fleetcaptain:bastion: 'a b' is not of the form"),
