@@ -52,7 +52,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     if manifest is None:
         raise unknown_release(tag, releases)
     images = look_for_images(cluster, images_of([manifest]))
-    problems = [*obstacles(manifest, releases.texts, images), *_of_others(ownership, manifest, releases.texts)]
+    problems = obstacles(manifest, releases.texts, images) or _of_others(ownership, manifest, releases.texts)
     if problems:
         advice = "Choose another release; `captain releases` says which can be gone back to."
         raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
@@ -66,11 +66,13 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
 
 
 def _of_others(ownership: Ownership, manifest: Manifest, texts: Mapping[str, str]) -> list[str]:
-    """The services whose recorded text carries another mark: their units would not be this stack's."""
+    """The services whose recorded text carries another mark, or none: their units would not be this stack's."""
     found = []
     for service, release in sorted(manifest.services.items()):
-        mark = mark_of(texts[release.content]) if release.content in texts else None
-        if mark is not None and mark != Mark(ownership.app, ownership.stack, service):
+        mark = mark_of(texts[release.content])
+        if mark is None:
+            found.append(f"{service}: its unit has no mark of FleetCaptain, so no stack could remove it")
+        elif mark != Mark(ownership.app, ownership.stack, service):
             found.append(f"{service}: its unit is marked as {mark.service} of the app {mark.app!r}, stack {mark.stack}")
     return found
 

@@ -11,6 +11,7 @@ import pulumi_docker_build as docker_build
 
 from components import log
 from components.build_context import refuse_private_files
+from fleetcaptain.fleet.output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
 
@@ -96,12 +97,12 @@ def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
 
 def _run(argv: list[str]) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_EXPLAIN_SEC, check=False)
+        done = run(argv, _EXPLAIN_SEC)
     except (OSError, subprocess.SubprocessError) as error:
         return f"`{' '.join(argv)}` does not run: {error}"
-    if done.returncode == 0:
+    if done.code == 0:
         return "it failed, and worked when tried once more; run `pulumi up` again"
-    return told_by_buildx(done.stderr)
+    return told_by_buildx(done.errors)
 
 
 def told_by_buildx(output: str) -> str:

@@ -12,7 +12,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.dynamic import Provider, Resource, status
+from components.dynamic import Provider, Resource, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.store import EtcdStore
@@ -40,9 +40,15 @@ class RecordProvider(Provider):
     """
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that this stack did not
-        write."""
-        if news.get("rollback") and olds.get("seals", {}).get(news["release"]) not in (None, seal(_manifest(news))):
+        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that is not what this
+        stack deployed; warns of one that its state does not know."""
+        known = olds.get("seals", {}).get(news["release"])
+        if news.get("rollback") and known is None:
+            warn(
+                f"The state of this stack does not know the release {news['release']}. Its record in etcd may have "
+                "been changed: check the differences of its units before you roll back to it."
+            )
+        elif news.get("rollback") and known != seal(_manifest(news)):
             raise ReleaseRefused(
                 f"Cannot roll back to {news['release']}. Nothing was changed.",
                 [

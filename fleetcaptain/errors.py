@@ -5,6 +5,7 @@ FleetCaptainError (1)
 ├── UnitRefused (2)           a unit that fleet would choke on, or that is not this stack's
 ├── ReleaseRefused (2)        a release that cannot be: its tag is taken, or something of it is gone
 ├── ClusterRefused (2)        a cluster that cannot be made as the stack's configuration says
+├── RegistrationRefused (2)   a registration that no lookup could read
 ├── NotAvailable (3)          a service is not available in a release
 ├── RolloutFailed (4)         a rollout failed; what was touched has its old text back
 ├── RolloutMixed (5)          a rollout failed and could not be taken back
@@ -31,6 +32,7 @@ __all__ = [
     "Interrupted",
     "Locked",
     "NotAvailable",
+    "RegistrationRefused",
     "ReleaseRefused",
     "RolloutFailed",
     "RolloutMixed",
@@ -82,6 +84,12 @@ class ReleaseRefused(_Listed):
 
 class ClusterRefused(_Listed):
     """A cluster cannot be made as it is configured; nothing was touched. *problems* says why, one text each."""
+
+    exit_code = 2
+
+
+class RegistrationRefused(FleetCaptainError):
+    """An instance cannot be registered as it was said; nothing was written."""
 
     exit_code = 2
 

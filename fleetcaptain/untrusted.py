@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 __all__ = [
     "ANY",
     "ANY_LENGTH",
+    "DEEPEST",
     "LONGEST_BYTES",
     "NAME",
     "WORD",
@@ -24,19 +25,24 @@ __all__ = [
     "Unreadable",
     "is_address",
     "json_object",
+    "port_number",
     "read_all",
     "readable",
 ]
 
+_PORT = re.compile("[0-9]{1,5}")
+_PORTS = range(1, 65536)
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 
 LONGEST_BYTES = 64 * 1024
-# Some hundred characters are enough for whatever is neither a name nor an error.
-ANY = re.compile(r".{0,4096}", re.DOTALL)
-ANY_LENGTH = re.compile(r".*", re.DOTALL)
-# Names of units, services and machines, as systemd allows them.
-NAME = re.compile(r"[A-Za-z0-9_:.@\\-]{1,255}")
+# Python's own functions, such as `copy.deepcopy`, fail at some hundred levels.
+DEEPEST = 32
+# Some hundred characters are enough for whatever is neither a name nor an error. No encoding has lone surrogates.
+ANY = re.compile(r"[^\ud800-\udfff]{0,4096}")
+ANY_LENGTH = re.compile(r"[^\ud800-\udfff]*")
+# Names of units, services and machines, as systemd allows them. They become parts of keys, which cannot be dots alone.
+NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_:.@\\-]{1,255}")
 WORD = re.compile(r"[A-Za-z0-9_.:@/+ -]{0,255}")
 
 
@@ -56,10 +62,12 @@ class Ignored:
 
 
 class Fields(Mapping[str, Any]):
-    """A JSON object that is read field by field. Every method below raises `Unreadable` for a field of another type or
-    form; one without a default must be there."""
+    """A JSON object that is read field by field. Raises `Unreadable` for anything else. So does every method below, for
+    a field of another type or form; one without a default must be there."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Any) -> None:
+        if not isinstance(data, Mapping):
+            raise Unreadable("it is not a JSON object")
         self._data = data
 
     def __getitem__(self, name: str) -> Any:
@@ -130,18 +138,47 @@ class Fields(Mapping[str, Any]):
         return found
 
 
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The shell lines of units read the first of two fields with one name, Python the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Unreadable("a field is in it twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition)
+
+
 def json_object(text: str, longest: int = LONGEST_BYTES) -> Fields:
-    """The JSON object that *text* is. Raises Unreadable, also for more than *longest* characters."""
+    """The JSON object that *text*, of at most *longest* characters, is. Raises Unreadable."""
     if len(text) > longest:
         raise Unreadable(f"it has {len(text)} characters; at most {longest} are read")
     try:
-        data = json.loads(text)
+        data = _DECODER.decode(text)
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except Unreadable:
+        raise
     except (ValueError, RecursionError) as error:
         raise Unreadable("it is not JSON that could be written again") from error
-    if not isinstance(data, dict):
-        raise Unreadable("it is not a JSON object")
+    _check_depth(data, DEEPEST)
     return Fields(data)
+
+
+def port_number(value: Any) -> int:
+    """*value*, a number or a text, as the number of a port; 0 when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return 0
+    if isinstance(value, str):
+        value = int(value) if _PORT.fullmatch(value) else 0
+    return value if value in _PORTS else 0
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise Unreadable(f"it is nested more than {DEEPEST} levels deep")
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for entry in below:
+        _check_depth(entry, left - 1)
 
 
 def readable(make: Callable[[_V], _T], value: _V) -> _T | None:

@@ -77,7 +77,7 @@ def _read(file: Path) -> _Lock | None:
         lock = json.loads(file.read_text())
         since = datetime.fromisoformat(lock["timestamp"]).timestamp()
         return _Lock(f"{lock['username']}@{lock['hostname']}", lock["hostname"], int(lock["pid"]), since)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from components.cluster.engine import exec_in, find
 from components.cluster.layout import Layout
 from fleetcaptain.errors import DeadlineExceeded
+from fleetcaptain.printable import excerpt
 
 __all__ = ["wait_ready"]
 
 _PAUSE_SEC = 0.25
 _SSH_PORT = 22
+_JOURNAL_LINES = 8
 
 
 def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]) -> None:
@@ -70,7 +72,10 @@ def _told(layout: Layout, missing: set[str]) -> str:
     for container in find(layout.identity, "machine"):
         if container.name.rpartition("-")[2] in missing:
             units = ("--unit", "etcd", "--unit", "fleet", "--unit", "ssh")
-            _, output = exec_in(container, "journalctl", "--no-pager", "--output", "cat", "--lines", "8", *units)
-            lines += [f"{container.name} ({container.status}):", *(f"  {line}" for line in output.splitlines())]
+            _, output = exec_in(
+                container, "journalctl", "--no-pager", "--output", "cat", "--lines", str(_JOURNAL_LINES), *units
+            )
+            shown = excerpt(output.splitlines(), _JOURNAL_LINES)
+            lines += [f"{container.name} ({container.status}):", *(f"  {line}" for line in shown)]
             break
     return "\n".join(lines)

@@ -22,7 +22,7 @@ def stale(answer: str, started: Mapping[str, datetime]) -> list[tuple[str, int]]
     *started* maps the ids of machines to when they were started. Pure."""
     try:
         tree = json.loads(answer).get("node", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return []
     found: list[tuple[str, int]] = []
     for node in _leaves(tree):

@@ -7,8 +7,12 @@ import typer
 from fleetcaptain.cli.options import App, Json
 from fleetcaptain.cli.output import say, say_json
 from fleetcaptain.cli.site import Key, Ssh, Stack, site
+from fleetcaptain.discovery.keys import path_of
+from fleetcaptain.printable import one_line
 
 __all__ = ["add"]
+
+_ETCD = "http://127.0.0.1:2379"
 
 
 def add(captain: typer.Typer) -> None:
@@ -37,10 +41,9 @@ def add(captain: typer.Typer) -> None:
         if json_wanted:
             say_json([{"key": entry.key, "why": entry.why} for entry in ignored])
         elif ignored:
-            say("\n".join(f"ignored: {entry}" for entry in ignored))
-            say(
-                "Delete those that do not belong there: curl -X DELETE http://127.0.0.1:2379/v2/keys<key> on a machine."
-            )
+            say("\n".join(f"ignored: {one_line(str(entry))}" for entry in ignored))
+            say("Delete those that do not belong there, on a machine:")
+            say("\n".join(f"  curl -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
         else:
             say(f"All values in etcd of the app {where.app} can be read.")
         if ignored:

@@ -78,6 +78,6 @@ def connection_of(pairs: Iterable[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"{pair!r} is not NAME=VALUE, as in port=8080")
         try:
             connection[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             connection[name] = value
     return connection

@@ -23,7 +23,7 @@ def register(service: str, connection: Mapping[str, Any], *, versions: Iterable[
 
     Instances of the same release discover it; with *versions*, release tags, those of these releases do too. It is
     renewed in the background until the lease is closed, or `unregister` is called, or the process ends. Raises
-    ClusterUnreachable, and UnknownApp outside of any app.
+    RegistrationRefused for what no lookup could read, ClusterUnreachable, and UnknownApp outside of any app.
     """
     return _mine().register(service, connection, versions=versions)
 

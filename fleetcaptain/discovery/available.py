@@ -9,14 +9,13 @@ from ipaddress import ip_address
 from typing import Any
 
 from fleetcaptain.discovery.values import Manifest, Registration, Release
+from fleetcaptain.untrusted import port_number
 
 __all__ = ["Lack", "endpoints", "lacks", "serving"]
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # What ends in a number would be taken for an IPv4 address, which it is not.
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
-_PORT = re.compile("[0-9]{1,5}")
-_PORTS = range(1, 65536)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def endpoints(
     for service, release in sorted(manifest.services.items()):
         for registration in serving(service, release, manifest.tag, known):
             host = _host(registration.connection.get("host", registration.host))
-            port = _port(registration.connection.get("port"))
+            port = port_number(registration.connection.get("port"))
             if host and port:
                 urls.setdefault(service, []).append(f"{schemes.get(service, 'tcp')}://{host}:{port}")
     return urls
@@ -84,10 +83,3 @@ def _host(value: Any) -> str:
     except ValueError:
         return value if _HOST_NAME.fullmatch(value) else ""
     return str(address) if address.version == 4 else f"[{address}]"  # noqa: PLR2004  IPv4
-
-
-def _port(value: Any) -> int:
-    """*value* as a number; 0 when it is no port."""
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _PORT.fullmatch(str(value)):
-        return 0
-    return int(value) if int(value) in _PORTS else 0

@@ -18,7 +18,7 @@ from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.discovery.values import Registration, drained
 from fleetcaptain.discovery.watch import QUIET_SEC, changes, next_change
-from fleetcaptain.errors import ClusterUnreachable, NotAvailable
+from fleetcaptain.errors import ClusterUnreachable, NotAvailable, RegistrationRefused
 from fleetcaptain.untrusted import readable
 
 __all__ = ["Discovery", "registration"]
@@ -46,7 +46,7 @@ class Discovery:
         self._lock = threading.Lock()
 
     def register(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> Lease:
-        """Register, and renew until the lease is closed. Raises ClusterUnreachable."""
+        """Register, and renew until the lease is closed. Raises ClusterUnreachable and RegistrationRefused."""
         lease = Lease(
             self._api,
             self.identity.key(service),
@@ -132,7 +132,7 @@ def registration(
 ) -> str:
     """The value of a registration. Machine, lease and run stand first: by them the unit's lines know whose it is.
 
-    What the Fleetfile declares of the caller's own service holds too.
+    What the Fleetfile declares of the caller's own service holds too. Raises RegistrationRefused.
     """
     declared = identity.versions if service == identity.service else ()
     value = {
@@ -148,4 +148,12 @@ def registration(
         "versions": list(dict.fromkeys([*declared, *versions])),
         "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    return json.dumps(value, separators=(",", ":"))
+    try:
+        text = json.dumps(value, separators=(",", ":"))
+        Registration.from_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RegistrationRefused(
+            f"Cannot register {service!r}: {error}. Lookups would ignore it. Nothing was changed. Correct the name of "
+            "the service, its connection or its versions, then register again."
+        ) from error
+    return text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.values import Manifest, Registration
-from fleetcaptain.untrusted import Ignored
+from fleetcaptain.untrusted import Ignored, port_number
 
 __all__ = ["Asker", "Instance", "Known", "contents_of", "releases_of"]
 
@@ -69,9 +69,8 @@ class Instance:
 
     @property
     def port(self) -> int | None:
-        """The port of its connection. None: there is none, or it is no number."""
-        port = str(self.connection.get("port") or "")
-        return int(port) if port.isascii() and port.isdigit() else None
+        """The port of its connection. None: there is none, or it is no number from 1 to 65535."""
+        return port_number(self.connection.get("port")) or None
 
     @property
     def address(self) -> str:

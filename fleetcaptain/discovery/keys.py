@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = [
+    "DEPTH",
     "TTL_SEC",
     "app_dir",
     "coming_key",
@@ -28,6 +29,10 @@ __all__ = [
 # A registration that nobody renews is gone after this long. The units' lines have the same number, which a test holds:
 # importing it from there would load, into an app, all that writes units.
 TTL_SEC = 60
+
+# A directory in which keys are nested too deep for a JSON parser is read level by level, and what is more than so many
+# levels below it is not read: nothing of an app's is.
+DEPTH = 3
 
 
 def path_of(key: str) -> str:

@@ -10,11 +10,11 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from fleetcaptain.discovery.keys import path_of
+from fleetcaptain.discovery.keys import DEPTH, path_of
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.net.body import CHUNK_BYTES, read_body
 
@@ -76,6 +76,23 @@ class KeysApi:
     def get(self, key: str, *, recursive: bool = False) -> Answer:
         """The key, or the whole directory."""
         return self._call("GET", key, {"recursive": "true"} if recursive else {})
+
+    def tree(self, directory: str, depth: int = DEPTH) -> Answer:
+        """The whole *directory*, by one read. If keys in it are nested too deep to be read (see `DEPTH`), by several;
+        then a directory that is too deep stands in it as a key without a value."""
+        try:
+            return self.get(directory, recursive=True)
+        except RecursionError:
+            answer = self.get(directory)
+        nodes = []
+        for node in answer.node.get("nodes") or ():
+            if not node.get("dir"):
+                nodes.append(node)
+            elif depth:
+                nodes.append(self.tree(node["key"], depth - 1).node)
+            else:
+                nodes.append({"key": node["key"]})
+        return replace(answer, body={**answer.body, "node": {**answer.node, "nodes": nodes}})
 
     def put(self, key: str, value: str, ttl_sec: int, **compare: str) -> Answer:
         """Set *key*; *compare* is etcd's own, such as ``prevExist="false"`` or ``prevValue=...``."""

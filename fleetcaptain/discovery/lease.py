@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from types import TracebackType
 
 from fleetcaptain.discovery.keys import TTL_SEC
 from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.log import log
 from fleetcaptain.discovery.renewal import Step, next_step
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.errors import ClusterUnreachable
@@ -19,7 +19,6 @@ __all__ = ["Lease"]
 
 _PERIOD_SEC = TTL_SEC / 3
 _AGAIN_SEC = 5.0
-_log = logging.getLogger("fleetcaptain")
 
 
 class Lease:
@@ -91,7 +90,7 @@ class Lease:
                 self.renew()
                 pause = _PERIOD_SEC
             except ClusterUnreachable as error:
-                _log.warning("the registration at %s is not renewed: %s", self._key, error)
+                log.warning("the registration at %s is not renewed: %s", self._key, error)
                 pause = _AGAIN_SEC
 
     def renew(self) -> None:
@@ -121,5 +120,5 @@ class Lease:
 
     def _now_taken(self, how: str) -> None:
         if not self._taken:
-            _log.warning("the registration at %s was taken %s; it is put back when it is free again", self._key, how)
+            log.warning("the registration at %s was taken %s; it is put back when it is free again", self._key, how)
         self._taken = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 from fleetcaptain.discovery.instances import Known
 from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, services_dir
 from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.log import log
 from fleetcaptain.discovery.values import manifest_at, registration_at
 from fleetcaptain.untrusted import Ignored, read_all
 
 __all__ = ["look"]
-
-
-_log = logging.getLogger("fleetcaptain")
 
 
 def look(api: KeysApi, app: str) -> tuple[Known, int]:
@@ -24,7 +21,7 @@ def look(api: KeysApi, app: str) -> tuple[Known, int]:
 
     A value that is ignored is logged as a warning, once in a process.
     """
-    answer = api.get(app_dir(app), recursive=True)
+    answer = api.tree(app_dir(app))
     parts = {str(node.get("key")): node for node in answer.node.get("nodes") or ()}
     registrations, ignored = read_all(registration_at, _values(parts.get(services_dir(app))))
     manifests, ignored_too = read_all(manifest_at, _values(parts.get(releases_dir(app))))
@@ -43,7 +40,7 @@ def look(api: KeysApi, app: str) -> tuple[Known, int]:
 
 @lru_cache(maxsize=1024)
 def _warn(entry: Ignored) -> None:
-    _log.warning("ignored what is in etcd at %s", entry)
+    log.warning("ignored what is in etcd at %s", entry)
 
 
 def _values(node: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

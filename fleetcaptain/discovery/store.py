@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import etcd
 from urllib3.exceptions import HTTPError
 
-from fleetcaptain.discovery.keys import path_of
+from fleetcaptain.discovery.keys import DEPTH, path_of
 from fleetcaptain.discovery.node import Node
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from fleetcaptain.net.pools import LOCAL_URL, Pools, socket_of
@@ -57,15 +57,15 @@ class EtcdStore:
         return self._call(f"read {key}", call)
 
     def below(self, directory: str) -> tuple[Node, ...]:
-        """Every key below *directory*, at any depth, in the order of their names."""
+        """Every key below *directory*, at any depth, in the order of their names. What is nested too deep to be read is
+        one without a value, see `DEPTH`."""
 
         def call(client: Any) -> tuple[Node, ...]:
             try:
-                found = client.read(directory, recursive=True)
+                found = _leaves(client, directory, DEPTH)
             except etcd.EtcdKeyNotFound:
                 return ()
-            # An empty directory is its own only leaf, hence the test for `dir`.
-            return tuple(_node(leaf) for leaf in sorted(found.leaves, key=lambda leaf: leaf.key) if not leaf.dir)
+            return tuple(_node(leaf) for leaf in sorted(found, key=lambda leaf: leaf.key))
 
         return self._call(f"list {directory}", call)
 
@@ -205,3 +205,16 @@ def new_client(url: str) -> etcd.Client:
 
 def _node(result: Any) -> Node:
     return Node(result.key, result.value or "", int(result.modifiedIndex))
+
+
+def _leaves(client: Any, directory: str, depth: int) -> list[Any]:
+    """The keys below *directory*; directories that are too deep to be read only where they are *depth* levels below."""
+    try:
+        # An empty directory is its own only leaf, hence the test for `dir`.
+        return [leaf for leaf in client.read(directory, recursive=True).leaves if not leaf.dir]
+    except RecursionError:
+        below = client.read(directory).children
+    found = []
+    for child in below:
+        found += _leaves(client, child.key, depth - 1) if child.dir and depth else [child]
+    return found

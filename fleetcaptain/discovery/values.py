@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
 __all__ = ["Manifest", "Registration", "Release", "drained", "manifest_at", "registration_at"]
@@ -21,9 +21,13 @@ _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]{0,511}")
 _MODE = re.compile("rolling|bluegreen|global|everywhere")
 _SCHEME = re.compile("tcp|http")
 _SHARE = re.compile("[0-9]{1,3}%")
+_SETTING = re.compile("[a-z_]{1,40}")
+_MOST_INSTANCES = 100
 # A service of every machine has as many instances as there are machines.
-_MOST_INSTANCES = 10_000
+_MOST_MACHINES = 10_000
 _LONGEST_SEC = 7 * 24 * 3600
+# etcd itself takes 1.5 MiB; a service takes some 400 bytes.
+_LONGEST_MANIFEST = 2**20
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def _parsed(text: str) -> Registration:
 def registration_at(key: str, text: str) -> Registration:
     """The registration at *key*. Raises Unreadable, also for one of another service or unit than the key's."""
     found = Registration.from_json(text)
-    directory, _, leaf = key.rpartition("/")
-    if directory.rpartition("/")[2] != found.service or leaf not in (found.unit, f"{found.unit}~{found.machine}"):
+    own = registration_key(_app_of(key), found.service, found.unit)
+    if key not in (own, f"{own}~{found.machine}"):
         raise Unreadable(f"it is the registration of {found.unit} for {found.service}")
     return found
 
@@ -124,11 +128,12 @@ class Release:
     @classmethod
     def read(cls, fields: Fields) -> Release:
         """The service that an entry of a manifest is. Raises Unreadable."""
+        mode = fields.text("mode", _MODE, "rolling")
         return cls(
             content=fields.text("content", NAME),
-            count=fields.number("instances", 0, _MOST_INSTANCES),
+            count=fields.number("instances", 0, _MOST_MACHINES if mode == "global" else _MOST_INSTANCES),
             image=fields.text("image", _IMAGE, ""),
-            mode=fields.text("mode", _MODE, "rolling"),
+            mode=mode,
             rollout=_rollout(fields.mapping("rollout")),
             requires=fields.texts("requires", NAME),
             scheme=fields.text("scheme", _SCHEME, "tcp"),
@@ -136,11 +141,12 @@ class Release:
 
 
 def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The times of a rollout: numbers, flags, and shares such as ``25%``. Raises Unreadable."""
+    """The times of a rollout: numbers and flags; ``max_parallel`` may be a share such as ``25%``. Raises Unreadable."""
     for name, value in settings.items():
         is_number = isinstance(value, (int, float)) and 0 <= value <= _LONGEST_SEC
-        if not is_number and not (isinstance(value, str) and _SHARE.fullmatch(value)):
-            raise Unreadable(f"rollout: {name} is neither a number from 0 to {_LONGEST_SEC} nor a share")
+        is_share = name == "max_parallel" and isinstance(value, str) and _SHARE.fullmatch(value)
+        if not _SETTING.fullmatch(name) or not (is_number or is_share):
+            raise Unreadable(f"rollout: {name!r} is not a time or a number from 0 to {_LONGEST_SEC}, or a share")
     return settings
 
 
@@ -166,7 +172,7 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """The manifest that *text* is. Raises Unreadable."""
-        fields = json_object(text)
+        fields = json_object(text, _LONGEST_MANIFEST)
         services = fields.fields("services")
         return cls(
             fields.text("tag", _TAG),
@@ -185,9 +191,13 @@ class Manifest:
 def manifest_at(key: str, text: str) -> Manifest:
     """The manifest at *key*. Raises Unreadable, also for one of another tag than the key's."""
     found = Manifest.from_json(text)
-    if key.rpartition("/")[2] != release_key("", found.tag).rpartition("/")[2]:
+    if key != release_key(_app_of(key), found.tag):
         raise Unreadable(f"it is the manifest of {found.tag}")
     return found
+
+
+def _app_of(key: str) -> str:
+    return key.split("/")[2] if key.count("/") > 1 else ""
 
 
 def _name(service: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 
 from fleetcaptain.discovery.instances import Asker, Instance
 from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, service_dir
 from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.log import log
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.lookup import lookup
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable
@@ -18,7 +18,6 @@ __all__ = ["QUIET_SEC", "changes", "next_change"]
 # After so long without a change all is read again, so that nothing that went by unseen stays unseen.
 QUIET_SEC = 30.0
 _PAUSE_SEC = 1.0
-_log = logging.getLogger("fleetcaptain")
 
 
 def changes(
@@ -42,7 +41,7 @@ def changes(
         except ClusterUnreachable as error:
             if last is None:
                 raise
-            _log.warning("%s keeps what it knew: %s", service, error)
+            log.warning("%s keeps what it knew: %s", service, error)
             sleep(_PAUSE_SEC)
 
 

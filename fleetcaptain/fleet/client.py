@@ -102,7 +102,10 @@ class FleetClient:
         while token not in seen and len(seen) < _MAX_PAGES:
             seen.add(token)
             page = self._get(path, {"nextPageToken": token} if token else None).data
-            yield from page.get(key) or ()
+            entries = page.get(key) or []
+            if not isinstance(entries, list):
+                raise _no_fleet(f"GET {path}", "answers something else than a list")
+            yield from entries
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
@@ -122,9 +125,8 @@ def _path(name: str) -> str:
     return f"/units/{quote(name, safe='@:._-')}"
 
 
-def _no_fleet(what: str) -> FleetApiError:
+def _no_fleet(what: str, why: str = "knows no such path") -> FleetApiError:
     return FleetApiError(
-        f"what answers {what} knows no such path, so it is not fleet. Check the cluster's address, then run the same "
-        "command again.",
+        f"what answers {what} {why}, so it is not fleet. Check the cluster's address, then run the same command again.",
         404,
     )

@@ -67,6 +67,8 @@ class Endpoint:
         # Behind % a zone may be any text.
         if isinstance(ip, IPv6Address) and ip.scope_id:
             raise _refused(address, "it has a zone")
+        if ip.is_multicast or ip.is_unspecified or (isinstance(ip, IPv6Address) and ip.ipv4_mapped):
+            raise _refused(address, "it is not the address of one machine")
         if self.inside and ip.is_global:
             raise _refused(address, "the cluster's machines have private addresses")
         return ip

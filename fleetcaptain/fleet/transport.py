@@ -146,7 +146,7 @@ def _answer(method: str, path: str, response: _Response) -> Answer:
         return Answer({}, response.server)
     try:
         data = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise FleetApiError(
@@ -172,8 +172,8 @@ def _error(what: str, base: str, response: _Response | None, problem: str, tries
 def _said(response: _Response) -> str:
     """fleet's own words; they are often empty."""
     try:
-        return str(json.loads(response.content)["error"]["message"]) or "no reason given"
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(response.content)["error"]["message"])[:200] or "no reason given"
+    except (ValueError, KeyError, TypeError, RecursionError):
         return response.text[:200] or "no reason given"
 
 

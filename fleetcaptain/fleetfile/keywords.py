@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
@@ -141,7 +141,7 @@ def _metadata(value: Any) -> tuple[str, ...]:
 def _options(value: Any) -> tuple[tuple[str, str], ...]:
     pairs = value.items() if isinstance(value, Mapping) else value
     found = []
-    for pair in pairs:
+    for pair in pairs if isinstance(pairs, Iterable) else [pairs]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
             raise Mistake("a mapping of option names to values is wanted, or a list of pairs")
         name, given = pair

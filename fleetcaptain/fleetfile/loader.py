@@ -37,7 +37,8 @@ def load(path: Path) -> App:
     fleetfile = _run(file, source)
     notes = Notes(file.name, _keyword_lines(source), [])
     app = resolve(fleetfile, file.parent, notes, Path.exists)
-    services = [service for service in fleetfile.said["services"] or () if isinstance(service, Service)]
+    said = fleetfile.said["services"]
+    services = [service for service in (said if isinstance(said, list | tuple) else ()) if isinstance(service, Service)]
     if len(services) == len(app.services):
         app = check_together(app, {str(service.name): service.place for service in services}, notes)
     if notes.problems:

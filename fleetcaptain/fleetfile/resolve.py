@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetcaptain.fleetfile.keywords import PARSERS
-from fleetcaptain.fleetfile.problem import Mistake, Problem, did_you_mean
+from fleetcaptain.fleetfile.problem import Problem, did_you_mean
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
@@ -85,7 +85,7 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
             continue
         try:
             values[word] = parse(service.said[word])
-        except Mistake as mistake:
+        except ValueError as mistake:  # a `Mistake`, or Python's own: a number may be too long for any text
             notes.note(service.place, name, word, str(mistake))
     if values.get("image") is None:
         values["image"] = Build()

@@ -46,7 +46,7 @@ def _listed(data: dict[str, Any]) -> Listed:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from fleetcaptain.discovery.values import Manifest
-from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.errors import ReleaseRefused, UnitRefused
 from fleetcaptain.printable import printable
 from fleetcaptain.release.images import ImageState, reference
 from fleetcaptain.release.known import Releases
@@ -33,7 +33,7 @@ def obstacles(manifest: Manifest, texts: Mapping[str, str], images: Mapping[str,
         text = texts.get(release.content)
         if text is None:
             found.append(f"{service}: the text of its unit ({release.content[:7]}) is not kept any more")
-        elif content(text) != release.content:
+        elif _content(text) != release.content:
             found.append(f"{service}: the text of its unit ({release.content[:7]}) was changed in etcd")
         elif printable(text) != text:
             found.append(f"{service}: the text of its unit ({release.content[:7]}) has characters that cannot be shown")
@@ -70,3 +70,11 @@ def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tup
             first, then = (part.service, needed) if needed in running else (needed, part.service)
             before[then].append(first)
     return {service: tuple(others) for service, others in before.items()}
+
+
+def _content(text: str) -> str:
+    """As `content`; empty for what is no text of a unit."""
+    try:
+        return content(text)
+    except (UnitRefused, UnicodeEncodeError):
+        return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, releases_dir, texts_dir
+from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, releases_dir, text_key, texts_dir
 from fleetcaptain.discovery.node import Node, Reader
 from fleetcaptain.discovery.values import Manifest, manifest_at
 from fleetcaptain.untrusted import Ignored, Unreadable, read_all
@@ -71,4 +71,8 @@ def manifest_of(node: Node | None) -> Manifest | None:
 
 def read_texts(reader: Reader, app: str) -> dict[str, str]:
     """Content -> the unit's text, for all texts that are kept of *app*."""
-    return {node.key.rpartition("/")[2]: node.value for node in reader.below(texts_dir(app))}
+    return {
+        content: node.value
+        for node in reader.below(texts_dir(app))
+        if node.key == text_key(app, content := node.key.rpartition("/")[2])
+    }

@@ -80,7 +80,7 @@ def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float)
         while not marked and (node := cluster.store.read(key)) is not None:
             value = readable(drained, node.value)
             if value is None:
-                cluster.store.let_go(key, node.value)  # a value that is no registration
+                cluster.store.delete(key, recursive=True)  # no registration: any text, an empty one, or a directory
                 continue
             # A renewal in between changes the key's index, and nothing else.
             marked = cluster.store.swap(key, node, value, ttl_sec=int(keep_sec + _REMOVE_SEC))

@@ -18,7 +18,7 @@ from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.untrusted import read_all
+from fleetcaptain.untrusted import WORD, read_all
 
 __all__ = ["Cluster", "Run"]
 
@@ -151,15 +151,16 @@ class Cluster:
         return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, ignored)
 
     def unregister(self, service: str, unit: str) -> None:
-        """Remove the registration of a unit that is gone."""
+        """Remove the registration of a unit that is gone, or whatever else is at its key."""
         with self._changing():
-            self.store.delete(registration_key(self.app, service, unit))
+            self.store.delete(registration_key(self.app, service, unit), recursive=True)
 
     def facts(self, instance: Instance) -> Mapping[str, str]:
         """What systemd on its machine says of an instance: ``Result`` and ``ExecMainStatus``. Empty if unreachable."""
         wanted = [f"--property={fact}" for fact in _FACTS]
         output = self._on_machine(instance, ["systemctl", "show", *wanted, instance.name])
-        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+        pairs = (line.split("=", 1) for line in output.splitlines() if "=" in line)
+        return {name: value for name, value in pairs if name in _FACTS and WORD.fullmatch(value)}
 
     def journal(self, instance: Instance) -> tuple[str, ...]:
         """The last lines of an instance's journal on its machine, oldest first. Empty if unreachable."""

@@ -47,7 +47,7 @@ def needs_of(name: str, text: str) -> Need:
         key, _, value = pair.partition("=")
         metadata[key] = metadata.get(key, frozenset()) | {value}
     instance = name.partition("@")[2].rpartition(".")[0]
-    machine_id = found.get("MachineID", [""])[0].replace("%i", instance)
+    machine_id = next(iter(found.get("MachineID", ())), "").replace("%i", instance)
     globs = tuple(word for value in found.get("Conflicts", ()) for word in value.split())
     return Need(name, machine_id, tuple(found.get("MachineOf", ())), metadata, globs, frozenset(ports))
 

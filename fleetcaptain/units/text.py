@@ -78,6 +78,8 @@ def content(text: str) -> str:
 
 def _line(option: Option) -> str:
     name, value = option.name, _trimmed(option.value)
+    if "]" in option.section:
+        raise _unwritable(option, "fleet would not read this section back; use its plain name")
     if name.startswith(("#", ";", "[")) or set(name) & set("=\r\n") or name != name.strip(_SPACE):
         raise _unwritable(option, "fleet would not read this name back; use the option's plain name")
     if any(not line.endswith("\\") for line in value.split("\n")[:-1]):

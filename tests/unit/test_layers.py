@@ -19,7 +19,7 @@ MAY: dict[str, set[str]] = {
     "machine": set(),
     "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
-    "discovery": {"errors", "untrusted", "net"},
+    "discovery": {"errors", "untrusted", "printable", "net"},
     "release": {"errors", "untrusted", "printable", "fleetfile", "units", "discovery"},
     "rollout": {"errors", "untrusted", "printable", "units", "fleet", "discovery", "release"},
     "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
@@ -59,6 +59,7 @@ OUTLETS: dict[str, set[str]] = {
     "sys.stderr": {"components.log", "fleetcaptain.cli.output", "tools.__main__"},
     "engine_pb2.LogRequest": {"components.dynamic"},
     "context.abort": {"components.dynamic"},
+    "logging.getLogger": {"fleetcaptain.discovery.log"},
     "typer.echo": set(),
     "typer.secho": set(),
 }

@@ -170,3 +170,27 @@ def test_an_error_of_captain_cannot_either(capsys: pytest.CaptureFixture[str], m
     captured = capsys.readouterr()
     assert captured.err.startswith(r"captain: no answer: \x1b]52;c;cm0=\x07\x9b31m\u202e" + "\nforged")
     assert json.loads(captured.out)["message"] == f"no answer: {HOSTILE}"
+
+
+def test_what_is_ignored_cannot_either(etcd: FakeEtcd, environ: dict[str, str]) -> None:
+    """Discovery logs it as a warning, which Python shows where no program has said otherwise."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
+    etcd.put(f"{REDIS}{HOSTILE[:-1]}", "note")
+    done = subprocess.run(
+        [*CAPTAIN, "discover", "redis"], env={**os.environ, **environ}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "redis@1.service  10.0.0.1:80  own release\n"
+    (line,) = done.stderr.splitlines()
+    assert r"redis@1.service\x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80: it is not JSON" in line
+
+
+@pytest.mark.parametrize(
+    "words", [["a b", "--hold"], ["../x", "--hold"], ["web", "port=NaN"], ["web", f"a={'[' * 40}{']' * 40}"]]
+)
+def test_what_no_lookup_could_read_is_not_registered(
+    etcd: FakeEtcd, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be ignored by all, without a word to the one who registered it."""
+    assert main(["register", *words]) == 2
+    assert "Lookups would ignore it. Nothing was changed." in capsys.readouterr().err
+    assert etcd.entries == {}

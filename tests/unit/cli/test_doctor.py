@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -38,3 +40,25 @@ def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: py
     assert lines[:2] == [f"ignored: {key}: it is not a JSON object" for key in keys]
     assert main(["doctor", *SSH, "--json"]) == 1
     assert [entry["key"] for entry in json.loads(capsys.readouterr().out)] == keys
+
+
+def test_the_command_that_removes_a_value_is_safe_to_run(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the key is: a shell takes it as one word, and etcd as this key."""
+    odd = "$(touch x);'\"\x1b[31m\u202e\nforged: line <{%a%}>"
+    keys = [registration_key("shop", "web", odd), release_key("shop", "a/b")]
+    for key in keys:
+        cluster.store.write(key, "[1]")
+    assert main(["doctor", *SSH]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == (
+        "ignored: /fleetcaptain/shop/services/web/$(touch x);'\""
+        r"\x1b[31m\u202e\nforged: line <{ %a%}>"
+        ": it is not a JSON object"
+    )
+    commands = [shlex.split(line) for line in lines[3:]]
+    assert [words[:3] for words in commands] == [["curl", "-X", "DELETE"]] * 2
+    paths = [urlsplit(words[3]).path.removeprefix("/v2/keys") for words in commands]
+    assert list(map(unquote, paths)) == keys

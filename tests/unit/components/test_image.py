@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
+from components import image
 from components.image import AppImage
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleet.output import Finished
 from fleetcaptain.fleetfile.values import Build
 from tests.fakes.engine import FakeEngine
 
@@ -24,10 +25,10 @@ def engine(tmp_path: Path) -> FakeEngine:
     """An image, declared."""
 
     def program() -> None:
-        image = AppImage(
+        made = AppImage(
             "shop", root=tmp_path, build=Build("web", "Web.Dockerfile"), image="acme/shop", registry="127.0.0.1:5000"
         )
-        pulumi.export("ref", image.ref)
+        pulumi.export("ref", made.ref)
 
     return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program)
 
@@ -83,8 +84,8 @@ def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -
 @pytest.mark.parametrize(
     ("done", "words"),
     [
-        (subprocess.CompletedProcess([], 1, "", "#1 load\n------\n > RUN make:\nno rule\n------\n"), "no rule"),
-        (subprocess.CompletedProcess([], 0, "", ""), "run `pulumi up` again"),
+        (Finished(1, "", "#1 load\n------\n > RUN make:\nno rule\n------\n"), "no rule"),
+        (Finished(0, "", ""), "run `pulumi up` again"),
         (FileNotFoundError("no docker"), "docker buildx build"),
     ],
 )
@@ -92,20 +93,20 @@ def test_a_failed_build_is_explained(
     engine: FakeEngine,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    done: subprocess.CompletedProcess[str] | Exception,
+    done: Finished | Exception,
     words: str,
 ) -> None:
     """By the same build, run once more: the plugin itself has no reason. It is not tried again by the engine."""
     commands: list[list[str]] = []
     errors: list[str] = []
 
-    def run(argv: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+    def run(argv: list[str], _timeout_sec: float) -> Finished:
         commands.append(argv)
         if isinstance(done, Exception):
             raise done
         return done
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(image, "run", run)
     monkeypatch.setattr(pulumi.log, "error", errors.append)
     explain(engine, "create", INPUTS)
     (argv,) = commands
@@ -119,6 +120,19 @@ def test_a_failed_build_is_explained(
 
 def test_of_a_failed_removal_nothing_is_built(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing to explain."""
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("nothing may run"))
+    monkeypatch.setattr(image, "run", lambda *_, **__: pytest.fail("nothing may run"))
     explain(engine, "delete", INPUTS)
     explain(engine, "create", None)
+
+
+def test_a_build_may_print_anything(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Bytes that are no text, and more than fits in memory, hide its error no more than escapes do."""
+    errors: list[str] = []
+    (tmp_path / "docker").write_text(
+        "#!/bin/sh\n{ yes | head -c 50000000; printf '\\377\\033]52;\\nno rule\\n'; } >&2\nexit 1\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    explain(engine, "create", INPUTS)
+    assert errors[0].endswith("y\n\ufffd\\x1b]52;\nno rule")

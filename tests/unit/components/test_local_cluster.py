@@ -160,7 +160,7 @@ def test_registrations_older_than_their_machines_start_are_stale() -> None:
     assert stale(answer, {"m1": datetime(2030, 1, 1, 12, tzinfo=UTC)}) == [("/fleetcaptain/shop/old", 7)]
 
 
-@pytest.mark.parametrize("answer", ["", "curl: (7) refused", "[]", '{"errorCode": 100}'])
+@pytest.mark.parametrize("answer", ["", "curl: (7) refused", "[]", "[" * 200_000, '{"errorCode": 100}'])
 def test_an_etcd_that_does_not_answer_names_nothing(answer: str) -> None:
     """Nothing is removed then."""
     assert stale(answer, {"m1": datetime(2030, 1, 1, tzinfo=UTC)}) == []

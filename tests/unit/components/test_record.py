@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components import record
 from components.record import RecordProvider
 from fleetcaptain.discovery.keys import coming_key, release_key
 from fleetcaptain.discovery.values import Manifest, Release
@@ -92,3 +93,16 @@ def test_the_seals_of_the_last_releases_are_kept() -> None:
     outs = PROVIDER.update(APP, outs, record_inputs("v2", "w2")).outs or {}
     assert list(outs["seals"])[-2:] == ["v1", "v2"]
     assert len(outs["seals"]) == 100
+
+
+@pytest.mark.usefixtures("site")
+def test_a_rollback_to_what_the_state_does_not_know_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether that record was changed cannot be known."""
+    said: list[str] = []
+    monkeypatch.setattr(record, "warn", said.append)
+    known = PROVIDER.create(record_inputs()).outs or {}
+    PROVIDER.diff(APP, known, record_inputs(rollback=True))
+    PROVIDER.diff(APP, known, record_inputs("v0"))
+    assert said == []
+    PROVIDER.diff(APP, known, record_inputs("v0", rollback=True))
+    assert "does not know the release v0" in said[0]

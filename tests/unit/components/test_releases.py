@@ -21,7 +21,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.text import content
-from tests.fakes.cluster import APP, STACK, FakeCluster
+from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
 from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 
 OURS = Ownership(APP, STACK)
@@ -216,3 +216,26 @@ def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit):
         back.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
     assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (text_of("web", stack="fleetcaptain/other"), "db: its unit is marked as web of the app 'shop', stack"),
+        (text_of("db", app="blog"), "db: its unit is marked as db of the app 'blog'"),
+        ("[Service]\nExecStart=/bin/true\n", "db: its unit has no mark of FleetCaptain"),
+        ("[Service", "db: the text of its unit (ccccccc) was changed in etcd"),
+    ],
+)
+def test_a_recorded_text_that_is_not_this_stacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str, why: str
+) -> None:
+    """Whoever can write the record can write a text under its own hash."""
+    said = _refused(monkeypatch)
+    unit_hash = "c" * 40 if text == "[Service" else content(text)
+    cluster = released({}, "v2", Manifest("v1", {"db": Release(unit_hash, 1)}), V2)
+    cluster.store.write(text_key(APP, unit_hash), text)
+    _reached(monkeypatch, cluster)
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, OURS, "v1")
+    assert why in said[0]

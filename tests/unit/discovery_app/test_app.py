@@ -14,6 +14,7 @@ from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keysapi import KeysApi
 from fleetcaptain.discovery.look import look
 from fleetcaptain.discovery.values import Registration
+from fleetcaptain.errors import RegistrationRefused
 from tests.fakes.etcd import FakeEtcd
 from tests.unit.discovery_app.container import CONTENT, KEY, MACHINE, UNIT, environment, of_the_unit
 
@@ -172,3 +173,27 @@ def test_a_release_that_was_never_available_counts_only_while_it_is_coming(etcd:
     assert known.manifests == ()
     assert known.coming is not None
     assert known.coming.contents == {"web": "new", "redis": "coming"}
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize(
+    ("service", "connection", "versions"),
+    [
+        ("a b", {}, []),
+        ("", {}, []),
+        ("..", {}, []),
+        ("web", {"weight": float("nan")}, []),
+        ("web", {"note": "\ud800"}, []),
+        ("web", {"note": "x" * 70_000}, []),
+        ("web", {"when": datetime(2030, 1, 1, tzinfo=UTC)}, []),
+        ("web", {"port": 10**5000}, []),
+        ("web", {}, [5]),
+    ],
+)
+def test_what_no_lookup_could_read_is_refused(
+    etcd: FakeEtcd, service: str, connection: dict[str, object], versions: list[str]
+) -> None:
+    """Also when it is another service's name, or the value is no JSON."""
+    with pytest.raises(RegistrationRefused, match="Lookups would ignore it"):
+        fleetcaptain.register(service, connection, versions=versions)
+    assert etcd.entries == {}

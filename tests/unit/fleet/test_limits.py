@@ -114,3 +114,43 @@ def test_a_list_that_repeats_a_page_ends(hostile: Hostile) -> None:
     with pytest.raises(FleetApiError, match="does not end: after 2 pages it names one more, 'again'"):
         fleet(hostile).units()
     assert len(hostile.asked) == 2
+
+
+ODD_ANSWERS = [
+    b"[" * 200_000,
+    b"{",
+    b"[]",
+    b'"units"',
+    b'{"machines": 5, "units": 5, "states": true}',
+    b'{"machines": {"id": "m"}, "units": {"name": "u"}, "states": "x"}',
+]
+
+
+@pytest.mark.parametrize("content", ODD_ANSWERS, ids=lambda content: str(content[:40]))
+def test_what_answers_otherwise_is_not_fleet(hostile: Hostile, content: bytes) -> None:
+    """An empty list would be an empty cluster, on which nothing is anyone's."""
+    hostile.content = content
+    for question in (fleet(hostile).machines, fleet(hostile).units, fleet(hostile).states):
+        with pytest.raises(FleetApiError, match="not fleet"):
+            question()
+
+
+def test_an_entry_that_is_none_is_left_out(hostile: Hostile) -> None:
+    """The others count."""
+    entries = b'[5, null, [], "x", {}, {"name": 5, "id": 5}, {"name": "u.service", "id": "m", "machineID": "m"}]'
+    hostile.content = b'{"machines": %s, "units": %s, "states": %s}' % (entries, entries, entries)
+    client = fleet(hostile)
+    assert [machine.id for machine in client.machines()] == ["m"]
+    assert [unit.name for unit in client.units()] == ["u.service"]
+    assert [state.name for state in client.states()] == ["u.service"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 200_000, b'{"error": {"message": "%s"}}' % (b"x" * 100_000), b"x" * 100_000, b'{"error": 5}']
+)
+def test_a_refusal_is_cut_to_what_a_person_reads(hostile: Hostile, content: bytes) -> None:
+    """Whatever its body is."""
+    hostile.status, hostile.content = 400, content
+    with pytest.raises(FleetApiError) as refused:
+        fleet(hostile).machines()
+    assert len(str(refused.value)) < 600

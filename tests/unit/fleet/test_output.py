@@ -17,7 +17,7 @@ from fleetcaptain.fleet.tunnel import Tunnel
 def test_the_end_of_a_long_output_is_kept() -> None:
     """In memory of a limited size, on both streams."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    script = "head -c 200000000 /dev/zero; head -c 200000000 /dev/zero >&2; echo done; echo failed >&2; exit 3"
+    script = "head -c 300000000 /dev/zero; head -c 300000000 /dev/zero >&2; echo done; echo failed >&2; exit 3"
     finished = run(["sh", "-c", script], 60)
     assert finished.code == 3
     assert (finished.output[-5:], finished.errors[-7:]) == ("done\n", "failed\n")

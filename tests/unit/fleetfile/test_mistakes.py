@@ -74,7 +74,7 @@ _RULES = [
     ('Service("web", instances=False)', "instances: a number from 1 to 100 is wanted"),
     ('Service("web", start=[1])', "start: it must be a text, not 1"),
     ('Service("web", ready="/health")', "ready: Http(...) or Tcp(...) or Command(...) is wanted"),
-    ('Service("web", ready=Http("/a[1-999]"))', "ready: Http('/a[1-999]'): [ ] { and } must be written as %5B"),
+    ('Service("web", ready=Http("/a[1-9999999]"))', "ready: Http('/a[1-9999999]'): [ ] { and } must be written as %5B"),
     ('Service("web", ready=Http("health"))', "ready: Http('health'): a path that begins with \"/\" is wanted"),
     ('Service("web", ready=Tcp(0))', "ready: 0 is no port"),
     ('Service("web", ready=Command(""))', "ready: Command(''): one line"),
@@ -100,6 +100,14 @@ _RULES = [
     ('Service("web", global_unit=True, conflicts=["db"])', "conflicts: a unit on every machine cannot choose"),
     ('Service("web", unit={"a b": "c"})', "unit: 'a b' is no name of an option"),
     ('Service("web", service=["x"])', "service: a mapping of option names to values is wanted"),
+    ('Service("web", unit=5)', "unit: a mapping of option names to values"),
+    ('Service("web", env={"A": 10**5000})', "env: Exceeds the limit"),
+    ('Service("web", ports=["9" * 5000])', "ports: Exceeds the limit"),
+    ('Service("web", ports=[True])', "ports: True is no port"),
+    ('Service("web", instances=1e400)', "instances: a number from 1 to 100"),
+    ('Service("web", instances=float("nan"))', "instances: a number from 1 to 100"),
+    ('Service("web", ready=Http("/", float("nan")))', "ready: nan is no port"),
+    ('Service("web", rollout=Rolling(min_healthy_sec=float("inf")))', "rollout: min_healthy_sec: whole seconds"),
     ('Service("web", rollout="fast")', "rollout: Rolling(...) or BlueGreen(...) is wanted"),
     ('Service("web", rollout=Rolling(max_parallel="no"))', "rollout: max_parallel: a number from 1 on, or a share"),
     ('Service("web", rollout=Rolling(min_healthy_sec=-1))', "rollout: min_healthy_sec: whole seconds"),
@@ -206,3 +214,13 @@ def test_no_fleetfile_says_what_to_do(tmp_path: Path) -> None:
 def test_a_service_that_needs_no_image_may_have_none(tmp_path: Path) -> None:
     """Own start lines need not be docker's."""
     assert app(tmp_path, 'Service("web", start="/bin/sleep 9")', 'app="shop"').services[0].start == ("/bin/sleep 9",)
+
+
+@pytest.mark.parametrize("services", ["5", "None", "'web'", "{1: 2}", "object()", "10**5000"])
+def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
+    """Whatever else is given is one mistake."""
+    (tmp_path / "Fleetfile.py").write_text(
+        f'from fleetcaptain import Fleetfile\nFleetfile(app="shop", services={services})\n'
+    )
+    with pytest.raises(FleetfileError, match=r"services: a list of Service\(\.\.\.\)"):
+        load(tmp_path)

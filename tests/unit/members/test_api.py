@@ -24,7 +24,7 @@ def test_the_list_says_who_has_joined_and_where() -> None:
     assert listed == (Listed("d2", "m1", "10.0.0.11"), Listed("e3", "", "10.0.0.12"))
 
 
-@pytest.mark.parametrize("text", ["", "curl: (7)", "[]", '{"message": "no leader"}', '{"members": []}'])
+@pytest.mark.parametrize("text", ["", "curl: (7)", "[]", "[" * 200_000, '{"message": "no leader"}', '{"members": []}'])
 def test_who_does_not_answer_has_no_list(text: str) -> None:
     """Which is not an empty one."""
     assert answering(0, text).listed() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,10 @@ def test_a_text_that_no_terminal_may_get_is_an_obstacle() -> None:
         text = FULL.replace("/bin/true", f"/bin/true {odd}")
         (why,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
         assert "has characters that cannot be shown" in why
+
+
+@pytest.mark.parametrize("text", ["[Unit", "note", "", "[Unit]\nA", "[Unit]\nA=\ud800\n", "\0", FULL + "[X\n"])
+def test_a_text_that_is_no_units_is_an_obstacle(text: str) -> None:
+    """Of its own release; the list of all releases names it and goes on."""
+    (why,) = obstacles(V1, {content(FULL): text}, {})
+    assert "was changed in etcd" in why

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fleetcaptain.rollout.bluegreen import drain
 from tests.fakes.cluster import FakeCluster, text_of
 
@@ -18,9 +20,10 @@ def test_a_renewal_in_between_does_not_lose_the_mark() -> None:
     assert swaps == [(KEY, "150")] * 3
 
 
-def test_a_value_that_is_no_registration_goes() -> None:
+@pytest.mark.parametrize("value", ["note", "", "[" * 200_000])
+def test_a_value_that_is_no_registration_goes(value: str) -> None:
     """It cannot be marked, and nothing may stop an old generation from being retired."""
     cluster = FakeCluster({"web@1.service": text_of("web")})
-    cluster.store.write(KEY, "note")
+    cluster.store.write(KEY, value)
     drain(cluster, "web", ["web@1.service"], 30)
     assert cluster.store.read(KEY) is None

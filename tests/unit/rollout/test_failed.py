@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fleetcaptain.rollout.failed import describe
+from fleetcaptain.rollout.observed import observe
+from tests.fakes.cluster import FakeCluster, text_of
 
 
 def test_the_journal_is_cut_to_what_a_person_reads() -> None:
@@ -15,3 +17,10 @@ def test_the_journal_is_cut_to_what_a_person_reads() -> None:
         "  line 981",
     ]
     assert lines[-1] == f"  {'x' * 500}... (99,500 more characters)"
+
+
+def test_what_a_machine_says_of_an_instance_is_a_word() -> None:
+    """It goes into the first line of an error."""
+    said = "Result=exit-code\nExecMainStatus=<{%\x1b]52;\nOther=x\nnote\nResult\n=\n"
+    cluster = FakeCluster({"web@1.service": text_of("web")}, run=lambda *_: said)
+    assert cluster.facts(observe("web@1.service", cluster.look())) == {"Result": "exit-code"}

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from fleetcaptain.discovery.values import Registration
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
-from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.units.text import Option
+from fleetcaptain.rollout.after import tidy
+from fleetcaptain.rollout.drive import Driver
+from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
+from fleetcaptain.rollout.prepare import no_place
+from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.rollout.values import Policy, Target
+from fleetcaptain.units.text import Option, content
+from tests.fakes.cluster import MACHINES as ADDRESSES
+from tests.fakes.cluster import FakeCluster, text_of
 
 
 def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> None:
@@ -70,3 +78,62 @@ def test_what_another_machine_registered_is_left_out() -> None:
     assert Snapshot.of([UNIT], [], MACHINES, [elsewhere]).registrations == {}
     unplaced = Snapshot.of([replace(UNIT, machine_id=None)], [], MACHINES, [elsewhere])
     assert unplaced.registrations == {UNIT.name: elsewhere}
+
+
+FORGED = {"service": "web", "unit": "web@1.service", "content": "x", "machine": ADDRESSES[0], "host": "6.6.6.6"}
+WEB_DIRECTORY = "/fleetcaptain/shop/services/web"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (f"{WEB_DIRECTORY}/zz", FORGED),
+        (f"{WEB_DIRECTORY}/zz/web@1.service", FORGED),
+        ("/fleetcaptain/shop/services/zz/web/web@1.service", FORGED),
+        ("/fleetcaptain/shop/services/zz/web@1.service", {**FORGED, "service": "zz"}),
+        (f"{WEB_DIRECTORY}/web@1.service~m9", {**FORGED, "machine": "m9"}),
+        (f"{WEB_DIRECTORY}/web@1.service~m9", FORGED),
+        (f"{WEB_DIRECTORY}/00000000000000000057", FORGED),
+        (f"{WEB_DIRECTORY}/web@9.service", {**FORGED, "unit": "web@9.service"}),
+    ],
+)
+def test_a_forged_registration_is_no_reason_to_act(key: str, value: dict[str, str]) -> None:
+    """Beside the real one it changes nothing: what runs the wanted text is healthy, and stays."""
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 2)
+    cluster.etcd.put(key, json.dumps(value))
+    text = text_of("web")
+    assert all(observe(name, cluster.look()).healthy(content(text)) for name in names)
+    outcome = Driver(cluster, lambda _line: None).drive(Target("web", names, text, content(text)), Policy())
+    assert (outcome.failure, cluster.history) == (None, [])
+
+
+ODD_OPTIONS = [
+    Option("Service", "ExecStart", "/bin/a\nExecStop=/bin/b"),
+    Option("a]b", "Name", "value"),
+    Option("X-Fleet", "MachineID", '"'),
+    Option("X-Fleet", "MachineMetadata", '"a=b=c" "'),
+    Option("X-Fleet", "Conflicts", "[z-a]* [ [!"),
+    Option("X-FleetCaptain", "App", "shop\nx"),
+    Option("", "", ""),
+    Option("Service", "ExecStart", "/bin/a \\"),
+]
+
+
+@pytest.mark.parametrize("option", ODD_OPTIONS, ids=repr)
+def test_an_odd_unit_of_others_stops_nothing(option: Option) -> None:
+    """Whoever reaches fleet can put one there: looks, placement, strays, a rollout and the end of one go on."""
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 2)
+    odd = FleetUnit("odd@1.service", (option,), DesiredState.LAUNCHED, DesiredState.LAUNCHED, cluster.machines[0])
+    cluster.units[odd.name] = odd
+    snapshot = cluster.look()
+    assert instances_of(cluster.ownership, "web", snapshot) == names
+    strays = find_strays(snapshot.units, cluster.ownership, ["web"], own_cluster=False)
+    assert (*strays.own, *strays.suspect, *strays.unmarked) == (odd.name,)
+    text = text_of("web", description="new")
+    target = Target("web", names, text, content(text))
+    assert no_place(target, snapshot) == ""
+    assert Driver(cluster, lambda _line: None).drive(target, Policy(min_healthy_sec=0)).failure is None
+    tidy(cluster)
+    assert odd.name in cluster.units
