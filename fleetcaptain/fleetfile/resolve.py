@@ -78,13 +78,13 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
         notes.note(service.place, name, word, what)
     values: dict[str, Any] = {}
     for word, parse in PARSERS.items():
-        # First, and then nothing else: a mistake may show the value.
-        secret = secret_in(word, service.said[word], values.get("not_secret", ()))
-        if secret:
-            notes.note(service.place, name, word, secret)
-            continue
         try:
-            values[word] = parse(service.said[word])
+            # First, and then nothing else: a mistake may show the value.
+            secret = secret_in(word, service.said[word], values.get("not_secret", ()))
+            if secret is None:
+                values[word] = parse(service.said[word])
+            else:
+                notes.note(service.place, name, word, secret)
         except ValueError as mistake:  # a `Mistake`, or Python's own: a number may be too long for any text
             notes.note(service.place, name, word, str(mistake))
     if values.get("image") is None:
