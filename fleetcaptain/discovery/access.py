@@ -5,7 +5,7 @@ Without it whoever reaches etcd runs anything as root on every machine, as fleet
 ``guest``, which is everybody without a certificate or password: units and containers. What etcd calls a user's name is
 the common name of a client's certificate.
 
-Both APIs are closed: a guest of the v3 API could add members to the cluster.
+This is about the v2 API. Guests never get at the v3 API: see `fleetcaptain.machine.etcd`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,12 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.net.ask import Ask
 from fleetcaptain.untrusted import Unreadable, json_object
 
-__all__ = ["FLEET", "ROOT", "Access"]
+__all__ = ["Access"]
 
-ROOT, FLEET = "root", "fleet"
-"""The users with a password or a certificate."""
-
-_GUEST = "guest"
+_ROOT, _FLEET, _GUEST = "root", "fleet", "guest"
 _FLEETS_KEYS = ("/_coreos.com/*",)
 _APPS_KEYS = "/fleetcaptain/*"
-_OK, _CREATED, _NOT_FOUND, _CONFLICT = 200, 201, 404, 409
-# What the v3 API answers without a certificate and with one, once its authentication is on: over HTTP it takes no
-# certificate for a name (etcd's v3rpc/rpctypes/error.go, auth/store.go).
-_V3_ON = ("user name is empty", "CommonName of client")
+_OK, _CREATED, _UNAUTHORIZED, _NOT_FOUND, _CONFLICT = 200, 201, 401, 404, 409
 
 
 class Access:
@@ -52,47 +46,54 @@ class Access:
         return tuple(str(node["key"]).rpartition("/")[2] for node in nodes if node.get("dir"))
 
     def enforced(self) -> bool:
-        """Whether the v2 API, in which fleet's keys and ours are, asks who a client is."""
+        """Whether etcd asks who a client is."""
         return self._get("enable").get("enabled") is True
 
     def enforce(self, open_dirs: Collection[str] = ()) -> None:
         """Turn authentication on, or bring it to this: guests write the registrations of every app, and all below
         *open_dirs*; they read that, and everything of every app."""
-        self._role(FLEET, _FLEETS_KEYS, _FLEETS_KEYS)
-        self._user(ROOT)
-        self._user(FLEET, [FLEET])
+        self._role(_FLEET, _FLEETS_KEYS, _FLEETS_KEYS)
+        self._user(_ROOT)
+        self._user(_FLEET, [_FLEET])
         opened = [f"{directory}/*" for directory in open_dirs]
-        kept = [pattern for pattern in self._permissions(_GUEST).get("write", ()) if _is_registrations(pattern)]
-        self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *kept, *map(_registrations, self.apps())])
-        self._enforce_v3()
+        self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *map(_registrations, self.apps())])
         # A guest that does not exist yet would be made here, with every right.
         self._done("PUT", "/v2/auth/enable", {}, also=_CONFLICT)
 
     def grant(self, app: str) -> None:
-        """Let guests write the registrations of *app*, if authentication is on."""
-        self._change("grant", app)
+        """Let guests write the registrations of *app*, unless `registers`."""
+        if self.registers(app) is False:
+            self._change("grant", app)
 
     def revoke(self, app: str) -> None:
-        """No longer let guests write the registrations of *app*, if authentication is on."""
-        self._change("revoke", app)
+        """No longer let guests write the registrations of *app*, if `registers`."""
+        if self.registers(app):
+            self._change("revoke", app)
+
+    def registers(self, app: str) -> bool | None:
+        """Whether guests may write the registrations of *app*; None where that is not decided here: authentication is
+        off, or an existing cluster has its own, and we are no superuser."""
+        if not self.enforced() or self._ask("GET", f"/v2/auth/roles/{_GUEST}", "")[0] == _UNAUTHORIZED:
+            return None
+        return _registrations(app) in self._permissions(_GUEST).get("write", ())
 
     def _change(self, verb: str, app: str) -> None:
-        """etcd applies the one difference itself, so that two deployments at once lose none."""
-        if not self.enforced():
-            return
-        pattern = _registrations(app)
-        if (pattern in self._permissions(_GUEST).get("write", ())) is not (verb == "grant"):
-            self._done("PUT", f"/v2/auth/roles/{_GUEST}", {"role": _GUEST, verb: {"kv": {"write": [pattern]}}})
+        """Change this one pattern. Of two such requests at the same moment etcd may lose one: see `registers`."""
+        change = {"role": _GUEST, verb: {"kv": {"write": [_registrations(app)]}}}
+        self._done("PUT", f"/v2/auth/roles/{_GUEST}", change, also=_CONFLICT)
 
     def _role(self, name: str, read: Iterable[str], write: Iterable[str]) -> None:
-        wanted = {"read": sorted(set(read)), "write": sorted(set(write))}
+        """Give a role these patterns, and take all others, except registrations: apps come meanwhile."""
+        wanted = {"read": set(read), "write": set(write)}
         path = f"/v2/auth/roles/{name}"
         if self._ask("GET", path, "")[0] == _NOT_FOUND:
-            self._done("PUT", path, {"role": name, "permissions": {"kv": wanted}})
+            new = {kind: sorted(patterns) for kind, patterns in wanted.items()}
+            self._done("PUT", path, {"role": name, "permissions": {"kv": new}})
             return
-        there = self._permissions(name)
-        more = {kind: sorted(set(patterns) - set(there.get(kind, ()))) for kind, patterns in wanted.items()}
-        less = {kind: sorted(set(there.get(kind, ())) - set(patterns)) for kind, patterns in wanted.items()}
+        there = {kind: set(patterns) for kind, patterns in self._permissions(name).items()}
+        more = {kind: sorted(patterns - there.get(kind, set())) for kind, patterns in wanted.items()}
+        other = {kind: there.get(kind, set()) - patterns for kind, patterns in wanted.items()}
+        less = {kind: sorted(one for one in patterns if not _is_registrations(one)) for kind, patterns in other.items()}
         if any(more.values()) or any(less.values()):
             self._done("PUT", path, {"role": name, "grant": {"kv": more}, "revoke": {"kv": less}})
 
@@ -106,19 +107,6 @@ class Access:
         if self._ask("GET", f"/v2/auth/users/{name}", "")[0] == _NOT_FOUND:
             user = {"user": name, "password": secrets.token_urlsafe(32), "roles": list(roles)}
             self._done("PUT", f"/v2/auth/users/{name}", user)
-
-    def _enforce_v3(self) -> None:
-        """No user but the superuser, who comes by its certificate. Steps that were done before are refused, and so is
-        every step by a guest once the last one is done."""
-        for path, body in (
-            ("role/add", {"name": ROOT}),
-            ("user/add", {"name": ROOT, "options": {"no_password": True}}),
-            ("user/grant", {"user": ROOT, "role": ROOT}),
-        ):
-            self._ask("POST", f"/v3/auth/{path}", json.dumps(body))
-        status, text = self._ask("POST", "/v3/auth/enable", "{}")
-        if status != _OK and not any(sign in text for sign in _V3_ON):
-            raise _refused("POST /v3/auth/enable", status, text)
 
     def _get(self, path: str) -> Mapping[str, Any]:
         status, text = self._ask("GET", f"/v2/auth/{path}", "")

@@ -1,7 +1,9 @@
 """etcd on a machine: a member with the v2 keys that fleet needs, or a gateway to the members.
 
 There are three ways in. Port 2379 is for units and containers, which are guests when etcd asks who they are; port 2378
-of the loopback is TLS, for fleetd; and `ROOT_SOCKET` is for who deploys.
+of the loopback is TLS, for fleetd; and `ROOT_SOCKET` is for who deploys. Where etcd speaks TLS, all of them are HTTP
+with the v2 API only: whatever has the v3 API may add members. That one is gRPC, for who has a certificate and is on the
+machine. etcd's authentication of the v3 API would not do: once it is on, the v2 API changes no members, whoever asks.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ __all__ = ["ROOT_SOCKET", "etcd_unit", "members_unit", "root_unit"]
 ROOT_SOCKET = "/run/etcd.sock"
 """etcd as its superuser sees it, for the group ``core``: who may use fleet's socket is root on every machine anyway."""
 
-_CLIENT, _PEER = 2379, 2380
+_CLIENT, _PEER, _GRPC = 2379, 2380, 2381
 
 _UNIT = """\
 [Unit]
@@ -92,7 +94,10 @@ def _member(machine: Machine) -> list[str]:
         options = {name: value for name, value in options.items() if not name.startswith("INITIAL_CLUSTER")}
         options["DISCOVERY"] = machine.discovery_url
     if machine.tls:
-        options["LISTEN_CLIENT_URLS"] += f",https://127.0.0.1:{CLIENT_TLS},https://{machine.address}:{CLIENT_TLS}"
+        tls = f"https://127.0.0.1:{CLIENT_TLS},https://{machine.address}:{CLIENT_TLS}"
+        options["LISTEN_CLIENT_HTTP_URLS"] = f"{options['LISTEN_CLIENT_URLS']},{tls}"
+        options["LISTEN_CLIENT_URLS"] = f"https://127.0.0.1:{_GRPC}"
+        options["ENABLE_GRPC_GATEWAY"] = "false"
         options["ADVERTISE_CLIENT_URLS"] = f"https://{advertised}:{CLIENT_TLS}"
         options.update(member_options())
     environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]

@@ -117,8 +117,8 @@ def test_a_container_registers_itself_and_writes_nothing_else(secured: Stack, na
         assert status(denied, "-d", "value=1") == "401", denied  # as a form in a page sends it
     peer = '{"peerURLs":["http://10.9.9.9:2380"]}'
     assert status("/v2/members", *_JSON, peer) == "401"
-    assert status("/v3/cluster/member/add", *_JSON, peer) == "400"
-    assert status("/v3/kv/put", *_JSON, '{"key":"YQ==","value":"YQ=="}') == "400"
+    assert status("/v3/cluster/member/add", *_JSON, peer) == "404"
+    assert status("/v3/kv/put", *_JSON, '{"key":"YQ==","value":"YQ=="}') == "404"
     assert set(_members(secured)) == {"m1", "m2", "m3"}
 
 

@@ -13,26 +13,20 @@ _AUTH = "/v2/auth/"
 
 @dataclass
 class FakeAccess:
-    """*enabled* and *v3_enabled*: whether etcd asks who somebody is. *users*: name -> roles. *roles*: name -> ``read``
-    and ``write`` -> patterns."""
+    """*enabled*: whether etcd asks for a certificate. *users*: name -> roles. *roles*: name -> ``read`` and ``write`` ->
+    patterns."""
 
     enabled: bool = False
-    v3_enabled: bool = False
     users: dict[str, list[str]] = field(default_factory=dict)
     roles: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     @staticmethod
     def serves(path: str) -> bool:
         """Whether a request for *path* is about this."""
-        return path.startswith((_AUTH, "/v3/auth/"))
+        return path.startswith(_AUTH)
 
     def __call__(self, method: str, path: str, body: str) -> tuple[int, str]:
         """The status and text of the answer."""
-        if path == "/v3/auth/enable":
-            status, self.v3_enabled = 400 if self.v3_enabled else 200, True
-            return status, "auth: user name is empty" if status != 200 else "{}"
-        if path.startswith("/v3/"):
-            return 200, "{}"
         part, _, name = path.removeprefix(_AUTH).partition("/")
         return self._read(part, name) if method == "GET" else self._write(part, name, json.loads(body))
 

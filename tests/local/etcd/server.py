@@ -10,41 +10,34 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["running", "tls_url"]
+__all__ = ["free_ports", "running"]
 
 
 @contextmanager
-def running(folder: Path, program: Path, tls: Mapping[str, Path] | None = None) -> Iterator[str]:
-    """The URL of an empty etcd whose data is in *folder*, until the block ends. *tls*: etcd's options for its own pair
-    and for clients' certificates; it then listens at another address of the loopback as well, see `tls_url`."""
-    client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
-    options = {
-        "data-dir": str(folder / "data"),
-        "enable-v2": "true",
-        "listen-client-urls": client,
-        "advertise-client-urls": client,
-        "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
-        "initial-cluster": f"default={peer}",
-        "unsafe-no-fsync": "true",
-    }
-    if tls is not None:
-        options["listen-client-urls"] += f",{tls_url(client)}"
-        options |= {"client-cert-auth": "true", **{name: str(path) for name, path in tls.items()}}
+def running(folder: Path, program: Path, options: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL of an empty etcd whose data is in *folder*, until the block ends. *options*: etcd's, without them it
+    listens at two ports that are free."""
+    if options is None:
+        client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+        options = {
+            "listen-client-urls": client,
+            "advertise-client-urls": client,
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": f"default={peer}",
+            "enable-v2": "true",
+        }
+    url = options.get("listen-client-http-urls", options["listen-client-urls"]).partition(",")[0]
+    all_ = {**options, "data-dir": str(folder / "data"), "unsafe-no-fsync": "true"}
     log = folder / "log"
     with log.open("w") as written:
-        argv = [str(program), *(f"--{name}={value}" for name, value in options.items())]
+        argv = [str(program), *(f"--{name}={value}" for name, value in all_.items())]
         with subprocess.Popen(argv, stdout=written, stderr=subprocess.STDOUT, cwd=folder) as process:
             try:
-                _wait(process, client, log)
-                yield client
+                _wait(process, url, log)
+                yield url
             finally:
                 process.terminate()
-
-
-def tls_url(url: str) -> str:
-    """Where the etcd at *url* speaks TLS."""
-    return url.replace("http://127.0.0.1", "https://127.0.0.2")
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -59,7 +52,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise AssertionError(f"etcd ended: {log.read_text()}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has now; all are held until all are found."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

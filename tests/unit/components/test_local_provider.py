@@ -150,7 +150,7 @@ def test_with_tls_each_machine_has_a_certificate(machines: FakeMachines, home: P
 def test_with_tls_etcd_asks_who_a_client_is(machines: FakeMachines, home: Path, tls: bool) -> None:
     """And lets containers write what is left open. The keys of etcd's users are for root alone."""
     PROVIDER.create(cluster_inputs(home, tls=tls, open_dirs=["/config"]))
-    assert machines.access.enabled is machines.access.v3_enabled is tls
+    assert machines.access.enabled is tls
     assert machines.access.roles.get("guest", {}).get("write", []) == (["/config/*"] if tls else [])
     paths = [path for path in container(machines, "m1").files if path.startswith("/etc/fleetcaptain/tls/")]
     assert ("/etc/fleetcaptain/tls/root-key.pem" in paths) is tls

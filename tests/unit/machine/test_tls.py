@@ -35,7 +35,7 @@ def test_fleetd_says_who_it_is_and_units_do_not(machine: Machine) -> None:
     found = files(ignition(machine))["/etc/fleet/fleet.env"]
     assert "FLEET_ETCD_SERVERS=https://127.0.0.1:2378\n" in found
     assert "FLEET_ETCD_CERTFILE=/etc/fleetcaptain/tls/fleet.pem\n" in found
-    assert "LISTEN_CLIENT_URLS=http://127.0.0.1:2379," in units(ignition(TLS_MEMBER))["etcd.service"]
+    assert "LISTEN_CLIENT_HTTP_URLS=http://127.0.0.1:2379," in units(ignition(TLS_MEMBER))["etcd.service"]
     if not machine.is_member:
         gateway = units(ignition(machine))["etcd-members.service"]
         assert "--listen-addr=127.0.0.1:2378 --endpoints=10.0.0.11:2378," in gateway
