@@ -68,7 +68,8 @@ class RecordProvider(Provider):
         return UpdateResult(_recorded(news, olds.get("seals", {})))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What is recorded under this tag; nothing of it when texts are lost, so that it is recorded again."""
+        """What is recorded under this tag; nothing of it when the app may not register itself. What is missing is recorded
+        again."""
         there = presence(props["cluster"])
         if there is Presence.GONE:
             return ReadResult(None, {})
@@ -92,9 +93,9 @@ def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, A
     manifest = _manifest(props)
     status(f"recording {manifest.tag}")
     store = connect(props["cluster"], props["app"]).store
+    record(store, props["app"], manifest, props["texts"])
     # Before the units: what they run writes its registration.
     Access(store.ask).grant(props["app"])
-    record(store, props["app"], manifest, props["texts"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
     return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
 
@@ -108,7 +109,7 @@ def _manifest(props: Mapping[str, Any]) -> Manifest:
 def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
     """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
     manifest = manifest_of(store.read(release_key(props["app"], props["release"])))
-    if manifest is None:
+    if manifest is None or Access(store.ask).registers(props["app"]) is False:
         return {"services": {}, "texts": {}}
     counts = {name: entry["instances"] for name, entry in props["services"].items()}
     services = {

@@ -156,7 +156,7 @@ class EtcdStore:
             ) from error
 
     def _tried(self, what: str, call: Callable[[Any], _T]) -> _T:
-        last = ""
+        last, refused = "", False
         for attempt in range(_TRIES):
             if attempt:
                 self._sleep(_PAUSE_SEC)
@@ -166,14 +166,15 @@ class EtcdStore:
                 return call(new_client(url))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
-            except etcd.EtcdInsufficientPermissions as error:
-                raise FleetCaptainError(
-                    f"etcd refuses to {what}: the cluster is secured, and this way into it has only the rights of a "
-                    "container. Nothing was changed. Use the way of the stack, or `unix:///run/etcd.sock` on a machine."
-                ) from error
             except etcd.EtcdException as error:
-                last = str(error)
+                last, refused = str(error), isinstance(error, etcd.EtcdInsufficientPermissions)
+                # Also when refused: a machine that has just booted may not have had its socket for root yet.
                 self._leave(url)
+        if refused:
+            raise FleetCaptainError(
+                f"etcd refuses to {what}: {last}. The cluster is secured, and this connection has only the rights of a "
+                "container. Use the connection of the stack, or `unix:///run/etcd.sock` on a machine."
+            )
         raise ClusterUnreachable(
             f"etcd did not {what} within {_TRIES} tries: {last}. Is there a quorum? Run `etcdctl endpoint health` "
             "on a machine of the cluster, then run the same command again; nothing is lost."

@@ -16,6 +16,8 @@ import pytest
 
 from components.cluster.certificates import ensure_authority, ensure_machine_pair, ensure_user_pair
 from fleetcaptain.discovery.access import Access
+from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.etcd import etcd_unit
 from fleetcaptain.machine.values import Machine, Member
 from fleetcaptain.members.api import MembersApi
@@ -231,6 +233,18 @@ def test_an_existing_clusters_own_authentication_stays(secured: tuple[Access, Ca
     deployer.revoke("shop")
     assert access.registers("blog") is False
     assert access.registers("shop")
+
+
+def test_a_connection_without_rights_is_left_for_another(etcd: Etcd, etcd_url: str) -> None:
+    """A machine that has just booted may not have its socket for root yet. Without another the error says why."""
+    Access(etcd.user("root")).enforce()
+    urls = [etcd.user("").url, etcd_url]
+    store = EtcdStore(lambda: urls[0], lambda _sec: None, leave=urls.remove)
+    store.write("/fleetcaptain/shop/current", "v1")
+    assert store.read("/fleetcaptain/shop/current")
+    guest = EtcdStore(lambda: etcd.user("").url, lambda _sec: None)
+    with pytest.raises(FleetCaptainError, match="only the rights of a container"):
+        guest.write("/fleetcaptain/shop/current", "v1")
 
 
 def test_what_was_cut_short_is_finished(secured: tuple[Access, Callable[[str], Client]]) -> None:

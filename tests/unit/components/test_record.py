@@ -9,6 +9,7 @@ import pytest
 
 from components import record
 from components.record import RecordProvider
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import coming_key, release_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import ClusterUnreachable, ReleaseRefused
@@ -42,6 +43,19 @@ def test_the_tag_of_a_finished_release_is_not_given_to_another(site: Site) -> No
     with pytest.raises(ReleaseRefused, match="web has another unit text there"):
         PROVIDER.update(APP, record_inputs(), record_inputs(unit_hash="w2"))
     assert site.etcd.values[release_key(APP, "v1")] == finished.to_json()
+
+
+def test_an_app_that_may_not_register_itself_is_a_difference(site: Site) -> None:
+    """So the next `up` grants it that, though the record is as it was."""
+    PROVIDER.create(record_inputs())
+    assert PROVIDER.read(APP, record_inputs()).inputs == record_inputs()
+    Access(site.etcd.store.ask).enforce()
+    assert PROVIDER.read(APP, record_inputs()).inputs == record_inputs()
+    site.etcd.access.roles["guest"]["write"].clear()
+    found = PROVIDER.read(APP, record_inputs())
+    assert found.inputs == record_inputs(services={}, texts={})
+    PROVIDER.update(APP, found.outs or {}, record_inputs())
+    assert site.etcd.access.roles["guest"]["write"] == [f"/fleetcaptain/{APP}/services/*"]
 
 
 @pytest.mark.parametrize(("running", "id_"), [(None, None), (frozenset({"m1"}), APP)])
