@@ -68,8 +68,8 @@ class RecordProvider(Provider):
         return UpdateResult(_recorded(news, olds.get("seals", {})))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What is recorded under this tag; nothing of it when the app may not register itself. What is missing is recorded
-        again."""
+        """What is recorded under this tag; nothing of it when the app may not register itself. The next `up` mends what
+        is missing."""
         there = presence(props["cluster"])
         if there is Presence.GONE:
             return ReadResult(None, {})

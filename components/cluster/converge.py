@@ -91,8 +91,8 @@ def converge(layout: Layout) -> None:
 
 
 def _secure(layout: Layout) -> None:
-    member = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
-    Access(functools.partial(ask, member)).enforce(layout.open_dirs)
+    machine = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
+    Access(functools.partial(ask, machine)).enforce(layout.open_dirs)
 
 
 def _relieved(layout: Layout, names: Collection[str]) -> frozenset[str]:

@@ -76,7 +76,7 @@ class LocalMachinesProvider(Provider):
         inputs["subnet"] = known.get("subnet") or _own_subnet(identity) or _free_subnet(seed)
         inputs["registry_port"] = known.get("registry_port") or _own_port(identity) or _free_port(preferred_port(seed))
         stack, size = name.rpartition("/")[2], news.get("size")
-        before = bool(known.get("tls")) if known else _own_tls(identity, news["home"])
+        before = bool(known.get("tls")) if known else _own_tls(identity, home)
         if news.get("tls") is None:
             inputs["tls"] = before is not False
         problems = {"tls": [tls_problem(before, bool(inputs["tls"]), stack)]}

@@ -13,8 +13,8 @@ _AUTH = "/v2/auth/"
 
 @dataclass
 class FakeAccess:
-    """*enabled*: whether etcd asks for a certificate. *users*: name -> roles. *roles*: name -> ``read`` and ``write`` ->
-    patterns."""
+    """*enabled*: whether etcd asks who a client is. *users*: name -> roles. *roles*: name -> ``read`` and ``write``
+    -> patterns."""
 
     enabled: bool = False
     users: dict[str, list[str]] = field(default_factory=dict)
