@@ -90,14 +90,14 @@ def _secure(cluster: Cluster, props: Mapping[str, Any]) -> bool:
     status("securing etcd")
     argv = ["cat", FLEET_SETTINGS]
     settings = {machine.ip: cluster.run(machine.ip, argv, _PROBE_SEC) for machine in cluster.fleet.machines()}
-    old = not_ready(settings)
-    if old:
+    old, access = not_ready(settings), Access(cluster.store.ask)
+    if old and not access.enforced():
         warn(
             f"etcd stays open to containers: the machines {', '.join(old)} have no certificate of fleet's, as an "
             "earlier version made them, or do not answer. Renew them (docs/aws.md), then run `pulumi up` again."
         )
         return False
-    Access(cluster.store.ask).enforce(props["open_dirs"])
+    access.enforce(props["open_dirs"])
     return True
 
 

@@ -70,6 +70,11 @@ def test_machines_of_an_earlier_version_are_not_locked_out(
     site.fleetd = Site().fleetd
     assert PROVIDER.update(STACK, made, inputs).outs == inputs
     assert site.etcd.access.enabled
+    # Once it is on, a machine that does not answer keeps no setting from etcd.
+    site.fleetd = ""
+    assert PROVIDER.update(STACK, inputs, {**inputs, "open_dirs": []}).outs == {**inputs, "open_dirs": []}
+    assert site.etcd.access.roles["guest"]["write"] == []
+    assert len(warnings) == 1
 
 
 def test_a_cluster_that_is_not_ready_in_time_is_waited_for_again(site: Site, inputs: dict[str, Any]) -> None:
