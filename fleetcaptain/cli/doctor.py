@@ -10,6 +10,11 @@ from fleetcaptain.cli.site import Key, Ssh, Stack, site
 
 __all__ = ["add"]
 
+_RUN = "Run `captain secure`."
+_MAKE = (
+    "A cluster that is made with `pulumi config set fleetcaptain:tls true` has it; for this one run `captain secure`."
+)
+
 
 def add(captain: typer.Typer) -> None:
     """Add the command."""
@@ -28,6 +33,8 @@ def add(captain: typer.Typer) -> None:
         They are neither a registration nor a release, or stand at the wrong key: someone else wrote them, or a newer
         version did. Exits with 1 when there are any.
         """
+        from fleetcaptain.discovery.access import Access
+        from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.release.known import read_releases
         from fleetcaptain.rollout.reach import reach
 
@@ -43,5 +50,10 @@ def add(captain: typer.Typer) -> None:
             )
         else:
             say(f"All values in etcd of the app {where.app} can be read.")
+        # Not an exit code: a cluster is meant to be so, or is not this app's to change.
+        if not json_wanted and not Access(cluster.store.ask).enforced():
+            is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed
+            what = "etcd has no authentication: every container on the cluster can run anything as root."
+            say(f"{what} {_MAKE if is_made else _RUN}")
         if ignored:
             raise typer.Exit(1)
