@@ -15,10 +15,22 @@ from dataclasses import dataclass, field
 
 from fleetcaptain.discovery.access import FLEET, ROOT
 from fleetcaptain.fleet.ssh import PASSWORD_FILE
-from fleetcaptain.machine.fleet import KEEP_MACHINE
+from fleetcaptain.machine import fleet
 from fleetcaptain.machine.tls import user_files
 
-__all__ = ["CLEAR", "FLEET_FILE", "INSPECT", "PREPARE", "READ", "UNITS", "Login", "Passwords", "drop_in", "units_in"]
+__all__ = [
+    "CLEAR",
+    "FLEET_FILE",
+    "INSPECT",
+    "KEEP_MACHINE",
+    "PREPARE",
+    "READ",
+    "UNITS",
+    "Login",
+    "Passwords",
+    "drop_in",
+    "units_in",
+]
 
 FLEET_FILE = "/etc/fleetcaptain/etcd-fleet.env"
 _SCRIPT_FILE = "/etc/fleetcaptain/keep-machine"
@@ -35,6 +47,15 @@ fleetd() { systemctl show -p MainPID fleet.service | sed 's/.*=//'; }
 restart() { systemctl kill -s KILL fleet.service || true; systemctl restart fleet.service; }
 put() { cat > "$1.new"; chmod "$2" "$1.new"; chgrp "$3" "$1.new"; mv -f "$1.new" "$1"; }
 """
+
+KEEP_MACHINE = f"""\
+#!/bin/sh
+# etcd as fleetd sees it.
+user=$FLEET_ETCD_USERNAME:$FLEET_ETCD_PASSWORD
+login() {{ [ "$user" = : ] || printf 'user = "%s"\\n' "$user"; }}
+curl() {{ login | command curl -K - "$@"; }}
+{fleet.KEEP_MACHINE}"""
+"""See `fleetcaptain.machine.fleet`; this one has the password of fleetd."""
 
 INSPECT = f"""\
 say() {{ echo "fleetcaptain: $1=$2"; }}
@@ -61,12 +82,13 @@ IFS= read -r root
 mkdir -p -m 755 /etc/fleetcaptain {_DROP_IN_FOLDER}
 printf 'FLEET_ETCD_USERNAME={FLEET}\\nFLEET_ETCD_PASSWORD=%s\\n' "$fleet" | put {FLEET_FILE} 600 root
 printf '%s\\n' "$root" | put {PASSWORD_FILE} 640 core
-printf '%s' "$1" | put {_SCRIPT_FILE} 644 root
-printf '%s' "$2" | put {_DROP_IN_FILE} 644 root
+printf '%s\\n' "$1" | put {_SCRIPT_FILE} 644 root
+printf '%s\\n' "$2" | put {_DROP_IN_FILE} 644 root
 systemctl daemon-reload
 restart
 """
-"""Arguments: the script that keeps the machine, the drop-in. Input: fleet's and root's password, a line each."""
+"""Arguments: `KEEP_MACHINE` and the drop-in, each without its last newline. Input: fleet's and root's password, a line
+each."""
 
 READ = f"cat {FLEET_FILE} {PASSWORD_FILE}"
 """Prints what `Passwords.of` reads."""
@@ -75,8 +97,8 @@ CLEAR = f"""\
 set -eu
 umask 077
 {_FUNCTIONS}if tr '\\0' '\\n' < "/proc/$(fleetd)/environ" | grep -q '^FLEET_ETCD_PASSWORD='; then
-  printf '%s' "$1" | put {_SCRIPT_FILE} 644 root
-  printf '%s' "$2" | put {_DROP_IN_FILE} 644 root
+  printf '%s\\n' "$1" | put {_SCRIPT_FILE} 644 root
+  printf '%s\\n' "$2" | put {_DROP_IN_FILE} 644 root
   systemctl daemon-reload
   restart
 fi

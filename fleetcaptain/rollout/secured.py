@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleetcaptain.discovery.access import is_open_dir
-from fleetcaptain.machine.fleet import KEEP_MACHINE
-from fleetcaptain.rollout.login import CLEAR, PREPARE, Login, drop_in
+from fleetcaptain.rollout.login import CLEAR, KEEP_MACHINE, PREPARE, Login, drop_in
 
 __all__ = [
     "APPLY",
@@ -119,8 +118,8 @@ def argv_to(machine: Machine, what: str) -> list[str]:
 
 def _shown(machine: Machine) -> str:
     """The same for a person, who has seen the scripts."""
-    drop = drop_in(machine.address).replace("\n", "\\n")
-    return f'ssh {machine.host}: sudo -n sh -c "$PREPARE" apply "$KEEP_MACHINE" "$(printf \'{drop}\')"'
+    text = shlex.quote(drop_in(machine.address).removesuffix("\n"))
+    return f'on {machine.host}: sudo -n sh -c "$PREPARE" {APPLY} "$KEEP_MACHINE" {text}'
 
 
 def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> list[str]:

@@ -28,6 +28,18 @@ def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str
     assert "All values in etcd of the app shop can be read." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("enabled", [False, True])
+def test_an_etcd_that_everybody_writes_is_said_in_one_line(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], enabled: bool
+) -> None:
+    """It is no reason to fail: the app's values can be read."""
+    cluster.etcd.access.enabled = enabled
+    assert main(["doctor", *SSH]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    said = "etcd has no authentication: every container on the cluster can run anything as root. Run `captain secure`."
+    assert lines == ([] if enabled else [said])
+
+
 def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """Registrations and releases alike."""
     keys = [registration_key("shop", "web", "zz"), release_key("shop", "v1")]
