@@ -64,11 +64,11 @@ class Access:
         return tuple(str(node["key"]).rpartition("/")[2] for node in nodes if node.get("dir"))
 
     def enforced(self) -> bool:
-        """Whether the v2 API, in which fleet's keys and ours are, asks who somebody is."""
+        """Whether the v2 API, in which fleet's keys and ours are, requires a login."""
         return self._get("enable").get("enabled") is True
 
     def v3_enforced(self) -> bool | None:
-        """Whether the v3 API asks who somebody is; None when etcd has no such API."""
+        """Whether the v3 API requires a login; None when etcd has no such API."""
         api = self._v3_api()
         if api is None:
             return None

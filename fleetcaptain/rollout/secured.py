@@ -45,7 +45,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Secured:
-    """What is there: whether the *v2* and the *v3* API ask who somebody is (None: there is no v3), what *guest* may
+    """What is there: whether the *v2* and the *v3* API require a login (None: there is no v3), what *guest* may
     ``read`` and ``write`` (None: not known from here), the other directories of etcd, and the *rollouts* under way."""
 
     v2: bool
@@ -57,7 +57,7 @@ class Secured:
 
     @property
     def is_on(self) -> bool:
-        """Whether either API asks who somebody is."""
+        """Whether either API requires a login."""
         return self.v2 or bool(self.v3)
 
     @property
@@ -139,7 +139,7 @@ def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> li
         elif not machine.problem and what == APPLY:
             found += [f"{machine.host}: {problem}" for problem in machine.login.problems]
     if secured.is_on and secured.reference is None and not certified:
-        found.append("etcd asks who somebody is already, and no machine has the password: others turned that on")
+        found.append("etcd requires a login already, and no machine has the password: others turned that on")
     found += [f"{service} is being rolled out; wait until that is done" for service in secured.rollouts]
     return found
 

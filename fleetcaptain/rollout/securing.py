@@ -177,7 +177,7 @@ class Securing:
             if not silent:
                 return
             if self._operator.clock() > deadline:
-                raise RolloutFailed(f"No heartbeat of {', '.join(silent)} since etcd asks who somebody is.")
+                raise RolloutFailed(f"No heartbeat of {', '.join(silent)} since etcd requires a login.")
             self._wait()
 
     @contextmanager

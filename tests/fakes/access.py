@@ -13,7 +13,7 @@ _AUTH = "/v2/auth/"
 
 @dataclass
 class FakeAccess:
-    """*enabled* and *v3_enabled*: whether etcd asks who somebody is. *users*: name -> roles. *passwords*: name -> what
+    """*enabled* and *v3_enabled*: whether etcd requires a login. *users*: name -> roles. *passwords*: name -> what
     it was given last. *roles*: name -> ``read`` and ``write`` -> patterns."""
 
     enabled: bool = False

@@ -207,7 +207,7 @@ def store(url: str, password: str = "") -> EtcdStore:
 
 
 def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
-    """Root asks for everything, a guest registers, and all of it can be taken back, as often as one likes."""
+    """Root asks for everything, a guest registers, and all of it can be taken back."""
     guest, root = Client(plain, tmp_path), store(plain, PASSWORDS["root"])
     access = Access(root.ask)
     for _ in range(2):

@@ -244,7 +244,7 @@ def test_a_cluster_with_certificates_or_with_authentication_of_others_is_left_al
 
 
 def test_a_rollout_and_a_directory_that_stays_closed_refuse_it() -> None:
-    """Somebody who deploys would lose the way in."""
+    """Whoever deploys would lose the way in."""
     there = world()
     there.etcd.put("/fleetcaptain/shop/locks/web", "{}")
     assert "shop/web is being rolled out" in refused(there, APPLY)
