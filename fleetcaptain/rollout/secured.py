@@ -21,6 +21,7 @@ __all__ = [
     "argv_to",
     "as_json",
     "beats_in",
+    "dirs_open_to",
     "lines",
     "problems",
     "to_do",
@@ -100,6 +101,12 @@ def beats_in(answer: str) -> dict[str, Beat]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return found
+
+
+def dirs_open_to(guest: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The directories that the rights of *guest* leave open, beside the apps' registrations."""
+    directories = (pattern.removesuffix("/*") for pattern in guest.get("write", ()) if pattern.endswith("/*"))
+    return tuple(directory for directory in directories if is_open_dir(directory))
 
 
 def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
@@ -212,7 +219,8 @@ def _plan(secured: Secured, machines: Sequence[Machine], open_dirs: Collection[s
         "What it costs: etcd checks a password at each request, with about 80 ms of CPU. fleetd is restarted without "
         "its units. Every other client of etcd becomes a guest.",
     ]
-    lost = [one for one in secured.directories if not any(f"{one}/".startswith(f"{kept}/") for kept in open_dirs)]
+    kept = (*open_dirs, *dirs_open_to(secured.guest or {}))
+    lost = [one for one in secured.directories if not any(f"{one}/".startswith(f"{open_}/") for open_ in kept)]
     if lost:
         options = " ".join(f"--open {one}" for one in lost)
         found.append(f"These lose their readers and writers: {', '.join(lost)}. Keep them open with {options}.")

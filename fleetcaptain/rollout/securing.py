@@ -21,7 +21,18 @@ from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.login import INSPECT, READ, UNITS, Login, Passwords, units_in
 from fleetcaptain.rollout.owner import this_process
-from fleetcaptain.rollout.secured import APPLY, UNDO, Beat, Machine, Secured, argv_to, beats_in, problems, to_do
+from fleetcaptain.rollout.secured import (
+    APPLY,
+    UNDO,
+    Beat,
+    Machine,
+    Secured,
+    argv_to,
+    beats_in,
+    dirs_open_to,
+    problems,
+    to_do,
+)
 
 __all__ = ["Operator", "Securing"]
 
@@ -70,7 +81,7 @@ class Securing:
         return Secured(v2, v3, self._machines(), guest, directories, rollouts)
 
     def apply(self, open_dirs: Collection[str] = ()) -> None:
-        """Prepare every machine, then turn authentication on.
+        """Prepare every machine, then turn authentication on. Directories that are open already stay so.
 
         Raises ClusterRefused, when nothing was changed; RolloutFailed when a machine did not come back, or when
         authentication was turned off again; Locked.
@@ -79,11 +90,12 @@ class Securing:
         passwords = self._known(secured) or Passwords.random()
         self._operator.log_in(passwords.root)
         with self._locked():
+            kept = dirs_open_to(self._access.guest()) if secured.v2 else ()
             self._each(secured, APPLY, passwords)
             before = self._beats()
             self._report("turning etcd's authentication on")
             with nullcontext() if secured.is_on else self._or_off(passwords):
-                self._access.enforce(open_dirs, passwords.users)
+                self._access.enforce({*open_dirs, *kept}, passwords.users)
                 self._wait_for_beats(before)
 
     def undo(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,6 +122,26 @@ def test_a_cluster_is_secured_used_and_opened_again(open_stack: Stack) -> None:
             environ = "tr '\\0' '\\n' < /proc/$(pidof fleetd)/environ"
             assert "FLEET_ETCD_PASSWORD" not in exec_in(machine, "sh", "-c", environ)[1]
         stack.rests()
+
+
+def test_a_run_that_is_interrupted_is_undone(open_stack: Stack) -> None:
+    """After the first machine; etcd is as open as before."""
+    since = _active_since(open_stack)
+    argv = ["captain", "secure", "--apply", "--yes", "--stack", open_stack.name]
+    with subprocess.Popen(argv, cwd=open_stack.root, env=open_stack.environ, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if "fleetd is back" in line:
+                run.send_signal(signal.SIGINT)
+                break
+        assert run.stdout.read() is not None
+    assert run.returncode != 0
+    assert _writes(open_stack, "/_coreos.com/probe") in {"200", "201"}
+    prepared = [exec_in(machine, "ls", FLEET_FILE)[0] == 0 for machine in _machines(open_stack).values()]
+    assert any(prepared)
+    _does(open_stack, "--undo", "--yes")
+    assert all(exec_in(machine, "ls", "/etc/fleetcaptain")[0] != 0 for machine in _machines(open_stack).values())
+    assert _active_since(open_stack) == since
 
 
 def test_a_machine_that_does_not_answer_is_said_before_anything_is_changed(open_stack: Stack) -> None:

@@ -181,8 +181,9 @@ def test_machines_come_first_one_after_the_other_and_etcd_last() -> None:
     assert len(secret) == 2
     assert not any(word in str(there.commands) for word in secret)
     assert "Nothing is to be done" in "\n".join(lines(securing(there).look()))
-    securing(there).apply(["/config"])
+    securing(there).apply(["/other"])
     assert len(there.done) == 3
+    assert there.etcd.access.roles["guest"]["write"] == ["/config/*", "/other/*"]
     securing(there).undo()
     assert there.done[3:] == ["undo m1", "undo m2", "undo m3"]
     assert is_open(there)
