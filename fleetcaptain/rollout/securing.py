@@ -146,7 +146,9 @@ class Securing:
 
     def _change(self, machine: Machine, what: str, passwords: Passwords | None) -> None:
         """Do it on one machine, and see it come back with all of its units."""
-        beat, units = self._beats().get(machine.id), self._units(machine)
+        beat = self._beats().get(machine.id)
+        # Of a machine that fleet takes for lost, units are elsewhere by now, and it ends its own.
+        units = self._units(machine) if machine.listed else {}
         result = self._root(machine, argv_to(machine, what)[2:], passwords.text if passwords else "")
         if result.code != 0:
             raise RolloutFailed(f"{machine.host}: the command failed with exit code {result.code}: {_last(result)}.")
@@ -157,7 +159,8 @@ class Securing:
                 raise RolloutFailed(f"{machine.host}: after {_BACK_SEC:g} s {missing}.")
             self._wait()
         after = self._units(machine)
-        moved = sorted(name for name, (state, since) in units.items() if state == "active" and after[name][1] != since)
+        active = {name: since for name, (state, since) in units.items() if state == "active"}
+        moved = sorted(name for name, since in active.items() if after.get(name, ("", since))[1] != since)
         self._report(
             f"{machine.host}: fleetd is back, its units ran on"
             + (f"; these restarted by themselves: {', '.join(moved)}" if moved else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,20 @@ def test_a_run_that_is_interrupted_is_undone(open_stack: Stack) -> None:
     _does(open_stack, "--undo", "--yes")
     assert all(exec_in(machine, "ls", "/etc/fleetcaptain")[0] != 0 for machine in _machines(open_stack).values())
     assert _active_since(open_stack) == since
+
+
+def test_a_machine_that_has_no_password_is_locked_out_until_it_gets_one(open_stack: Stack) -> None:
+    """As one that is added to a secured cluster."""
+    _does(open_stack, "--apply", "--yes")
+    machine = open_stack.containers()["m2"]
+    lose = f"rm -r {FLEET_FILE} {PASSWORD_FILE} /etc/systemd/system/fleet.service.d; systemctl daemon-reload"
+    assert exec_in(machine, "sh", "-ec", f"{lose}; systemctl kill -s KILL fleet.service")[0] == 0
+    deadline = time.monotonic() + 120
+    while "not ready, not in fleet's list" not in _does(open_stack):
+        assert time.monotonic() < deadline
+    _does(open_stack, "--apply", "--yes")
+    assert len(open_stack.cluster("probe").look().machines) == 2
+    _does(open_stack, "--undo", "--yes")
 
 
 def test_a_machine_that_does_not_answer_is_said_before_anything_is_changed(open_stack: Stack) -> None:

@@ -34,7 +34,8 @@ class Cut(BaseException):
 
 @dataclass
 class FakeMachine:
-    """*files*: path -> text. *uses*: the password with which its fleetd runs. *mute*: its fleetd does nothing."""
+    """*files*: path -> text. *uses*: the password with which its fleetd runs. *mute*: its fleetd does nothing. *units*:
+    what systemd says of them, and *restarted*, when fleetd was restarted."""
 
     id: str
     address: str
@@ -42,7 +43,8 @@ class FakeMachine:
     uses: str = ""
     down: bool = False
     mute: bool = False
-    since: int = 5
+    units: str = UNIT.format(5)
+    restarted: str = ""
     said: set[str] = field(default_factory=lambda: {"group", "etcd", "fleetd"})
 
     def inspected(self) -> str:
@@ -113,12 +115,13 @@ class World:
         if script == login.READ:
             return Result(0, machine.files[FLEET_FILE] + machine.files[PASSWORD_FILE])
         if script == login.UNITS:
-            return Result(0, UNIT.format(machine.since))
+            return Result(0, machine.units)
         self.done.append(f"{argv[5]} {machine.id}")
         if script == login.PREPARE:
             fleet, root = text.split()
             env = f"FLEET_ETCD_USERNAME=fleet\nFLEET_ETCD_PASSWORD={fleet}\n"
             files = {FLEET_FILE: env, PASSWORD_FILE: f"{root}\n"}
+            machine.units = machine.restarted or machine.units
             machine.files |= {**files, SCRIPT: argv[6], DROP_IN: argv[7]}
             machine.uses = fleet
         else:
@@ -264,6 +267,21 @@ def test_a_machine_that_does_not_come_back_stops_it_before_etcd_asks() -> None:
     assert there.etcd.access.enabled is False
 
 
+def test_units_that_stop_with_fleetd_stop_it_and_those_that_restart_are_named() -> None:
+    """One that came back by itself is no reason to leave a machine half done."""
+    there = world()
+    there.machines["core@10.0.0.2"].restarted = UNIT.format(5).replace("=active", "=failed")
+    with pytest.raises(
+        RolloutFailed, match=r"core@10\.0\.0\.2: after 120 s these units do not run on: web@1\.service\."
+    ):
+        securing(there).apply()
+    there, said = world(1), list[str]()
+    there.machines["core@10.0.0.1"].restarted = UNIT.format(6)
+    Securing(there.operator(), said.append).apply()
+    assert any("restarted by themselves: web@1.service" in line for line in said)
+    assert is_secured(there)
+
+
 def test_without_heartbeats_it_is_turned_off_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """And said so, with the machine's name."""
     there = world()
@@ -287,7 +305,8 @@ def test_a_machine_that_was_added_gets_the_same_passwords() -> None:
     """fleet does not list it, as it is locked out; the way into the cluster names it."""
     there = world(2)
     securing(there).apply()
-    there.machines["core@10.0.0.3"] = FakeMachine("m3", "10.0.0.3")
+    # Its units are elsewhere by now.
+    there.machines["core@10.0.0.3"] = FakeMachine("m3", "10.0.0.3", restarted=" ")
     found = securing(there, "core@10.0.0.3").look()
     assert [machine.id for machine in to_do(found, APPLY)] == ["m3"]
     there.done.clear()
