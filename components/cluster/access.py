@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from fleetcaptain.discovery.access import is_open_dir
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.machine.tls import user_files
 
@@ -14,9 +14,6 @@ OPEN_KEYS = "openKeys"
 FLEET_SETTINGS = "/etc/fleet/fleet.env"
 """Where a machine has what fleetd is started with."""
 
-_DIRECTORY = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
-_CLOSED = ("_coreos.com", "fleetcaptain")
-
 
 def open_dirs(listed: Sequence[str]) -> tuple[str, ...]:
     """The directories of etcd that `fleetcaptain:openKeys` lists: containers read and write there. Raises
@@ -25,7 +22,7 @@ def open_dirs(listed: Sequence[str]) -> tuple[str, ...]:
         f"fleetcaptain:{OPEN_KEYS}: {directory!r} is not of the form /directory, or is a directory of fleet's or of "
         "FleetCaptain's"
         for directory in listed
-        if not _DIRECTORY.fullmatch(directory) or directory.split("/")[1] in _CLOSED or "/." in directory
+        if not is_open_dir(directory)
     ]
     if problems:
         raise ClusterRefused("The keys of etcd that are to be open cannot be. Nothing was changed.", problems)

@@ -6,6 +6,7 @@ clients only, are the same on every machine.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -46,6 +47,10 @@ _KEY_USAGES = (
 )
 
 
+# Machines are made side by side, and need the same users' pairs.
+_making = threading.Lock()
+
+
 def has_authority(folder: Path) -> bool:
     """Whether *folder* has an authority."""
     return _key(folder, _CA).exists() and _cert(folder, _CA).exists()
@@ -82,16 +87,17 @@ def ensure_user_pair(folder: Path, user: str) -> tuple[bytes, bytes]:
 def _pair(
     folder: Path, name: str, uses: Collection[x509.ObjectIdentifier], further: Collection[x509.ExtensionType]
 ) -> tuple[bytes, bytes]:
-    if not (_key(folder, name).exists() and _cert(folder, name).exists()):
-        key = ec.generate_private_key(ec.SECP256R1())
-        issuer = x509.load_pem_x509_certificate(authority_of(folder))
-        signer = load_pem_private_key(_key(folder, _CA).read_bytes(), None)
-        builder = _builder(_named(name), issuer.subject, key)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        for extension in (x509.ExtendedKeyUsage(uses), *further):
-            builder = builder.add_extension(extension, critical=False)
-        _write(folder, name, key, builder.sign(cast(ec.EllipticCurvePrivateKey, signer), SHA256()))
-    return _cert(folder, name).read_bytes(), _key(folder, name).read_bytes()
+    with _making:
+        if not (_key(folder, name).exists() and _cert(folder, name).exists()):
+            key = ec.generate_private_key(ec.SECP256R1())
+            issuer = x509.load_pem_x509_certificate(authority_of(folder))
+            signer = load_pem_private_key(_key(folder, _CA).read_bytes(), None)
+            builder = _builder(_named(name), issuer.subject, key)
+            builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            for extension in (x509.ExtendedKeyUsage(uses), *further):
+                builder = builder.add_extension(extension, critical=False)
+            _write(folder, name, key, builder.sign(cast(ec.EllipticCurvePrivateKey, signer), SHA256()))
+        return _cert(folder, name).read_bytes(), _key(folder, name).read_bytes()
 
 
 def _cert(folder: Path, name: str) -> Path:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from components.cluster.engine import exec_in
+from fleetcaptain.fleet.ssh import PASSWORD_FILE
 from fleetcaptain.machine.etcd import ROOT_SOCKET
 
 __all__ = ["ask"]
 
-# A machine that an earlier version made has no such socket.
-_CURL = f'[ ! -S {ROOT_SOCKET} ] || set -- --unix-socket {ROOT_SOCKET} "$@"; exec curl "$@"'
+# A machine that an earlier version made has no such socket, and a password is there after `captain secure` only.
+_CURL = f"""\
+[ ! -S {ROOT_SOCKET} ] || set -- --unix-socket {ROOT_SOCKET} "$@"
+[ -r {PASSWORD_FILE} ] || exec curl "$@"
+printf 'user = "root:%s"\\n' "$(cat {PASSWORD_FILE})" | curl -K - "$@"
+"""
 _ETCD = "http://127.0.0.1:2379"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from fleetcaptain.cli import discover, doctor, ensure_available, register, releases, restart, unregister
+from fleetcaptain.cli import discover, doctor, ensure_available, register, releases, restart, secure, unregister
 
 __all__ = ["build"]
 
 # In the order in which the help lists them.
-_COMMANDS = (discover, ensure_available, register, unregister, restart, releases, doctor)
+_COMMANDS = (discover, ensure_available, register, unregister, restart, releases, doctor, secure)
 
 
 def build() -> typer.Typer:

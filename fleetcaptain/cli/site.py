@@ -63,15 +63,16 @@ def site(
     outputs_of: Callable[[str | None], str] = _outputs_of,
     *,
     changes: bool = False,
+    any_app: bool = False,
 ) -> Site:
-    """The cluster that the options name. Raises ClusterUnreachable when they, or the stack's outputs, name none; and,
-    for a command that *changes* the cluster, ClusterRefused in a copy of the checkout that a stack's cluster belongs
-    to."""
+    """The cluster that the options name; with *any_app* no app has to be named. Raises ClusterUnreachable when they,
+    or the stack's outputs, name none; and, for a command that *changes* the cluster, ClusterRefused in a copy of the
+    checkout that a stack's cluster belongs to."""
     if ssh:
-        if not app:
+        if not app and not any_app:
             raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
         try:
-            return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app)
+            return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app or "")
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--ssh") from error
     try:

@@ -5,12 +5,14 @@ Without it whoever reaches etcd runs anything as root on every machine, as fleet
 ``guest``, which is everybody without a certificate or password: units and containers. What etcd calls a user's name is
 the common name of a client's certificate.
 
-This is about the v2 API. Guests never get at the v3 API: see `fleetcaptain.machine.etcd`.
+This is about the v2 API, in which fleet's keys and ours are. Of the v3 API see `fleetcaptain.machine.etcd`, and for
+existing clusters `fleetcaptain.discovery.v3access`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -20,12 +22,22 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.net.ask import Ask
 from fleetcaptain.untrusted import Unreadable, json_object
 
-__all__ = ["Access"]
+__all__ = ["FLEET", "ROOT", "Access", "is_open_dir", "refused"]
 
-_ROOT, _FLEET, _GUEST = "root", "fleet", "guest"
+ROOT, FLEET = "root", "fleet"
+"""The users with a password or a certificate."""
+
+_GUEST = "guest"
 _FLEETS_KEYS = ("/_coreos.com/*",)
 _APPS_KEYS = "/fleetcaptain/*"
 _OK, _CREATED, _UNAUTHORIZED, _NOT_FOUND, _CONFLICT = 200, 201, 401, 404, 409
+_DIRECTORY = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
+_CLOSED = ("_coreos.com", "fleetcaptain")
+
+
+def is_open_dir(directory: str) -> bool:
+    """Whether *directory* is of the form ``/directory`` and may be open to guests: not fleet's, not FleetCaptain's."""
+    return bool(_DIRECTORY.fullmatch(directory)) and directory.split("/")[1] not in _CLOSED and "/." not in directory
 
 
 class Access:
@@ -49,16 +61,29 @@ class Access:
         """Whether etcd asks who a client is."""
         return self._get("enable").get("enabled") is True
 
-    def enforce(self, open_dirs: Collection[str] = ()) -> None:
+    def guest(self) -> Mapping[str, list[str]]:
+        """What guests may ``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
+        return self._permissions(_GUEST)
+
+    def enforce(self, open_dirs: Collection[str] = (), passwords: Mapping[str, str] | None = None) -> None:
         """Turn authentication on, or bring it to this: guests write the registrations of every app, and all below
-        *open_dirs*; they read that, and everything of every app."""
-        self._role(_FLEET, _FLEETS_KEYS, _FLEETS_KEYS)
-        self._user(_ROOT)
-        self._user(_FLEET, [_FLEET])
+        *open_dirs*; they read that, and everything of every app. *passwords*: those of `ROOT` and `FLEET`, for clusters
+        without certificates."""
+        given = passwords or {}
+        self._role(FLEET, _FLEETS_KEYS, _FLEETS_KEYS)
+        self._user(ROOT, (), given.get(ROOT, ""))
+        self._user(FLEET, [FLEET], given.get(FLEET, ""))
         opened = [f"{directory}/*" for directory in open_dirs]
         self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *map(_registrations, self.apps())])
         # A guest that does not exist yet would be made here, with every right.
         self._done("PUT", "/v2/auth/enable", {}, also=_CONFLICT)
+
+    def relax(self) -> None:
+        """Turn authentication off, and remove what `enforce` made. What is off or gone already stays so."""
+        if self.enforced():
+            self._done("DELETE", "/v2/auth/enable", {})
+        for path in (f"users/{FLEET}", f"users/{ROOT}", f"roles/{FLEET}", f"roles/{_GUEST}"):
+            self._ask("DELETE", f"/v2/auth/{path}", "")
 
     def grant(self, app: str) -> None:
         """Let guests write the registrations of *app*, unless `registers`."""
@@ -102,11 +127,14 @@ class Access:
         found = (self._get(f"roles/{role}").get("permissions") or {}).get("kv") or {}
         return {kind: patterns for kind, patterns in found.items() if isinstance(patterns, list)}
 
-    def _user(self, name: str, roles: Collection[str] = ()) -> None:
-        """A user with a password that is known nowhere: a certificate is the way in."""
-        if self._ask("GET", f"/v2/auth/users/{name}", "")[0] == _NOT_FOUND:
-            user = {"user": name, "password": secrets.token_urlsafe(32), "roles": list(roles)}
-            self._done("PUT", f"/v2/auth/users/{name}", user)
+    def _user(self, name: str, roles: Collection[str], password: str) -> None:
+        """A user with *password*, or with one that is known nowhere: a certificate is the way in then."""
+        path = f"/v2/auth/users/{name}"
+        if self._ask("GET", path, "")[0] == _NOT_FOUND:
+            user = {"user": name, "password": password or secrets.token_urlsafe(32), "roles": list(roles)}
+            self._done("PUT", path, user)
+        elif password:
+            self._done("PUT", path, {"user": name, "password": password})
 
     def _get(self, path: str) -> Mapping[str, Any]:
         status, text = self._ask("GET", f"/v2/auth/{path}", "")
@@ -114,16 +142,16 @@ class Access:
 
     def _read(self, path: str, status: int, text: str) -> Mapping[str, Any]:
         if status != _OK:
-            raise _refused(f"GET {path}", status, text)
+            raise refused(f"GET {path}", status, text)
         try:
             return json_object(text)
         except Unreadable as error:
-            raise _refused(f"GET {path}", status, str(error)) from error
+            raise refused(f"GET {path}", status, str(error)) from error
 
     def _done(self, method: str, path: str, body: Mapping[str, Any], also: int = _OK) -> None:
         status, text = self._ask(method, path, json.dumps(body))
         if status not in (_OK, _CREATED, also):
-            raise _refused(f"{method} {path}", status, text)
+            raise refused(f"{method} {path}", status, text)
 
 
 def _registrations(app: str) -> str:
@@ -135,8 +163,9 @@ def _is_registrations(pattern: str) -> bool:
     return pattern == _registrations(app)
 
 
-def _refused(what: str, status: int, text: str) -> FleetCaptainError:
+def refused(what: str, status: int, text: str) -> FleetCaptainError:
+    """The error that etcd answered the request *what* with this *status* and *text*."""
     return FleetCaptainError(
         f"etcd refuses {what} ({status or 'no answer'}): {text.strip()[:200]}. Who may write which of its keys is not "
-        "as wanted. Run the same command again; if it fails again, look at `journalctl -u etcd` on the machines."
+        "settled. Run the same command again; if it fails again, look at `journalctl -u etcd` on the machines."
     )

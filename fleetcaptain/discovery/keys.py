@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = [
+    "CURL",
     "DEPTH",
     "TTL_SEC",
     "app_dir",
@@ -33,6 +34,10 @@ TTL_SEC = 60
 # A directory in which keys are nested too deep for a JSON parser is read level by level, and what is more than so many
 # levels below it is not read: nothing of an app's is.
 DEPTH = 3
+
+
+CURL = "curl $([ -S /run/etcd.sock ] && echo --unix-socket /run/etcd.sock)"
+"""How a command for a machine's shell begins that asks etcd with all rights, where it asks for any."""
 
 
 def path_of(key: str) -> str:

@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 import etcd
 from urllib3.exceptions import HTTPError
+from urllib3.util import make_headers
 
-from fleetcaptain.discovery.keys import DEPTH, path_of
+from fleetcaptain.discovery.access import ROOT
+from fleetcaptain.discovery.keys import CURL, DEPTH, path_of
 from fleetcaptain.discovery.node import Node
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
+from fleetcaptain.net.ask import Ask
 from fleetcaptain.net.pools import LOCAL_URL, Pools, socket_of
 
 __all__ = ["EtcdStore", "Node", "new_client"]
@@ -28,7 +31,7 @@ _HTTP_PORT = 80
 class EtcdStore:
     """Reads and writes v2 keys. *url* gives the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``,
     before each try, so that a broken tunnel can be replaced, and *leave* gets each from which no answer came, so that
-    the next one leads elsewhere.
+    the next one leads elsewhere. *password* gives that of etcd's superuser; "" where none is needed, or known.
 
     Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
     when etcd does not answer by then, or answers too much; FleetCaptainError for what etcd refuses, such as a key below
@@ -40,10 +43,12 @@ class EtcdStore:
         url: Callable[[], str],
         sleep: Callable[[float], None] = time.sleep,
         leave: Callable[[str], None] = lambda _url: None,
+        password: Callable[[], str] = lambda: "",
     ) -> None:
         self._url = url
         self._sleep = sleep
         self._leave = leave
+        self._password = password
 
     def read(self, key: str) -> Node | None:
         """The node at *key*, or None when there is none."""
@@ -134,9 +139,19 @@ class EtcdStore:
     def ask(self, method: str, path: str, body: str) -> tuple[int, str]:
         """The status and text of etcd's answer to a request that may be repeated, with a *body* of JSON: for what is no
         key."""
+        return self._asked(method, path, body)
 
+    def bearing(self, token: str) -> Ask:
+        """What asks as `ask` does, with a *token* of the v3 API, which knows neither passwords nor certificates."""
+        return lambda method, path, body: self._asked(method, path, body, token)
+
+    def _asked(self, method: str, path: str, body: str, token: str = "") -> tuple[int, str]:
         def call(client: Any) -> tuple[int, str]:
             url, headers = f"{client.base_uri}{path}", {"Content-Type": "application/json"}
+            if token:
+                headers["Authorization"] = token
+            elif client.password and path.startswith("/v2/"):
+                headers |= make_headers(basic_auth=f"{client.username}:{client.password}")
             try:
                 answer = client.http.request(method, url, body=body, headers=headers, timeout=_TIMEOUT_SEC)
             except (HTTPError, OSError) as error:
@@ -150,9 +165,9 @@ class EtcdStore:
             return self._tried(what, call)
         except (etcd.EtcdKeyError, etcd.EtcdValueError) as error:
             raise FleetCaptainError(
-                f"etcd refuses to {what}: {error}. Something else is at that key, or above it. Look at it with `curl "
-                "http://127.0.0.1:2379/v2/keys/...` on a machine of the cluster, remove it, then run the same command "
-                "again."
+                f"etcd refuses to {what}: {error}. Something else is at that key, or above it. Look at it with "
+                f"`{CURL} http://127.0.0.1:2379/v2/keys/...` on a machine of the cluster, remove it, then run the same "
+                "command again."
             ) from error
 
     def _tried(self, what: str, call: Callable[[Any], _T]) -> _T:
@@ -163,7 +178,7 @@ class EtcdStore:
             url = self._url()
             try:
                 # One client a call: python-etcd keeps connections, which a replaced tunnel leaves dead.
-                return call(new_client(url))
+                return call(new_client(url, self._password()))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
             except etcd.EtcdException as error:
@@ -188,9 +203,9 @@ class _Client(etcd.Client):  # type: ignore[misc]
         return super().api_execute(path_of(path.removeprefix(self.key_endpoint)), method, params, timeout)
 
 
-def new_client(url: str) -> etcd.Client:
+def new_client(url: str, password: str = "") -> etcd.Client:
     """python-etcd's client at *url*: by TCP or through a socket, with quoted keys, answers of limited size and no
-    redirects."""
+    redirects; as the superuser if there is a *password*."""
     path = socket_of(url)
     address = urlsplit(LOCAL_URL if path else url)
     client = _Client(
@@ -199,6 +214,8 @@ def new_client(url: str) -> etcd.Client:
         read_timeout=_TIMEOUT_SEC,
         allow_redirect=False,
         allow_reconnect=False,
+        username=ROOT if password else None,
+        password=password or None,
     )
     client.http = Pools(path)
     return client

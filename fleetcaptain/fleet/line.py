@@ -1,5 +1,5 @@
 """One ssh that forwards fleet's socket and etcd of one machine to unix sockets of this user; etcd as its superuser has
-it, where the machine has a socket for that.
+it, where the machine has a socket or a password for that.
 
 The remote end of the connection is ``cat``, fed by a pipe of ours: a line that comes back says that the forwards stand,
 and when this process dies, however it dies, the pipe closes, ``cat`` ends, ssh with it, and the shell that started ssh
@@ -20,7 +20,7 @@ from pathlib import Path
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.output import Tail
 from fleetcaptain.fleet.socket_folder import socket_folder
-from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, last_words, tunnel_argv
+from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, last_words, password_in, tunnel_argv
 from fleetcaptain.net.pools import UNIX
 
 __all__ = ["Line", "connect"]
@@ -33,13 +33,15 @@ _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 
 class Line:
-    """A running ssh with its forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*."""
+    """A running ssh with its forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*. *etcd_password* is
+    that of etcd's superuser, if the machine has one."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
         self._folder = folder
         self.fleet_url = f"{UNIX}{_fleet(folder)}"
         self.etcd_url = f"{UNIX}{_etcd(folder)}"
+        self.etcd_password = ""
 
     def use_root_socket(self) -> None:
         """Ask etcd as its superuser from now on."""
@@ -84,6 +86,7 @@ def connect(endpoint: Endpoint, host: str) -> Line:
     if answer is not None:
         if HAS_ROOT_SOCKET in answer:
             line.use_root_socket()
+        line.etcd_password = password_in(answer)
         return line
     raise ClusterUnreachable(f"{host}: {why or last_words(stderr.text())}")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 __all__ = ["KEPT_BYTES", "Finished", "Tail", "run"]
@@ -50,15 +51,20 @@ class Finished:
     """A program's exit *code*, and the last `KEPT_BYTES` of its *output* and of its *errors*."""
 
     code: int
-    output: str
-    errors: str
+    output: str = field(repr=False)
+    errors: str = field(repr=False)
 
 
-def run(argv: Sequence[str], timeout_sec: float) -> Finished:
-    """Run *argv* without input. Raises subprocess.TimeoutExpired, and OSError when it does not start."""
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def run(argv: Sequence[str], timeout_sec: float, text: str = "") -> Finished:
+    """Run *argv* with the *text*, of a few lines, as its input. Raises subprocess.TimeoutExpired, and OSError when it
+    does not start."""
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = Tail(process.stdout), Tail(process.stderr)
     try:
+        if process.stdin is not None:
+            # One that does not read it, or has ended, says so by its code.
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(text.encode())
         code = process.wait(timeout_sec)
     except BaseException:
         process.kill()

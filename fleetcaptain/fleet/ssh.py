@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,32 @@ from typing import Any, Self
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 
-__all__ = ["HAS_ROOT_SOCKET", "Endpoint", "command_argv", "last_words", "tunnel_argv"]
+__all__ = [
+    "HAS_PASSWORD",
+    "HAS_ROOT_SOCKET",
+    "PASSWORD_FILE",
+    "Endpoint",
+    "command_argv",
+    "last_words",
+    "password_in",
+    "tunnel_argv",
+]
 
 HAS_ROOT_SOCKET = b"fleetcaptain: etcd has a socket for root\n"
 """What the machine says before all else when etcd has a socket for its superuser."""
+
+HAS_PASSWORD = b"fleetcaptain: etcd has a password for root\n"
+"""What the machine says before the password of etcd's superuser, which stands on the next line."""
+
+PASSWORD_FILE = "/etc/fleetcaptain/etcd-root"  # noqa: S105 - a path
+"""Where a machine has that password, for the group ``core``, who is root there anyway; see `captain secure`."""
 
 _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
 _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
 _WORDS_CHARS = 300
+_PASSWORD = re.compile(re.escape(HAS_PASSWORD) + rb"([A-Za-z0-9_-]{20,128})\r?\n")
 # Clusters whose machines the stack makes; the keys of others' machines are for others to tell.
 _OWN_KINDS = ("local", "aws")
 
@@ -87,9 +104,18 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: s
         *("-L", f"{etcd_socket}:{_ETCD}"),
         *("-L", f"{root_socket}:{_ETCD_ROOT_SOCKET}"),
     ]
-    said = HAS_ROOT_SOCKET.decode().strip()
-    remote = f"[ ! -S {_ETCD_ROOT_SOCKET} ] || echo '{said}'; exec cat"
+    socket, password = (said.decode().strip() for said in (HAS_ROOT_SOCKET, HAS_PASSWORD))
+    remote = (
+        f"[ ! -S {_ETCD_ROOT_SOCKET} ] || echo '{socket}'; "
+        f"[ ! -r {PASSWORD_FILE} ] || {{ echo '{password}'; cat {PASSWORD_FILE}; }}; exec cat"
+    )
     return ["ssh", *_options(endpoint, endpoint.accepts_new_key(host)), *forwards, "--", host, remote]
+
+
+def password_in(answer: bytes) -> str:
+    """The password of etcd's superuser in what the machine says first; "" when it has none."""
+    found = _PASSWORD.search(answer)
+    return found[1].decode() if found else ""
 
 
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from fleetcaptain.errors import ClusterUnreachable
@@ -21,17 +21,18 @@ _SSH_FAILED = 255
 
 @dataclass(frozen=True)
 class Result:
-    """What a command on a machine left: its exit *code* and the end of its standard *output*."""
+    """What a command on a machine left: its exit *code* and the end of its standard *output* and of its *errors*."""
 
     code: int
-    output: str
+    output: str = field(repr=False)
+    errors: str = field(default="", repr=False)
 
 
 class Tunnel:
     """Opened when first used, and again, through the next machine, when it broke. Safe to share between threads.
 
-    Give `fleet_url` and `leave` to a `Transport`, `etcd_url` and `leave` to an `EtcdStore`: a call that meets a dead
-    machine, or one whose fleetd or etcd is dead, then goes through another one.
+    Give `fleet_url` and `leave` to a `Transport`, `etcd_url`, `etcd_password` and `leave` to an `EtcdStore`: a call
+    that meets a dead machine, or one whose fleetd or etcd is dead, then goes through another one.
     """
 
     def __init__(self, endpoint: Endpoint, connect: Callable[[Endpoint, str], Line] = connect) -> None:
@@ -50,6 +51,10 @@ class Tunnel:
         """Where etcd answers now. Raises ClusterUnreachable when no machine lets us in."""
         return self._open().etcd_url
 
+    def etcd_password(self) -> str:
+        """The password of etcd's superuser, if the machine has one. Raises ClusterUnreachable."""
+        return self._open().etcd_password
+
     def leave(self, url: str) -> None:
         """Go on through another machine, if there is one: fleet, or etcd, did not answer at *url*.
 
@@ -64,18 +69,18 @@ class Tunnel:
                 self._left.close()
             self._left, self._line = self._line, None
 
-    def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC) -> Result:
-        """Run a command on *host* (``user@address``). Raises ClusterUnreachable when that machine does not answer, or
-        the command is not done by then."""
+    def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC, text: str = "") -> Result:
+        """Run a command on *host* (``user@address``), with *text* as its input. Raises ClusterUnreachable when that
+        machine does not answer, or the command is not done by then."""
         try:
-            done = run(command_argv(self._endpoint, host, argv, self._last()), timeout_sec)
+            done = run(command_argv(self._endpoint, host, argv, self._last()), timeout_sec, text)
         except subprocess.TimeoutExpired as error:
             raise _silent(host, f"`{argv[0]}` was not done within {timeout_sec:g} s") from error
         except OSError as error:
             raise _silent(host, f"OpenSSH's client does not start: {error}") from error
         if done.code == _SSH_FAILED:
             raise _silent(host, last_words(done.errors))
-        return Result(done.code, done.output)
+        return Result(done.code, done.output, done.errors)
 
     def close(self) -> None:
         """End what runs for this tunnel. It opens again when it is used again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fleetcaptain.discovery.keys import path_of
+from fleetcaptain.discovery.keys import CURL, path_of
 from fleetcaptain.discovery.store import EtcdStore, Node
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked
 from fleetcaptain.rollout.owner import Owner, is_dead
@@ -79,8 +79,8 @@ class Lock:
         return (
             f"{self._what}: the lock {self._key} of {who} was not renewed for {2 * LOCK_TTL_SEC} s and did not expire, "
             "so it has no lifetime and FleetCaptain did not write it like this. Nothing was changed. Make sure that no "
-            f"rollout of {self._what} runs, remove the lock with `curl -X DELETE '{url}'` on a machine of the cluster, "
-            "then run the same command again."
+            f"rollout of {self._what} runs, remove the lock with `{CURL} -X DELETE '{url}'` on a machine of the "
+            "cluster, then run the same command again."
         )
 
     def renew(self) -> None:

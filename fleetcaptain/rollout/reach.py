@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.client import FleetClient
@@ -10,8 +12,9 @@ from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.securing import Operator
 
-__all__ = ["reach"]
+__all__ = ["operate", "reach"]
 
 
 def reach(way: Endpoint | Direct, app: str) -> Cluster:
@@ -31,4 +34,20 @@ def reach(way: Endpoint | Direct, app: str) -> Cluster:
             return None
 
     fleet = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
-    return Cluster(app, fleet, EtcdStore(tunnel.etcd_url, leave=tunnel.leave), run)
+    store = EtcdStore(tunnel.etcd_url, leave=tunnel.leave, password=tunnel.etcd_password)
+    return Cluster(app, fleet, store, run)
+
+
+def operate(way: Endpoint) -> Operator:
+    """The cluster behind *way*, as its operator reaches it. Nothing is opened before the first question."""
+    tunnel, passwords = Tunnel(way), [""]
+    return Operator(
+        FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)),
+        EtcdStore(tunnel.etcd_url, leave=tunnel.leave, password=lambda: passwords[-1] or tunnel.etcd_password()),
+        tunnel.run,
+        way.to,
+        way.hosts,
+        passwords.append,
+        time.monotonic,
+        time.sleep,
+    )

@@ -43,7 +43,7 @@ class FakeEtcd:
     *store* uses them in memory. As a context manager it listens at *url*. *requests*: (method, key, parameters) of
     each call. The next *failures* calls fail with the status *failure*. Before the next *lose* comparisons by index
     another client writes the key. *history*: how many events are kept; etcd keeps 1000.
-    *access*: its authentication.
+    *access*: its authentication. *headers*: those of each HTTP request.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class FakeEtcd:
     lose: int = 0
     history: int = 1000
     access: FakeAccess = field(default_factory=FakeAccess)
+    headers: list[dict[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
@@ -246,6 +247,7 @@ def _handler(fake: FakeEtcd) -> type[BaseHTTPRequestHandler]:
             # As etcd, whose Go server reads a form from the body of a PUT, but never of a DELETE.
             pairs = parse_qs(f"{url.query}&{sent if self.command == 'PUT' else ''}", keep_blank_values=True)
             form = {name: values[0] for name, values in pairs.items() if name}
+            fake.headers.append(dict(self.headers.items()))
             status, body = fake.answer(self.command, unquote(url.path).removeprefix(_KEYS), form)
             text = json.dumps(body, separators=(",", ":")).encode() if body else b""
             self.send_response(status)

@@ -21,7 +21,7 @@ MAY: dict[str, set[str]] = {
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "net"},
     "release": {"errors", "untrusted", "printable", "fleetfile", "units", "discovery"},
-    "rollout": {"errors", "untrusted", "printable", "units", "fleet", "discovery", "release"},
+    "rollout": {"errors", "untrusted", "printable", "units", "machine", "fleet", "discovery", "release"},
     "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
 }
 # The three parts of the program are its own modules, `cluster` and `cluster.aws`. All imports from one part into

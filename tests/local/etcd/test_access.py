@@ -7,7 +7,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from components.cluster.certificates import ensure_authority, ensure_machine_pair, ensure_user_pair
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.v3access import V3Access
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.etcd import etcd_unit
 from fleetcaptain.machine.values import Machine, Member
@@ -274,3 +275,95 @@ def test_what_was_cut_short_is_finished(secured: tuple[Access, Callable[[str], C
         "read": ["/fleetcaptain/*"],
         "write": ["/fleetcaptain/shop/services/*"],
     }
+
+
+PASSWORDS = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
+
+
+def turn_on(root: EtcdStore, open_dirs: Collection[str] = ()) -> None:
+    """Both APIs, as on a cluster that others made."""
+    V3Access(root.ask).enforce(PASSWORDS["root"])
+    Access(root.ask).enforce(open_dirs, PASSWORDS)
+
+
+def turn_off(ask: Ask, root: EtcdStore) -> None:
+    """Both, by requests of *ask*, and with a token by *root*."""
+    V3Access(ask).relax(PASSWORDS["root"], root.bearing)
+    Access(ask).relax()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[str]:
+    """An etcd without TLS, with the app `shop`."""
+    with running(tmp_path, program("etcd")) as url:
+        assert Client(url, tmp_path).write("/fleetcaptain/shop/services/web/web@1.service") == 201
+        yield url
+
+
+def store(url: str, password: str = "") -> EtcdStore:
+    """The deployer's way, with root's password or without."""
+    return EtcdStore(lambda: url, password=lambda: password)
+
+
+def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
+    """Root asks for everything, a guest registers, and all of it can be taken back."""
+    guest, root = Client(plain, tmp_path), store(plain, PASSWORDS["root"])
+    access, v3access = Access(root.ask), V3Access(root.ask)
+    for _ in range(2):
+        assert (access.enforced(), v3access.enforced()) == (False, False)
+        turn_on(root, ["/config"])
+        assert (access.enforced(), v3access.enforced()) == (True, True)
+        assert access.guest()["write"] == ["/config/*", "/fleetcaptain/shop/services/*"]
+        assert guest.write("/_coreos.com/fleet/unit/a") == 401
+        assert guest.write("/fleetcaptain/shop/services/web/web@1.service") == 200
+        assert guest("POST", "/v3/cluster/member/add", '{"peerURLs":["http://127.0.0.1:9"]}')[0] != 200
+        root.write("/_coreos.com/fleet/unit/a", "1")
+        turn_on(root, ["/config"])
+        with pytest.raises(FleetCaptainError, match="only the rights of a container"):
+            store(plain).write("/kept", "1")
+        with pytest.raises(FleetCaptainError) as refused:
+            store(plain, "a-wrong-password").write("/kept", "1")
+        assert "a-wrong-password" not in str(refused.value)
+        for _again in range(2):
+            turn_off(root.ask, root)
+        assert guest.write("/_coreos.com/fleet/unit/a") in {200, 201}
+        assert guest("POST", "/v3/kv/put", '{"key":"YQ==","value":"YQ=="}')[0] == 200
+        assert json.loads(guest("GET", "/v2/auth/users", "")[1]).get("users") is None
+
+
+def test_users_that_are_there_get_the_given_password(plain: str, tmp_path: Path) -> None:
+    """Those of an earlier attempt, whose passwords are lost."""
+    guest = Client(plain, tmp_path)
+    for user in PASSWORDS:
+        assert guest("PUT", f"/v2/auth/users/{user}", json.dumps({"user": user, "password": "lost"}))[0] == 201
+    assert guest("POST", "/v3/auth/user/add", '{"name":"root","password":"lost"}')[0] == 200
+    root = store(plain, PASSWORDS["root"])
+    turn_on(root)
+    root.write("/kept", "1")
+    turn_off(root.ask, root)
+    assert not V3Access(root.ask).enforced()
+
+
+def test_what_is_taken_back_in_pieces_is_finished(plain: str) -> None:
+    """A run that is cut off at any request is finished by the next one."""
+    root = store(plain, PASSWORDS["root"])
+    turn_on(root)
+    done = 0
+    while True:
+        left = done
+
+        def ask(method: str, path: str, body: str) -> tuple[int, str]:
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            return root.ask(method, path, body)
+
+        try:
+            turn_off(ask, root)
+            break
+        except KeyboardInterrupt:
+            done += 1
+    assert done > 5
+    assert not Access(store(plain).ask).enforced()
+    assert not V3Access(store(plain).ask).enforced()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import etcd
+import pytest
 
+from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.machine.fleet import KEEP_MACHINE
+from fleetcaptain.rollout import login
+from tests.local.etcd.server import running
+from tests.programs import program
 
 MACHINES = "/_coreos.com/fleet/machines"
 STATE = json.dumps({"ID": "m1", "PublicIP": "10.0.0.11", "Metadata": {"disk": 'a "fast" \\ <one>', "zone": "z1"}})
@@ -18,11 +24,11 @@ STATE = json.dumps({"ID": "m1", "PublicIP": "10.0.0.11", "Metadata": {"disk": 'a
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
-def run(etcd_url: str, tmp_path: Path, machine: str, address: str) -> None:
+def run(etcd_url: str, tmp_path: Path, machine: str, address: str, text: str = KEEP_MACHINE, **environ: str) -> None:
     """Run the script as systemd does, on the test's etcd."""
     script = tmp_path / "keep-machine"
-    script.write_text(KEEP_MACHINE.replace("http://127.0.0.1:2379", etcd_url))
-    subprocess.run(["sh", str(script), machine, address], check=True)
+    script.write_text(text.replace("http://127.0.0.1:2379", etcd_url))
+    subprocess.run(["sh", str(script), machine, address], check=True, env={**os.environ, **environ})
 
 
 def test_the_key_goes_and_the_same_value_stays_beside_it(etcd_url: str, tmp_path: Path) -> None:
@@ -47,6 +53,23 @@ def test_the_key_of_another_machine_with_this_id_stays(etcd_url: str, tmp_path: 
     run(etcd_url, tmp_path, "m1", "10.0.0.1")
     assert [node.key for node in store.below(MACHINES)] == [f"{MACHINES}/m1/object"]
     store.delete(MACHINES, recursive=True)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_secured_machine_is_kept_with_fleetds_password(tmp_path: Path, secured: bool) -> None:
+    """And before etcd asks for it."""
+    with running(tmp_path, program("etcd")) as url:
+        passwords = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
+        store = EtcdStore(lambda: url, password=lambda: passwords["root"])
+        if secured:
+            Access(store.ask).enforce((), passwords)
+        store.write(f"{MACHINES}/m1/object", STATE, ttl_sec=30)
+        run(url, tmp_path, "m1", "10.0.0.11")
+        assert (store.read(f"{MACHINES}/m1/object") is not None) is secured
+        store.write(f"{MACHINES}/m1/object", STATE, ttl_sec=30)
+        environ = {"FLEET_ETCD_USERNAME": "fleet", "FLEET_ETCD_PASSWORD": passwords["fleet"]}
+        run(url, tmp_path, "m1", "10.0.0.11", login.KEEP_MACHINE, **environ)
+        assert [node.key for node in store.below(MACHINES)] == [f"{MACHINES}/-m1/object"]
 
 
 def test_the_page_for_other_clusters_has_the_same_script() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.discovery.keys import registration_key, release_key
+from fleetcaptain.discovery.keys import CURL, registration_key, release_key
 from tests.fakes.cluster import FakeCluster, text_of
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
@@ -28,6 +28,18 @@ def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str
     assert cluster.look().ignored == ()
     assert main(["doctor", *SSH]) == 0
     assert "All values in etcd of the app shop can be read." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_an_etcd_that_everybody_writes_is_said_in_one_line(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], enabled: bool
+) -> None:
+    """It is no reason to fail: the app's values can be read."""
+    cluster.etcd.access.enabled = enabled
+    assert main(["doctor", *SSH]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    said = "etcd has no authentication: every container on the cluster can run anything as root. Run `captain secure`."
+    assert lines == ([] if enabled else [said])
 
 
 def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,6 +62,7 @@ def test_the_command_that_removes_a_value_is_safe_to_run(
     keys = [registration_key("shop", "web", odd), release_key("shop", "a/b")]
     for key in keys:
         cluster.store.write(key, "[1]")
+    cluster.etcd.access.enabled = True
     assert main(["doctor", *SSH]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
@@ -58,7 +71,8 @@ def test_the_command_that_removes_a_value_is_safe_to_run(
         r"\x1b[31m\u202e\nforged: line <{ %a%}>"
         ": it is not a JSON object"
     )
-    commands = [shlex.split(line) for line in lines[3:]]
-    assert [words[:3] for words in commands] == [["curl", "-X", "DELETE"]] * 2
-    paths = [urlsplit(words[3]).path.removeprefix("/v2/keys") for words in commands]
+    assert all(line.startswith(f"  {CURL} -X DELETE ") for line in lines[3:])
+    commands = [shlex.split(line.replace(CURL, "")) for line in lines[3:]]
+    assert [words[:2] for words in commands] == [["-X", "DELETE"]] * 2
+    paths = [urlsplit(words[2]).path.removeprefix("/v2/keys") for words in commands]
     assert list(map(unquote, paths)) == keys

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from components.cluster.certificates import ensure_authority, ensure_machine_pair, ensure_user_pair, has_authority
 
@@ -76,3 +78,15 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     ensure_machine_pair(folder, "m1", "10.0.0.11")
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*-key.pem")} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_pair_that_several_machines_need_at_once_is_one(tmp_path: Path) -> None:
+    """They are made side by side, and those with another key than their certificate's could not ask etcd."""
+    ensure_authority(tmp_path, "test")
+    for user in ("root", "fleet", "a", "b", "c"):
+        with ThreadPoolExecutor(8) as pool:
+            pairs = list(pool.map(lambda name: ensure_user_pair(tmp_path, name), [user] * 8))
+        assert len(set(pairs)) == 1
+        cert, key = pairs[0]
+        public = load_pem_private_key(key, None).public_key()
+        assert x509.load_pem_x509_certificate(cert).public_key() == public

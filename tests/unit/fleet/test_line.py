@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,27 @@ def test_etcd_is_asked_as_its_superuser_where_the_machine_has_a_socket_for_that(
             node = EtcdStore(tunnel.etcd_url).read("/who")
     assert node is not None
     assert node.value == "root"
+
+
+def test_root_s_password_comes_through_the_connection_and_shows_nowhere(
+    ssh: FakeEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a word that can be one counts."""
+    ssh.put("/k", "v")
+    password = "a-password_of-root-0123"  # noqa: S105
+    for said, taken in ((password, password), ("too short", ""), (f'{password}" x', "")):
+        monkeypatch.setenv("FAKE_ETCD_PASSWORD", said)
+        with Tunnel(ENDPOINT) as tunnel:
+            assert tunnel.etcd_password() == taken
+            store = EtcdStore(tunnel.etcd_url, password=tunnel.etcd_password)
+            node = store.read("/k")
+            assert node is not None
+            ssh.failures, ssh.failure = 1, 401
+            assert password not in f"{tunnel!r}{store!r}"
+            status, _ = store.ask("GET", "/v2/keys/k", "")
+            assert status == 401
+    sent = [headers.get("authorization", "") for headers in ssh.headers]
+    assert sent == [f"Basic {b64encode(f'root:{password}'.encode()).decode()}"] * 2 + [""] * 4
 
 
 @pytest.mark.usefixtures("ssh")

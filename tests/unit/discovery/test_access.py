@@ -1,0 +1,80 @@
+"""etcd's authentication on versions of etcd that no machine of ours runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleetcaptain.discovery.access import Access, is_open_dir
+from fleetcaptain.discovery.v3access import V3Access
+from fleetcaptain.errors import FleetCaptainError
+from tests.fakes.access import FakeAccess
+
+PASSWORDS = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
+
+
+class OldEtcd(FakeAccess):
+    """One of *version*, whose v3 API answers below *api*, if at all."""
+
+    def __init__(self, version: str, api: str = "") -> None:
+        super().__init__()
+        self.version, self.api = version, api
+
+    def __call__(self, method: str, path: str, body: str) -> tuple[int, str]:
+        """The status and text of the answer."""
+        if path == "/version":
+            return 200, json.dumps({"etcdserver": self.version})
+        if path.startswith("/v3"):
+            own = self.api and path.startswith(f"{self.api}/")
+            return super().__call__(method, path.replace(self.api, "/v3", 1), body) if own else (404, "")
+        if path.startswith("/v2/keys"):
+            return 404, ""
+        return super().__call__(method, path, body)
+
+
+def test_etcd_2_has_no_v3_api_to_be_closed() -> None:
+    """The v2 API alone is turned on and off."""
+    etcd = OldEtcd("2.3.8")
+    access, v3access = Access(etcd), V3Access(etcd)
+    assert v3access.enforced() is None
+    v3access.enforce(PASSWORDS["root"])
+    access.enforce((), PASSWORDS)
+    assert (etcd.enabled, etcd.v3_enabled) == (True, False)
+    v3access.relax(PASSWORDS["root"], lambda _token: etcd)
+    access.relax()
+    assert (etcd.enabled, etcd.users, etcd.roles) == (False, {}, {})
+
+
+@pytest.mark.parametrize(("version", "api"), [("3.2.32", "/v3alpha"), ("3.3.27", "/v3beta"), ("3.5.33", "/v3")])
+def test_the_v3_api_is_closed_wherever_it_is(version: str, api: str) -> None:
+    """It was given its present name in 3.4."""
+    etcd, tokens = OldEtcd(version, api), list[str]()
+    v3access = V3Access(etcd)
+    v3access.enforce(PASSWORDS["root"])
+    assert (etcd.v3_enabled, v3access.enforced()) == (True, True)
+
+    def bearing(token: str) -> OldEtcd:
+        tokens.append(token)
+        return etcd
+
+    v3access.relax(PASSWORDS["root"], bearing)
+    assert not etcd.v3_enabled
+    assert tokens == ["a token"]
+
+
+def test_a_v3_api_that_cannot_be_closed_is_refused() -> None:
+    """It would be a way around the v2 API's authentication."""
+    etcd = OldEtcd("3.1.20")
+    with pytest.raises(FleetCaptainError, match=r"etcd 3\.1\.20 does not answer its v3 API over HTTP"):
+        V3Access(etcd).enforce(PASSWORDS["root"])
+
+
+@pytest.mark.parametrize(
+    ("directory", "open_"),
+    [("/config", True), ("/coreos.com/network", True), ("/_coreos.com", False), ("/fleetcaptain/shop", False)]
+    + [(one, False) for one in ("", "/", "config", "/a/", "/a/*", "/a/..", "//a", "/a\n")],
+)
+def test_which_directories_may_be_open(directory: str, open_: bool) -> None:
+    """Neither fleet's nor FleetCaptain's, by no spelling."""
+    assert is_open_dir(directory) is open_
