@@ -21,7 +21,7 @@ from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.text import serialize
 from tests.fakes.fleet.cluster import Cluster
 from tests.fakes.fleet.server import FakeFleet
-from tests.local.etcd.server import running
+from tests.local.etcd.server import GUEST, TLS, as_on_a_machine
 
 __all__ = ["environ"]
 
@@ -37,7 +37,8 @@ def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict
     Each unit that fleet starts registers itself, as the real ones do, and is taken back when it is gone.
     """
     machines = tuple(Machine(f"{number:032x}", address, {}) for number, address in enumerate(addresses, 1))
-    with running(folder, etcd) as url, FakeFleet(Cluster(machines)) as fleet:
+    with as_on_a_machine(folder, etcd) as ports, FakeFleet(Cluster(machines)) as fleet:
+        url = f"http://127.0.0.1:{ports[GUEST]}"
         done = threading.Event()
         life = threading.Thread(target=_live, args=(fleet, url, done), daemon=True)
         life.start()
@@ -46,6 +47,8 @@ def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict
                 "PATH": os.pathsep.join([str(_BIN), str(etcd.parent), os.environ["PATH"]]),
                 "FAKE_FLEET": fleet.url.removeprefix("http://"),
                 "FAKE_ETCD": url.removeprefix("http://"),
+                "FAKE_ETCD_ROOT": f"127.0.0.1:{ports[TLS]}",
+                "FAKE_ETCD_TLS": str(folder / "tls"),
             }
         finally:
             done.set()

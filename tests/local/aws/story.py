@@ -31,7 +31,12 @@ fleet = Fleetfile(
     services=[
         Service("web", instances=3, ports=["8080-8089:80"], ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
         Service("api", ports=["9090:80"], public=80, ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
-        Service("redis", image="redis:7", instances=True, rollout=BlueGreen(min_healthy_sec=0, keep_old_sec=0)),
+        Service(
+            "redis",
+            image="redis@sha256:34fb46c847bb9df96e5205a39d382f648a6e8dce1e014cd85b4ca6a88d88ed03",
+            instances=True,
+            rollout=BlueGreen(min_healthy_sec=0, keep_old_sec=0),
+        ),
     ],
 )
 """

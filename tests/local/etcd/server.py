@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["free_ports", "running"]
+from components.cluster.certificates import ensure_authority, ensure_machine_pair, ensure_user_pair
+from fleetcaptain.machine.etcd import etcd_unit
+from fleetcaptain.machine.tls import USERS
+from fleetcaptain.machine.values import Machine, Member
+
+__all__ = ["GRPC", "GUEST", "TLS", "as_on_a_machine", "running"]
+
+GUEST, TLS, PEER, GRPC = "2379", "2378", "2380", "2381"
+"""The ports of a machine's etcd."""
+
+_MACHINE = Machine("m1", "127.0.0.2", (Member("m1", "127.0.0.2"),), (), (), tls=True)
 
 
 @contextmanager
@@ -18,7 +29,7 @@ def running(folder: Path, program: Path, options: Mapping[str, str] | None = Non
     """The URL of an empty etcd whose data is in *folder*, until the block ends. *options*: etcd's, without them it
     listens at two ports that are free."""
     if options is None:
-        client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+        client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
         options = {
             "listen-client-urls": client,
             "advertise-client-urls": client,
@@ -40,6 +51,29 @@ def running(folder: Path, program: Path, options: Mapping[str, str] | None = Non
                 process.terminate()
 
 
+@contextmanager
+def as_on_a_machine(folder: Path, program: Path, users: Collection[str] = USERS) -> Iterator[Mapping[str, str]]:
+    """Where the ports are, here, of an etcd with the options that a member has, and the certificates of itself and of
+    *users* in *folder*/tls."""
+    tls = folder / "tls"
+    ensure_authority(tls, "test")
+    cert, key = ensure_machine_pair(tls, "m1", "127.0.0.2")
+    (tls / "cert.pem").write_bytes(cert)
+    (tls / "key.pem").write_bytes(key)
+    for user in users:
+        ensure_user_pair(tls, user)
+    ports = dict(zip((GUEST, TLS, PEER, GRPC), map(str, _free_ports(4)), strict=True))
+    settings = re.findall(r"Environment=ETCD_(\w+)=(.*)", etcd_unit(_MACHINE))
+    options = {
+        name.lower().replace("_", "-"): re.sub(
+            r"(?<=:)\d+\b", lambda port: ports[port[0]], value.replace("/etc/fleetcaptain/tls", str(tls))
+        )
+        for name, value in settings
+    }
+    with running(folder, program, options):
+        yield ports
+
+
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Return when a key can be written: then there is a leader."""
     request = urllib.request.Request(f"{url}/v2/keys/ready?value=1", method="PUT")  # noqa: S310 - a loopback address
@@ -52,7 +86,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise AssertionError(f"etcd ended: {log.read_text()}")
 
 
-def free_ports(count: int) -> list[int]:
+def _free_ports(count: int) -> list[int]:
     """Ports that nobody has now; all are held until all are found."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 import urllib.error
 import urllib.request
@@ -14,21 +13,16 @@ from pathlib import Path
 import grpc
 import pytest
 
-from components.cluster.certificates import ensure_authority, ensure_machine_pair, ensure_user_pair
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.v3access import V3Access
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.machine.etcd import etcd_unit
-from fleetcaptain.machine.values import Machine, Member
 from fleetcaptain.members.api import MembersApi
-from tests.local.etcd.server import free_ports, running
+from tests.local.etcd.server import GRPC, GUEST, TLS, as_on_a_machine, running
 from tests.programs import program
 
 Ask = Callable[[str, str, str], tuple[int, str]]
 FORM = "application/x-www-form-urlencoded"
-MACHINE = Machine("m1", "127.0.0.2", (Member("m1", "127.0.0.2"),), (), (), tls=True)
-GUEST, TLS, PEER, GRPC = "2379", "2378", "2380", "2381"
 
 
 class Client:
@@ -90,23 +84,8 @@ class Etcd:
 @pytest.fixture
 def etcd(tmp_path: Path) -> Iterator[Etcd]:
     """As a machine has it, at other ports; with the app `shop`, and authentication not yet on."""
-    folder = tmp_path / "tls"
-    ensure_authority(folder, "test")
-    cert, key = ensure_machine_pair(folder, "m1", "127.0.0.2")
-    (folder / "cert.pem").write_bytes(cert)
-    (folder / "key.pem").write_bytes(key)
-    for user in ("root", "fleet", "m9"):
-        ensure_user_pair(folder, user)
-    ports = dict(zip((GUEST, TLS, PEER, GRPC), map(str, free_ports(4)), strict=True))
-    settings = re.findall(r"Environment=ETCD_(\w+)=(.*)", etcd_unit(MACHINE))
-    options = {
-        name.lower().replace("_", "-"): re.sub(
-            r"(?<=:)\d+\b", lambda port: ports[port[0]], value.replace("/etc/fleetcaptain/tls", str(folder))
-        )
-        for name, value in settings
-    }
-    with running(tmp_path, program("etcd"), options):
-        made = Etcd(folder, ports)
+    with as_on_a_machine(tmp_path, program("etcd"), ("root", "fleet", "m9")) as ports:
+        made = Etcd(tmp_path / "tls", ports)
         assert made.user("").write("/fleetcaptain/shop/services/web/web@1.service") == 201
         assert made.user("").write("/_coreos.com/fleet/unit/a") == 201
         yield made
