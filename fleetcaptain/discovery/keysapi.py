@@ -68,6 +68,11 @@ class KeysApi:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         address = urlsplit(url if "//" in url else f"//{url}")
+        if address.scheme not in ("", "http"):
+            raise ClusterUnreachable(
+                f"{url} cannot be asked: only plain HTTP is spoken to etcd. Use http://127.0.0.1:2379 on a machine of "
+                "the cluster, or run this in a container, which finds etcd by itself."
+            )
         self._host, self._port = address.hostname or "", address.port or 2379
         self._patience_sec = patience_sec
         self._clock = clock

@@ -96,6 +96,7 @@ def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collect
 def renamed(old: str, new: str) -> str:
     """What to do about an app that is called *new* in its Fleetfile, and *old* on the cluster."""
     return (
-        f'An app cannot be renamed in place. Set app="{old}" again; or remove {old!r} with `pulumi destroy`, then '
-        f"deploy {new!r}; or deploy {new!r} from another stack."
+        f'An app cannot be renamed in place. Set app="{old}" again. To have {new!r} instead, remove {old!r} with '
+        "`pulumi destroy`, which takes a local cluster or one on AWS, and all its data, along; or deploy "
+        f"{new!r} from another stack, with `fleetcaptain:cluster existing` on the same machines, then remove {old!r}."
     )

@@ -62,6 +62,11 @@ class Secured:
         return self.v2 or bool(self.v3)
 
     @property
+    def certified(self) -> tuple[Machine, ...]:
+        """The machines on which etcd knows its users by certificates."""
+        return tuple(machine for machine in self.machines if machine.login.has_certificates)
+
+    @property
     def reference(self) -> tuple[str, ...] | None:
         """What most machines have of passwords; None when none has any."""
         common = Counter(secrets for one in self.machines if (secrets := one.login.secrets)).most_common(1)
@@ -132,7 +137,7 @@ def _shown(machine: Machine) -> str:
 def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> list[str]:
     """Why *what* is refused; empty when it is not."""
     found = [f"--open {one}: not of the form /directory, or not open to others" for one in _closed(open_dirs)]
-    certified = [machine.host for machine in secured.machines if machine.login.has_certificates]
+    certified = [machine.host for machine in secured.certified]
     if certified:
         found.append(
             f"etcd knows its users by certificates on {', '.join(certified)}: `pulumi up` of the stack that made them "
@@ -179,6 +184,8 @@ def as_json(secured: Secured, open_dirs: Collection[str] = ()) -> dict[str, Any]
 def lines(secured: Secured, open_dirs: Collection[str] = ()) -> list[str]:
     """What is there, and what `APPLY` would do, for a person."""
     said = {True: "on", False: "off", None: "not there"}
+    if secured.v2 and secured.machines and len(secured.certified) == len(secured.machines):
+        return ["etcd knows its users by certificates on every machine. There is nothing to do here.", _who(secured)]
     found = [f"etcd's authentication: v2 API {said[secured.v2]}, v3 API {said[secured.v3]}", _who(secured)]
     for machine in secured.machines:
         state = "ready" if secured.is_ready(machine) else "not ready"

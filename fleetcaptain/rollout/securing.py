@@ -75,8 +75,8 @@ class Securing:
         """What is there. Raises ClusterUnreachable and FleetCaptainError."""
         machines = self._machines()
         # With certificates the v3 API is not on HTTP, and there is nothing to do here.
-        has_certificates = any(machine.login.has_certificates for machine in machines)
-        v2, v3 = self._access.enforced(), None if has_certificates else self._v3access.enforced()
+        is_certified = any(machine.login.has_certificates for machine in machines)
+        v2, v3 = self._access.enforced(), None if is_certified else self._v3access.enforced()
         guest: Mapping[str, list[str]] | None = None
         if v2:
             with suppress(FleetCaptainError):

@@ -56,6 +56,12 @@ def test_nobody_there(url: str) -> None:
         KeysApi(url, patience_sec=0).get("/k")
 
 
+def test_an_etcd_that_speaks_tls_is_refused_at_once() -> None:
+    """And named as it was given: from outside of the cluster there is none that can be asked."""
+    with pytest.raises(ClusterUnreachable, match=r"https://10\.0\.0\.11:2378 cannot be asked: only plain HTTP"):
+        KeysApi("https://10.0.0.11:2378")
+
+
 def test_no_proxy_is_asked(etcd: FakeEtcd, monkeypatch: pytest.MonkeyPatch) -> None:
     """etcd is on the machine, whatever the container's environment says of the world outside."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -247,6 +247,16 @@ def test_a_cluster_with_certificates_or_with_authentication_of_others_is_left_al
         assert "others turned that on" in refused(there, what)
 
 
+def test_a_cluster_with_certificates_everywhere_has_nothing_to_do() -> None:
+    """That is not a refusal, and its machines are as they should be."""
+    there = world()
+    for machine in there.machines.values():
+        machine.said.add("certificates")
+    there.etcd.access.enabled = True
+    first, _ = lines(Securing(there.operator(), print).look())
+    assert "There is nothing to do here." in first
+
+
 def test_a_rollout_and_a_directory_that_stays_closed_refuse_it() -> None:
     """Whoever deploys would lose the way in."""
     there = world()
