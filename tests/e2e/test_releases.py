@@ -192,7 +192,8 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
     assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
     assert _value(cluster, current_key("behavioral")) == first
     old, new = _generations(cluster, before)
-    known, _ = look(KeysApi(stack.outputs()["etcd"][0]), "behavioral")
+    with stack.as_guest_of_etcd() as url:
+        known, _ = look(KeysApi(url), "behavioral")
     assert known.coming is not None
     coming = known.coming.contents["app_server"]
     assert [instance.unit for instance in lookup("redis", Asker(before["app_server@1.service"]), known)] == [old]

@@ -19,8 +19,11 @@ _BLUE_GREEN = "rollout=BlueGreen(min_healthy_sec=2, keep_old_sec=5)"
 @contextmanager
 def load(stack: Stack) -> Iterator[tuple[list[str], list[str]]]:
     """Clients that look the servers up before each request: (what was answered, what was lost)."""
-    url = stack.outputs()["etcd"][0]
-    identity = Identity.from_environment({"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "behavioral"})
+    with stack.as_guest_of_etcd() as url:
+        yield from _load(Identity.from_environment({"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "behavioral"}))
+
+
+def _load(identity: Identity) -> Iterator[tuple[list[str], list[str]]]:
     answered: list[str] = []
     lost: list[str] = []
     done = threading.Event()
