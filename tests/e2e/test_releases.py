@@ -281,6 +281,7 @@ def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_
         assert _image(cluster, "cache") == f"{foreign}@{one}"
         assert _contents(cluster) == before
     stack.set("strays", "remove")
+    stack.must("config", "rm", "fleetcaptain:rollbackTo")
     try:
         stack.up()
     finally:
