@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import access, beacon, many, previews, pure, replacing
 from bench.harness import Row
 from bench.site import site
+from tests.e2e.leftovers import begin_run, clear
 
 __all__ = ["main"]
 
@@ -28,6 +29,14 @@ _MARK = "<!-- written by `make bench` -->"
 def main(parts: list[str]) -> None:
     """Run *parts*, or all; results of other parts stay as they are."""
     wanted = parts or _PARTS
+    begin_run()
+    try:
+        _write(_measured(wanted))
+    finally:
+        clear()
+
+
+def _measured(wanted: list[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     if "pure" in wanted:
         found["pure"] = _told(pure.rows())
@@ -38,7 +47,7 @@ def main(parts: list[str]) -> None:
                     found[part] = _told(rows(there))
     if "access" in wanted:
         found["access"] = _told(access.rows())
-    _write(found)
+    return found
 
 
 def _told(rows: Iterable[Row]) -> list[Row]:

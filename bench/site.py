@@ -19,7 +19,6 @@ from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.names import generation_names, instance_names
 from fleetcaptain.units.render import Mark, render
 from fleetcaptain.units.text import content
-from tests.e2e.leftovers import begin_run, clear
 from tests.e2e.stack import Stack
 
 __all__ = ["APP", "Site", "fleetfile", "site"]
@@ -27,6 +26,7 @@ __all__ = ["APP", "Site", "fleetfile", "site"]
 APP = "bench"
 _LIGHT = 'start="/bin/sleep infinity", before_start=[], stop=[], after_stop=[], restart_sec=1'
 _REMOVE_SEC = 600.0
+_STACK = "fleetcaptain/bench"
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Site:
         """A text that was never there before."""
         light = ServiceSpec(service, f"number {next(self.counter)}", "none", restart_sec=1)
         spec = replace(light, start=("/bin/sleep infinity",), before_start=(), stop=(), after_stop=())
-        return render(spec, Mark(APP, "fleetcaptain/bench", service))
+        return render(spec, Mark(APP, _STACK, service))
 
     def target(self, service: str, instances: int, *, generation: bool = False) -> Target:
         """A new text for *instances* of *service*."""
@@ -92,15 +92,13 @@ def fleetfile(services: int, instances: int, number: int = 0) -> str:
 @contextmanager
 def site(name: str = "bench", **settings: str) -> Iterator[Site]:
     """A cluster of three machines with one light service, gone when the block ends. *settings* are its stack's."""
-    begin_run()
     home = Path(tempfile.mkdtemp(prefix="fleetcaptain-bench-"))
     (home / "app").mkdir()
     (home / "app" / "Fleetfile.py").write_text(fleetfile(1, 1))
     stack = Stack(name, home / "app", home / "pulumi", settings)
     try:
         stack.up()
-        yield Site(stack, stack.cluster(APP))
+        yield Site(stack, stack.cluster(APP).owned_by(_STACK))
     finally:
         stack.remove()
-        clear()
         shutil.rmtree(home, ignore_errors=True)
