@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.boot import boot
-from components.cluster.certificates import ensure_authority, ensure_user_pair, has_authority
+from components.cluster.certificates import ensure_authority, has_authority
 from components.cluster.data import remove_container, remove_machine, with_data
 from components.cluster.engine import docker_errors, find, image_of
 from components.cluster.etcd import ask
@@ -29,7 +29,6 @@ from components.cluster.ready import wait_ready
 from components.cluster.stale import forget_stale
 from components.dynamic import status
 from fleetcaptain.discovery.access import Access
-from fleetcaptain.machine.tls import USERS
 from fleetcaptain.machine.values import Machine
 
 __all__ = ["IMAGE_FOLDER", "converge"]
@@ -45,10 +44,6 @@ def converge(layout: Layout) -> None:
         for container in find(layout.identity, "machine"):
             remove_container(container)
         ensure_authority(layout.certificates, layout.prefix)
-    if layout.tls:
-        # One after the other, before machines are made side by side.
-        for user in USERS:
-            ensure_user_pair(layout.certificates, user)
     key, programs = ensure_key(layout), binaries(layout)
     machines = {name: machine_config(layout, name, key, programs) for name in layout.names}
     there = {_name(layout, container): container for container in find(layout.identity, "machine")}
