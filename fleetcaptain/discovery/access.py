@@ -22,7 +22,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.net.ask import Ask
 from fleetcaptain.untrusted import Unreadable, json_object
 
-__all__ = ["FLEET", "ROOT", "Access", "is_open_dir", "refused"]
+__all__ = ["FLEET", "ROOT", "Access", "answered", "is_open_dir", "refused"]
 
 ROOT, FLEET = "root", "fleet"
 """The users with a password or a certificate."""
@@ -51,19 +51,17 @@ class Access:
 
     def apps(self) -> tuple[str, ...]:
         """The apps that etcd has something of."""
-        status, text = self._ask("GET", "/v2/keys/fleetcaptain", "")
-        if status == _NOT_FOUND:
-            return ()
-        nodes = self._read("/v2/keys/fleetcaptain", status, text)["node"].get("nodes", ())
+        found = self._get("/v2/keys/fleetcaptain")
+        nodes = found["node"].get("nodes", ()) if found else ()
         return tuple(str(node["key"]).rpartition("/")[2] for node in nodes if node.get("dir"))
 
     def enforced(self) -> bool:
         """Whether etcd asks who a client is."""
-        return self._get("enable").get("enabled") is True
+        return (self._get("/v2/auth/enable") or {}).get("enabled") is True
 
     def guest(self) -> Mapping[str, list[str]]:
         """What guests may ``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
-        return self._permissions(_GUEST)
+        return _permissions(self._get(_role_path(_GUEST)))
 
     def enforce(self, open_dirs: Collection[str] = (), passwords: Mapping[str, str] | None = None) -> None:
         """Turn authentication on, or bring it to this: guests write the registrations of every app, and all below
@@ -98,34 +96,33 @@ class Access:
     def registers(self, app: str) -> bool | None:
         """Whether guests may write the registrations of *app*; None where that is not decided here: authentication is
         off, or an existing cluster has its own, and we are no superuser."""
-        if not self.enforced() or self._ask("GET", f"/v2/auth/roles/{_GUEST}", "")[0] == _UNAUTHORIZED:
+        if not self.enforced():
             return None
-        return _registrations(app) in self._permissions(_GUEST).get("write", ())
+        status, text = self._ask("GET", _role_path(_GUEST), "")
+        if status == _UNAUTHORIZED:
+            return None
+        return _registrations(app) in _permissions(_found(_role_path(_GUEST), status, text)).get("write", ())
 
     def _change(self, verb: str, app: str) -> None:
         """Change this one pattern. Of two such requests at the same moment etcd may lose one: see `registers`."""
         change = {"role": _GUEST, verb: {"kv": {"write": [_registrations(app)]}}}
-        self._done("PUT", f"/v2/auth/roles/{_GUEST}", change, also=_CONFLICT)
+        self._done("PUT", _role_path(_GUEST), change, also=_CONFLICT)
 
     def _role(self, name: str, read: Iterable[str], write: Iterable[str]) -> None:
         """Give a role these patterns, and take all others, except registrations: apps come meanwhile."""
         wanted = {"read": set(read), "write": set(write)}
-        path = f"/v2/auth/roles/{name}"
-        if self._ask("GET", path, "")[0] == _NOT_FOUND:
+        path = _role_path(name)
+        role = self._get(path)
+        if role is None:
             new = {kind: sorted(patterns) for kind, patterns in wanted.items()}
             self._done("PUT", path, {"role": name, "permissions": {"kv": new}})
             return
-        there = {kind: set(patterns) for kind, patterns in self._permissions(name).items()}
+        there = {kind: set(patterns) for kind, patterns in _permissions(role).items()}
         more = {kind: sorted(patterns - there.get(kind, set())) for kind, patterns in wanted.items()}
         other = {kind: there.get(kind, set()) - patterns for kind, patterns in wanted.items()}
         less = {kind: sorted(one for one in patterns if not _is_registrations(one)) for kind, patterns in other.items()}
         if any(more.values()) or any(less.values()):
             self._done("PUT", path, {"role": name, "grant": {"kv": more}, "revoke": {"kv": less}})
-
-    def _permissions(self, role: str) -> Mapping[str, list[str]]:
-        """``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
-        found = (self._get(f"roles/{role}").get("permissions") or {}).get("kv") or {}
-        return {kind: patterns for kind, patterns in found.items() if isinstance(patterns, list)}
 
     def _user(self, name: str, roles: Collection[str], password: str) -> None:
         """A user with *password*, or with one that is known nowhere: a certificate is the way in then."""
@@ -136,22 +133,37 @@ class Access:
         elif password:
             self._done("PUT", path, {"user": name, "password": password})
 
-    def _get(self, path: str) -> Mapping[str, Any]:
-        status, text = self._ask("GET", f"/v2/auth/{path}", "")
-        return {} if status == _NOT_FOUND else self._read(f"/v2/auth/{path}", status, text)
-
-    def _read(self, path: str, status: int, text: str) -> Mapping[str, Any]:
-        if status != _OK:
-            raise refused(f"GET {path}", status, text)
-        try:
-            return json_object(text)
-        except Unreadable as error:
-            raise refused(f"GET {path}", status, str(error)) from error
+    def _get(self, path: str) -> Mapping[str, Any] | None:
+        return _found(path, *self._ask("GET", path, ""))
 
     def _done(self, method: str, path: str, body: Mapping[str, Any], also: int = _OK) -> None:
         status, text = self._ask(method, path, json.dumps(body))
         if status not in (_OK, _CREATED, also):
             raise refused(f"{method} {path}", status, text)
+
+
+def answered(what: str, status: int, text: str) -> Mapping[str, Any]:
+    """What etcd answered the request *what*, a JSON object. Raises FleetCaptainError for any other answer."""
+    if status != _OK:
+        raise refused(what, status, text)
+    try:
+        return json_object(text)
+    except Unreadable as error:
+        raise refused(what, status, str(error)) from error
+
+
+def _found(path: str, status: int, text: str) -> Mapping[str, Any] | None:
+    return None if status == _NOT_FOUND else answered(f"GET {path}", status, text)
+
+
+def _role_path(role: str) -> str:
+    return f"/v2/auth/roles/{role}"
+
+
+def _permissions(role: Mapping[str, Any] | None) -> Mapping[str, list[str]]:
+    """``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
+    found = ((role or {}).get("permissions") or {}).get("kv") or {}
+    return {kind: patterns for kind, patterns in found.items() if isinstance(patterns, list)}
 
 
 def _registrations(app: str) -> str:

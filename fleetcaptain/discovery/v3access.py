@@ -10,10 +10,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleetcaptain.discovery.access import ROOT, refused
+from fleetcaptain.discovery.access import ROOT, answered, refused
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.net.ask import Ask
-from fleetcaptain.untrusted import Unreadable, json_object
 
 __all__ = ["V3Access"]
 
@@ -92,10 +91,4 @@ class V3Access:
         return str(self._answer("POST", f"{api}/auth/authenticate", body).get("token", ""))
 
     def _answer(self, method: str, path: str, body: str) -> Mapping[str, Any]:
-        status, text = self._ask(method, path, body)
-        if status != _OK:
-            raise refused(f"{method} {path}", status, text)
-        try:
-            return json_object(text)
-        except Unreadable as error:
-            raise refused(f"{method} {path}", status, str(error)) from error
+        return answered(f"{method} {path}", *self._ask(method, path, body))
