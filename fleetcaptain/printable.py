@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["COLOUR_MARK", "excerpt", "one_line", "printable", "unprintable"]
+__all__ = ["COLOUR_MARK", "excerpt", "last_lines", "one_line", "printable", "unprintable"]
 
 COLOUR_MARK = "<{%"
 """How Pulumi's own colour marks begin."""
@@ -50,6 +50,11 @@ def unprintable(text: str) -> tuple[str, ...]:
 def excerpt(lines: Sequence[str], most: int) -> list[str]:
     """The last *most* of *lines*, each cut to 500 characters; what another program says may be of any size."""
     return [_cut(line) for line in lines[-most:]]
+
+
+def last_lines(text: str, most: int = 1) -> str:
+    """The last *most* lines of *text* that are not blank, cut as by `excerpt`; "" when there are none."""
+    return "\n".join(excerpt([line for line in text.splitlines() if line.strip()], most))
 
 
 def _cut(line: str) -> str:

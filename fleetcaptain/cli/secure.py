@@ -43,7 +43,7 @@ def add(captain: typer.Typer) -> None:
         """
         from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.rollout.reach import operate
-        from fleetcaptain.rollout.secured import APPLY, UNDO, as_json, lines, problems
+        from fleetcaptain.rollout.secured import APPLY, UNDO, as_json, lines, refuse
         from fleetcaptain.rollout.securing import Securing
 
         if apply and undo:
@@ -65,9 +65,7 @@ def add(captain: typer.Typer) -> None:
         if not wanted:
             return
         if not yes:
-            refused = problems(found, wanted, dirs)
-            if refused:
-                raise ClusterRefused(f"captain secure --{wanted} is refused. Nothing was changed.", refused)
+            refuse(found, wanted, dirs)
             typer.confirm(f"Do you want to {'secure' if apply else 'open'} this cluster?", abort=True, err=json_wanted)
         if apply:
             securing.apply(dirs)

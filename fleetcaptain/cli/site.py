@@ -17,7 +17,7 @@ from fleetcaptain.fleet.direct import Direct, way_of
 from fleetcaptain.fleet.owning_checkout import Checkout, copied_from
 from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
-from fleetcaptain.printable import excerpt
+from fleetcaptain.printable import last_lines
 
 __all__ = ["Key", "Site", "Ssh", "Stack", "site"]
 
@@ -51,7 +51,7 @@ def _outputs_of(stack: str | None) -> str:
     except OSError as error:
         raise _unknown(f"pulumi does not start: {error}") from error
     if done.returncode:
-        raise _unknown("".join(excerpt(done.stderr.strip().splitlines(), 1)) or "pulumi ended without a word")
+        raise _unknown(last_lines(done.stderr) or "pulumi ended without a word")
     return done.stdout
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from fleetcaptain.printable import excerpt
+from fleetcaptain.printable import last_lines
 from fleetcaptain.units.volumes import volume_paths
 from fleetcaptain.untrusted import Fields, Unreadable, json_object
 
@@ -75,4 +75,4 @@ def tag_warning(reference: str, why: str) -> str:
 
 
 def _last(why: str) -> str:
-    return "\n".join(excerpt([line for line in why.splitlines() if line.strip()], _LINES)) or "no reason was given"
+    return last_lines(why, _LINES) or "no reason was given"

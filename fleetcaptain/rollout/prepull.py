@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from fleetcaptain.errors import RolloutFailed
-from fleetcaptain.printable import excerpt
+from fleetcaptain.printable import last_lines
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["pull_everywhere"]
@@ -32,15 +32,11 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
     if refused:
         address, words = next(iter(refused.items()))
         raise RolloutFailed(
-            f"{image} cannot be had on {', '.join(refused)}. docker on {address} says:\n  {_last(words)}\n"
+            f"{image} cannot be had on {', '.join(refused)}. docker on {address} says:\n"
+            f"  {last_lines(words) or 'nothing'}\n"
             "Nothing was touched. Push the image again, or mend the registry, and run `pulumi up` again."
         )
 
 
 def _pull(cluster: Cluster, address: str, image: str) -> str | None:
     return cluster.run(address, ["sh", "-c", _SCRIPT, "pull", image], _PULL_SEC)
-
-
-def _last(words: str) -> str:
-    lines = [line for line in words.splitlines() if line.strip()]
-    return "".join(excerpt(lines, 1)) or "nothing"

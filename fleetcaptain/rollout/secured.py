@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleetcaptain.discovery.access import is_open_dir
+from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.rollout.login import CLEAR, KEEP_MACHINE, PREPARE, Login, drop_in
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "dirs_open_to",
     "lines",
     "problems",
+    "refuse",
     "to_do",
 ]
 
@@ -154,6 +156,13 @@ def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> li
         found.append("etcd requires a login already, and no machine has the password: others turned that on")
     found += [f"{service} is being rolled out; wait until that is done" for service in secured.rollouts]
     return found
+
+
+def refuse(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> None:
+    """Raise ClusterRefused when there are `problems`."""
+    found = problems(secured, what, open_dirs)
+    if found:
+        raise ClusterRefused(f"captain secure --{what} is refused. Nothing was changed.", found)
 
 
 def as_json(secured: Secured, open_dirs: Collection[str] = ()) -> dict[str, Any]:

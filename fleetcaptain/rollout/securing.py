@@ -15,10 +15,10 @@ from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import lock_key
 from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.discovery.v3access import V3Access
-from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, FleetCaptainError, RolloutFailed
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed
 from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.tunnel import Result
-from fleetcaptain.printable import excerpt
+from fleetcaptain.printable import last_lines
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.login import INSPECT, READ, UNITS, Login, Passwords, units_in
 from fleetcaptain.rollout.owner import this_process
@@ -31,7 +31,7 @@ from fleetcaptain.rollout.secured import (
     argv_to,
     beats_in,
     dirs_open_to,
-    problems,
+    refuse,
     to_do,
 )
 
@@ -122,9 +122,7 @@ class Securing:
 
     def _accepted(self, what: str, open_dirs: Collection[str] = ()) -> Secured:
         secured = self.look()
-        refused = problems(secured, what, open_dirs)
-        if refused:
-            raise ClusterRefused(f"captain secure --{what} is refused. Nothing was changed.", refused)
+        refuse(secured, what, open_dirs)
         return secured
 
     def _known(self, secured: Secured) -> Passwords | None:
@@ -291,5 +289,4 @@ class Securing:
 
 
 def _last(result: Result) -> str:
-    spoken = [line for line in f"{result.output}\n{result.errors}".splitlines() if line.strip()]
-    return "".join(excerpt(spoken, 1)) or "nothing"
+    return last_lines(f"{result.output}\n{result.errors}") or "nothing"
