@@ -20,7 +20,7 @@ from components.cluster.engine import LABEL, docker_errors, engine
 from components.cluster.layout import prefix_of
 from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import ClusterRefused
-from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout, copied_from, kept_identity
+from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout, copied_from, kept_identity, refused_copy
 from fleetcaptain.fleet.project_files import STACKS, from_project
 
 __all__ = ["claim", "identity_for", "original", "refuse_copy", "stack_folder"]
@@ -83,8 +83,9 @@ def refuse_copy(identity: str, home: str) -> None:
     path = original(identity, home)
     if not path:
         return
-    raise ClusterRefused(
-        f"This checkout is a copy: the cluster {identity} belongs to the checkout {path}. Nothing was changed.",
+    raise refused_copy(
+        identity,
+        path,
         [
             f"To work with that cluster, run the same command in {path}.",
             _own_cluster(stack_folder(home)),

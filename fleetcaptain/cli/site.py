@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from fleetcaptain.errors import ClusterRefused, ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.direct import Direct, way_of
-from fleetcaptain.fleet.owning_checkout import Checkout, copied_from
+from fleetcaptain.fleet.owning_checkout import Checkout, copied_from, refused_copy
 from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
@@ -94,8 +94,9 @@ def _refuse_copy(connection: dict[str, Any]) -> None:
     keys, identity = from_project(connection["key"]).parent, connection.get("stack", "")
     path = copied_from(Checkout.recorded(root / keys), Checkout.at(root), keys, identity)
     if path:
-        raise ClusterRefused(
-            f"This checkout is a copy: the cluster {identity} belongs to the checkout {path}. Nothing was changed.",
+        raise refused_copy(
+            identity,
+            path,
             [
                 f"To change that cluster, run the same command in {path}.",
                 "`make preview` says how to go on with it here, or to start a cluster of its own here.",

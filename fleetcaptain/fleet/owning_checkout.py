@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-__all__ = ["ID_FILE", "KEY_FILE", "Checkout", "copied_from", "kept_identity"]
+from fleetcaptain.errors import ClusterRefused
+
+__all__ = ["ID_FILE", "KEY_FILE", "Checkout", "copied_from", "kept_identity", "refused_copy"]
 
 ID_FILE = "id"
 """In the stack's folder: the identity of its cluster."""
@@ -69,3 +72,11 @@ def copied_from(owner: Checkout | None, here: Checkout, keys: Path, identity: st
     """The path of *owner*, to which the cluster *identity* belongs, when *here* is a copy of that; else "". *keys* as
     for `Checkout.holds`."""
     return "" if owner is None or owner.same(here) or not owner.holds(keys, identity) else owner.path
+
+
+def refused_copy(identity: str, path: str, ways: Sequence[str]) -> ClusterRefused:
+    """The error that this checkout is a copy of the one at *path*, to which the cluster *identity* belongs. *ways*: the
+    ways out."""
+    return ClusterRefused(
+        f"This checkout is a copy: the cluster {identity} belongs to the checkout {path}. Nothing was changed.", ways
+    )
