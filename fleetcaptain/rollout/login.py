@@ -41,11 +41,13 @@ _TEXTS_MODE = "644 root root"
 _SAID = re.compile(r"fleetcaptain: (\S+)=(.*)")
 _BYTES = 32
 
+_ENVIRON = """\
+environ() { tr '\\0' '\\n' < "/proc/$(systemctl show -p MainPID fleet.service | sed 's/.*=//')/environ"; }
+"""
 # systemctl restart alone would let fleetd end its units; a fleetd that is dead when it comes ends none.
-_FUNCTIONS = """\
-fleetd() { systemctl show -p MainPID fleet.service | sed 's/.*=//'; }
-restart() { systemctl kill -s KILL fleet.service || true; systemctl restart fleet.service; }
-put() { cat > "$1.new"; chmod "$2" "$1.new"; chgrp "$3" "$1.new"; mv -f "$1.new" "$1"; }
+_FUNCTIONS = f"""\
+{_ENVIRON}restart() {{ systemctl kill -s KILL fleet.service || true; systemctl restart fleet.service; }}
+put() {{ cat > "$1.new"; chmod "$2" "$1.new"; chgrp "$3" "$1.new"; mv -f "$1.new" "$1"; }}
 """
 
 KEEP_MACHINE = f"""\
@@ -59,9 +61,7 @@ curl() {{ login | command curl -K - "$@"; }}
 
 INSPECT = f"""\
 say() {{ echo "fleetcaptain: $1=$2"; }}
-fleetd() {{ systemctl show -p MainPID fleet.service | sed 's/.*=//'; }}
-environ() {{ tr '\\0' '\\n' < "/proc/$(fleetd)/environ"; }}
-say id "$(cat /etc/machine-id)"
+{_ENVIRON}say id "$(cat /etc/machine-id)"
 for file in {FLEET_FILE} {PASSWORD_FILE} {_SCRIPT_FILE} {_DROP_IN_FILE}; do
   [ ! -f "$file" ] || say "$file" "$(sha256sum < "$file" | cut -c 1-64) $(stat -c '%a %U %G' "$file")"
 done
@@ -96,7 +96,7 @@ READ = f"cat {FLEET_FILE} {PASSWORD_FILE}"
 CLEAR = f"""\
 set -eu
 umask 077
-{_FUNCTIONS}if tr '\\0' '\\n' < "/proc/$(fleetd)/environ" | grep -q '^FLEET_ETCD_PASSWORD='; then
+{_FUNCTIONS}if environ | grep -q '^FLEET_ETCD_PASSWORD='; then
   printf '%s\\n' "$1" | put {_SCRIPT_FILE} 644 root
   printf '%s\\n' "$2" | put {_DROP_IN_FILE} 644 root
   systemctl daemon-reload
