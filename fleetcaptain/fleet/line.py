@@ -43,10 +43,6 @@ class Line:
         self.etcd_url = f"{UNIX}{_etcd(folder)}"
         self.etcd_password = ""
 
-    def use_root_socket(self) -> None:
-        """Ask etcd as its superuser from now on."""
-        self.etcd_url = f"{UNIX}{_root(self._folder)}"
-
     @property
     def alive(self) -> bool:
         """Whether ssh still runs. It ends some 15 s after the machine fell silent."""
@@ -85,7 +81,7 @@ def connect(endpoint: Endpoint, host: str) -> Line:
             line.close()
     if answer is not None:
         if HAS_ROOT_SOCKET in answer:
-            line.use_root_socket()
+            line.etcd_url = f"{UNIX}{_root(folder)}"
         line.etcd_password = password_in(answer)
         return line
     raise ClusterUnreachable(f"{host}: {why or last_words(stderr.text())}")
