@@ -93,7 +93,7 @@ def etcd(tmp_path: Path) -> Iterator[Etcd]:
 
 @pytest.fixture
 def secured(etcd: Etcd) -> tuple[Access, Callable[[str], Client]]:
-    """Its authentication as the superuser has it; and how to ask it as somebody."""
+    """Its authentication as the superuser has it; and how to ask it as a user."""
     return Access(etcd.user("root")), etcd.user
 
 
@@ -228,26 +228,33 @@ def test_a_connection_without_rights_is_left_for_another(etcd: Etcd, etcd_url: s
         guest.write("/fleetcaptain/shop/current", "v1")
 
 
-def test_what_was_cut_short_is_finished(secured: tuple[Access, Callable[[str], Client]]) -> None:
-    """At every request, one after the other: the next run brings all to its end."""
-    access, user = secured
-    root, done = user("root"), 0
+def requests_until_done(run: Callable[[Ask], None], real: Ask) -> int:
+    """Start *run* again and again, cut off after no request, after one, after two, until it comes to its end. Returns
+    after how many it did."""
+    allowed = 0
     while True:
-        left = done
+        left = allowed
 
         def ask(method: str, path: str, body: str) -> tuple[int, str]:
             nonlocal left
             if left == 0:
                 raise KeyboardInterrupt
             left -= 1
-            return root(method, path, body)
+            return real(method, path, body)
 
         try:
-            Access(ask).enforce()
-            break
+            run(ask)
         except KeyboardInterrupt:
-            done += 1
-    assert done > 5
+            allowed += 1
+        else:
+            return allowed
+
+
+def test_what_was_cut_short_is_finished(secured: tuple[Access, Callable[[str], Client]]) -> None:
+    """At every request, one after the other: the next run brings all to its end."""
+    access, user = secured
+    root = user("root")
+    assert requests_until_done(lambda ask: Access(ask).enforce(), root) > 5
     assert access.enforced()
     assert user("").write("/_coreos.com/fleet/unit/a") == 401
     assert json.loads(root("GET", "/v2/auth/roles/guest", "")[1])["permissions"]["kv"] == {
@@ -285,7 +292,7 @@ def store(url: str, password: str = "") -> EtcdStore:
 
 
 def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
-    """Root asks for everything, a guest registers, and all of it can be taken back."""
+    """Root writes every key, a guest registrations only, and authentication can be turned off again."""
     guest, root = Client(plain, tmp_path), store(plain, PASSWORDS["root"])
     access, v3access = Access(root.ask), V3Access(root.ask)
     for _ in range(2):
@@ -327,22 +334,6 @@ def test_what_is_taken_back_in_pieces_is_finished(plain: str) -> None:
     """A run that is cut off at any request is finished by the next one."""
     root = store(plain, PASSWORDS["root"])
     turn_on(root)
-    done = 0
-    while True:
-        left = done
-
-        def ask(method: str, path: str, body: str) -> tuple[int, str]:
-            nonlocal left
-            if left == 0:
-                raise KeyboardInterrupt
-            left -= 1
-            return root.ask(method, path, body)
-
-        try:
-            turn_off(ask, root)
-            break
-        except KeyboardInterrupt:
-            done += 1
-    assert done > 5
+    assert requests_until_done(lambda ask: turn_off(ask, root), root.ask) > 5
     assert not Access(store(plain).ask).enforced()
     assert not V3Access(store(plain).ask).enforced()
