@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from components.cluster.engine import exec_in
 from fleetcaptain.fleet.ssh import PASSWORD_FILE
 from fleetcaptain.rollout.login import FLEET_FILE
 from tests.e2e.stack import Stack, stack_name
+from tests.faults.machines import until
 
 _FLEETFILE = """\
 from fleetcaptain import Fleetfile, Service
@@ -56,15 +56,19 @@ def _writes(stack: Stack, key: str) -> str:
 
 
 def _active_since(stack: Stack) -> dict[str, str]:
-    """When systemd started each instance, wherever it is."""
-    found = {}
-    for name, machine in _machines(stack).items():
-        for unit in _UNITS:
-            _, said = exec_in(machine, "systemctl", "show", "-p", "ActiveState,ActiveEnterTimestampMonotonic", unit)
-            values = dict(line.split("=", 1) for line in said.split())
-            if values["ActiveState"] == "active":
-                found[unit] = f"{name} {values['ActiveEnterTimestampMonotonic']}"
-    assert set(found) == set(_UNITS)
+    """When systemd started each instance, wherever it is. While it reloads its units it answers no one."""
+    found: dict[str, str] = {}
+
+    def all_found() -> bool:
+        for name, machine in _machines(stack).items():
+            for unit in _UNITS:
+                _, said = exec_in(machine, "systemctl", "show", "-p", "ActiveState,ActiveEnterTimestampMonotonic", unit)
+                values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+                if values.get("ActiveState") == "active":
+                    found[unit] = f"{name} {values['ActiveEnterTimestampMonotonic']}"
+        return set(found) == set(_UNITS)
+
+    until(all_found, "each instance is active somewhere")
     return found
 
 
@@ -149,9 +153,7 @@ def test_a_machine_that_has_no_password_is_locked_out_until_it_gets_one(open_sta
     machine = open_stack.containers()["m2"]
     lose = f"rm -r {FLEET_FILE} {PASSWORD_FILE} /etc/systemd/system/fleet.service.d; systemctl daemon-reload"
     assert exec_in(machine, "sh", "-ec", f"{lose}; systemctl kill -s KILL fleet.service")[0] == 0
-    deadline = time.monotonic() + 120
-    while "not ready, not in fleet's list" not in _does(open_stack):
-        assert time.monotonic() < deadline
+    until(lambda: "not ready, not in fleet's list" in _does(open_stack), "the machine is locked out")
     _does(open_stack, "--apply", "--yes")
     assert len(open_stack.cluster("probe").look().machines) == 2
     _does(open_stack, "--undo", "--yes")
