@@ -72,8 +72,9 @@ PULUMI = GoTool(
     # The second one leaves out what Google's own network needs of the client for gs:// backends.
     tags=("osusergo", "disable_grpc_modules"),
 )
-# The present host's module has no tags, so it cannot be had by version. 3.78.0 is the last release of the SDK's module
-# that still holds the host, and it runs today's CLI and SDK. It ignores `virtualenv` of Pulumi.yaml: hence our PATH.
+# The present host's module has no tags, so no version of it can be fetched. 3.78.0 is the last release of the SDK's
+# module that still holds the host, and it runs today's CLI and SDK. It ignores `virtualenv` of Pulumi.yaml: hence our
+# PATH.
 PYTHON_HOST = GoTool(
     name="pulumi-language-python",
     version="3.78.0",

@@ -32,7 +32,7 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
     if refused:
         address, words = next(iter(refused.items()))
         raise RolloutFailed(
-            f"{image} cannot be had on {', '.join(refused)}. docker on {address} says:\n"
+            f"Failed to pull {image} on {', '.join(refused)}. docker on {address} says:\n"
             f"  {last_lines(words) or 'nothing'}\n"
             "Nothing was touched. Push the image again, or mend the registry, and run `pulumi up` again."
         )

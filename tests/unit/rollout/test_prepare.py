@@ -49,11 +49,12 @@ def test_every_machine_that_may_get_an_instance_fetches_the_image() -> None:
     assert cluster.history == []
 
 
-def test_an_image_that_cannot_be_had_stops_the_update_before_anything_stops() -> None:
+def test_an_image_that_cannot_be_pulled_stops_the_update_before_anything_stops() -> None:
     """With docker's own words, and where."""
     cluster, _ = machines(m2="Error response: manifest unknown\n")
     cluster.launch_service("web", 3)
-    with pytest.raises(RolloutFailed, match=r"(?s)cannot be had on 10\.0\.0\.2.*manifest unknown.*Nothing was touched"):
+    said = r"(?s)Failed to pull shop@sha256:1 on 10\.0\.0\.2.*manifest unknown.*Nothing was touched"
+    with pytest.raises(RolloutFailed, match=said):
         prepare(cluster, cluster.look(), target(), "shop@sha256:1", mute)
     assert cluster.history == []
 
@@ -65,7 +66,7 @@ def test_a_machine_that_cannot_be_reached_is_left_out() -> None:
     pull_everywhere(cluster, "shop@sha256:1", addresses, mute)
     assert sorted(called) == addresses
     cluster, _ = machines(m1=None, m2="Error response: manifest unknown\n")
-    with pytest.raises(RolloutFailed, match=r"cannot be had on 10\.0\.0\.2\. docker"):
+    with pytest.raises(RolloutFailed, match=r"Failed to pull shop@sha256:1 on 10\.0\.0\.2\. docker"):
         pull_everywhere(cluster, "shop@sha256:1", addresses, mute)
 
 
