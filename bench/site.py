@@ -20,6 +20,7 @@ from fleetcaptain.units.names import generation_names, instance_names
 from fleetcaptain.units.render import Mark, render
 from fleetcaptain.units.text import content
 from tests.e2e.stack import Stack
+from tests.faults.machines import machines
 
 __all__ = ["APP", "Site", "fleetfile", "site"]
 
@@ -63,8 +64,7 @@ class Site:
     def left_on_machines(self, service: str) -> int:
         """How many units of *service* systemd has loaded, on all machines."""
         argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{service}@*"]
-        machines = [container for name, container in self.stack.containers().items() if name != "registry"]
-        return sum(len(machine.exec_run(argv)[1].splitlines()) for machine in machines)
+        return sum(len(machine.exec_run(argv)[1].splitlines()) for machine in machines(self.stack).values())
 
     def install(self, target: Target) -> None:
         """Plainly: put all, and wait."""

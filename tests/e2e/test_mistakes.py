@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from tests.e2e.stack import Stack
+from tests.faults.machines import machines, run_on
 
 _FIVE_MISTAKES = {
     "instances=4": "instances=0",
@@ -89,13 +90,13 @@ def test_a_stopped_registry_is_started_again(stack: Stack) -> None:
 
 def test_a_cluster_that_does_not_answer_is_one_clear_error(stack: Stack) -> None:
     """Machines that let nobody in: one error says so and what to do, and nothing is lost."""
-    machines = [container for name, container in stack.containers().items() if name != "registry"]
-    for machine in machines:
+    present = machines(stack).values()
+    for machine in present:
         machine.exec_run(["systemctl", "stop", "ssh.service"])
     try:
         result = stack.fails()
     finally:
-        for machine in machines:
+        for machine in present:
             machine.exec_run(["systemctl", "start", "ssh.service"])
     assert result.error.count("no machine of the cluster lets us in") == 1, result.output
     stack.up()
@@ -103,9 +104,8 @@ def test_a_cluster_that_does_not_answer_is_one_clear_error(stack: Stack) -> None
 
 def test_frozen_machines_are_thawed(stack: Stack) -> None:
     """Paused containers are drift of the cluster: shown, and repaired."""
-    for name, container in stack.containers().items():
-        if name != "registry":
-            container.pause()
+    for machine in machines(stack).values():
+        machine.pause()
     assert "m1 is paused" in stack.preview().output
     stack.up()
     assert {container.status for container in stack.containers().values()} == {"running"}
@@ -125,19 +125,14 @@ def test_an_image_without_the_command_fails_and_is_taken_back(stack: Stack) -> N
 def test_a_taken_port_on_a_machine_is_said_in_dockers_words(stack: Stack) -> None:
     """A service whose fixed port somebody else holds on every machine fails; nothing else is touched."""
     before = _contents(stack)
-    for name, container in stack.containers().items():
-        if name != "registry":
-            code, said = container.exec_run(
-                ["systemd-run", "--unit=taken", "--socket-property=ListenStream=7777", "/bin/cat"]
-            )
-            assert code == 0, said
+    for machine in machines(stack).values():
+        run_on(machine, "systemd-run", "--unit=taken", "--socket-property=ListenStream=7777", "/bin/cat")
     try:
         with stack.edited("Fleetfile.py", {"ports=[6379]": 'ports=["7777:6379"]', "instances=True": "instances=1"}):
             error = stack.fails().error
         assert "7777" in error
     finally:
-        for name, container in stack.containers().items():
-            if name != "registry":
-                container.exec_run(["systemctl", "stop", "taken.socket", "taken.service"])
+        for machine in machines(stack).values():
+            machine.exec_run(["systemctl", "stop", "taken.socket", "taken.service"])
     assert _contents(stack) == before
     stack.up()

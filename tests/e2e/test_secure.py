@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from components.cluster.engine import exec_in
 from fleetcaptain.fleet.ssh import PASSWORD_FILE
 from fleetcaptain.rollout.login import FLEET_FILE
 from tests.e2e.stack import Stack, stack_name
-from tests.faults.machines import until
+from tests.faults.machines import machines, until
 
 _FLEETFILE = """\
 from fleetcaptain import Fleetfile, Service
@@ -40,10 +39,6 @@ def open_stack(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         stack.remove()
 
 
-def _machines(stack: Stack) -> dict[str, Any]:
-    return {name: one for name, one in stack.containers().items() if name != "registry"}
-
-
 def _guest(stack: Stack, path: str, *argv: str) -> str:
     """The status of a request as a container makes it."""
     machine = stack.containers()["m2"]
@@ -60,7 +55,8 @@ def _active_since(stack: Stack) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def all_found() -> bool:
-        for name, machine in _machines(stack).items():
+        found.clear()  # what was seen before may have ended since
+        for name, machine in machines(stack).items():
             for unit in _UNITS:
                 _, said = exec_in(machine, "systemctl", "show", "-p", "ActiveState,ActiveEnterTimestampMonotonic", unit)
                 values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
@@ -90,7 +86,7 @@ def test_a_cluster_is_secured_used_and_opened_again(open_stack: Stack) -> None:
 
     said = _does(stack, "--apply", "--yes")
     passwords = set()
-    for machine in _machines(stack).values():
+    for machine in machines(stack).values():
         for path, mode in ((PASSWORD_FILE, "640 root:core"), (FLEET_FILE, "600 root:root")):
             assert exec_in(machine, "stat", "-c", "%a %U:%G", path)[1].strip() == mode
             passwords.add(exec_in(machine, "cat", path)[1].split()[-1].rpartition("=")[2])
@@ -121,7 +117,7 @@ def test_a_cluster_is_secured_used_and_opened_again(open_stack: Stack) -> None:
         assert _active_since(stack) == changed
         assert _writes(stack, "/_coreos.com/probe") == "200"
         assert _guest(stack, "/v3/kv/put", "-d", '{"key":"YQ==","value":"YQ=="}') == "200"
-        for machine in _machines(stack).values():
+        for machine in machines(stack).values():
             assert exec_in(machine, "sh", "-c", "ls /etc/fleetcaptain /etc/systemd/system/fleet.service.d")[0] != 0
             environ = "tr '\\0' '\\n' < /proc/$(pidof fleetd)/environ"
             assert "FLEET_ETCD_PASSWORD" not in exec_in(machine, "sh", "-c", environ)[1]
@@ -140,10 +136,10 @@ def test_a_run_that_is_killed_is_undone(open_stack: Stack) -> None:
                 break
     assert run.returncode == -9
     assert _writes(open_stack, "/_coreos.com/probe") in {"200", "201"}
-    prepared = [exec_in(machine, "ls", FLEET_FILE)[0] == 0 for machine in _machines(open_stack).values()]
+    prepared = [exec_in(machine, "ls", FLEET_FILE)[0] == 0 for machine in machines(open_stack).values()]
     assert any(prepared)
     _does(open_stack, "--undo", "--yes")
-    assert all(exec_in(machine, "ls", "/etc/fleetcaptain")[0] != 0 for machine in _machines(open_stack).values())
+    assert all(exec_in(machine, "ls", "/etc/fleetcaptain")[0] != 0 for machine in machines(open_stack).values())
     assert _active_since(open_stack) == since
 
 
