@@ -11,7 +11,7 @@ from typing import Any
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean
 from fleetcaptain.fleetfile.secret import secret_in
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
 
@@ -150,6 +150,13 @@ def _public(values: dict[str, Any], service: Service, name: str, notes: Notes) -
         return
     if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
         what = 'it leads to the first of ports=, which must be one TCP port of every machine, such as "8080:80"'
+        notes.note(service.place, name, "public", what)
+    ready = values.get("ready")
+    if isinstance(ready, Http) and (ready.host or ready.headers or isinstance(ready.path, Expand)):
+        what = (
+            "the load balancer asks for the path of ready= alone: it sends no host= or headers=, and replaces nothing "
+            "in an Expand; make the path answer without them, or write ready=Tcp()"
+        )
         notes.note(service.place, name, "public", what)
 
 

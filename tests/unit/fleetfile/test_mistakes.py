@@ -105,6 +105,13 @@ _RULES = [
     ('Service("web", public=80)', "public: it leads to the first of ports="),
     ('Service("web", ports=[80], public=80)', "public: it leads to the first of ports="),
     ('Service("web", ports=["80-89:80"], public=80)', "public: it leads to the first of ports="),
+    *(
+        (
+            f'Service("web", ports=["80:80"], public=80, ready=Http({ready}))',
+            "public: the load balancer asks for the path",
+        )
+        for ready in ("host='a'", "headers={'A': 'b'}", "Expand('/%i')")
+    ),
     ('Service("web", ports=["53:53/udp"], public=53)', "public: it leads to the first of ports="),
     ('Service("web", ports=["127.0.0.1:80:80"], public=80)', "public: it leads to the first of ports="),
     (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import subprocess
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from components.cluster.certificates import ensure_authority, ensure_machine_pair
 from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, Tcp
 from fleetcaptain.units.ready import wait_line
 from tests.unit.units.machine import UNIT, PretendedMachine
@@ -131,15 +134,15 @@ class Page(http.server.BaseHTTPRequestHandler):
         """Keep the test's output clean."""
 
 
-def asked_for(
-    machine: PretendedMachine, ready: Http, address: str = "127.0.0.1", **env: str
-) -> tuple[str, dict[str, str]]:
+def asked_for(machine: PretendedMachine, ready: Http, tls: ssl.SSLContext | None = None) -> tuple[str, dict[str, str]]:
     """The path and headers of the one request of the wait line."""
     Page.asked.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        machine.stub("docker", f"echo {address}:{server.server_port}")
-        result = waited(machine, wait_line(replace(SPEC, ports=(Port(80),), ready=ready), "behavioral"), **env)
+        machine.stub("docker", f"echo 127.0.0.1:{server.server_port}")
+        result = waited(machine, wait_line(replace(SPEC, ports=(Port(80),), ready=ready), "behavioral"))
         server.shutdown()
     assert result.returncode == 0, result.stderr
     (asked,) = Page.asked
@@ -181,12 +184,21 @@ def test_what_is_expanded_is_sent_as_the_machine_s(machine: PretendedMachine) ->
     assert (path, headers["Host"], headers["X-A"]) == ("/1/%/$x", "app_server.invalid", UNIT)
 
 
-def test_https_is_asked_for_by_name_and_not_verified() -> None:
+@pytest.mark.parametrize("host", [None, "shop.example.org"])
+def test_https_is_asked_for_by_name_and_not_verified(
+    machine: PretendedMachine, tmp_path: Path, host: str | None
+) -> None:
     """The name is the server's name of TLS too, for a container that has several certificates."""
-    line = wait_line(replace(SPEC, ready=Http("/a", host="shop.example.org", https=True)), "behavioral")
-    assert line is not None
-    assert 'curl -fsg -k --path-as-is -m 2 -o /dev/null --connect-to "::$$host:$${port##*:}" "https://$$3$$2"' in line
-    assert line.endswith("/a \\\n  shop.example.org")
+    ensure_authority(tmp_path / "tls", "stack")
+    (tmp_path / "pair.pem").write_bytes(b"".join(ensure_machine_pair(tmp_path / "tls", "m1", "10.0.0.11")))
+    names: list[str | None] = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "pair.pem")
+    tls.sni_callback = lambda _socket, name, _context: names.append(name)
+    path, headers = asked_for(machine, Http("/a?[b]", host=host, https=True), tls=tls)
+    assert path == "/a?[b]"
+    assert names == [host]
+    assert headers["Host"].startswith(host or "127.0.0.1:")
 
 
 @pytest.mark.parametrize(
