@@ -11,7 +11,7 @@ from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.problem import Mistake
-from fleetcaptain.fleetfile.texts import check_colour, letters, sample, verbatim, word
+from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbatim, word
 from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
 
@@ -39,7 +39,7 @@ _MODES: Mapping[str, str] = {
 
 
 def _description(value: Any) -> str:
-    return check_colour(letters(value, variables=False))
+    return check_verbatim(letters(value, variables=False))
 
 
 def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -13,7 +13,7 @@ from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
-__all__ = ["check_colour", "letters", "line_of_text", "sample", "verbatim", "word"]
+__all__ = ["check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
 
 # go-systemd's limit on one physical line, less the names and quotes around a text.
 _LINE_BYTES = 2048 - 64
@@ -53,11 +53,13 @@ def word(value: Any) -> str:
 
 def verbatim(value: Any) -> str:
     """As `line_of_text`, for what stands in the unit as it is."""
-    return check_colour(line_of_text(value))
+    return check_verbatim(line_of_text(value))
 
 
-def check_colour(text: str) -> str:
-    """*text*, when `units.quoting` need not write it in another way. Raises Mistake."""
+def check_verbatim(text: str) -> str:
+    """*text*, when it can stand in the unit as it is. Raises Mistake."""
+    if text.rstrip().endswith("\\"):
+        raise Mistake("it must not end in a backslash, which would join it with the option after it; remove it")
     if COLOUR_MARK in text:
         raise Mistake(
             f'it must not contain "{COLOUR_MARK}", which Pulumi takes for a colour; '

@@ -16,6 +16,15 @@ _RULES = [
     ('Service("web", comand="x")', 'comand: no such keyword; did you mean "command"?'),
     ('Service("web", desc="x")', "desc: no such keyword; it is called description here"),
     ('Service("web", scale=3)', "scale: not supported yet"),
+    *(
+        (f'Service("web", {keyword})', "it must not end in a backslash")
+        for keyword in (
+            "description='a\\\\'",
+            "start='/bin/a \\\\'",
+            "service={'A': '\\\\'}",
+            "description=Literal('\\\\')",
+        )
+    ),
     ('Service("web", description=3)', "description: it must be a text, not 3"),
     ('Service("web", description="a\\nb")', "description: it must be one line"),
     ('Service("web", command="x" * 3000)', "command: it is too long"),
