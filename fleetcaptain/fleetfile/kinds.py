@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake
-from fleetcaptain.fleetfile.texts import line_of_text
+from fleetcaptain.fleetfile.texts import letters, sample
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
 __all__ = ["public", "ready", "rollout"]
@@ -14,29 +16,58 @@ __all__ = ["public", "ready", "rollout"]
 _PORTS = range(1, 65536)
 _TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
 _PERCENT = re.compile(r"(100|[1-9][0-9]?)%")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")
+# A token of HTTP (RFC 9110), which curl takes for no file and no lack of a value.
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def ready(value: Any) -> Ready:
     """*value*, when it can be waited for. Raises Mistake."""
     match value:
-        case Http(path, number):
-            if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
-                raise Mistake(f'Http({path!r}): a path that begins with "/" is wanted, such as "/health"')
-            line_of_text(path)
-            # curl would take them for a set of paths, and ask for each.
-            if re.search(r"[\[\]{}]", path):
-                raise Mistake(f"Http({path!r}): [ ] {{ and }} must be written as %5B %5D %7B and %7D in a path")
-            _port(number)
+        case Http():
+            return _http(value)
         case Tcp(number):
             _port(number)
+            return value
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
-                raise Mistake(f"Command({line!r}): one line for the container's shell is wanted")
-            line_of_text(line)
+                raise Mistake(f"Command({line!r}): it must be one line for the container's shell")
+            return Command(letters(line))
         case _:
-            raise Mistake(f"Http(...) or Tcp(...) or Command(...) is wanted, not {value!r}")
-    checked: Ready = value
-    return checked
+            raise Mistake(f"it must be Http(...), Tcp(...) or Command(...), not {value!r}")
+
+
+def _http(value: Http) -> Http:
+    path, host = value.path, value.host
+    if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
+        raise Mistake(f'Http({path!r}): the path must begin with "/" and have no blanks, such as "/health"')
+    if "#" in path:
+        raise Mistake(f"Http({path!r}): what follows # is never sent; leave it out, or write %23 for the character")
+    _port(value.port)
+    if host is not None:
+        host = letters(host)
+        if not _HOST.fullmatch(sample(host)):
+            raise Mistake(f'Http(host={host!r}): it must be a name such as "shop.example.org", with :port if need be')
+    if not isinstance(value.https, bool):
+        raise Mistake(f"Http(https={value.https!r}): it must be True or False")
+    return replace(value, path=letters(path), host=host, headers=_headers(value.headers))
+
+
+def _headers(value: Any) -> tuple[tuple[str, str], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping) and value != ():
+        raise Mistake(f'Http(headers={value!r}): it must be a mapping such as {{"Accept": "text/html"}}')
+    found = []
+    for name, given in pairs:
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise Mistake(f"Http(headers=...): {name!r} is no name of a header")
+        if name.lower() == "host":
+            raise Mistake(f"Http(headers=...): {name}: write host= instead")
+        text = letters(given)
+        if not text.strip():
+            raise Mistake(f"Http(headers=...): {name} must not be empty; leave it out")
+        found.append((name, text))
+    return tuple(found)
 
 
 def public(value: Any) -> int:
@@ -48,7 +79,7 @@ def public(value: Any) -> int:
 def rollout(value: Any) -> Rollout:
     """*value*, when its numbers make sense. Raises Mistake."""
     if not isinstance(value, Rolling | BlueGreen):
-        raise Mistake(f"Rolling(...) or BlueGreen(...) is wanted, not {value!r}")
+        raise Mistake(f"it must be Rolling(...) or BlueGreen(...), not {value!r}")
     for name in _TIMES:
         seconds = getattr(value, name, 0)
         least = 1 if "deadline" in name else 0

@@ -11,8 +11,9 @@ from typing import Any
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean
 from fleetcaptain.fleetfile.secret import secret_in
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Port, Rolling, ServiceSpec
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
+from fleetcaptain.image_reference import name_mistake
 
 __all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "resolve"]
 
@@ -47,10 +48,9 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
     if not isinstance(app, str) or not APP_NAME.fullmatch(app):
         notes.note(place, "", "app", f"{app!r} is no name: lower case letters, digits and -, at most 40")
-    if image is not None and (not isinstance(image, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", image)):
-        notes.note(
-            place, "", "image", f"{image!r} is no name to push to, such as hackuman/behavioral: no tag, no registry"
-        )
+    why = _push_mistake(image)
+    if why:
+        notes.note(place, "", "image", f'{image!r} is no name to push to, such as "hackuman/behavioral": {why}')
     services = fleetfile.said["services"]
     if not isinstance(services, list | tuple) or not services:
         notes.note(place, "", "services", "a list of Service(...) is wanted, with one at least")
@@ -63,6 +63,20 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
     return App(str(app), tuple(specs), root, image)
+
+
+def _push_mistake(image: Any) -> str:
+    """Why the app's own image cannot be pushed to *image*; "" when it can. The registry is the cluster's."""
+    if image is None:
+        return ""
+    if not isinstance(image, str):
+        return "it must be a text"
+    if re.search("[:@]", image):
+        return "leave out tag, digest and registry"
+    first, slash, _ = image.partition("/")
+    if slash and ("." in first or first == "localhost"):
+        return f"{first!r} is a registry, and it is pushed to that of the cluster; leave it out"
+    return name_mistake(image)
 
 
 def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
@@ -136,6 +150,13 @@ def _public(values: dict[str, Any], service: Service, name: str, notes: Notes) -
         return
     if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
         what = 'it leads to the first of ports=, which must be one TCP port of every machine, such as "8080:80"'
+        notes.note(service.place, name, "public", what)
+    ready = values.get("ready")
+    if isinstance(ready, Http) and (ready.host or ready.headers or isinstance(ready.path, Expand)):
+        what = (
+            "the load balancer asks for the path of ready= alone: it sends no host= or headers=, and replaces nothing "
+            "in an Expand; make the path answer without them, or write ready=Tcp()"
+        )
         notes.note(service.place, name, "public", what)
 
 

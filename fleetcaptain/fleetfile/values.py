@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-__all__ = ["App", "BlueGreen", "Build", "Command", "Http", "Port", "Ready", "Rolling", "Rollout", "ServiceSpec", "Tcp"]
+__all__ = [
+    "App",
+    "BlueGreen",
+    "Build",
+    "Command",
+    "Expand",
+    "Http",
+    "Literal",
+    "Port",
+    "Ready",
+    "Rolling",
+    "Rollout",
+    "ServiceSpec",
+    "Tcp",
+]
+
+
+class _Marked(str):
+    """A text that says how its ``%`` and ``$`` are read. A part of another text would lose that."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({super().__repr__()})"
+
+    def _join(self, *_: object) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(f"{self!r} cannot be a part of another text; write the whole text as one {name}(...)")
+
+    __add__ = __radd__ = __mod__ = __rmod__ = __format__ = _join
+
+
+class Expand(_Marked):
+    """A text in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
+    are the characters themselves."""
+
+    __slots__ = ()
+
+
+class Literal(_Marked):
+    """A text that reaches the container letter by letter, also where it looks as if a part were to be replaced."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Http:
-    """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``."""
+    """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``.
+
+    *host* is the name that is asked for (the ``Host`` header; with *https* also the server name of TLS), None for the
+    machine's address. *headers* maps names of further headers to their values. *https*: the container's certificate is
+    not verified.
+    """
 
     path: str = "/"
     port: int | None = None
+    host: str | None = None
+    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    https: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +129,7 @@ class Port:
     """One published port, as ``docker run -p`` takes it.
 
     *host* None: Docker picks a free port. *host_last* set: Docker picks the first free port of ``host..host_last``.
+    *address*: an IP address of the machine, without brackets.
     """
 
     container: int
@@ -92,13 +145,15 @@ class ServiceSpec:
 
     *instances* is 1 for a service that is replaced blue/green (``rollout`` is then a `BlueGreen`) and for a global
     unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
+    *command* and *docker_args* are words; of these, *env*'s values, *volumes* and *description* only those that are an
+    `Expand` have parts that systemd replaces.
     *public*: at this port of the cluster's load balancer, if it has one, the world reaches the first of ``ports``.
     """
 
     name: str
     description: str
     image: str | Build
-    command: str | None = None
+    command: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     public: int | None = None
     volumes: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
             mode=_mode(spec),
             rollout=asdict(spec.rollout),
             requires=tuple(needed for needed in spec.requires if needed in names),
-            scheme="http" if isinstance(spec.ready, Http) else "tcp",
+            scheme=("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp",
         )
         for spec in app.services
     )

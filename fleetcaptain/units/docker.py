@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
-from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
 from fleetcaptain.units.environment import passed_on, with_run
-from fleetcaptain.units.quoting import Expanded, continued, exec_line
+from fleetcaptain.units.quoting import Expanded, continued, exec_line, joined
 
 __all__ = [
     "DOCKER",
@@ -47,7 +45,7 @@ def docker_pull() -> tuple[str, ...]:
 def docker_run(spec: ServiceSpec, app: str) -> str:
     """The run line in the foreground, one option a line. The container is told who it is, and where etcd is.
 
-    Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded. The labels are for people and
+    Words of the Fleetfile are letters, but for those that are an `Expand`. The labels are for people and
     their tools, as in ``docker ps --filter label=fleetcaptain.app=shop``: nothing here reads them.
     """
     return continued(
@@ -58,9 +56,9 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
             *_each("-p", map(_published, spec.ports)),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
-            *_each("-e", (f"{name}={value}" for name, value in spec.env)),
-            *(_split(spec, line) for line in spec.docker_args),
-            [_IMAGE, *_split(spec, spec.command or "")],
+            *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
+            *([word] for word in spec.docker_args),
+            [_IMAGE, *spec.command],
         ]
     )
 
@@ -84,19 +82,10 @@ def _published(port: Port) -> str:
     host = "" if port.host is None else str(port.host)
     if port.host_last is not None:
         host += f"-{port.host_last}"
-    before = f"{port.address}:{host}:" if port.address else f"{host}:" if host else ""
+    address = f"[{port.address}]" if port.address and ":" in port.address else port.address
+    before = f"{address}:{host}:" if address else f"{host}:" if host else ""
     return before + port_key(port)
 
 
 def _each(option: str, words: Iterable[str]) -> list[list[str]]:
     return [[option, word] for word in words]
-
-
-def _split(spec: ServiceSpec, line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise UnitRefused(
-            f"The service {spec.name} cannot be rendered:",
-            [f"{line!r} is no command line ({error}); balance its quotes"],
-        ) from error

@@ -70,8 +70,9 @@ def _of_lines(options: tuple[Option, ...], written: str) -> Iterator[str]:
         size = len(line.encode())
         if size >= _LINE_BYTES:
             yield (
-                f"the line {line[:40]!r}... has {size} bytes, fleet takes at most {_LINE_BYTES - 1}; shorten it, "
-                "or end parts of it with a backslash"
+                f"the line {line[:40]!r}... has {size} bytes and no blank at which it can be continued, fleet takes at "
+                f"most {_LINE_BYTES - 1}; put what is long into a file of the image or of the machines, and pass it "
+                '(docker_args=["--env-file", "/etc/..."], volumes=["/etc/...:/...:ro"])'
             )
     for option in options:
         if not option.name:

@@ -26,7 +26,7 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
 from fleetcaptain.units.environment import unit_environment
 from fleetcaptain.units.mark import Mark, mark_of, mark_options
-from fleetcaptain.units.quoting import no_specifiers
+from fleetcaptain.units.quoting import folded, setting
 from fleetcaptain.units.ready import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
 from fleetcaptain.units.text import Option, parse, serialize
@@ -45,7 +45,7 @@ Pairs = list[tuple[str, str]]
 def render(spec: ServiceSpec, mark: Mark) -> str:
     """The canonical text of *spec*'s units, without the line that names the image (see `with_image`).
 
-    Raises `UnitRefused` for what cannot be written: an unbalanced ``command``, a ``ready`` without any port.
+    Raises `UnitRefused` for what cannot be written, such as a ``ready`` without any port.
     """
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
@@ -70,7 +70,7 @@ def _unit_section(spec: ServiceSpec) -> Pairs:
     docker = ["docker.service"] if spec.start is None else []
     after = [*docker, *(name for name in spec.after if name.endswith(UNIT_SUFFIXES))]
     requires = [*docker, *(name for name in spec.requires if name.endswith(UNIT_SUFFIXES))]
-    return [("Description", no_specifiers(spec.description)), *_each("After", after), *_each("Requires", requires)]
+    return [("Description", setting(spec.description)), *_each("After", after), *_each("Requires", requires)]
 
 
 def _settings(spec: ServiceSpec, app: str) -> Pairs:
@@ -118,7 +118,7 @@ def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> li
     given = list(given)
     replaced = {option for option, _ in given} & _SINGLE
     kept = [(option, value) for option, value in implicit if option not in replaced]
-    return [Option(name, option, value) for option, value in [*kept, *given]]
+    return [Option(name, option, folded(option, value)) for option, value in [*kept, *given]]
 
 
 _SINGLE = {"Description", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}

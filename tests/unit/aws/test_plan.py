@@ -62,6 +62,7 @@ def test_machines_reach_each_other_where_services_are_published(tmp_path: Path) 
 
 _PUBLIC = [
     ('ready=Http("/health")', Public("web", "http", 443, 8080, 8080, "/health")),
+    ('ready=Http("/health", https=True)', Public("web", "https", 443, 8080, 8080, "/health")),
     ('ready=Http("/up", port=90)', Public("web", "http", 443, 8080, 9090, "/up")),
     ("ready=Tcp()", Public("web", "tcp", 443, 8080, 8080)),
     ("ready=Tcp(77)", Public("web", "tcp", 443, 8080, 77)),

@@ -33,6 +33,14 @@ def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
         ("8080:80", Port(80, 8080)),
         ("8080-8089:80", Port(80, 8080, 8089)),
         ("127.0.0.1:53:53/udp", Port(53, 53, protocol="udp", address="127.0.0.1")),
+        ("53:53/UDP", Port(53, 53, protocol="udp")),
+        ("9899/sctp", Port(9899, protocol="sctp")),
+        ("[::1]:8080:80", Port(80, 8080, address="::1")),
+        ("127.0.0.1::80", Port(80, address="127.0.0.1")),
+        (":8080:80", Port(80, 8080)),
+        (":80", Port(80)),
+        ("8080-8080:80", Port(80, 8080)),
+        ("080:80", Port(80, 80)),
     ],
 )
 def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> None:
@@ -41,7 +49,15 @@ def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> Non
 
 
 @pytest.mark.parametrize(
-    "volume", ["/mount/data:/data", "/mount/data:/data:ro", "shop-db-data:/data", "shop_1.2-db:/var/lib/x:ro"]
+    "volume",
+    [
+        "/mount/data:/data",
+        "/mount/data:/data:ro",
+        "shop-db-data:/data",
+        "shop_1.2-db:/var/lib/x:ro",
+        "db:/x:nocopy,ro",
+        "/x:/y:rshared,z",
+    ],
 )
 def test_volumes_are_docker_s(tmp_path: Path, volume: str) -> None:
     """A folder of the machine, or a volume by its name."""
@@ -99,6 +115,13 @@ def test_the_example_has_no_mistakes() -> None:
         "localhost:5000/a/b__c-d.e:v1",
         "Registry.example.org/team/app@sha256:" + "0" * 64,
         "[::1]:5000/app:1@sha256:" + "a" * 64,
+        "jboss/wildfly:10.1.0.Final",
+        "gcr.io/google_containers/kube-ui:v1.0",
+        "quay.io/coreos/etcd:v2.3.8",
+        "redis@sha512:" + "a" * 128,
+        "a--b/c_d/e.f:_x.Y-z",
+        "HOST:5000/x",
+        "a" * 255,
     ],
 )
 def test_an_image_may_be_any_reference_of_docker_s(tmp_path: Path, image: str) -> None:

@@ -21,7 +21,7 @@ SPECS = {
         conflicts=("app_server@*.service",),
     ),
     "important_queue": ServiceSpec(
-        "important_queue", "important_queue", _IMAGE, command="bundle exec resque QUEUE=important"
+        "important_queue", "important_queue", _IMAGE, command=("bundle", "exec", "resque", "QUEUE=important")
     ),
     "redis": ServiceSpec(
         "redis",
@@ -39,7 +39,7 @@ SPECS = {
         "agent:1",
         ready=Command("test -S '/run/agent sock'"),
         global_unit=True,
-        docker_args=("--net=host", "--label 'role=log agent'"),
+        docker_args=("--net=host", "--label", "role=log agent"),
         env=(("PRICE", "100% of $5"), ("QUOTE", 'it\'s "so"')),
         machine_metadata=("disk=ssd", "region=eu"),
     ),
