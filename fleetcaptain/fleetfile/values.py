@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = ["App", "BlueGreen", "Build", "Command", "Http", "Port", "Ready", "Rolling", "Rollout", "ServiceSpec", "Tcp"]
@@ -133,9 +133,10 @@ class ServiceSpec:
 @dataclass(frozen=True)
 class App:
     """A whole Fleetfile: the app's name, its services in the order written, the folder *root* that it is in, and the
-    name *image* to push the app's own image to."""
+    name *image* to push the app's own image to. *sources*: itself and the files that it read, modules among them."""
 
     app: str
     services: tuple[ServiceSpec, ...]
     root: Path
     image: str | None = None
+    sources: tuple[Path, ...] = field(default=(), compare=False)
