@@ -60,7 +60,7 @@ def test_a_fleetfile_ends_the_program(session: Session, ending: str) -> None:
     (session.folder / "app" / "Fleetfile.py").write_text(f"# only in some regions\n{ending}\n")
     message = _refusal(session, (ROOT / "__main__.py").read_text())
     assert "app/Fleetfile.py cannot be read; nothing was touched: Fleetfile.py:2: " in message
-    assert "it ended early (SystemExit" in message
+    assert "it ended early (" in message
     assert "non-zero exit code" not in message
 
 
