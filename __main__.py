@@ -28,13 +28,14 @@ def main() -> None:
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
-    cluster = choose_cluster(config, fleetfile)
     rollback_to = config.get("rollbackTo") or None
+    release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile)
+    cluster = choose_cluster(config, fleetfile)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,
         cluster=cluster,
-        release=ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile),
+        release=release,
         rollback_to=rollback_to,
         strays=strays,
         adopt=adopt,

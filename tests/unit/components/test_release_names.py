@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -117,11 +118,11 @@ def info(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
     return messages
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A monorepo with the app in ``shop``, as it was tagged v1: its own image, one of ``worker``, and a Fleetfile that
     reads ``shared.py`` beside it and ``common.json`` above."""
-    top = tmp_path / "repository"
+    top = tmp_path_factory.mktemp("original")
     files = {
         ".gitignore": "*.log\nignored/\n__pycache__/\n",
         "README.md": "",
@@ -146,6 +147,12 @@ def repository(tmp_path: Path) -> Path:
     commit(top)
     git(top, "tag", "v1")
     return top
+
+
+@pytest.fixture
+def repository(original: Path, tmp_path: Path) -> Path:
+    """A copy of the monorepo of its own."""
+    return Path(shutil.copytree(original, tmp_path / "repository", symlinks=True))
 
 
 def commit(top: Path) -> None:
@@ -194,27 +201,33 @@ def test_a_file_that_git_does_not_have_is_no_part_of_the_commit(repository: Path
     assert named(repository).exact
 
 
+_DEPLOYED = (
+    "shop/Dockerfile",
+    "shop/.dockerignore",
+    "shop/Fleetfile.py",
+    "shop/shared.py",
+    "common.json",
+    "shop/src/app.py",
+    "shop/src/link",
+    "shop/worker/job.py",
+    "shop/worker/Dockerfile",
+)
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "change"),
     [
-        "shop/Dockerfile",
-        "shop/.dockerignore",
-        "shop/Fleetfile.py",
-        "shop/shared.py",
-        "common.json",
-        "shop/src/app.py",
-        "shop/src/link",
-        "shop/worker/job.py",
-        "shop/worker/Dockerfile",
+        *((name, "edited") for name in _DEPLOYED),
+        *(("shop/src/app.py", change) for change in ("staged", "deleted", "removed", "executable", "linked", "folder")),
+        ("shop/Fleetfile.py", "executable"),
+        ("shop/src/link", "linked"),
+        ("shop/worker/Dockerfile", "staged"),
     ],
 )
-@pytest.mark.parametrize("change", ["edited", "staged", "deleted", "removed", "executable", "linked", "folder"])
 def test_a_file_that_differs_from_the_commit_makes_another_release(repository: Path, name: str, change: str) -> None:
     """In its contents, its kind or its mode."""
     file = repository / name
     if change == "executable":
-        if file.is_symlink():
-            return
         file.chmod(0o755)
     else:
         file.unlink()
