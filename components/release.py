@@ -36,7 +36,7 @@ class ReleaseName:
     exact: bool = True
 
     def tag(self, contents: Mapping[str, str]) -> str:
-        """The tag. Where nobody gave the release a name of its own, the *contents* of its services tell it from the
+        """The tag. Where the release has no name of its own, the *contents* of its services tell it from the
         next one, so that each can be gone back to."""
         if self.exact:
             return self.base

@@ -25,7 +25,7 @@ from tests.programs import program
 
 
 def git(folder: Path, *argv: str | bytes) -> None:
-    """Run git there, as nobody in particular."""
+    """Run git there, with a name for commits."""
     who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
     subprocess.run([program("git"), *who, *argv], cwd=folder, check=True, capture_output=True)
 

@@ -107,7 +107,7 @@ def test_a_module_is_read_again_each_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("beside", "text", "told"),
+    ("beside", "text", "reason"),
     [
         (
             "json.py",
@@ -119,9 +119,9 @@ def test_a_module_is_read_again_each_time(tmp_path: Path) -> None:
         ("fleetcaptain.py", HEAD, "fleetcaptain.py has the same name as FleetCaptain. Rename fleetcaptain.py"),
     ],
 )
-def test_a_name_that_means_two_modules_is_refused(tmp_path: Path, beside: str, text: str, told: str) -> None:
+def test_a_name_that_means_two_modules_is_refused(tmp_path: Path, beside: str, text: str, reason: str) -> None:
     """Python's own come first, so the other one cannot be meant."""
-    assert told in mistake(tmp_path, text, {beside: ""})
+    assert reason in mistake(tmp_path, text, {beside: ""})
     assert "same name as" in mistake(tmp_path, "import shared", {beside: "", "shared.py": text})
 
 
