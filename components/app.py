@@ -16,12 +16,12 @@ from components.preflight import Preflight, look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
 from components.record import ReleaseRecord
 from components.release import ReleaseName
-from components.repositories import repository_of
+from components.repositories import BuiltImage, built_images
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from components.volumes import declared_volumes, warn_of_lost_volumes
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
+from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.release.part import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.beacon import beacon, beacon_name
@@ -193,11 +193,12 @@ class FleetApp(pulumi.ComponentResource):
         images: dict[str | Build, pulumi.Input[str]] = {}
         volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
         needing = [spec for spec in self._app.services if needs_image(texts[spec.name])]
+        built = built_images(self._app, texts)
         for spec in needing:
             if spec.image in images:
                 continue
             if isinstance(spec.image, Build):
-                images[spec.image] = self._build(spec, spec.image)
+                images[spec.image] = self._build(spec.image, built[spec.image])
                 volumes[spec.image] = declared_volumes(self._app.root, spec.image)
             elif "@" in spec.image:
                 images[spec.image] = spec.image
@@ -209,13 +210,12 @@ class FleetApp(pulumi.ComponentResource):
         warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in needing if spec.image in volumes})
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
-    def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:
-        repository = repository_of(self._app, spec.name, build)
+    def _build(self, build: Build, named: BuiltImage) -> pulumi.Output[str]:
         image = AppImage(
-            self._app.app if repository == self._app.image else spec.name,
+            named.resource,
             root=self._app.root,
             build=build,
-            image=repository,
+            image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,
             opts=pulumi.ResourceOptions(parent=self),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Mistake", "Problem", "did_you_mean"]
+__all__ = ["Mistake", "Problem", "did_you_mean", "shown"]
 
 # The original tool's words, and what they are called here.
 _SEED_WORDS = {
@@ -43,6 +44,12 @@ class Problem:
         if self.keyword:
             where.append(self.keyword)
         return ": ".join([*where, self.what])
+
+
+def shown(file: str, folder: Path) -> str:
+    """What the report calls *file*: its path from *folder*, the Fleetfile's, or all of it for one elsewhere."""
+    path = Path(file)
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

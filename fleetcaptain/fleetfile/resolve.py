@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetcaptain.fleetfile.keywords import PARSERS
-from fleetcaptain.fleetfile.problem import Problem, did_you_mean
+from fleetcaptain.fleetfile.problem import Problem, did_you_mean, shown
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
@@ -28,16 +28,16 @@ _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machi
 
 @dataclass
 class Notes:
-    """Where mistakes are noted. *shown* is the file as it is to be called in the report."""
+    """Where mistakes are noted. *folder* is the Fleetfile's; *lines* has those of each file that declares something."""
 
-    shown: str
-    lines: Lines
+    folder: Path
+    lines: Mapping[str, Lines]
     problems: list[Problem]
 
     def note(self, place: Place, service: str, keyword: str, what: str) -> None:
         """Note one mistake at the line of its keyword, or at the word's own."""
-        line = self.lines.get(place.line, {}).get(keyword, place.line)
-        self.problems.append(Problem(self.shown, line, service, keyword, what))
+        line = self.lines.get(place.file, {}).get(place.line, {}).get(keyword, place.line)
+        self.problems.append(Problem(shown(place.file, self.folder), line, service, keyword, what))
 
 
 def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> App:

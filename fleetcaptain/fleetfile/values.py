@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -188,9 +188,10 @@ class ServiceSpec:
 @dataclass(frozen=True)
 class App:
     """A whole Fleetfile: the app's name, its services in the order written, the folder *root* that it is in, and the
-    name *image* to push the app's own image to."""
+    name *image* to push the app's own image to. *sources*: itself and the files that it read, modules among them."""
 
     app: str
     services: tuple[ServiceSpec, ...]
     root: Path
     image: str | None = None
+    sources: tuple[Path, ...] = field(default=(), compare=False)

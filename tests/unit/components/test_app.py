@@ -13,6 +13,7 @@ import pytest
 from components.app import FleetApp, unit_texts
 from components.cluster.base import ClusterComponent
 from components.release import ReleaseName
+from components.repositories import repositories
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import UnitRefused
@@ -27,6 +28,7 @@ from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_
 
 OWN = Build()
 WORKER = Build("worker")
+LOGS = Build("logs")
 V1 = ReleaseName("v1")
 REGISTRY = "127.0.0.1:5000"
 SERVICES = (
@@ -155,6 +157,39 @@ def test_each_image_is_built_and_pushed_once(app: FakeEngine) -> None:
     }
     (registry,) = app.one("Image", APP)["registries"]
     assert registry == {"address": REGISTRY, "username": "AWS", "password": "token"}
+
+
+@pytest.mark.parametrize(
+    ("image", "services", "names"),
+    [
+        ("acme/shop", {"web": OWN, APP: WORKER}, {APP: "acme/shop", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        ("acme/shop", {APP: WORKER, "web": OWN}, {APP: "acme/shop", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        ("acme/shop", {APP: WORKER}, {APP: f"{APP}/{APP}"}),
+        ("acme/shop", {APP: OWN, "web": WORKER}, {APP: "acme/shop", "web": f"{APP}/web"}),
+        (f"{APP}/web", {"api": OWN, "web": WORKER}, {APP: f"{APP}/web", "web": f"{APP}/web.image"}),
+        (f"{APP}/web", {"web": WORKER, "api": OWN}, {APP: f"{APP}/web", "web": f"{APP}/web.image"}),
+        (f"{APP}/web", {"web": WORKER}, {APP: f"{APP}/web"}),
+        (f"{APP}/web", {"web": WORKER, APP: LOGS}, {APP: f"{APP}/web", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        (
+            f"{APP}/{APP}",
+            {APP: WORKER, "api": OWN, "web": WORKER, "logs": LOGS},
+            {APP: f"{APP}/{APP}", f"{APP}.{APP}": f"{APP}/{APP}.image", "logs": f"{APP}/logs"},
+        ),
+        (None, {APP: OWN, "web": WORKER}, {APP: f"{APP}/{APP}", "web": f"{APP}/web"}),
+    ],
+)
+def test_no_two_images_have_one_name(
+    site: Site, image: str | None, services: Mapping[str, Build], names: Mapping[str, str]
+) -> None:
+    """Neither as resources nor in the registry. Where no two would, each has the one that it always had."""
+    assert site.texts == {}
+    app = App(APP, tuple(ServiceSpec(name, "", build) for name, build in services.items()), Path("/app"), image)
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: _program(app, CONNECTION, None, V1, {}))
+    pushed = {name: found["exports"][0]["image"]["names"] for name, found in engine.of("Image").items()}
+    assert pushed == {name: [f"{REGISTRY}/{repository}:latest"] for name, repository in names.items()}
+    assert set(engine.of("AppImage")) == set(names)
+    assert sorted(names.values()) == [*repositories(app, unit_texts(app, STACK))]
 
 
 def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:

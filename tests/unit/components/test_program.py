@@ -114,6 +114,20 @@ def test_a_fleetfile_that_declares_nothing_is_an_error(
     assert engine.resources == {}
 
 
+def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_path: Path) -> None:
+    """So a git that fails changes nothing. Whoever goes back needs no name."""
+    (tmp_path / "Fleetfile.py").write_text(
+        "from fleetcaptain import Fleetfile, Service\n"
+        'Fleetfile(app="behavioral", services=[Service("web", image="web:1")])\n'
+    )
+    (tmp_path / ".git").write_text("gitdir: /nowhere\n")
+    config = {key: value for key, value in CONFIG.items() if key != "release"} | {"project": str(tmp_path)}
+    message = engine.refusal(program, config)
+    assert "nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
+    assert engine.resources == {}
+    assert "v0 cannot be gone back to" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
+
+
 def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:
     """By line."""
     lines = ["from fleetcaptain import Fleetfile, Service", "", 'Fleetfile(app="Shop", services=[', "]", ")"]
