@@ -42,7 +42,14 @@ CMD ["/server"]
 _CHANGES = {
     **{
         f'image="{image}"': 'image=Build(".", "Dockerfile.server")'
-        for image in ("nginx:1.25", "postgres:16", "gliderlabs/logspout", "haproxy:2.8", "redis:7", "elasticsearch:7.17.9")
+        for image in (
+            "nginx:1.25",
+            "postgres:16",
+            "gliderlabs/logspout",
+            "haproxy:2.8",
+            "redis:7",
+            "elasticsearch:7.17.9",
+        )
     },
     "from fleetcaptain import ": "from fleetcaptain import Build, ",
     '"disk": "ssd"': '"name": "m1"',

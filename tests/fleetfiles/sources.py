@@ -26,7 +26,21 @@ _scalars = st.one_of(
 ).map(repr)
 _odd = st.one_of(
     _scalars,
-    st.sampled_from(["object()", "lambda: 1", "...", "Service", "{1, 2}", "range(3)", "10**5000", "Http", "float('nan')", "1j", "[[]]"]),
+    st.sampled_from(
+        [
+            "object()",
+            "lambda: 1",
+            "...",
+            "Service",
+            "{1, 2}",
+            "range(3)",
+            "10**5000",
+            "Http",
+            "float('nan')",
+            "1j",
+            "[[]]",
+        ]
+    ),
     st.lists(_scalars, max_size=3).map(lambda found: f"[{', '.join(found)}]"),
     st.lists(st.tuples(_plain.map(repr), _scalars), max_size=3).map(
         lambda found: "{" + ", ".join(f"{key}: {value}" for key, value in found) + "}"
@@ -55,9 +69,21 @@ def _call(name: str, **arguments: _Source) -> _Source:
 _text = st.one_of(_texts.map(repr), _plain.map(repr))
 _word = st.one_of(_text, _text.map("Expand({})".format), _text.map("Literal({})".format))
 _seconds = _numbers.map(repr)
-_names = _reprs("web", "db", "job", "web@1.service", "db@%i.service", "nosuch", "docker.service", "dev-sdb.device", "x.timer")
+_names = _reprs(
+    "web", "db", "job", "web@1.service", "db@%i.service", "nosuch", "docker.service", "dev-sdb.device", "x.timer"
+)
 _images = _reprs(
-    *("redis", "redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c", "redis:", "acme//shop", "A/b", "a@sha256:1", ":x"),
+    *(
+        "redis",
+        "redis:7",
+        "jboss/wildfly:10.1.0.Final",
+        "host:5000/a/b:c",
+        "redis:",
+        "acme//shop",
+        "A/b",
+        "a@sha256:1",
+        ":x",
+    ),
     "a@sha256:" + "0" * 64,
 )
 _ports = _reprs(
@@ -74,16 +100,42 @@ _options = _reprs(
 )
 _option_values = st.one_of(
     _reprs(
-        *("65536", 5, "IMAGE=other", "A=b", "/etc/x.env", "root", "oneshot", "forking", "on-failure", "no", "yes", "true"),
+        *(
+            "65536",
+            5,
+            "IMAGE=other",
+            "A=b",
+            "/etc/x.env",
+            "root",
+            "oneshot",
+            "forking",
+            "on-failure",
+            "no",
+            "yes",
+            "true",
+        ),
         *("web@%i.service", "web@*", "disk=ssd", "mixed", ["a", "b"], None, 0.5, "%i"),
     ),
     _text,
 )
-_section = st.one_of(_mapping(_options, _option_values), _list(st.tuples(_options, _option_values).map("({0[0]}, {0[1]})".format)))
+_section = st.one_of(
+    _mapping(_options, _option_values), _list(st.tuples(_options, _option_values).map("({0[0]}, {0[1]})".format))
+)
 _docker_words = st.one_of(
     _reprs(
         *("--net=host", "--net", "host", "--network=none", "-d", "-it", "--rm", "--restart=always", "--name", "redis"),
-        *("--env-file", "/etc/x.env", "-e", "A=b", "--env-file /etc/x", "--tmpfs", "/t", "--hostname", "-p", "--health-cmd"),
+        *(
+            "--env-file",
+            "/etc/x.env",
+            "-e",
+            "A=b",
+            "--env-file /etc/x",
+            "--tmpfs",
+            "/t",
+            "--hostname",
+            "-p",
+            "--health-cmd",
+        ),
         *("curl -f http://localhost/ || exit 1", "--label", "-m", "1g", "--cidfile=/x", "image", "--", "-"),
     ),
     _word,
@@ -94,9 +146,14 @@ _ready = st.one_of(
     _call("Tcp", port=_seconds),
     _text.map("Command({})".format),
 )
-_times = {name: _seconds for name in ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec")}
+_times = dict.fromkeys(("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec"), _seconds)
 _rollouts = st.one_of(
-    _call("Rolling", max_parallel=_reprs(1, 0, 3, "25%", "0%", "101%", "x", True), auto_revert=_reprs(True, False, 1), **_times),
+    _call(
+        "Rolling",
+        max_parallel=_reprs(1, 0, 3, "25%", "0%", "101%", "x", True),
+        auto_revert=_reprs(True, False, 1),
+        **_times,
+    ),
     _call("BlueGreen", keep_old_sec=_seconds, **_times),
 )
 _lines = st.one_of(_text, _list(_text), _reprs("/bin/sleep infinity", "-/bin/true", [], ["/bin/a", "/bin/b"]))
@@ -140,28 +197,104 @@ _SERVICE = {
 }
 
 
+_safe = st.lists(
+    st.sampled_from([*"ab09 \t'\"\\%{}()[]<>;#=|&`!?*~^:,@/_é", "%Y-%m-%d", "$HOME", "$$", "&& ", "<{%", "it's"]),
+    max_size=6,
+).map(lambda pieces: f"x{''.join(pieces)}x")
+_spelled = st.one_of(
+    _plain.map(repr),
+    _safe.map(repr),
+    _safe.map(repr).map("Literal({})".format),
+    _reprs("es-%i", "a%%b %n", "${COREOS_PRIVATE_IPV4}:80", "$$x %H \\ '\"").map("Expand({})".format),
+)
+_commands = _reprs("/bin/sleep infinity", "-/bin/true", ["/bin/a -x", "/bin/b %i ${X}"], [])
+_whole = _reprs(1, 2, 10, 60, 250)
+
+_RIGHT = {
+    "description": _spelled,
+    "image": st.one_of(
+        _reprs("redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c"), _reprs(1).map(lambda _: "Build()")
+    ),
+    "command": st.one_of(_list(_spelled, 1), _reprs("serve --port 80", "sh -c 'a && b'", "a 'b c' d\\ e")),
+    "ports": st.one_of(_reprs([80], ["8080-8089:80"], ["127.0.0.1:8080-8081:80", "53:53/udp"], [6379, "[::1]::81"])),
+    "public": _reprs(None),
+    "volumes": _list(
+        _reprs("data-d:/d", "/a:/b:ro").flatmap(lambda one: st.sampled_from([one, f"Expand({one})"])), 1
+    ).filter(
+        lambda text: text.count("/d") < 2 and text.count("/b") < 2  # noqa: PLR2004  a place is mounted once
+    ),
+    "env": _mapping(
+        _reprs("A", "discovery.type", "x-y"), st.one_of(_spelled, _reprs(0, 0.5, True, "", "https://a/?b=c&d"))
+    ),
+    "docker_args": st.lists(
+        st.one_of(
+            _reprs("--net=host", "--init", "--privileged=false", "--hostname=x"),
+            _reprs(("--env-file", "/etc/x.env"), ("-m", "1g"), ("--tmpfs", "/t")).map(lambda pair: pair[1:-1]),
+            _spelled.map("'--health-cmd', {}".format),
+            _spelled.map("'-e', {}".format).filter(lambda text: "Expand('$" not in text),
+        ),
+        max_size=3,
+    ).map(lambda found: f"[{', '.join(found)}]"),
+    "not_secret": _reprs(["SHARDING_KEY"]),
+    "instances": _reprs(1, 2, 3),
+    "start": _commands.filter(lambda text: text != "[]" and not text.startswith("[")),
+    "before_start": _commands,
+    "after_start": _commands,
+    "before_stop": _commands,
+    "stop": _commands,
+    "after_stop": _commands,
+    "reload": _commands,
+    "ready": st.one_of(
+        _call(
+            "Http", path=_reprs("/", "/x?[a]=1", "/a'b"), port=_reprs(80), host=_reprs("a.example"), https=_reprs(True)
+        ),
+        _reprs(1).map(lambda _: "Tcp(80)"),
+        _safe.map(repr).map("Command({})".format),
+    ),
+    "restart_sec": _whole,
+    "stop_sec": _whole,
+    "start_sec": _reprs(30, 300, 900),
+    "after": _reprs(["docker.service"], ["x.timer"]),
+    "requires": _reprs([], ["docker.service"]),
+    "machine_id": _reprs("0" * 32),
+    "machine_of": _reprs("other@1.service", ["db.service"]),
+    "machine_metadata": _reprs({"disk": "ssd"}, ["disk=ssd", "disk=nvme"], "a=b"),
+    "conflicts": _reprs(["web@*"], ["other@*.service", "[ab]*"]),
+    "global_unit": _reprs(True, False),
+    "unit": _reprs(
+        {"OnFailure": "alarm@%n.service"}, {"Wants": ["a.service", "b.service"]}, [("ConditionPathExists", "/etc")]
+    ),
+    "service": _reprs(
+        {"LimitNOFILE": 65536, "Nice": 5}, {"RemainAfterExit": "yes"}, {"EnvironmentFile": "-/etc/x.env"}
+    ),
+    "x_fleet": _reprs({"MachineOf": "web@%i.service"}, {"Conflicts": ["a@*", "b@*"]}, {"MachineMetadata": "disk=ssd"}),
+    "rollout": _reprs(1).map(lambda _: "Rolling(max_parallel='25%', min_healthy_sec=2)"),
+    "versions": _reprs(["v1.0"]),
+}
+_NEARLY, _ANYTHING = 17, 19
+
+
 @st.composite
-def _services(draw: st.DrawFn) -> str:
-    name = draw(st.one_of(_reprs("web", "db", "job"), st.one_of(_text, _scalars).filter(lambda _: draw(st.integers(0, 9)) == 0)))
-    words = draw(st.lists(st.sampled_from(sorted(_SERVICE)), max_size=5, unique=True))
+def _services(draw: st.DrawFn, name: str) -> str:
+    words = draw(st.lists(st.sampled_from(sorted(_RIGHT)), max_size=5, unique=True))
+    if draw(st.integers(0, 19)) == _ANYTHING:
+        name, words = draw(st.one_of(_text, _scalars)), [*words, "unknown"]
     arguments = [name]
     for word in words:
-        wild = draw(st.integers(0, 11)) == 0
-        arguments.append(f"{word}={draw(_odd if wild else _SERVICE[word])}")
-    if "image" not in words and "start" not in words and draw(st.booleans()):
-        arguments.append("image='redis:7'")
+        kind = draw(st.integers(0, _ANYTHING))
+        known = _SERVICE if kind >= _NEARLY or word not in _RIGHT else _RIGHT
+        arguments.append(f"{word}={draw(_odd if kind == _ANYTHING else known[word])}")
     return f"Service({', '.join(arguments)})"
 
 
 @st.composite
 def sources(draw: st.DrawFn) -> str:
-    """The text of a Fleetfile with one to three services of up to five keywords each. Most values are such as people
-    write, right or wrong; one in twelve is anything."""
-    services = draw(st.lists(_services(), min_size=1, max_size=3))
-    listed = ",\n    ".join(services)
-    words = {"app": "'shop'", "services": f"[\n    {listed},\n]"}
-    if draw(st.integers(0, 19)) == 0:
-        words["app"] = draw(st.one_of(_text, _odd))
-    if draw(st.booleans()):
-        words["image"] = draw(st.one_of(_reprs("acme/shop", "shop"), _images))
+    """The text of a Fleetfile with one to three services of up to five keywords each. Most values are right, one in
+    seven is such as people write by mistake, and one in twenty anything."""
+    count = draw(st.integers(1, 3))
+    listed = ",\n    ".join(draw(_services(repr(name))) for name in ("web", "db", "job")[:count])
+    words = {"app": "'shop'", "image": "'acme/shop'", "services": f"[\n    {listed},\n]"}
+    kind = draw(st.integers(0, _ANYTHING))
+    if kind >= _NEARLY:
+        words[draw(st.sampled_from(sorted(words)))] = draw(_odd if kind == _ANYTHING else st.one_of(_text, _images))
     return _HEAD.format(", ".join(f"{word}={value}" for word, value in words.items()))

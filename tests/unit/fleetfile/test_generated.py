@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from components.app import unit_texts
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
-from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.fleetfile.values import Expand, ServiceSpec
 from fleetcaptain.units import canonical, instance_names, refusals
 from tests.fleetfiles.sources import sources
 from tests.unit.units.systemd import command, exec_values
 
 EXAMPLES = int(os.environ.get("FLEETCAPTAIN_EXAMPLES", "150"))
+_SPECIFIERS = {letter: f"<{letter}>" for letter in string.ascii_letters}
+_ENV = {"IMAGE": "an-image", "COREOS_PRIVATE_IPV4": "10.0.0.1"}
 _WHERE = re.compile(r"(Fleetfile\.py):[1-9][0-9]*: .*[^ ]", re.DOTALL)
 
 
@@ -36,13 +39,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_fleetfile_is_refused_where_it_is_wrong_or_its_units_are_right(folder: Path, source: str) -> None:
     """No other exception, and nothing that a unit says differently from the Fleetfile."""
     (folder / "Fleetfile.py").write_text(source, errors="surrogatepass")
+    refused, app, texts = None, None, {}
     try:
         app = load(folder)
         texts = unit_texts(app, "project/stack")
-    except FleetfileError as refused:
+    except FleetfileError as error:
+        refused = error
+    if refused is not None or app is None:
+        assert refused is not None
         assert refused.problems
-        for problem in refused.problems:
-            assert _WHERE.fullmatch(problem), problem
+        assert [problem for problem in refused.problems if not _WHERE.fullmatch(problem)] == []
         return
     for spec in app.services:
         text = texts[spec.name]
@@ -54,7 +60,29 @@ def test_a_fleetfile_is_refused_where_it_is_wrong_or_its_units_are_right(folder:
 
 
 def _assert_runs_as_written(spec: ServiceSpec, text: str) -> None:
-    """docker gets every word of the Fleetfile, in its order, letters as letters."""
+    """docker gets every word of the Fleetfile: letters as letters, the others as systemd replaces them."""
     (line,) = exec_values(text, "ExecStart")
-    assert "${IMAGE}" in line
-    assert command(line)
+    words = command(line, _SPECIFIERS, _ENV)
+    behind = [_on_machine(word) for word in spec.command]
+    at = len(words) - len(behind) - 1
+    assert words[at:] == ["an-image", *behind]
+    options = words[:at]
+    given = [_on_machine(word) for word in spec.docker_args]
+    assert options[len(options) - len(given) :] == given
+    for name, value in spec.env:
+        assert f"{name}={_on_machine(value)}" in options
+    for volume in spec.volumes:
+        assert _on_machine(volume) in options
+
+
+def _on_machine(text: str) -> str:
+    """What *text* is in the container of ``web@1``."""
+    if not isinstance(text, Expand):
+        return str(text)
+
+    def replaced(found: re.Match[str]) -> str:
+        if found[0] in ("%%", "$$"):
+            return found[0][0]
+        return _SPECIFIERS[found[1]] if found[1] else _ENV.get(found[2], "")
+
+    return re.sub(r"%(.)|\$\$|\$\{(\w+)\}", replaced, str.__str__(text))

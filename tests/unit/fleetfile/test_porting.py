@@ -12,7 +12,13 @@ from tests.fleetfiles.porting import SHAPES
 
 # Heading -> what the units of its services say; all of it, each somewhere.
 _SAYS = {
-    "One container": ("-p 8080:80", "-e HOST=%H", "-e UNIT=%n", "Conflicts=web@*.service", "GET / on container port 80"),
+    "One container": (
+        "-p 8080:80",
+        "-e HOST=%H",
+        "-e UNIT=%n",
+        "Conflicts=web@*.service",
+        "GET / on container port 80",
+    ),
     "Announcer sidekick": (
         "BindsTo=web@%i.service",
         "MachineOf=web@%i.service",
@@ -33,7 +39,10 @@ _SAYS = {
         "-e network.publish_host=${COREOS_PRIVATE_IPV4}",
         "-v /data/es-%i:/usr/share/elasticsearch/data",
     ),
-    "A program without a container": ("ExecStartPre=/usr/bin/mkdir -p /var/lib/agent", "ExecStart=/opt/bin/agent --name %H"),
+    "A program without a container": (
+        "ExecStartPre=/usr/bin/mkdir -p /var/lib/agent",
+        "ExecStart=/opt/bin/agent --name %H",
+    ),
     "Health check in the container": ("'curl -f http://localhost/ || exit 1'", "shop.example.com"),
     "Shell in the command": ("sh -c 'bin/migrate && exec bin/serve --port 80'",),
 }
