@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleetcaptain.fleetfile.docker_args import networks
+
 __all__ = ["App", "BlueGreen", "Build", "Command", "Http", "Port", "Ready", "Rolling", "Rollout", "ServiceSpec", "Tcp"]
 
 
@@ -47,15 +49,16 @@ class Rolling:
     rest is dropped, but at least one), the first one alone.
 
     *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
-    *healthy_deadline_sec*: the longest an instance may take to become healthy.
-    *progress_deadline_sec*: the longest time between two instances becoming healthy.
+    *healthy_deadline_sec*: the longest an instance may take to become healthy; None follows the service's start_sec and
+    stop_sec. *progress_deadline_sec*: the longest time between two instances becoming healthy; None follows both.
+    In a `ServiceSpec` neither is None.
     *auto_revert*: give the touched instances their old text back when the rollout fails.
     """
 
     max_parallel: int | str = 1
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
     auto_revert: bool = True
 
 
@@ -65,8 +68,8 @@ class BlueGreen:
 
     keep_old_sec: int = 30
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
 
 
 Rollout = Rolling | BlueGreen
@@ -126,8 +129,14 @@ class ServiceSpec:
     unit: tuple[tuple[str, str], ...] = ()
     service: tuple[tuple[str, str], ...] = ()
     x_fleet: tuple[tuple[str, str], ...] = ()
-    rollout: Rollout = Rolling()
+    rollout: Rollout = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+
+    @property
+    def host_network(self) -> bool:
+        """Whether the container has the machine's own network: each of its ports is the machine's, and none is
+        published."""
+        return self.start is None and "host" in networks(self.docker_args)
 
 
 @dataclass(frozen=True)

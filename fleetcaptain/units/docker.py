@@ -52,10 +52,10 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     """
     return continued(
         [
-            with_run(),
+            with_run(spec, app),
             [DOCKER, "run", "--rm", "--name", container_name(app)],
             *_each("--label", (f"fleetcaptain.app={app}", f"fleetcaptain.service={spec.name}")),
-            *_each("-p", map(_published, spec.ports)),
+            *_ports(spec),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
             *_each("-e", (f"{name}={value}" for name, value in spec.env)),
@@ -78,6 +78,13 @@ def docker_remove(app: str) -> str:
 def port_key(port: Port) -> str:
     """What a registration calls the container's port: ``80``, or ``53/udp``."""
     return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
+
+
+def _ports(spec: ServiceSpec) -> list[list[str]]:
+    """docker publishes nothing in the machine's own network; there the ports are only named, for who reads the text."""
+    if spec.host_network:
+        return _each("--expose", map(port_key, spec.ports))
+    return _each("-p", map(_published, spec.ports))
 
 
 def _published(port: Port) -> str:
