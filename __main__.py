@@ -35,7 +35,7 @@ def main() -> None:
         rollback_to=config.get("rollbackTo") or None,
         strays=strays,
         adopt=adopt,
-        ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
+        ready_timeout_sec=config.get_int("readyTimeoutSec"),
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)

@@ -33,6 +33,7 @@ from fleetcaptain.units.render import Mark, render
 
 __all__ = ["FleetApp", "unit_texts"]
 
+_READY_SEC = 300.0
 _BEACON_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
 
 
@@ -54,7 +55,8 @@ class FleetApp(pulumi.ComponentResource):
     """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
     *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says. *strays*: what to do about units
-    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`).
+    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`). *ready_timeout_sec*: how
+    long the gate waits; None follows the rollouts.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -70,7 +72,7 @@ class FleetApp(pulumi.ComponentResource):
         rollback_to: str | None = None,
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
         adopt: frozenset[str] = frozenset(),
-        ready_timeout_sec: float = 300,
+        ready_timeout_sec: float | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
@@ -157,7 +159,7 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
-            timeout_sec=self._ready_timeout_sec,
+            timeout_sec=self._ready_timeout_sec or _patience(plan),
             cluster=self._connection,
             opts=self._child([record]),
         )
@@ -221,6 +223,11 @@ class FleetApp(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref
+
+
+def _patience(plan: Plan) -> float:
+    """How long the gate waits: as long as the slowest service may take to become healthy, at least five minutes."""
+    return max([_READY_SEC, *(float(part.rollout.get("healthy_deadline_sec", 0)) for part in plan.parts)])
 
 
 def _entry(part: Part, unit: FleetUnit, image: pulumi.Input[str]) -> dict[str, Any]:

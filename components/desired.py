@@ -29,7 +29,8 @@ def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
     if props["mode"] == "everywhere":
         names: tuple[str, ...] = (global_name(service),)
     elif props["mode"] == "global":
-        names = machine_names(service, [id_ for id_, machine in snapshot.machines.items() if admits(text, machine)])
+        called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
+        names = tuple(sorted(name for name, machine in called.items() if admits(name, text, machine)))
     elif props["mode"] == "bluegreen":
         names = generation_names(service, sha1, instances)
     else:

@@ -56,7 +56,7 @@ def test_a_removal_leaves_what_is_not_ours() -> None:
     theirs = text_of("web").replace(f"Stack={STACK}", "Stack=p/other")
     cluster = FakeCluster({"web@1.service": text_of("web"), "web@2.service": theirs, "odd.service": "[Unit]\n"})
     keys = cluster.etcd.values
-    remove(cluster, "web", ["web@1.service", "web@2.service", "odd.service"], 10)
+    remove(cluster, "web", ["web@1.service", "web@2.service", "odd.service"])
     assert set(cluster.units) == set(cluster.runs) == {"web@2.service", "odd.service"}
     assert set(keys) - set(cluster.etcd.values) == {f"/fleetcaptain/{APP}/services/web/web@1.service"}
 

@@ -40,8 +40,8 @@ def test_a_units_needs_are_read_from_its_text() -> None:
 def test_values_of_one_key_are_alternatives_and_keys_must_all_fit() -> None:
     """fleet's rule."""
     text = text_of("web", machine_metadata=("disk=ssd", "disk=hdd"))
-    assert [admits(text, machine) for machine in MACHINES] == [True, True, False]
-    assert not admits(text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
+    assert [admits("x@1.service", text, machine) for machine in MACHINES] == [True, True, False]
+    assert not admits("x@1.service", text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
 
 
 @pytest.mark.parametrize(
