@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.desired import downtime, policy_of, stack_of, target_of, text_of
+from components.desired import displaced, downtime, policy_of, stack_of, target_of, text_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
@@ -67,6 +67,11 @@ class RollingUpdateProvider(Provider):
             warn(
                 f"{news['service']} has one instance, so it is down while that is replaced. With instances=True a new "
                 "one is up before the old one goes; with instances=2 one always serves."
+            )
+        if displaced(olds, news):
+            warn(
+                f"{news['service']} is down while its units are replaced by those of other names: both need the same "
+                "port of the machine, or conflict, so the old ones go first."
             )
         return DiffResult()
 

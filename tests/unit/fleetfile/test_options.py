@@ -44,7 +44,7 @@ def test_what_docker_cannot_do_is_refused_where_docker_is_the_main_process(
 
 @pytest.mark.parametrize("kind", ["simple", "exec", "oneshot", "idle"])
 def test_docker_may_be_any_type_that_needs_no_word_from_it(kind: str, tmp_path: Path) -> None:
-    """Of the others systemd would wait for ever."""
+    """With the others systemd would wait for its word until the deadline."""
     assert service(tmp_path, f"service={{'Type': {kind!r}}}").service == (("Type", kind),)
 
 

@@ -78,11 +78,12 @@ TIMES = st.integers(1, LONGEST_SEC)
 DEADLINES = st.none() | TIMES
 
 
-@given(DEADLINES, TIMES, TIMES, DEADLINES, DEADLINES, st.sampled_from([Rolling, BlueGreen]))
+@given(DEADLINES, TIMES, st.tuples(TIMES, DEADLINES, DEADLINES), st.sampled_from([Rolling, BlueGreen]))
 def test_no_limit_cuts_another_that_is_not_given(
-    start: int | None, stop: int, stays: int, healthy: int | None, progress: int | None, kind: type[Rolling | BlueGreen]
+    start: int | None, stop: int, times: tuple[int, int | None, int | None], kind: type[Rolling | BlueGreen]
 ) -> None:
     """Whatever is given; and all fit into the record of a release."""
+    stays, healthy, progress = times
     given_rollout = kind(min_healthy_sec=stays, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
     try:
         refuse_never(given_rollout)
