@@ -28,6 +28,7 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
     for spec in app.services:
         if spec.public is not None and public.count(spec.public) > 1:
             notes.note(places[spec.name], spec.name, "public", f"another service has the public port {spec.public} too")
+    by_name = {spec.name: spec for spec in app.services}
     if f"{app.app}-beacon" in names:
         notes.note(places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "this is the name of the app's own beacon")
     for spec in app.services:
@@ -38,7 +39,9 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
                 elif needed not in names and not needed.endswith(UNIT_SUFFIXES):
                     what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
                     notes.note(places[spec.name], spec.name, word, what + did_you_mean(needed, names))
-    by_name = {spec.name: spec for spec in app.services}
+                elif any(_not_a_unit(unit, by_name) for unit in _expanded(needed, spec)):
+                    what = f"no unit of this Fleetfile is ever called {needed}; name the service instead"
+                    notes.note(places[spec.name], spec.name, word, what)
     earlier = {
         spec.name: [name for name in dict.fromkeys((*spec.requires, *_peer_services(spec, by_name))) if name in names]
         for spec in app.services
@@ -106,6 +109,11 @@ def _units(spec: ServiceSpec) -> Iterator[str]:
         return
     generation = f"-{'0' * 7}" if isinstance(spec.rollout, BlueGreen) else ""
     yield from (f"{spec.name}{generation}@{number}.service" for number in range(1, spec.instances + 1))
+
+
+def _expanded(name: str, spec: ServiceSpec) -> Iterator[str]:
+    """The unit's *name* as each of *spec*'s units means it: it may have ``%i`` in it."""
+    return (peer for unit in _units(spec) for peer in rules_of([("MachineOf", name)], unit).machine_of)
 
 
 def _peer_services(spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> Iterator[str]:

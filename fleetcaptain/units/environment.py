@@ -43,8 +43,8 @@ def with_run(spec: ServiceSpec, app: str) -> list[str]:
     own variables were replaced.
     """
     content = f"$(sha1sum <{MACHINE.units}/%n | head -c 40)"
-    told = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$INVOCATION_ID"
-    script = f'{unchanged(spec, app, image=True)} export {told}; exec "$@"'
+    known = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$INVOCATION_ID"
+    script = f'{unchanged(spec, app, image=True)} export {known}; exec "$@"'
     return ["/bin/sh", "-c", Expanded(script.replace("$", "$$")), "run"]
 
 

@@ -34,7 +34,7 @@ def test_a_reserved_option_is_refused_with_what_to_write_instead(
 def test_what_docker_cannot_do_is_refused_where_docker_is_the_main_process(
     option: str, why: str, tmp_path: Path
 ) -> None:
-    """A process of one's own may."""
+    """A custom start may."""
     value = "notify" if option == "Type" else "x"
     (problem,) = mistakes(tmp_path, f'Service("web", service={{{option!r}: {value!r}}})')
     assert why in problem

@@ -112,3 +112,14 @@ def test_rules_that_cannot_stand_together_are_seen_in_x_fleet_too(arguments: str
     """Each at the keyword that has it."""
     problems = mistakes(tmp_path, f'Service("web", {arguments}),{BLUE_GREEN}')
     assert [problem for problem in problems if says in problem], problems
+
+
+@pytest.mark.parametrize("keyword", ["after", "requires"])
+@pytest.mark.parametrize(("unit", "other"), [("b@1.service", BLUE_GREEN), ("b.service", THREE), ("b@4.service", THREE)])
+def test_systemd_too_is_asked_for_no_unit_that_never_exists(
+    keyword: str, unit: str, other: str, tmp_path: Path
+) -> None:
+    """With requires= it would not start the other one."""
+    (problem,) = mistakes(tmp_path, f'Service("web", {keyword}=["{unit}"]),{other}')
+    assert f"{keyword}: no unit of this Fleetfile is ever called {unit}; name the service instead" in problem
+    app(tmp_path, f'Service("web", instances=2, {keyword}=["b@%i.service", "docker.socket"]),{THREE}')

@@ -62,7 +62,7 @@ def test_a_removal_leaves_what_is_not_ours() -> None:
 
 
 def test_a_removal_waits_as_long_as_the_stop_may_take() -> None:
-    """And not for ever: docker and fleet get a hundred seconds more."""
+    """docker and fleet get a hundred seconds more."""
     slow = {"web@1.service": text_of("web", stop_sec=700)}
     cluster = FakeCluster(slow, delay=650)
     remove(cluster, "web", slow)
