@@ -39,7 +39,7 @@ def main() -> None:
         rollback_to=rollback_to,
         strays=strays,
         adopt=adopt,
-        ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
+        ready_timeout_sec=config.get_int("readyTimeoutSec"),
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)

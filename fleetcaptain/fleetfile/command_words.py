@@ -55,8 +55,6 @@ def docker_words(value: Any) -> tuple[str, ...]:
 
 def _docker_word(value: Any) -> str:
     text = letters(value)
-    if text == "--name" or str(text).startswith("--name="):
-        raise Mistake("--name: the unit names its container, and stops and removes what has that name; leave it out")
     if isinstance(value, Literal):
         return text
     pair = _OPTION_AND_VALUE.fullmatch(text)

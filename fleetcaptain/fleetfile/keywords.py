@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fleetcaptain.fleetfile.command_words import command, docker_words
+from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
+from fleetcaptain.fleetfile.options import options_of
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbatim, word
+from fleetcaptain.fleetfile.times import LONGEST_SEC
 from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
 
 __all__ = ["PARSERS", "UNIT_CHARACTERS"]
 
 MAX_INSTANCES = 100
-_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
 """What the name of a unit is made of, as a set of a regular expression has it."""
-_UNIT = re.compile(rf"[{UNIT_CHARACTERS}]+")
-_GLOB = re.compile(rf"[][*?^{UNIT_CHARACTERS}]+")
+# The specifiers are those that fleet and systemd both know.
+_UNIT = re.compile(rf"(?:[{UNIT_CHARACTERS}]|%[npiN])+")
+_GLOB = re.compile(rf"(?:[][*?^{UNIT_CHARACTERS}]|%[npiN])+")
 _MACHINE_ID = re.compile(r"[A-Za-z0-9_.-]+")
 # docker takes any name but an empty one; it ends at the first "=", and an --env-file has no blanks in names either.
 _VARIABLE = re.compile(r"[^=\s]+")
@@ -77,7 +80,7 @@ def _glob(value: Any) -> str:
 
 
 def _machine_id(value: Any) -> str:
-    return _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines --full` shows them")
+    return _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
 
 
 def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
@@ -89,8 +92,8 @@ def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
 
 def _seconds(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise Mistake(f"whole seconds are wanted, {least} or more, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST_SEC:
+            raise Mistake(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {value!r}")
         return value
 
     return parse
@@ -137,6 +140,12 @@ def _env_value(name: str, value: Any) -> str:
     raise Mistake(f"{name} must be a text, a number or a bool, not {value!r}")
 
 
+def _docker_args(value: Any) -> tuple[str, ...]:
+    words = docker_words(value)
+    refuse_reserved(words)
+    return words
+
+
 def _volume(value: Any) -> str:
     text = letters(value)
     source, _, rest = sample(text).partition(":")
@@ -174,20 +183,6 @@ def _metadata(value: Any) -> tuple[str, ...]:
     return tuple(pairs)
 
 
-def _options(value: Any) -> tuple[tuple[str, str], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
-    found = []
-    for pair in pairs if isinstance(pairs, Iterable) else [pairs]:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
-            raise Mistake("a mapping of option names to values is wanted, or a list of pairs")
-        name, given = pair
-        if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise Mistake(f"{name!r} is no name of an option")
-        values = given if isinstance(given, list | tuple) else [given]
-        found += [(name, _line(str(entry))) for entry in values]
-    return tuple(found)
-
-
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Mistake(f"True or False is wanted, not {value!r}")
@@ -203,7 +198,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
-    "docker_args": docker_words,
+    "docker_args": _docker_args,
     "instances": _instances,
     **dict.fromkeys(
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)
@@ -211,7 +206,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "ready": _optional(ready),
     "restart_sec": _seconds(0),
     "stop_sec": _seconds(1),
-    "start_sec": _seconds(1),
+    "start_sec": _optional(_seconds(1)),
     "after": _list_of(_name),
     "requires": _list_of(_name),
     "machine_id": _optional(_machine_id),
@@ -219,9 +214,9 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "machine_metadata": _metadata,
     "conflicts": _list_of(_glob),
     "global_unit": _bool,
-    "unit": _options,
-    "service": _options,
-    "x_fleet": _options,
+    "unit": options_of("Unit"),
+    "service": options_of("Service"),
+    "x_fleet": options_of("X-Fleet"),
     "rollout": _optional(rollout),
     "versions": _list_of(word),
 }

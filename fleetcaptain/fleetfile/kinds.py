@@ -9,6 +9,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.texts import letters, sample
+from fleetcaptain.fleetfile.times import LONGEST_SEC, refuse_never
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
 __all__ = ["public", "ready", "rollout"]
@@ -83,12 +84,17 @@ def rollout(value: Any) -> Rollout:
     for name in _TIMES:
         seconds = getattr(value, name, 0)
         least = 1 if "deadline" in name else 0
-        if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < least:
-            raise Mistake(f"{name}: whole seconds are wanted, {least} or more, not {seconds!r}")
+        if seconds is None and "deadline" in name:
+            continue
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or not least <= seconds <= LONGEST_SEC:
+            raise Mistake(f"{name}: it must be whole seconds, from {least} to {LONGEST_SEC}, not {seconds!r}")
     if isinstance(value, Rolling) and not _parallel(value.max_parallel):
         raise Mistake(
-            f'max_parallel: a number from 1 on, or a share such as "25%", is wanted, not {value.max_parallel!r}'
+            f'max_parallel: it must be a number from 1 on, or a share such as "25%", not {value.max_parallel!r}'
         )
+    if isinstance(value, Rolling) and not isinstance(value.auto_revert, bool):
+        raise Mistake(f"auto_revert: it must be True or False, not {value.auto_revert!r}")
+    refuse_never(value)
     return value
 
 

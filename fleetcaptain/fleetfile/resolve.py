@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.fleetfile.docker_args import networks
+from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
+from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, shown
 from fleetcaptain.fleetfile.secret import secret_in
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec
+from fleetcaptain.fleetfile.times import followed
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
 
 __all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "resolve"]
 
+# Notes a mistake of one service: its keyword, and what is wrong.
+Note = Callable[[str, str], None]
 # The line of a keyword in a call that begins in a given line; from the source, which the words themselves cannot see.
 Lines = Mapping[int, Mapping[str, int]]
 
@@ -38,6 +44,10 @@ class Notes:
         """Note one mistake at the line of its keyword, or at the word's own."""
         line = self.lines.get(place.file, {}).get(place.line, {}).get(keyword, place.line)
         self.problems.append(Problem(shown(place.file, self.folder), line, service, keyword, what))
+
+    def location(self, place: Place) -> str:
+        """*place* as a report has it, such as ``Fleetfile.py:12``."""
+        return f"{shown(place.file, self.folder)}:{place.line}"
 
 
 def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> App:
@@ -105,59 +115,115 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
         values["image"] = Build()
         if app_image is None and values.get("start") is None and "image" in values:
             notes.note(service.place, name, "image", "it has none, and the Fleetfile has no image= for its services")
-    _rollout(values, service, name, notes)
+
+    def note(keyword: str, what: str) -> None:
+        notes.note(service.place, name, keyword, what)
+
+    _rollout(values, note)
+    _network(values, note)
+    _ports(values, note)
+    _lines(values, note)
+    _placement(values, note)
     known = {field.name for field in fields(ServiceSpec)}
     kept = {word: value for word, value in values.items() if word in known}
-    return ServiceSpec(name=name, **{**kept, "description": kept.get("description") or name})
+    kept |= {"description": kept.get("description") or name, "location": notes.location(service.place)}
+    return ServiceSpec(name=name, **kept)
 
 
-def _rollout(values: dict[str, Any], service: Service, name: str, notes: Notes) -> None:
-    """``instances=True`` is one instance, replaced blue/green."""
+def _rollout(values: dict[str, Any], note: Note) -> None:
+    """``instances=True`` is one instance, replaced blue/green. Limits that are not given follow the others."""
     instances, rollout = values.get("instances", 1), values.get("rollout")
     if instances is True:
         if isinstance(rollout, Rolling):
-            notes.note(service.place, name, "rollout", "instances=True means BlueGreen(...), not Rolling(...)")
+            note("rollout", "instances=True means BlueGreen(...), not Rolling(...)")
         values["instances"] = 1
         rollout = rollout or BlueGreen()
-    values["rollout"] = rollout or Rolling()
+    start, followed_rollout = followed(values.get("start_sec"), values.get("stop_sec", 10), rollout or Rolling())
+    values |= {"start_sec": start, "rollout": followed_rollout}
+
+
+def _network(values: dict[str, Any], note: Note) -> None:
+    """What the container's network makes of its ports: with the machine's own, each is the machine's."""
+    if values.get("start") is not None or not {"docker_args", "ports", "ready"} <= values.keys():
+        return
+    ports, ready = values["ports"], values["ready"]
+    asked = ready.port if isinstance(ready, Http | Tcp) else None
+    names = tuple(networks(values["docker_args"]))
+    closed = next((name for name in names if name == "none" or name.startswith("container:")), None)
+    if "host" in names:
+        for port in ports:
+            if port.address or port.host_last or port.host not in (None, port.container):
+                what = "with the network host nothing is published, and the container's port is the machine's"
+                note("ports", f'{what}; write "{port.container}", or "{port.host}" if that is what it listens on')
+        values["ports"] = tuple(replace(port, host=port.container, host_last=None, address=None) for port in ports)
+    elif closed is not None:
+        if ports:
+            note("ports", f"docker publishes none with the network {closed!r}; leave ports= or that network out")
+        if isinstance(ready, Http | Tcp):
+            note("ready", f"the machine reaches no port with the network {closed!r}; write ready=Command(...)")
+    elif asked is not None and not any((port.container, port.protocol) == (asked, "tcp") for port in ports):
+        note(
+            "ready", f"the container's port {asked} is in none of ports=, so the machine cannot reach it; add it there"
+        )
+
+
+def _ports(values: dict[str, Any], note: Note) -> None:
+    """Old and new share a machine while they overlap; a machine's port is taken once."""
+    on_machine = "host" in networks(values.get("docker_args", ())) and values.get("start") is None
     fixed = [port for port in values.get("ports", ()) if isinstance(port, Port) and port.host and not port.host_last]
     if isinstance(values["rollout"], BlueGreen) and fixed:
         advice = f'leave the host\'s port out ("{fixed[0].container}"), or give a range'
-        notes.note(service.place, name, "ports", _OVERLAP + advice)
+        note("ports", _OVERLAP + ("write rollout=Rolling()" if on_machine else advice))
     hosts = [(port.address, port.host, port.protocol) for port in fixed]
     if len(set(hosts)) < len(hosts):
-        notes.note(service.place, name, "ports", "one port of the machine is given twice")
-    _public(values, service, name, notes)
-    if values.get("global_unit"):
-        if values["instances"] != 1 or isinstance(values["rollout"], BlueGreen):
-            notes.note(
-                service.place, name, "global_unit", "a unit on every machine has no instances= and no BlueGreen()"
-            )
-        for word in ("machine_of", "machine_id", "conflicts"):
-            if values.get(word):
-                what = "a unit on every machine cannot choose between them; machine_metadata= can leave some out"
-                notes.note(service.place, name, word, what)
-    if values.get("machine_id"):
-        for word in ("machine_of", "conflicts"):
-            if values.get(word):
-                notes.note(service.place, name, word, "fleet refuses it together with machine_id")
-
-
-def _public(values: dict[str, Any], service: Service, name: str, notes: Notes) -> None:
-    """A balancer knows machines, and asks each at one port."""
+        note("ports", "one port of the machine is given twice")
+    # A balancer knows machines, and asks each at one port.
     first = next(iter(values.get("ports", ())), None)
     if values.get("public") is None or "ports" not in values:
         return
     if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
         what = 'it leads to the first of ports=, which must be one TCP port of every machine, such as "8080:80"'
-        notes.note(service.place, name, "public", what)
+        note("public", what)
     ready = values.get("ready")
     if isinstance(ready, Http) and (ready.host or ready.headers or isinstance(ready.path, Expand)):
         what = (
             "the load balancer asks for the path of ready= alone: it sends no host= or headers=, and replaces nothing "
             "in an Expand; make the path answer without them, or write ready=Tcp()"
         )
-        notes.note(service.place, name, "public", what)
+        note("public", what)
+
+
+def _lines(values: dict[str, Any], note: Note) -> None:
+    """Options and variables that fit one main process and not another."""
+    options = values.get("service", ())
+    own_start = values.get("start") is not None
+    for what in () if own_start else refused_with_docker(options):
+        note("service", what)
+    if own_start and not values.get("stop") and ("KillMode", "none") in options:
+        note(
+            "service", "KillMode=none: systemd would end none of the processes of start=; write stop=, or leave it out"
+        )
+    for name in reserved_variables(name for name, _ in values.get("env", ()) if name != "IMAGE"):
+        note("env", f"{name} is what the container learns of itself from its unit; choose another name")
+
+
+def _placement(values: dict[str, Any], note: Note) -> None:
+    """Rules that fleet refuses together, in keywords of their own or in x_fleet=."""
+    more = rules_of(values.get("x_fleet", ()))
+    rules = (("machine_of", more.machine_of), ("machine_id", more.machine_ids), ("conflicts", more.conflicts))
+    given = {word: word if values.get(word) else "x_fleet" for word, others in rules if values.get(word) or others}
+    if values.get("global_unit"):
+        if values["instances"] != 1 or isinstance(values["rollout"], BlueGreen):
+            note("global_unit", "a unit on every machine has no instances= and no BlueGreen()")
+        for keyword in given.values():
+            what = "a unit on every machine cannot choose between them; machine_metadata= can leave some out"
+            note(keyword, what)
+    if "machine_id" in given:
+        for word in ("machine_of", "conflicts"):
+            if word in given:
+                note(given[word], f"fleet refuses {word} together with machine_id; keep one of them")
+        if values.get("machine_id") and more.machine_ids:
+            note("x_fleet", "MachineID: machine_id= says it already, and fleet reads only one; leave it out")
 
 
 def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:

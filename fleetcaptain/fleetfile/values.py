@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from fleetcaptain.fleetfile.docker_args import networks
+
 __all__ = [
     "App",
     "BlueGreen",
@@ -99,15 +101,16 @@ class Rolling:
     rest is dropped, but at least one), the first one alone.
 
     *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
-    *healthy_deadline_sec*: the longest an instance may take to become healthy.
-    *progress_deadline_sec*: the longest time between two instances becoming healthy.
+    *healthy_deadline_sec*: the longest an instance may take to become healthy; None follows the service's start_sec and
+    stop_sec. *progress_deadline_sec*: the longest time between two instances becoming healthy; None follows both.
+    In a `ServiceSpec` neither is None.
     *auto_revert*: give the touched instances their old text back when the rollout fails.
     """
 
     max_parallel: int | str = 1
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
     auto_revert: bool = True
 
 
@@ -117,8 +120,8 @@ class BlueGreen:
 
     keep_old_sec: int = 30
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
 
 
 Rollout = Rolling | BlueGreen
@@ -148,6 +151,7 @@ class ServiceSpec:
     *command* and *docker_args* are words; of these, *env*'s values, *volumes* and *description* only those that are an
     `Expand` have parts that systemd replaces.
     *public*: at this port of the cluster's load balancer, if it has one, the world reaches the first of ``ports``.
+    *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
 
     name: str
@@ -181,8 +185,15 @@ class ServiceSpec:
     unit: tuple[tuple[str, str], ...] = ()
     service: tuple[tuple[str, str], ...] = ()
     x_fleet: tuple[tuple[str, str], ...] = ()
-    rollout: Rollout = Rolling()
+    rollout: Rollout = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+    location: str = field(default="", compare=False)
+
+    @property
+    def host_network(self) -> bool:
+        """Whether the container has the machine's own network: each of its ports is the machine's, and none is
+        published."""
+        return self.start is None and "host" in networks(self.docker_args)
 
 
 @dataclass(frozen=True)

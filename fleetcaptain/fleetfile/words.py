@@ -66,7 +66,7 @@ class Service:
         ready: Ready | None = None,
         restart_sec: int = 5,
         stop_sec: int = 10,
-        start_sec: int = 300,
+        start_sec: int | None = None,
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
         machine_id: str | None = None,

@@ -9,7 +9,9 @@ from typing import Any
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
 from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.names import instance_names, service_of
+from fleetcaptain.units.placement import placement_rules
+from fleetcaptain.units.text import content, parse
 
 __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 
@@ -26,6 +28,12 @@ class Part:
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The services on whose machine its units have to be: fleet places none of them before those."""
+        rules = placement_rules(parse(self.unit), instance_names(self.service, 1)[0])
+        return tuple(dict.fromkeys(service_of(name) for name in rules.machine_of))
 
     def entry(self, image: str) -> Release:
         """What a manifest says of it when it runs *image*, a reference or ""."""

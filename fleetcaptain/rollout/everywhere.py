@@ -56,7 +56,7 @@ def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
     states = {state.machine_id: state for state in snapshot.states if state.name == name}
     rows = []
     for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
-        if admits(text, machine):
+        if admits(name, text, machine):
             state = states.get(machine.id)
             rows.append(
                 Instance(

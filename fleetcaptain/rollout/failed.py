@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Outcome
+from fleetcaptain.rollout.placement import needs_of
 from fleetcaptain.rollout.prepare import no_place
 from fleetcaptain.rollout.values import Target
 
@@ -30,7 +31,14 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
 def _why_unplaced(cluster: Cluster, name: str) -> str:
     snapshot = cluster.look()
     unit = snapshot.units.get(name)
-    why = no_place(Target(name, (name,), unit.text, unit.content), snapshot) if unit else "somebody deleted the unit"
+    if unit is None:
+        return "the unit was deleted by others"
+    for peer in needs_of(name, unit.text).machine_of:
+        found = snapshot.units.get(peer)
+        if found is None or not found.machine_id:
+            state = "there is no such unit" if found is None else "no machine has it either"
+            return f"MachineOf asks for the machine of {peer}, but {state}"
+    why = no_place(Target(name, (name,), unit.text, unit.content), snapshot)
     return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
 
 

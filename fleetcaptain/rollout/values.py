@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fleetcaptain.units.limits import start_limit, stop_limit
+
 __all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "after_fault", "parallel"]
 
 
@@ -34,6 +36,12 @@ class Policy:
     progress_deadline_sec: float = 600
     restarts_allowed: int = 0
     zone_key: str = "zone"
+
+    def for_text(self, text: str) -> Policy:
+        """As patient as a unit with this *text* needs: it may take as long as its own limits of stop and start."""
+        healthy = max(self.healthy_deadline_sec, stop_limit(text) + start_limit(text))
+        progress = max(self.progress_deadline_sec, healthy + self.min_healthy_sec)
+        return replace(self, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,14 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     """
     return continued(
         [
-            with_run(),
+            with_run(spec, app),
             [DOCKER, "run", "--rm", "--name", container_name(app)],
             *_each("--label", (f"fleetcaptain.app={app}", f"fleetcaptain.service={spec.name}")),
-            *_each("-p", map(_published, spec.ports)),
+            *_ports(spec),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
             *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
-            *([word] for word in spec.docker_args),
+            *_by_option(spec.docker_args),
             [_IMAGE, *spec.command],
         ]
     )
@@ -78,6 +78,13 @@ def port_key(port: Port) -> str:
     return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
 
 
+def _ports(spec: ServiceSpec) -> list[list[str]]:
+    """docker publishes nothing in the machine's own network; there the ports are only named, for who reads the text."""
+    if spec.host_network:
+        return _each("--expose", map(port_key, spec.ports))
+    return _each("-p", map(_published, spec.ports))
+
+
 def _published(port: Port) -> str:
     host = "" if port.host is None else str(port.host)
     if port.host_last is not None:
@@ -85,6 +92,16 @@ def _published(port: Port) -> str:
     address = f"[{port.address}]" if port.address and ":" in port.address else port.address
     before = f"{address}:{host}:" if address else f"{host}:" if host else ""
     return before + port_key(port)
+
+
+def _by_option(words: Iterable[str]) -> list[list[str]]:
+    """Each option with its value, so that a change is one line of a diff."""
+    groups: list[list[str]] = []
+    for word in words:
+        if not groups or word.startswith("-"):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
 
 
 def _each(option: str, words: Iterable[str]) -> list[list[str]]:

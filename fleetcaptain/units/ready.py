@@ -72,7 +72,7 @@ def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[st
 def _target(spec: ServiceSpec, number: int | None, app: str) -> tuple[str, tuple[str, str], str]:
     """What is waited for, in words; its address and port, in shell words; the shell that finds the port out."""
     port = _port(spec, number)
-    if spec.start is None and port in spec.ports:
+    if spec.start is None and port in spec.ports and not spec.host_network:
         return (
             f"container port {port.container}",
             (host_word(port), "${port##*:}"),

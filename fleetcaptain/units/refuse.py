@@ -43,7 +43,7 @@ def refusals(name: str, text: str) -> tuple[str, ...]:
         *_of_lines(options, written),
         *_of_sections(name, text, options),
         *_of_exec_start(name, options),
-        *placement_refusals(options),
+        *placement_refusals(options, name),
     )
 
 

@@ -24,9 +24,10 @@ from itertools import zip_longest
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
-from fleetcaptain.units.environment import unit_environment
+from fleetcaptain.units.environment import unchanged, unit_environment
+from fleetcaptain.units.image import needs_image
 from fleetcaptain.units.mark import Mark, mark_of, mark_options
-from fleetcaptain.units.quoting import folded, setting
+from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
 from fleetcaptain.units.ready import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
 from fleetcaptain.units.text import Option, parse, serialize
@@ -90,10 +91,16 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
     waited = wait_line(spec, app)
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
+        *_each("ExecStartPre", [] if spec.start is None else [_unchanged_line(spec, app, spec.start)]),
         *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
         *_each("ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(spec, app)]),
         *_each("ExecReload", spec.reload or ()),
     ]
+
+
+def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
+    """The last line before a custom start, which no line of ours can precede in the same process."""
+    return shell_line([Expanded(unchanged(spec, app, image=any(map(needs_image, start))))])
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
@@ -121,4 +128,4 @@ def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> li
     return [Option(name, option, folded(option, value)) for option, value in [*kept, *given]]
 
 
-_SINGLE = {"Description", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
+_SINGLE = {"Description", "Restart"}

@@ -37,7 +37,7 @@ SERVICES = (
     ),
     ServiceSpec("queue", "jobs", WORKER, requires=("redis",)),
     ServiceSpec("night", "jobs at night", WORKER, requires=("queue",)),
-    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen()),
+    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600)),
     ServiceSpec("agent", "on each machine", "agent:1", global_unit=True),
     ServiceSpec("own", "lines of its own", OWN, start=("/bin/true",), before_start=(), stop=(), after_stop=()),
 )
@@ -293,7 +293,7 @@ def test_the_gate_waits_for_what_was_rolled(app: FakeEngine) -> None:
     }
     assert gate["services"]["redis"]["scheme"] == "tcp"
     assert f"{APP}-beacon" not in gate["services"]
-    assert (gate["release"], gate["timeout_sec"]) == ("v1", 300)
+    assert (gate["release"], gate["timeout_sec"]) == ("v1", 310)
     assert app.outputs["release"] == "v1"
 
 

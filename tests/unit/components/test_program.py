@@ -53,7 +53,7 @@ def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     assert outputs["connection"]["kind"] == "local"
     services = {"app_server", "important_queue", "ongoing_queue", "redis", "behavioral-beacon"}
     assert set(engine.of("Unit")) == services
-    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 300
+    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 310
     assert engine.messages == []
 
 

@@ -100,6 +100,22 @@ def _plan(
     return back.plan_back(CONNECTION, OURS, tag)
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"machine_of": ("db",)},
+        {"machine_of": ("db@1.service",)},
+        {"x_fleet": (("X-ConditionMachineOf", "db@%i.service"),)},
+    ],
+)
+def test_a_service_is_rolled_after_the_one_on_whose_machine_it_has_to_be(rules: dict[str, Any]) -> None:
+    """fleet places it after that one only, and the rollout waits half a minute for a place."""
+    parts = [Part(name, text_of(name, **keywords), 1, "rolling") for name, keywords in (("web", rules), ("db", {}))]
+    plan = forward(tuple(parts), {}, ReleaseName("v1"))
+    assert [part.service for part in plan.ordered()] == ["db", "web"]
+    assert plan.after["web"] == ("db",)
+
+
 def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts, images, instances; what does not run comes before who requires it. It says how to end it."""
     said: list[str] = []

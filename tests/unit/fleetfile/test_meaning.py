@@ -10,19 +10,21 @@ from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import BlueGreen, Build, Port, Rolling
 from tests.unit.fleetfile.written import app, service
 
+ROLLING = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
+HASH = "[0-9a-f]" * 7
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
 
 
 def test_a_name_is_enough(tmp_path: Path) -> None:
     """The app's own image, one instance, rolled."""
     spec = service(tmp_path)
-    assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, Rolling(), "web")
+    assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, ROLLING, "web")
 
 
 def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
     """The original tool's word for it."""
     spec = service(tmp_path, "instances=True")
-    assert (spec.instances, spec.rollout) == (1, BlueGreen())
+    assert (spec.instances, spec.rollout) == (1, BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600))
 
 
 @pytest.mark.parametrize(
@@ -69,9 +71,16 @@ def test_volumes_are_docker_s(tmp_path: Path, volume: str) -> None:
     [
         ("instances=2", "db", "db@*.service"),
         ("instances=2", "db@1", "db@1.service"),
-        ("instances=True", "db", "db-*@*.service"),
+        ("instances=True", "db", f"db-{HASH}@*.service"),
         ("global_unit=True", "db", "db@*.service"),
         ("instances=1", "someone.service", "someone.service"),
+        ("instances=2", "db@*.service", "db@*.service"),
+        ("instances=2", "db.service", "db@*.service"),
+        ("instances=True", "db@*", f"db-{HASH}@*.service"),
+        ("instances=True", "db@*.service", f"db-{HASH}@*.service"),
+        ("instances=True", "db@1.service", f"db-{HASH}@1.service"),
+        ("instances=1", "%p@*", "%p@*.service"),
+        ("instances=1", "db.timer", "db.timer"),
     ],
 )
 def test_conflicts_name_units(tmp_path: Path, other: str, rule: str, glob: str) -> None:

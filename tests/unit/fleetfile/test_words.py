@@ -168,9 +168,9 @@ def test_an_option_and_its_value_in_one_entry_are_refused(tmp_path: Path, entry:
 @pytest.mark.parametrize("entry", ["'A=b c'", 'A="b c"', "--label='a=b c'", '--health-cmd="curl a || exit 1"'])
 def test_quotes_that_a_shell_would_remove_are_refused(tmp_path: Path, entry: str) -> None:
     """Once they were removed; now they would be letters."""
-    (problem,) = mistakes(tmp_path, f'Service("web", docker_args=[{entry!r}])')
+    (problem,) = mistakes(tmp_path, f'Service("web", docker_args=["-l", {entry!r}])')
     assert "the quotes would be a part of the word" in problem
-    assert service(tmp_path, f"docker_args=[Literal({entry!r})]").docker_args == (entry,)
+    assert service(tmp_path, f"docker_args=['-l', Literal({entry!r})]").docker_args == ("-l", entry)
 
 
 @pytest.mark.parametrize("keyword", ["command", "docker_args", "env", "volumes", "description", "ready"])
