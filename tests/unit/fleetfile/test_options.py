@@ -140,6 +140,33 @@ def test_an_option_that_fleet_ignores_is_refused_at_its_line(tmp_path: Path) -> 
     assert 'did you mean "MachineOf"?' in problem
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("unit={'Nice': 5}", "unit: Nice: systemd knows it in [Service], and ignores it here; write it into service="),
+        ("unit={'ExecStart': '/bin/x'}", "unit: ExecStart: systemd knows it in [Service]"),
+        ("service={'BindsTo': 'a.service'}", "service: BindsTo: systemd knows it in [Unit]"),
+        (
+            "service={'LimitNOFLE': 5}",
+            'service: LimitNOFLE: systemd has no such option, and ignores it; did you mean "Limit',
+        ),
+        ("service={'nice': 5}", 'service: nice: systemd has no such option, and ignores it; did you mean "Nice"'),
+    ],
+)
+def test_an_option_that_systemd_ignores_is_refused(given: str, said: str, tmp_path: Path) -> None:
+    """In the wrong section, or misspelt."""
+    (problem,) = mistakes(tmp_path, f'Service("web", {given})')
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    "given", ["service={'X-Owner': 'ann'}", "unit={'SomethingQuiteNew': 'yes'}", "unit={'BindTo': 'a.service'}"]
+)
+def test_an_option_that_a_newer_systemd_may_have_passes(given: str, tmp_path: Path) -> None:
+    """So do names that only people read, and old spellings."""
+    service(tmp_path, given)
+
+
 def test_all_options_are_in_one_report(tmp_path: Path) -> None:
     """Each with its own advice."""
     (problem,) = mistakes(tmp_path, 'Service("web", service={"User": "core", "ExecStartPre": "/bin/a", "Nice": 5})')

@@ -98,7 +98,6 @@ PLAIN_LINES = [
 PLACES = [
     "command=['sh', '-c', {0!r}]",
     "docker_args=['--health-cmd', Literal({0!r})]",
-    "docker_args=[word for part in {0!r}.split(' ') for word in ('--label', Literal(part))]",
     "ready=Http(headers={{'X-Line': {0!r}}})",
     "start=[{0!r}]",
     "before_start='/bin/sh '+{0!r}",
