@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.texts import letters
 from fleetcaptain.fleetfile.values import Expand, Literal
 
@@ -40,7 +40,7 @@ def command(value: Any) -> tuple[str, ...]:
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         words = tuple(letters(entry) for entry in value)
     else:
-        raise Mistake(f"it must be a text or a list of words, not {value!r}")
+        raise Mistake(f"it must be a text or a list of words, not {represented(value)}")
     if not words:
         raise Mistake("it must not be empty; leave it out for the image's own command")
     return words
@@ -49,7 +49,7 @@ def command(value: Any) -> tuple[str, ...]:
 def docker_words(value: Any) -> tuple[str, ...]:
     """The words of ``docker_args``: each entry of the list is one."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise Mistake(f'it must be a list of words, such as ["--env-file", "/etc/shop.env"], not {value!r}')
+        raise Mistake(f'it must be a list of words, such as ["--env-file", "/etc/shop.env"], not {represented(value)}')
     return tuple(_docker_word(entry) for entry in value)
 
 

@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
 from fleetcaptain.fleetfile.options import options_of
 from fleetcaptain.fleetfile.ports import port
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbatim, word
 from fleetcaptain.fleetfile.times import LONGEST_SEC
 from fleetcaptain.fleetfile.values import Build, Expand
@@ -52,7 +52,7 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _list_of(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def parse_list(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise Mistake(f"it must be a list, not {value!r}")
+            raise Mistake(f"it must be a list, not {represented(value)}")
         return tuple(parse(entry) for entry in value)
 
     return parse_list
@@ -86,14 +86,14 @@ def _machine_id(value: Any) -> str:
 def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
     text = word(value)
     if not form.fullmatch(text):
-        raise Mistake(f"{value!r} is {what}")
+        raise Mistake(f"{represented(value)} is {what}")
     return text
 
 
 def _seconds(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST_SEC:
-            raise Mistake(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {value!r}")
+            raise Mistake(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(value)}")
         return value
 
     return parse
@@ -113,7 +113,7 @@ def _image(value: Any) -> str | Build:
     text = word(value)
     mistake = reference_mistake(text)
     if mistake:
-        raise Mistake(f'{text!r} is no image reference, such as "redis:7": {mistake}')
+        raise Mistake(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
     return text
 
 
@@ -121,11 +121,11 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise Mistake(f"it must be a mapping of names to values, not {value!r}")
+        raise Mistake(f"it must be a mapping of names to values, not {represented(value)}")
     pairs = []
     for name, entry in value.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(word(name)):
-            raise Mistake(f'{name!r} is no name of a variable; it must be a text without "=" and blanks')
+            raise Mistake(f'{represented(name)} is no name of a variable; it must be a text without "=" and blanks')
         pairs.append((word(name), _env_value(name, entry)))
     return tuple(sorted(pairs, key=lambda pair: pair[0]))
 
@@ -137,7 +137,7 @@ def _env_value(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float) and math.isfinite(value):
         return str(value)
-    raise Mistake(f"{name} must be a text, a number or a bool, not {value!r}")
+    raise Mistake(f"{name} must be a text, a number or a bool, not {represented(value)}")
 
 
 def _docker_args(value: Any) -> tuple[str, ...]:
@@ -154,13 +154,13 @@ def _volume(value: Any) -> str:
         source = f"/{source}"  # a variable that has a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise Mistake(
-            f"{value!r}: a unit has no folder that {source!r} could be relative to; write the whole path on the "
-            'machine, or the name of a volume that docker keeps there, as in "shop-data:/data"'
+            f"{represented(value)}: a unit has no folder that {source!r} could be relative to; write the whole path on "
+            'the machine, or the name of a volume that docker keeps there, as in "shop-data:/data"'
         )
     if not (source.startswith("/") or _VOLUME_NAME.fullmatch(source)) or not re.fullmatch(r"/+[^/:][^:]*", path):
         raise Mistake(
-            f'{value!r} is no volume; it must be "name:/in/the/container" or "/on/the/machine:/in/the/container", with '
-            '":ro" if need be; a name has two letters or more'
+            f'{represented(value)} is no volume; it must be "name:/in/the/container" or '
+            '"/on/the/machine:/in/the/container", with ":ro" if need be; a name has two letters or more'
         )
     _check_modes(value, modes.split(",") if colon else [], source.startswith("/"))
     return text
@@ -169,23 +169,25 @@ def _volume(value: Any) -> str:
 def _check_modes(volume: str, modes: Sequence[str], on_machine: bool) -> None:
     kinds = [_MODES.get(mode, "") for mode in modes]
     if "" in kinds or len(set(kinds)) < len(kinds):
-        raise Mistake(f"{volume!r}: docker does not mount it as {','.join(modes)!r}; write :ro, :rw, :z, :Z or :nocopy")
+        raise Mistake(
+            f"{represented(volume)}: docker does not mount it as {','.join(modes)!r}; write :ro, :rw, :z, :Z or :nocopy"
+        )
     if ("propagation" if not on_machine else "copy") in kinds:
         what = "a path of the machine" if "propagation" in kinds else "a named volume"
-        raise Mistake(f"{volume!r}: docker takes {','.join(modes)!r} for {what} only; leave it out")
+        raise Mistake(f"{represented(volume)}: docker takes {','.join(modes)!r} for {what} only; leave it out")
 
 
 def _metadata(value: Any) -> tuple[str, ...]:
     pairs = [f"{key}={entry}" for key, entry in value.items()] if isinstance(value, Mapping) else _lines(value)
     for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
-            raise Mistake(f'{pair!r} is no metadata: fleet ignores all but "key=value" with one "="')
+            raise Mistake(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')
     return tuple(pairs)
 
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mistake(f"True or False is wanted, not {value!r}")
+        raise Mistake(f"True or False is wanted, not {represented(value)}")
     return value
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
 from fleetcaptain.fleetfile.problem import Problem, shown
-from fleetcaptain.fleetfile.resolve import Lines, Notes, resolve
+from fleetcaptain.fleetfile.resolve import Lines, Notes, name_of, resolve
 from fleetcaptain.fleetfile.together import check_together
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service, heard
@@ -40,7 +40,7 @@ def load(path: Path) -> App:
     notes = Notes(file.parent, {place: _keyword_lines(place) for place in places}, [])
     app = replace(resolve(fleetfile, file.parent, notes, Path.exists), sources=sources)
     if len(said) == len(app.services):
-        app = check_together(app, {str(service.name): service.place for service in said}, notes)
+        app = check_together(app, {name_of(service): service.place for service in said}, notes)
     if notes.problems:
         ordered = sorted(notes.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
         count = "one mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS
-from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
+from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
 from fleetcaptain.fleetfile.systemd_options import SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
 
@@ -152,14 +152,16 @@ def reserved_variables(names: Iterable[str]) -> Iterator[str]:
 def _pairs(value: Any) -> list[tuple[str, Any]]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
-        raise Mistake(f"it must be a mapping of option names to values, or a list of pairs, not {value!r}")
+        raise Mistake(f"it must be a mapping of option names to values, or a list of pairs, not {represented(value)}")
     found = []
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
-            raise Mistake(f"it must be a mapping of option names to values, or a list of pairs; {pair!r} is no pair")
+            raise Mistake(
+                f"it must be a mapping of option names to values, or a list of pairs; {represented(pair)} is no pair"
+            )
         name, given = pair
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise Mistake(f"{name!r} is no name of an option")
+            raise Mistake(f"{represented(name)} is no name of an option")
         found.append((name, given))
     return found
 
@@ -172,7 +174,9 @@ def _value(name: str, given: Any) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     if not isinstance(given, str | int | float) or (isinstance(given, float) and not math.isfinite(given)):
-        raise Mistake(f"{name} must be a text, a number or a bool, not {given!r}; to keep the default, leave it out")
+        raise Mistake(
+            f"{name} must be a text, a number or a bool, not {represented(given)}; to keep the default, leave it out"
+        )
     try:
         return verbatim(word(str(given)))
     except Mistake as mistake:

@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.values import Port
 
 __all__ = ["port"]
@@ -28,7 +28,7 @@ def port(value: Any) -> Port:
         raise Mistake(_no_port(value))
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in _PROTOCOLS:
-        raise Mistake(f"{value!r}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
+        raise Mistake(f"{represented(value)}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
     found = Port(
         container=int(match["container"]),
         host=int(match["host"]) if match["host"] else None,
@@ -38,19 +38,19 @@ def port(value: Any) -> Port:
     )
     numbers = [number for number in (found.container, found.host, found.host_last) if number is not None]
     if not all(1 <= number <= _LARGEST for number in numbers):
-        raise Mistake(f"{value!r}: ports go from 1 to {_LARGEST}")
+        raise Mistake(f"{represented(value)}: ports go from 1 to {_LARGEST}")
     if found.host is not None and found.host_last is not None and found.host_last < found.host:
-        raise Mistake(f"{value!r}: the range must go upwards")
+        raise Mistake(f"{represented(value)}: the range must go upwards")
     return found
 
 
 def _no_port(value: Any) -> str:
     text = str(value)
     if isinstance(value, str) and text.count(":") > 2 and "[" not in text:  # noqa: PLR2004  address:port:port
-        return f'{value!r} is no port; write an IPv6 address in brackets, as in "[::1]:8080:80"'
+        return f'{represented(value)} is no port; write an IPv6 address in brackets, as in "[::1]:8080:80"'
     if isinstance(value, str) and _RANGE.fullmatch(text):
         return f'{value!r}: a container\'s port must be one; write an entry for each, as in ["8080:80", "8081:81"]'
-    return f'{value!r} is no port; it must be one such as "80", "8080:80" or "8080-8089:80"'
+    return f'{represented(value)} is no port; it must be one such as "80", "8080:80" or "8080-8089:80"'
 
 
 def _address(value: Any, written: str) -> str:
@@ -62,7 +62,7 @@ def _address(value: Any, written: str) -> str:
         address = None
     if address is None or "%" in bare or (address.version == 6) != (bare != written):  # noqa: PLR2004  IPv6
         raise Mistake(
-            f"{value!r}: {written!r} is no IP address of a machine; write one such as 127.0.0.1 or [::1], "
+            f"{represented(value)}: {written!r} is no IP address of a machine; write one such as 127.0.0.1 or [::1], "
             "or leave it out for all addresses"
         )
     return str(address)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mistake", "Problem", "did_you_mean", "shown"]
+__all__ = ["Mistake", "Problem", "did_you_mean", "represented", "shown"]
 
 # The original tool's words, and what they are called here.
 _SEED_WORDS = {
@@ -21,6 +21,9 @@ _SEED_WORDS = {
     "depends_on": "requires",
     "replicas": "instances",
 }
+
+
+_LONGEST = 200
 
 
 class Mistake(ValueError):
@@ -44,6 +47,16 @@ class Problem:
         if self.keyword:
             where.append(self.keyword)
         return ": ".join([*where, self.what])
+
+
+def represented(value: object) -> str:
+    """*value* as a report has it: as Python writes it, the beginning of what is long. A value that cannot be written,
+    such as a number of 5,000 digits, is called by its type."""
+    try:
+        text = repr(value)
+    except Exception:  # any class may have been given, and what it does is not ours
+        return f"a value of the type {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def shown(file: str, folder: Path) -> str:

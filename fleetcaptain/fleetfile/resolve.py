@@ -12,14 +12,14 @@ from fleetcaptain.fleetfile.docker_args import networks
 from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
-from fleetcaptain.fleetfile.problem import Problem, did_you_mean, shown
+from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.times import followed
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
 
-__all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "resolve"]
+__all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "name_of", "resolve"]
 
 # Notes a mistake of one service: its keyword, and what is wrong.
 Note = Callable[[str, str], None]
@@ -57,10 +57,12 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     for word in fleetfile.unknown:
         notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
     if not isinstance(app, str) or not APP_NAME.fullmatch(app):
-        notes.note(place, "", "app", f"{app!r} is no name: lower case letters, digits and -, at most 40")
+        notes.note(place, "", "app", f"{represented(app)} is no name: lower case letters, digits and -, at most 40")
     why = _push_mistake(image)
     if why:
-        notes.note(place, "", "image", f'{image!r} is no name to push to, such as "hackuman/behavioral": {why}')
+        notes.note(
+            place, "", "image", f'{represented(image)} is no name to push to, such as "hackuman/behavioral": {why}'
+        )
     services = fleetfile.said["services"]
     if not isinstance(services, list | tuple) or not services:
         notes.note(place, "", "services", "a list of Service(...) is wanted, with one at least")
@@ -72,7 +74,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
             continue
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
-    return App(str(app), tuple(specs), root, image)
+    return App(app if isinstance(app, str) else "", tuple(specs), root, image)
 
 
 def _push_mistake(image: Any) -> str:
@@ -89,8 +91,13 @@ def _push_mistake(image: Any) -> str:
     return name_mistake(image)
 
 
+def name_of(service: Service) -> str:
+    """The name that *service* was given, or what stands for another value in the report."""
+    return service.name if isinstance(service.name, str) else represented(service.name)
+
+
 def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
-    name = service.name if isinstance(service.name, str) else str(service.name)
+    name = name_of(service)
     if not SERVICE_NAME.fullmatch(name):
         notes.note(
             service.place, name, "", "a name has lower case letters, digits, _ and -, at most 60, a letter first"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
@@ -93,7 +93,7 @@ def sample(text: str) -> str:
 
 def _line(value: Any) -> str:
     if not isinstance(value, str):
-        raise Mistake(f"it must be a text, not {value!r}")
+        raise Mistake(f"it must be a text, not {represented(value)}")
     text = str.__str__(value)
     if "\n" in text or "\r" in text:
         raise Mistake("it must be one line: fleet would read the next one as an option of its own")

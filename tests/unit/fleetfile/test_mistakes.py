@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile.problem import represented
 from fleetcaptain.fleetfile import load
 from tests.unit.fleetfile.written import HEAD, app, mistakes
 
@@ -55,7 +56,10 @@ _RULES = [
     ('Service("web", image="redis:7:8")', "image: 'redis:7:8' is no image reference"),
     ('Service("web", image="redis@sha256:1")', "image: 'redis@sha256:1' is no image reference"),
     *(
-        (f'Service("web", image={image!r})', f'image: {image!r} is no image reference, such as "redis:7": {why}')
+        (
+            f'Service("web", image={image!r})',
+            f'image: {represented(image)} is no image reference, such as "redis:7": {why}',
+        )
         for image, why in [
             ("redis:", "the tag '' must have 1 to 128"),
             (":tag", "it has no name"),
