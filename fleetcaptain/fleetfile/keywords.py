@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fleetcaptain.fleetfile.command_words import command, docker_words
+from fleetcaptain.fleetfile.custom_line import check_custom_line
 from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
 from fleetcaptain.fleetfile.options import options_of
@@ -64,6 +65,10 @@ def _lines(value: Any) -> tuple[str, ...]:
 
 def _line(value: Any) -> str:
     return verbatim(word(value))
+
+
+def _commands(value: Any) -> tuple[str, ...]:
+    return tuple(map(check_custom_line, _lines(value)))
 
 
 def _name(value: Any) -> str:
@@ -203,7 +208,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "docker_args": _docker_args,
     "instances": _instances,
     **dict.fromkeys(
-        ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)
+        ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_commands)
     ),
     "ready": _optional(ready),
     "restart_sec": _seconds(0),

@@ -22,6 +22,7 @@ __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_wi
 
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _TYPES = ("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
+_RESTARTS = ("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog")
 # With docker in the foreground as the main process, which tells systemd nothing.
 _TYPES_OF_DOCKER = ("simple", "exec", "oneshot", "idle")
 _VARIABLES = ("IMAGE", "COREOS_PRIVATE_IPV4", "INVOCATION_ID", "MAINPID")
@@ -194,7 +195,7 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
             (f'; did you mean "{key}"?' for key in KEYS if key.lower() == name.lower()), did_you_mean(name, KEYS)
         )
         yield f"{name}: fleet has no such option, and ignores it without a word{near}"
-    else:
+    elif section in SYSTEMD_OPTIONS:
         yield from _misplaced(section, name)
         if section == "Service":
             yield from _refused_value(name, value)
@@ -202,12 +203,14 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
 
 def _misplaced(section: str, name: str) -> Iterator[str]:
     """Why systemd would ignore the option: it is another section's, or misspelt. Others pass: systemd may be newer."""
-    known = SYSTEMD_OPTIONS.get(section, frozenset())
-    if not known or name in known or name.startswith("X-"):
+    known = SYSTEMD_OPTIONS[section]
+    if name in known or (name.startswith("X-") and name not in OLD_KEYS):
         return
     others = [other for other, names in SYSTEMD_OPTIONS.items() if name in names]
     near = did_you_mean(name, known)
-    if others:
+    if name in (*KEYS, *OLD_KEYS):
+        yield f"{name}: fleet reads it in [X-Fleet] only; write it into x_fleet="
+    elif others:
         yield f"{name}: systemd knows it in [{others[0]}], and ignores it here; write it into {others[0].lower()}="
     elif near:
         yield f"{name}: systemd has no such option, and ignores it{near}"
@@ -221,6 +224,10 @@ def _refused_value(name: str, value: str) -> Iterator[str]:
             yield f"{name}={value}: {_FILES}"
         case "RuntimeDirectory" if any(entry.split("/")[0] in ("fleet", "fleetcaptain") for entry in value.split()):
             yield f"{name}={value}: systemd removes it at each stop, with what fleet or the unit keeps there; rename it"
+        case "EnvironmentFile" if not re.match(r"-?[/%]", value):
+            yield f"{name}={value}: systemd ignores a relative path; write the whole path on the machine"
+        case "Restart" if value not in _RESTARTS:
+            yield f"{name}={value}: systemd knows no such value, and ignores it; write one of {', '.join(_RESTARTS)}"
         case "Type" if value not in _TYPES:
             yield f"{name}={value}: systemd knows no such type, and ignores it; it must be one of {', '.join(_TYPES)}"
 

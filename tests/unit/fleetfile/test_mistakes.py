@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.errors import FleetfileError
-from fleetcaptain.fleetfile.problem import represented
 from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.problem import represented
 from tests.unit.fleetfile.written import HEAD, app, mistakes
 
 _RULES = [

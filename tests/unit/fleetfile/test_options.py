@@ -150,6 +150,13 @@ def test_an_option_that_fleet_ignores_is_refused_at_its_line(tmp_path: Path) -> 
             "service={'LimitNOFLE': 5}",
             'service: LimitNOFLE: systemd has no such option, and ignores it; did you mean "Limit',
         ),
+        (
+            "service={'MachineOf': 'a.service'}",
+            "MachineOf: fleet reads it in [X-Fleet] only; write it into x_fleet=",
+        ),
+        ("unit={'X-Conflicts': 'a@*'}", "unit: X-Conflicts: fleet reads it in [X-Fleet] only"),
+        ("service={'Restart': 'maybe'}", "service: Restart=maybe: systemd knows no such value"),
+        ("service={'EnvironmentFile': 'x.env'}", "service: EnvironmentFile=x.env: systemd ignores a relative path"),
         ("service={'nice': 5}", 'service: nice: systemd has no such option, and ignores it; did you mean "Nice"'),
     ],
 )

@@ -1,0 +1,50 @@
+"""A custom command line, as systemd reads it (systemd.service(5), "COMMAND LINES"). Pure; raises `Mistake`.
+
+systemd drops a line that it cannot read, and with it the unit. The rules are those of `config_parse_exec` and
+`extract_first_word` in systemd 252.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleetcaptain.fleetfile.problem import Mistake
+
+__all__ = ["check_custom_line"]
+
+_PREFIXES = "-@:+!|"
+_ESCAPES = r"[abfnrtvs\\\"']|x[0-9A-Fa-f]{2}|[0-7]{3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}"
+_PART = re.compile(
+    rf"""(?P<blank>[ \t]+) | (?P<escape>\\(?:{_ESCAPES})) | '(?:[^'\\]|\\(?:{_ESCAPES}))*'
+      | "(?:[^"\\]|\\(?:{_ESCAPES}))*" | [^ \t'"\\]+""",
+    re.VERBOSE,
+)
+# A program's name has no slash; a path begins with one, or with a specifier that stands for one.
+_PROGRAM = re.compile(r"(?:[/%][^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/]+)")
+
+
+def check_custom_line(line: str) -> str:
+    """*line*, when systemd can read it as one command: a program, by its path or its name, and balanced words."""
+    words, at, begins = [""], 0, True
+    while at < len(line):
+        part = _PART.match(line, at)
+        if part is None:
+            raise Mistake(
+                f"{line[at : at + 40]!r} has a quote that does not end, or a backslash that begins no escape, and "
+                "systemd drops such a line; balance the quotes, and write \\\\ for a backslash"
+            )
+        at, blank = part.end(), part.lastgroup == "blank"
+        if not blank:
+            words = [*words, part[0]] if begins and words != [""] else [*words[:-1], words[-1] + part[0]]
+        begins = blank
+    program = _unquoted(words[0]).lstrip(_PREFIXES)
+    if not _PROGRAM.fullmatch(program):
+        raise Mistake(
+            f"{program!r} is no program for systemd, which drops such a line; begin it with the whole path, such as "
+            "/usr/bin/env, or with a program's name without slashes"
+        )
+    return line
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"" else word

@@ -1,0 +1,51 @@
+"""A custom command line is one that systemd reads: it drops any other, and the unit with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.fleetfile.written import mistakes, service
+
+_KEYWORDS = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
+_UNREADABLE = "has a quote that does not end, or a backslash that begins no escape"
+_REFUSED = {
+    "bin/serve": "'bin/serve' is no program for systemd",
+    "./serve --port 80": "'./serve' is no program for systemd",
+    "-../serve": "'../serve' is no program for systemd",
+    "/opt/serve/": "'/opt/serve/' is no program for systemd",
+    ".": "'.' is no program for systemd",
+    "-": "'' is no program for systemd",
+    "'' x": "is no program for systemd",
+    "/bin/sh -c 'echo": _UNREADABLE,
+    '/bin/echo it"s': _UNREADABLE,
+    r"/bin/echo \d": _UNREADABLE,
+    r"/bin/echo '\w+'": _UNREADABLE,
+}
+_ACCEPTED = (
+    "/bin/true",
+    "-/bin/true",
+    "@/bin/sh sh -c true",
+    "+-/bin/true",
+    "true",
+    "%h/bin/serve",
+    '"/opt/my serve" x',
+    r"""/bin/echo \x41 \t 'a\'b' "it's" \\ x""",
+    "/bin/sh -c 'while :; do sleep 1; done'",
+)
+
+
+@pytest.mark.parametrize("keyword", _KEYWORDS)
+@pytest.mark.parametrize("line", _REFUSED)
+def test_a_line_that_systemd_drops_is_refused(keyword: str, line: str, tmp_path: Path) -> None:
+    """The keyword, the place in the line, and what to write."""
+    (problem,) = mistakes(tmp_path, f'Service("web", image="a", {keyword}=[{line!r}])')
+    assert f"{keyword}: " in problem
+    assert _REFUSED[line] in problem
+
+
+@pytest.mark.parametrize("line", _ACCEPTED)
+def test_a_line_that_systemd_reads_is_taken_as_it_is(line: str, tmp_path: Path) -> None:
+    """Prefixes, quotes, escapes and specifiers are systemd's."""
+    assert service(tmp_path, f"before_start={line!r}").before_start == (line,)
