@@ -107,6 +107,7 @@ class RealSite(Site):
 
     def __init__(self, layout: Layout, tunnel: Tunnel) -> None:
         name, address = next(iter(layout.addresses.items()))
+        self.identity = layout.identity
         self.machine = Machine(layout.machine_id(name), address, layout.metadata_of(name))
         self.client = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
         self._tunnel = tunnel

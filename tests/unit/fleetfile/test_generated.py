@@ -10,46 +10,31 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from components.app import unit_texts
-from fleetcaptain.errors import FleetfileError
-from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import Expand, ServiceSpec
 from fleetcaptain.units import canonical, instance_names, refusals
+from tests.fleetfiles.loaded import folder_for, loaded
 from tests.fleetfiles.sources import sources
 from tests.unit.units.systemd import command, exec_values
 
 EXAMPLES = int(os.environ.get("FLEETCAPTAIN_EXAMPLES", "150"))
 _SPECIFIERS = {letter: f"<{letter}>" for letter in string.ascii_letters}
 _ENV = {"IMAGE": "an-image", "COREOS_PRIVATE_IPV4": "10.0.0.1"}
-_WHERE = re.compile(r"(Fleetfile\.py):[1-9][0-9]*: .*[^ ]", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the Dockerfiles that a Fleetfile may name."""
-    made = tmp_path_factory.mktemp("generated")
-    for built in (made, made / "other"):
-        built.mkdir(exist_ok=True)
-        (built / "Dockerfile").touch()
-    return made
+    """Of the Fleetfile."""
+    return folder_for(tmp_path_factory.mktemp("generated"))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(source=sources())
 def test_a_fleetfile_is_refused_where_it_is_wrong_or_its_units_are_right(folder: Path, source: str) -> None:
     """No other exception, and nothing that a unit says differently from the Fleetfile."""
-    (folder / "Fleetfile.py").write_text(source, errors="surrogatepass")
-    refused, app, texts = None, None, {}
-    try:
-        app = load(folder)
-        texts = unit_texts(app, "project/stack")
-    except FleetfileError as error:
-        refused = error
-    if refused is not None or app is None:
-        assert refused is not None
-        assert refused.problems
-        assert [problem for problem in refused.problems if not _WHERE.fullmatch(problem)] == []
+    found = loaded(source, folder)
+    if found is None:
         return
+    app, texts = found
     for spec in app.services:
         text = texts[spec.name]
         assert canonical(text) == text
