@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
+from fleetcaptain.fleetfile.texts import check_specifiers
 
 __all__ = ["check_custom_line"]
 
@@ -19,6 +20,7 @@ _PART = re.compile(
       | "(?:[^"\\]|\\(?:{_ESCAPES}))*" | [^ \t'"\\]+""",
     re.VERBOSE,
 )
+_NAME_BYTES = 255
 # A program's name has no slash; a path begins with one, or with a specifier that stands for one.
 _PROGRAM = re.compile(r"(?:[/%][^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/]+)")
 
@@ -37,11 +39,15 @@ def check_custom_line(line: str) -> str:
         if not blank:
             words = [*words, part[0]] if begins and words != [""] else [*words[:-1], words[-1] + part[0]]
         begins = blank
-    program = _unquoted(words[0]).lstrip(_PREFIXES)
-    if not _PROGRAM.fullmatch(program):
+    check_specifiers(line)
+    first = _unquoted(words[0])
+    program = first.lstrip(_PREFIXES)
+    if "@" in first.removesuffix(program) and len(words) == 1:
+        raise Mistake("the prefix @ says that the next word is what the program sees as its own name; add that word")
+    if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):
         raise Mistake(
-            f"{program!r} is no program for systemd, which drops such a line; begin it with the whole path, such as "
-            "/usr/bin/env, or with a program's name without slashes"
+            f"{represented(program)} is no program for systemd, which drops such a line; begin it with the whole path, "
+            "such as /usr/bin/env, or with a program's name without slashes"
         )
     return line
 

@@ -21,8 +21,12 @@ from fleetcaptain.fleetfile.texts import verbatim, word
 __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker", "reserved_variables"]
 
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-_TYPES = ("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
-_RESTARTS = ("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog")
+# systemd ignores other values of these.
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "KillMode": ("control-group", "mixed", "process", "none"),
+    "Restart": ("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"),
+    "Type": ("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"),
+}
 # With docker in the foreground as the main process, which tells systemd nothing.
 _TYPES_OF_DOCKER = ("simple", "exec", "oneshot", "idle")
 _VARIABLES = ("IMAGE", "COREOS_PRIVATE_IPV4", "INVOCATION_ID", "MAINPID")
@@ -226,10 +230,9 @@ def _refused_value(name: str, value: str) -> Iterator[str]:
             yield f"{name}={value}: systemd removes it at each stop, with what fleet or the unit keeps there; rename it"
         case "EnvironmentFile" if not re.match(r"-?[/%]", value):
             yield f"{name}={value}: systemd ignores a relative path; write the whole path on the machine"
-        case "Restart" if value not in _RESTARTS:
-            yield f"{name}={value}: systemd knows no such value, and ignores it; write one of {', '.join(_RESTARTS)}"
-        case "Type" if value not in _TYPES:
-            yield f"{name}={value}: systemd knows no such type, and ignores it; it must be one of {', '.join(_TYPES)}"
+        case "KillMode" | "Restart" | "Type" if value not in _VALUES[name]:
+            known = ", ".join(_VALUES[name])
+            yield f"{name}={value}: systemd knows no such value, and ignores it; write one of {known}"
 
 
 def _refused_variables(name: str, value: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
-__all__ = ["check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
+__all__ = ["check_specifiers", "check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
 
 # go-systemd's limit on one physical line, less the names and quotes around a text.
 _LINE_BYTES = 2048 - 64
@@ -111,11 +111,17 @@ def _line(value: Any) -> str:
     return text
 
 
+def check_specifiers(text: str) -> None:
+    """Raise Mistake when a percent sign in *text*, which systemd reads, begins no specifier of its."""
+    for specifier in _PERCENT.findall(text):
+        if specifier != "%" and specifier not in _SPECIFIERS:
+            raise Mistake(f'"%{specifier}" is no specifier of systemd; write %% for a percent sign')
+
+
 def _check_replaced(text: str, variables: bool) -> None:
+    check_specifiers(text)
     for found in _REPLACED.finditer(text):
-        specifier, variable = found["specifier"], found["variable"]
-        if specifier is not None and specifier != "%" and specifier not in _SPECIFIERS:
-            raise Mistake(f'"{found[0]}" is no specifier of systemd; write %% for a percent sign')
+        variable = found["variable"]
         if variable is None:
             continue
         if not variables:

@@ -71,7 +71,7 @@ def test_docker_may_be_any_type_that_needs_no_word_from_it(kind: str, tmp_path: 
         ("{'Environment': 'A=\"b'}", "its quotes are not balanced"),
         ("{'ProtectSystem': 'strict'}", "ProtectSystem=strict: the unit's own lines need the machine's files"),
         ("{'RuntimeDirectory': 'shop fleetcaptain/shop'}", "RuntimeDirectory=shop fleetcaptain/shop: systemd removes"),
-        ("{'Type': 'forkng'}", "Type=forkng: systemd knows no such type"),
+        ("{'Type': 'forkng'}", "Type=forkng: systemd knows no such value"),
         ("{'Nice': None}", "service: Nice must be a text, a number or a bool, not None; to keep the default, leave it"),
         ("{'Nice': [1, None]}", "service: Nice must be"),
         ("{'Nice': {}}", "service: Nice must be"),
