@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Outcome
+from fleetcaptain.rollout.instance import Instance
+from fleetcaptain.rollout.observed import observe
 from fleetcaptain.rollout.prepare import no_place
+from fleetcaptain.rollout.standstill import why_it_stands_still
 from fleetcaptain.rollout.values import Target
 
-__all__ = ["describe", "explain"]
+__all__ = ["describe", "explain", "explain_standstill"]
 
 # journald gives whole entries, and an entry may have any number of lines.
 _JOURNAL_LINES = 20
@@ -23,7 +26,26 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
     instance, reason = outcome.failed, outcome.failure.reason
     if outcome.failure.unplaced:
         return describe(instance.name, None, f"{reason}: {_why_unplaced(cluster, instance.name)}", {}, ())
+    if instance.missing_bound:
+        bound = observe(instance.missing_bound, cluster.look())
+        what = f"systemd says {bound.active or 'nothing'}/{bound.sub or 'nothing'}"
+        return f"{describe(instance.name, instance.machine, reason, {}, ())}\n{_with_facts(cluster, bound, what)}"
+    return _with_facts(cluster, instance, reason)
+
+
+def explain_standstill(cluster: Cluster, instance: Instance, facts: Mapping[str, str]) -> str:
+    """Why nothing runs of *instance* though fleet has started it, after a colon; empty when it is in another state, or
+    nothing tells. *facts* are those of `Cluster.facts`."""
+    unit = cluster.look().units.get(instance.name)
+    if unit is None or not instance.halted:
+        return ""
+    why = why_it_stands_still(facts, cluster.unit_events(instance), unit.options)
+    return f": {why}" if why else ""
+
+
+def _with_facts(cluster: Cluster, instance: Instance, reason: str) -> str:
     facts = cluster.facts(instance)
+    reason += explain_standstill(cluster, instance, facts)
     return describe(instance.name, instance.machine, reason, facts, cluster.journal(instance))
 
 

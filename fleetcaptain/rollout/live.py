@@ -58,8 +58,8 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
 def _trouble(instance: Instance) -> str:
     if instance.desired != "launched":
         return f"{instance.name} {instance.desired}"
-    if instance.active == "failed":
-        return f"{instance.name} failed"
+    if instance.active == "failed" or instance.halted:
+        return f"{instance.name} {instance.active}"
     if instance.content is not None and instance.outlived(instance.content):
         return f"{instance.name} runs another text"
     return ""
