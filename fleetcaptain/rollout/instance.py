@@ -47,8 +47,8 @@ class Instance:
     def halted(self) -> bool:
         """Whether systemd runs nothing of it though fleet has started it: fleet starts a unit once, and never again.
 
-        It ended well, or somebody stopped it on its machine, or a unit that it is bound to stopped. Or its start waits
-        for another unit, or its state is reported late: only time tells those apart.
+        It ended well, or was stopped on its machine, or a unit that it is bound to stopped. Or its start waits for
+        another unit, or its state is reported late: only time tells those apart.
         """
         return (
             self.content is not None

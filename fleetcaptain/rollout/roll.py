@@ -37,16 +37,22 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
 def roll(driver: Driver, target: Target, policy: Policy, auto_revert: bool) -> None:
     """Replace the instances one window after the other, then remove those that are no longer wanted.
 
-    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off),
-    RolloutMixed when that too failed.
+    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off, or
+    they had this text before), RolloutMixed when that too failed.
     """
     outcome = driver.drive(target, policy)
     if outcome.failure is not None:
         told = explain(driver.cluster, outcome)
         if not auto_revert:
             raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
+        changed = {name: text for name, text in outcome.before.items() if text != target.text}
+        if not changed:
+            raise RolloutFailed(
+                f"{told}\nIts units had this text before, so there is none to go back to. Mend the service and run "
+                "`pulumi up` again."
+            )
         driver.report(f"{target.service}: failed; giving the touched instances their old text back")
-        _take_back(driver, target, policy, outcome.before, told)
+        _take_back(driver, target, policy, changed, told)
         raise RolloutFailed(
             f"{told}\nThe instances that were touched have their old text back. Mend the service and run `pulumi up` "
             "again."

@@ -15,8 +15,8 @@ Which keyword of the Fleetfile replaces which implicit lines:
 Registration is in every unit: it is the last line of the start, and is taken back before all lines of ``before_stop``,
 ``stop`` and ``after_stop``.
 
-A task (see `units.task`) has no container any more when it is registered: nothing is waited for, no port is registered,
-and there is no ``docker stop``.
+A task (see `fleetfile.task`) has no container any more when it is registered: nothing is waited for, no port is
+registered, and there is no ``docker stop``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
 from fleetcaptain.units.environment import unit_environment
@@ -33,7 +34,7 @@ from fleetcaptain.units.mark import Mark, mark_of, mark_options
 from fleetcaptain.units.quoting import no_specifiers
 from fleetcaptain.units.ready import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
-from fleetcaptain.units.task import TASK_DEFAULTS, is_task, task_refusals
+from fleetcaptain.units.task import TASK_DEFAULTS
 from fleetcaptain.units.text import Option, parse, serialize
 from fleetcaptain.units.xfleet import UNIT_SUFFIXES, x_fleet_options
 
@@ -50,11 +51,8 @@ Pairs = list[tuple[str, str]]
 def render(spec: ServiceSpec, mark: Mark) -> str:
     """The canonical text of *spec*'s units, without the line that names the image (see `with_image`).
 
-    Raises `UnitRefused` for what cannot be written: an unbalanced ``command``, a ``ready`` without any port, or of a
-    task.
+    Raises `UnitRefused` for what cannot be written: an unbalanced ``command``, a ``ready`` without any port.
     """
-    if is_task(spec) and (problems := task_refusals(spec)):
-        raise UnitRefused(f"The service {spec.name} cannot be rendered:", problems)
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
         *_section(

@@ -135,7 +135,7 @@ def test_an_instance_that_stands_still_is_started_again() -> None:
 
 
 def test_an_old_instance_that_stands_still_is_replaced_first() -> None:
-    """It serves nobody, and needs no stop: the new text is another unit to fleet."""
+    """It serves nothing, and needs no stop: the new text is another unit to fleet."""
     simulated = cluster(3)
     simulated.instances["i3"] = halted("i3", OLD)
     assert run(simulated, FAST).last.finished

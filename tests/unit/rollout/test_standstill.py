@@ -12,7 +12,7 @@ from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.gate import open_gate
 from fleetcaptain.rollout.observed import observe
-from fleetcaptain.rollout.roll import install
+from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.standstill import events_in, why_it_stands_still
 from fleetcaptain.rollout.values import Policy, Target
 from fleetcaptain.units.text import content, parse
@@ -67,7 +67,7 @@ def test_events_are_systemds_own_messages(said: str, events: tuple[str, ...]) ->
         ({"ConditionResult": "no", "AssertResult": "no", "Job": "0"}, ("started", "ended"), "ended well"),
     ],
 )
-def test_each_reason_is_told_from_the_others(facts: dict[str, str], events: tuple[str, ...], why: str) -> None:
+def test_each_reason_is_distinguished(facts: dict[str, str], events: tuple[str, ...], why: str) -> None:
     """By what happened since the last start, and with the lines of the unit that matter."""
     assert why in why_it_stands_still(facts, events, parse(SIDE))
 
@@ -127,6 +127,20 @@ def test_a_rollout_that_fails_says_why_its_unit_stands_still() -> None:
         failure.value
     )
     assert cluster.history == ["put job@1.service", "loaded job@1.service", "put job@1.service"]
+
+
+def test_a_repair_that_fails_has_no_text_to_go_back_to() -> None:
+    """It says so, instead of trying the same text again."""
+    cluster = EndsAtOnce(run=on_machine)
+    cluster.launch("job@1.service", JOB)
+    with pytest.raises(RolloutFailed, match="Its units had this text before, so there is none to go back to"):
+        roll(
+            Driver(cluster),
+            Target("job", ("job@1.service",), JOB, content(JOB)),
+            Policy(healthy_deadline_sec=40),
+            auto_revert=True,
+        )
+    assert cluster.history.count("put job@1.service") == 2
 
 
 def test_an_instance_that_runs_or_failed_does_not_stand_still() -> None:

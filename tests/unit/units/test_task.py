@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Port, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.task import is_task
+from fleetcaptain.fleetfile.values import BlueGreen, Port, ServiceSpec
 from fleetcaptain.units import refusals, render
 from fleetcaptain.units.registration import register_line
-from fleetcaptain.units.task import is_task, is_task_text
+from fleetcaptain.units.task import is_task_text
 from tests.unit.units.machine import UNIT, PretendedMachine
 from tests.unit.units.specs import MARK, SPECS
 from tests.unit.units.systemd import exec_values
@@ -87,30 +87,6 @@ def test_what_the_user_says_stands() -> None:
     found = [value(text, name) for name in ("RemainAfterExit", "Restart", "TimeoutStartSec")]
     assert found == [["true"], ["on-failure"], ["5"]]
     assert refusals("migrate@1.service", text) == ()
-
-
-@pytest.mark.parametrize("ready", [Http("/"), Tcp(80), Command("true")])
-def test_a_task_that_waits_for_readiness_is_refused(ready: Http | Tcp | Command) -> None:
-    """With the place where a wait can stand."""
-    with pytest.raises(UnitRefused, match=r"migrate(.|\n)*remove ready=, or wait in a line of after_start="):
-        render(replace(TASK, ports=(Port(80),), ready=ready), MARK)
-
-
-@pytest.mark.parametrize("said", ["no", "false", "0", "off", ""])
-def test_a_task_that_is_forgotten_is_refused(said: str) -> None:
-    """It could not be told from one that was stopped."""
-    with pytest.raises(UnitRefused, match=rf"RemainAfterExit={said} makes systemd forget"):
-        render(replace(TASK, service=(*TASK.service, ("RemainAfterExit", said))), MARK)
-
-
-def test_all_mistakes_of_a_task_are_told_at_once() -> None:
-    """Each by its keyword."""
-    wrong = replace(
-        TASK, ports=(Port(80, 80),), public=80, ready=Tcp(), service=(*TASK.service, ("RemainAfterExit", "no"))
-    )
-    with pytest.raises(UnitRefused) as caught:
-        render(wrong, MARK)
-    assert [problem.partition("=")[0] for problem in caught.value.problems] == ["ready", "public", "RemainAfterExit"]
 
 
 def test_own_lines_several_of_them_many_instances_and_every_machine_may_be_tasks() -> None:
