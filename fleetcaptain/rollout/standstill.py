@@ -1,7 +1,8 @@
 """Why a unit stands still that fleet takes for launched: from what its machine says of it to one clause. Pure.
 
-systemd forgets how a unit ended once it is inactive and nothing refers to it. So the journal is read too, in which
-each of systemd's own messages has an id (sd-messages.h).
+systemd forgets how a unit ended, and which of its conditions held, once it is inactive and nothing refers to it
+(``systemctl show`` then answers as for one that never ran). So the journal is read, in which each of systemd's own
+messages has an id (sd-messages.h).
 """
 
 from __future__ import annotations
@@ -15,25 +16,16 @@ from fleetcaptain.untrusted import WORD, Unreadable, json_object
 
 __all__ = ["JOURNAL_FIELDS", "PROPERTIES", "events_in", "why_it_stands_still"]
 
-PROPERTIES = (
-    "LoadState",
-    "Job",
-    "ConditionResult",
-    "ConditionTimestampMonotonic",
-    "AssertResult",
-    "AssertTimestampMonotonic",
-)
+PROPERTIES = ("LoadState", "Job")
 """What `why_it_stands_still` takes from ``systemctl show``."""
 JOURNAL_FIELDS = ("MESSAGE_ID", "JOB_RESULT")
 """What `events_in` takes from systemd's own messages in the journal."""
 
-_STARTING, _STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786248231fbf"
-_STOPPING, _STOPPED = "de5b426a63be47a7b6ac3eaac82e2f6f", "9d1aaa27d60140bd96365438aad20286"
 _EVENTS = {
-    _STARTING: "started",
-    _STARTED: "started",
-    _STOPPING: "stopped",
-    _STOPPED: "stopped",
+    "7d4958e842da4a758f6c1cdc7b36dcc5": "starting",
+    "39f53479d3a045ac8e11786248231fbf": "started",
+    "de5b426a63be47a7b6ac3eaac82e2f6f": "stopped",
+    "9d1aaa27d60140bd96365438aad20286": "stopped",
     "7ad2d189f7e94e70a38c781354912448": "ended",
     "0e4284a0caca4bfc81c0bb6786972673": "skipped",
 }
@@ -44,9 +36,9 @@ _RESULTS = {"dependency": "dependency", "assert": "assert"}
 
 
 def events_in(journal: str) -> tuple[str, ...]:
-    """What happened to a unit, oldest first: ``started``, ``stopped``, ``ended``, ``skipped``, ``dependency``,
-    ``assert``. *journal* is what journalctl prints of systemd's messages, one JSON object a line; all else is
-    ignored."""
+    """What happened to a unit, oldest first: ``starting``, ``started``, ``stopped``, ``ended``, ``skipped``,
+    ``dependency``, ``assert``. *journal* is what journalctl prints of systemd's messages, one JSON object a line; all
+    else is ignored."""
     found = []
     for line in journal.splitlines():
         try:
@@ -65,28 +57,31 @@ def why_it_stands_still(facts: Mapping[str, str], events: Iterable[str], options
 
     *facts*: the `PROPERTIES` that are known; *events*: see `events_in`.
     """
-    return next(_reasons(facts, _since_last_start(events), tuple(options)), "")
+    return next(_reasons(facts, tuple(events), tuple(options)), "")
 
 
-def _reasons(facts: Mapping[str, str], since_start: tuple[str, ...], options: tuple[Option, ...]) -> Iterator[str]:
+def _reasons(facts: Mapping[str, str], events: tuple[str, ...], options: tuple[Option, ...]) -> Iterator[str]:
     """Every reason there is, the most certain one first."""
+    since_start = _since_last_start(events)
+    needs, conditions = _lines(options, _NEEDS), _lines(options, ("Condition", "ExecCondition"))
     load = facts.get("LoadState", "loaded")
     if load != "loaded":
         yield f"systemd could not load its unit file ({load}); run `systemctl status` for it on that machine"
-    if facts.get("Job", "0") not in ("", "0"):
+    if facts.get("Job", ""):
         yield "its start waits for another unit; `systemctl list-jobs` on that machine shows which"
-    if "skipped" in since_start or _unmet(facts, "Condition"):
-        yield f"systemd skips its start, as a condition of the unit does not hold{_listed(options, 'Condition')}"
-    if "assert" in since_start or _unmet(facts, "Assert"):
-        yield f"systemd refuses its start, as an assertion of the unit does not hold{_listed(options, 'Assert')}"
+    if "skipped" in since_start or (conditions and _is_skipped(events)):
+        yield f"systemd skips its start, as a condition does not hold{conditions}"
+    if "assert" in since_start:
+        yield f"systemd refuses its start, as an assertion does not hold{_lines(options, ('Assert',))}"
     if "dependency" in since_start:
-        yield f"a unit that it needs did not start{_in_brackets(_of_unit(options, _NEEDS))}"
+        yield f"a unit that it needs did not start{needs}"
     if "stopped" in since_start:
-        bound = _of_unit(options, BINDING)
-        together = f", or systemd stopped it with a unit that it is bound to{_in_brackets(bound)}"
-        yield "it was stopped on its machine" + (together if bound else "")
+        bound = _lines(options, BINDING)
+        yield "it was stopped on its machine" + (f", or with a unit that it is bound to{bound}" if bound else "")
     if "ended" in since_start:
         yield _ended(options)
+    if facts and needs and not events:
+        yield f"systemd never started it on that machine; a unit that it needs may not be there{needs}"
 
 
 def _ended(options: tuple[Option, ...]) -> str:
@@ -97,32 +92,24 @@ def _ended(options: tuple[Option, ...]) -> str:
     )
 
 
-def _since_last_start(events: Iterable[str]) -> tuple[str, ...]:
-    """The events after the last start that took place. One that was skipped or refused is such an event itself."""
-    found: list[str] = []
-    for event in events:
-        if event == "started":
-            found.clear()
-        else:
-            found.append(event)
-    # What ended a start that did not take place came last: whatever happened before is history.
-    return tuple(found[-1:]) if found and found[-1] in ("skipped", "dependency", "assert") else tuple(found)
+def _since_last_start(events: tuple[str, ...]) -> tuple[str, ...]:
+    """What happened after the last start was begun. systemd does not tell the beginning of one that takes no time."""
+    first = "starting" if "starting" in events else "started"
+    last = len(events) - events[::-1].index(first) if first in events else 0
+    after = [event for event in events[last:] if event != "started"]
+    # A start that was refused was not begun: whatever happened before is history.
+    return tuple(after[-1:] if after and after[-1] in _RESULTS else after)
 
 
-def _unmet(facts: Mapping[str, str], kind: str) -> bool:
-    """systemd says "no" too where it has not looked yet."""
-    return facts.get(f"{kind}Result") == "no" and facts.get(f"{kind}TimestampMonotonic", "0") != "0"
+def _is_skipped(events: tuple[str, ...]) -> bool:
+    """Whether a condition prevented the last start. systemd 252 calls that a start that is done, without having told
+    its beginning; every unit with a registration takes time to start."""
+    begun = "starting" in events
+    since = events[len(events) - events[::-1].index("starting") :] if begun else events
+    return since[-1:] == ("started",) and since.count("started") > begun
 
 
-def _listed(options: tuple[Option, ...], kind: str) -> str:
-    names = tuple(option.name for option in options if option.section == "Unit" and option.name.startswith(kind))
-    return _in_brackets(_of_unit(options, names))
-
-
-def _of_unit(options: tuple[Option, ...], names: Iterable[str]) -> list[str]:
-    wanted = set(names)
-    return [f"{option.name}={option.value}" for option in options if option.section == "Unit" and option.name in wanted]
-
-
-def _in_brackets(lines: list[str]) -> str:
-    return f" ({', '.join(lines)})" if lines else ""
+def _lines(options: tuple[Option, ...], beginnings: tuple[str, ...]) -> str:
+    """The lines of the unit whose names begin so, in brackets; "" when there is none."""
+    found = [f"{option.name}={option.value}" for option in options if option.name.startswith(beginnings)]
+    return f" ({', '.join(found)})" if found else ""
