@@ -72,7 +72,7 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
 
 
 def _placed(track: Track, instance: Instance, now: float) -> Track:
-    if instance.machine is not None or instance.running is not None or instance.lost:
+    if not instance.unplaced:
         return replace(track, unplaced_since=None)
     return track if track.unplaced_since is not None else replace(track, unplaced_since=now)
 

@@ -33,26 +33,28 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
     return _with_facts(cluster, instance, reason)
 
 
-def explain_standstill(cluster: Cluster, instance: Instance, facts: Mapping[str, str]) -> str:
-    """Why nothing runs of *instance* though fleet has started it, after a colon; empty when it is in another state, or
-    nothing tells. *facts* are those of `Cluster.facts`."""
-    unit = cluster.look().units.get(instance.name)
-    if unit is None or not instance.halted:
-        return ""
-    why = why_it_stands_still(facts, cluster.unit_events(instance), unit.options)
+def explain_standstill(cluster: Cluster, instance: Instance) -> str:
+    """Why nothing runs of *instance*, after a colon: no machine takes it, or it stands still on its machine. Empty when
+    it is in another state, or nothing tells."""
+    why = ""
+    if instance.unplaced:
+        why = _why_unplaced(cluster, instance.name)
+    elif instance.halted and (unit := cluster.look().units.get(instance.name)):
+        why = why_it_stands_still(cluster.facts(instance), cluster.unit_events(instance), unit.options)
     return f": {why}" if why else ""
 
 
 def _with_facts(cluster: Cluster, instance: Instance, reason: str) -> str:
-    facts = cluster.facts(instance)
-    reason += explain_standstill(cluster, instance, facts)
-    return describe(instance.name, instance.machine, reason, facts, cluster.journal(instance))
+    reason += explain_standstill(cluster, instance)
+    return describe(instance.name, instance.machine, reason, cluster.facts(instance), cluster.journal(instance))
 
 
 def _why_unplaced(cluster: Cluster, name: str) -> str:
     snapshot = cluster.look()
     unit = snapshot.units.get(name)
-    why = no_place(Target(name, (name,), unit.text, unit.content), snapshot) if unit else "somebody deleted the unit"
+    why = (
+        no_place(Target(name, (name,), unit.text, unit.content), snapshot) if unit else "the unit was deleted meanwhile"
+    )
     return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
 
 

@@ -69,7 +69,7 @@ def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
         if instance.registered != lack.content:
             unregistered = unregistered or instance
             state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
-            why = explain_standstill(cluster, instance, cluster.facts(instance)) if instance.halted else ""
+            why = explain_standstill(cluster, instance)
             lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered{why}")
     if unregistered is not None:
         journal = cluster.journal(unregistered)

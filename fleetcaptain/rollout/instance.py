@@ -57,6 +57,12 @@ class Instance:
             and self.active == "inactive"
         )
 
+    @property
+    def unplaced(self) -> bool:
+        """Whether no machine has it, though fleet was asked to start it."""
+        asked = self.content is not None and self.desired == "launched"
+        return asked and self.machine is None and self.running is None and not self.lost
+
     def stuck(self, content: str) -> bool:
         """Whether only a stop and another start bring it to *content*, whatever fleet says."""
         return self.content == content and (self.halted or self.outlived(content))

@@ -261,3 +261,27 @@ def test_a_bad_instance_never_costs_more_than_the_window(count: int, width: int,
     result = run(simulated, Policy(max_parallel=width, min_healthy_sec=2, healthy_deadline_sec=20))
     assert result.most_down_at_once <= width
     assert result.last.finished == (not faults)
+
+
+@given(
+    count=st.integers(1, 8),
+    width=st.integers(1, 4),
+    still=st.sets(st.integers(1, 8)),
+    new=st.sets(st.integers(1, 8)),
+    dropped=st.sets(st.integers(1, 8)),
+)
+def test_whatever_stands_still_runs_in_the_end(
+    count: int, width: int, still: set[int], new: set[int], dropped: set[int]
+) -> None:
+    """Of either text, before the rollout or in it; none that serves is taken beyond the window for it."""
+    simulated = cluster(count, OLD, **{f"i{number}": Fault(how="halted") for number in dropped if number <= count})
+    for number in range(1, count + 1):
+        text = NEW if number in new else OLD
+        simulated.instances[f"i{number}"] = (halted if number in still else running)(f"i{number}", text)
+    down = len(still & set(range(1, count + 1)))
+    result = run(simulated, Policy(max_parallel=width, min_healthy_sec=1, healthy_deadline_sec=60))
+    assert result.last.finished
+    assert all(instance.healthy(NEW) for instance in simulated.instances.values())
+    assert result.most_down_at_once <= max(width, down)
+    untouched = {f"i{number}" for number in new - still if number <= count}
+    assert untouched.isdisjoint({*simulated.touched, *simulated.stopped})

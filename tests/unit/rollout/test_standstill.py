@@ -124,6 +124,15 @@ def test_the_gate_names_what_stands_still_and_why() -> None:
     assert "the container's own line" in said
 
 
+def test_the_gate_says_why_no_machine_takes_a_unit() -> None:
+    """In the words of the placement."""
+    text = text_of("job", machine_metadata=("disk=ssd",))
+    cluster = FakeCluster(homeless=("job@1.service",))
+    cluster.launch("job@1.service", text)
+    with pytest.raises(DeadlineExceeded, match=r"job@1\.service on no machine: .*, not registered: .*disk=ssd"):
+        open_gate(cluster, Manifest("v1", {"job": Release(content(text), 1)}), -1)
+
+
 def test_a_rollout_that_fails_says_why_its_unit_stands_still() -> None:
     """It was started once more before."""
     cluster = EndsAtOnce(run=on_machine)
