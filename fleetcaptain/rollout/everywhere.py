@@ -19,6 +19,8 @@ __all__ = ["rows_of", "run_everywhere", "runs_everywhere"]
 
 # An agent looks for what to do every five seconds, whether it is woken or not.
 _AGENT_SEC = 7.0
+# A unit that failed before is reported so until it has started.
+_STALE_SEC = 15.0
 
 
 def run_everywhere(
@@ -32,15 +34,19 @@ def run_everywhere(
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
     rows = rows_of(name, cluster.look(), target.text)
-    if any(row.content == target.content and (row.halted or row.active == "failed") for row in rows):
+    down = [row for row in rows if row.content == target.content and (row.halted or row.active == "failed")]
+    failed_before = {row.machine for row in down if row.active == "failed"}
+    if down:
         _stop_everywhere(cluster, name, target.text, deadline)
     cluster.put(name, target.text)
     acted = cluster.clock()
+    stale_until = acted + _STALE_SEC
     last_line = ""
     while True:
         rows = rows_of(name, cluster.look(acted), target.text)
         for row in rows:
-            if row.running == target.content and row.active == "failed":
+            stale = row.machine in failed_before and cluster.clock() < stale_until
+            if row.running == target.content and row.active == "failed" and not stale:
                 told = describe(
                     name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
                 )

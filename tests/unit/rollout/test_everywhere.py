@@ -55,6 +55,18 @@ def test_one_that_stands_still_on_a_machine_is_started_again(state: tuple[str, s
     assert site.now == before
 
 
+def test_one_that_failed_and_fails_again_is_an_error() -> None:
+    """After the time in which its old state may still be reported."""
+    site = Site()
+    site.start({NAME: TEXT})
+    site.fleet.outcome = lambda _name, _text: ("failed", "failed")
+    site.fleet.loaded[NAME, "m2"].active = "failed"
+    before = site.now
+    with pytest.raises(RolloutFailed, match=r"on 10\.0\.0\.\d: systemd says that it failed"):
+        run_everywhere(site.cluster(), TARGET, 60)
+    assert site.now - before < 60
+
+
 def test_one_that_does_not_stop_is_named_with_its_machines() -> None:
     """It waits no longer than for a start."""
     site = Site()
