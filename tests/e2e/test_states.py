@@ -46,6 +46,7 @@ def states(stack: Stack) -> Stack:
     fleetfile = stack.app / "Fleetfile.py"
     if fleetfile.read_text() != _FLEETFILE:
         fleetfile.write_text(_FLEETFILE)
+        stack.set("strays", "remove")
         stack.up()
     return stack
 
