@@ -11,15 +11,16 @@ from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
+from fleetcaptain.units.task import is_task_text
 from fleetcaptain.units.text import content
 
 __all__ = ["displaced", "downtime", "policy_of", "stack_of", "target_of", "text_of"]
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether going from *olds* to *news* takes the only instance of a service down."""
+    """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
     single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
-    return single and any(olds.get(key) != news[key] for key in ("unit", "image"))
+    return single and not is_task_text(news["unit"]) and any(olds.get(key) != news[key] for key in ("unit", "image"))
 
 
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -1,4 +1,5 @@
-"""What only all services together show: names used twice, who needs whom, and the units that placement rules mean."""
+"""What only all keywords and services together show: names used twice, who needs whom, what a task cannot have, and the
+units that placement rules mean."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import replace
 from fleetcaptain.fleetfile.fleet_rules import UNIT_SUFFIXES, rules_of
 from fleetcaptain.fleetfile.problem import did_you_mean
 from fleetcaptain.fleetfile.resolve import Notes
+from fleetcaptain.fleetfile.task import task_mistakes
 from fleetcaptain.fleetfile.values import App, BlueGreen, ServiceSpec
 from fleetcaptain.fleetfile.words import Place
 
@@ -32,6 +34,8 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
     if f"{app.app}-beacon" in names:
         notes.note(places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "this is the name of the app's own beacon")
     for spec in app.services:
+        for word, why in task_mistakes(spec).items():
+            notes.note(places[spec.name], spec.name, word, why)
         for word in ("after", "requires"):
             for needed in getattr(spec, word):
                 if needed == spec.name:

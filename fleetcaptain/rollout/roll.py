@@ -40,8 +40,8 @@ def roll(
 
     *first*: units of the service under other names, with their texts, that have to go before, since the new ones find
     no machine beside them (see `prepare.in_the_way`). The service is down for a while then.
-    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off),
-    RolloutMixed when that too failed.
+    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off, or
+    they had this text before), RolloutMixed when that too failed.
     """
     displaced = first or {}
     if displaced:
@@ -52,11 +52,18 @@ def roll(
         told = explain(driver.cluster, outcome)
         if not auto_revert:
             raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
+        before = {**outcome.before, **displaced}
+        changed = {name: text for name, text in before.items() if text != target.text}
+        if not changed:
+            raise RolloutFailed(
+                f"{told}\nIts units had this text before, so there is none to go back to. Mend the service and run "
+                "`pulumi up` again."
+            )
         driver.report(f"{target.service}: failed; giving the touched instances their old text back")
         if displaced:
             # The new instances hold the places of those that went first.
             remove(driver.cluster, target.service, _new(outcome.before), driver.report)
-        _take_back(driver, target, policy, {**outcome.before, **displaced}, told)
+        _take_back(driver, target, policy, changed, told)
         raise RolloutFailed(
             f"{told}\nThe instances that were touched have their old text back. Mend the service and run `pulumi up` "
             "again."

@@ -49,8 +49,7 @@ class Track:
     """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
 
     *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
-    *unplaced_since*: since when no machine has it. *outlived_since*: since when the process of another text runs in its
-    place.
+    *unplaced_since*: since when no machine has it. *stuck_since*: since when only a stop and another start help it.
     """
 
     since: float
@@ -59,18 +58,18 @@ class Track:
     restarting: bool = False
     stale: bool = False
     unplaced_since: float | None = None
-    outlived_since: float | None = None
+    stuck_since: float | None = None
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the last decision knew. *done* holds the instances that proved themselves, *again* those that had to be
-    started again, as the process of another text had outlived the change."""
+    """What the last decision knew. *done* holds the instances that proved themselves, *retried* those that were stuck
+    and were stopped and started once more."""
 
     tracks: Mapping[str, Track] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     progress_at: float | None = None
-    again: frozenset[str] = frozenset()
+    retried: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def after_fault(memory: Memory, seconds: float) -> Memory:
             track,
             since=track.since + seconds,
             unplaced_since=_later(track.unplaced_since, seconds),
-            outlived_since=_later(track.outlived_since, seconds),
+            stuck_since=_later(track.stuck_since, seconds),
         )
         for name, track in memory.tracks.items()
     }

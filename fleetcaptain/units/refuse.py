@@ -114,4 +114,4 @@ def _of_exec_start(name: str, options: tuple[Option, ...]) -> Iterator[str]:
             "move the others to ExecStartPre"
         )
     if oneshot and last.get("Restart") in {"always", "on-success"}:
-        yield f"[Service] Type=oneshot with Restart={last['Restart']} is refused by systemd; write Restart=no"
+        yield f"[Service] Type=oneshot with Restart={last['Restart']} is refused by systemd; remove Restart="

@@ -63,3 +63,9 @@ def test_what_the_program_says_is_printable(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_service_is_down_when_its_only_instance_is_replaced(change: dict[str, Any], down: bool) -> None:
     """Starting one that somebody stopped costs nothing, and new instances come before the old one goes."""
     assert downtime({**SERVICE, "state": "stopped"}, {**SERVICE, **change}) is down
+
+
+def test_a_task_is_never_down() -> None:
+    """It serves nothing."""
+    task = {**SERVICE, "unit": "[Service]\nType=oneshot\nExecStart=/bin/true\n"}
+    assert downtime(task, {**task, "image": "another"}) is False

@@ -350,3 +350,20 @@ def test_units_that_exist_are_adopted(site: Site) -> None:
     created(inputs)
     assert site.running == {"web@1.service", "web@2.service"}
     assert site.fleet.loaded[place] is process
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Site, mode: str) -> None:
+    """`systemctl stop`, of which fleet learns nothing: it shows in the next preview, and the next update repairs it."""
+    inputs = SERVICES[mode]
+    outs = created(inputs)
+    site.rest()
+    name = names_of(inputs)[0]
+    key = next(key for key in site.fleet.loaded if key[0] == name)
+    site.fleet.loaded[key].active, site.fleet.loaded[key].sub = "inactive", "dead"
+    assert drift(outs, inputs) == {"state": f"{name} inactive"}
+    PROVIDER.update(inputs["service"], read(outs), inputs)
+    assert site.running == set(names_of(inputs))
+    assert {row.active for row in site.fleet.loaded.values()} == {"active"}
+    site.rest()
+    assert drift(outs, inputs) == {}
