@@ -29,10 +29,8 @@ def test_a_task_that_would_be_forgotten_is_refused(tmp_path: Path, said: str) ->
 
 def test_all_mistakes_of_all_tasks_are_in_one_report(tmp_path: Path) -> None:
     """A public port has nothing to lead to."""
-    found = mistakes(
-        tmp_path,
-        f'Service("a", ports=["80:80"], public=80, ready=Tcp(), {ONESHOT}),\nService("b", ready=Command("true"), {ONESHOT})',
-    )
+    one = f'Service("a", ports=["80:80"], public=80, ready=Tcp(), {ONESHOT})'
+    found = mistakes(tmp_path, f'{one},\nService("b", ready=Command("true"), {ONESHOT})')
     assert len(found) == 3
     assert any("service 'a': public: nothing answers" in problem for problem in found)
 
