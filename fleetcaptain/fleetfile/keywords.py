@@ -192,7 +192,7 @@ def _metadata(value: Any) -> tuple[str, ...]:
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mistake(f"True or False is wanted, not {represented(value)}")
+        raise Mistake(f"it must be True or False, not {represented(value)}")
     return value
 
 

@@ -102,8 +102,8 @@ def _since_last_start(events: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_skipped(events: tuple[str, ...]) -> bool:
-    """Whether a condition prevented the last start. systemd 252 calls that a start that is done, without having told
-    its beginning; every unit with a registration takes time to start."""
+    """Whether a condition prevented the last start. systemd 252 reports such a start as done, and never as begun; every
+    unit with a registration takes time to start."""
     begun = "starting" in events
     since = events[len(events) - events[::-1].index("starting") :] if begun else events
     return since[-1:] == ("started",) and since.count("started") > begun

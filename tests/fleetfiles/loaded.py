@@ -1,4 +1,4 @@
-"""What becomes of a made-up Fleetfile."""
+"""Loads made-up Fleetfiles."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ _RULES = [
     ('Service("web", machine_of="d"),Service("db")', "machine_of: 'd' is neither a service"),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is no metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
-    ('Service("web", global_unit=1)', "global_unit: True or False is wanted"),
+    ('Service("web", global_unit=1)', "global_unit: it must be True or False"),
     ('Service("web", global_unit=True, instances=2)', "global_unit: a unit on every machine has no instances="),
     ('Service("web", global_unit=True, conflicts=["db"])', "conflicts: a unit on every machine cannot choose"),
     ('Service("web", unit={"a b": "c"})', "unit: 'a b' is no name of an option"),
