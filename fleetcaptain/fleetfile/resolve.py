@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.fleetfile.custom_line import commands_of
 from fleetcaptain.fleetfile.docker_args import networks
 from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
+from fleetcaptain.fleetfile.task import ONESHOT
 from fleetcaptain.fleetfile.times import followed
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
@@ -206,6 +208,10 @@ def _lines(values: dict[str, Any], note: Note) -> None:
     own_start = values.get("start") is not None
     for what in () if own_start else refused_with_docker(options):
         note("service", what)
+    lines = values.get("start") or ()
+    if dict(options).get("Type") != ONESHOT and any(len(commands_of(line)) > 1 for line in lines):
+        what = "a semicolon between blanks begins another command, which systemd takes with Type=oneshot only"
+        note("start", f"{what}; move the earlier ones to before_start=")
     if own_start and not values.get("stop") and ("KillMode", "none") in options:
         note(
             "service", "KillMode=none: systemd would end none of the processes of start=; write stop=, or leave it out"
