@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.custom_line import commands_of
 from fleetcaptain.fleetfile.docker_args import networks
 from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
-from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
+from fleetcaptain.fleetfile.options import refused_with_docker
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import ONESHOT
@@ -216,7 +216,7 @@ def _lines(values: dict[str, Any], note: Note) -> None:
         note(
             "service", "KillMode=none: systemd would end none of the processes of start=; write stop=, or leave it out"
         )
-    for name in reserved_variables(name for name, _ in values.get("env", ()) if name != "IMAGE"):
+    for name in (name for name, _ in values.get("env", ()) if name.startswith("FLEETCAPTAIN_")):
         note("env", f"{name} is what the container learns of itself from its unit; choose another name")
 
 
