@@ -155,7 +155,7 @@ def _volume(value: Any) -> str:
     text = letters(value)
     source, _, rest = sample(text).partition(":")
     path, colon, modes = rest.partition(":")
-    if isinstance(text, Expand) and text.startswith(("%", "$")) and "/" in source:
+    if isinstance(text, Expand) and (text[0] == "$" or (text[0] == "%" and "/" in source)):
         source = f"/{source}"  # a variable that has a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise Mistake(

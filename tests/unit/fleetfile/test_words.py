@@ -266,8 +266,25 @@ def test_a_marked_text_is_no_part_of_another(mark: type[Expand] | type[Literal])
     assert repr(mark("%i")) == f"{mark.__name__}('%i')"
 
 
+@pytest.mark.parametrize("entry", ["--memory=1g --cpus=2", "--label=a=b --init"])
+def test_two_options_in_one_entry_are_refused(tmp_path: Path, entry: str) -> None:
+    """Once such an entry was split. An option of another program in a value is none."""
+    (problem,) = mistakes(tmp_path, f'Service("web", docker_args=[{entry!r}])')
+    assert f"has two options in one; write {entry.split()!r} as entries" in problem
+    for word in ("--health-cmd=curl --fail x", "--health-cmd=a b --user c"):
+        assert service(tmp_path, f"docker_args=[{word!r}]").docker_args == (word,)
+
+
 @pytest.mark.parametrize(
-    "volume", ["/data/%i:/data", "shop-%i:/data:ro", "${DATA}/x:/data", "/a:/b/${COREOS_PRIVATE_IPV4}", "%p-%i:/x"]
+    "volume",
+    [
+        "/data/%i:/data",
+        "shop-%i:/data:ro",
+        "${DATA}:/data",
+        "${DATA}/x:/data",
+        "/a:/b/${COREOS_PRIVATE_IPV4}",
+        "%p-%i:/x",
+    ],
 )
 def test_a_volume_may_be_expanded(tmp_path: Path, volume: str) -> None:
     """Its form is checked without what is replaced."""
