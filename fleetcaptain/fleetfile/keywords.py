@@ -108,7 +108,10 @@ def _instances(value: Any) -> int | bool:
     if value is True:
         return True
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INSTANCES:
-        raise Mistake(f"a number from 1 to {MAX_INSTANCES} is wanted, or True for one that is replaced blue/green")
+        raise Mistake(
+            f"it must be a number from 1 to {MAX_INSTANCES}, or True for one that is replaced blue/green, not "
+            f"{represented(value)}"
+        )
     return value
 
 
@@ -192,7 +195,7 @@ def _metadata(value: Any) -> tuple[str, ...]:
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mistake(f"True or False is wanted, not {represented(value)}")
+        raise Mistake(f"it must be True or False, not {represented(value)}")
     return value
 
 

@@ -67,7 +67,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         )
     services = fleetfile.said["services"]
     if not isinstance(services, list | tuple) or not services:
-        notes.note(place, "", "services", "a list of Service(...) is wanted, with one at least")
+        notes.note(place, "", "services", "it must be a list of Service(...), with one at least")
         services = ()
     specs = []
     for service in services:

@@ -102,7 +102,7 @@ def _since_last_start(events: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_skipped(events: tuple[str, ...]) -> bool:
-    """Whether a condition prevented the last start. systemd 252 calls that a start that is done, without having told
+    """Whether a condition prevented the last start. systemd 252 reports that as a start that is done, without
     its beginning; every unit with a registration takes time to start."""
     begun = "starting" in events
     since = events[len(events) - events[::-1].index("starting") :] if begun else events

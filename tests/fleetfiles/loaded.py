@@ -1,4 +1,4 @@
-"""What becomes of a made-up Fleetfile."""
+"""The result of loading a made-up Fleetfile."""
 
 from __future__ import annotations
 

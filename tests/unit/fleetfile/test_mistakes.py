@@ -168,8 +168,8 @@ _RULES = [
     ('Service("web", env={"A": float("inf")})', "env: A must be a text, a number or a bool, not inf"),
     ('Service("web", env={"A": [1]})', "env: A must be a text, a number or a bool"),
     ('Service("web", env={"DB_PASSWORD": "x"})', "env: DB_PASSWORD looks like a secret"),
-    ('Service("web", instances=0)', "instances: a number from 1 to 100 is wanted"),
-    ('Service("web", instances=False)', "instances: a number from 1 to 100 is wanted"),
+    ('Service("web", instances=0)', "instances: it must be a number from 1 to 100"),
+    ('Service("web", instances=False)', "instances: it must be a number from 1 to 100"),
     ('Service("web", start=[1])', "start: it must be a text, not 1"),
     ('Service("web", ready="/health")', "ready: it must be Http(...), Tcp(...) or Command(...), not"),
     ('Service("web", ready=Http("/a#b"))', "ready: Http('/a#b'): what follows # is never sent"),
@@ -202,7 +202,7 @@ _RULES = [
     ('Service("web", machine_of="d"),Service("db")', "machine_of: 'd' is neither a service"),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is no metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
-    ('Service("web", global_unit=1)', "global_unit: True or False is wanted"),
+    ('Service("web", global_unit=1)', "global_unit: it must be True or False"),
     ('Service("web", global_unit=True, instances=2)', "global_unit: a unit on every machine has no instances="),
     ('Service("web", global_unit=True, conflicts=["db"])', "conflicts: a unit on every machine cannot choose"),
     ('Service("web", unit={"a b": "c"})', "unit: 'a b' is no name of an option"),
@@ -211,8 +211,8 @@ _RULES = [
     ('Service("web", env={"A": 10**5000})', "env: Exceeds the limit"),
     ('Service("web", ports=["9" * 5000])', "ports: Exceeds the limit"),
     ('Service("web", ports=[True])', "ports: True is no port"),
-    ('Service("web", instances=1e400)', "instances: a number from 1 to 100"),
-    ('Service("web", instances=float("nan"))', "instances: a number from 1 to 100"),
+    ('Service("web", instances=1e400)', "instances: it must be a number from 1 to 100"),
+    ('Service("web", instances=float("nan"))', "instances: it must be a number from 1 to 100"),
     ('Service("web", ready=Http("/", float("nan")))', "ready: nan is no port"),
     (
         'Service("web", rollout=Rolling(min_healthy_sec=float("inf")))',
@@ -232,7 +232,7 @@ _RULES = [
     ('Service("web"),Service("web")', "two services have this name"),
     ('Service("shop-beacon")', "this is the name of the app's own beacon"),
     ('"web"', "services: each entry must be a Service(...), not a str"),
-    ("", "services: a list of Service(...) is wanted"),
+    ("", "services: it must be a list of Service(...)"),
 ]
 
 
@@ -355,5 +355,5 @@ def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
     (tmp_path / "Fleetfile.py").write_text(
         f'from fleetcaptain import Fleetfile\nFleetfile(app="shop", services={services})\n'
     )
-    with pytest.raises(FleetfileError, match=r"services: a list of Service\(\.\.\.\)"):
+    with pytest.raises(FleetfileError, match=r"services: it must be a list of Service\(\.\.\.\)"):
         load(tmp_path)
