@@ -120,6 +120,8 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
                 notes.note(service.place, name, word, secret)
         except ValueError as mistake:  # a `Mistake`, or Python's own: a number may be too long for any text
             notes.note(service.place, name, word, str(mistake))
+        except Exception as error:  # any class may have been given, and what it does is not ours
+            notes.note(service.place, name, word, f"its value cannot be read ({type(error).__name__}); write another")
     if values.get("image") is None:
         values["image"] = Build()
         if app_image is None and values.get("start") is None and "image" in values:

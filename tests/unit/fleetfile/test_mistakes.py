@@ -357,3 +357,14 @@ def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
     )
     with pytest.raises(FleetfileError, match=r"services: it must be a list of Service\(\.\.\.\)"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("keyword", ["image", "command", "env", "unit", "ready", "not_secret"])
+@pytest.mark.parametrize("given", ["Odd()", "[Odd()]", "{'a': Odd()}", "Http(port=Odd())", "endless"])
+def test_a_value_that_fails_when_it_is_read_is_a_mistake(keyword: str, given: str, tmp_path: Path) -> None:
+    """Whatever its class does."""
+    odd = "class Odd:\n    def __repr__(self): raise RuntimeError\n\nendless = []\nendless.append(endless)\n"
+    fleet = f"fleet = Fleetfile(app='shop', services=[Service('web', {keyword}={given})])"
+    (tmp_path / "Fleetfile.py").write_text(f"from fleetcaptain import *\n{odd}{fleet}\n")
+    with pytest.raises(FleetfileError, match=rf"Fleetfile\.py:7: service 'web': {keyword}: "):
+        load(tmp_path)
