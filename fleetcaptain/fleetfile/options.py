@@ -163,7 +163,7 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
         name, given = pair
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
             raise Mistake(f"{represented(name)} is no name of an option")
-        found.append((name, given))
+        found.append((word(name), given))
     return found
 
 

@@ -17,7 +17,7 @@ from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, s
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import ONESHOT
 from fleetcaptain.fleetfile.times import followed
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
 
@@ -58,7 +58,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     app, image = fleetfile.said["app"], fleetfile.said["image"]
     for word in fleetfile.unknown:
         notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
-    if not isinstance(app, str) or not APP_NAME.fullmatch(app):
+    if not _is_plain(app) or not APP_NAME.fullmatch(app):
         notes.note(place, "", "app", f"{represented(app)} is no name: lower case letters, digits and -, at most 40")
     why = _push_mistake(image)
     if why:
@@ -76,14 +76,14 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
             continue
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
-    return App(app if isinstance(app, str) else "", tuple(specs), root, image)
+    return App(app if _is_plain(app) else "", tuple(specs), root, image)
 
 
 def _push_mistake(image: Any) -> str:
     """Why the app's own image cannot be pushed to *image*; "" when it can. The registry is the cluster's."""
     if image is None:
         return ""
-    if not isinstance(image, str):
+    if not _is_plain(image):
         return "it must be a text"
     if re.search("[:@]", image):
         return "leave out tag, digest and registry"
@@ -95,7 +95,11 @@ def _push_mistake(image: Any) -> str:
 
 def name_of(service: Service) -> str:
     """The name that *service* was given, or what stands for another value in the report."""
-    return service.name if isinstance(service.name, str) else represented(service.name)
+    return service.name if _is_plain(service.name) else represented(service.name)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Expand | Literal)
 
 
 def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
