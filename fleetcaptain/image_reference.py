@@ -19,9 +19,7 @@ _DIGEST = re.compile("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{12
 _LONGEST_NAME = 255
 _IMAGE_ID = re.compile("[a-f0-9]{64}")
 
-RECORDED = re.compile(
-    rf"(?=.{{1,512}}\Z)(?:(?P<registry>{_REGISTRY})/)?(?P<name>{_NAME})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-fA-F]{{1,128}}))?"
-)
+RECORDED = re.compile(rf"(?=.{{1,512}}\Z)(?:{_REGISTRY}/)?{_NAME}(?::{_TAG})?(?:@[a-z0-9]+:[0-9a-fA-F]{{1,128}})?")
 """A reference that stands in a record: its digest may be of any kind, since docker has run it."""
 
 

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from fleetcaptain.fleetfile.docker_args import OPTION_NAMES
 from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.texts import letters
 from fleetcaptain.fleetfile.values import Expand, Literal
@@ -30,7 +31,8 @@ _OPERATOR_OF_EXPAND = re.compile(r"&&?|\|\|?|;|[0-9]?[<>]+&?|`")
 # What follows it in double quotes is a program of its own: sh -c "..."
 _TAKES_PROGRAM = re.compile(r"-[A-Za-z]*c")
 _OPTION_AND_VALUE = re.compile(r"(--?[A-Za-z][\w-]*)\s+(\S.*)", re.DOTALL)
-_ALL_IN_QUOTES = re.compile(r"(--?[A-Za-z][\w-]*=)?([\w.]+=)?(?P<quote>[\"'])(?P<inside>.*)(?P=quote)", re.DOTALL)
+_VALUE_AND_OPTION = re.compile(r"--?[A-Za-z][\w-]*=\S*\s+--([a-z][a-z0-9-]*)(?:[\s=].*)?", re.DOTALL)
+_ALL_IN_QUOTES = re.compile(r"(--?[A-Za-z][\w-]*=)?([\w./-]+=)?(?P<quote>[\"'])(?P<inside>.*)(?P=quote)", re.DOTALL)
 
 
 def command(value: Any) -> tuple[str, ...]:
@@ -63,6 +65,13 @@ def _docker_word(value: Any) -> str:
         raise Mistake(
             f"each entry is one word for docker, and {text[:80]!r} has an option and its value in one; write "
             f"[{words}] as entries, or Literal(...) where it is one word"
+        )
+    second = _VALUE_AND_OPTION.fullmatch(text)
+    if second and second[1] in OPTION_NAMES:
+        words = ", ".join(repr(_kind_of(value, part)) for part in _by_shell(text, text.split()))
+        raise Mistake(
+            f"each entry is one word for docker, and {text[:80]!r} has two options in one; write [{words}] as entries, "
+            "or Literal(...) where it is one word"
         )
     quoted = _ALL_IN_QUOTES.fullmatch(text)
     if quoted and _by_shell(text, []) == [f"{quoted[1] or ''}{quoted[2] or ''}{quoted['inside']}"]:

@@ -11,13 +11,12 @@ import re
 from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.texts import check_specifiers
 
-__all__ = ["check_custom_line"]
+__all__ = ["check_custom_line", "commands_of"]
 
 _PREFIXES = "-@:+!|"
-_ESCAPES = r"[abfnrtvs\\\"']|x[0-9A-Fa-f]{2}|[0-7]{3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}"
+# After a backslash any character: systemd keeps an escape that it does not know as it is.
 _PART = re.compile(
-    rf"""(?P<blank>[ \t]+) | (?P<escape>\\(?:{_ESCAPES})) | '(?:[^'\\]|\\(?:{_ESCAPES}))*'
-      | "(?:[^"\\]|\\(?:{_ESCAPES}))*" | [^ \t'"\\]+""",
+    r"""(?P<blank>[ \t]+) | \\. | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | [^ \t'"\\]+""",
     re.VERBOSE,
 )
 _NAME_BYTES = 255
@@ -26,20 +25,39 @@ _PROGRAM = re.compile(r"(?:[/%][^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/]+)")
 
 
 def check_custom_line(line: str) -> str:
-    """*line*, when systemd can read it as one command: a program, by its path or its name, and balanced words."""
-    words, at, begins = [""], 0, True
+    """*line*, when systemd can read it: of each command a program, by its path or its name, and balanced words."""
+    for words in commands_of(line):
+        _check_command(words)
+    check_specifiers(line)
+    return line
+
+
+def commands_of(line: str) -> list[list[str]]:
+    """The words of each command in *line*, as they are written: a semicolon between blanks begins another command."""
+    words, at, begins = [""], 0, False
     while at < len(line):
         part = _PART.match(line, at)
         if part is None:
             raise Mistake(
-                f"{line[at : at + 40]!r} has a quote that does not end, or a backslash that begins no escape, and "
-                "systemd drops such a line; balance the quotes, and write \\\\ for a backslash"
+                f"{represented(line[at : at + 40])} has a quote that does not end, and systemd drops such a line; "
+                "balance the quotes"
             )
-        at, blank = part.end(), part.lastgroup == "blank"
-        if not blank:
-            words = [*words, part[0]] if begins and words != [""] else [*words[:-1], words[-1] + part[0]]
-        begins = blank
-    check_specifiers(line)
+        at = part.end()
+        if part.lastgroup == "blank":
+            begins = True
+            continue
+        words = [*words, part[0]] if begins else [*words[:-1], words[-1] + part[0]]
+        begins = False
+    commands: list[list[str]] = [[]]
+    for word in filter(None, words):
+        if word == ";" and commands[-1]:
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+def _check_command(words: list[str]) -> None:
     first = _unquoted(words[0])
     program = first.lstrip(_PREFIXES)
     if "@" in first.removesuffix(program) and len(words) == 1:
@@ -49,7 +67,6 @@ def check_custom_line(line: str) -> str:
             f"{represented(program)} is no program for systemd, which drops such a line; begin it with the whole path, "
             "such as /usr/bin/env, or with a program's name without slashes"
         )
-    return line
 
 
 def _unquoted(word: str) -> str:

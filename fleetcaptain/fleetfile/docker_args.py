@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
 
-__all__ = ["RESERVED_DOCKER_OPTIONS", "docker_options", "networks", "refuse_reserved"]
+__all__ = ["OPTION_NAMES", "RESERVED_DOCKER_OPTIONS", "docker_options", "networks", "refuse_reserved"]
 
 _FLAG_NAMES = (
     "detach disable-content-trust help init interactive no-healthcheck oom-kill-disable privileged publish-all quiet "
@@ -30,6 +30,8 @@ _TAKING_NAMES = (
 )
 _FLAGS = frozenset(_FLAG_NAMES.split())
 _TAKING = frozenset(_TAKING_NAMES.split())
+OPTION_NAMES = _FLAGS | _TAKING
+"""The long names of the options of ``docker run``."""
 _SHORT = {
     "a": "attach",
     "c": "cpu-shares",
@@ -131,9 +133,9 @@ def _is_true(value: str) -> bool:
 
 def _long(word: str, rest: Iterator[str]) -> tuple[str, str]:
     name, equals, value = word[2:].partition("=")
-    if name not in _FLAGS | _TAKING and not equals:
+    if name not in OPTION_NAMES and not equals:
         raise Mistake(
-            f"docker run has no option --{name} that is known here{did_you_mean(name, _FLAGS | _TAKING)}; "
+            f"docker run has no option --{name} that is known here{did_you_mean(name, OPTION_NAMES)}; "
             f"if yours has it, write --{name}=VALUE"
         )
     if not equals:

@@ -108,7 +108,10 @@ def _instances(value: Any) -> int | bool:
     if value is True:
         return True
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INSTANCES:
-        raise Mistake(f"a number from 1 to {MAX_INSTANCES} is wanted, or True for one that is replaced blue/green")
+        raise Mistake(
+            f"it must be a number from 1 to {MAX_INSTANCES}, or True for one that is replaced blue/green, not "
+            f"{represented(value)}"
+        )
     return value
 
 
@@ -155,7 +158,7 @@ def _volume(value: Any) -> str:
     text = letters(value)
     source, _, rest = sample(text).partition(":")
     path, colon, modes = rest.partition(":")
-    if isinstance(text, Expand) and text.startswith(("%", "$")) and "/" in source:
+    if isinstance(text, Expand) and (text[0] == "$" or (text[0] == "%" and "/" in source)):
         source = f"/{source}"  # a variable that has a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise Mistake(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fleetcaptain.fleetfile.problem import Mistake, represented
-from fleetcaptain.fleetfile.texts import letters, sample
+from fleetcaptain.fleetfile.texts import letters, sample, word
 from fleetcaptain.fleetfile.times import LONGEST_SEC, refuse_never
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
@@ -71,7 +71,7 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
         text = letters(given)
         if not text.strip():
             raise Mistake(f"Http(headers=...): {name} must not be empty; leave it out")
-        found.append((name, text))
+        found.append((word(name), text))
     return tuple(found)
 
 

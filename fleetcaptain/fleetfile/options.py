@@ -18,7 +18,7 @@ from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
 from fleetcaptain.fleetfile.systemd_options import SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
 
-__all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker", "reserved_variables"]
+__all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker"]
 
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # systemd ignores other values of these.
@@ -29,6 +29,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 # With docker in the foreground as the main process, which tells systemd nothing.
 _TYPES_OF_DOCKER = ("simple", "exec", "oneshot", "idle")
+# What a unit's own lines stand on, but for FLEETCAPTAIN_...
 _VARIABLES = ("IMAGE", "COREOS_PRIVATE_IPV4", "INVOCATION_ID", "MAINPID")
 _PATH_NEEDED = "/usr/bin"
 
@@ -149,11 +150,6 @@ def refused_with_docker(options: Iterable[tuple[str, str]]) -> Iterator[str]:
             )
 
 
-def reserved_variables(names: Iterable[str]) -> Iterator[str]:
-    """Those of *names* that a unit's own lines, or what the container learns of itself, stand on."""
-    return (name for name in names if name in _VARIABLES or name.startswith("FLEETCAPTAIN_"))
-
-
 def _pairs(value: Any) -> list[tuple[str, Any]]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
@@ -167,7 +163,7 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
         name, given = pair
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
             raise Mistake(f"{represented(name)} is no name of an option")
-        found.append((name, given))
+        found.append((word(name), given))
     return found
 
 
@@ -243,7 +239,7 @@ def _refused_variables(name: str, value: str) -> Iterator[str]:
         yield f"{name}={value}: its quotes are not balanced; close them"
         return
     given = dict(entry.partition("=")[::2] for entry in words)
-    for variable in reserved_variables(given):
+    for variable in (name for name in given if name in _VARIABLES or name.startswith("FLEETCAPTAIN_")):
         yield f"{name}: {variable} is what the unit itself says; choose another name"
     if name == "UnsetEnvironment" and "PATH" in given:
         yield f"{name}: the unit's own lines find curl and others by PATH; leave it out"

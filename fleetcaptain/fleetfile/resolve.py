@@ -8,14 +8,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.fleetfile.custom_line import commands_of
 from fleetcaptain.fleetfile.docker_args import networks
 from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
-from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
+from fleetcaptain.fleetfile.options import refused_with_docker
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
+from fleetcaptain.fleetfile.task import ONESHOT
 from fleetcaptain.fleetfile.times import followed
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
 
@@ -56,7 +58,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
     app, image = fleetfile.said["app"], fleetfile.said["image"]
     for word in fleetfile.unknown:
         notes.note(place, "", word, f"no such keyword{did_you_mean(word, ('app', 'image', 'services'))}")
-    if not isinstance(app, str) or not APP_NAME.fullmatch(app):
+    if not _is_plain(app) or not APP_NAME.fullmatch(app):
         notes.note(place, "", "app", f"{represented(app)} is no name: lower case letters, digits and -, at most 40")
     why = _push_mistake(image)
     if why:
@@ -65,7 +67,7 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         )
     services = fleetfile.said["services"]
     if not isinstance(services, list | tuple) or not services:
-        notes.note(place, "", "services", "a list of Service(...) is wanted, with one at least")
+        notes.note(place, "", "services", "it must be a list of Service(...), with one at least")
         services = ()
     specs = []
     for service in services:
@@ -74,14 +76,14 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
             continue
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
-    return App(app if isinstance(app, str) else "", tuple(specs), root, image)
+    return App(app if _is_plain(app) else "", tuple(specs), root, image)
 
 
 def _push_mistake(image: Any) -> str:
     """Why the app's own image cannot be pushed to *image*; "" when it can. The registry is the cluster's."""
     if image is None:
         return ""
-    if not isinstance(image, str):
+    if not _is_plain(image):
         return "it must be a text"
     if re.search("[:@]", image):
         return "leave out tag, digest and registry"
@@ -93,7 +95,11 @@ def _push_mistake(image: Any) -> str:
 
 def name_of(service: Service) -> str:
     """The name that *service* was given, or what stands for another value in the report."""
-    return service.name if isinstance(service.name, str) else represented(service.name)
+    return service.name if _is_plain(service.name) else represented(service.name)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Expand | Literal)
 
 
 def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
@@ -118,6 +124,8 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
                 notes.note(service.place, name, word, secret)
         except ValueError as mistake:  # a `Mistake`, or Python's own: a number may be too long for any text
             notes.note(service.place, name, word, str(mistake))
+        except Exception as error:  # any class may have been given, and what it does is not ours
+            notes.note(service.place, name, word, f"its value cannot be read ({type(error).__name__}); write another")
     if values.get("image") is None:
         values["image"] = Build()
         if app_image is None and values.get("start") is None and "image" in values:
@@ -206,11 +214,15 @@ def _lines(values: dict[str, Any], note: Note) -> None:
     own_start = values.get("start") is not None
     for what in () if own_start else refused_with_docker(options):
         note("service", what)
+    lines = values.get("start") or ()
+    if dict(options).get("Type") != ONESHOT and any(len(commands_of(line)) > 1 for line in lines):
+        what = "a semicolon between blanks begins another command, which systemd takes with Type=oneshot only"
+        note("start", f"{what}; move the earlier ones to before_start=")
     if own_start and not values.get("stop") and ("KillMode", "none") in options:
         note(
             "service", "KillMode=none: systemd would end none of the processes of start=; write stop=, or leave it out"
         )
-    for name in reserved_variables(name for name, _ in values.get("env", ()) if name != "IMAGE"):
+    for name in (name for name, _ in values.get("env", ()) if name.startswith("FLEETCAPTAIN_")):
         note("env", f"{name} is what the container learns of itself from its unit; choose another name")
 
 

@@ -40,6 +40,6 @@ def refuse_never(rollout: Rollout) -> None:
     least = stays + (_START_SEC if healthy is None else healthy)
     before = f"may become healthy within healthy_deadline_sec={healthy} and then " if healthy is not None else ""
     raise Mistake(
-        f"progress_deadline_sec={progress} can never be met: an instance {before}has to stay healthy for "
+        f"progress_deadline_sec={progress} is too short: an instance {before}has to stay healthy for "
         f"min_healthy_sec={stays} before it counts; write progress_deadline_sec={least} or more, or leave it out"
     )

@@ -19,9 +19,10 @@ __all__ = ["Need", "admits", "apart", "candidates", "misplaced", "needs_of"]
 
 # With the machine's own network docker publishes nothing, and the unit's text names the ports in another way.
 _HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ]host(?=\s)")
-_EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp))?(?=\s)")
+_EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 _SHORT_ID = 8
-_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:)?([0-9]+):[0-9]+(?:/(udp|tcp))?(?=\s)")
+# Brackets, of an IPv6 address, stand in quotes.
+_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 _TRIES = 20_000
 
 

@@ -168,8 +168,8 @@ _RULES = [
     ('Service("web", env={"A": float("inf")})', "env: A must be a text, a number or a bool, not inf"),
     ('Service("web", env={"A": [1]})', "env: A must be a text, a number or a bool"),
     ('Service("web", env={"DB_PASSWORD": "x"})', "env: DB_PASSWORD looks like a secret"),
-    ('Service("web", instances=0)', "instances: a number from 1 to 100 is wanted"),
-    ('Service("web", instances=False)', "instances: a number from 1 to 100 is wanted"),
+    ('Service("web", instances=0)', "instances: it must be a number from 1 to 100"),
+    ('Service("web", instances=False)', "instances: it must be a number from 1 to 100"),
     ('Service("web", start=[1])', "start: it must be a text, not 1"),
     ('Service("web", ready="/health")', "ready: it must be Http(...), Tcp(...) or Command(...), not"),
     ('Service("web", ready=Http("/a#b"))', "ready: Http('/a#b'): what follows # is never sent"),
@@ -211,8 +211,8 @@ _RULES = [
     ('Service("web", env={"A": 10**5000})', "env: Exceeds the limit"),
     ('Service("web", ports=["9" * 5000])', "ports: Exceeds the limit"),
     ('Service("web", ports=[True])', "ports: True is no port"),
-    ('Service("web", instances=1e400)', "instances: a number from 1 to 100"),
-    ('Service("web", instances=float("nan"))', "instances: a number from 1 to 100"),
+    ('Service("web", instances=1e400)', "instances: it must be a number from 1 to 100"),
+    ('Service("web", instances=float("nan"))', "instances: it must be a number from 1 to 100"),
     ('Service("web", ready=Http("/", float("nan")))', "ready: nan is no port"),
     (
         'Service("web", rollout=Rolling(min_healthy_sec=float("inf")))',
@@ -232,7 +232,7 @@ _RULES = [
     ('Service("web"),Service("web")', "two services have this name"),
     ('Service("shop-beacon")', "this is the name of the app's own beacon"),
     ('"web"', "services: each entry must be a Service(...), not a str"),
-    ("", "services: a list of Service(...) is wanted"),
+    ("", "services: it must be a list of Service(...)"),
 ]
 
 
@@ -355,5 +355,16 @@ def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
     (tmp_path / "Fleetfile.py").write_text(
         f'from fleetcaptain import Fleetfile\nFleetfile(app="shop", services={services})\n'
     )
-    with pytest.raises(FleetfileError, match=r"services: a list of Service\(\.\.\.\)"):
+    with pytest.raises(FleetfileError, match=r"services: it must be a list of Service\(\.\.\.\)"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("keyword", ["image", "command", "env", "unit", "ready", "not_secret"])
+@pytest.mark.parametrize("given", ["Odd()", "[Odd()]", "{'a': Odd()}", "Http(port=Odd())", "endless"])
+def test_a_value_that_fails_when_it_is_read_is_a_mistake(keyword: str, given: str, tmp_path: Path) -> None:
+    """Whatever its class does."""
+    odd = "class Odd:\n    def __repr__(self): raise RuntimeError\n\nendless = []\nendless.append(endless)\n"
+    fleet = f"fleet = Fleetfile(app='shop', services=[Service('web', {keyword}={given})])"
+    (tmp_path / "Fleetfile.py").write_text(f"from fleetcaptain import *\n{odd}{fleet}\n")
+    with pytest.raises(FleetfileError, match=rf"Fleetfile\.py:7: service 'web': {keyword}: "):
         load(tmp_path)

@@ -126,11 +126,17 @@ def test_a_process_that_nothing_ends_is_refused(tmp_path: Path) -> None:
     service(tmp_path, given)
 
 
-@pytest.mark.parametrize("name", ["FLEETCAPTAIN_APP", "FLEETCAPTAIN_X", "MAINPID"])
+@pytest.mark.parametrize("name", ["FLEETCAPTAIN_APP", "FLEETCAPTAIN_X"])
 def test_the_container_learns_of_itself_from_its_unit_only(name: str, tmp_path: Path) -> None:
     """An app that took itself for another service would register as that one."""
     problems = mistakes(tmp_path, f'Service("web", env={{{name!r}: "x"}})')
     assert [problem for problem in problems if f"env: {name} is what" in problem]
+
+
+@pytest.mark.parametrize("name", ["COREOS_PRIVATE_IPV4", "IMAGE", "INVOCATION_ID", "MAINPID"])
+def test_the_machines_variables_can_be_given_to_the_container(name: str, tmp_path: Path) -> None:
+    """The unit's own lines do not see them, so any value will do."""
+    assert service(tmp_path, f"env={{{name!r}: 'x'}}").env == ((name, "x"),)
 
 
 def test_an_option_that_fleet_ignores_is_refused_at_its_line(tmp_path: Path) -> None:

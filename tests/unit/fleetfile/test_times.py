@@ -54,7 +54,7 @@ def test_times_that_cannot_be_met_are_refused_with_all_numbers(
     """In one sentence, with what to write."""
     (problem,) = mistakes(tmp_path, f'Service("web", rollout={rollout})')
     assert "rollout: progress_deadline_sec=" in problem
-    assert "can never be met" in problem
+    assert "is too short" in problem
     assert [number for number in numbers if number not in problem] == []
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.command_words import command
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.texts import letters, sample
@@ -266,8 +268,25 @@ def test_a_marked_text_is_no_part_of_another(mark: type[Expand] | type[Literal])
     assert repr(mark("%i")) == f"{mark.__name__}('%i')"
 
 
+@pytest.mark.parametrize("entry", ["--memory=1g --cpus=2", "--label=a=b --init"])
+def test_two_options_in_one_entry_are_refused(tmp_path: Path, entry: str) -> None:
+    """Once such an entry was split. An option of another program in a value is none."""
+    (problem,) = mistakes(tmp_path, f'Service("web", docker_args=[{entry!r}])')
+    assert f"has two options in one; write {entry.split()!r} as entries" in problem
+    for word in ("--health-cmd=curl --fail x", "--health-cmd=a b --user c"):
+        assert service(tmp_path, f"docker_args=[{word!r}]").docker_args == (word,)
+
+
 @pytest.mark.parametrize(
-    "volume", ["/data/%i:/data", "shop-%i:/data:ro", "${DATA}/x:/data", "/a:/b/${COREOS_PRIVATE_IPV4}", "%p-%i:/x"]
+    "volume",
+    [
+        "/data/%i:/data",
+        "shop-%i:/data:ro",
+        "${DATA}:/data",
+        "${DATA}/x:/data",
+        "/a:/b/${COREOS_PRIVATE_IPV4}",
+        "%p-%i:/x",
+    ],
 )
 def test_a_volume_may_be_expanded(tmp_path: Path, volume: str) -> None:
     """Its form is checked without what is replaced."""
@@ -316,3 +335,26 @@ def test_http_may_have_a_host_and_headers(tmp_path: Path) -> None:
     ).ready
     assert "Expand('/%i')" in repr(expanded)
     assert repr(expanded).count("Expand(") == 3
+
+
+@pytest.mark.parametrize("mark", ["Expand", "Literal"])
+@pytest.mark.parametrize(
+    ("fleetfile", "what"),
+    [
+        ("app=M('shop'), services=[Service('web', image='a')]", "app: M('shop') is no name"),
+        ("app='shop', image=M('a'), services=[Service('web')]", "image: M('a') is no name to push to"),
+        ("app='shop', services=[Service(M('web'), image='a')]", "a name has lower case letters"),
+        ("app='shop', services=[Service('web', image='a', unit={M('A'): 'b'})]", "unit: it must be a plain text"),
+        (
+            "app='shop', services=[Service('web', image='a', ports=[80], ready=Http(headers={M('A'): 'b'}))]",
+            "ready: it must be a plain text",
+        ),
+    ],
+)
+def test_no_name_is_read_by_the_machine(fleetfile: str, what: str, mark: str, tmp_path: Path) -> None:
+    """Not that of the app, of a service, of an option or of a header."""
+    made = f"from fleetcaptain import *\nfleet = Fleetfile({fleetfile.replace('M(', f'{mark}(')})\n"
+    (tmp_path / "Fleetfile.py").write_text(made)
+    with pytest.raises(FleetfileError) as raised:
+        load(tmp_path)
+    assert what.replace("M(", f"{mark}(") in str(raised.value)

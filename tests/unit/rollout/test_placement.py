@@ -40,11 +40,19 @@ def test_a_units_needs_are_read_from_its_text() -> None:
     assert (old.conflicts, old.metadata) == (("web@*",), {"a": frozenset({"2"})})
 
 
+@pytest.mark.parametrize("address", [None, "127.0.0.1", "::1", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_a_fixed_port_is_taken_at_any_address(address: str | None, protocol: str) -> None:
+    """Of each protocol that docker publishes."""
+    text = text_of("web", ports=(Port(80, 8080, protocol=protocol, address=address),))
+    assert needs_of("web@1.service", text).ports == {f"8080/{protocol}"}
+
+
 def test_the_ports_of_a_container_in_the_machines_network_are_taken() -> None:
     """docker publishes none there; they are named. What is only exposed in another network is not taken."""
-    ports = (Port(80, 80), Port(53, 53, protocol="udp"))
+    ports = (Port(80, 80), Port(53, 53, protocol="udp"), Port(99, 99, protocol="sctp"))
     host = text_of("web", docker_args=("--net=host",), ports=ports)
-    assert needs_of("web@1.service", host).ports == {"80/tcp", "53/udp"}
+    assert needs_of("web@1.service", host).ports == {"80/tcp", "53/udp", "99/sctp"}
     assert needs_of("web@1.service", text_of("web", docker_args=("--expose=80",))).ports == frozenset()
 
 
