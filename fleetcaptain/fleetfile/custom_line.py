@@ -20,8 +20,8 @@ _PART = re.compile(
     re.VERBOSE,
 )
 _NAME_BYTES = 255
-# A program's name has no slash; a path begins with one, or with a specifier that stands for one.
-_PROGRAM = re.compile(r"(?:[/%][^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/]+)")
+# A program's name has no slash; a path begins with one, or with a specifier that stands for a folder.
+_PROGRAM = re.compile(r"(?:(?:/|%[CdEhLStTVyY])[^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/%]+)")
 
 
 def check_custom_line(line: str) -> str:

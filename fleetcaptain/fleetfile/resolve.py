@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -30,6 +31,7 @@ Lines = Mapping[int, Mapping[str, int]]
 
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared with, never bound to
 _GENERATION = re.compile(r".*-[0-9a-f]{7}")
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
 
@@ -189,8 +191,7 @@ def _ports(values: dict[str, Any], note: Note) -> None:
     if isinstance(values["rollout"], BlueGreen) and fixed:
         advice = f'leave the host\'s port out ("{fixed[0].container}"), or give a range'
         note("ports", _OVERLAP + ("write rollout=Rolling()" if on_machine else advice))
-    hosts = [(port.address, port.host, port.protocol) for port in fixed]
-    if len(set(hosts)) < len(hosts):
+    if any(_same_port(one, other) for one, other in itertools.combinations(fixed, 2)):
         note("ports", "one port of the machine is given twice")
     # A balancer knows machines, and asks each at one port.
     first = next(iter(values.get("ports", ())), None)
@@ -206,6 +207,16 @@ def _ports(values: dict[str, Any], note: Note) -> None:
             "in an Expand; make the path answer without them, or write ready=Tcp()"
         )
         note("public", what)
+
+
+def _same_port(one: Port, other: Port) -> bool:
+    """Whether two fixed ports of the machine are one; without an address a port is taken at every one."""
+    if (one.host, one.protocol) != (other.host, other.protocol):
+        return False
+    for first, second in ((one.address, other.address), (other.address, one.address)):
+        if first is None or first == second or (first in _EVERY_ADDRESS and (":" in first) == (":" in (second or ""))):
+            return True
+    return False
 
 
 def _lines(values: dict[str, Any], note: Note) -> None:

@@ -38,13 +38,7 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
             notes.note(places[spec.name], spec.name, word, why)
         for word in ("after", "requires"):
             for needed in getattr(spec, word):
-                if needed == spec.name:
-                    notes.note(places[spec.name], spec.name, word, "a service cannot wait for itself")
-                elif needed not in names and not needed.endswith(UNIT_SUFFIXES):
-                    what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
-                    notes.note(places[spec.name], spec.name, word, what + did_you_mean(needed, names))
-                elif any(_not_a_unit(unit, by_name) for unit in _expanded(needed, spec)):
-                    what = f"no unit of this Fleetfile is ever called {needed}; name the service instead"
+                if what := _never_there(needed, spec, by_name):
                     notes.note(places[spec.name], spec.name, word, what)
     earlier = {
         spec.name: [name for name in dict.fromkeys((*spec.requires, *_peer_services(spec, by_name))) if name in names]
@@ -55,6 +49,17 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
         word = "requires" if set(cycle) & set(by_name[cycle[0]].requires) else "machine_of"
         notes.note(places[cycle[0]], cycle[0], word, f"they wait for each other: {' -> '.join(cycle)}")
     return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
+
+
+def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> str:
+    """Why *spec* cannot wait for *needed*, a service or a unit; "" when it can."""
+    if needed == spec.name:
+        return "a service cannot wait for itself"
+    if needed not in by_name and not needed.endswith(UNIT_SUFFIXES):
+        what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
+        return what + did_you_mean(needed, by_name)
+    missing = [unit for unit in _expanded(needed, spec) if _not_a_unit(unit, by_name)]
+    return f"no unit of this Fleetfile is ever called {missing[0]}; name the service instead" if missing else ""
 
 
 def _cycle(requires: dict[str, list[str]]) -> list[str]:

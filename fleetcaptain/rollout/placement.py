@@ -18,7 +18,7 @@ from fleetcaptain.units.text import parse
 __all__ = ["Need", "admits", "apart", "candidates", "misplaced", "needs_of"]
 
 # With the machine's own network docker publishes nothing, and the unit's text names the ports in another way.
-_HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ]host(?=\s)")
+_HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
 _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 _SHORT_ID = 8
 # Brackets, of an IPv6 address, stand in quotes.
@@ -46,8 +46,10 @@ def needs_of(name: str, text: str) -> Need:
     ports: set[str] = set()
     for option in options:
         if option.name == "ExecStart":
-            form = _EXPOSED if _HOST_NETWORK.search(option.value) else _FIXED_PORT
-            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in form.findall(option.value)}
+            # What follows the image is the container's own command.
+            docker = option.value.partition("${IMAGE}")[0]
+            form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
+            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker)}
     return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, frozenset(ports))
 
 

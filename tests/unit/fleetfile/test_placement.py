@@ -122,4 +122,6 @@ def test_systemd_too_is_asked_for_no_unit_that_never_exists(
     """With requires= it would not start the other one."""
     (problem,) = mistakes(tmp_path, f'Service("web", {keyword}=["{unit}"]),{other}')
     assert f"{keyword}: no unit of this Fleetfile is ever called {unit}; name the service instead" in problem
+    (problem,) = mistakes(tmp_path, f'Service("web", instances=4, {keyword}=["b@%i.service"]),{THREE}')
+    assert "no unit of this Fleetfile is ever called b@4.service" in problem
     app(tmp_path, f'Service("web", instances=2, {keyword}=["b@%i.service", "docker.socket"]),{THREE}')

@@ -53,6 +53,10 @@ def test_the_ports_of_a_container_in_the_machines_network_are_taken() -> None:
     ports = (Port(80, 80), Port(53, 53, protocol="udp"), Port(99, 99, protocol="sctp"))
     host = text_of("web", docker_args=("--net=host",), ports=ports)
     assert needs_of("web@1.service", host).ports == {"80/tcp", "53/udp", "99/sctp"}
+    named = text_of("web", docker_args=("--network", "name=host"), ports=ports)
+    assert needs_of("web@1.service", named).ports == {"80/tcp", "53/udp", "99/sctp"}
+    other = text_of("web", command=("serve", "--net", "host"), ports=(Port(80, 8080),))
+    assert needs_of("web@1.service", other).ports == {"8080/tcp"}
     assert needs_of("web@1.service", text_of("web", docker_args=("--expose=80",))).ports == frozenset()
 
 
