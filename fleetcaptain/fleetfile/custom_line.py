@@ -16,13 +16,17 @@ __all__ = ["check_custom_line"]
 _PREFIXES = "-@:+!|"
 _ESCAPES = r"[abfnrtvs\\\"']|x[0-9A-Fa-f]{2}|[0-7]{3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}"
 _PART = re.compile(
-    rf"""(?P<blank>[ \t]+) | (?P<escape>\\(?:{_ESCAPES})) | '(?:[^'\\]|\\(?:{_ESCAPES}))*'
+    rf"""(?P<blank>[ \t]+) | (?<![^ \t])\\;(?![^ \t])
+      | (?P<escape>\\(?:{_ESCAPES})) | '(?:[^'\\]|\\(?:{_ESCAPES}))*'
       | "(?:[^"\\]|\\(?:{_ESCAPES}))*" | [^ \t'"\\]+""",
     re.VERBOSE,
 )
 _NAME_BYTES = 255
 # A program's name has no slash; a path begins with one, or with a specifier that stands for one.
 _PROGRAM = re.compile(r"(?:[/%][^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/]+)")
+# What only a shell reads, as a word of its own or at its end; in quotes it is letters. A `;` of its own is systemd's.
+_FOR_SHELL = re.compile(r"&&?|\|\|?|[0-9]*(?:>>?|<)(?:&[0-9]|[^ ]*)|`.*|\$\(.*|[^;]*[^;\\];|[^&]+[^=&]&|#.*")
+_SHELL_PROGRAM = re.compile(r"[A-Za-z_]\w*=.*|cd|exec|export|source|set|eval|if|for|while|until")
 
 
 def check_custom_line(line: str) -> str:
@@ -42,6 +46,12 @@ def check_custom_line(line: str) -> str:
     check_specifiers(line)
     first = _unquoted(words[0])
     program = first.lstrip(_PREFIXES)
+    for_shell = next(filter(_FOR_SHELL.fullmatch, words), _SHELL_PROGRAM.fullmatch(program) and program)
+    if for_shell:
+        raise Mistake(
+            f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "
+            "the whole line in it, or put quotes around the word where it is meant as letters"
+        )
     if "@" in first.removesuffix(program) and len(words) == 1:
         raise Mistake("the prefix @ says that the next word is what the program sees as its own name; add that word")
     if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):
