@@ -46,7 +46,9 @@ def check_custom_line(line: str) -> str:
     check_specifiers(line)
     first = _unquoted(words[0])
     program = first.lstrip(_PREFIXES)
-    for_shell = next(filter(_FOR_SHELL.fullmatch, words), _SHELL_PROGRAM.fullmatch(program) and program)
+    for_shell = next(filter(_FOR_SHELL.fullmatch, words), None)
+    if for_shell is None and not first.startswith("--") and _SHELL_PROGRAM.fullmatch(program):
+        for_shell = program
     if for_shell:
         raise Mistake(
             f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "

@@ -14,6 +14,7 @@ from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker, reserved_variables
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
+from fleetcaptain.fleetfile.task import ONESHOT
 from fleetcaptain.fleetfile.times import followed
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
@@ -204,6 +205,9 @@ def _lines(values: dict[str, Any], note: Note) -> None:
     """Options and variables that fit one main process and not another."""
     options = values.get("service", ())
     own_start = values.get("start") is not None
+    if own_start and len(values["start"]) != 1 and dict(options).get("Type") != ONESHOT:
+        what = "it must be one line, the program with its words; write what runs before it into before_start="
+        note("start", f"{what}. Several lines, one after the other, are for tasks (Type=oneshot)")
     for what in () if own_start else refused_with_docker(options):
         note("service", what)
     if own_start and not values.get("stop") and ("KillMode", "none") in options:

@@ -42,7 +42,7 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
                     notes.note(places[spec.name], spec.name, word, "a service cannot wait for itself")
                 elif needed not in names and not needed.endswith(UNIT_SUFFIXES):
                     what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
-                    notes.note(places[spec.name], spec.name, word, what + did_you_mean(needed, names))
+                    notes.note(places[spec.name], spec.name, word, what + _near(needed, by_name))
                 elif any(_not_a_unit(unit, by_name) for unit in _expanded(needed, spec)):
                     what = f"no unit of this Fleetfile is ever called {needed}; name the service instead"
                     notes.note(places[spec.name], spec.name, word, what)
@@ -55,6 +55,13 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
         word = "requires" if set(cycle) & set(by_name[cycle[0]].requires) else "machine_of"
         notes.note(places[cycle[0]], cycle[0], word, f"they wait for each other: {' -> '.join(cycle)}")
     return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
+
+
+def _near(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
+    """What is meant by *name*, which is no service: an instance of one whose type is missing, or a similar one."""
+    unit = f"{name}.service"
+    is_instance = name.partition("@")[0] in by_name and "@" in name and not _not_a_unit(unit, by_name)
+    return f'; did you mean "{unit}"?' if is_instance else did_you_mean(name, by_name)
 
 
 def _cycle(requires: dict[str, list[str]]) -> list[str]:
@@ -82,7 +89,7 @@ def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str
     for name in spec.machine_of:
         other = by_name.get(name)
         if other is None and not name.endswith(UNIT_SUFFIXES):
-            what = f"{name!r} is neither a service of this Fleetfile nor a unit" + did_you_mean(name, by_name)
+            what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
             notes.note(places[spec.name], spec.name, "machine_of", what)
         elif other is not None and (other.instances != 1 or isinstance(other.rollout, BlueGreen) or other.global_unit):
             what = f"{name!r} must have one instance that keeps its name, for fleet looks for one unit"

@@ -200,6 +200,29 @@ _RULES = [
     ),
     ('Service("web", machine_of="db"),Service("db", instances=2)', "machine_of: 'db' must have one instance"),
     ('Service("web", machine_of="d"),Service("db")', "machine_of: 'd' is neither a service"),
+    (
+        'Service("web", machine_metadata={"a": None})',
+        "machine_metadata: a must be a text, a number or a bool, not None",
+    ),
+    ('Service("web", machine_metadata={"a": [["b"]]})', "machine_metadata: a must be a text, a number or a bool, not"),
+    ('Service("web", machine_metadata={"a": Expand("%m")})', "machine_metadata: it must be a plain text: Expand(...)"),
+    ('Service("web", machine_metadata={Expand("a"): 1})', "machine_metadata: it must be a plain text: Expand(...)"),
+    ('Service("web", machine_id="75d3f2e8...")', "machine_id: '75d3f2e8...' is no id of a machine; leave the dots out"),
+    *(
+        (f'Service("web", image={image!r})', f"image: {image!r}: nothing replaces variables in it; write what they")
+        for image in ("$REGISTRY/web:1", "${REGISTRY}/web", "redis:${TAG}", "redis:$(cat TAG)")
+    ),
+    *(
+        (f'Service("web", instances=2), Service("db", {word}=["web@{at}"])', f"{word}: 'web@{at}' is neither a service")
+        for word in ("after", "requires", "machine_of")
+        for at in (1, 3)
+    ),
+    *(
+        (f'Service("web", instances=2), Service("db", {word}=["web@2"])', 'did you mean "web@2.service"?')
+        for word in ("after", "requires", "machine_of")
+    ),
+    ('Service("web", start=["/bin/serve", "--port=80"])', "start: it must be one line, the program with its words"),
+    ('Service("web", start=[])', "start: it must be one line"),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is no metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
     ('Service("web", global_unit=1)', "global_unit: True or False is wanted"),
