@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
 
-__all__ = ["RESERVED_DOCKER_OPTIONS", "docker_options", "networks", "refuse_reserved"]
+__all__ = ["RESERVED_DOCKER_OPTIONS", "docker_options", "networks", "option_for", "refuse_reserved"]
 
 _FLAG_NAMES = (
     "detach disable-content-trust help init interactive no-healthcheck oom-kill-disable privileged publish-all quiet "
@@ -48,6 +48,14 @@ _SHORT = {
     "w": "workdir",
 }
 _ALIASES = {"net": "network", "net-alias": "network-alias", "dns-opt": "dns-option"}
+_COMPOSE = {
+    "extra_hosts": "add-host",
+    "healthcheck": "health-cmd",
+    "logging": "log-driver",
+    "mem_limit": "memory",
+    "network_mode": "network",
+    "working_dir": "workdir",
+}
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 RESERVED_DOCKER_OPTIONS = {
@@ -68,6 +76,14 @@ RESERVED_DOCKER_OPTIONS = {
     "tty": "a unit has no terminal for -t and -i together; leave -i out",
 }
 """Option of ``docker run`` -> why a unit cannot have it (for some: with a certain value), and what to write instead."""
+
+
+def option_for(keyword: str) -> str:
+    """The option of ``docker run`` that *keyword*, one of docker compose, means; "" where there is none, or a keyword
+    of a service says it."""
+    name = _COMPOSE.get(keyword, keyword.replace("_", "-"))
+    known = (_FLAGS | _TAKING) - {"env", "volume"} - (RESERVED_DOCKER_OPTIONS.keys() - {"label", "tty"})
+    return next((f"--{option}" for option in (name, name.removesuffix("s")) if option in known), "")
 
 
 def docker_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:

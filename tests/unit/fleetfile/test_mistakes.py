@@ -16,6 +16,31 @@ _RULES = [
     ('Service("web-abc1234")', "ends like a blue/green generation's"),
     ('Service("web", comand="x")', 'comand: no such keyword; did you mean "command"?'),
     ('Service("web", desc="x")', "desc: no such keyword; it is called description here"),
+    ('Service("web", environment={})', "environment: no such keyword; it is called env here"),
+    ('Service("web", restart="always")', 'restart: no such keyword; it is called service={"Restart": ...} and'),
+    ('Service("web", volume=[])', 'volume: no such keyword; did you mean "volumes"?'),
+    *(
+        (f'Service("web", {word}=1)', f'{word}: no such keyword; write docker_args=["--{option}", ...]')
+        for word, option in [
+            ("hostname", "hostname"),
+            ("privileged", "privileged"),
+            ("cap_add", "cap-add"),
+            ("ulimits", "ulimit"),
+            ("labels", "label"),
+            ("network_mode", "network"),
+            ("networks", "network"),
+            ("working_dir", "workdir"),
+            ("dns", "dns"),
+        ]
+    ),
+    (
+        'Service("web", command="RAILS_ENV=production rake -T")',
+        'RAILS_ENV=... would be the program; write env={"RAILS_',
+    ),
+    (
+        """Service("web", command='["nginx", "-g", "daemon off;"]')""",
+        "is a list in a text, which is split at its blanks",
+    ),
     ('Service("web", scale=3)', "scale: not supported yet"),
     *(
         (f'Service("web", {keyword})', "it must not end in a backslash")
@@ -255,7 +280,7 @@ _RULES = [
     ('Service("web"),Service("web")', "two services have this name"),
     ('Service("shop-beacon")', "this is the name of the app's own beacon"),
     ('"web"', "services: each entry must be a Service(...), not a str"),
-    ("", "services: a list of Service(...) is wanted"),
+    ("", "services: it must be a list with at least one Service(...)"),
 ]
 
 
@@ -378,5 +403,23 @@ def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
     (tmp_path / "Fleetfile.py").write_text(
         f'from fleetcaptain import Fleetfile\nFleetfile(app="shop", services={services})\n'
     )
-    with pytest.raises(FleetfileError, match=r"services: a list of Service\(\.\.\.\)"):
+    with pytest.raises(FleetfileError, match=r"services: it must be a list with at least one Service\(\.\.\.\)"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["/usr/bin/docker run ${IMAGE}", "/bin/sh -c 'IMAGE=$(/opt/image) && exec docker run $IMAGE serve'"]
+)
+@pytest.mark.parametrize("keyword", ["start", "after_stop"])
+def test_a_custom_command_that_says_the_image_needs_one(tmp_path: Path, keyword: str, line: str) -> None:
+    """One that says none needs nothing to build from."""
+    lines = {"start": "/bin/serve", keyword: line}
+    arguments = ", ".join(f"{word}={value!r}" for word, value in lines.items())
+    (tmp_path / "Fleetfile.py").write_text(f'{HEAD}Fleetfile(app="shop", services=[Service("web", {arguments})])\n')
+    with pytest.raises(FleetfileError) as error:
+        load(tmp_path)
+    (problem,) = error.value.problems
+    assert "image: there is no" in problem
+    assert "must not call it IMAGE" in problem
+    (tmp_path / "Fleetfile.py").write_text(f'{HEAD}Fleetfile(app="shop", services=[Service("web", start="/bin/a")])\n')
+    load(tmp_path)

@@ -30,6 +30,10 @@ from tests.unit.fleetfile.written import HEAD, mistakes, service
         ('grep "a|b" "x;y" "1>0"', ["grep", "a|b", "x;y", "1>0"]),
         ("awk '{print $1}' /a*", ["awk", "{print $1}", "/a*"]),
         ("serve --price 5$ --rate 50%", ["serve", "--price", "5$", "--rate", "50%"]),
+        ("'A=1' serve", ["A=1", "serve"]),
+        ("A=1", ["A=1"]),
+        ("env A=1 serve [x] ['y']", ["env", "A=1", "serve", "[x]", "[y]"]),
+        (Literal("A=1 serve"), ["A=1", "serve"]),
         ("date +%Y-%m-%d", ["date", "+%Y-%m-%d"]),
         (["it's", "", "a b", "&&", "$HOME", 'x "y"', "%d/%m"], ["it's", "", "a b", "&&", "$HOME", 'x "y"', "%d/%m"]),
         (("sh", "-c", "a | b"), ["sh", "-c", "a | b"]),
@@ -318,6 +322,17 @@ def test_http_may_have_a_host_and_headers(tmp_path: Path) -> None:
     ).ready
     assert "Expand('/%i')" in repr(expanded)
     assert repr(expanded).count("Expand(") == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--gpus", '"device=0,1"'], ['--gpus="device=0,1"'], ["--mount", '"type=bind","src=/a,b",dst=/c'], ["--init"]],
+)
+def test_quotes_that_docker_reads_itself_stay(tmp_path: Path, words: list[str]) -> None:
+    """In its CSV they keep a comma; before other words they are a mistake."""
+    assert service(tmp_path, f"docker_args={words!r}").docker_args == tuple(words)
+    (problem,) = mistakes(tmp_path, f"""Service("web", docker_args={[*words, "--label", '"a,b"']!r})""")
+    assert "no shell reads '\"a,b\"'" in problem
 
 
 _MEMBERS = f"""{HEAD}
