@@ -122,8 +122,27 @@ def refuse_reserved(words: Sequence[str]) -> None:
     streams = [value.lower() for name, value in options if name == "attach"]
     if streams and not {"stdout", "stderr"} & set(streams):
         found.append("attach")
-    if found:
-        raise Mistake("; ".join(f"--{name}: {RESERVED_DOCKER_OPTIONS[name]}" for name in dict.fromkeys(found)))
+    why = [f"--{name}: {RESERVED_DOCKER_OPTIONS[name]}" for name in dict.fromkeys(found)]
+    why += [
+        f"--{name}: a unit has no folder that {path!r} could be relative to; write the whole path on the machine"
+        for name, value in options
+        for path in _paths(name, value)
+        if not path.startswith(("/", "%", "$"))
+    ]
+    if why:
+        raise Mistake("; ".join(why))
+
+
+def _paths(name: str, value: str) -> Iterator[str]:
+    """The paths of the machine that the option names; a volume's name is none."""
+    source = value.partition(":")[0]
+    bind = re.search(r"(?:^|,)(?:src|source)=([^,]*)", value) if re.search(r"(?:^|,)type=bind(?:,|$)", value) else None
+    if name in ("env-file", "label-file"):
+        yield value
+    elif name == "volume" and ":" in value and re.match(r"[.~]|[^/]+/", source):
+        yield source
+    elif name == "mount" and bind:
+        yield bind[1]
 
 
 def _is_reserved(name: str, value: str) -> bool:

@@ -36,6 +36,35 @@ def test_a_path_in_a_variable_is_mounted(tmp_path: Path) -> None:
     assert service(tmp_path, f"volumes=[Expand(text) for text in {volumes}]").volumes == tuple(volumes)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--env-file", "/etc/shop.env", "-v", "data:/data", "-v", "/var/x:/x:ro", "--volume", "/cache"],
+        [
+            "--mount",
+            "type=volume,src=data,dst=/x",
+            "--mount",
+            "type=bind,src=/a,dst=/b",
+            "--mount",
+            "type=tmpfs,dst=/t",
+        ],
+    ],
+)
+def test_whole_paths_and_names_of_volumes_are_taken(tmp_path: Path, words: list[str]) -> None:
+    """Only what would start from a folder is refused."""
+    assert service(tmp_path, f"docker_args={words}").docker_args == tuple(words)
+
+
+def test_units_that_only_the_machine_knows_are_taken(tmp_path: Path) -> None:
+    """An instance of a global unit is called after its machine."""
+    found = app(
+        tmp_path,
+        """Service("logs", global_unit=True), Service("db", instances=2),
+        Service("web", instances=2, unit={"Wants": "logs@%m.service db@%i.service docker.service"}, after=["db"])""",
+    )
+    assert len(found.services) == 3
+
+
 def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
     """The original tool's word for it."""
     spec = service(tmp_path, "instances=True")

@@ -41,6 +41,35 @@ _RULES = [
         """Service("web", command='["nginx", "-g", "daemon off;"]')""",
         "is a list in a text, which is split at its blanks",
     ),
+    *(
+        (
+            f'Service("web", docker_args={words!r})',
+            f"docker_args: --{name}: a unit has no folder that {path!r} could be",
+        )
+        for words, name, path in [
+            (["--env-file", ".env"], "env-file", ".env"),
+            (["--env-file=shop.env"], "env-file", "shop.env"),
+            (["--label-file", "./labels"], "label-file", "./labels"),
+            (["-v", "./data:/data"], "volume", "./data"),
+            (["-vdata/x:/data:ro"], "volume", "data/x"),
+            (["--volume=~/x:/data"], "volume", "~/x"),
+            (["--mount", "type=bind,source=x,target=/x"], "mount", "x"),
+            (["--mount", "dst=/x,src=./x,type=bind"], "mount", "./x"),
+        ]
+    ),
+    ('Service("web", after=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db -> web"),
+    ('Service("web", requires=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db ->"),
+    *(
+        (
+            f'Service("db", instances=True), Service("web", unit={{{option!r}: "x.service db@1.service"}})',
+            "unit: no unit is",
+        )
+        for option in ("BindsTo", "After", "Wants", "PartOf")
+    ),
+    (
+        'Service("db", instances=2), Service("web", instances=3, unit={"BindsTo": "db@%i.service"})',
+        "unit: no unit is called db@3.service: db has instances=2; write db@1.service or db@2.service",
+    ),
     ('Service("web", scale=3)', "scale: not supported yet"),
     *(
         (f'Service("web", {keyword})', "it must not end in a backslash")
