@@ -31,6 +31,8 @@ _OPERATOR_OF_EXPAND = re.compile(r"&&?|\|\|?|;|[0-9]?[<>]+&?|`")
 # What follows it in double quotes is a program of its own: sh -c "..."
 _TAKES_PROGRAM = re.compile(r"-[A-Za-z]*c")
 _OPTION_AND_VALUE = re.compile(r"(--?[A-Za-z][\w-]*)\s+(\S.*)", re.DOTALL)
+# docker reads their values as CSV, in which quotes keep a comma: --gpus '"device=0,1"'.
+_CSV = ("--gpus", "--mount")
 _VALUE_AND_OPTION = re.compile(r"--?[A-Za-z][\w-]*=\S*\s+--([a-z][a-z0-9-]*)(?:[\s=].*)?", re.DOTALL)
 _ALL_IN_QUOTES = re.compile(r"(--?[A-Za-z][\w-]*=)?([\w./-]+=)?(?P<quote>[\"'])(?P<inside>.*)(?P=quote)", re.DOTALL)
 
@@ -39,6 +41,7 @@ def command(value: Any) -> tuple[str, ...]:
     """The words of a command: of a text those that a shell would make of it, of a list each entry as it is."""
     if isinstance(value, str):
         words = _split(value, letters(value))
+        _refuse_other_forms(value, words)
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         words = tuple(letters(entry) for entry in value)
     else:
@@ -48,16 +51,32 @@ def command(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _refuse_other_forms(value: str, words: Sequence[str]) -> None:
+    """Raise `Mistake` for a text that a Dockerfile or a shell would not split into *words*."""
+    if isinstance(value, Literal):
+        return
+    if re.fullmatch(r"\s*\[\s*\".*\"\s*\]\s*", value):
+        raise Mistake(f"{represented(value)} is a list in a text, which is split at its blanks; write the list itself")
+    variable = re.match(r"([A-Z_][A-Z0-9_]*)=", value)
+    if variable and len(words) > 1:
+        raise Mistake(
+            f'no shell reads it, so {variable[0]}... would be the program; write env={{"{variable[1]}": ...}}, or put '
+            "the word in single quotes where it is the image's own"
+        )
+
+
 def docker_words(value: Any) -> tuple[str, ...]:
     """The words of ``docker_args``: each entry of the list is one."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise Mistake(f'it must be a list of words, such as ["--env-file", "/etc/shop.env"], not {represented(value)}')
-    return tuple(_docker_word(entry) for entry in value)
+    words = tuple(value)
+    pairs = zip(("", *words), words, strict=False)
+    return tuple(letters(word) if before in _CSV else _docker_word(word) for before, word in pairs)
 
 
 def _docker_word(value: Any) -> str:
     text = letters(value)
-    if isinstance(value, Literal):
+    if isinstance(value, Literal) or text.partition("=")[0] in _CSV:
         return text
     pair = _OPTION_AND_VALUE.fullmatch(text)
     if pair:

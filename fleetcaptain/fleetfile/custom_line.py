@@ -22,6 +22,9 @@ _PART = re.compile(
 _NAME_BYTES = 255
 # A program's name has no slash; a path begins with one, or with a specifier that stands for a folder.
 _PROGRAM = re.compile(r"(?:(?:/|%[CdEhLStTVyY])[^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/%]+)")
+# What only a shell reads, as a word of its own or at its end; in quotes it is letters. A `;` of its own is systemd's.
+_FOR_SHELL = re.compile(r"&&?|\|\|?|[0-9]*(?:>>?|<)(?:&[0-9]|[^ ]*)|`.*|\$\(.*|[^;]*[^;\\];|[^&]+[^=&]&|#.*")
+_SHELL_PROGRAM = re.compile(r"[A-Za-z_]\w*=.*|cd|exec|export|source|set|eval|if|for|while|until")
 
 
 def check_custom_line(line: str) -> str:
@@ -60,6 +63,14 @@ def commands_of(line: str) -> list[list[str]]:
 def _check_command(words: list[str]) -> None:
     first = _unquoted(words[0])
     program = first.lstrip(_PREFIXES)
+    for_shell = next(filter(_FOR_SHELL.fullmatch, words), None)
+    if for_shell is None and not first.startswith("--") and _SHELL_PROGRAM.fullmatch(program):
+        for_shell = program
+    if for_shell:
+        raise Mistake(
+            f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "
+            "the whole line in it, or put quotes around the word where it is meant as letters"
+        )
     if "@" in first.removesuffix(program) and len(words) == 1:
         raise Mistake("the prefix @ says that the next word is what the program sees as its own name; add that word")
     if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):

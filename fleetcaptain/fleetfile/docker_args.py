@@ -11,7 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
 
-__all__ = ["OPTION_NAMES", "RESERVED_DOCKER_OPTIONS", "docker_options", "networks", "refuse_reserved"]
+__all__ = [
+    "OPTION_NAMES",
+    "RESERVED_DOCKER_OPTIONS",
+    "docker_options",
+    "networks",
+    "option_for",
+    "refuse_reserved",
+]
 
 _FLAG_NAMES = (
     "detach disable-content-trust help init interactive no-healthcheck oom-kill-disable privileged publish-all quiet "
@@ -50,6 +57,14 @@ _SHORT = {
     "w": "workdir",
 }
 _ALIASES = {"net": "network", "net-alias": "network-alias", "dns-opt": "dns-option"}
+_COMPOSE = {
+    "extra_hosts": "add-host",
+    "healthcheck": "health-cmd",
+    "logging": "log-driver",
+    "mem_limit": "memory",
+    "network_mode": "network",
+    "working_dir": "workdir",
+}
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 RESERVED_DOCKER_OPTIONS = {
@@ -70,6 +85,14 @@ RESERVED_DOCKER_OPTIONS = {
     "tty": "a unit has no terminal for -t and -i together; leave -i out",
 }
 """Option of ``docker run`` -> why a unit cannot have it (for some: with a certain value), and what to write instead."""
+
+
+def option_for(keyword: str) -> str:
+    """The option of ``docker run`` that *keyword*, one of docker compose, means; "" where there is none, or a keyword
+    of a service says it."""
+    name = _COMPOSE.get(keyword, keyword.replace("_", "-"))
+    known = (_FLAGS | _TAKING) - {"env", "volume"} - (RESERVED_DOCKER_OPTIONS.keys() - {"label", "tty"})
+    return next((f"--{option}" for option in (name, name.removesuffix("s")) if option in known), "")
 
 
 def docker_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -108,8 +131,27 @@ def refuse_reserved(words: Sequence[str]) -> None:
     streams = [value.lower() for name, value in options if name == "attach"]
     if streams and not {"stdout", "stderr"} & set(streams):
         found.append("attach")
-    if found:
-        raise Mistake("; ".join(f"--{name}: {RESERVED_DOCKER_OPTIONS[name]}" for name in dict.fromkeys(found)))
+    why = [f"--{name}: {RESERVED_DOCKER_OPTIONS[name]}" for name in dict.fromkeys(found)]
+    why += [
+        f"--{name}: a unit has no folder that {path!r} could be relative to; write the whole path on the machine"
+        for name, value in options
+        for path in _paths(name, value)
+        if not path.startswith(("/", "%", "$"))
+    ]
+    if why:
+        raise Mistake("; ".join(why))
+
+
+def _paths(name: str, value: str) -> Iterator[str]:
+    """The paths of the machine that the option names; a volume's name is none."""
+    source = value.partition(":")[0]
+    bind = re.search(r"(?:^|,)(?:src|source)=([^,]*)", value) if re.search(r"(?:^|,)type=bind(?:,|$)", value) else None
+    if name in ("env-file", "label-file"):
+        yield value
+    elif name == "volume" and ":" in value and re.match(r"[.~]|[^/]+/", source):
+        yield source
+    elif name == "mount" and bind:
+        yield bind[1]
 
 
 def _is_reserved(name: str, value: str) -> bool:

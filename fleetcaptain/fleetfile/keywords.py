@@ -85,7 +85,10 @@ def _glob(value: Any) -> str:
 
 
 def _machine_id(value: Any) -> str:
-    return _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
+    found = _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
+    if found.endswith("..."):
+        raise Mistake(f"{represented(value)} is no id of a machine; leave the dots out, or write the whole id")
+    return found
 
 
 def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
@@ -119,6 +122,11 @@ def _image(value: Any) -> str | Build:
     if isinstance(value, Build):
         return Build(verbatim(value.context), verbatim(value.dockerfile))
     text = word(value)
+    if re.search(r"\$[{(\w]", text):
+        raise Mistake(
+            f"{represented(text)}: nothing replaces variables in it; write what they stand for, or read them in the "
+            "Fleetfile: f\"{os.environ['REGISTRY']}/web:1\""
+        )
     mistake = reference_mistake(text)
     if mistake:
         raise Mistake(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
@@ -158,7 +166,7 @@ def _volume(value: Any) -> str:
     text = letters(value)
     source, _, rest = sample(text).partition(":")
     path, colon, modes = rest.partition(":")
-    if isinstance(text, Expand) and (text[0] == "$" or (text[0] == "%" and "/" in source)):
+    if isinstance(text, Expand) and (text.startswith("$") or (text.startswith("%") and "/" in source)):
         source = f"/{source}"  # a variable that has a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise Mistake(
@@ -186,7 +194,17 @@ def _check_modes(volume: str, modes: Sequence[str], on_machine: bool) -> None:
 
 
 def _metadata(value: Any) -> tuple[str, ...]:
-    pairs = [f"{key}={entry}" for key, entry in value.items()] if isinstance(value, Mapping) else _lines(value)
+    if isinstance(value, Mapping):
+        given = [
+            (key, entry)
+            for key, found in value.items()
+            for entry in (found if isinstance(found, list | tuple) else [found])
+        ]
+        pairs = tuple(
+            f"{word(key)}={word(entry) if isinstance(entry, str) else _env_value(key, entry)}" for key, entry in given
+        )
+    else:
+        pairs = _lines(value)
     for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
             raise Mistake(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')

@@ -20,6 +20,10 @@ __all__ = ["load"]
 
 _NAME = "Fleetfile.py"
 _MODULE = "Fleetfile"
+_NONE_MADE = (
+    'it makes no Fleetfile(...); make one at the top level, as `if __name__ == "__main__":` does not run, and other '
+    "threads do not count"
+)
 
 
 def load(path: Path) -> App:
@@ -67,7 +71,7 @@ def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:
         heard.reset(token)
     _end_fork(process, None)
     if len(made) != 1:
-        what = "it makes no Fleetfile(...)" if not made else f"it makes {len(made)} Fleetfile(...); make exactly one"
+        what = _NONE_MADE if not made else f"it makes {len(made)} Fleetfile(...); make exactly one"
         place = made[-1].place if made else Place(str(file), 1)
         raise _broken(file, shown(place.file, file.parent), place.line, what)
     return made[0], tuple(sorted(opened))
@@ -112,6 +116,8 @@ def _reason_of(error: BaseException) -> str:
         what = type(error).__name__
     if isinstance(error, ImportError) and "attempted relative import" in what:
         return f"{what}. A Fleetfile and the modules beside it are no package: write `import NAME`, not `from . import`"
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str) and not os.path.isabs(error.filename):
+        return f"{what}. It is looked for in {Path.cwd()}; for a file beside this one write Path(__file__).parent / ..."
     if isinstance(error, Exception):
         return what
     return (

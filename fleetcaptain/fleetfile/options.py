@@ -15,7 +15,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
-from fleetcaptain.fleetfile.systemd_options import SYSTEMD_OPTIONS
+from fleetcaptain.fleetfile.systemd_options import OTHER_OPTIONS, SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
 
 __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker"]
@@ -208,10 +208,13 @@ def _misplaced(section: str, name: str) -> Iterator[str]:
         return
     others = [other for other, names in SYSTEMD_OPTIONS.items() if name in names]
     near = did_you_mean(name, known)
+    foreign = next((f"[{other}], and {why}" for other, (names, why) in OTHER_OPTIONS.items() if name in names), "")
     if name in (*KEYS, *OLD_KEYS):
         yield f"{name}: fleet reads it in [X-Fleet] only; write it into x_fleet="
     elif others:
         yield f"{name}: systemd knows it in [{others[0]}], and ignores it here; write it into {others[0].lower()}="
+    elif foreign:
+        yield f"{name}: systemd reads it in {foreign}"
     elif near:
         yield f"{name}: systemd has no such option, and ignores it{near}"
 

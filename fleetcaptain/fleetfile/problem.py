@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["Mistake", "Problem", "did_you_mean", "represented", "shown"]
 
-# The original tool's words, and what they are called here.
+# Words of the original tool and of docker compose, and what they are called here.
 _SEED_WORDS = {
     "desc": "description",
     "container": "image",
@@ -20,6 +20,11 @@ _SEED_WORDS = {
     "env_file": "docker_args",
     "depends_on": "requires",
     "replicas": "instances",
+    "environment": "env",
+    "restart": 'service={"Restart": ...} and restart_sec=',
+    "build": "image=Build(...)",
+    "deploy": "instances, rollout and machine_metadata",
+    "stop_grace_period": "stop_sec",
 }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from fleetcaptain.fleetfile.custom_line import commands_of
-from fleetcaptain.fleetfile.docker_args import networks
+from fleetcaptain.fleetfile.docker_args import networks, option_for
 from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker
@@ -31,6 +31,7 @@ Lines = Mapping[int, Mapping[str, int]]
 
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared with, never bound to
 _GENERATION = re.compile(r".*-[0-9a-f]{7}")
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
@@ -69,7 +70,8 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         )
     services = fleetfile.said["services"]
     if not isinstance(services, list | tuple) or not services:
-        notes.note(place, "", "services", "it must be a list of Service(...), with one at least")
+        what = f"it must be a list with at least one Service(...), not {_kind_of(services)}"
+        notes.note(place, "", "services", what)
         services = ()
     specs = []
     for service in services:
@@ -79,6 +81,13 @@ def resolve(fleetfile: Fleetfile, root: Path, notes: Notes, exists: Callable[[Pa
         specs.append(_service(service, image, notes))
         _files(specs[-1], service.place, root, notes, exists)
     return App(app if _is_plain(app) else "", tuple(specs), root, image)
+
+
+def _kind_of(services: Any) -> str:
+    """What *services* is; never its contents, in which anything may be."""
+    if isinstance(services, list | tuple):
+        return "an empty one"
+    return type(services).__name__ + ("; write list(...) around it" if isinstance(services, Iterable) else "")
 
 
 def _push_mistake(image: Any) -> str:
@@ -113,7 +122,9 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
     if _GENERATION.fullmatch(name):
         notes.note(service.place, name, "", "the name ends like a blue/green generation's (- and 7 hex digits)")
     for word in service.unknown:
-        what = "not supported yet" if word == "scale" else f"no such keyword{did_you_mean(word, PARSERS)}"
+        option = option_for(word)
+        near = f'; write docker_args=["{option}", ...]' if option else did_you_mean(word, PARSERS)
+        what = "not supported yet" if word == "scale" else f"no such keyword{near}"
         notes.note(service.place, name, word, what)
     values: dict[str, Any] = {}
     for word, parse in PARSERS.items():
@@ -223,6 +234,9 @@ def _lines(values: dict[str, Any], note: Note) -> None:
     """Options and variables that fit one main process and not another."""
     options = values.get("service", ())
     own_start = values.get("start") is not None
+    if own_start and len(values["start"]) != 1 and dict(options).get("Type") != ONESHOT:
+        what = "it must be one line, the program with its words; write what runs before it into before_start="
+        note("start", f"{what}. Several lines, one after the other, are for tasks (Type=oneshot)")
     for what in () if own_start else refused_with_docker(options):
         note("service", what)
     lines = values.get("start") or ()
@@ -257,7 +271,11 @@ def _placement(values: dict[str, Any], note: Note) -> None:
 
 
 def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
-    if isinstance(spec.image, Build) and spec.start is None:
+    custom = " ".join(line for word in _CUSTOM for line in getattr(spec, word) or ())
+    if isinstance(spec.image, Build) and (spec.start is None or re.search(r"\$\{IMAGE\}|\$IMAGE\b", custom)):
         dockerfile = root / spec.image.context / spec.image.dockerfile
         if not exists(dockerfile):
-            notes.note(place, spec.name, "image", f"there is no {dockerfile} to build it from")
+            what = f"there is no {dockerfile} to build it from"
+            if spec.start is not None:
+                what += "; a custom command that means another image than the service's must not call it IMAGE"
+            notes.note(place, spec.name, "image", what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["SYSTEMD_OPTIONS"]
+__all__ = ["OTHER_OPTIONS", "SYSTEMD_OPTIONS"]
 
 _UNIT = (
     "After AllowIsolate AssertACPower AssertArchitecture AssertCPUFeature AssertCPUPressure AssertCPUs "
@@ -69,8 +69,29 @@ _SERVICE = (
     "WatchdogSignal WorkingDirectory "
 )
 
+_INSTALL = "Alias Also DefaultInstance RequiredBy WantedBy"
+_TIMER = (
+    "AccuracySec FixedRandomDelay OnActiveSec OnBootSec OnCalendar OnClockChange OnStartupSec OnTimezoneChange "
+    "OnUnitActiveSec OnUnitInactiveSec Persistent RandomizedDelaySec RemainAfterElapse Unit WakeSystem"
+)
+_SOCKET = (
+    "Accept Backlog BindIPv6Only BindToDevice Broadcast FileDescriptorName FreeBind KeepAlive ListenDatagram "
+    "ListenFIFO ListenMessageQueue ListenNetlink ListenSequentialPacket ListenSpecial ListenStream ListenUSBFunction "
+    "Mark MaxConnections MaxConnectionsPerSource NoDelay PassCredentials PassSecurity PipeSize Priority ReceiveBuffer "
+    "RemoveOnStop ReusePort SendBuffer Service SocketGroup SocketMode SocketProtocol SocketUser Symlinks Transparent "
+    "TriggerLimitBurst TriggerLimitIntervalSec Writable"
+)
+_PATH = "DirectoryNotEmpty MakeDirectory PathChanged PathExists PathExistsGlob PathModified"
+
 SYSTEMD_OPTIONS: Mapping[str, frozenset[str]] = {
     "Unit": frozenset(_UNIT.split()),
     "Service": frozenset(_SERVICE.split()),
 }
 """Section -> the names of its options. A newer systemd may know more."""
+OTHER_OPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
+    "Install": (frozenset(_INSTALL.split()), "fleet starts units itself; leave it out"),
+    "Timer": (frozenset(_TIMER.split()), 'a service has no timer; write a loop, as docs/porting.md ("Timer") shows'),
+    "Socket": (frozenset(_SOCKET.split()), "a service has no socket; publish the port with ports="),
+    "Path": (frozenset(_PATH.split()), "a service has no path unit; watch the path in the service"),
+}
+"""Section that no service has -> the names of its options that no other section has, and what to do instead."""

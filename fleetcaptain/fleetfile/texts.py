@@ -96,7 +96,10 @@ def _line(value: Any) -> str:
         raise Mistake(f"it must be a text, not {represented(value)}")
     text = str.__str__(value)
     if "\n" in text or "\r" in text:
-        raise Mistake("it must be one line: fleet would read the next one as an option of its own")
+        raise Mistake(
+            "it must be one line: fleet would read the next one as an option of its own; join the lines (for "
+            "sh -c with ;), or put them into a file of the image or of the machines"
+        )
     odd = unprintable(text)
     if odd:
         shown = ", ".join(odd[:_SHOWN])

@@ -19,6 +19,7 @@ __all__ = ["check_together"]
 # What the name of a blue/green service's unit has of its content.
 _GENERATION = "[0-9a-f]" * 7
 _OF_GENERATION = re.compile(rf"(.+)-{_GENERATION}")
+_NAMING_UNITS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Requisite", "Upholds", "Wants")
 
 
 def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
@@ -40,15 +41,39 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
             for needed in getattr(spec, word):
                 if what := _never_there(needed, spec, by_name):
                     notes.note(places[spec.name], spec.name, word, what)
+    _note_cycles(app, by_name, places, notes)
+    return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
+
+
+def _note_cycles(app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, Place], notes: Notes) -> None:
+    """Note services that are deployed after each other, or started after each other on one machine."""
     earlier = {
-        spec.name: [name for name in dict.fromkeys((*spec.requires, *_peer_services(spec, by_name))) if name in names]
+        spec.name: [name for name in dict.fromkeys((*spec.requires, *_peer_services(spec, by_name))) if name in by_name]
         for spec in app.services
     }
     cycle = _cycle(earlier)
     if cycle:
         word = "requires" if set(cycle) & set(by_name[cycle[0]].requires) else "machine_of"
         notes.note(places[cycle[0]], cycle[0], word, f"they wait for each other: {' -> '.join(cycle)}")
-    return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
+    orders = {spec.name: [name for name in (*spec.after, *spec.requires) if name in by_name] for spec in app.services}
+    circle = [] if cycle else _cycle(orders)
+    if circle:
+        name = next(name for name in circle if by_name[name].after)
+        notes.note(places[name], name, "after", f"they wait for each other: {' -> '.join(circle)}")
+
+
+def _bound_to(spec: ServiceSpec) -> Iterator[str]:
+    """The units that *spec*'s options in [Unit] name, but for those that only the machine knows."""
+    for option, value in spec.unit:
+        if option in _NAMING_UNITS:
+            yield from (unit for name in value.split() for unit in _expanded(name, spec) if "%" not in unit)
+
+
+def _near(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
+    """What is meant by *name*, which is no service: an instance of one whose type is missing, or a similar one."""
+    unit = f"{name}.service"
+    is_instance = name.partition("@")[0] in by_name and "@" in name and not _not_a_unit(unit, by_name)
+    return f'; did you mean "{unit}"?' if is_instance else did_you_mean(name, by_name)
 
 
 def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> str:
@@ -57,7 +82,7 @@ def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSp
         return "a service cannot wait for itself"
     if needed not in by_name and not needed.endswith(UNIT_SUFFIXES):
         what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
-        return what + did_you_mean(needed, by_name)
+        return what + _near(needed, by_name)
     missing = [unit for unit in _expanded(needed, spec) if _not_a_unit(unit, by_name)]
     return f"no unit of this Fleetfile is ever called {missing[0]}; name the service instead" if missing else ""
 
@@ -87,7 +112,7 @@ def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str
     for name in spec.machine_of:
         other = by_name.get(name)
         if other is None and not name.endswith(UNIT_SUFFIXES):
-            what = f"{name!r} is neither a service of this Fleetfile nor a unit" + did_you_mean(name, by_name)
+            what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
             notes.note(places[spec.name], spec.name, "machine_of", what)
         elif other is not None and (other.instances != 1 or isinstance(other.rollout, BlueGreen) or other.global_unit):
             what = f"{name!r} must have one instance that keeps its name, for fleet looks for one unit"
@@ -103,6 +128,8 @@ def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str
         ]
         for what in dict.fromkeys(filter(None, wrong)):
             notes.note(places[spec.name], spec.name, keyword, what)
+    for what in dict.fromkeys(filter(None, (_not_a_unit(unit, by_name) for unit in _bound_to(spec)))):
+        notes.note(places[spec.name], spec.name, "unit", what)
     for rule in rules_of(spec.x_fleet).conflicts:
         meant = by_name.get(rule.partition("@")[0])
         if meant is not None and isinstance(meant.rollout, BlueGreen):

@@ -100,7 +100,7 @@ def test_what_is_wrong_ends_the_program_with_one_error(
         ("import sys\nsys.exit()", "Fleetfile.py:2: it ended early (SystemExit)"),
         ("import os\nos._exit(0)", "Fleetfile.py:2: it ended early (SystemExit: os._exit)"),
         ("import os\nos.execlp('true', 'true')", "Fleetfile.py:2: it ended early (SystemExit: os.execv)"),
-        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: it must be a list of"),
+        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: it must be a list"),
     ],
 )
 def test_a_fleetfile_that_declares_nothing_is_an_error(

@@ -25,6 +25,20 @@ _REFUSED = {
     "/bin/sh -c 'echo": _UNREADABLE,
     '/bin/echo it"s': _UNREADABLE,
     "/bin/true ; bin/serve": "'bin/serve' is no program for systemd",
+    "cd /opt && ./serve": "no shell, which '&&' is for; write /bin/sh -c '...'",
+    "/bin/serve || true": "no shell, which '||' is for",
+    "/bin/serve | /bin/tee /log": "no shell, which '|' is for",
+    "/bin/serve >/log 2>&1": "no shell, which '>/log' is for",
+    "/bin/serve 2>&1": "no shell, which '2>&1' is for",
+    "/bin/sort < /in": "no shell, which '<' is for",
+    "/bin/serve &": "no shell, which '&' is for",
+    "/bin/sleep 5; /bin/true": "no shell, which '5;' is for",
+    "/bin/echo `hostname`": "no shell, which '`hostname`' is for",
+    "/bin/echo $(hostname -f)": "no shell, which '$(hostname' is for",
+    "/bin/true # then": "no shell, which '#' is for",
+    "PORT=80 bin/serve": "no shell, which 'PORT=80' is for",
+    "-export PORT=80": "no shell, which 'export' is for",
+    "exec /bin/serve": "no shell, which 'exec' is for",
 }
 _ACCEPTED = (
     "/bin/true",
@@ -40,6 +54,11 @@ _ACCEPTED = (
     r"""/bin/sed 's/\.x//' \d "\x4" """.strip(),
     r"/usr/bin/find /data -exec rm {} \;",
     "/bin/true ; /bin/false ;",
+    "/bin/sh -c 'a && b > c; echo $(d) `e` # f' \"| g\"",
+    "/bin/kill -9 1 ; -/bin/true",
+    "/bin/test 1 '>' 0",
+    "/usr/bin/env PORT=80 /bin/serve",
+    "/bin/curl http://127.0.0.1/?a=1&b=2 https://x/#y -d a;b ${A} $B",
 )
 
 

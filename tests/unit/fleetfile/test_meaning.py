@@ -21,6 +21,50 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
     assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, ROLLING, "web")
 
 
+def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
+    """Values of one key in a list, and numbers and bools as in all other mappings."""
+    spec = service(tmp_path, "machine_metadata={'region': ['eu', 'us'], 'ssd': True, 'cores': 8}")
+    assert spec.machine_metadata == ("region=eu", "region=us", "ssd=true", "cores=8")
+    assert (
+        service(tmp_path, "machine_metadata=['region=eu', 'region=us']").machine_metadata == spec.machine_metadata[:2]
+    )
+
+
+def test_a_path_in_a_variable_is_mounted(tmp_path: Path) -> None:
+    """Only the machine knows what it is."""
+    volumes = ["${DATA}:/data", "${DATA}/%i:/data:ro", "data-%i:/data"]
+    assert service(tmp_path, f"volumes=[Expand(text) for text in {volumes}]").volumes == tuple(volumes)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--env-file", "/etc/shop.env", "-v", "data:/data", "-v", "/var/x:/x:ro", "--volume", "/cache"],
+        [
+            "--mount",
+            "type=volume,src=data,dst=/x",
+            "--mount",
+            "type=bind,src=/a,dst=/b",
+            "--mount",
+            "type=tmpfs,dst=/t",
+        ],
+    ],
+)
+def test_whole_paths_and_names_of_volumes_are_taken(tmp_path: Path, words: list[str]) -> None:
+    """Only what would start from a folder is refused."""
+    assert service(tmp_path, f"docker_args={words}").docker_args == tuple(words)
+
+
+def test_units_that_only_the_machine_knows_are_taken(tmp_path: Path) -> None:
+    """An instance of a global unit is called after its machine."""
+    found = app(
+        tmp_path,
+        """Service("logs", global_unit=True), Service("db", instances=2),
+        Service("web", instances=2, unit={"Wants": "logs@%m.service db@%i.service docker.service"}, after=["db"])""",
+    )
+    assert len(found.services) == 3
+
+
 def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
     """The original tool's word for it."""
     spec = service(tmp_path, "instances=True")

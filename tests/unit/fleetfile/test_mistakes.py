@@ -16,6 +16,60 @@ _RULES = [
     ('Service("web-abc1234")', "ends like a blue/green generation's"),
     ('Service("web", comand="x")', 'comand: no such keyword; did you mean "command"?'),
     ('Service("web", desc="x")', "desc: no such keyword; it is called description here"),
+    ('Service("web", environment={})', "environment: no such keyword; it is called env here"),
+    ('Service("web", restart="always")', 'restart: no such keyword; it is called service={"Restart": ...} and'),
+    ('Service("web", volume=[])', 'volume: no such keyword; did you mean "volumes"?'),
+    *(
+        (f'Service("web", {word}=1)', f'{word}: no such keyword; write docker_args=["--{option}", ...]')
+        for word, option in [
+            ("hostname", "hostname"),
+            ("privileged", "privileged"),
+            ("cap_add", "cap-add"),
+            ("ulimits", "ulimit"),
+            ("labels", "label"),
+            ("network_mode", "network"),
+            ("networks", "network"),
+            ("working_dir", "workdir"),
+            ("dns", "dns"),
+        ]
+    ),
+    (
+        'Service("web", command="RAILS_ENV=production rake -T")',
+        'RAILS_ENV=... would be the program; write env={"RAILS_',
+    ),
+    (
+        """Service("web", command='["nginx", "-g", "daemon off;"]')""",
+        "is a list in a text, which is split at its blanks",
+    ),
+    *(
+        (
+            f'Service("web", docker_args={words!r})',
+            f"docker_args: --{name}: a unit has no folder that {path!r} could be",
+        )
+        for words, name, path in [
+            (["--env-file", ".env"], "env-file", ".env"),
+            (["--env-file=shop.env"], "env-file", "shop.env"),
+            (["--label-file", "./labels"], "label-file", "./labels"),
+            (["-v", "./data:/data"], "volume", "./data"),
+            (["-vdata/x:/data:ro"], "volume", "data/x"),
+            (["--volume=~/x:/data"], "volume", "~/x"),
+            (["--mount", "type=bind,source=x,target=/x"], "mount", "x"),
+            (["--mount", "dst=/x,src=./x,type=bind"], "mount", "./x"),
+        ]
+    ),
+    ('Service("web", after=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db -> web"),
+    ('Service("web", requires=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db ->"),
+    *(
+        (
+            f'Service("db", instances=True), Service("web", unit={{{option!r}: "x.service db@1.service"}})',
+            "unit: no unit is",
+        )
+        for option in ("BindsTo", "After", "Wants", "PartOf")
+    ),
+    (
+        'Service("db", instances=2), Service("web", instances=3, unit={"BindsTo": "db@%i.service"})',
+        "unit: no unit is called db@3.service: db has instances=2; write db@1.service or db@2.service",
+    ),
     ('Service("web", scale=3)', "scale: not supported yet"),
     *(
         (f'Service("web", {keyword})', "it must not end in a backslash")
@@ -203,6 +257,29 @@ _RULES = [
     ),
     ('Service("web", machine_of="db"),Service("db", instances=2)', "machine_of: 'db' must have one instance"),
     ('Service("web", machine_of="d"),Service("db")', "machine_of: 'd' is neither a service"),
+    (
+        'Service("web", machine_metadata={"a": None})',
+        "machine_metadata: a must be a text, a number or a bool, not None",
+    ),
+    ('Service("web", machine_metadata={"a": [["b"]]})', "machine_metadata: a must be a text, a number or a bool, not"),
+    ('Service("web", machine_metadata={"a": Expand("%m")})', "machine_metadata: it must be a plain text: Expand(...)"),
+    ('Service("web", machine_metadata={Expand("a"): 1})', "machine_metadata: it must be a plain text: Expand(...)"),
+    ('Service("web", machine_id="75d3f2e8...")', "machine_id: '75d3f2e8...' is no id of a machine; leave the dots out"),
+    *(
+        (f'Service("web", image={image!r})', f"image: {image!r}: nothing replaces variables in it; write what they")
+        for image in ("$REGISTRY/web:1", "${REGISTRY}/web", "redis:${TAG}", "redis:$(cat TAG)")
+    ),
+    *(
+        (f'Service("web", instances=2), Service("db", {word}=["web@{at}"])', f"{word}: 'web@{at}' is neither a service")
+        for word in ("after", "requires", "machine_of")
+        for at in (1, 3)
+    ),
+    *(
+        (f'Service("web", instances=2), Service("db", {word}=["web@2"])', 'did you mean "web@2.service"?')
+        for word in ("after", "requires", "machine_of")
+    ),
+    ('Service("web", start=["/bin/serve", "--port=80"])', "start: it must be one line, the program with its words"),
+    ('Service("web", start=[])', "start: it must be one line"),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is no metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
     ('Service("web", global_unit=1)', "global_unit: it must be True or False"),
@@ -235,7 +312,7 @@ _RULES = [
     ('Service("web"),Service("web")', "two services have this name"),
     ('Service("shop-beacon")', "this is the name of the app's own beacon"),
     ('"web"', "services: each entry must be a Service(...), not a str"),
-    ("", "services: it must be a list of Service(...)"),
+    ("", "services: it must be a list with at least one Service(...)"),
 ]
 
 
@@ -358,7 +435,7 @@ def test_services_must_be_a_list(tmp_path: Path, services: str) -> None:
     (tmp_path / "Fleetfile.py").write_text(
         f'from fleetcaptain import Fleetfile\nFleetfile(app="shop", services={services})\n'
     )
-    with pytest.raises(FleetfileError, match=r"services: it must be a list of Service\(\.\.\.\)"):
+    with pytest.raises(FleetfileError, match=r"services: it must be a list with at least one Service\(\.\.\.\)"):
         load(tmp_path)
 
 
@@ -369,5 +446,23 @@ def test_a_value_that_fails_when_it_is_read_is_a_mistake(keyword: str, given: st
     odd = "class Odd:\n    def __repr__(self): raise RuntimeError\n\nendless = []\nendless.append(endless)\n"
     fleet = f"fleet = Fleetfile(app='shop', services=[Service('web', {keyword}={given})])"
     (tmp_path / "Fleetfile.py").write_text(f"from fleetcaptain import *\n{odd}{fleet}\n")
-    with pytest.raises(FleetfileError, match=rf"Fleetfile\.py:7: service 'web': {keyword}: "):
+    with pytest.raises(FleetfileError, match=rf"Fleetfile\.py:7: (?:service 'web': {keyword}: |RecursionError)"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["/usr/bin/docker run ${IMAGE}", "/bin/sh -c 'IMAGE=$(/opt/image) && exec docker run $IMAGE serve'"]
+)
+@pytest.mark.parametrize("keyword", ["start", "after_stop"])
+def test_a_custom_command_that_says_the_image_needs_one(tmp_path: Path, keyword: str, line: str) -> None:
+    """One that says none needs nothing to build from."""
+    lines = {"start": "/bin/serve", keyword: line}
+    arguments = ", ".join(f"{word}={value!r}" for word, value in lines.items())
+    (tmp_path / "Fleetfile.py").write_text(f'{HEAD}Fleetfile(app="shop", services=[Service("web", {arguments})])\n')
+    with pytest.raises(FleetfileError) as error:
+        load(tmp_path)
+    (problem,) = error.value.problems
+    assert "image: there is no" in problem
+    assert "must not call it IMAGE" in problem
+    (tmp_path / "Fleetfile.py").write_text(f'{HEAD}Fleetfile(app="shop", services=[Service("web", start="/bin/a")])\n')
+    load(tmp_path)

@@ -163,6 +163,21 @@ def test_an_option_that_fleet_ignores_is_refused_at_its_line(tmp_path: Path) -> 
         ("unit={'X-Conflicts': 'a@*'}", "unit: X-Conflicts: fleet reads it in [X-Fleet] only"),
         ("service={'Restart': 'maybe'}", "service: Restart=maybe: systemd knows no such value"),
         ("service={'EnvironmentFile': 'x.env'}", "service: EnvironmentFile=x.env: systemd ignores a relative path"),
+        (
+            "service={'OnCalendar': 'hourly'}",
+            "service: OnCalendar: systemd reads it in [Timer], and a service has no timer",
+        ),
+        (
+            "unit={'OnBootSec': 5}",
+            "unit: OnBootSec: systemd reads it in [Timer], and a service has no timer; write a loop",
+        ),
+        (
+            "unit={'WantedBy': 'x.target'}",
+            "unit: WantedBy: systemd reads it in [Install], and fleet starts units itself",
+        ),
+        ("service={'Alias': 'x.service'}", "service: Alias: systemd reads it in [Install], and fleet"),
+        ("service={'ListenStream': '80'}", "ListenStream: systemd reads it in [Socket], and a service has no socket"),
+        ("unit={'PathExists': '/x'}", "unit: PathExists: systemd reads it in [Path], and a service has no path unit"),
         ("service={'nice': 5}", 'service: nice: systemd has no such option, and ignores it; did you mean "Nice"'),
     ],
 )

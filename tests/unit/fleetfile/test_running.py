@@ -270,3 +270,21 @@ def test_an_app_knows_what_its_fleetfile_read(tmp_path: Path) -> None:
     app = load(written(tmp_path, f"{HEAD}{text}{APP}", beside))
     names = ("Fleetfile.py", "deploy/__init__.py", "shared.py", "sizes.json")
     assert set(app.sources) == {*(tmp_path / name for name in names), tmp_path.parent / "common.txt"}
+
+
+@pytest.mark.parametrize(
+    "read", ["open('conf.toml')", "open('etc/conf.toml', 'rb')", "__import__('pathlib').Path('a').stat()"]
+)
+def test_a_file_that_is_looked_for_elsewhere_is_explained(read: str, tmp_path: Path) -> None:
+    """The working directory is not the Fleetfile's."""
+    problem = mistake(tmp_path, f"\n{read}\n", {"conf.toml": "", "etc/conf.toml": ""})
+    assert problem.startswith("Fleetfile.py:2: FileNotFoundError")
+    assert f"looked for in {Path.cwd()}; for a file beside this one write Path(__file__).parent" in problem
+
+
+@pytest.mark.parametrize("services", ["(s for s in [])", "{'web': Service('web')}", "{'web': Service('web')}.values()"])
+def test_services_that_are_no_list_are_called_by_their_type(services: str, tmp_path: Path) -> None:
+    """With what to write instead."""
+    problem = mistake(tmp_path, f"{HEAD}Fleetfile(app='shop', services={services})")
+    assert "services: it must be a list with at least one Service(...), not " in problem
+    assert problem.endswith("; write list(...) around it")

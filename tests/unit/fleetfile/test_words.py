@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fleetcaptain.fleetfile.command_words import command
 from fleetcaptain.fleetfile.problem import Mistake
 from fleetcaptain.fleetfile.texts import letters, sample
 from fleetcaptain.fleetfile.values import Expand, Http, Literal
-from tests.unit.fleetfile.written import mistakes, service
+from tests.unit.fleetfile.written import HEAD, mistakes, service
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,10 @@ from tests.unit.fleetfile.written import mistakes, service
         ('grep "a|b" "x;y" "1>0"', ["grep", "a|b", "x;y", "1>0"]),
         ("awk '{print $1}' /a*", ["awk", "{print $1}", "/a*"]),
         ("serve --price 5$ --rate 50%", ["serve", "--price", "5$", "--rate", "50%"]),
+        ("'A=1' serve", ["A=1", "serve"]),
+        ("A=1", ["A=1"]),
+        ("env A=1 serve [x] ['y']", ["env", "A=1", "serve", "[x]", "[y]"]),
+        (Literal("A=1 serve"), ["A=1", "serve"]),
         ("date +%Y-%m-%d", ["date", "+%Y-%m-%d"]),
         (["it's", "", "a b", "&&", "$HOME", 'x "y"', "%d/%m"], ["it's", "", "a b", "&&", "$HOME", 'x "y"', "%d/%m"]),
         (("sh", "-c", "a | b"), ["sh", "-c", "a | b"]),
@@ -358,3 +363,62 @@ def test_no_name_is_read_by_the_machine(fleetfile: str, what: str, mark: str, tm
     with pytest.raises(FleetfileError) as raised:
         load(tmp_path)
     assert what.replace("M(", f"{mark}(") in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--gpus", '"device=0,1"'], ['--gpus="device=0,1"'], ["--mount", '"type=bind","src=/a,b",dst=/c'], ["--init"]],
+)
+def test_quotes_that_docker_reads_itself_stay(tmp_path: Path, words: list[str]) -> None:
+    """In its CSV they keep a comma; before other words they are a mistake."""
+    assert service(tmp_path, f"docker_args={words!r}").docker_args == tuple(words)
+    (problem,) = mistakes(tmp_path, f"""Service("web", docker_args={[*words, "--label", '"a,b"']!r})""")
+    assert "no shell reads '\"a,b\"'" in problem
+
+
+_MEMBERS = f"""{HEAD}
+from enum import Enum, IntEnum
+
+class Text(str, Enum):
+    APP, IMAGE, NAME, OTHER = "shop", "acme/shop", "cache", "db"
+    PATH, DISK, PORT, LINE, SHARE = "/health", "ssd", "8080:80", "/bin/true", "25%"
+
+class Number(int, Enum):
+    FEW = 3
+
+class Share(float, Enum):
+    HALF = 0.5
+
+class Level(IntEnum):
+    HIGH = 9
+"""
+
+
+def test_members_of_an_enum_are_the_texts_and_numbers_that_they_are(tmp_path: Path) -> None:
+    """In every keyword: Python's ``str()`` would give their own names."""
+    (tmp_path / "Dockerfile").touch()
+    (tmp_path / "Fleetfile.py").write_text(
+        f"""{_MEMBERS}
+Fleetfile(app=Text.APP, image=Text.IMAGE, services=[
+    Service(
+        Text.NAME, description=Text.DISK, image=Text.IMAGE, command=[Text.PATH, Text.DISK], ports=[Text.PORT],
+        env={{Text.NAME: Text.DISK, "n": Number.FEW, "s": Share.HALF, "l": Level.HIGH}}, instances=Number.FEW,
+        docker_args=["--hostname", Text.DISK], machine_metadata={{Text.DISK: Text.NAME}}, before_start=Text.LINE,
+        requires=[Text.OTHER], unit={{"OnFailure": Text.OTHER}}, service=[("Nice", [Number.FEW, Level.HIGH])],
+        ready=Http(Text.PATH, headers={{"Accept": Text.DISK}}), rollout=Rolling(max_parallel=Text.SHARE),
+        versions=[Text.DISK],
+    ),
+    Service(Text.OTHER, start_sec=Number.FEW),
+])
+"""
+    )
+    found = load(tmp_path)
+    assert (found.app, found.image) == ("shop", "acme/shop")
+    first, other = found.services
+    for shown in (repr(first), *map(str, (first.name, *first.command, *dict(first.env).values(), first.instances))):
+        assert not re.search("Text|Number|Share|Level", shown)
+    assert first.name == "cache"
+    assert first.env == (("cache", "ssd"), ("l", "9"), ("n", "3"), ("s", "0.5"))
+    assert first.machine_metadata == ("ssd=cache",)
+    assert (first.unit, first.service) == ((("OnFailure", "db"),), (("Nice", "3"), ("Nice", "9")))
+    assert (other.name, str(other.start_sec)) == ("db", "3")
