@@ -46,20 +46,18 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
 
 
 def _note_cycles(app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, Place], notes: Notes) -> None:
-    """Note services that are deployed after each other, or started after each other on one machine."""
-    earlier = {
-        spec.name: [name for name in dict.fromkeys((*spec.requires, *_peer_services(spec, by_name))) if name in by_name]
-        for spec in app.services
-    }
-    cycle = _cycle(earlier)
+    """Note services that are deployed after each other."""
+
+    def earlier(spec: ServiceSpec) -> list[str]:
+        names = dict.fromkeys((*spec.requires, *spec.after, *_peer_services(spec, by_name)))
+        return [name for name in names if name in by_name]
+
+    cycle = _cycle({spec.name: earlier(spec) for spec in app.services})
     if cycle:
-        word = "requires" if set(cycle) & set(by_name[cycle[0]].requires) else "machine_of"
+        word = next(
+            (word for word in ("requires", "after") if cycle[1] in getattr(by_name[cycle[0]], word)), "machine_of"
+        )
         notes.note(places[cycle[0]], cycle[0], word, f"they wait for each other: {' -> '.join(cycle)}")
-    orders = {spec.name: [name for name in (*spec.after, *spec.requires) if name in by_name] for spec in app.services}
-    circle = [] if cycle else _cycle(orders)
-    if circle:
-        name = next(name for name in circle if by_name[name].after)
-        notes.note(places[name], name, "after", f"they wait for each other: {' -> '.join(circle)}")
 
 
 def _bound_to(spec: ServiceSpec) -> Iterator[str]:

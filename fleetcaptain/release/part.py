@@ -19,7 +19,8 @@ __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 @dataclass(frozen=True)
 class Part:
     """A *service*: its *unit*'s text without the image, its *instances*, how it is replaced (*mode*, and the times of
-    its *rollout*), the services that it *requires*, and the *scheme* of its URLs."""
+    its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up to date
+    before it (*after*; a release's record does not have them)."""
 
     service: str
     unit: str
@@ -28,6 +29,7 @@ class Part:
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
+    after: tuple[str, ...] = ()
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
             mode=_mode(spec),
             rollout=asdict(spec.rollout),
             requires=tuple(needed for needed in spec.requires if needed in names),
+            after=tuple(earlier for earlier in spec.after if earlier in names),
             scheme=("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp",
         )
         for spec in app.services

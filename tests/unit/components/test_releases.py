@@ -87,6 +87,13 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
     parts = tuple(Part(name, "", 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",))))
     plan = forward((*parts, Part("c", "", 1, "rolling")), {}, ReleaseName("v1"))
     assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
+    later = Part("a", "", 1, "rolling", after=("c",))
+    assert [
+        part.service for part in forward((later, Part("c", "", 1, "rolling")), {}, ReleaseName("v1")).ordered()
+    ] == [
+        "c",
+        "a",
+    ]
 
 
 def _plan(

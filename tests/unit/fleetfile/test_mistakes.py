@@ -58,7 +58,7 @@ _RULES = [
         ]
     ),
     ('Service("web", after=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db -> web"),
-    ('Service("web", requires=["db"]), Service("db", after=["web"])', "after: they wait for each other: web -> db ->"),
+    ('Service("web", requires=["db"]), Service("db", after=["web"])', "requires: they wait for each other: web -> db"),
     *(
         (
             f'Service("db", instances=True), Service("web", unit={{{option!r}: "x.service db@1.service"}})',
