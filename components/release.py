@@ -67,7 +67,7 @@ def release_name(
         names = ", ".join(os.path.relpath(path, commit.top) for path in changed[:_SHOWN])
         log.info(
             f"The release is {name.base}-..., as what it deploys is not all in the commit: {names}{more}. To name it "
-            f"{commit.name}, commit these files, remove them, or exclude them in .dockerignore."
+            f"{commit.name}, commit or remove these files; what the image does not need, exclude in .dockerignore."
         )
     return name
 

@@ -19,8 +19,8 @@ __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 @dataclass(frozen=True)
 class Part:
     """A *service*: its *unit*'s text without the image, its *instances*, how it is replaced (*mode*, and the times of
-    its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up to date
-    before it (*after*; a release's record does not have them)."""
+    its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up
+    to date before it (*after*; a release's record does not have them)."""
 
     service: str
     unit: str
