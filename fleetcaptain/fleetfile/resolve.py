@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
-from fleetcaptain.fleetfile.task import ONESHOT
+from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.times import followed
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
@@ -232,23 +232,33 @@ def _same_port(one: Port, other: Port) -> bool:
 
 def _lines(values: dict[str, Any], note: Note) -> None:
     """Options and variables that fit one main process and not another."""
-    options = values.get("service", ())
-    own_start = values.get("start") is not None
-    if own_start and len(values["start"]) != 1 and dict(options).get("Type") != ONESHOT:
-        what = "it must be one line, the program with its words; write what runs before it into before_start="
-        note("start", f"{what}. Several lines, one after the other, are for tasks (Type=oneshot)")
-    for what in () if own_start else refused_with_docker(options):
-        note("service", what)
-    lines = values.get("start") or ()
-    if dict(options).get("Type") != ONESHOT and any(len(commands_of(line)) > 1 for line in lines):
-        what = "a semicolon between blanks begins another command, which systemd takes with Type=oneshot only"
-        note("start", f"{what}; move the earlier ones to before_start=")
-    if own_start and not values.get("stop") and ("KillMode", "none") in options:
-        note(
-            "service", "KillMode=none: systemd would end none of the processes of start=; write stop=, or leave it out"
-        )
+    options, start = values.get("service", ()), values.get("start")
+    if start is None:
+        for what in refused_with_docker(options):
+            note("service", what)
+    else:
+        if not is_task(options):
+            for what in _several_commands(start):
+                note("start", what)
+        if not values.get("stop") and ("KillMode", "none") in options:
+            what = "systemd would end none of the processes of start=; write stop=, or leave it out"
+            note("service", f"KillMode=none: {what}")
     for name in (name for name, _ in values.get("env", ()) if name.startswith("FLEETCAPTAIN_")):
         note("env", f"{name} is what the container learns of itself from its unit; choose another name")
+
+
+def _several_commands(start: tuple[str, ...]) -> Iterator[str]:
+    """Why *start* is not the one command that a service that keeps running has."""
+    if len(start) != 1:
+        yield (
+            "it must be one line, the program with its words; write what runs before it into before_start=. Several "
+            "lines, one after the other, are for tasks (Type=oneshot)"
+        )
+    if any(len(commands_of(line)) > 1 for line in start):
+        yield (
+            "a semicolon between blanks begins another command, which systemd takes with Type=oneshot only; move the "
+            "earlier ones to before_start="
+        )
 
 
 def _placement(values: dict[str, Any], note: Note) -> None:

@@ -3,6 +3,8 @@ with exit code 0, and stays so: systemd keeps it active. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fleetcaptain.fleetfile.values import ServiceSpec
 
 __all__ = ["ONESHOT", "is_task", "task_mistakes"]
@@ -20,14 +22,14 @@ _FORGOTTEN = (
 )
 
 
-def is_task(spec: ServiceSpec) -> bool:
-    """Whether *spec* is a task. As in systemd the last Type counts."""
-    return dict(spec.service).get("Type") == ONESHOT
+def is_task(options: Iterable[tuple[str, str]]) -> bool:
+    """Whether these *options* of [Service] make a task. As in systemd the last Type counts."""
+    return dict(options).get("Type") == ONESHOT
 
 
 def task_mistakes(spec: ServiceSpec) -> dict[str, str]:
     """What a task cannot have: keyword -> why not, and what to do."""
-    if not is_task(spec):
+    if not is_task(spec.service):
         return {}
     mistakes = {}
     if spec.ready is not None:

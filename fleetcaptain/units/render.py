@@ -84,19 +84,19 @@ def _settings(spec: ServiceSpec, app: str) -> Pairs:
     return [
         ("EnvironmentFile", "-/etc/environment"),
         ("Environment", unit_environment(spec, app)),
-        *(TASK_DEFAULTS if is_task(spec) else [("Restart", "always")]),
+        *(TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
         ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
         # A task that was killed is not done.
-        *_each("SuccessExitStatus", [_STOPPED] if spec.start is None and not is_task(spec) else []),
+        *_each("SuccessExitStatus", [_STOPPED] if spec.start is None and not is_task(spec.service) else []),
     ]
 
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
     before = [] if spec.start is not None else [*docker_kill(app), *docker_pull()]
-    waited = None if is_task(spec) else wait_line(spec, app)
-    registered = replace(spec, ports=()) if is_task(spec) else spec
+    waited = None if is_task(spec.service) else wait_line(spec, app)
+    registered = replace(spec, ports=()) if is_task(spec.service) else spec
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
         *_each("ExecStartPre", [] if spec.start is None else [_unchanged_line(spec, app, spec.start)]),
@@ -116,7 +116,7 @@ def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
     docker = spec.start is None
     remove = [docker_remove(app)] if docker else []
-    asked_to_stop = docker and not is_task(spec)
+    asked_to_stop = docker and not is_task(spec.service)
     if asked_to_stop and spec.stop is None and not spec.before_stop:
         # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
         stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec, app)}")]

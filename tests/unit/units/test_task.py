@@ -115,5 +115,5 @@ def test_own_lines_several_of_them_many_instances_and_every_machine_may_be_tasks
 def test_the_last_type_counts(options: tuple[tuple[str, str], ...], expected: bool) -> None:
     """As in systemd; and a unit's text says the same as the Fleetfile."""
     spec = replace(TASK, service=options)
-    assert is_task(spec) is expected
+    assert is_task(spec.service) is expected
     assert is_task_text(render(spec, MARK)) is expected
