@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pulumi
 
-from components.app import FleetApp
+from components.app import FleetApp, unit_texts
 from components.cluster.choose import choose_cluster
 from components.failing import give_up, refuse_early_end
-from components.release import release_name
+from components.release import ReleaseName, release_name
+from components.repositories import built_images
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.values import App
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
 
@@ -26,24 +28,37 @@ def main() -> None:
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
+    rollback_to = config.get("rollbackTo") or None
+    release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile)
     cluster = choose_cluster(config, fleetfile)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,
         cluster=cluster,
-        release=release_name(config.get("release"), root),
-        rollback_to=config.get("rollbackTo") or None,
+        release=release,
+        rollback_to=rollback_to,
         strays=strays,
         adopt=adopt,
-        ready_timeout_sec=config.get_int("readyTimeoutSec") or 300,
+        ready_timeout_sec=config.get_int("readyTimeoutSec"),
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)
     pulumi.export("etcd", cluster.etcd)
     pulumi.export("app", fleetfile.app)
-    pulumi.export("stack", f"{pulumi.get_project()}/{pulumi.get_stack()}")
+    pulumi.export("stack", stack_name())
     pulumi.export("connection", cluster.connection)
+
+
+def stack_name() -> str:
+    """The stack as its units name it."""
+    return f"{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def name_release(config: pulumi.Config, fleetfile: App) -> ReleaseName:
+    """What the release of *fleetfile* is called."""
+    builds = built_images(fleetfile, unit_texts(fleetfile, stack_name()))
+    return release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
 
 
 refuse_early_end()

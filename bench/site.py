@@ -26,7 +26,6 @@ __all__ = ["APP", "Site", "fleetfile", "site"]
 
 APP = "bench"
 _LIGHT = 'start="/bin/sleep infinity", before_start=[], stop=[], after_stop=[], restart_sec=1'
-_REMOVE_SEC = 600.0
 _STACK = "fleetcaptain/bench"
 
 
@@ -75,7 +74,7 @@ class Site:
 
     def clear(self, service: str, names: Sequence[str]) -> None:
         """Remove units."""
-        remove(self.cluster, service, names, _REMOVE_SEC)
+        remove(self.cluster, service, names)
 
 
 def fleetfile(services: int, instances: int, number: int = 0) -> str:

@@ -16,37 +16,45 @@ from components.preflight import Preflight, look_before, refuse_in_preview
 from components.readiness import EtcdReadiness
 from components.record import ReleaseRecord
 from components.release import ReleaseName
-from components.repositories import repository_of
+from components.repositories import BuiltImage, built_images
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from components.volumes import declared_volumes, warn_of_lost_volumes
-from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import App, Build, ServiceSpec
+from fleetcaptain.errors import FleetfileError, UnitRefused
+from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.release.part import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.image import needs_image, with_image
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import instance_names
-from fleetcaptain.units.refuse import refusals
+from fleetcaptain.units.refuse import refuse
 from fleetcaptain.units.render import Mark, render
 
 __all__ = ["FleetApp", "unit_texts"]
 
+_READY_SEC = 300.0
 _BEACON_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
 
 
 def unit_texts(app: App, stack: str) -> dict[str, str]:
-    """Service -> its unit's text, without the image. Raises UnitRefused with everything that fleet would choke on."""
-    texts = {spec.name: render(spec, Mark(app.app, stack, spec.name)) for spec in app.services}
-    problems = []
+    """Service -> its unit's text, without the image.
+
+    Raises FleetfileError with all that cannot be written, or that fleet would choke on, each at its service's line.
+    """
+    texts: dict[str, str] = {}
+    problems: list[str] = []
     for spec in app.services:
-        # With a digest a reference is at its longest, so a line that is short enough with it always is.
-        name = spec.image if isinstance(spec.image, str) else "x" * 100
-        complete = with_image(texts[spec.name], f"{name}@sha256:{'0' * 64}")
-        problems += [f"service {spec.name!r}: {why}" for why in refusals(instance_names(spec.name, 1)[0], complete)]
+        try:
+            text = texts[spec.name] = render(spec, Mark(app.app, stack, spec.name))
+            # With a digest a reference is at its longest, so a line that is short enough with it always is.
+            image = spec.image if isinstance(spec.image, str) else "x" * 100
+            refuse(instance_names(spec.name, 1)[0], with_image(text, f"{image}@sha256:{'0' * 64}"))
+        except UnitRefused as error:
+            problems += [f"{spec.location}: service {spec.name!r}: {why}" for why in error.problems]
     if problems:
-        raise UnitRefused("fleet would accept these units and then choke on them; nothing was touched:", problems)
+        heading = f"{app.root / 'Fleetfile.py'} declares units that cannot run as written; nothing was touched:"
+        raise FleetfileError(heading, problems)
     return texts
 
 
@@ -54,7 +62,8 @@ class FleetApp(pulumi.ComponentResource):
     """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
     *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says. *strays*: what to do about units
-    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`).
+    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`). *ready_timeout_sec*: how
+    long the gate waits; None follows the rollouts.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -70,7 +79,7 @@ class FleetApp(pulumi.ComponentResource):
         rollback_to: str | None = None,
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
         adopt: frozenset[str] = frozenset(),
-        ready_timeout_sec: float = 300,
+        ready_timeout_sec: float | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
@@ -157,7 +166,7 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
-            timeout_sec=self._ready_timeout_sec,
+            timeout_sec=self._ready_timeout_sec or _patience(plan),
             cluster=self._connection,
             opts=self._child([record]),
         )
@@ -193,11 +202,12 @@ class FleetApp(pulumi.ComponentResource):
         images: dict[str | Build, pulumi.Input[str]] = {}
         volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
         needing = [spec for spec in self._app.services if needs_image(texts[spec.name])]
+        built = built_images(self._app, texts)
         for spec in needing:
             if spec.image in images:
                 continue
             if isinstance(spec.image, Build):
-                images[spec.image] = self._build(spec, spec.image)
+                images[spec.image] = self._build(spec.image, built[spec.image])
                 volumes[spec.image] = declared_volumes(self._app.root, spec.image)
             elif "@" in spec.image:
                 images[spec.image] = spec.image
@@ -209,18 +219,22 @@ class FleetApp(pulumi.ComponentResource):
         warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in needing if spec.image in volumes})
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
-    def _build(self, spec: ServiceSpec, build: Build) -> pulumi.Output[str]:
-        repository = repository_of(self._app, spec.name, build)
+    def _build(self, build: Build, named: BuiltImage) -> pulumi.Output[str]:
         image = AppImage(
-            self._app.app if repository == self._app.image else spec.name,
+            named.resource,
             root=self._app.root,
             build=build,
-            image=repository,
+            image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref
+
+
+def _patience(plan: Plan) -> float:
+    """How long the gate waits: as long as the slowest service may take to become healthy, at least five minutes."""
+    return max([_READY_SEC, *(float(part.rollout.get("healthy_deadline_sec", 0)) for part in plan.parts)])
 
 
 def _entry(part: Part, unit: FleetUnit, image: pulumi.Input[str]) -> dict[str, Any]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleet.project_files import STACKS
+from fleetcaptain.printable import text_of
 
-__all__ = ["excludes", "refuse_private_files"]
+__all__ = ["excludes", "ignore_file", "ignored_lines", "is_sent", "refuse_private_files"]
 
 # Keys of clusters and Pulumi's state; what git knows; Pulumi's own folder with its access tokens; nothing an app needs.
 _PRIVATE = (STACKS, ".git", ".tools", ".venv")
+
+# What stands for more than itself in a pattern, but for `**`; inside of brackets it is the same in both languages.
+_PARTS = {"*": "[^/]*", "?": "[^/]", "[": "[", "]": "]", "^": "^", "-": "-"}
 
 
 def refuse_private_files(context: Path, dockerfile: Path, project: Path) -> None:
@@ -20,9 +26,8 @@ def refuse_private_files(context: Path, dockerfile: Path, project: Path) -> None
     that applies to *dockerfile* does not exclude what is private there: all of a context goes to the builder."""
     if not project.is_relative_to(context):
         return
-    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")  # takes the place of the other one
-    ignore = own if own.is_file() else context / ".dockerignore"
-    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    ignore = ignore_file(context, dockerfile)
+    lines = ignored_lines(ignore)
     paths = [PurePosixPath(project.relative_to(context) / name) for name in _PRIVATE]
     missing = [str(path) for path in paths if not excludes(lines, path)]
     if missing:
@@ -36,29 +41,72 @@ def refuse_private_files(context: Path, dockerfile: Path, project: Path) -> None
         )
 
 
+def ignore_file(context: Path, dockerfile: Path) -> Path:
+    """The ``.dockerignore`` that applies to *dockerfile*; it need not exist."""
+    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")  # takes the place of the other one
+    return own if own.is_file() else context / ".dockerignore"
+
+
+def ignored_lines(ignore: Path) -> list[str]:
+    """The lines of the ``.dockerignore`` *ignore*; none when it does not exist."""
+    return text_of(ignore.read_bytes()).removeprefix("\ufeff").splitlines() if ignore.is_file() else []
+
+
 def excludes(lines: Iterable[str], path: PurePosixPath) -> bool:
     """Whether the *lines* of a ``.dockerignore`` surely exclude all of *path*, a folder. Of an exception (``!``) with a
     wildcard it is assumed that it takes something of *path* in again."""
     excluded = False
-    for line in lines:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        pattern = text.removeprefix("!").strip().strip("/")
-        if not text.startswith("!"):
-            excluded = excluded or any(_matches(pattern, part) for part in (path, *path.parents))
+    for pattern, is_exception in _patterns(lines):
+        if not is_exception:
+            below = path / "\0"  # what is called as no file is
+            excluded = excluded or any(_matches(pattern, part) for part in (below, path, *path.parents))
         elif re.search(r"[*?\[\\]", pattern) or _overlaps(PurePosixPath(pattern), path):
             excluded = False
     return excluded
 
 
+def is_sent(lines: Iterable[str], path: PurePosixPath) -> bool:
+    """Whether *path*, a file, goes to the builder with these *lines* in the ``.dockerignore``: the last line decides
+    that matches it, or a folder that it is in."""
+    sent = True
+    for pattern, is_exception in _patterns(lines):
+        if any(_matches(pattern, part) for part in (path, *path.parents)):
+            sent = is_exception
+    return sent
+
+
+def _patterns(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """(pattern, whether it is an exception) of each line, as moby/patternmatcher's ``ignorefile.ReadAll`` reads it."""
+    for line in lines:
+        text = line.strip()
+        pattern = posixpath.normpath(text.removeprefix("!").strip()).lstrip("/")
+        if text.strip("! ") and not line.startswith("#") and pattern:
+            yield pattern, text.startswith("!")
+
+
 def _matches(pattern: str, path: PurePosixPath) -> bool:
-    """Whether *pattern* fits *path*. One with ``[`` or a backslash is taken to fit nothing."""
-    if path == PurePosixPath() or re.search(r"[\[\\]", pattern):
+    """Whether *pattern* matches *path* itself. One that is no pattern, which the build then says, matches nothing."""
+    try:
+        return path != PurePosixPath() and _regex(pattern).fullmatch(str(path)) is not None
+    except re.error:
         return False
-    words = {"**/": "(?:.*/)?", "/**": "(?:/.*)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    tokens = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", pattern.removeprefix("./"))
-    return re.fullmatch("".join(words.get(token, re.escape(token)) for token in tokens), str(path)) is not None
+
+
+@functools.cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    """*pattern* as moby/patternmatcher's ``Pattern.compile`` translates it."""
+    if pattern.startswith("**") and not re.search(r"[*?\[\]\\]", pattern[2:]):  # only its end is compared
+        return re.compile(
+            f"(?s:(?:.*/)?{re.escape(pattern[3:])})" if pattern[2:3] == "/" else f"(?s:.*{re.escape(pattern[2:])})"
+        )
+    parts = re.findall(r"\*\*/?|\\.|(?s:.)", pattern)
+    translated = []
+    for number, part in enumerate(parts):
+        if part.startswith("**"):
+            translated.append(".*" if number == len(parts) - 1 else "(?:.*/)?")
+        else:
+            translated.append(_PARTS.get(part, re.escape(part[-1])))
+    return re.compile(f"(?s:{''.join(translated)})")
 
 
 def _overlaps(one: PurePosixPath, other: PurePosixPath) -> bool:

@@ -6,20 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.placement import admits
+from fleetcaptain.rollout.placement import admits, apart, needs_of
 from fleetcaptain.rollout.values import Policy, Target, parallel
 from fleetcaptain.units.image import with_image
 from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
+from fleetcaptain.units.task import is_task_text
 from fleetcaptain.units.text import content
 
-__all__ = ["downtime", "policy_of", "stack_of", "target_of", "text_of"]
+__all__ = ["displaced", "downtime", "policy_of", "stack_of", "target_of", "text_of"]
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether going from *olds* to *news* takes the only instance of a service down."""
+    """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
     single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
-    return single and any(olds.get(key) != news[key] for key in ("unit", "image"))
+    return single and not is_task_text(news["unit"]) and any(olds.get(key) != news[key] for key in ("unit", "image"))
+
+
+def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether the old units of a service that gets others, such as one on every machine, cannot stay beside those."""
+    modes = {olds.get("mode"), news["mode"]}
+    if modes != {"rolling", "global"}:
+        return False
+    old, new = (
+        needs_of(f"{news['service']}@{instance}.service", props["unit"]) for instance, props in ((0, olds), (1, news))
+    )
+    return apart(old, new)
 
 
 def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
@@ -29,7 +41,8 @@ def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
     if props["mode"] == "everywhere":
         names: tuple[str, ...] = (global_name(service),)
     elif props["mode"] == "global":
-        names = machine_names(service, [id_ for id_, machine in snapshot.machines.items() if admits(text, machine)])
+        called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
+        names = tuple(sorted(name for name, machine in called.items() if admits(name, text, machine)))
     elif props["mode"] == "bluegreen":
         names = generation_names(service, sha1, instances)
     else:

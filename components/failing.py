@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import posix
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -43,12 +45,14 @@ def refuse_early_end() -> None:
     process = os.getpid()
     atexit.register(_fail_if_early, asyncio.current_task(), process, os._exit)
     for name in _AT_ONCE:
-        setattr(os, name, _raising(f"os.{name}", getattr(os, name), process))
+        raising = _raising(f"os.{name}", getattr(os, name), process)
+        for module in (os, posix):
+            setattr(module, name, raising)
 
 
 def _fail_if_early(task: asyncio.Task[Any] | None, process: int, end: Callable[[int], NoReturn]) -> None:
     if os.getpid() == process and not _has_ended(task):
-        log.last(_EARLY)
+        log.last(f"{_EARLY}{_place_of(task)}")
         end(_FAILED)
 
 
@@ -57,6 +61,14 @@ def _has_ended(task: asyncio.Task[Any] | None) -> bool:
     if task is None or not task.done():
         return False
     return task.cancelled() or not isinstance(task.exception(), SystemExit)
+
+
+def _place_of(task: asyncio.Task[Any] | None) -> str:
+    """Where *task* ended, as a sentence; nothing when something else ended the process."""
+    error = task.exception() if task is not None and task.done() and not task.cancelled() else None
+    stack = traceback.extract_tb(error.__traceback__ if error is not None else None)
+    frames = [frame for frame in stack if frame.filename not in (__file__, os.__file__, "<frozen os>")]
+    return f" It ended at {frames[-1].filename}:{frames[-1].lineno} ({error!r})." if frames else ""
 
 
 def _raising(name: str, real: Callable[..., NoReturn], process: int) -> Callable[..., NoReturn]:

@@ -68,5 +68,6 @@ class Plan:
 
 
 def forward(parts: tuple[Part, ...], images: Mapping[str, pulumi.Input[str]], name: ReleaseName) -> Plan:
-    """The plan of a Fleetfile: each service after those that it requires. Its checks refuse circles."""
-    return Plan(parts, images, name, {part.service: part.requires for part in parts})
+    """The plan of a Fleetfile: each service after those that it requires or comes after, and those on whose machine it
+    has to be. Its checks refuse circles."""
+    return Plan(parts, images, name, {part.service: (*part.requires, *part.after, *part.peers) for part in parts})

@@ -26,7 +26,7 @@ from fleetcaptain.rollout.prepare import no_place
 from fleetcaptain.rollout.strays import StrayPolicy, find_strays
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.names import generation_names, instance_names, machine_names
+from fleetcaptain.units.names import generation_names
 
 __all__ = ["Preflight", "look_before", "refuse_in_preview"]
 
@@ -67,7 +67,12 @@ def look_before(
         own_cluster = connection.get("kind") != "existing"
         found = find_strays(snapshot.units, ownership, declared, own_cluster=own_cluster)
         strays = report_strays(found, policy, snapshot.units)
-        problems = _problems(ownership, parts, snapshot, expected_machines(connection))
+        problems = _problems(ownership, parts, snapshot, strays)
+        if len(snapshot.machines) < expected_machines(connection):
+            problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself looks again
+        if problems and found.own and not strays and not _problems(ownership, parts, snapshot, found.own):
+            going = ", ".join(found.own)
+            problems.append(f"without {going} all would fit: `pulumi config set fleetcaptain:strays remove`")
         if problems:
             raise UnitRefused("fleet would not place every instance; nothing was touched:", problems)
     except FleetCaptainError as error:
@@ -134,21 +139,27 @@ def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, .
     return found
 
 
-def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, machines: int) -> list[str]:
-    if len(snapshot.machines) < machines:
-        return []  # the cluster is about to grow, or lacks a machine: the rollout itself looks again
+def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, removed: Collection[str]) -> list[str]:
+    """Why services find no place on the cluster as this deployment leaves it: without the strays that it removes
+    (*removed*) and the units that it has no use for, and with the texts that it gives to the others."""
+    names = {part.service: _names(part, snapshot) for part in parts}
+    gone, planned = set(removed), {}
+    for part in parts:
+        for name in instances_of(ownership, part.service, snapshot):
+            if part.mode == "bluegreen" or name in names[part.service]:
+                planned[name] = part.unit
+            else:
+                gone.add(name)
     found = []
     for part in parts:
         if part.mode == "everywhere":
             continue
-        names = instance_names(part.service, part.instances)
-        ignored: tuple[str, ...] = ()
+        ignored, wanted = gone, names[part.service]
         if part.mode == "bluegreen":
-            names = generation_names(part.service, "0" * 40, part.instances)
-            ignored = instances_of(ownership, part.service, snapshot)  # when nothing changes there is no other one
-        elif part.mode == "global":
-            names = machine_names(part.service, ())
-        why = no_place(Target(part.service, names, part.unit, ""), snapshot, ignored)
+            wanted = generation_names(part.service, "0" * 40, part.instances)
+            # When nothing changes there is no other generation.
+            ignored = gone | set(instances_of(ownership, part.service, snapshot))
+        why = no_place(Target(part.service, wanted, part.unit, ""), snapshot, ignored, planned)
         if why:
             found.append(f"service {part.service!r}: {why}")
     return found

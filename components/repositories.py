@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.units.image import needs_image
 
-__all__ = ["repositories", "repository_of"]
+__all__ = ["BuiltImage", "built_images", "repositories"]
 
 
-def repository_of(app: App, service: str, build: Build) -> str:
-    """The name that the image of *service* is pushed to, without the registry's."""
-    return app.image if build == Build() and app.image else f"{app.app}/{service}"
+@dataclass(frozen=True)
+class BuiltImage:
+    """What a build is called: its *resource*, and the *repository* that it is pushed to, without the registry."""
+
+    resource: str
+    repository: str
+
+
+def built_images(app: App, texts: Mapping[str, str]) -> dict[Build, BuiltImage]:
+    """The images of *app* that are built; *texts* maps services to their units. The app's own has the app's name and
+    the Fleetfile's ``image``, any other the name of the first service that has it. No two have the same name."""
+    services: dict[Build, str] = {}
+    for spec in app.services:
+        if isinstance(spec.image, Build) and needs_image(texts[spec.name]):
+            services.setdefault(spec.image, spec.name)
+    has_own = app.image is not None and Build() in services
+    pushed = {build: f"{app.app}/{service}" for build, service in services.items()}
+    # Names that are taken get a dot, which neither apps nor services have in theirs.
+    if has_own:
+        pushed = {build: f"{name}.image" if name == app.image else name for build, name in pushed.items()}
+        pushed[Build()] = str(app.image)
+    found = {}
+    for build, service in services.items():
+        resource = app.app if pushed[build] == app.image else service
+        is_taken = resource == service == app.app and app.image in pushed.values() and pushed[build] != app.image
+        found[build] = BuiltImage(f"{app.app}.{service}" if is_taken else resource, pushed[build])
+    return found
 
 
 def repositories(app: App, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Every name that an image of *app* is pushed to; *texts* maps services to their units. An image that several
-    services share has the name of the first."""
-    built: dict[Build, str] = {}
-    for spec in app.services:
-        if isinstance(spec.image, Build) and needs_image(texts[spec.name]) and spec.image not in built:
-            built[spec.image] = repository_of(app, spec.name, spec.image)
-    return tuple(sorted(built.values()))
+    """Every name that an image of *app* is pushed to."""
+    return tuple(sorted(image.repository for image in built_images(app, texts).values()))

@@ -22,7 +22,6 @@ from fleetcaptain.units.names import service_of
 
 __all__ = ["RemovedStrays", "StraysProvider", "report_strays"]
 
-_REMOVE_SEC = 120.0
 _INPUTS = ("app", "stack", "names", "adopt", "cluster")
 
 
@@ -98,7 +97,7 @@ class StraysProvider(Provider):
             others = foreign(cluster.ownership, names, snapshot.units)
             if others:
                 warn(f"{', '.join(others)} stays: it is not this stack's any more")
-            remove(fenced, service, [name for name in names if name not in others], _REMOVE_SEC, status)
+            remove(fenced, service, [name for name in names if name not in others], status)
 
 
 class RemovedStrays(Resource):

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.desired import downtime, policy_of, stack_of, target_of, text_of
+from components.desired import displaced, downtime, policy_of, stack_of, target_of, text_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
@@ -24,7 +24,7 @@ from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
-from fleetcaptain.rollout.prepare import prepare
+from fleetcaptain.rollout.prepare import in_the_way, leaving, prepare
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.values import Target
@@ -33,7 +33,6 @@ from fleetcaptain.units.text import content
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
 
-_REMOVE_SEC = 120.0
 _INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "adopt", "cluster")
 
 
@@ -68,6 +67,11 @@ class RollingUpdateProvider(Provider):
             warn(
                 f"{news['service']} has one instance, so it is down while that is replaced. With instances=True a new "
                 "one is up before the old one goes; with instances=2 one always serves."
+            )
+        if displaced(olds, news):
+            warn(
+                f"{news['service']} is down while its units are replaced by those of other names: both need the same "
+                "port of the machine, or conflict, so the old ones go first."
             )
         return DiffResult()
 
@@ -131,7 +135,7 @@ class RollingUpdateProvider(Provider):
             if why:
                 raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
-                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), _REMOVE_SEC, status)
+                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)
 
     def _bring(self, cluster: Cluster, props: Mapping[str, Any]) -> Target:
@@ -144,7 +148,10 @@ class RollingUpdateProvider(Provider):
             to = content(text_of(props))
             with guarded(cluster, props["service"], to, status, check=check, stopping=cancelled) as (fenced, snapshot):
                 target = target_of(props, snapshot)
-                prepare(fenced, snapshot, target, props["image"], status)
+                # An old generation stays until the new one is healthy; all others go, before it if need be.
+                stays = props["mode"] == "bluegreen"
+                going = () if stays else leaving(cluster.ownership, target, snapshot)
+                prepare(fenced, snapshot, target, props["image"], status, ignored=going)
                 self._replace(fenced, snapshot, props, target)
         except FleetCaptainError as error:
             raise with_more(error, after_failure(cluster)) from error
@@ -158,7 +165,8 @@ class RollingUpdateProvider(Provider):
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
         elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
-            roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)))
+            first = {name: snapshot.units[name].text for name in in_the_way(cluster.ownership, target, snapshot)}
+            roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)), first)
         else:
             install(driver, target, policy)
 

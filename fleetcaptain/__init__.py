@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleetcaptain.discovery.instances import Instance
     from fleetcaptain.discovery.lease import Lease
     from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
-    from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Rolling, Tcp
+    from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
     from fleetcaptain.fleetfile.words import Fleetfile, Service
 
 __all__ = [
@@ -23,11 +23,13 @@ __all__ = [
     "Build",
     "ClusterUnreachable",
     "Command",
+    "Expand",
     "FleetCaptainError",
     "Fleetfile",
     "Http",
     "Instance",
     "Lease",
+    "Literal",
     "NotAvailable",
     "Rolling",
     "Service",
@@ -43,7 +45,7 @@ _IN = {
     "fleetcaptain.discovery.instances": ("Instance",),
     "fleetcaptain.discovery.lease": ("Lease",),
     "fleetcaptain.errors": ("ClusterUnreachable", "FleetCaptainError", "NotAvailable"),
-    "fleetcaptain.fleetfile.values": ("BlueGreen", "Build", "Command", "Http", "Rolling", "Tcp"),
+    "fleetcaptain.fleetfile.values": ("BlueGreen", "Build", "Command", "Expand", "Http", "Literal", "Rolling", "Tcp"),
     "fleetcaptain.fleetfile.words": ("Fleetfile", "Service"),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["COLOUR_MARK", "excerpt", "last_lines", "one_line", "printable", "unprintable"]
+__all__ = ["COLOUR_MARK", "excerpt", "last_lines", "one_line", "printable", "text_of", "unprintable"]
 
 COLOUR_MARK = "<{%"
 """How Pulumi's own colour marks begin."""
@@ -35,6 +35,12 @@ def printable(text: str) -> str:
     Newlines, tabs, and the letters and emoji of every language stay. What is printable already does not change.
     """
     return _ESCAPED.sub(_escape, text).replace(COLOUR_MARK, _HARMLESS_MARK)
+
+
+def text_of(data: bytes) -> str:
+    """*data*, which another program printed or a file has, as text: what is no UTF-8 stands as escapes (``\\xe9``), so
+    that it never hides the rest."""
+    return data.decode(errors="backslashreplace")
 
 
 def one_line(text: str) -> str:

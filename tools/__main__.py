@@ -47,7 +47,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     if chosen.command != "install":
         return _other(layout, chosen, environ)
     settings = layout.settings(chosen.stack)
-    text = settings.read_text() if settings.exists() else ""
+    text = settings.read_text(errors="backslashreplace") if settings.exists() else ""
     profile = profile_of(text, aws=chosen.aws, tests=chosen.tests)
     if not _install(layout, profile, only_python=chosen.only_python, quiet=chosen.exports):
         return 1

@@ -138,6 +138,8 @@ def _go(layout: Layout) -> Result:
 
 def _output(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(argv, capture_output=True, text=True, timeout=_AUDIT_SEC, check=False)
+        return subprocess.run(
+            argv, capture_output=True, text=True, errors="backslashreplace", timeout=_AUDIT_SEC, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolFailed(f"{argv[0]} failed: {error}") from error

@@ -50,7 +50,7 @@ def fetch_base_image(layout: Layout) -> str:
 
 def unmount_below(folder: Path) -> None:
     """Unmount what an interrupted debootstrap left mounted below *folder*, so that it can be removed."""
-    points = [Path(row.split()[1]) for row in Path("/proc/mounts").read_text().splitlines()]
+    points = [Path(row.split()[1]) for row in Path("/proc/mounts").read_text(errors="surrogateescape").splitlines()]
     for point in sorted((point for point in points if folder in point.parents), reverse=True):
         answer(["umount", "--lazy", str(point)])
 
@@ -62,7 +62,9 @@ def _debootstrap() -> str | None:
 def _import(root: Path, log: Path) -> None:
     argv = ["docker", "import", "--change", 'CMD ["bash"]', "-", BASE_IMAGE]
     with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
-        done = subprocess.run(argv, stdin=tar.stdout, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, stdin=tar.stdout, capture_output=True, text=True, errors="backslashreplace", check=False
+        )
     with log.open("a") as output:
         output.write(done.stdout + done.stderr)
     if done.returncode != 0 or tar.returncode != 0:

@@ -63,7 +63,7 @@ class Daemon:
     def pid(self) -> int | None:
         """The process id of the engine that was started here; None when it does not run."""
         try:
-            pid = int(self.pid_file.read_text())
+            pid = int(self.pid_file.read_text(errors="backslashreplace"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ValueError, ProcessLookupError):
             return None
@@ -118,7 +118,7 @@ class Daemon:
 
 def _alive(pid_file: Path) -> bool:
     try:
-        os.kill(int(pid_file.read_text()), 0)
+        os.kill(int(pid_file.read_text(errors="backslashreplace")), 0)
     except (FileNotFoundError, ValueError, ProcessLookupError):
         return False
     except PermissionError:

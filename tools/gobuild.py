@@ -31,7 +31,7 @@ def copy_scripts(layout: Layout) -> None:
     log = _fresh_log(layout, SCRIPTS.name)
     argv = ["go", "mod", "download", "-json", SCRIPTS.source]
     run(argv, log, cwd=layout.modules(SCRIPTS.module), env=GO_ENV, by_hand=BY_HAND[SCRIPTS.name])
-    said = log.read_text()
+    said = log.read_text(errors="backslashreplace")
     try:
         folder = Path(json.loads(said[said.index("{\n") :])["Dir"])
         contents = [(folder / path).read_bytes() for path in SCRIPTS.paths]
@@ -50,7 +50,9 @@ def present(layout: Layout) -> dict[str, bool]:
         files = [layout.bin / name for name in PULUMI_SCRIPTS] if tool is SCRIPTS else [layout.installed(tool.name)]
         if all(os.access(path, os.X_OK) for path in files):
             signature = layout.fingerprints / tool.name
-            known[tool.name] = signature.exists() and signature.read_text() == _fingerprint(tool, layout)
+            known[tool.name] = signature.exists() and signature.read_text(errors="backslashreplace") == _fingerprint(
+                tool, layout
+            )
     return known
 
 

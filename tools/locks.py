@@ -66,7 +66,11 @@ def drop_dead_locks(state: Path, computer: Computer | None = None) -> Freed:
 def this_computer(proc: Path = Path("/proc")) -> Computer:
     """What *proc*, the folder of processes, shows here."""
     try:
-        booted = next(float(row.split()[1]) for row in (proc / "stat").read_text().splitlines() if row[:5] == "btime")
+        booted = next(
+            float(row.split()[1])
+            for row in (proc / "stat").read_text(errors="backslashreplace").splitlines()
+            if row[:5] == "btime"
+        )
     except (OSError, StopIteration):
         return Computer(socket.gethostname(), 0, None)
     return Computer(socket.gethostname(), booted, _pulumi(proc))
@@ -74,7 +78,7 @@ def this_computer(proc: Path = Path("/proc")) -> Computer:
 
 def _read(file: Path) -> _Lock | None:
     try:
-        lock = json.loads(file.read_text())
+        lock = json.loads(file.read_text(errors="backslashreplace"))
         since = datetime.fromisoformat(lock["timestamp"]).timestamp()
         return _Lock(f"{lock['username']}@{lock['hostname']}", lock["hostname"], int(lock["pid"]), since)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -96,7 +100,7 @@ def _pulumi(proc: Path) -> frozenset[int] | None:
     try:
         if os.readlink(proc / "self" / "ns" / "pid") != _WHOLE_COMPUTER:
             return None
-        (proc / "1" / "status").read_text()
+        (proc / "1" / "status").read_text(errors="backslashreplace")
         return frozenset(_pids(proc))
     except OSError:
         return None
@@ -108,7 +112,7 @@ def _pids(proc: Path) -> Iterator[int]:
         try:
             command = (folder / "cmdline").read_bytes().partition(b"\0")[0]
             if b"pulumi" in command:
-                status = (folder / "status").read_text().splitlines()
+                status = (folder / "status").read_text(errors="backslashreplace").splitlines()
                 yield next(int(row.split()[-1]) for row in status if row.startswith("NSpid:"))
         except (FileNotFoundError, ProcessLookupError, StopIteration):
             continue  # it has just ended

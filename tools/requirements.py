@@ -51,7 +51,7 @@ def direct(pyproject: str, extras: Sequence[str] = ()) -> tuple[str, ...]:
 def renew(layout: Layout, *, upgrade: bool) -> None:
     """Write all locks, and the wheels of `SOURCE_ONLY`. Versions that pyproject.toml leaves open stay where they can,
     unless *upgrade*. Raises ToolFailed; the locks are then as they were."""
-    pyproject = (layout.root / "pyproject.toml").read_text()
+    pyproject = (layout.root / "pyproject.toml").read_text(errors="backslashreplace")
     scratch, log = layout.scratch / "lock", layout.log("lock")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -62,7 +62,11 @@ def renew(layout: Layout, *, upgrade: bool) -> None:
     wheels = _build_wheels(direct(pyproject, _extras(Profile.TESTS)), python, scratch, log)
     # All is resolved at once, and then kept to: a package has one version in all profiles.
     everything = scratch / "everything"
-    old = [] if upgrade else [path.read_text() for path in lock_files(layout, Profile.TESTS) if path.exists()]
+    old = (
+        []
+        if upgrade
+        else [path.read_text(errors="backslashreplace") for path in lock_files(layout, Profile.TESTS) if path.exists()]
+    )
     everything.write_text("".join(old))
     texts = {Profile.TESTS: _resolve(direct(pyproject, _extras(Profile.TESTS)), everything, scratch, log)}
     for profile in (Profile.MAIN, Profile.AWS):
@@ -109,4 +113,4 @@ def _resolve(
     argv += ["--only-binary", ":all:", "--find-links", str(scratch / "wheels")]
     argv += ["--constraint", str(constraint)] if constraint else []
     run(argv, log, env={"UV_NATIVE_TLS": "true"})
-    return output.read_text()
+    return output.read_text(errors="backslashreplace")

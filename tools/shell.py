@@ -63,7 +63,14 @@ def answer(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 20)
     """Whether *argv* ended with status 0 within *timeout* seconds, and what it said: its output, or its errors."""
     try:
         done = subprocess.run(
-            argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            argv,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=timeout,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, str(error)

@@ -47,7 +47,7 @@ def venv_profile(layout: Layout) -> Profile | None:
     python = os.access(layout.venv / "bin" / "python", os.X_OK)  # a dangling link when the base Python went away
     if not python or not marker.exists():
         return None
-    text = marker.read_text()
+    text = marker.read_text(errors="backslashreplace")
     return next((profile for profile in Profile if text == _marker(layout, profile)), None)
 
 

@@ -49,10 +49,10 @@ def ensure_key(layout: Layout) -> str:
     if not layout.key.exists():
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", layout.prefix, "-f", str(layout.key)]
         try:
-            subprocess.run(argv, check=True, capture_output=True, text=True)
+            subprocess.run(argv, check=True, capture_output=True, text=True, errors="backslashreplace")
         except (OSError, subprocess.CalledProcessError) as error:
             raise FleetCaptainError(f"no SSH key could be made; is OpenSSH's client installed? {error}") from error
-    return layout.key.with_suffix(".pub").read_text().strip()
+    return layout.key.with_suffix(".pub").read_text(errors="backslashreplace").strip()
 
 
 def binaries(layout: Layout) -> dict[str, bytes]:

@@ -29,7 +29,7 @@ def known_members(layout: Layout) -> tuple[str, ...]:
         if listed:
             return tuple(one.name for one in listed if one.name)
     path = layout.members_file
-    return tuple(json.loads(path.read_text())) if path.exists() else ()
+    return tuple(json.loads(path.read_text(errors="backslashreplace"))) if path.exists() else ()
 
 
 def remember(layout: Layout) -> None:

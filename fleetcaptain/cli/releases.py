@@ -85,6 +85,7 @@ def _from_here(images: Sequence[str]) -> str | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="backslashreplace",
             timeout=_PROBE_SEC,
             check=False,
         )

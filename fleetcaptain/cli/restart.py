@@ -51,6 +51,7 @@ def add(captain: typer.Typer) -> None:
         whose = f"the app {where.app}, stack {cluster.ownership.stack}"
         say(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
+        policy = policy.for_text(target.text)
         with guarded(cluster, service, target.content, say) as (fenced, _):
             restart(RestartDriver(fenced, say), target, policy)
 

@@ -47,7 +47,9 @@ class Site:
 def _outputs_of(stack: str | None) -> str:
     argv = ["pulumi", "stack", "output", "--json", *(["--stack", stack] if stack else [])]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+        )
     except OSError as error:
         raise _unknown(f"pulumi does not start: {error}") from error
     if done.returncode:

@@ -11,15 +11,15 @@ from types import MappingProxyType
 from typing import Any
 
 from fleetcaptain.discovery.keys import registration_key, release_key
+from fleetcaptain.image_reference import RECORDED
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
 __all__ = ["Manifest", "Registration", "Release", "drained", "manifest_at", "registration_at"]
 
 _NO_PORTS: Mapping[str, int] = MappingProxyType({})
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,254}")
-_IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]{0,511}")
 _MODE = re.compile("rolling|bluegreen|global|everywhere")
-_SCHEME = re.compile("tcp|http")
+_SCHEME = re.compile("tcp|https?")
 _SHARE = re.compile("[0-9]{1,3}%")
 _SETTING = re.compile("[a-z_]{1,40}")
 _MOST_INSTANCES = 100
@@ -132,7 +132,7 @@ class Release:
         return cls(
             content=fields.text("content", NAME),
             count=fields.number("instances", 0, _MOST_MACHINES if mode == "global" else _MOST_INSTANCES),
-            image=fields.text("image", _IMAGE, ""),
+            image=fields.text("image", RECORDED, ""),
             mode=mode,
             rollout=_rollout(fields.mapping("rollout")),
             requires=fields.texts("requires", NAME),

@@ -35,13 +35,15 @@ class Checkout:
     def recorded(cls, keys: Path) -> Self | None:
         """The one that the folder *keys* was recorded to belong to, if any."""
         file = keys / _OWNER_FILE
-        inode, _, path = file.read_text().strip().partition("\n") if file.is_file() else ("", "", "")
+        inode, _, path = (
+            file.read_text(errors="surrogateescape").strip().partition("\n") if file.is_file() else ("", "", "")
+        )
         return cls(path, inode) if path else None
 
     def record(self, keys: Path) -> None:
         """Record that the folder *keys* belongs to this one. A copy of it says so, too."""
         if Checkout.recorded(keys) != self:
-            (keys / _OWNER_FILE).write_text(f"{self.inode}\n{self.path}\n")
+            (keys / _OWNER_FILE).write_text(f"{self.inode}\n{self.path}\n", errors="surrogateescape")
 
     def same(self, other: Checkout) -> bool:
         """Whether both are one folder, at one of its paths or moved. A path that is the same and another *inode* is one
@@ -65,7 +67,7 @@ class Checkout:
 def kept_identity(keys: Path) -> str:
     """The identity of the cluster whose keys are in the folder *keys*, "" when none is kept there."""
     file = keys / ID_FILE
-    return file.read_text().strip() if file.is_file() else ""
+    return file.read_text(errors="backslashreplace").strip() if file.is_file() else ""
 
 
 def copied_from(owner: Checkout | None, here: Checkout, keys: Path, identity: str) -> str:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fleetcaptain.fleetfile.command_words import command, docker_words
+from fleetcaptain.fleetfile.custom_line import check_custom_line
+from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.kinds import public, ready, rollout
+from fleetcaptain.fleetfile.options import options_of
 from fleetcaptain.fleetfile.ports import port
-from fleetcaptain.fleetfile.problem import Mistake
-from fleetcaptain.fleetfile.texts import line_of_text, verbatim, word
-from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.fleetfile.problem import Mistake, represented
+from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbatim, word
+from fleetcaptain.fleetfile.times import LONGEST_SEC
+from fleetcaptain.fleetfile.values import Build, Expand
+from fleetcaptain.image_reference import reference_mistake
 
 __all__ = ["PARSERS", "UNIT_CHARACTERS"]
 
 MAX_INSTANCES = 100
-_NAME_OPTION = re.compile(r"(?<!\S)--name(?![\w-])")
-_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
 """What the name of a unit is made of, as a set of a regular expression has it."""
-_UNIT = re.compile(rf"[{UNIT_CHARACTERS}]+")
-_GLOB = re.compile(rf"[][*?^{UNIT_CHARACTERS}]+")
+# The specifiers are those that fleet and systemd both know.
+_UNIT = re.compile(rf"(?:[{UNIT_CHARACTERS}]|%[npiN])+")
+_GLOB = re.compile(rf"(?:[][*?^{UNIT_CHARACTERS}]|%[npiN])+")
 _MACHINE_ID = re.compile(r"[A-Za-z0-9_.-]+")
-_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-# docker's own grammar (distribution/reference): it takes a word that begins with "-" for an option.
-_REFERENCE = re.compile(rf"(?:{_REGISTRY}/)?{_PART}(?:/{_PART})*(?::{_TAG})?(?:@{_DIGEST})?")
+# docker takes any name but an empty one; it ends at the first "=", and an --env-file has no blanks in names either.
+_VARIABLE = re.compile(r"[^=\s]+")
+# docker's names of volumes, of two letters at least, and its modes of a mount, of each kind one (moby's
+# volume/mounts/linux_parser.go).
+_VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
+_MODES: Mapping[str, str] = {
+    **dict.fromkeys(("ro", "rw"), "access"),
+    **dict.fromkeys(("z", "Z"), "label"),
+    **dict.fromkeys(("shared", "slave", "private", "rshared", "rslave", "rprivate"), "propagation"),
+    "nocopy": "copy",
+    **dict.fromkeys(("consistent", "cached", "delegated"), "consistency"),
+}
+
+
+def _description(value: Any) -> str:
+    return check_verbatim(letters(value, variables=False))
 
 
 def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -37,7 +53,7 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _list_of(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def parse_list(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise Mistake(f"a list is wanted, not {value!r}")
+            raise Mistake(f"it must be a list, not {represented(value)}")
         return tuple(parse(entry) for entry in value)
 
     return parse_list
@@ -49,6 +65,10 @@ def _lines(value: Any) -> tuple[str, ...]:
 
 def _line(value: Any) -> str:
     return verbatim(word(value))
+
+
+def _commands(value: Any) -> tuple[str, ...]:
+    return tuple(map(check_custom_line, _lines(value)))
 
 
 def _name(value: Any) -> str:
@@ -65,20 +85,23 @@ def _glob(value: Any) -> str:
 
 
 def _machine_id(value: Any) -> str:
-    return _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines --full` shows them")
+    found = _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
+    if found.endswith("..."):
+        raise Mistake(f"{represented(value)} is no id of a machine; leave the dots out, or write the whole id")
+    return found
 
 
 def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
     text = word(value)
     if not form.fullmatch(text):
-        raise Mistake(f"{value!r} is {what}")
+        raise Mistake(f"{represented(value)} is {what}")
     return text
 
 
 def _seconds(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise Mistake(f"whole seconds are wanted, {least} or more, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST_SEC:
+            raise Mistake(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(value)}")
         return value
 
     return parse
@@ -88,94 +111,130 @@ def _instances(value: Any) -> int | bool:
     if value is True:
         return True
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INSTANCES:
-        raise Mistake(f"a number from 1 to {MAX_INSTANCES} is wanted, or True for one that is replaced blue/green")
+        raise Mistake(
+            f"it must be a number from 1 to {MAX_INSTANCES}, or True for one that is replaced blue/green, not "
+            f"{represented(value)}"
+        )
     return value
 
 
 def _image(value: Any) -> str | Build:
     if isinstance(value, Build):
         return Build(verbatim(value.context), verbatim(value.dockerfile))
-    return _fitting(_REFERENCE, value, 'no image reference, such as "redis:7"; names are lower case and have no spaces')
+    text = word(value)
+    if re.search(r"\$[{(\w]", text):
+        raise Mistake(
+            f"{represented(text)}: nothing replaces variables in it; write what they stand for, or read them in the "
+            "Fleetfile: f\"{os.environ['REGISTRY']}/web:1\""
+        )
+    mistake = reference_mistake(text)
+    if mistake:
+        raise Mistake(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
+    return text
 
 
 def _env(value: Any) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise Mistake(f"a mapping of names to values is wanted, not {value!r}")
+        raise Mistake(f"it must be a mapping of names to values, not {represented(value)}")
     pairs = []
-    for name, entry in sorted(value.items()):
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise Mistake(f"{name!r} is no name of a variable")
-        if not isinstance(entry, str | int | bool):
-            raise Mistake(f"{name} must be a text, a number or a bool")
-        pairs.append((name, line_of_text(str(entry).lower() if isinstance(entry, bool) else str(entry))))
-    return tuple(pairs)
+    for name, entry in value.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(word(name)):
+            raise Mistake(f'{represented(name)} is no name of a variable; it must be a text without "=" and blanks')
+        pairs.append((word(name), _env_value(name, entry)))
+    return tuple(sorted(pairs, key=lambda pair: pair[0]))
 
 
-def _docker_word(value: Any) -> str:
-    text = word(value)
-    if _NAME_OPTION.search(text):
-        raise Mistake("--name: the unit names its container, and stops and removes what has that name; leave it out")
-    return text
+def _env_value(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return letters(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float) and math.isfinite(value):
+        return str(value)
+    raise Mistake(f"{name} must be a text, a number or a bool, not {represented(value)}")
+
+
+def _docker_args(value: Any) -> tuple[str, ...]:
+    words = docker_words(value)
+    refuse_reserved(words)
+    return words
 
 
 def _volume(value: Any) -> str:
-    text = word(value)
-    if not re.fullmatch(r"(/[^:]*|[A-Za-z0-9][A-Za-z0-9_.-]+):/[^:]+(:[a-zA-Z,]+)?", text):
+    text = letters(value)
+    source, _, rest = sample(text).partition(":")
+    path, colon, modes = rest.partition(":")
+    if isinstance(text, Expand) and (text.startswith("$") or (text.startswith("%") and "/" in source)):
+        source = f"/{source}"  # a variable that has a path
+    if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise Mistake(
-            f'{value!r} is no volume; it must be "name:/in/the/container" or "/on/the/machine:/in/the/container", with '
-            '":ro" if need be'
+            f"{represented(value)}: a unit has no folder that {source!r} could be relative to; write the whole path on "
+            'the machine, or the name of a volume that docker keeps there, as in "shop-data:/data"'
         )
+    if not (source.startswith("/") or _VOLUME_NAME.fullmatch(source)) or not re.fullmatch(r"/+[^/:][^:]*", path):
+        raise Mistake(
+            f'{represented(value)} is no volume; it must be "name:/in/the/container" or '
+            '"/on/the/machine:/in/the/container", with ":ro" if need be; a name has two letters or more'
+        )
+    _check_modes(value, modes.split(",") if colon else [], source.startswith("/"))
     return text
 
 
+def _check_modes(volume: str, modes: Sequence[str], on_machine: bool) -> None:
+    kinds = [_MODES.get(mode, "") for mode in modes]
+    if "" in kinds or len(set(kinds)) < len(kinds):
+        raise Mistake(
+            f"{represented(volume)}: docker does not mount it as {','.join(modes)!r}; write :ro, :rw, :z, :Z or :nocopy"
+        )
+    if ("propagation" if not on_machine else "copy") in kinds:
+        what = "a path of the machine" if "propagation" in kinds else "a named volume"
+        raise Mistake(f"{represented(volume)}: docker takes {','.join(modes)!r} for {what} only; leave it out")
+
+
 def _metadata(value: Any) -> tuple[str, ...]:
-    pairs = [f"{key}={entry}" for key, entry in value.items()] if isinstance(value, Mapping) else _lines(value)
+    if isinstance(value, Mapping):
+        given = [
+            (key, entry)
+            for key, found in value.items()
+            for entry in (found if isinstance(found, list | tuple) else [found])
+        ]
+        pairs = tuple(
+            f"{word(key)}={word(entry) if isinstance(entry, str) else _env_value(key, entry)}" for key, entry in given
+        )
+    else:
+        pairs = _lines(value)
     for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
-            raise Mistake(f'{pair!r} is no metadata: fleet ignores all but "key=value" with one "="')
+            raise Mistake(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')
     return tuple(pairs)
-
-
-def _options(value: Any) -> tuple[tuple[str, str], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
-    found = []
-    for pair in pairs if isinstance(pairs, Iterable) else [pairs]:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
-            raise Mistake("a mapping of option names to values is wanted, or a list of pairs")
-        name, given = pair
-        if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise Mistake(f"{name!r} is no name of an option")
-        values = given if isinstance(given, list | tuple) else [given]
-        found += [(name, _line(str(entry))) for entry in values]
-    return tuple(found)
 
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mistake(f"True or False is wanted, not {value!r}")
+        raise Mistake(f"it must be True or False, not {represented(value)}")
     return value
 
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "not_secret": _list_of(word),
-    "description": verbatim,
+    "description": _description,
     "image": _optional(_image),
-    "command": _optional(word),
+    "command": lambda value: () if value is None else command(value),
     "ports": _list_of(port),
     "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
-    "docker_args": _list_of(_docker_word),
+    "docker_args": _docker_args,
     "instances": _instances,
     **dict.fromkeys(
-        ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_lines)
+        ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_commands)
     ),
     "ready": _optional(ready),
     "restart_sec": _seconds(0),
     "stop_sec": _seconds(1),
-    "start_sec": _seconds(1),
+    "start_sec": _optional(_seconds(1)),
     "after": _list_of(_name),
     "requires": _list_of(_name),
     "machine_id": _optional(_machine_id),
@@ -183,9 +242,9 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "machine_metadata": _metadata,
     "conflicts": _list_of(_glob),
     "global_unit": _bool,
-    "unit": _options,
-    "service": _options,
-    "x_fleet": _options,
+    "unit": options_of("Unit"),
+    "service": options_of("Service"),
+    "x_fleet": options_of("X-Fleet"),
     "rollout": _optional(rollout),
     "versions": _list_of(word),
 }

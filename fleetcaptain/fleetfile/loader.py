@@ -3,75 +3,96 @@
 from __future__ import annotations
 
 import ast
-import sys
+import os
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from fleetcaptain.errors import FleetCaptainError, FleetfileError
-from fleetcaptain.fleetfile.problem import Problem
-from fleetcaptain.fleetfile.resolve import Lines, Notes, resolve
+from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
+from fleetcaptain.fleetfile.problem import Problem, shown
+from fleetcaptain.fleetfile.resolve import Lines, Notes, name_of, resolve
 from fleetcaptain.fleetfile.together import check_together
 from fleetcaptain.fleetfile.values import App
-from fleetcaptain.fleetfile.words import Fleetfile, Service, heard
+from fleetcaptain.fleetfile.words import Fleetfile, Place, Service, heard
 
 __all__ = ["load"]
 
 _NAME = "Fleetfile.py"
+_MODULE = "Fleetfile"
+_NONE_MADE = (
+    'it makes no Fleetfile(...); make one at the top level, as `if __name__ == "__main__":` does not run, and other '
+    "threads do not count"
+)
 
 
 def load(path: Path) -> App:
     """The app in the Fleetfile at *path*, a file or its folder. Raises FleetfileError with all mistakes."""
     file = (path / _NAME if path.is_dir() else path).resolve()
-    try:
-        source = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    if not file.is_file():
         raise FleetfileError(
             "There is no Fleetfile:",
             [
-                f"{file}: {error}",
+                f"{file}: {'it is not a file' if file.exists() else 'no such file'}",
                 "write one (docs/fleetfile.md), or point fleetcaptain:project at the folder with yours",
             ],
-        ) from error
-    fleetfile = _run(file, source)
-    notes = Notes(file.name, _keyword_lines(source), [])
-    app = resolve(fleetfile, file.parent, notes, Path.exists)
-    said = fleetfile.said["services"]
-    services = [service for service in (said if isinstance(said, list | tuple) else ()) if isinstance(service, Service)]
-    if len(services) == len(app.services):
-        app = check_together(app, {str(service.name): service.place for service in services}, notes)
+        )
+    fleetfile, sources = _run(file)
+    services = fleetfile.said["services"]
+    said = [service for service in (services if isinstance(services, list | tuple) else ()) if _is_service(service)]
+    places = {fleetfile.place.file, *(service.place.file for service in said)}
+    notes = Notes(file.parent, {place: _keyword_lines(place) for place in places}, [])
+    app = replace(resolve(fleetfile, file.parent, notes, Path.exists), sources=sources)
+    if len(said) == len(app.services):
+        app = check_together(app, {name_of(service): service.place for service in said}, notes)
     if notes.problems:
-        ordered = sorted(notes.problems, key=lambda problem: problem.line)
+        ordered = sorted(notes.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
         count = "one mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
         raise FleetfileError(f"{file} has {count}; nothing was touched:", [str(problem) for problem in ordered])
     return app
 
 
-def _run(file: Path, source: str) -> Fleetfile:
+def _is_service(value: object) -> bool:
+    return isinstance(value, Service)
+
+
+def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:
+    """The one Fleetfile(...) that *file* makes, and the files that it reads."""
     made: list[Fleetfile] = []
-    token = heard.set(made)
+    token, process = heard.set(made), os.getpid()
     try:
-        with _importable(file.parent):
-            exec(compile(source, str(file), "exec"), {"__name__": "Fleetfile", "__file__": str(file)})  # noqa: S102
-    except FleetCaptainError:
-        raise
+        with own_modules(file.parent) as opened:
+            run_module(_MODULE, file)
     except BaseException as error:
         # SystemExit and its like too: the program must not end before it has declared what there is.
-        if isinstance(error, SyntaxError) and error.filename == str(file):
-            raise _broken(file, error.lineno or 0, f"{error.msg}") from error
-        line, within = _lines_of(error, file)
-        raise _broken(file, line, f"{within}{_reason_of(error)}") from error
+        _end_fork(process, error)
+        raise _failed(file, error) from error
     finally:
         heard.reset(token)
+    _end_fork(process, None)
     if len(made) != 1:
-        what = "it makes no Fleetfile(...)" if not made else f"it makes {len(made)} Fleetfile(...); one is wanted"
-        raise _broken(file, made[-1].place.line if made else 1, what)
-    return made[0]
+        what = _NONE_MADE if not made else f"it makes {len(made)} Fleetfile(...); make exactly one"
+        place = made[-1].place if made else Place(str(file), 1)
+        raise _broken(file, shown(place.file, file.parent), place.line, what)
+    return made[0], tuple(sorted(opened))
 
 
-def _broken(file: Path, line: int, what: str) -> FleetfileError:
-    problem = Problem(file.name, line, "", "", what)
+def _end_fork(process: int, error: BaseException | None) -> None:
+    """End a process that the Fleetfile forked from *process* and that came to its end: only one may go on to deploy."""
+    if os.getpid() != process:
+        code = error.code if isinstance(error, SystemExit) else error and 1
+        os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _failed(file: Path, error: BaseException) -> FleetfileError:
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return _broken(file, file.name, error.lineno or 1, str(error.msg))
+    line, within = _lines_of(error, file)
+    return _broken(file, file.name, line or 1, f"{within}{_reason_of(error)}")
+
+
+def _broken(file: Path, shown_as: str, line: int, what: str) -> FleetfileError:
+    problem = Problem(shown_as, line, "", "", what)
     return FleetfileError(f"{file} cannot be read; nothing was touched:", [str(problem)])
 
 
@@ -83,13 +104,20 @@ def _lines_of(error: BaseException, file: Path) -> tuple[int, str]:
         path = Path(frame.f_code.co_filename)
         if path == file:
             line, within = number, ""
-        elif path.is_relative_to(file.parent):
+        elif is_own(path, file.parent):
             within = f"{path.relative_to(file.parent)}:{number}: "
     return line, within
 
 
 def _reason_of(error: BaseException) -> str:
-    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    try:
+        what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except BaseException:  # its own text may be wrong, too
+        what = type(error).__name__
+    if isinstance(error, ImportError) and "attempted relative import" in what:
+        return f"{what}. A Fleetfile and the modules beside it are no package: write `import NAME`, not `from . import`"
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str) and not os.path.isabs(error.filename):
+        return f"{what}. It is looked for in {Path.cwd()}; for a file beside this one write Path(__file__).parent / ..."
     if isinstance(error, Exception):
         return what
     return (
@@ -98,25 +126,14 @@ def _reason_of(error: BaseException) -> str:
     )
 
 
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Modules beside the Fleetfile can be imported while it runs, and are forgotten after."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            origin = getattr(sys.modules[name], "__file__", None)
-            if origin and Path(origin).is_relative_to(folder):
-                del sys.modules[name]
-
-
-def _keyword_lines(source: str) -> Lines:
-    """Line of a call -> keyword -> line."""
+def _keyword_lines(file: str) -> Lines:
+    """Line of a call in *file* -> keyword -> line; nothing where the source cannot be read."""
     found: dict[int, dict[str, int]] = {}
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = parse_source(Path(file).read_bytes(), file)
+    except (OSError, SyntaxError, ValueError):
+        return found
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             lines = {keyword.arg: keyword.value.lineno for keyword in node.keywords if keyword.arg}
             found.setdefault(node.lineno, {}).update(lines)

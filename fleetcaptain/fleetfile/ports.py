@@ -1,49 +1,68 @@
-"""Published ports, as ``docker run -p`` takes them."""
+"""Published ports, as ``docker run -p`` takes them (``ParsePortSpec`` of docker's go-connections)."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.values import Port
 
 __all__ = ["port"]
 
 _PORT = re.compile(
-    r"(?:(?:(?P<address>[0-9.]+):)?(?P<host>[0-9]+)(?:-(?P<last>[0-9]+))?:)?(?P<container>[0-9]+)"
-    r"(?:/(?P<protocol>tcp|udp))?"
+    r"(?:(?:(?P<address>\[[^\]]*\]|[^:\[\]]*):)?(?:(?P<host>[0-9]+)(?:-(?P<last>[0-9]+))?)?:)?(?P<container>[0-9]+)"
+    r"(?:/(?P<protocol>[A-Za-z]+))?"
 )
+_RANGE = re.compile(r"(?:.*:)?[0-9]+-[0-9]+(?:/[A-Za-z]+)?")
+_PROTOCOLS = ("tcp", "udp", "sctp")
 _LARGEST = 65535
 
 
 def port(value: Any) -> Port:
     """``80``, ``"80"`` (a free port of the machine), ``"8080:80"``, ``"8080-8089:80"`` (the first free one), with
-    ``127.0.0.1:`` before and ``/udp`` after if need be. Raises `Mistake`."""
+    ``127.0.0.1:`` or ``[::1]:`` before and ``/udp`` or ``/sctp`` after if need be. Raises `Mistake`."""
     match = _PORT.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if match is None:
-        raise Mistake(f'{value!r} is no port; "80", "8080:80" or "8080-8089:80" is wanted')
-    if match["address"] and not _is_address(match["address"]):
-        raise Mistake(f"{value!r}: {match['address']} is no IPv4 address of a machine, such as 127.0.0.1")
+        raise Mistake(_no_port(value))
+    protocol = (match["protocol"] or "tcp").lower()
+    if protocol not in _PROTOCOLS:
+        raise Mistake(f"{represented(value)}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
     found = Port(
         container=int(match["container"]),
         host=int(match["host"]) if match["host"] else None,
-        host_last=int(match["last"]) if match["last"] else None,
-        protocol=match["protocol"] or "tcp",
-        address=match["address"],
+        host_last=int(match["last"]) if match["last"] and int(match["last"]) != int(match["host"]) else None,
+        protocol=protocol,
+        address=_address(value, match["address"]) if match["address"] else None,
     )
     numbers = [number for number in (found.container, found.host, found.host_last) if number is not None]
     if not all(1 <= number <= _LARGEST for number in numbers):
-        raise Mistake(f"{value!r}: ports go from 1 to {_LARGEST}")
-    if found.host is not None and found.host_last is not None and found.host_last <= found.host:
-        raise Mistake(f"{value!r}: the range must go upwards")
+        raise Mistake(f"{represented(value)}: ports go from 1 to {_LARGEST}")
+    if found.host is not None and found.host_last is not None and found.host_last < found.host:
+        raise Mistake(f"{represented(value)}: the range must go upwards")
     return found
 
 
-def _is_address(text: str) -> bool:
+def _no_port(value: Any) -> str:
+    text = str(value)
+    if isinstance(value, str) and text.count(":") > 2 and "[" not in text:  # noqa: PLR2004  address:port:port
+        return f'{represented(value)} is no port; write an IPv6 address in brackets, as in "[::1]:8080:80"'
+    if isinstance(value, str) and _RANGE.fullmatch(text):
+        return f'{value!r}: a container\'s port must be one; write an entry for each, as in ["8080:80", "8081:81"]'
+    return f'{represented(value)} is no port; it must be one such as "80", "8080:80" or "8080-8089:80"'
+
+
+def _address(value: Any, written: str) -> str:
+    """The address without brackets, which only an IPv6 one has."""
+    bare = written.removeprefix("[").removesuffix("]")
     try:
-        IPv4Address(text)
+        address = ip_address(bare)
     except ValueError:
-        return False
-    return True
+        address = None
+    if address is None or "%" in bare or (address.version == 6) != (bare != written):  # noqa: PLR2004  IPv6
+        raise Mistake(
+            f"{represented(value)}: {written!r} is no IP address of a machine; write one such as 127.0.0.1 or [::1], "
+            "or leave it out for all addresses"
+        )
+    return str(address)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Mistake", "Problem", "did_you_mean"]
+__all__ = ["Mistake", "Problem", "did_you_mean", "represented", "shown"]
 
-# The original tool's words, and what they are called here.
+# Words of the original tool and of docker compose, and what they are called here.
 _SEED_WORDS = {
     "desc": "description",
     "container": "image",
@@ -19,7 +20,15 @@ _SEED_WORDS = {
     "env_file": "docker_args",
     "depends_on": "requires",
     "replicas": "instances",
+    "environment": "env",
+    "restart": 'service={"Restart": ...} and restart_sec=',
+    "build": "image=Build(...)",
+    "deploy": "instances, rollout and machine_metadata",
+    "stop_grace_period": "stop_sec",
 }
+
+
+_LONGEST = 200
 
 
 class Mistake(ValueError):
@@ -43,6 +52,22 @@ class Problem:
         if self.keyword:
             where.append(self.keyword)
         return ": ".join([*where, self.what])
+
+
+def represented(value: object) -> str:
+    """*value* as a report has it: as Python writes it, the beginning of what is long. A value that cannot be written,
+    such as a number of 5,000 digits, is called by its type."""
+    try:
+        text = repr(value)
+    except Exception:  # any class may have been given, and what it does is not ours
+        return f"a value of the type {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def shown(file: str, folder: Path) -> str:
+    """What the report calls *file*: its path from *folder*, the Fleetfile's, or all of it for one elsewhere."""
+    path = Path(file)
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -43,6 +43,8 @@ _FOUND = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _VALUE = re.compile(r"""\\?"(?P<double>[^"\\]*)|\\?'(?P<single>[^'\\]*)|(?P<bare>[^\s"'\\;&,|<>{\[][^\s"'\\]*)?""")
+# Lists of words: the value of an option may be the next entry.
+_WORDS = ("command", "docker_args")
 _ADVICE = (
     "every container of the cluster can read the texts of units. Put it into a file on the machines and pass "
     'docker_args=["--env-file", "/etc/..."]'
@@ -58,7 +60,7 @@ def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None
     for name, text in _texts(keyword, value):
         if name in plain:
             continue
-        what, named = (name, name) if _is_secret(name, text) else _first_in(text, plain)
+        what, named = (name, name) if _is_secret(name, text) else _first_in(f"{name}: {text}" if name else text, plain)
         if what:
             named = (named or name).lstrip("-")
             way_out = f'. If it is none, add not_secret=["{named}"]' if named else ""
@@ -73,9 +75,10 @@ def _texts(keyword: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         yield from _pairs(entry for entry in value if _is_pair(entry))
         entries = [str(entry) for entry in value if not _is_pair(entry)]
-        yield "", (" " if keyword == "docker_args" else "\n").join(entries)
-    elif is_dataclass(value):
-        yield from (("", str(getattr(value, field.name))) for field in fields(value))
+        yield "", (" " if keyword in _WORDS else "\n").join(entries)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _texts(keyword, getattr(value, field.name))
     else:
         yield "", str(value)
 

@@ -2,18 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
-__all__ = ["App", "BlueGreen", "Build", "Command", "Http", "Port", "Ready", "Rolling", "Rollout", "ServiceSpec", "Tcp"]
+from fleetcaptain.fleetfile.docker_args import networks
+
+__all__ = [
+    "App",
+    "BlueGreen",
+    "Build",
+    "Command",
+    "Expand",
+    "Http",
+    "Literal",
+    "Port",
+    "Ready",
+    "Rolling",
+    "Rollout",
+    "ServiceSpec",
+    "Tcp",
+]
+
+
+class _Marked(str):
+    """A text that says how its ``%`` and ``$`` are read. A part of another text would lose that."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({super().__repr__()})"
+
+    def _join(self, *_: object) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(f"{self!r} cannot be a part of another text; write the whole text as one {name}(...)")
+
+    __add__ = __radd__ = __mod__ = __rmod__ = __format__ = _join
+
+
+class Expand(_Marked):
+    """A text in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
+    are the characters themselves."""
+
+    __slots__ = ()
+
+
+class Literal(_Marked):
+    """A text that reaches the container letter by letter, also where it looks as if a part were to be replaced."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Http:
-    """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``."""
+    """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``.
+
+    *host* is the name that is asked for (the ``Host`` header; with *https* also the server name of TLS), None for the
+    machine's address. *headers* maps names of further headers to their values. *https*: the container's certificate is
+    not verified.
+    """
 
     path: str = "/"
     port: int | None = None
+    host: str | None = None
+    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    https: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,15 +101,16 @@ class Rolling:
     rest is dropped, but at least one), the first one alone.
 
     *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
-    *healthy_deadline_sec*: the longest an instance may take to become healthy.
-    *progress_deadline_sec*: the longest time between two instances becoming healthy.
+    *healthy_deadline_sec*: the longest an instance may take to become healthy; None follows the service's start_sec and
+    stop_sec. *progress_deadline_sec*: the longest time between two instances becoming healthy; None follows both.
+    In a `ServiceSpec` neither is None.
     *auto_revert*: give the touched instances their old text back when the rollout fails.
     """
 
     max_parallel: int | str = 1
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
     auto_revert: bool = True
 
 
@@ -65,8 +120,8 @@ class BlueGreen:
 
     keep_old_sec: int = 30
     min_healthy_sec: int = 10
-    healthy_deadline_sec: int = 300
-    progress_deadline_sec: int = 600
+    healthy_deadline_sec: int | None = None
+    progress_deadline_sec: int | None = None
 
 
 Rollout = Rolling | BlueGreen
@@ -77,6 +132,7 @@ class Port:
     """One published port, as ``docker run -p`` takes it.
 
     *host* None: Docker picks a free port. *host_last* set: Docker picks the first free port of ``host..host_last``.
+    *address*: an IP address of the machine, without brackets.
     """
 
     container: int
@@ -92,13 +148,16 @@ class ServiceSpec:
 
     *instances* is 1 for a service that is replaced blue/green (``rollout`` is then a `BlueGreen`) and for a global
     unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
+    *command* and *docker_args* are words; of these, *env*'s values, *volumes* and *description* only those that are an
+    `Expand` have parts that systemd replaces.
     *public*: at this port of the cluster's load balancer, if it has one, the world reaches the first of ``ports``.
+    *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
 
     name: str
     description: str
     image: str | Build
-    command: str | None = None
+    command: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     public: int | None = None
     volumes: tuple[str, ...] = ()
@@ -126,16 +185,24 @@ class ServiceSpec:
     unit: tuple[tuple[str, str], ...] = ()
     service: tuple[tuple[str, str], ...] = ()
     x_fleet: tuple[tuple[str, str], ...] = ()
-    rollout: Rollout = Rolling()
+    rollout: Rollout = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+    location: str = field(default="", compare=False)
+
+    @property
+    def host_network(self) -> bool:
+        """Whether the container has the machine's own network: each of its ports is the machine's, and none is
+        published."""
+        return self.start is None and "host" in networks(self.docker_args)
 
 
 @dataclass(frozen=True)
 class App:
     """A whole Fleetfile: the app's name, its services in the order written, the folder *root* that it is in, and the
-    name *image* to push the app's own image to."""
+    name *image* to push the app's own image to. *sources*: itself and the files that it read, modules among them."""
 
     app: str
     services: tuple[ServiceSpec, ...]
     root: Path
     image: str | None = None
+    sources: tuple[Path, ...] = field(default=(), compare=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Build, Ready, Rollout
+from fleetcaptain.fleetfile.values import Build, Expand, Literal, Ready, Rollout
 
 __all__ = ["Fleetfile", "Place", "Service", "heard"]
 
@@ -17,6 +17,7 @@ Options = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 # The Fleetfiles made while a file is loaded; None outside of a load.
 heard: ContextVar[list[Fleetfile] | None] = ContextVar("heard", default=None)
+_READERS: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__index__, float: float.__float__}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,23 @@ def _here() -> Place:
     """Where the word's constructor was called."""
     frame = sys._getframe(2)
     return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _plain(value: Any) -> Any:
+    """*value* with each text and number in it as just that, also those of a class with a text of its own, such as the
+    members of ``class Size(str, Enum)``."""
+    if isinstance(value, bool | Expand | Literal):
+        return value
+    for kind, read in _READERS.items():
+        if isinstance(value, kind):
+            return read(value)
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(map(_plain, value))
+    if isinstance(value, Build | Ready | Rollout):
+        return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
+    return value
 
 
 @dataclass(init=False)
@@ -48,11 +66,11 @@ class Service:
         *,
         description: str = "",
         image: str | Build | None = None,
-        command: str | None = None,
+        command: Lines | None = None,
         ports: Sequence[str | int] = (),
         public: int | None = None,
         volumes: Sequence[str] = (),
-        env: Mapping[str, str | int | bool] | None = None,
+        env: Mapping[str, str | int | float | bool] | None = None,
         docker_args: Sequence[str] = (),
         not_secret: Sequence[str] = (),
         instances: int | bool = 1,
@@ -66,7 +84,7 @@ class Service:
         ready: Ready | None = None,
         restart_sec: int = 5,
         stop_sec: int = 10,
-        start_sec: int = 300,
+        start_sec: int | None = None,
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
         machine_id: str | None = None,
@@ -82,10 +100,10 @@ class Service:
         **unknown: Any,
     ) -> None:
         said = dict(locals())
-        self.name = name
+        self.name = _plain(name)
         self.unknown = unknown
         self.place = _here()
-        self.said = {word: value for word, value in said.items() if word not in ("self", "name", "unknown")}
+        self.said = {word: _plain(value) for word, value in said.items() if word not in ("self", "name", "unknown")}
 
 
 @dataclass(init=False)
@@ -99,7 +117,7 @@ class Fleetfile:
     def __init__(
         self, *, app: str = "", image: str | None = None, services: Sequence[Service] = (), **unknown: Any
     ) -> None:
-        self.said = {"app": app, "image": image, "services": services}
+        self.said = {"app": _plain(app), "image": _plain(image), "services": services}
         self.unknown = unknown
         self.place = _here()
         made = heard.get()

@@ -20,7 +20,7 @@ def ahead(current: Manifest, running: Mapping[str, Collection[str]]) -> tuple[st
 def told(current: Manifest, services: Collection[str]) -> str:
     """What the error of a failed deployment says at its end."""
     if not services:
-        return f"{current.tag} still is the current release, and every service is what it says."
+        return f"{current.tag} still is the current release, and every unit has its text."
     verb = "is" if len(services) == 1 else "are"
     return (
         f"{current.tag} still is the current release. Ahead of it {verb} {', '.join(services)}. "

@@ -64,7 +64,9 @@ def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tup
     parts = tuple(parts)
     before: dict[str, list[str]] = {part.service: [] for part in parts}
     for part in parts:
-        for needed in part.requires:
+        # fleet waits for a unit whose machine another one follows; where that one runs, there is nothing to wait for.
+        peers = (peer for peer in part.peers if peer not in running)
+        for needed in dict.fromkeys((*part.requires, *peers)):
             if needed not in before:
                 continue
             first, then = (part.service, needed) if needed in running else (needed, part.service)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleetcaptain.image_reference import parse_reference
+
 __all__ = ["ACCEPT", "ImageState", "Reference", "judged", "probe_argv", "probed", "reference"]
 
 # Without these a registry answers 404 for manifests of the newer kinds.
@@ -22,13 +24,6 @@ ACCEPT = ", ".join(
 _PUBLIC = "registry-1.docker.io"
 _PUBLIC_NAMES = ("docker.io", "index.docker.io")
 _LOOPBACK = re.compile(r"localhost(:\d+)?|127\.\d+\.\d+\.\d+(:\d+)?|\[::1\](:\d+)?")
-# A reference as docker reads it: registry, name, tag, digest. Records in etcd have them, so nothing else becomes a URL.
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
-_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_IMAGE = re.compile(
-    rf"(?=.{{1,512}}\Z)(?:{_HOST}/)?{_PART}(?:/{_PART})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-fA-F]{1,128})?"
-)
 _THERE, _GONE = 200, 404
 _PROBE_SEC = 10
 _SCRIPT = """\
@@ -65,16 +60,13 @@ class Reference:
 def reference(image: str) -> Reference:
     """The parts of a reference, with what docker adds to a short one (``redis:7``). Raises ValueError for what is
     none."""
-    if not _IMAGE.fullmatch(image):
+    found = parse_reference(image)
+    if found is None:
         raise ValueError(f"{image!r} is no reference of an image")
-    rest, _, digest = image.partition("@")
-    first, slash, name = rest.partition("/")
-    if not slash or not (first == "localhost" or "." in first or ":" in first):
-        first, name = "docker.io", rest
-    name, colon, tag = name.partition(":")
-    if first in _PUBLIC_NAMES:
-        first, name = _PUBLIC, name if "/" in name else f"library/{name}"
-    return Reference(first, name, digest or (tag if colon else "latest"))
+    version = found.digest or found.tag or "latest"
+    if found.registry and found.registry not in _PUBLIC_NAMES:
+        return Reference(found.registry, found.name, version)
+    return Reference(_PUBLIC, found.name if "/" in found.name else f"library/{found.name}", version)
 
 
 def judged(status: int) -> ImageState:
@@ -86,13 +78,13 @@ def probe_argv(images: Sequence[str]) -> list[str]:
     """The command that a machine runs to ask for *images*; it prints one status a line. What is no reference is not
     asked for."""
     script = _SCRIPT.format(seconds=_PROBE_SEC, accept=ACCEPT)
-    return ["sh", "-c", script, "probe", *(reference(image).url for image in images if _IMAGE.fullmatch(image))]
+    return ["sh", "-c", script, "probe", *(reference(image).url for image in images if parse_reference(image))]
 
 
 def probed(images: Sequence[str], output: str | None) -> dict[str, ImageState]:
     """What the *output* of that command says; None: no machine ran it."""
     lines = iter((output or "").split())
-    statuses = [next(lines, "") if _IMAGE.fullmatch(image) else "" for image in images]
+    statuses = [next(lines, "") if parse_reference(image) else "" for image in images]
     return {image: judged(_status(status)) for image, status in zip(images, statuses, strict=True)}
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
 from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.names import instance_names, service_of
+from fleetcaptain.units.placement import placement_rules
+from fleetcaptain.units.text import content, parse
 
 __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 
@@ -17,7 +19,8 @@ __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 @dataclass(frozen=True)
 class Part:
     """A *service*: its *unit*'s text without the image, its *instances*, how it is replaced (*mode*, and the times of
-    its *rollout*), the services that it *requires*, and the *scheme* of its URLs."""
+    its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up
+    to date before it (*after*; a release's record does not have them)."""
 
     service: str
     unit: str
@@ -26,6 +29,13 @@ class Part:
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
+    after: tuple[str, ...] = ()
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The services on whose machine its units have to be: fleet places none of them before those."""
+        rules = placement_rules(parse(self.unit), instance_names(self.service, 1)[0])
+        return tuple(dict.fromkeys(service_of(name) for name in rules.machine_of))
 
     def entry(self, image: str) -> Release:
         """What a manifest says of it when it runs *image*, a reference or ""."""
@@ -49,7 +59,8 @@ def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
             mode=_mode(spec),
             rollout=asdict(spec.rollout),
             requires=tuple(needed for needed in spec.requires if needed in names),
-            scheme="http" if isinstance(spec.ready, Http) else "tcp",
+            after=tuple(earlier for earlier in spec.after if earlier in names),
+            scheme=("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp",
         )
         for spec in app.services
     )

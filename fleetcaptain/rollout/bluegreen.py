@@ -13,14 +13,12 @@ from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.observed import instances_of
-from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.remove import patience, remove
 from fleetcaptain.rollout.roll import RESTARTS_AT_INSTALL
 from fleetcaptain.rollout.values import Policy, Target
 from fleetcaptain.untrusted import readable
 
 __all__ = ["replace_generation", "retire"]
-
-_REMOVE_SEC = 120.0
 
 
 def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
@@ -37,7 +35,7 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
     if outcome.failure is not None:
         told = explain(cluster, outcome)
         new = [name for name, text in outcome.before.items() if text is None]
-        remove(cluster, target.service, new, _REMOVE_SEC, driver.report)
+        remove(cluster, target.service, new, driver.report)
         raise RolloutFailed(
             f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
             "`pulumi up` again."
@@ -57,9 +55,9 @@ def retire(
 ) -> None:
     """Drain the units *old* of *service*, and remove them *keep_old_sec* later."""
     report(f"{service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
-    drain(cluster, service, old, keep_old_sec)
+    drain(cluster, service, old, keep_old_sec + patience(old, cluster.look()))
     cluster.sleep(keep_old_sec)
-    remove(cluster, service, old, _REMOVE_SEC, report)
+    remove(cluster, service, old, report)
 
 
 def _other_generations(cluster: Cluster, target: Target) -> list[str]:
@@ -68,8 +66,8 @@ def _other_generations(cluster: Cluster, target: Target) -> list[str]:
     return [name for name in present if name not in target.names]
 
 
-def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float) -> None:
-    """Take *units* out of discovery while they still answer.
+def drain(cluster: Cluster, service: str, units: Iterable[str], ttl_sec: float) -> None:
+    """Take *units* out of discovery while they still answer, for *ttl_sec* seconds at most.
 
     The registration is marked, not removed: the beacon on the machine renews what is missing, and leaves alone what
     somebody else changed. The mark outlives the units; their removal removes it.
@@ -83,4 +81,4 @@ def drain(cluster: Cluster, service: str, units: Iterable[str], keep_sec: float)
                 cluster.store.delete(key, recursive=True)  # no registration: any text, an empty one, or a directory
                 continue
             # A renewal in between changes the key's index, and nothing else.
-            marked = cluster.store.swap(key, node, value, ttl_sec=int(keep_sec + _REMOVE_SEC))
+            marked = cluster.store.swap(key, node, value, ttl_sec=int(ttl_sec))

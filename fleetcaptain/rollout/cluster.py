@@ -17,6 +17,7 @@ from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.nudge import Nudger
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
+from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.untrusted import WORD, read_all
 
@@ -30,7 +31,8 @@ _JOURNAL_LINES = 20
 _COMMAND_SEC = 30.0
 # A lock lives for 30 s. What was renewed so shortly ago is not renewed before each of many changes.
 _RENEW_SEC, _FRESH_SEC = 2.0, 0.5
-_FACTS = ("Result", "ExecMainStatus")
+_FACTS = ("Result", "ExecMainStatus", *PROPERTIES)
+_EVENTS = 30
 
 
 def _boot_clock() -> float:
@@ -156,7 +158,8 @@ class Cluster:
             self.store.delete(registration_key(self.app, service, unit), recursive=True)
 
     def facts(self, instance: Instance) -> Mapping[str, str]:
-        """What systemd on its machine says of an instance: ``Result`` and ``ExecMainStatus``. Empty if unreachable."""
+        """What systemd on its machine says of an instance: ``Result``, ``ExecMainStatus`` and the `PROPERTIES` of
+        one that stands still. Empty if unreachable."""
         wanted = [f"--property={fact}" for fact in _FACTS]
         output = self._on_machine(instance, ["systemctl", "show", *wanted, instance.name])
         pairs = (line.split("=", 1) for line in output.splitlines() if "=" in line)
@@ -167,6 +170,12 @@ class Cluster:
         lines = ["--lines", str(_JOURNAL_LINES)]
         argv = ["journalctl", "--no-pager", "--output", "cat", *lines, "--unit", instance.name]
         return tuple(self._on_machine(instance, argv).splitlines())
+
+    def unit_events(self, instance: Instance) -> tuple[str, ...]:
+        """What systemd on its machine did with an instance, oldest first; see `events_in`. Empty if unreachable."""
+        shown = ["--output", "json", f"--output-fields={','.join(JOURNAL_FIELDS)}", "--lines", str(_EVENTS)]
+        argv = ["journalctl", "--no-pager", *shown, "_PID=1", f"UNIT={instance.name}"]
+        return events_in(self._on_machine(instance, argv))
 
     def _on_machine(self, instance: Instance, argv: list[str]) -> str:
         if instance.machine is None:

@@ -16,8 +16,9 @@ from fleetcaptain.rollout.values import Decision, Memory, Policy, Target, Track
 __all__ = ["decide"]
 
 _STALE_SEC = 15.0
-# fleet tells a new text within a second or two, and systemd's state of it not always in the same.
-_OUTLIVED_SEC = 10.0
+# fleet tells a new text within a second or two, and systemd's state of it not always in the same; and the start of a
+# unit may wait for another one.
+_STUCK_SEC = 15.0
 
 
 def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Decision:
@@ -42,7 +43,7 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
     first_look = memory.progress_at is None
     tracks = dict(memory.tracks)
     done = set(memory.done)
-    again = set(memory.again)
+    retried = set(memory.retried)
     progress_at = now if memory.progress_at is None else memory.progress_at
     for name in target.names:
         instance = observed[name]
@@ -57,21 +58,21 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
             done.add(name)  # it ran before this rollout began
             continue
         if name not in tracks:
-            if first_look and instance.active == "failed":
-                continue  # it failed before this rollout began: to be started again
+            if first_look and (instance.active == "failed" or instance.halted):
+                continue  # it ended before this rollout began: to be started again
             tracks[name] = Track(since=now)
         track = tracks[name] = _track(_placed(tracks[name], instance, now), instance, target, healthy, now)
-        if track.outlived_since is not None and now - track.outlived_since >= _OUTLIVED_SEC and name not in again:
-            again.add(name)
-            del tracks[name]  # to be stopped, and started anew
+        if track.stuck_since is not None and now - track.stuck_since >= _STUCK_SEC and name not in retried:
+            retried.add(name)
+            del tracks[name]  # to be stopped, and started again
         elif track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
             done.add(name)
             progress_at = now
-    return Memory(tracks, frozenset(done), progress_at, frozenset(again))
+    return Memory(tracks, frozenset(done), progress_at, frozenset(retried))
 
 
 def _placed(track: Track, instance: Instance, now: float) -> Track:
-    if instance.machine is not None or instance.running is not None or instance.lost:
+    if not instance.unplaced:
         return replace(track, unplaced_since=None)
     return track if track.unplaced_since is not None else replace(track, unplaced_since=now)
 
@@ -79,17 +80,15 @@ def _placed(track: Track, instance: Instance, now: float) -> Track:
 def _track(track: Track, instance: Instance, target: Target, healthy: bool, now: float) -> Track:
     if healthy:
         since = now if track.healthy_since is None else track.healthy_since
-        return replace(track, healthy_since=since, restarting=False, stale=False, outlived_since=None)
+        return replace(track, healthy_since=since, restarting=False, stale=False, stuck_since=None)
     if instance.running is None:
         return track  # no state is reported: unknown, not down
     restarting = instance.running == target.content and instance.sub == "auto-restart"
     restarts = track.restarts + (restarting and not track.restarting)
     stale = track.stale and instance.active == "failed" and now - track.since < _STALE_SEC
-    began = now if track.outlived_since is None else track.outlived_since
-    outlived = began if instance.outlived(target.content) else None
-    return replace(
-        track, healthy_since=None, restarts=restarts, restarting=restarting, stale=stale, outlived_since=outlived
-    )
+    began = now if track.stuck_since is None else track.stuck_since
+    stuck = began if instance.stuck(target.content) else None
+    return replace(track, healthy_since=None, restarts=restarts, restarting=restarting, stale=stale, stuck_since=stuck)
 
 
 def _must_stop(instance: Instance, target: Target) -> bool:
@@ -99,7 +98,7 @@ def _must_stop(instance: Instance, target: Target) -> bool:
         return False
     if instance.desired != "launched":
         return not instance.stopped
-    return instance.active == "failed" or instance.outlived(target.content)
+    return instance.active == "failed" or instance.stuck(target.content)
 
 
 def _window(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
 from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.rollout.bound import BoundUnit, missing, next_state, running_bound_units
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
@@ -32,11 +33,13 @@ class Outcome:
 @dataclass(frozen=True)
 class Driver:
     """Drives targets on one cluster. *report* gets a line whenever something changed, and every ten seconds.
-    *stopping* says whether to stop before the next step."""
+    *stopping* says whether to stop before the next step. *bound* maps each instance that was touched to the units that
+    systemd stopped with it: the same driver takes a rollout back, and brings them back then."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
     stopping: Callable[[], bool] = field(default=lambda: False)
+    bound: dict[str, tuple[BoundUnit, ...]] = field(default_factory=dict)
 
     def drive(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
@@ -48,6 +51,7 @@ class Driver:
         clock = self.cluster.clock
         memory, timing, voice = Memory(), Timing(), Voice(self.report)
         before: dict[str, str | None] = {}
+        asked_at: dict[str, float] = {}
         sight, acted = Sight(clock()), clock()
         while True:
             try:
@@ -65,7 +69,8 @@ class Driver:
                     self.report(summary(target, timing))
                     return Outcome(before)
                 self._stop_here(target, memory)
-                if self._act(decision, target, observed, snapshot, before):
+                came_back = self._bring_back(observed, snapshot, asked_at)
+                if self._act(decision, target, observed, snapshot, before) or came_back:
                     acted = clock()
             except ClusterUnreachable as error:
                 if clock() - sight.at > FAULT_SEC:
@@ -78,12 +83,35 @@ class Driver:
             self.cluster.sleep(LOOK_SEC)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
-        """Each instance of *target* as it is to be judged."""
-        return {name: observe(name, snapshot, zone_key) for name in target.names}
+        """Each instance of *target* as it is to be judged. One that is up itself lacks what systemd stopped with it."""
+        observed = {name: observe(name, snapshot, zone_key) for name in target.names}
+        for name, instance in observed.items():
+            down = self._missing(name, snapshot) if instance.healthy(target.content) else ()
+            if down:
+                observed[name] = replace(instance, missing_bound=down[0].name)
+        return observed
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""
         self.cluster.put(name, target.text)
+
+    def _missing(self, name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
+        return missing(self.bound.get(name, ()), self.cluster.ownership, snapshot)
+
+    def _bring_back(self, observed: Mapping[str, Instance], snapshot: Snapshot, asked_at: dict[str, float]) -> bool:
+        """Start again what systemd stopped with an instance, as soon as that is up; whether anything was asked for.
+        *asked_at*: when it was last, for each unit."""
+        acted = False
+        down = [unit for name, one in observed.items() if one.missing_bound for unit in self._missing(name, snapshot)]
+        for unit in down:
+            now = self.cluster.clock()
+            desired = next_state(unit, asked_at.get(unit.name, float("-inf")), now)
+            if desired is not None:
+                self.cluster.ask(unit.name, desired)
+                asked_at[unit.name], acted = now, True
+        if down and not acted:
+            self.cluster.nudge(down[0].name, DesiredState(down[0].desired))
+        return acted
 
     def _stop_here(self, target: Target, memory: Memory) -> None:
         if self.stopping():
@@ -113,8 +141,10 @@ class Driver:
         for name in decision.put:
             unit = snapshot.units.get(name)
             before.setdefault(name, unit.text if unit else None)
+            self._note_bound(name, target, snapshot)
             self.start(name, target)
         for name in decision.stop:
+            self._note_bound(name, target, snapshot)
             if observed[name].desired == DesiredState.LAUNCHED:
                 self.cluster.ask(name, DesiredState.LOADED)
         slow = [name for name in decision.waiting if observed[name].running != target.content]
@@ -123,3 +153,8 @@ class Driver:
         elif slow and not decision.put:
             self.cluster.nudge(slow[0], DesiredState.LAUNCHED)
         return bool(decision.put or decision.stop)
+
+    def _note_bound(self, name: str, target: Target, snapshot: Snapshot) -> None:
+        """What runs and is bound to the unit *name*, before that is touched for the first time."""
+        if name not in self.bound:
+            self.bound[name] = running_bound_units(name, target.service, self.cluster.ownership, snapshot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleet.values import DesiredState, FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.failed import describe
 from fleetcaptain.rollout.instance import Instance
@@ -13,26 +13,40 @@ from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.text import Option
 
-__all__ = ["run_everywhere"]
+__all__ = ["rows_of", "run_everywhere", "runs_everywhere"]
+
+# An agent looks for what to do every five seconds, whether it is woken or not.
+_AGENT_SEC = 7.0
+# A unit that failed before is reported so until it has started.
+_STALE_SEC = 15.0
 
 
 def run_everywhere(
     cluster: Cluster, target: Target, timeout_sec: float, report: Callable[[str], None] = lambda _line: None
 ) -> None:
-    """Put the one unit of a global service and wait until it runs on every machine that it may run on.
+    """Put the one unit of a global service and wait until it runs on every machine that it may run on. Where it stands
+    still under this text fleet would not start it again, so it is stopped on all machines first.
 
     Raises RolloutFailed when systemd says that it failed somewhere, DeadlineExceeded after *timeout_sec* seconds.
     """
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
+    rows = rows_of(name, cluster.look(), target.text)
+    down = [row for row in rows if row.content == target.content and (row.halted or row.active == "failed")]
+    failed_before = {row.machine for row in down if row.active == "failed"}
+    if down:
+        _stop_everywhere(cluster, name, target.text, deadline)
     cluster.put(name, target.text)
     acted = cluster.clock()
+    stale_until = acted + _STALE_SEC
     last_line = ""
     while True:
         rows = rows_of(name, cluster.look(acted), target.text)
         for row in rows:
-            if row.running == target.content and row.active == "failed":
+            stale = row.machine in failed_before and cluster.clock() < stale_until
+            if row.running == target.content and row.active == "failed" and not stale:
                 told = describe(
                     name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
                 )
@@ -51,16 +65,42 @@ def run_everywhere(
         cluster.sleep(TICK_SEC)
 
 
+def runs_everywhere(unit: FleetUnit) -> bool:
+    """Whether fleet starts *unit* on every machine, as the beacon."""
+    return Option("X-Fleet", "Global", "true") in unit.options
+
+
+def _stop_everywhere(cluster: Cluster, name: str, text: str, deadline: float) -> None:
+    """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
+    cluster.ask(name, DesiredState.LOADED)
+    acted = cluster.clock()
+    while True:
+        rows = rows_of(name, cluster.look(acted), text)
+        running = [row.machine for row in rows if row.active not in ("", "inactive", "failed")]
+        if not running and cluster.clock() - acted >= _AGENT_SEC:
+            return
+        if cluster.clock() > deadline:
+            raise DeadlineExceeded(f"{name} does not stop on {', '.join(map(str, running))}; run `pulumi up` again.")
+        cluster.nudge(name, DesiredState.LOADED)
+        cluster.sleep(TICK_SEC)
+
+
 def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
-    """One instance per machine on which the global unit *name* should run, in the order of addresses."""
+    """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does not
+    say how far it got with it on each; it is taken to have done what it was asked for."""
+    unit = snapshot.units.get(name)
+    content, desired = (unit.content, str(unit.desired)) if unit else (None, "inactive")
     states = {state.machine_id: state for state in snapshot.states if state.name == name}
     rows = []
     for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
-        if admits(text, machine):
+        if admits(name, text, machine):
             state = states.get(machine.id)
             rows.append(
                 Instance(
                     name=name,
+                    content=content,
+                    desired=desired,
+                    current=desired,
                     machine=machine.ip,
                     running=state.content if state else None,
                     active=state.active if state else "",

@@ -47,6 +47,8 @@ def _unplaced(track: Track, now: float) -> bool:
 
 
 def _lacks(instance: Instance) -> str:
+    if instance.missing_bound:
+        return f"{instance.missing_bound}, which is bound to it, does not run again"
     if instance.active == "active" and instance.sub == "running":
         if instance.registered is not None:
             return "it runs, but what is registered is of another text"

@@ -10,7 +10,7 @@ from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import DeadlineExceeded, Interrupted
 from fleetcaptain.release.record import finish
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.failed import describe
+from fleetcaptain.rollout.failed import describe, explain_standstill
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.rollout.poller import TICK_SEC
 
@@ -69,7 +69,8 @@ def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
         if instance.registered != lack.content:
             unregistered = unregistered or instance
             state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
-            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered")
+            why = explain_standstill(cluster, instance)
+            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered{why}")
     if unregistered is not None:
         journal = cluster.journal(unregistered)
         lines.append(describe(unregistered.name, unregistered.machine, "not registered", {}, journal))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleetcaptain.printable import printable
+from fleetcaptain.rollout.everywhere import rows_of, runs_everywhere
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.units.mark import Ownership
@@ -34,10 +35,10 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
     present = instances_of(ownership, service, snapshot)
     if not present:
         return None
-    observed = [observe(name, snapshot) for name in present]
+    observed = [instance for name in present for instance in _instances(name, snapshot)]
     other = [instance for instance in observed if instance.content != content]
-    shown = (other or observed)[0].name
-    troubled = [_trouble(instance) for instance in observed if _trouble(instance)]
+    shown = (other or observed)[0].name if observed else present[0]
+    troubled = list(dict.fromkeys(filter(None, map(_trouble, observed))))
     if len({instance.content for instance in observed}) > 1:
         # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
@@ -55,11 +56,16 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
     )
 
 
+def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
+    unit = snapshot.units[name]
+    return rows_of(name, snapshot, unit.text) if runs_everywhere(unit) else (observe(name, snapshot),)
+
+
 def _trouble(instance: Instance) -> str:
     if instance.desired != "launched":
         return f"{instance.name} {instance.desired}"
-    if instance.active == "failed":
-        return f"{instance.name} failed"
+    if instance.active == "failed" or instance.halted:
+        return f"{instance.name} {instance.active}"
     if instance.content is not None and instance.outlived(instance.content):
         return f"{instance.name} runs another text"
     return ""

@@ -60,7 +60,8 @@ def is_dead(owner: Owner) -> bool:
 
 def _place() -> str:
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(errors="backslashreplace").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return socket.gethostname()
 
@@ -68,6 +69,6 @@ def _place() -> str:
 def _started(pid: int) -> str:
     """The start of process *pid* in ticks since boot (proc(5), field 22 of stat); empty when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text(errors="backslashreplace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""

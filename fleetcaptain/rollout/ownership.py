@@ -89,14 +89,14 @@ def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collect
         )
     advice = "Rename the service in one of the two Fleetfiles."
     if stack == ownership.stack:
-        advice = f"If this is the same app under its old name: {renamed(app, ownership.app)} Else rename the service."
+        advice = f"If the app was renamed: {renamed(app, ownership.app)} If it is another app: {advice}"
     return f"{listed}: of the app {app!r}, stack {stack}. {advice}"
 
 
 def renamed(old: str, new: str) -> str:
     """What to do about an app that is called *new* in its Fleetfile, and *old* on the cluster."""
     return (
-        f'An app cannot be renamed in place. Set app="{old}" again. To have {new!r} instead, remove {old!r} with '
-        "`pulumi destroy`, which takes a local cluster or one on AWS, and all its data, along; or deploy "
-        f"{new!r} from another stack, with `fleetcaptain:cluster existing` on the same machines, then remove {old!r}."
+        f'An app cannot be renamed in place. Set app="{old}" again. To deploy it as {new!r} instead, remove {old!r} '
+        "first: run `pulumi destroy`, then deploy again. `pulumi destroy` also removes a cluster that the stack made, "
+        "with all data on it."
     )

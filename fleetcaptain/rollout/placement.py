@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fleetcaptain.fleet.values import Machine
+from fleetcaptain.units.placement import placement_rules
 from fleetcaptain.units.text import parse
 
-__all__ = ["Need", "admits", "candidates", "misplaced", "needs_of"]
+__all__ = ["Need", "admits", "apart", "candidates", "misplaced", "needs_of"]
 
-_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:)?([0-9]+):[0-9]+(?:/(udp|tcp))?(?=\s)")
+# With the machine's own network docker publishes nothing, and the unit's text names the ports in another way.
+_HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
+_EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
+_SHORT_ID = 8
+# Brackets, of an IPv6 address, stand in quotes.
+_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 _TRIES = 20_000
 
 
@@ -35,26 +41,24 @@ class Need:
 
 def needs_of(name: str, text: str) -> Need:
     """What the unit *name* with *text* asks of its machine."""
-    found: dict[str, list[str]] = {}
+    options = parse(text)
+    rules = placement_rules(options, name)
     ports: set[str] = set()
-    for option in parse(text):
-        if option.section == "X-Fleet":
-            found.setdefault(option.name, []).extend(_several(option.value))
-        elif option.name == "ExecStart":
-            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in _FIXED_PORT.findall(option.value)}
-    metadata: dict[str, frozenset[str]] = {}
-    for pair in found.get("MachineMetadata", ()):
-        key, _, value = pair.partition("=")
-        metadata[key] = metadata.get(key, frozenset()) | {value}
-    instance = name.partition("@")[2].rpartition(".")[0]
-    machine_id = next(iter(found.get("MachineID", ())), "").replace("%i", instance)
-    globs = tuple(word for value in found.get("Conflicts", ()) for word in value.split())
-    return Need(name, machine_id, tuple(found.get("MachineOf", ())), metadata, globs, frozenset(ports))
+    for option in options:
+        if option.name == "ExecStart":
+            # What follows the image is the container's own command.
+            docker = option.value.partition("${IMAGE}")[0]
+            form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
+            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker)}
+    return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, frozenset(ports))
 
 
-def admits(text: str, machine: Machine) -> bool:
-    """Whether a unit's ``MachineMetadata`` admits *machine*: values of one key are alternatives, keys must all fit."""
-    metadata = needs_of("", text).metadata or {}
+def admits(name: str, text: str, machine: Machine) -> bool:
+    """Whether the ``MachineMetadata`` of the unit *name* admits *machine*.
+
+    Values of one key are alternatives, keys must all fit.
+    """
+    metadata = needs_of(name, text).metadata or {}
     return all(machine.metadata.get(key) in values for key, values in metadata.items())
 
 
@@ -69,6 +73,9 @@ def misplaced(wanted: Sequence[Need], others: Mapping[str, tuple[Need, str]], ma
     if not machines:
         return ""
     for need in wanted:
+        fitting = [machine.id for machine in machines if _is_called(machine, need.machine_id)]
+        if need.machine_id and len(fitting) > 1:
+            return f"{need.name} is for the machine {need.machine_id}, which may be {' or '.join(fitting)}; write one"
         why = {machine.ip: _why_not(need, machine, others) for machine in machines}
         if all(why.values()):
             return f"no machine can take {need.name}: " + "; ".join(f"{ip}: {reason}" for ip, reason in why.items())
@@ -77,7 +84,7 @@ def misplaced(wanted: Sequence[Need], others: Mapping[str, tuple[Need, str]], ma
     deepest = _assign(ordered, domains)
     if deepest is None:
         return ""
-    rest = [need.name for need in ordered if need is not deepest and _apart(need, deepest)]
+    rest = [need.name for need in ordered if need is not deepest and apart(need, deepest)]
     kind = "a port of its own" if any(need.ports & deepest.ports for need in ordered if need is not deepest) else "room"
     return (
         f"{len(ordered)} instances do not fit on {len(machines)} machines: {deepest.name} finds no machine with {kind} "
@@ -99,7 +106,7 @@ def _assign(needs: Sequence[Need], domains: Mapping[str, Sequence[Machine]]) -> 
             return True
         need = needs[index]
         for machine in domains[need.name]:
-            if any(_apart(need, other) for other, where in taken if where == machine.id):
+            if any(apart(need, other) for other, where in taken if where == machine.id):
                 continue
             taken.append((need, machine.id))
             if place(index + 1):
@@ -111,15 +118,15 @@ def _assign(needs: Sequence[Need], domains: Mapping[str, Sequence[Machine]]) -> 
 
 
 def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]]) -> str:
-    if need.machine_id and need.machine_id != machine.id:
-        return f"MachineID asks for {need.machine_id}"
+    if need.machine_id and not _is_called(machine, need.machine_id):
+        return f"MachineID asks for {need.machine_id}, it is {machine.id}"
     for key, values in (need.metadata or {}).items():
         if machine.metadata.get(key) not in values:
             return f"MachineMetadata asks for {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
     for name, (other, where) in others.items():
         if name in need.machine_of and where and where != machine.id:
             return f"MachineOf asks for the machine of {name}"
-        if where == machine.id and _apart(need, other):
+        if where == machine.id and apart(need, other):
             shared = sorted(need.ports & other.ports)
             return f"port {shared[0]} is taken by {name}" if shared else f"it conflicts with {name}"
     return ""
@@ -129,7 +136,12 @@ def _shown(machine: Machine, key: str) -> str:
     return f"{key}={machine.metadata[key]}" if key in machine.metadata else f"no {key}"
 
 
-def _apart(one: Need, other: Need) -> bool:
+def _is_called(machine: Machine, id_: str) -> bool:
+    """As fleet compares ids (machine/state.go): the whole one, or the first eight digits that `fleetctl` shows."""
+    return id_ in (machine.id, machine.id[:_SHORT_ID])
+
+
+def apart(one: Need, other: Need) -> bool:
     """Whether two units cannot be on one machine."""
     if one.ports & other.ports:
         return True
@@ -138,7 +150,3 @@ def _apart(one: Need, other: Need) -> bool:
 
 def _glob(pattern: str) -> str:
     return pattern.replace("[^", "[!")
-
-
-def _several(value: str) -> list[str]:
-    return re.findall(r'"([^"]*)"', value) if value[:1] == value[-1:] == '"' else [value]

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.observed import Snapshot, observe
-from fleetcaptain.rollout.placement import candidates, misplaced, needs_of
+from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
+from fleetcaptain.rollout.placement import apart, candidates, misplaced, needs_of
 from fleetcaptain.rollout.prepull import pull_everywhere
 from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.mark import Ownership
 
-__all__ = ["no_place", "prepare"]
+__all__ = ["in_the_way", "leaving", "no_place", "prepare"]
 
 
-def prepare(cluster: Cluster, snapshot: Snapshot, target: Target, image: str, report: Callable[[str], None]) -> None:
-    """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot*, or a machine cannot pull its
-    *image*; nothing was touched then. Instances that already run the target's content need neither."""
+def prepare(
+    cluster: Cluster,
+    snapshot: Snapshot,
+    target: Target,
+    image: str,
+    report: Callable[[str], None],
+    *,
+    ignored: Collection[str] = (),
+) -> None:
+    """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
+    machine cannot pull its *image*; nothing was touched then. Instances that already run the target's content need
+    neither."""
     left = [name for name in target.names if not observe(name, snapshot).healthy(target.content)]
     if not left:
         return
-    why = no_place(target, snapshot)
+    why = no_place(target, snapshot, ignored)
     if why:
         raise RolloutFailed(f"{target.service}: {why}. Nothing was touched.")
     if image:
@@ -29,12 +39,33 @@ def prepare(cluster: Cluster, snapshot: Snapshot, target: Target, image: str, re
         pull_everywhere(cluster, image, [machine.ip for machine in candidates(needs, machines)], report)
 
 
-def no_place(target: Target, snapshot: Snapshot, ignored: Collection[str] = ()) -> str:
-    """Why *target* cannot be placed beside all else on the cluster but *ignored*; empty when it can. Pure."""
+def no_place(
+    target: Target, snapshot: Snapshot, ignored: Collection[str] = (), planned: Mapping[str, str] | None = None
+) -> str:
+    """Why *target* cannot be placed beside all else on the cluster but *ignored*; empty when it can. Pure.
+
+    *planned*: the texts that other units are about to get, which count instead of those that they have.
+    """
     needs = [needs_of(name, target.text) for name in target.names]
     others = {
-        name: (needs_of(name, unit.text), unit.machine_id or "")
+        name: (needs_of(name, (planned or {}).get(name, unit.text)), unit.machine_id or "")
         for name, unit in snapshot.units.items()
         if name not in target.names and name not in ignored and unit.machine_id
     }
     return misplaced(needs, others, tuple(snapshot.machines.values()))
+
+
+def leaving(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    """The units of the service that a rollout to *target* removes: it has them under other names, or more of them."""
+    present = instances_of(ownership, target.service, snapshot)
+    return tuple(name for name in present if name not in target.names)
+
+
+def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    """Those of `leaving` that have to go first, as a new unit finds no machine beside them: it has the same port of the
+    machine, or conflicts with them."""
+    old = leaving(ownership, target, snapshot)
+    if not old or not no_place(target, snapshot):
+        return ()
+    needs = [needs_of(name, target.text) for name in target.names]
+    return tuple(name for name in old if any(apart(needs_of(name, snapshot.units[name].text), need) for need in needs))

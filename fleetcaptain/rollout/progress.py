@@ -85,9 +85,14 @@ def _wait(
         return "its machine is lost, waiting for another", None
     if instance.running != target.content:
         return "waiting for fleet", left
+    return _lacking(instance, target.content), left
+
+
+def _lacking(instance: Instance, content: str) -> str:
+    if instance.missing_bound:
+        return f"waiting for {instance.missing_bound}, which is bound to it"
     if (instance.active, instance.sub) == ("active", "running"):
-        outlived = instance.outlived(target.content)
-        return "its old process still runs" if outlived else "waiting for its registration", left
+        return "its old process still runs" if instance.outlived(content) else "waiting for its registration"
     if instance.sub == "start-post":
-        return "waiting until it is ready", left
-    return f"{instance.active}/{instance.sub}", left
+        return "waiting until it is ready"
+    return f"{instance.active}/{instance.sub}"

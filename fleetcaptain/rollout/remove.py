@@ -14,8 +14,12 @@ from fleetcaptain.rollout.observed import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.units.beacon import beacon_name
+from fleetcaptain.units.limits import stop_limit
 
-__all__ = ["Step", "remove", "step"]
+__all__ = ["Step", "patience", "remove", "step"]
+
+# What fleet and systemd need beside the stop itself.
+_MARGIN_SEC = 100.0
 
 
 class Step(Enum):
@@ -42,27 +46,27 @@ def remove(
     cluster: Cluster,
     service: str,
     names: Iterable[str],
-    timeout_sec: float,
     report: Callable[[str], None] = lambda _line: None,
 ) -> None:
     """Remove units and their registrations, all side by side, and return when fleet and systemd know them no more.
     *service* is empty for units without a mark, which have no registrations.
 
     One that is not ours, by its mark at each step, is left, with its registration. Raises DeadlineExceeded, naming what
-    is left, after *timeout_sec* seconds.
+    is left, when that takes longer than their stops may (see `patience`).
     """
     names = tuple(names)
-    deadline = cluster.clock() + timeout_sec
-    acted = cluster.clock()
+    began = acted = cluster.clock()
+    timeout_sec = 0.0
     while True:
         snapshot = cluster.look(acted)
+        timeout_sec = max(timeout_sec, patience(names, snapshot))
         others = foreign(cluster.ownership, names, snapshot.units)
         observed = {name: observe(name, snapshot) for name in names if name not in others}
         steps = {name: step(instance) for name, instance in observed.items()}
         left = [name for name, next_step in steps.items() if next_step is not Step.NOTHING]
         if not left:
             break
-        if cluster.clock() > deadline:
+        if cluster.clock() - began > timeout_sec:
             raise DeadlineExceeded(
                 f"{', '.join(left)} did not go away within {timeout_sec:.0f} s. Look at them on their machines with "
                 "`systemctl status`, then run the same command again."
@@ -79,6 +83,14 @@ def remove(
         cluster.sleep(TICK_SEC)
     for name in observed if service else ():
         cluster.unregister(service, name)
+
+
+def patience(names: Iterable[str], snapshot: Snapshot) -> float:
+    """How many seconds the removal of the units *names* may take: as long as the longest of their stops, and more."""
+    return (
+        max((stop_limit(snapshot.units[name].text) for name in names if name in snapshot.units), default=0)
+        + _MARGIN_SEC
+    )
 
 
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:

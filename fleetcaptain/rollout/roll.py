@@ -15,7 +15,6 @@ from fleetcaptain.units.text import content
 
 __all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
 
-_REMOVE_SEC = 120.0
 # On a first deploy services start in any order and may exit until what they need is there.
 RESTARTS_AT_INSTALL = 3
 
@@ -34,19 +33,37 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
         )
 
 
-def roll(driver: Driver, target: Target, policy: Policy, auto_revert: bool) -> None:
+def roll(
+    driver: Driver, target: Target, policy: Policy, auto_revert: bool, first: Mapping[str, str] | None = None
+) -> None:
     """Replace the instances one window after the other, then remove those that are no longer wanted.
 
-    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off),
-    RolloutMixed when that too failed.
+    *first*: units of the service under other names, with their texts, that have to go before, since the new ones find
+    no machine beside them (see `prepare.in_the_way`). The service is down for a while then.
+    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off, or
+    they had this text before), RolloutMixed when that too failed.
     """
+    displaced = first or {}
+    if displaced:
+        driver.report(f"{target.service}: {', '.join(displaced)} must go before the new instances find a machine")
+        remove(driver.cluster, target.service, displaced, driver.report)
     outcome = driver.drive(target, policy)
     if outcome.failure is not None:
         told = explain(driver.cluster, outcome)
         if not auto_revert:
             raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
+        before = {**outcome.before, **displaced}
+        changed = {name: text for name, text in before.items() if text != target.text}
+        if not changed:
+            raise RolloutFailed(
+                f"{told}\nIts units had this text before, so there is none to go back to. Mend the service and run "
+                "`pulumi up` again."
+            )
         driver.report(f"{target.service}: failed; giving the touched instances their old text back")
-        _take_back(driver, target, policy, outcome.before, told)
+        if displaced:
+            # The new instances hold the places of those that went first.
+            remove(driver.cluster, target.service, _new(outcome.before), driver.report)
+        _take_back(driver, target, policy, changed, told)
         raise RolloutFailed(
             f"{told}\nThe instances that were touched have their old text back. Mend the service and run `pulumi up` "
             "again."
@@ -54,24 +71,29 @@ def roll(driver: Driver, target: Target, policy: Policy, auto_revert: bool) -> N
     cluster = driver.cluster
     present = instances_of(cluster.ownership, target.service, cluster.look())
     extra = [name for name in present if name not in target.names]
-    remove(cluster, target.service, extra, _REMOVE_SEC, driver.report)
+    remove(cluster, target.service, extra, driver.report)
 
 
 def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[str, str | None], told: str) -> None:
     """Give each touched instance the text it had; remove those that are new."""
     cluster = driver.cluster
-    new = [name for name, text in before.items() if text is None]
     texts = {text for text in before.values() if text is not None}
     for old in texts:
         names = tuple(name for name, text in before.items() if text == old)
         for name in names:
             cluster.put(name, old)
         back = Target(target.service, names, old, content(old))
-        patient = replace(policy, max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
+        patient = replace(
+            policy.for_text(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
+        )
         outcome = driver.drive(back, patient)
         if outcome.failure is not None:
             raise RolloutMixed(
                 f"{told}\nAnd going back failed: {explain(cluster, outcome)}\nThe service now has instances of both "
                 "versions. Run `pulumi up` with the Fleetfile that you want; it continues from here."
             )
-    remove(cluster, target.service, new, _REMOVE_SEC, driver.report)
+    remove(cluster, target.service, _new(before), driver.report)
+
+
+def _new(before: Mapping[str, str | None]) -> list[str]:
+    return [name for name, text in before.items() if text is None]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fleetcaptain.units.limits import start_limit, stop_limit
+
 __all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "after_fault", "parallel"]
 
 
@@ -35,14 +37,19 @@ class Policy:
     restarts_allowed: int = 0
     zone_key: str = "zone"
 
+    def for_text(self, text: str) -> Policy:
+        """As patient as a unit with this *text* needs: it may take as long as its own limits of stop and start."""
+        healthy = max(self.healthy_deadline_sec, stop_limit(text) + start_limit(text))
+        progress = max(self.progress_deadline_sec, healthy + self.min_healthy_sec)
+        return replace(self, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
+
 
 @dataclass(frozen=True)
 class Track:
     """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
 
     *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
-    *unplaced_since*: since when no machine has it. *outlived_since*: since when the process of another text runs in its
-    place.
+    *unplaced_since*: since when no machine has it. *stuck_since*: since when only a stop and another start help it.
     """
 
     since: float
@@ -51,18 +58,18 @@ class Track:
     restarting: bool = False
     stale: bool = False
     unplaced_since: float | None = None
-    outlived_since: float | None = None
+    stuck_since: float | None = None
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the last decision knew. *done* holds the instances that proved themselves, *again* those that had to be
-    started again, as the process of another text had outlived the change."""
+    """What the last decision knew. *done* holds the instances that proved themselves, *retried* those that were stuck
+    and were stopped and started once more."""
 
     tracks: Mapping[str, Track] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     progress_at: float | None = None
-    again: frozenset[str] = frozenset()
+    retried: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def after_fault(memory: Memory, seconds: float) -> Memory:
             track,
             since=track.since + seconds,
             unplaced_since=_later(track.unplaced_since, seconds),
-            outlived_since=_later(track.outlived_since, seconds),
+            stuck_since=_later(track.stuck_since, seconds),
         )
         for name, track in memory.tracks.items()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetcaptain.units.address import DIRECT
 from fleetcaptain.units.held import INDEX, held
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
@@ -44,6 +45,7 @@ def beacon_line(app: str, place: Place = MACHINE, period_sec: float = _PERIOD_SE
     found = 'found=$($etcd "$key"); case $found in'
     return shell_line(
         [
+            DIRECT,
             Expanded('machine=%m; etcd="curl -s -m 5";'),
             f'renew="$etcd -X PUT -d refresh=true -d ttl={TTL_SEC}"; drop="$etcd -o /dev/null -G -X DELETE";',
             "while :; do",

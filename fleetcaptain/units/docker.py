@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
-from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
 from fleetcaptain.units.environment import passed_on, with_run
-from fleetcaptain.units.quoting import Expanded, continued, exec_line
+from fleetcaptain.units.quoting import Expanded, continued, exec_line, joined
 
 __all__ = [
     "DOCKER",
@@ -47,20 +45,20 @@ def docker_pull() -> tuple[str, ...]:
 def docker_run(spec: ServiceSpec, app: str) -> str:
     """The run line in the foreground, one option a line. The container is told who it is, and where etcd is.
 
-    Words of the Fleetfile are taken literally: a ``$`` or ``%`` in them is not expanded. The labels are for people and
+    Words of the Fleetfile are letters, but for those that are an `Expand`. The labels are for people and
     their tools, as in ``docker ps --filter label=fleetcaptain.app=shop``: nothing here reads them.
     """
     return continued(
         [
-            with_run(),
+            with_run(spec, app),
             [DOCKER, "run", "--rm", "--name", container_name(app)],
             *_each("--label", (f"fleetcaptain.app={app}", f"fleetcaptain.service={spec.name}")),
-            *_each("-p", map(_published, spec.ports)),
+            *_ports(spec),
             *_each("-v", spec.volumes),
             *_each("-e", passed_on(spec)),
-            *_each("-e", (f"{name}={value}" for name, value in spec.env)),
-            *(_split(spec, line) for line in spec.docker_args),
-            [_IMAGE, *_split(spec, spec.command or "")],
+            *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
+            *_by_option(spec.docker_args),
+            [_IMAGE, *spec.command],
         ]
     )
 
@@ -80,23 +78,31 @@ def port_key(port: Port) -> str:
     return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
 
 
+def _ports(spec: ServiceSpec) -> list[list[str]]:
+    """docker publishes nothing in the machine's own network; there the ports are only named, for who reads the text."""
+    if spec.host_network:
+        return _each("--expose", map(port_key, spec.ports))
+    return _each("-p", map(_published, spec.ports))
+
+
 def _published(port: Port) -> str:
     host = "" if port.host is None else str(port.host)
     if port.host_last is not None:
         host += f"-{port.host_last}"
-    before = f"{port.address}:{host}:" if port.address else f"{host}:" if host else ""
+    address = f"[{port.address}]" if port.address and ":" in port.address else port.address
+    before = f"{address}:{host}:" if address else f"{host}:" if host else ""
     return before + port_key(port)
+
+
+def _by_option(words: Iterable[str]) -> list[list[str]]:
+    """Each option with its value, so that a change is one line of a diff."""
+    groups: list[list[str]] = []
+    for word in words:
+        if not groups or word.startswith("-"):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
 
 
 def _each(option: str, words: Iterable[str]) -> list[list[str]]:
     return [[option, word] for word in words]
-
-
-def _split(spec: ServiceSpec, line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise UnitRefused(
-            f"The service {spec.name} cannot be rendered:",
-            [f"{line!r} is no command line ({error}); balance its quotes"],
-        ) from error

@@ -11,26 +11,46 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.place import MACHINE
 from fleetcaptain.units.quoting import Expanded
 
-__all__ = ["passed_on", "unit_environment", "with_run"]
+__all__ = ["passed_on", "unchanged", "unit_environment", "with_run"]
 
 _UNIT = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
 
 
 def unit_environment(spec: ServiceSpec, app: str) -> str:
     """The value of ``Environment=`` that says who the unit is; *KEY* is where it is registered."""
-    key = f"/fleetcaptain/{app}/services/{spec.name}/%n"
-    values = zip(_UNIT, (app, spec.name, "%n", "%m", key), strict=True)
-    return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in values)
+    return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in _own(spec, app).items())
 
 
-def with_run() -> list[str]:
+def unchanged(spec: ServiceSpec, app: str, *, image: bool) -> str:
+    """Shell, with systemd's specifiers, that ends the line where the unit's own variables are not what its text says.
+
+    systemd lets a file of variables (``EnvironmentFile=``, ``/etc/environment``) go before ``Environment=``: another
+    *image* would run than the one that the release names, or the container would take itself for another service.
+    """
+    own = _own(spec, app)
+    found = " ".join(f"$FLEETCAPTAIN_{name}" for name in own)
+    ours = f'test "{found}" = "{" ".join(own.values())}"'
+    checks = [f'grep -qxF "Environment=IMAGE=$IMAGE" {MACHINE.units}/%n'] if image else []
+    advice = "take it out of /etc/environment and the files of EnvironmentFile="
+    failure = f'{{ echo "IMAGE or a FLEETCAPTAIN_ variable is not the unit\'s own; {advice}"; exit 1; }};'
+    return f"{' && '.join([*checks, ours])} || {failure}"
+
+
+def with_run(spec: ServiceSpec, app: str) -> list[str]:
     """The words before a command that tell it what no text can say of itself: the text's hash, and which run this is.
 
-    The command takes the shell's place, so that the unit's main process is the command.
+    The command takes the shell's place, so that the unit's main process is the command. It is not run when the unit's
+    own variables were replaced.
     """
-    content = f"$$(sha1sum <{MACHINE.units}/%n | head -c 40)"
-    told = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$$INVOCATION_ID"
-    return ["/bin/sh", "-c", Expanded(f'export {told}; exec "$$@"'), "run"]
+    content = f"$(sha1sum <{MACHINE.units}/%n | head -c 40)"
+    known = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$INVOCATION_ID"
+    script = f'{unchanged(spec, app, image=True)} export {known}; exec "$@"'
+    return ["/bin/sh", "-c", Expanded(script.replace("$", "$$")), "run"]
+
+
+def _own(spec: ServiceSpec, app: str) -> dict[str, str]:
+    key = f"/fleetcaptain/{app}/services/{spec.name}/%n"
+    return dict(zip(_UNIT, (app, spec.name, "%n", "%m", key), strict=True))
 
 
 def passed_on(spec: ServiceSpec) -> list[str]:

@@ -1,7 +1,7 @@
 """Writing a command for systemd's ``Exec...=`` options, as systemd.service(5) reads it back ("COMMAND LINES").
 
 systemd takes the backslash, the percent sign, the dollar sign and both quotes for itself, and joins continued lines.
-Pulumi takes ``<{%`` for the beginning of a colour.
+fleet takes lines of less than 2,048 bytes. Pulumi takes ``<{%`` for the beginning of a colour.
 """
 
 from __future__ import annotations
@@ -10,24 +10,32 @@ import re
 from collections.abc import Sequence
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import Expand
 from fleetcaptain.printable import COLOUR_MARK
 
-__all__ = ["Expanded", "continued", "exec_line", "no_specifiers", "shell_line"]
+__all__ = ["Expanded", "continued", "exec_line", "folded", "joined", "no_specifiers", "setting", "shell_line"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./${}-]+")
 _NEXT_LINE = " \\\n  "
+# Less than fleet takes, so that there is room for the backslash.
+_LINE_BYTES = 2000
+# systemd reads a backslash and the line end after it as one blank, also in quotes. The next line must not look like a
+# comment, and keeps its own blanks.
+_BLANK = re.compile(r"(?<!\\) (?![\s#;])")
 # Pulumi prints the texts of units. systemd reads this as the mark itself, and Pulumi does not know it.
 _MARK = f"\\x{ord(COLOUR_MARK[0]):02x}{COLOUR_MARK[1:]}"
 
 
 class Expanded(str):
-    """Text with specifiers (``%n``) for systemd to expand; of a word of its own also the ``${VARIABLES}``."""
+    """Our own text with specifiers (``%n``) for systemd to expand; of a word of its own also the ``${VARIABLES}``. An
+    `Expand` is the Fleetfile's, and as a word reads the same."""
 
     __slots__ = ()
 
 
 def exec_line(words: Sequence[str]) -> str:
-    """The value of an ``Exec...=`` option that makes systemd run exactly *words*; only `Expanded` ones are expanded."""
+    """The value of an ``Exec...=`` option that makes systemd run exactly *words*; only `Expanded` ones and those that
+    are an `Expand` are expanded."""
     return " ".join(map(_word, words))
 
 
@@ -48,6 +56,36 @@ def shell_line(script: Sequence[str], *arguments: str) -> str:
     return _NEXT_LINE.join([f"/bin/sh -c {quote}\\\n  {body}{quote}", *map(_word, arguments)])
 
 
+def joined(*parts: str) -> str:
+    """One word of *parts*, each of which is read as it is on its own."""
+    if not any(isinstance(part, Expanded | Expand) for part in parts):
+        return "".join(parts)
+    return Expanded("".join(str(part) if isinstance(part, Expanded | Expand) else _unexpanded(part) for part in parts))
+
+
+def setting(text: str) -> str:
+    """The value of an option that is no command and in which systemd expands specifiers: only those of an `Expand`."""
+    return str(text) if isinstance(text, Expand) else no_specifiers(text)
+
+
+def folded(name: str, value: str) -> str:
+    """*value* of the option *name*, continued at blanks where a line is too long for fleet. systemd reads the same."""
+    return "\n".join(map(_fold, f"{name}={value}".split("\n"))).removeprefix(f"{name}=")
+
+
+def _fold(line: str) -> str:
+    if len(line.encode()) <= _LINE_BYTES:
+        return line
+    first, *others = _BLANK.split(line)
+    parts, size = [first], len(first.encode())
+    for part in others:
+        length = len(part.encode()) + 1
+        fits = size + length <= _LINE_BYTES
+        parts += [" " if fits else "\\\n", part]
+        size = size + length if fits else length
+    return "".join(parts)
+
+
 def no_specifiers(text: str) -> str:
     """*text* with its percent signs written so that systemd leaves them alone."""
     return text.replace("%", "%%")
@@ -56,12 +94,20 @@ def no_specifiers(text: str) -> str:
 def _specials(text: str) -> str:
     if "\0" in text:
         raise UnitRefused("A command cannot be written:", [f"{text!r} has a NUL byte in it, which no command can have"])
-    text = text.replace("\\", "\\\\").replace("$", "$$")
+    return _escaped(text).replace("$", "$$")
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("\\", "\\\\")
     return text.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
+def _unexpanded(text: str) -> str:
+    return no_specifiers(text).replace("$", "$$")
+
+
 def _word(word: str) -> str:
-    text = str(word) if isinstance(word, Expanded) else _specials(no_specifiers(word))
+    text = _escaped(word) if isinstance(word, Expanded | Expand) else _specials(no_specifiers(word))
     if _PLAIN.fullmatch(text):
         return text
     quote = _quote(text)

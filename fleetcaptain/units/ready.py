@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Http, Port, ServiceSpec, Tcp
 from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.docker import DOCKER, container_name
-from fleetcaptain.units.quoting import Expanded, no_specifiers, shell_line
+from fleetcaptain.units.quoting import Expanded, joined, shell_line
 
 __all__ = ["wait_line"]
 
@@ -23,8 +23,10 @@ def wait_line(spec: ServiceSpec, app: str) -> str | None:
     match spec.ready:
         case Http(path, number):
             what, where, find = _target(spec, number, app)
-            get = f"curl -fs -m 2 -o /dev/null http://{':'.join(where)}{no_specifiers(shlex.quote(path))}"
-            return _loop(f"GET {path} on {what}", f"{find}{get}", (HOST,))
+            arguments = _curl_arguments(spec.ready)
+            return _loop(
+                joined("GET ", path, f" on {what}"), f"{find}{_get(spec.ready, *where)}", (HOST,), arguments=arguments
+            )
         case Tcp(number):
             what, where, find = _target(spec, number, app)
             return _loop(
@@ -36,6 +38,23 @@ def wait_line(spec: ServiceSpec, app: str) -> str | None:
     if spec.start is not None:
         return None
     return _loop("the container", f'{DOCKER} inspect -f "{{{{.State.Running}}}}" {container_name(app)} | grep -q true')
+
+
+def _get(ready: Http, address: str, port: str) -> str:
+    """curl, whose URL, name and headers are `_curl_arguments`. -g: brackets are letters; -k: the certificate is the
+    container's own. The name is sent to the address as it stands, whatever DNS says of it."""
+    scheme, trust = ("https", " -k") if ready.https else ("http", "")
+    host = f"[{address}]" if ":" in address else address
+    name, connect = ("$3", f' --connect-to "::{host}:{port}"') if ready.host else (f"{host}:{port}", "")
+    first = 4 if ready.host else 3
+    headers = "".join(f' -H "${{{first + number}}}"' for number, _ in enumerate(ready.headers))
+    return f'curl -fsg{trust} --path-as-is -m 2 -o /dev/null{connect}{headers} "{scheme}://{name}$2"'
+
+
+def _curl_arguments(ready: Http) -> tuple[str, ...]:
+    headers = ready.headers.items() if isinstance(ready.headers, Mapping) else ready.headers
+    host = (ready.host,) if ready.host else ()
+    return (ready.path, *host, *(joined(f"{name}: ", value) for name, value in headers))
 
 
 def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> str:
@@ -53,7 +72,7 @@ def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[st
 def _target(spec: ServiceSpec, number: int | None, app: str) -> tuple[str, tuple[str, str], str]:
     """What is waited for, in words; its address and port, in shell words; the shell that finds the port out."""
     port = _port(spec, number)
-    if spec.start is None and port in spec.ports:
+    if spec.start is None and port in spec.ports and not spec.host_network:
         return (
             f"container port {port.container}",
             (host_word(port), "${port##*:}"),

@@ -43,7 +43,7 @@ def refusals(name: str, text: str) -> tuple[str, ...]:
         *_of_lines(options, written),
         *_of_sections(name, text, options),
         *_of_exec_start(name, options),
-        *placement_refusals(options),
+        *placement_refusals(options, name),
     )
 
 
@@ -70,8 +70,9 @@ def _of_lines(options: tuple[Option, ...], written: str) -> Iterator[str]:
         size = len(line.encode())
         if size >= _LINE_BYTES:
             yield (
-                f"the line {line[:40]!r}... has {size} bytes, fleet takes at most {_LINE_BYTES - 1}; shorten it, "
-                "or end parts of it with a backslash"
+                f"the line {line[:40]!r}... has {size} bytes and no blank at which it can be continued, fleet takes at "
+                f"most {_LINE_BYTES - 1}; put what is long into a file of the image or of the machines, and pass it "
+                '(docker_args=["--env-file", "/etc/..."], volumes=["/etc/...:/...:ro"])'
             )
     for option in options:
         if not option.name:
@@ -113,4 +114,4 @@ def _of_exec_start(name: str, options: tuple[Option, ...]) -> Iterator[str]:
             "move the others to ExecStartPre"
         )
     if oneshot and last.get("Restart") in {"always", "on-success"}:
-        yield f"[Service] Type=oneshot with Restart={last['Restart']} is refused by systemd; write Restart=no"
+        yield f"[Service] Type=oneshot with Restart={last['Restart']} is refused by systemd; remove Restart="

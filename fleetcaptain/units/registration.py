@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.address import HOST, ask_docker, host_word, known_number
+from fleetcaptain.units.address import DIRECT, HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.docker import port_key
 from fleetcaptain.units.held import INDEX, held
 from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
@@ -59,6 +59,7 @@ def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE, then: s
     It is at most 9 s long. A failure passes: while the file is there the beacon tries again.
     """
     script = [
+        DIRECT,
         Expanded(f"machine=%m; key={place.keys(app, spec.name)}/%n; file={place.folder(app, spec.name)}/%n;"),
         "{ test ! -f $file ||",
         "  curl -sS -m 2 --retry 1 -G -X DELETE --data-urlencode prevValue@$file $key >/dev/null; } &&",

@@ -14,21 +14,28 @@ Which keyword of the Fleetfile replaces which implicit lines:
 
 Registration is in every unit: it is the last line of the start, and is taken back before all lines of ``before_stop``,
 ``stop`` and ``after_stop``.
+
+A task (see `fleetfile.task`) has no container any more when it is registered: nothing is waited for, no port is
+registered, and there is no ``docker stop``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import zip_longest
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
-from fleetcaptain.units.environment import unit_environment
+from fleetcaptain.units.environment import unchanged, unit_environment
+from fleetcaptain.units.image import needs_image
 from fleetcaptain.units.mark import Mark, mark_of, mark_options
-from fleetcaptain.units.quoting import no_specifiers
+from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
 from fleetcaptain.units.ready import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
+from fleetcaptain.units.task import TASK_DEFAULTS
 from fleetcaptain.units.text import Option, parse, serialize
 from fleetcaptain.units.xfleet import UNIT_SUFFIXES, x_fleet_options
 
@@ -45,7 +52,7 @@ Pairs = list[tuple[str, str]]
 def render(spec: ServiceSpec, mark: Mark) -> str:
     """The canonical text of *spec*'s units, without the line that names the image (see `with_image`).
 
-    Raises `UnitRefused` for what cannot be written: an unbalanced ``command``, a ``ready`` without any port.
+    Raises `UnitRefused` for what cannot be written, such as a ``ready`` without any port.
     """
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
@@ -70,40 +77,51 @@ def _unit_section(spec: ServiceSpec) -> Pairs:
     docker = ["docker.service"] if spec.start is None else []
     after = [*docker, *(name for name in spec.after if name.endswith(UNIT_SUFFIXES))]
     requires = [*docker, *(name for name in spec.requires if name.endswith(UNIT_SUFFIXES))]
-    return [("Description", no_specifiers(spec.description)), *_each("After", after), *_each("Requires", requires)]
+    return [("Description", setting(spec.description)), *_each("After", after), *_each("Requires", requires)]
 
 
 def _settings(spec: ServiceSpec, app: str) -> Pairs:
     return [
         ("EnvironmentFile", "-/etc/environment"),
         ("Environment", unit_environment(spec, app)),
-        ("Restart", "always"),
+        *(TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
         ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
-        *_each("SuccessExitStatus", [_STOPPED] if spec.start is None else []),
+        # A task that was killed is not done.
+        *_each("SuccessExitStatus", [_STOPPED] if spec.start is None and not is_task(spec.service) else []),
     ]
 
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
     before = [] if spec.start is not None else [*docker_kill(app), *docker_pull()]
-    waited = wait_line(spec, app)
+    waited = None if is_task(spec.service) else wait_line(spec, app)
+    registered = replace(spec, ports=()) if is_task(spec.service) else spec
     return [
         *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
+        *_each("ExecStartPre", [] if spec.start is None else [_unchanged_line(spec, app, spec.start)]),
         *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
-        *_each("ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(spec, app)]),
+        *_each(
+            "ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(registered, app)]
+        ),
         *_each("ExecReload", spec.reload or ()),
     ]
+
+
+def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
+    """The last line before a custom start, which no line of ours can precede in the same process."""
+    return shell_line([Expanded(unchanged(spec, app, image=any(map(needs_image, start))))])
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
     docker = spec.start is None
     remove = [docker_remove(app)] if docker else []
-    if docker and spec.stop is None and not spec.before_stop:
+    asked_to_stop = docker and not is_task(spec.service)
+    if asked_to_stop and spec.stop is None and not spec.before_stop:
         # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
         stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec, app)}")]
     else:
-        implicit = [docker_stop(spec, app)] if docker else []
+        implicit = [docker_stop(spec, app)] if asked_to_stop else []
         stop = [unregister_line(spec, app), *(spec.before_stop or ()), *(implicit if spec.stop is None else spec.stop)]
     after = [unregister_line(spec, app), *(remove if spec.after_stop is None else spec.after_stop)]
     return [*_each("ExecStop", stop), *_each("ExecStopPost", after)]
@@ -118,7 +136,7 @@ def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> li
     given = list(given)
     replaced = {option for option, _ in given} & _SINGLE
     kept = [(option, value) for option, value in implicit if option not in replaced]
-    return [Option(name, option, value) for option, value in [*kept, *given]]
+    return [Option(name, option, folded(option, value)) for option, value in [*kept, *given]]
 
 
-_SINGLE = {"Description", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
+_SINGLE = {"Description", "RemainAfterExit", "Restart"}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 
@@ -93,7 +92,7 @@ def _paths(rest: str) -> list[str]:
 
 def _targets(spec: ServiceSpec) -> list[str]:
     """The paths in the container at which it mounts something that it names."""
-    words = [word for line in spec.docker_args for word in shlex.split(line)]
+    words = spec.docker_args
     given = [("-v", volume) for volume in spec.volumes]
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         option, equals, value = word.partition("=")

@@ -70,7 +70,7 @@ class Site(ABC):
 
 
 class FakeSite(Site):
-    """The fake, in which ``/bin/false`` fails."""
+    """The fake, in which ``/bin/false`` fails and ``/bin/true`` ends well."""
 
     def __init__(self, fake: FakeFleet, machine: Machine) -> None:
         self.fake = fake
@@ -107,6 +107,7 @@ class RealSite(Site):
 
     def __init__(self, layout: Layout, tunnel: Tunnel) -> None:
         name, address = next(iter(layout.addresses.items()))
+        self.identity = layout.identity
         self.machine = Machine(layout.machine_id(name), address, layout.metadata_of(name))
         self.client = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
         self._tunnel = tunnel
@@ -147,4 +148,8 @@ def _request(url: str, method: str, path: str, **more: Any) -> requests.Response
 
 
 def _outcome(_name: str, text: str) -> tuple[str, str]:
-    return ("failed", "failed") if "/bin/false" in text else ("active", "running")
+    if "/bin/false" in text:
+        return "failed", "failed"
+    if "/bin/true" in text:
+        return ("active", "exited") if "RemainAfterExit=yes" in text else ("inactive", "dead")
+    return "active", "running"

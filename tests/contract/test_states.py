@@ -11,6 +11,8 @@ from tests.contract.sites import Site
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
 OTHER = "[Service]\nExecStart=/bin/sleep 86400\n"
 FAILING = "[Service]\nExecStart=/bin/false\n"
+ENDING = "[Service]\nExecStart=/bin/true\n"
+TASK = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 GLOBAL = f"{TEXT}\n[X-Fleet]\nGlobal=true\n"
 
 
@@ -34,6 +36,25 @@ def test_a_launched_unit_may_have_failed(site: Site) -> None:
     site.client.put("fail.service", FAILING, DesiredState.LAUNCHED)
     site.wait_for_state("fail.service", content(FAILING), "failed", "failed")
     site.wait_for(lambda: unit_of(site, "fail.service").current == "launched", "current launched")
+
+
+def test_a_launched_unit_may_have_ended(site: Site) -> None:
+    """fleet goes on to call it launched, until it is asked to stop it; then it can be launched again."""
+    site.client.put("end.service", ENDING, DesiredState.LAUNCHED)
+    site.wait_for(lambda: unit_of(site, "end.service").current == "launched", "current launched")
+    site.wait_for_state("end.service", content(ENDING), "inactive", "dead")
+    site.client.put("end.service", ENDING, DesiredState.LAUNCHED)
+    assert unit_of(site, "end.service").current == "launched"
+    site.client.set_desired("end.service", DesiredState.LOADED)
+    site.wait_for(lambda: unit_of(site, "end.service").current == "loaded", "current loaded")
+    site.client.set_desired("end.service", DesiredState.LAUNCHED)
+    site.wait_for(lambda: unit_of(site, "end.service").current == "launched", "current launched")
+
+
+def test_a_task_that_ended_well_stays_active(site: Site) -> None:
+    """So fleet and the beacon take it for what it is, done."""
+    site.client.put("task.service", TASK, DesiredState.LAUNCHED)
+    site.wait_for_state("task.service", content(TASK), "active", "exited")
 
 
 def test_a_loaded_unit_is_stopped(site: Site) -> None:
@@ -122,3 +143,13 @@ def test_a_global_unit_has_states_but_no_machine(site: Site) -> None:
     unit = unit_of(site, "everywhere.service")
     assert (unit.desired, unit.current, unit.machine_id) == ("launched", "inactive", None)
     assert site.client.units() == (unit,)
+
+
+def test_a_global_unit_stops_and_starts_again_on_all_machines(site: Site) -> None:
+    """By its desired state, though fleet says nothing of how far it got."""
+    site.client.put("again.service", GLOBAL, DesiredState.LAUNCHED)
+    site.wait_for_state("again.service", content(GLOBAL), "active", "running")
+    site.client.set_desired("again.service", DesiredState.LOADED)
+    site.wait_for_state("again.service", content(GLOBAL), "inactive", "dead")
+    site.client.set_desired("again.service", DesiredState.LAUNCHED)
+    site.wait_for_state("again.service", content(GLOBAL), "active", "running")

@@ -57,6 +57,13 @@ def test_a_dockerfile_that_does_not_build_says_which_step_failed(stack: Stack) -
     stack.up()
 
 
+def test_a_build_that_prints_no_utf8_says_why_it_failed(stack: Stack) -> None:
+    """The byte that is no text stands as something else, and hides nothing."""
+    step = r"RUN printf 'caf\351 is missing\n' >&2; exit 3"
+    with stack.edited("Dockerfile", {"COPY behavioral/": f"{step}\nCOPY behavioral/"}):
+        assert "is missing" in stack.fails().error
+
+
 @pytest.fixture
 def blocked_registry(stack: Stack) -> Iterator[socket.socket]:
     """The registry is stopped, and its port taken by somebody else."""

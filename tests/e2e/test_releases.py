@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -318,3 +320,27 @@ def _without_registry(stack: Stack, digest: str) -> None:
     finally:
         registry.start()
     assert f"stays as it was deployed ({digest})" in shown
+
+
+def test_a_release_is_named_after_a_commit_that_has_all_of_it(stack: Stack) -> None:
+    """A file that goes into the image and is not committed makes another release; one elsewhere does not. The tag is
+    never given to contents that its commit does not have."""
+    app, added = stack.app, stack.app / "behavioral" / "new.py"
+    notes = app / "notes.txt"
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for argv in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "one"], ["tag", "v1.4"]):
+        subprocess.run(["git", *who, *argv], cwd=app, check=True)
+    try:
+        notes.touch()
+        stack.up()
+        assert stack.outputs()["release"] == "v1.4"
+        added.write_text("x = 1\n")
+        assert "The release is v1.4-dirty-..." in stack.preview().output
+        stack.up()
+        assert stack.outputs()["release"].startswith("v1.4-dirty-")
+        added.unlink()
+        assert "dirty-..." not in stack.preview().output
+    finally:
+        for path in (added, notes):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(app / ".git")

@@ -29,7 +29,7 @@ _LOST_SEC = 30.0
 _READ_SEC = 0.001
 
 
-def text_of(service: str = "web", *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
+def text_of(service: str = "web", /, *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
     """The text of a service's unit, with its mark and without an image line."""
     spec = ServiceSpec(service, **{"description": service, "image": "redis:7", **keywords})
     return render(spec, Mark(app, stack, service))
@@ -41,9 +41,12 @@ class FakeCluster(Cluster):
 
     A unit reaches its desired state *delay* seconds after the request, on the cluster's own clock; only reads and
     sleeps move it. *events* are (second, ``kill`` or ``return``, machine). With *zones* each machine is its own zone.
-    *homeless* units get no machine. *run* executes commands on machines; by default none can be reached.
+    *homeless* units get no machine. *run* executes commands on machines; by default none can be reached. *binds* maps
+    units to those that systemd stops with them.
 
     *blind*: how many more reads fail. *away*: the machines that are down. *runs*: the unit_hash of each running unit.
+    *dead*: that of each unit that its machine has, and that does not run. fleet starts such a unit only after it has
+    stopped it itself.
     *least_up*: the fewest units that ran at any time. *history*: one entry for each change, ``put``, a desired state or
     ``delete``, and the unit. *taken_down*: for each running unit that was replaced, its name and the units that were
     down at that moment.
@@ -59,6 +62,7 @@ class FakeCluster(Cluster):
         zones: bool = False,
         homeless: Iterable[str] = (),
         events: Iterable[tuple[float, str, str]] = (),
+        binds: Mapping[str, Iterable[str]] | None = None,
         run: Run = lambda _address, _argv, _timeout_sec: None,
     ) -> None:
         self.etcd = FakeEtcd()
@@ -72,6 +76,8 @@ class FakeCluster(Cluster):
         self.units: dict[str, FleetUnit] = {}
         self.requested: dict[str, float] = {}
         self.runs: dict[str, str] = {}
+        self.dead: dict[str, str] = {}
+        self.binds = binds or {}
         self.least_up = 10_000
         self.history: list[str] = []
         self.taken_down: list[tuple[str, frozenset[str]]] = []
@@ -92,6 +98,12 @@ class FakeCluster(Cluster):
             self.launch(name, text_of(service, **keywords))
         return names
 
+    def halt(self, name: str) -> None:
+        """``systemctl stop`` on the unit's machine, of which fleet learns nothing; or the unit ended by itself."""
+        unit_hash = self.runs[name]
+        self._stop(name)
+        self.dead[name] = unit_hash
+
     def zone_of(self, name: str) -> str:
         """The machine of a unit, which is its zone."""
         return str(self.units[name].machine_id)
@@ -110,10 +122,13 @@ class FakeCluster(Cluster):
         """A new text: a running unit goes down now, and comes up with it."""
         self.history.append(f"put {name}")
         unit = self.units.get(name)
+        if unit and name in self.dead and unit.content == content(text) and unit.current == desired:
+            return
         place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
         if unit and name in self.runs and unit.content != content(text):
             self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
             self._stop(name)
+        self.dead.pop(name, None)
         machine = None if name in self.homeless else place
         self.units[name] = FleetUnit(name, parse(text), str(desired), "launched", machine)
         self.requested[name] = self.now
@@ -130,6 +145,7 @@ class FakeCluster(Cluster):
     def _forget(self, name: str) -> bool:
         self.history.append(f"delete {name}")
         self._stop(name)
+        self.dead.pop(name, None)
         self.requested.pop(name, None)
         return self.units.pop(name, None) is not None
 
@@ -139,6 +155,7 @@ class FakeCluster(Cluster):
         for name, unit in self.units.items():
             if unit.machine_id == machine:
                 self._stop(name)
+                self.dead.pop(name, None)
                 self.requested[name] = self.now + _LOST_SEC
 
     def _reach(self, name: str) -> None:
@@ -152,7 +169,8 @@ class FakeCluster(Cluster):
         self.units[name] = unit
         if unit.desired != DesiredState.LAUNCHED:
             self._stop(name)
-        elif name not in self.runs and unit.machine_id and unit.machine_id not in self.away:
+            self.dead.pop(name, None)
+        elif name not in {**self.runs, **self.dead} and unit.machine_id and unit.machine_id not in self.away:
             self.runs[name] = unit.content
             self._register(unit)
 
@@ -164,11 +182,15 @@ class FakeCluster(Cluster):
         self._registered[unit.name] = (key, self.etcd.put(key, json.dumps({**known, "host": unit.machine_id})))
 
     def _stop(self, name: str) -> None:
-        """The unit stops and removes its registration; one that another client changed stays."""
+        """The unit stops and removes its registration; one that another client changed stays. So does what is bound to
+        it, of which fleet learns nothing."""
         if self.runs.pop(name, None):
             key, value = self._registered.pop(name)
             if self.etcd.values.get(key) == value:
                 self.etcd.remove(key)
+            for bound in self.binds.get(name, ()):
+                if bound in self.runs:
+                    self.halt(bound)
 
 
 class _Fleet(FleetClient):
@@ -195,6 +217,9 @@ class _Fleet(FleetClient):
         return tuple(
             UnitState(name, str(units[name].machine_id), unit_hash, "loaded", "active", "running")
             for name, unit_hash in self._cluster.runs.items()
+        ) + tuple(
+            UnitState(name, str(units[name].machine_id), unit_hash, "loaded", "inactive", "dead")
+            for name, unit_hash in self._cluster.dead.items()
         )
 
     def machines(self) -> tuple[Machine, ...]:

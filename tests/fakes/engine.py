@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import os
+import posix
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -53,7 +54,8 @@ class FakeEngine(Mocks):
     ) -> FakeEngine:
         """Run *program* with the stack's *config* (keys without the project's name). Raises what the program raises,
         SystemExit too."""
-        with mock.patch.multiple(os, _exit=os._exit, execv=os.execv, execve=os.execve):
+        ends = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}
+        with mock.patch.multiple(os, **ends), mock.patch.multiple(posix, **ends):
             contextvars.Context().run(self._run, program, config or {}, preview)
         return self
 

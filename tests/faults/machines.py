@@ -24,11 +24,17 @@ def machines(stack: Stack) -> dict[str, Any]:
 
 
 def machine_of(stack: Stack, unit: str) -> Any:
-    """The container of the machine that *unit* is on."""
-    machine_id = stack.cluster().look().units[unit].machine_id
-    return next(
-        there for there in machines(stack).values() if run_on(there, "cat", "/etc/machine-id") == f"{machine_id}\n"
-    )
+    """The container of the machine that *unit* is on. fleet may be moving it."""
+    found: list[Any] = []
+
+    def placed() -> bool:
+        machine_id = stack.cluster().look().units[unit].machine_id
+        ids = {there: run_on(there, "cat", "/etc/machine-id").strip() for there in machines(stack).values()}
+        found.extend(there for there, id_ in ids.items() if id_ == machine_id)
+        return bool(found)
+
+    until(placed, f"{unit} has a machine")
+    return found[0]
 
 
 def run_on(machine: Any, *argv: str) -> str:

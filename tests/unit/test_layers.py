@@ -13,14 +13,15 @@ MAY: dict[str, set[str]] = {
     "errors": set(),
     "untrusted": set(),
     "printable": set(),
+    "image_reference": set(),
     "net": {"errors"},
-    "fleetfile": {"errors", "printable"},
+    "fleetfile": {"errors", "printable", "image_reference"},
     "units": {"errors", "printable", "fleetfile"},
     "machine": set(),
     "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
-    "discovery": {"errors", "untrusted", "printable", "net"},
-    "release": {"errors", "untrusted", "printable", "fleetfile", "units", "discovery"},
+    "discovery": {"errors", "untrusted", "printable", "image_reference", "net"},
+    "release": {"errors", "untrusted", "printable", "image_reference", "fleetfile", "units", "discovery"},
     "rollout": {"errors", "untrusted", "printable", "units", "machine", "fleet", "discovery", "release"},
     "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
 }
@@ -170,6 +171,27 @@ def test_each_way_to_a_terminal_is_one_modules() -> None:
     trees = {**ALL, "__main__": ast.parse((ROOT / "__main__.py").read_text())}
     used = {name: set(called(tree)) for name, tree in trees.items()}
     assert {outlet: {name for name, found in used.items() if outlet in found} for outlet in OUTLETS} == OUTLETS
+
+
+def test_no_text_of_others_is_decoded_strictly() -> None:
+    """A byte that is no UTF-8 must not hide a reason: whatever is decoded says what then stands for such bytes. `bytes`
+    whose form is known, as what an encoder made, need not."""
+    known = {
+        "fleetcaptain.printable",
+        "fleetcaptain.untrusted",
+        "fleetcaptain.fleet.ssh",
+        "components.cluster.aws.workers",
+    }
+    offenders = []
+    for name, tree in {**ALL, "__main__": ast.parse((ROOT / "__main__.py").read_text())}.items():
+        for node in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            words = {keyword.arg for keyword in node.keywords}
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            decodes = method == "read_text" or (method == "decode" and name not in known)
+            runs = method in ("run", "Popen") and words & {"text", "universal_newlines", "encoding"}
+            if (decodes or runs) and "errors" not in words:
+                offenders.append(f"{name}:{node.lineno}")
+    assert offenders == []
 
 
 def test_the_program_depends_neither_on_its_tests_nor_on_the_toolchain() -> None:

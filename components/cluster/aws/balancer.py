@@ -31,7 +31,7 @@ def health_check(service: Public) -> Mapping[str, object]:
     }
     if not service.path:
         return {**check, "protocol": "TCP"}
-    return {**check, "protocol": "HTTP", "path": service.path, "matcher": "200-399"}
+    return {**check, "protocol": service.scheme.upper(), "path": service.path, "matcher": "200-399"}
 
 
 def make_balancer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from fleetcaptain.fleetfile.values import App, Http, ServiceSpec, Tcp
 
@@ -40,7 +41,7 @@ def openings(app: App) -> tuple[Opening, ...]:
     found = set()
     for spec in app.services:
         for port in spec.ports:
-            if port.address is None or not port.address.startswith("127."):
+            if port.address is None or not ip_address(port.address).is_loopback:
                 first, last = (port.host, port.host_last or port.host) if port.host else _FREE
                 found.add(Opening(port.protocol, first, last))
     return tuple(sorted(found))
@@ -56,7 +57,8 @@ def _public(spec: ServiceSpec, number: int) -> Public:
     on_machine = {port.container: port.host for port in spec.ports if port.host and not port.host_last}
     match spec.ready:
         case Http(path, inside):
-            return Public(spec.name, "http", number, target, _check_port(on_machine, inside, target), path)
+            scheme = "https" if spec.ready.https else "http"
+            return Public(spec.name, scheme, number, target, _check_port(on_machine, inside, target), path)
         case Tcp(inside):
             return Public(spec.name, "tcp", number, target, _check_port(on_machine, inside, target))
     return Public(spec.name, "tcp", number, target, target)

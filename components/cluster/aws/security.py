@@ -19,6 +19,8 @@ from fleetcaptain.machine.tls import CLIENT_TLS
 __all__ = ["Groups", "make_groups"]
 
 _SSH, _PEER = 22, 2380
+# AWS knows it by its number only.
+_NUMBERS = {"sctp": "132"}
 _WORLD = "0.0.0.0/0"
 
 
@@ -61,7 +63,7 @@ class _Rules:
         aws.vpc.SecurityGroupIngressRule(
             self._scope.named(part),
             security_group_id=group,
-            ip_protocol=ports.protocol,
+            ip_protocol=_NUMBERS.get(ports.protocol, ports.protocol),
             from_port=ports.first,
             to_port=ports.last,
             cidr_ipv4=block,
@@ -77,7 +79,7 @@ class _Rules:
         aws.vpc.SecurityGroupEgressRule(
             self._scope.named(part),
             security_group_id=group,
-            ip_protocol=ports.protocol if ports else "-1",
+            ip_protocol=_NUMBERS.get(ports.protocol, ports.protocol) if ports else "-1",
             from_port=ports.first if ports else None,
             to_port=ports.last if ports else None,
             cidr_ipv4=None if other is not None else _WORLD,

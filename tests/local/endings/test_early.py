@@ -44,7 +44,15 @@ def _refusal(session: Session, program: str) -> str:
 
 @pytest.mark.parametrize(
     "ending",
-    ["import sys; sys.exit()", "import os; os._exit(0)", "import os; os.execlp('true', 'true')", "import region"],
+    [
+        "import sys; sys.exit()",
+        "import os; os._exit(0)",
+        "import posix; posix._exit(0)",
+        "import os; os.execlp('true', 'true')",
+        "import signal; signal.raise_signal(signal.SIGINT)",
+        "import os; os.fork() and os._exit(0)",
+        "import region",
+    ],
 )
 def test_a_fleetfile_ends_the_program(session: Session, ending: str) -> None:
     """Itself, or in a module beside it. One error has the line."""
@@ -52,7 +60,7 @@ def test_a_fleetfile_ends_the_program(session: Session, ending: str) -> None:
     (session.folder / "app" / "Fleetfile.py").write_text(f"# only in some regions\n{ending}\n")
     message = _refusal(session, (ROOT / "__main__.py").read_text())
     assert "app/Fleetfile.py cannot be read; nothing was touched: Fleetfile.py:2: " in message
-    assert "it ended early (SystemExit" in message
+    assert "it ended early (" in message
     assert "non-zero exit code" not in message
 
 
@@ -62,6 +70,12 @@ def test_a_fleetfile_ends_the_program(session: Session, ending: str) -> None:
 def test_something_else_ends_the_program(session: Session, ending: str) -> None:
     """At once, or while Pulumi waits for the rest of it."""
     assert "The program ended before it had declared all resources" in _refusal(session, _BARE.format(ending))
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGKILL"])
+def test_a_signal_ends_the_program(session: Session, number: str) -> None:
+    """Pulumi says by which status."""
+    assert "exit code" in _refusal(session, _BARE.format(f"import signal; signal.raise_signal(signal.{number})"))
 
 
 def test_without_the_guard_everything_would_go(session: Session) -> None:

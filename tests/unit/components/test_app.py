@@ -13,9 +13,10 @@ import pytest
 from components.app import FleetApp, unit_texts
 from components.cluster.base import ClusterComponent
 from components.release import ReleaseName
+from components.repositories import repositories
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.errors import UnitRefused
+from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
@@ -27,6 +28,7 @@ from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_
 
 OWN = Build()
 WORKER = Build("worker")
+LOGS = Build("logs")
 V1 = ReleaseName("v1")
 REGISTRY = "127.0.0.1:5000"
 SERVICES = (
@@ -35,7 +37,7 @@ SERVICES = (
     ),
     ServiceSpec("queue", "jobs", WORKER, requires=("redis",)),
     ServiceSpec("night", "jobs at night", WORKER, requires=("queue",)),
-    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen()),
+    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600)),
     ServiceSpec("agent", "on each machine", "agent:1", global_unit=True),
     ServiceSpec("own", "lines of its own", OWN, start=("/bin/true",), before_start=(), stop=(), after_stop=()),
 )
@@ -157,6 +159,39 @@ def test_each_image_is_built_and_pushed_once(app: FakeEngine) -> None:
     assert registry == {"address": REGISTRY, "username": "AWS", "password": "token"}
 
 
+@pytest.mark.parametrize(
+    ("image", "services", "names"),
+    [
+        ("acme/shop", {"web": OWN, APP: WORKER}, {APP: "acme/shop", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        ("acme/shop", {APP: WORKER, "web": OWN}, {APP: "acme/shop", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        ("acme/shop", {APP: WORKER}, {APP: f"{APP}/{APP}"}),
+        ("acme/shop", {APP: OWN, "web": WORKER}, {APP: "acme/shop", "web": f"{APP}/web"}),
+        (f"{APP}/web", {"api": OWN, "web": WORKER}, {APP: f"{APP}/web", "web": f"{APP}/web.image"}),
+        (f"{APP}/web", {"web": WORKER, "api": OWN}, {APP: f"{APP}/web", "web": f"{APP}/web.image"}),
+        (f"{APP}/web", {"web": WORKER}, {APP: f"{APP}/web"}),
+        (f"{APP}/web", {"web": WORKER, APP: LOGS}, {APP: f"{APP}/web", f"{APP}.{APP}": f"{APP}/{APP}"}),
+        (
+            f"{APP}/{APP}",
+            {APP: WORKER, "api": OWN, "web": WORKER, "logs": LOGS},
+            {APP: f"{APP}/{APP}", f"{APP}.{APP}": f"{APP}/{APP}.image", "logs": f"{APP}/logs"},
+        ),
+        (None, {APP: OWN, "web": WORKER}, {APP: f"{APP}/{APP}", "web": f"{APP}/web"}),
+    ],
+)
+def test_no_two_images_have_one_name(
+    site: Site, image: str | None, services: Mapping[str, Build], names: Mapping[str, str]
+) -> None:
+    """Neither as resources nor in the registry. Where no two would, each has the one that it always had."""
+    assert site.texts == {}
+    app = App(APP, tuple(ServiceSpec(name, "", build) for name, build in services.items()), Path("/app"), image)
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: _program(app, CONNECTION, None, V1, {}))
+    pushed = {name: found["exports"][0]["image"]["names"] for name, found in engine.of("Image").items()}
+    assert pushed == {name: [f"{REGISTRY}/{repository}:latest"] for name, repository in names.items()}
+    assert set(engine.of("AppImage")) == set(names)
+    assert sorted(names.values()) == [*repositories(app, unit_texts(app, STACK))]
+
+
 def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:
     """A tag would be no difference to fleet. A service with lines of its own that name no image gets none."""
     assert {name: unit["image"] for name, unit in app.of("Unit").items()} == {
@@ -258,7 +293,7 @@ def test_the_gate_waits_for_what_was_rolled(app: FakeEngine) -> None:
     }
     assert gate["services"]["redis"]["scheme"] == "tcp"
     assert f"{APP}-beacon" not in gate["services"]
-    assert (gate["release"], gate["timeout_sec"]) == ("v1", 300)
+    assert (gate["release"], gate["timeout_sec"]) == ("v1", 310)
     assert app.outputs["release"] == "v1"
 
 
@@ -324,8 +359,8 @@ def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> Non
 
 def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared() -> None:
     """All of them at once."""
-    long = [ServiceSpec(name, name, "web:1", command="x" * 2100) for name in ("a", "b")]
-    with pytest.raises(UnitRefused, match=r"(?s)nothing was touched:.*service 'a': .*service 'b': "):
+    long = [ServiceSpec(name, name, "web:1", command=("x" * 2100,)) for name in ("a", "b")]
+    with pytest.raises(FleetfileError, match=r"(?s)nothing was touched:.*service 'b': "):
         unit_texts(App(APP, tuple(long), Path("/app")), STACK)
 
 

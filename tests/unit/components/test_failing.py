@@ -39,6 +39,10 @@ def ended(program: str) -> subprocess.CompletedProcess[str]:
         "sys.exit()",
         "sys.exit(256)",
         "os._exit(0)",
+        "import posix; posix._exit(0)",
+        "from posix import _exit; _exit(0)",
+        "import posix; posix.execv(sys.executable, [sys.executable, '-c', ''])",
+        "os.fork() and os._exit(0)",
         "os.execv(sys.executable, [sys.executable, '-c', ''])",
         "os.execlpe(sys.executable, sys.executable, '-c', '', {})",
         "asyncio.get_running_loop().call_soon(sys.exit)",
@@ -51,6 +55,18 @@ def test_a_program_that_ends_early_fails(program: str) -> None:
     assert done.returncode == 1
     assert _EARLY in done.stderr
     assert "run the same command again." in done.stderr
+
+
+@pytest.mark.parametrize("program", ["sys.exit()", "os._exit(0)", "os.execlp('true', 'true')"])
+def test_the_error_has_the_line_that_ended_it(program: str) -> None:
+    """Whatever loads the Fleetfile."""
+    assert "It ended at <string>:6 (SystemExit(" in ended(program).stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGHUP", "SIGALRM", "SIGABRT"])
+def test_a_signal_fails_the_update_by_itself(name: str) -> None:
+    """Its status is never that of a program that ended well."""
+    assert ended(f"import signal; signal.raise_signal(signal.{name})").returncode < 0
 
 
 @pytest.mark.parametrize(

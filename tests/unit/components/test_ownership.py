@@ -66,17 +66,18 @@ def prod(site: Site) -> Site:
 def preflight(
     stack: str = STACK,
     *,
+    app: str = APP,
     adopt: frozenset[str] = frozenset(),
     policy: str = "error",
     connection: Mapping[str, Any] = CONNECTION,
 ) -> tuple[Preflight, list[tuple[str, str]]]:
     """What a deployment by *stack* finds before it declares anything, and what it says."""
-    parts = [Part(one["service"], one["unit"], one["instances"], one["mode"]) for one in inputs_of(stack).values()]
+    parts = [Part(one["service"], one["unit"], one["instances"], one["mode"]) for one in inputs_of(stack, app).values()]
     declared = {part.service for part in parts}
     engine, found = FakeEngine(), list[Preflight]()
 
     def program() -> None:
-        ownership, strays = Ownership(APP, stack, adopt), StrayPolicy.parse(policy)
+        ownership, strays = Ownership(app, stack, adopt), StrayPolicy.parse(policy)
         found.append(look_before(connection, ownership, parts, declared=declared, policy=strays))
 
     try:
@@ -212,6 +213,21 @@ def test_a_renamed_app_is_refused(prod: Site, service: str) -> None:
     renamed = inputs_of(STACK, "store")[service]
     with pytest.raises(UnitRefused, match=r"(?s)as the app 'shop'. Nothing was changed.*cannot be renamed in place"):
         PROVIDER.check(PROD[service], renamed)
+    assert everything(prod) == before
+
+
+def test_a_renamed_app_is_refused_before_anything_is_declared(prod: Site) -> None:
+    """With advice for one app that was renamed, and for two whose stacks are called alike; of another stack's app there
+    are two."""
+    before = everything(prod)
+    error = error_of(preflight(app="store")[1])
+    assert "Cannot deploy store: units on the cluster are not this stack's. Nothing was changed." in error
+    assert f"web@1.service, web@2.service: of the app 'shop', stack {STACK}. If the app was renamed: An app" in error
+    assert "Set app=\"shop\" again. To deploy it as 'store' instead, remove 'shop' first: run `pulumi destroy`" in error
+    assert "If it is another app: Rename the service in one of the two Fleetfiles." in error
+    error = error_of(preflight(OTHER, app="store")[1])
+    assert f"of the app 'shop', stack {STACK}. Rename the service in one of the two Fleetfiles." in error
+    assert "renamed in place" not in error
     assert everything(prod) == before
 
 

@@ -14,6 +14,7 @@ from components.preflight import look_before, refuse_in_preview
 from components.strays import StraysProvider
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
 from fleetcaptain.units.mark import Ownership
@@ -200,3 +201,49 @@ def test_without_strays_the_cluster_is_not_asked(site: Site) -> None:
     site.unreachable = True
     props = {"app": APP, "names": [], "cluster": CONNECTION}
     assert StraysProvider().create(props).outs == props
+
+
+PORTS = (Port(80, 8080),)
+
+
+def test_a_service_that_is_renamed_takes_over_the_ports_of_its_old_name(site: Site) -> None:
+    """Its old units are strays, which are removed before; else the error says how to have that."""
+    old = text_of("old", ports=PORTS)
+    site.start({f"old@{number}.service": full(old) for number in (1, 2, 3)})
+    renamed = part("new", 3, ports=PORTS)
+    assert len(Preflight(renamed, policy="remove").strays()) == 3
+    message = Preflight(renamed, policy="warn").refusal()
+    assert "port 8080/tcp is taken by old@1.service" in message
+    going = "old@1.service, old@2.service, old@3.service"
+    assert f"without {going} all would fit: `pulumi config set fleetcaptain:strays remove`" in message
+
+
+@pytest.mark.parametrize(
+    "rules", [{"ports": PORTS}, {"conflicts": ("web@*",)}, {"x_fleet": (("X-Conflicts", "%p@*"),)}]
+)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_service_is_not_in_its_own_way(site: Site, rules: dict[str, Any], back: bool) -> None:
+    """From so many instances to one on every machine, and back: the rollout removes the old ones first."""
+    everywhere = {"ports": PORTS} if "ports" in rules else {}
+    modes = [part("web", 3, **rules), part("web", 1, "global", **everywhere)]
+    old, new = reversed(modes) if back else modes
+    names = [f"web@m{number}.service" if back else f"web@{number}.service" for number in (1, 2, 3)]
+    site.start(dict.fromkeys(names, full(old.unit)))
+    assert site.running == set(names)
+    assert Preflight(new).strays() == []
+
+
+def test_a_service_may_take_what_another_gives_up(site: Site) -> None:
+    """The text that a service is about to have counts, not the one that it has."""
+    names = [f"web@{number}.service" for number in (1, 2, 3)]
+    site.start(dict.fromkeys(names, full(text_of("web", ports=PORTS))))
+    other = part("api", 3, ports=PORTS)
+    assert Preflight(part("web", 3), other).strays() == []
+    assert "port 8080/tcp is taken by web@" in Preflight(part("web", 3, ports=PORTS), other).refusal()
+
+
+def test_a_service_of_every_machine_finds_each_taken_port(site: Site) -> None:
+    """A unit of others stays where it is."""
+    theirs = full(text_of("theirs", app="other", ports=PORTS))
+    site.start({"theirs@1.service": theirs})
+    assert "port 8080/tcp is taken by theirs@1.service" in Preflight(part("agent", 1, "global", ports=PORTS)).refusal()

@@ -53,7 +53,7 @@ def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     assert outputs["connection"]["kind"] == "local"
     services = {"app_server", "important_queue", "ongoing_queue", "redis", "behavioral-beacon"}
     assert set(engine.of("Unit")) == services
-    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 300
+    assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 310
     assert engine.messages == []
 
 
@@ -100,7 +100,7 @@ def test_what_is_wrong_ends_the_program_with_one_error(
         ("import sys\nsys.exit()", "Fleetfile.py:2: it ended early (SystemExit)"),
         ("import os\nos._exit(0)", "Fleetfile.py:2: it ended early (SystemExit: os._exit)"),
         ("import os\nos.execlp('true', 'true')", "Fleetfile.py:2: it ended early (SystemExit: os.execv)"),
-        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: a list of"),
+        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: it must be a list"),
     ],
 )
 def test_a_fleetfile_that_declares_nothing_is_an_error(
@@ -112,6 +112,20 @@ def test_a_fleetfile_that_declares_nothing_is_an_error(
     assert words in message
     assert "nothing was touched" in message
     assert engine.resources == {}
+
+
+def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_path: Path) -> None:
+    """So a git that fails changes nothing. Whoever goes back needs no name."""
+    (tmp_path / "Fleetfile.py").write_text(
+        "from fleetcaptain import Fleetfile, Service\n"
+        'Fleetfile(app="behavioral", services=[Service("web", image="web:1")])\n'
+    )
+    (tmp_path / ".git").write_text("gitdir: /nowhere\n")
+    config = {key: value for key, value in CONFIG.items() if key != "release"} | {"project": str(tmp_path)}
+    message = engine.refusal(program, config)
+    assert "nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
+    assert engine.resources == {}
+    assert "v0 cannot be gone back to" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
 
 
 def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:

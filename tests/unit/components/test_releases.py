@@ -87,6 +87,13 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
     parts = tuple(Part(name, "", 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",))))
     plan = forward((*parts, Part("c", "", 1, "rolling")), {}, ReleaseName("v1"))
     assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
+    later = Part("a", "", 1, "rolling", after=("c",))
+    assert [
+        part.service for part in forward((later, Part("c", "", 1, "rolling")), {}, ReleaseName("v1")).ordered()
+    ] == [
+        "c",
+        "a",
+    ]
 
 
 def _plan(
@@ -98,6 +105,22 @@ def _plan(
     _reached(monkeypatch, cluster)
     monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
     return back.plan_back(CONNECTION, OURS, tag)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"machine_of": ("db",)},
+        {"machine_of": ("db@1.service",)},
+        {"x_fleet": (("X-ConditionMachineOf", "db@%i.service"),)},
+    ],
+)
+def test_a_service_is_rolled_after_the_one_on_whose_machine_it_has_to_be(rules: dict[str, Any]) -> None:
+    """fleet places it after that one only, and the rollout waits half a minute for a place."""
+    parts = [Part(name, text_of(name, **keywords), 1, "rolling") for name, keywords in (("web", rules), ("db", {}))]
+    plan = forward(tuple(parts), {}, ReleaseName("v1"))
+    assert [part.service for part in plan.ordered()] == ["db", "web"]
+    assert plan.after["web"] == ("db",)
 
 
 def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from components.unit import RollingUpdateProvider
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.text import content
@@ -177,6 +178,31 @@ def test_an_update_that_fails_leaves_the_old_version_running(site: Site, mode: s
     assert '"state": "failed"' in site.etcd.values[rollout_key(APP, old["service"])]
 
 
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("modes", [("rolling", "global"), ("global", "rolling")])
+def test_old_units_that_are_in_the_way_go_first(site: Site, modes: tuple[str, str], broken: bool) -> None:
+    """They have the port that the new ones need on each machine; when those fail, the old ones are there again."""
+    old, new = (
+        unit_inputs(
+            instances=3 if mode == "rolling" else 1,
+            mode=mode,
+            unit=text_of(global_unit=mode == "global", ports=(Port(80, 8080),), description=mode),
+        )
+        for mode in modes
+    )
+    site.start(units_of(old))
+    assert site.running == set(names_of(old))
+    if broken:
+        site.failing = f"Description={modes[1]}"
+        with pytest.raises(RolloutFailed, match="have their old text back"):
+            PROVIDER.update("web", old, new)
+    else:
+        PROVIDER.update("web", old, new)
+    stays = old if broken else new
+    assert site.texts == units_of(stays)
+    assert site.running == site.registered == set(names_of(stays))
+
+
 def test_without_auto_revert_a_failed_update_stops_where_it_is(site: Site) -> None:
     """Only the first instance has the new text then."""
     old = unit_inputs(instances=3)
@@ -219,6 +245,19 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
     assert len(warnings) == 1
     assert "web has one instance, so it is down while that is replaced" in warnings[0]
+
+
+@pytest.mark.parametrize(("port", "warned"), [(Port(80, 8080), 1), (Port(80), 0)])
+def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], port: Port, warned: int) -> None:
+    """As it goes to one on every machine, and back."""
+    modes = [
+        unit_inputs(mode=mode, unit=text_of(global_unit=mode == "global", ports=(port,)))
+        for mode in ("rolling", "global")
+    ]
+    for old, new in (modes, reversed(modes)):
+        PROVIDER.diff("web", old, new)
+    assert [line for line in warnings if "is down while its units are replaced" in line] == warnings
+    assert len(warnings) == 2 * warned
 
 
 def test_what_was_changed_by_hand_shows_as_what_it_is(site: Site) -> None:
@@ -311,3 +350,20 @@ def test_units_that_exist_are_adopted(site: Site) -> None:
     created(inputs)
     assert site.running == {"web@1.service", "web@2.service"}
     assert site.fleet.loaded[place] is process
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Site, mode: str) -> None:
+    """`systemctl stop`, of which fleet learns nothing: it shows in the next preview, and the next update repairs it."""
+    inputs = SERVICES[mode]
+    outs = created(inputs)
+    site.rest()
+    name = names_of(inputs)[0]
+    key = next(key for key in site.fleet.loaded if key[0] == name)
+    site.fleet.loaded[key].active, site.fleet.loaded[key].sub = "inactive", "dead"
+    assert drift(outs, inputs) == {"state": f"{name} inactive"}
+    PROVIDER.update(inputs["service"], read(outs), inputs)
+    assert site.running == set(names_of(inputs))
+    assert {row.active for row in site.fleet.loaded.values()} == {"active"}
+    site.rest()
+    assert drift(outs, inputs) == {}

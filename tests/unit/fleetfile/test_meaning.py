@@ -10,19 +10,65 @@ from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import BlueGreen, Build, Port, Rolling
 from tests.unit.fleetfile.written import app, service
 
+ROLLING = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
+HASH = "[0-9a-f]" * 7
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
 
 
 def test_a_name_is_enough(tmp_path: Path) -> None:
     """The app's own image, one instance, rolled."""
     spec = service(tmp_path)
-    assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, Rolling(), "web")
+    assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, ROLLING, "web")
+
+
+def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
+    """Values of one key in a list, and numbers and bools as in all other mappings."""
+    spec = service(tmp_path, "machine_metadata={'region': ['eu', 'us'], 'ssd': True, 'cores': 8}")
+    assert spec.machine_metadata == ("region=eu", "region=us", "ssd=true", "cores=8")
+    assert (
+        service(tmp_path, "machine_metadata=['region=eu', 'region=us']").machine_metadata == spec.machine_metadata[:2]
+    )
+
+
+def test_a_path_in_a_variable_is_mounted(tmp_path: Path) -> None:
+    """Only the machine knows what it is."""
+    volumes = ["${DATA}:/data", "${DATA}/%i:/data:ro", "data-%i:/data"]
+    assert service(tmp_path, f"volumes=[Expand(text) for text in {volumes}]").volumes == tuple(volumes)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--env-file", "/etc/shop.env", "-v", "data:/data", "-v", "/var/x:/x:ro", "--volume", "/cache"],
+        [
+            "--mount",
+            "type=volume,src=data,dst=/x",
+            "--mount",
+            "type=bind,src=/a,dst=/b",
+            "--mount",
+            "type=tmpfs,dst=/t",
+        ],
+    ],
+)
+def test_whole_paths_and_names_of_volumes_are_taken(tmp_path: Path, words: list[str]) -> None:
+    """Only what would start from a folder is refused."""
+    assert service(tmp_path, f"docker_args={words}").docker_args == tuple(words)
+
+
+def test_units_that_only_the_machine_knows_are_taken(tmp_path: Path) -> None:
+    """An instance of a global unit is called after its machine."""
+    found = app(
+        tmp_path,
+        """Service("logs", global_unit=True), Service("db", instances=2),
+        Service("web", instances=2, unit={"Wants": "logs@%m.service db@%i.service docker.service"}, after=["db"])""",
+    )
+    assert len(found.services) == 3
 
 
 def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
     """The original tool's word for it."""
     spec = service(tmp_path, "instances=True")
-    assert (spec.instances, spec.rollout) == (1, BlueGreen())
+    assert (spec.instances, spec.rollout) == (1, BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +79,14 @@ def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
         ("8080:80", Port(80, 8080)),
         ("8080-8089:80", Port(80, 8080, 8089)),
         ("127.0.0.1:53:53/udp", Port(53, 53, protocol="udp", address="127.0.0.1")),
+        ("53:53/UDP", Port(53, 53, protocol="udp")),
+        ("9899/sctp", Port(9899, protocol="sctp")),
+        ("[::1]:8080:80", Port(80, 8080, address="::1")),
+        ("127.0.0.1::80", Port(80, address="127.0.0.1")),
+        (":8080:80", Port(80, 8080)),
+        (":80", Port(80)),
+        ("8080-8080:80", Port(80, 8080)),
+        ("080:80", Port(80, 80)),
     ],
 )
 def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> None:
@@ -41,7 +95,15 @@ def test_ports_are_docker_s(tmp_path: Path, written: object, meant: Port) -> Non
 
 
 @pytest.mark.parametrize(
-    "volume", ["/mount/data:/data", "/mount/data:/data:ro", "shop-db-data:/data", "shop_1.2-db:/var/lib/x:ro"]
+    "volume",
+    [
+        "/mount/data:/data",
+        "/mount/data:/data:ro",
+        "shop-db-data:/data",
+        "shop_1.2-db:/var/lib/x:ro",
+        "db:/x:nocopy,ro",
+        "/x:/y:rshared,z",
+    ],
 )
 def test_volumes_are_docker_s(tmp_path: Path, volume: str) -> None:
     """A folder of the machine, or a volume by its name."""
@@ -53,9 +115,16 @@ def test_volumes_are_docker_s(tmp_path: Path, volume: str) -> None:
     [
         ("instances=2", "db", "db@*.service"),
         ("instances=2", "db@1", "db@1.service"),
-        ("instances=True", "db", "db-*@*.service"),
+        ("instances=True", "db", f"db-{HASH}@*.service"),
         ("global_unit=True", "db", "db@*.service"),
         ("instances=1", "someone.service", "someone.service"),
+        ("instances=2", "db@*.service", "db@*.service"),
+        ("instances=2", "db.service", "db@*.service"),
+        ("instances=True", "db@*", f"db-{HASH}@*.service"),
+        ("instances=True", "db@*.service", f"db-{HASH}@*.service"),
+        ("instances=True", "db@1.service", f"db-{HASH}@1.service"),
+        ("instances=1", "%p@*", "%p@*.service"),
+        ("instances=1", "db.timer", "db.timer"),
     ],
 )
 def test_conflicts_name_units(tmp_path: Path, other: str, rule: str, glob: str) -> None:
@@ -99,6 +168,13 @@ def test_the_example_has_no_mistakes() -> None:
         "localhost:5000/a/b__c-d.e:v1",
         "Registry.example.org/team/app@sha256:" + "0" * 64,
         "[::1]:5000/app:1@sha256:" + "a" * 64,
+        "jboss/wildfly:10.1.0.Final",
+        "gcr.io/google_containers/kube-ui:v1.0",
+        "quay.io/coreos/etcd:v2.3.8",
+        "redis@sha512:" + "a" * 128,
+        "a--b/c_d/e.f:_x.Y-z",
+        "HOST:5000/x",
+        "a" * 255,
     ],
 )
 def test_an_image_may_be_any_reference_of_docker_s(tmp_path: Path, image: str) -> None:

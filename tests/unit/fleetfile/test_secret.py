@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.secret import secret_in
 from tests.unit.fleetfile.written import app, mistakes, service
@@ -96,17 +97,17 @@ PLAIN_LINES = [
 
 # Where a line can be, as Fleetfile text. Each takes a line of a shell or of docker.
 PLACES = [
-    "command={0!r}",
-    "docker_args=[{0!r}]",
-    "docker_args={0!r}.split(' ')",
+    "command=['sh', '-c', {0!r}]",
+    "docker_args=['--health-cmd', Literal({0!r})]",
+    "ready=Http(headers={{'X-Line': {0!r}}})",
     "start=[{0!r}]",
     "before_start='/bin/sh '+{0!r}",
     "reload=['/bin/true', {0!r}]",
     "ready=Command({0!r})",
     "unit={{'X-Line': {0!r}}}",
-    "service=[('ExecStartPre', {0!r})]",
-    "service={{'ExecStartPre': ['/bin/true', {0!r}]}}",
-    "x_fleet={{'X-Line': {0!r}}}",
+    "service=[('SyslogIdentifier', {0!r})]",
+    "service={{'SyslogIdentifier': ['/bin/true', {0!r}]}}",
+    "x_fleet={{'Replaces': {0!r}}}",
     "description={0!r}",
     "env={{'LINE': {0!r}}}",
 ]
@@ -118,6 +119,7 @@ REFUSED = [
     f"docker_args=['-e', 'DB_PASSWORD={HIDDEN}']",
     f"docker_args=['-e DB_PASSWORD={HIDDEN}']",
     f"docker_args=['-eDB_PASSWORD={HIDDEN}']",
+    f"docker_args='serve --password {HIDDEN}'.split(' ')",
     f"docker_args=['--env', 'DB_PASS={HIDDEN}']",
     f"docker_args=['--env=SENTRY_DSN={HIDDEN}']",
     f"docker_args=['-e', 'DATABASE_URL={URLS[0]}']",
@@ -128,13 +130,26 @@ REFUSED = [
     f"service={{'SetCredential': 'db:{HIDDEN}'}}",
     f"ready=Http('/health?token={HIDDEN}')",
     f"versions=['token={HIDDEN}']",
+    *(
+        f"{keyword}=['serve', '--token', {value}]"
+        for keyword in ("command", "docker_args")
+        for value in (f"'{HIDDEN}'", f"Literal('{HIDDEN}')")
+    ),
+    f"command='serve --token {HIDDEN}'",
+    f"command=Expand('serve --token {HIDDEN}')",
+    f"env={{'DB_PASSWORD': Expand('{HIDDEN}')}}",
+    f"ready=Http(headers={{'Authorization': 'Bearer {HIDDEN}'}})",
+    f"ready=Http(headers={{'X-Api-Key': '{HIDDEN}'}})",
+    f"ready=Http('/', None, None, {{'X-Token': Literal('{HIDDEN}')}})",
 ]
 ACCEPTED = [
     "env={'DB_PASSWORD_FILE': '/run/secrets/db', 'REQUIRE_TOKEN': True, 'API_TOKEN': ''}",
     "env={'GOOGLE_APPLICATION_CREDENTIALS': '/etc/gcp.json', 'TLS_KEY': '~/tls.key', 'OTHER_KEY': 'tls.pem'}",
     "env={'PWD': '/srv', 'DATABASE_URL': 'postgres://app@db/shop'}",
     "docker_args=['--env-file', '/etc/shop.env', '-e', 'DB_PASSWORD', '--net=host']",
-    "docker_args=['-e DB_PASSWORD', '-e TOKEN --label role=token']",
+    "docker_args=['-e', 'DB_PASSWORD', '-eTOKEN', '--label', 'role=token']",
+    "ready=Http(headers={'Authorization': Expand('Bearer ${TOKEN}'), 'X-Token': Expand('${TOKEN}')})",
+    "env={'DB_PASSWORD': Expand('${DB_PASSWORD}')}",
     "service={'EnvironmentFile': '/etc/shop.env', 'LoadCredential': 'db:/etc/db', 'PassEnvironment': 'DB_PASSWORD'}",
     "service={'Environment': 'TLS_KEY=%d/tls.key', 'KeyringMode': 'private'}",
     "before_start=['/bin/serve --ask-password', '/bin/true']",
@@ -209,9 +224,14 @@ def test_a_secret_in_a_line_is_refused(tmp_path: Path, place: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_line_without_a_secret_passes(tmp_path: Path, place: str) -> None:
-    """Whichever keyword it is given to."""
+    """Whichever keyword it is given to; what is for a shell is refused as that where none reads it."""
     services = (f'Service("web{at}", {place.format(line)})' for at, line in enumerate(PLAIN_LINES))
-    assert len(app(tmp_path, ",\n".join(services)).services) == len(PLAIN_LINES)
+    problems: list[str] = []
+    try:
+        app(tmp_path, ",\n".join(services))
+    except FleetfileError as error:
+        problems = [problem for problem in error.problems if "runs a program and no shell" not in problem]
+    assert problems == []
 
 
 @pytest.mark.parametrize("arguments", [*REFUSED, *MISTAKEN])
@@ -252,7 +272,9 @@ def test_a_name_can_be_declared_no_secret(tmp_path: Path, arguments: str) -> Non
 
 def test_names_that_are_declared_are_a_list(tmp_path: Path) -> None:
     """As every keyword, it says what it takes."""
-    assert any("not_secret: a list" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")'))
+    assert any(
+        "not_secret: it must be a list" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")')
+    )
 
 
 @given(

@@ -72,6 +72,13 @@ def test_who_requires_goes_back_before_what_is_required() -> None:
     assert order_back(parts, {"web", "db"}) == {"web": ("cache",), "db": ("web",), "cache": ()}
 
 
+def test_what_does_not_run_comes_before_what_follows_its_machine() -> None:
+    """fleet places no unit before the one that it is to be beside; one that runs is there already."""
+    beside = replace(part("cache"), unit=TEXT + "\n[X-Fleet]\nMachineOf=web@1.service\n")
+    assert order_back([part("web"), beside], set()) == {"web": (), "cache": ("web",)}
+    assert order_back([part("web"), beside], {"web"}) == {"web": (), "cache": ()}
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(SERVICES), st.sampled_from(SERVICES)), max_size=15),
     st.sets(st.sampled_from(SERVICES)),

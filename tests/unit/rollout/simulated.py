@@ -20,7 +20,8 @@ def running(name: str, content: str) -> Instance:
 @dataclass
 class Fault:
     """How the new content behaves on one instance: never up (*how*), or up after *delay* ticks. ``outlived``: systemd
-    runs on with the old process, which fleet takes for the new content, until it is stopped; *times* so often."""
+    runs on with the old process, which fleet takes for the new content, until it is stopped; *times* so often.
+    ``halted``: systemd runs nothing of it, until it is stopped and started again, *times* so often."""
 
     delay: int = 2
     how: str = ""
@@ -62,6 +63,8 @@ class Simulated:
             elif left > 0:
                 self.coming[name] = (left - 1, content)
                 self.instances[name] = self._state(name, content, "activating", "start-post")
+            elif how == "halted" and self.stopped.count(name) < self.faults[name].times:
+                self.instances[name] = self._state(name, content, "inactive", "dead")
             elif how == "failed":
                 self.instances[name] = self._state(name, content, "failed", "failed")
             elif how == "loop":

@@ -119,6 +119,82 @@ def test_failed_unit_under_the_same_text_is_started_again() -> None:
     assert simulated.touched == ["i2"]
 
 
+def halted(name: str, content: str = NEW) -> Instance:
+    """An instance that fleet takes for launched, of which systemd runs nothing."""
+    return Instance(name, content, "launched", "launched", "10.0.0.1", content, "inactive", "dead")
+
+
+def test_an_instance_that_stands_still_is_started_again() -> None:
+    """It is never done: fleet would not start it, so it is stopped and seen stopped first."""
+    simulated = cluster(3, NEW)
+    simulated.instances["i2"] = halted("i2")
+    result = run(simulated, FAST)
+    assert result.last.finished
+    assert (simulated.stopped, simulated.touched) == (["i2"], ["i2"])
+    assert result.most_down_at_once == 1
+
+
+def test_an_old_instance_that_stands_still_is_replaced_first() -> None:
+    """It serves nothing, and needs no stop: the new text is another unit to fleet."""
+    simulated = cluster(3)
+    simulated.instances["i3"] = halted("i3", OLD)
+    assert run(simulated, FAST).last.finished
+    assert (simulated.stopped, simulated.touched) == ([], ["i3", "i1", "i2"])
+
+
+def test_an_instance_that_stays_still_in_a_rollout_is_started_once_more() -> None:
+    """Its start was dropped, or a unit that it is bound to stopped again; the others wait meanwhile."""
+    simulated = cluster(3, i2=Fault(how="halted"))
+    result = run(simulated, FAST)
+    assert result.last.finished
+    assert (simulated.stopped, simulated.touched) == (["i2"], ["i1", "i2", "i2", "i3"])
+    assert result.most_down_at_once == 1
+
+
+def test_an_instance_that_stands_still_again_fails_at_the_deadline() -> None:
+    """Not before: the start may wait for another unit."""
+    simulated = cluster(2, i1=Fault(how="halted", times=2))
+    result = run(simulated, FAST)
+    assert result.last.failure is not None
+    assert result.last.failure.reason == "it was not healthy within 30 s: systemd says inactive/dead"
+    assert result.ticks > 30
+    assert simulated.stopped == ["i1"]
+
+
+def test_a_start_that_is_reported_late_is_no_standstill() -> None:
+    """fleet takes a unit for launched some seconds before it reports what systemd says of it."""
+    simulated = cluster(2)
+    target = Target("web", ("i1", "i2"), "text", NEW)
+    memory = decide(simulated.instances, target, FAST, Memory(), 0).memory
+    for second in range(1, 15):
+        decision = decide({**simulated.instances, "i1": halted("i1")}, target, FAST, memory, second)
+        assert (decision.stop, decision.put, decision.failure) == ((), (), None)
+        memory = decision.memory
+    decision = decide({**simulated.instances, "i1": running("i1", NEW)}, target, FAST, memory, 15)
+    assert decision.stop == ()
+
+
+def test_what_fleet_has_not_started_yet_is_not_stopped() -> None:
+    """The agent is about to."""
+    waiting = replace(halted("i1"), current="loaded")
+    decision = decide({"i1": waiting}, Target("web", ("i1",), "text", NEW), FAST, Memory(), 0)
+    assert (decision.stop, decision.put, decision.waiting) == ((), (), ("i1",))
+
+
+def test_an_instance_without_what_is_bound_to_it_is_not_healthy() -> None:
+    """It counts as down, and when its time is over the reason names the unit."""
+    target = Target("web", ("i1", "i2"), "text", NEW)
+    lacking = replace(running("i1", NEW), missing_bound="announcer@1.service")
+    memory = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, Memory(), 0).memory
+    for second in (1, 20):
+        decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, memory, second)
+        assert (decision.put, decision.waiting, decision.failure) == ((), ("i1",), None)
+        memory = decision.memory
+    decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, memory, 34)
+    assert decision.failure is not None
+    assert "announcer@1.service, which is bound to it, does not run again" in decision.failure.reason
+
+
 def test_an_old_process_that_outlived_the_change_is_stopped_and_the_new_one_started() -> None:
     """fleet takes it for the new text, but what is registered is the old one; no other instance is down meanwhile."""
     simulated = cluster(3, i2=Fault(how="outlived"))
@@ -143,12 +219,12 @@ def test_an_old_registration_is_not_at_once_taken_for_an_old_process() -> None:
     target = Target("web", ("i1",), "text", NEW)
     outlived = replace(running("i1", NEW), registered=OLD)
     memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
-    for second in (1, 10):
+    for second in (1, 15):
         decision = decide({"i1": outlived}, target, FAST, memory, second)
         assert decision.stop == ()
         memory = decision.memory
-    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 11).memory
-    assert decide({"i1": outlived}, target, FAST, memory, 12).stop == ()
+    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 16).memory
+    assert decide({"i1": outlived}, target, FAST, memory, 17).stop == ()
 
 
 @given(
@@ -185,3 +261,27 @@ def test_a_bad_instance_never_costs_more_than_the_window(count: int, width: int,
     result = run(simulated, Policy(max_parallel=width, min_healthy_sec=2, healthy_deadline_sec=20))
     assert result.most_down_at_once <= width
     assert result.last.finished == (not faults)
+
+
+@given(
+    count=st.integers(1, 8),
+    width=st.integers(1, 4),
+    still=st.sets(st.integers(1, 8)),
+    new=st.sets(st.integers(1, 8)),
+    dropped=st.sets(st.integers(1, 8)),
+)
+def test_whatever_stands_still_runs_in_the_end(
+    count: int, width: int, still: set[int], new: set[int], dropped: set[int]
+) -> None:
+    """Of either text, before the rollout or in it; none that serves is taken beyond the window for it."""
+    simulated = cluster(count, OLD, **{f"i{number}": Fault(how="halted") for number in dropped if number <= count})
+    for number in range(1, count + 1):
+        text = NEW if number in new else OLD
+        simulated.instances[f"i{number}"] = (halted if number in still else running)(f"i{number}", text)
+    down = len(still & set(range(1, count + 1)))
+    result = run(simulated, Policy(max_parallel=width, min_healthy_sec=1, healthy_deadline_sec=60))
+    assert result.last.finished
+    assert all(instance.healthy(NEW) for instance in simulated.instances.values())
+    assert result.most_down_at_once <= max(width, down)
+    untouched = {f"i{number}" for number in new - still if number <= count}
+    assert untouched.isdisjoint({*simulated.touched, *simulated.stopped})

@@ -14,7 +14,7 @@ def test_a_renewal_in_between_does_not_lose_the_mark() -> None:
     """Without it callers would still be sent to an instance that is about to be removed."""
     cluster = FakeCluster({"web@1.service": text_of("web")})
     cluster.etcd.lose = 2
-    drain(cluster, "web", ["web@1.service", "web@2.service"], 30)
+    drain(cluster, "web", ["web@1.service", "web@2.service"], 150)
     assert cluster.etcd.value(KEY)["draining"]
     swaps = [(key, form["ttl"]) for _, key, form in cluster.etcd.writes if "prevIndex" in form]
     assert swaps == [(KEY, "150")] * 3

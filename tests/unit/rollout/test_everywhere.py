@@ -41,6 +41,42 @@ def test_another_text_replaces_it_everywhere() -> None:
     assert {row.content for row in site.fleet.loaded.values()} == {content(TEXT)}
 
 
+@pytest.mark.parametrize("state", [("inactive", "dead"), ("failed", "failed")])
+def test_one_that_stands_still_on_a_machine_is_started_again(state: tuple[str, str]) -> None:
+    """fleet starts a unit once, so it stops on all machines before it starts again on all of them."""
+    site = Site()
+    site.start({NAME: TEXT})
+    row = site.fleet.loaded[NAME, "m2"]
+    row.active, row.sub = state
+    run_everywhere(site.cluster(), TARGET, 60)
+    assert [row.active for row in site.fleet.loaded.values()] == ["active"] * 3
+    before = site.now
+    run_everywhere(site.cluster(), TARGET, 60)
+    assert site.now == before
+
+
+def test_one_that_failed_and_fails_again_is_an_error() -> None:
+    """After the time in which its old state may still be reported."""
+    site = Site()
+    site.start({NAME: TEXT})
+    site.fleet.outcome = lambda _name, _text: ("failed", "failed")
+    site.fleet.loaded[NAME, "m2"].active = "failed"
+    before = site.now
+    with pytest.raises(RolloutFailed, match=r"on 10\.0\.0\.\d: systemd says that it failed"):
+        run_everywhere(site.cluster(), TARGET, 60)
+    assert site.now - before < 60
+
+
+def test_one_that_does_not_stop_is_named_with_its_machines() -> None:
+    """It waits no longer than for a start."""
+    site = Site()
+    site.start({NAME: TEXT})
+    site.fleet.loaded[NAME, "m2"].active = "inactive"
+    site.fleet.step = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(DeadlineExceeded, match=r"does not stop on 10\.0\.0\.1, 10\.0\.0\.3; run"):
+        run_everywhere(site.cluster(), TARGET, 20)
+
+
 def test_a_unit_that_fails_on_a_machine_ends_it_with_that_machines_journal() -> None:
     """It names the first one in the order of addresses."""
     site = Site(failing="ExecStart")

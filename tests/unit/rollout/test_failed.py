@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fleetcaptain.rollout.failed import describe
+from fleetcaptain.rollout.drive import Outcome
+from fleetcaptain.rollout.failed import describe, explain
 from fleetcaptain.rollout.observed import observe
+from fleetcaptain.rollout.values import Failure
 from tests.fakes.cluster import FakeCluster, text_of
 
 
@@ -24,3 +26,17 @@ def test_what_a_machine_says_of_an_instance_is_a_word() -> None:
     said = "Result=exit-code\nExecMainStatus=<{%\x1b]52;\nOther=x\nnote\nResult\n=\n"
     cluster = FakeCluster({"web@1.service": text_of("web")}, run=lambda *_: said)
     assert cluster.facts(observe("web@1.service", cluster.look())) == {"Result": "exit-code"}
+
+
+def test_a_unit_without_a_machine_waits_for_the_one_that_it_follows() -> None:
+    """fleet's engine is suspected only when no rule explains it."""
+    follower = text_of("web", machine_of=("db@1.service",))
+    cluster = FakeCluster({"web@1.service": follower}, homeless=["web@1.service", "db@1.service"])
+
+    def said() -> str:
+        failed = observe("web@1.service", cluster.look())
+        return explain(cluster, Outcome({}, Failure(failed.name, "no machine took it", unplaced=True), failed))
+
+    assert "MachineOf asks for the machine of db@1.service, but there is no such unit" in said()
+    cluster.launch("db@1.service", text_of("db"))
+    assert "MachineOf asks for the machine of db@1.service, but no machine has it either" in said()

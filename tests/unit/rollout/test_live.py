@@ -48,6 +48,15 @@ def test_a_stopped_instance_shows() -> None:
     assert "web@1.service loaded" in found.state
 
 
+def test_an_instance_that_stands_still_shows() -> None:
+    """fleet takes it for launched; systemd says otherwise."""
+    whole = snapshot(NEW, NEW, NEW)
+    stopped = replace(whole.states[1], active="inactive", sub="dead")
+    found = live(OURS, "web", content(NEW), replace(whole, states=(whole.states[0], stopped, whole.states[2])))
+    assert found is not None
+    assert found.state == "web@2.service inactive"
+
+
 def test_a_process_that_outlived_its_change_shows() -> None:
     """fleet says that all is well; what is registered tells that it is not."""
     left = Registration("web", "web@2.service", content(OLD), "m1", "10.0.0.1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.restart import stack_on, to_restart
@@ -56,9 +56,20 @@ def test_a_removal_leaves_what_is_not_ours() -> None:
     theirs = text_of("web").replace(f"Stack={STACK}", "Stack=p/other")
     cluster = FakeCluster({"web@1.service": text_of("web"), "web@2.service": theirs, "odd.service": "[Unit]\n"})
     keys = cluster.etcd.values
-    remove(cluster, "web", ["web@1.service", "web@2.service", "odd.service"], 10)
+    remove(cluster, "web", ["web@1.service", "web@2.service", "odd.service"])
     assert set(cluster.units) == set(cluster.runs) == {"web@2.service", "odd.service"}
     assert set(keys) - set(cluster.etcd.values) == {f"/fleetcaptain/{APP}/services/web/web@1.service"}
+
+
+def test_a_removal_waits_as_long_as_the_stop_may_take() -> None:
+    """docker and fleet get a hundred seconds more."""
+    slow = {"web@1.service": text_of("web", stop_sec=700)}
+    cluster = FakeCluster(slow, delay=650)
+    remove(cluster, "web", slow)
+    assert (cluster.units, cluster.now >= 650) == ({}, True)
+    stuck = FakeCluster(slow, delay=5000)
+    with pytest.raises(DeadlineExceeded, match=r"did not go away within 810 s"):
+        remove(stuck, "web", slow)
 
 
 def test_a_restart_is_of_one_stack() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleet.values import Machine
+from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.placement import Need, admits, candidates, misplaced, needs_of
 from tests.fakes.cluster import text_of
 
@@ -35,13 +36,35 @@ def test_a_units_needs_are_read_from_its_text() -> None:
         "53/udp",
     }
     assert needs_of("web@abc.service", "[X-Fleet]\nMachineID=%i\n").machine_id == "abc"
+    old = needs_of("web@2.service", "[X-Fleet]\nX-Conflicts=%p@*\nX-ConditionMachineMetadata=a=%i\n")
+    assert (old.conflicts, old.metadata) == (("web@*",), {"a": frozenset({"2"})})
+
+
+@pytest.mark.parametrize("address", [None, "127.0.0.1", "::1", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_a_fixed_port_is_taken_at_any_address(address: str | None, protocol: str) -> None:
+    """Of each protocol that docker publishes."""
+    text = text_of("web", ports=(Port(80, 8080, protocol=protocol, address=address),))
+    assert needs_of("web@1.service", text).ports == {f"8080/{protocol}"}
+
+
+def test_the_ports_of_a_container_in_the_machines_network_are_taken() -> None:
+    """docker publishes none there; they are named. What is only exposed in another network is not taken."""
+    ports = (Port(80, 80), Port(53, 53, protocol="udp"), Port(99, 99, protocol="sctp"))
+    host = text_of("web", docker_args=("--net=host",), ports=ports)
+    assert needs_of("web@1.service", host).ports == {"80/tcp", "53/udp", "99/sctp"}
+    named = text_of("web", docker_args=("--network", "name=host"), ports=ports)
+    assert needs_of("web@1.service", named).ports == {"80/tcp", "53/udp", "99/sctp"}
+    other = text_of("web", command=("serve", "--net", "host"), ports=(Port(80, 8080),))
+    assert needs_of("web@1.service", other).ports == {"8080/tcp"}
+    assert needs_of("web@1.service", text_of("web", docker_args=("--expose=80",))).ports == frozenset()
 
 
 def test_values_of_one_key_are_alternatives_and_keys_must_all_fit() -> None:
     """fleet's rule."""
     text = text_of("web", machine_metadata=("disk=ssd", "disk=hdd"))
-    assert [admits(text, machine) for machine in MACHINES] == [True, True, False]
-    assert not admits(text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
+    assert [admits("x@1.service", text, machine) for machine in MACHINES] == [True, True, False]
+    assert not admits("x@1.service", text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +130,31 @@ def test_it_says_no_exactly_when_no_way_of_placing_them_works(ports: list[set[st
         )
 
     assert (misplaced(needs, {}, MACHINES) == "") == fits(0, {})
+
+
+LONG = tuple(Machine(f"{head}{'0' * 24}", f"10.0.1.{number}") for number, head in enumerate(("75d3f2e8", "0a1b2c3d")))
+
+
+@pytest.mark.parametrize(
+    ("machine_id", "fits"),
+    [
+        ("75d3f2e8", True),
+        (LONG[0].id, True),
+        ("75d3f2", False),
+        ("75d3f2e80", False),
+        ("75D3F2E8", False),
+    ],
+)
+def test_a_machine_is_called_by_its_id_or_the_first_eight_digits(machine_id: str, fits: bool) -> None:
+    """As fleet compares them, and fleetctl shows them; the error shows both."""
+    why = misplaced([Need("w", machine_id=machine_id)], {}, LONG)
+    assert (why == "") == fits
+    assert fits or f"MachineID asks for {machine_id}, it is {LONG[0].id}" in why
+
+
+def test_a_short_id_of_two_machines_is_refused() -> None:
+    """fleet would take either."""
+    twin = Machine(f"75d3f2e8{'1' * 24}", "10.0.1.9")
+    why = misplaced([Need("w", machine_id="75d3f2e8")], {}, (*LONG, twin))
+    assert f"which may be {LONG[0].id} or {twin.id}; write one" in why
+    assert misplaced([Need("w", machine_id=twin.id)], {}, (*LONG, twin)) == ""

@@ -62,3 +62,11 @@ def test_a_failed_restart_says_who_was_not_restarted() -> None:
             Policy(progress_deadline_sec=60),
         )
     assert cluster.history == ["loaded web@1.service"]
+
+
+def test_a_restart_waits_as_long_as_the_units_limits() -> None:
+    """It has no limits of its own; what is asked of it counts too."""
+    slow = text_of("web", start_sec=900, stop_sec=100)
+    policy = Policy(min_healthy_sec=700).for_text(slow)
+    assert (policy.healthy_deadline_sec, policy.progress_deadline_sec) == (1010, 1710)
+    assert Policy(healthy_deadline_sec=2000, progress_deadline_sec=3000).for_text(slow).healthy_deadline_sec == 2000

@@ -21,7 +21,7 @@ SPECS = {
         conflicts=("app_server@*.service",),
     ),
     "important_queue": ServiceSpec(
-        "important_queue", "important_queue", _IMAGE, command="bundle exec resque QUEUE=important"
+        "important_queue", "important_queue", _IMAGE, command=("bundle", "exec", "resque", "QUEUE=important")
     ),
     "redis": ServiceSpec(
         "redis",
@@ -30,7 +30,7 @@ SPECS = {
         ports=(Port(6379),),
         ready=Tcp(),
         rollout=BlueGreen(),
-        conflicts=("redis@*.service", "app_server@*.service"),
+        conflicts=("redis-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]@*.service", "app_server@*.service"),
         versions=("v1.0", "v1.1"),
     ),
     "agent": ServiceSpec(
@@ -39,7 +39,7 @@ SPECS = {
         "agent:1",
         ready=Command("test -S '/run/agent sock'"),
         global_unit=True,
-        docker_args=("--net=host", "--label 'role=log agent'"),
+        docker_args=("--net=host", "--label", "role=log agent"),
         env=(("PRICE", "100% of $5"), ("QUOTE", 'it\'s "so"')),
         machine_metadata=("disk=ssd", "region=eu"),
     ),
@@ -72,7 +72,7 @@ SPECS = {
         _IMAGE,
         after=("redis", "network-online.target"),
         unit=(("Documentation", "https://example.org/%n"), ("Description", "Replaced")),
-        service=(("Restart", "on-failure"), ("TimeoutStopSec", "90"), ("ExecStartPre", "/bin/true"), ("Nice", "5")),
+        service=(("Restart", "on-failure"), ("LimitNOFILE", "65536"), ("Nice", "5")),
         x_fleet=(("Replaces", "old@*.service"),),
     ),
 }

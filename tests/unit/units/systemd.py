@@ -28,7 +28,7 @@ def _physical(value: str) -> Iterator[str]:
         if number and line.lstrip().startswith(("#", ";")):
             continue
         assert line.endswith("\\") == (number < len(lines) - 1), line
-        yield line.lstrip().removesuffix("\\")
+        yield line.removesuffix("\\")
 
 
 def _words(text: str) -> Iterator[str]:

@@ -83,6 +83,6 @@ def test_a_unit_means_no_container_but_its_own(name: str, app: str) -> None:
 def test_people_find_containers_by_app_and_service() -> None:
     """``docker ps --filter label=fleetcaptain.app=behavioral``."""
     (line,) = exec_values(render(SPECS["redis"], mark("redis")), "ExecStart")
-    words = command(line, {"p": "redis", "i": "1", "n": "redis@1.service"})
+    words = command(line, {"p": "redis", "i": "1", "n": "redis@1.service", "m": "m"})
     labels = [after for word, after in pairwise(words) if word == "--label"]
     assert labels == ["fleetcaptain.app=behavioral", "fleetcaptain.service=redis"]

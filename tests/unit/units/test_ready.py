@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.server
+import ssl
 import subprocess
+import threading
 from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from fleetcaptain.fleetfile.values import Command, Http, Port, Tcp
+from components.cluster.certificates import ensure_authority, ensure_machine_pair
+from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, Tcp
 from fleetcaptain.units.ready import wait_line
-from tests.unit.units.machine import PretendedMachine
+from tests.unit.units.machine import UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
 SPEC = SPECS["app_server"]
@@ -111,3 +117,95 @@ def test_a_machine_without_its_address_says_so(machine: PretendedMachine) -> Non
     assert result.returncode != 0
     assert "COREOS_PRIVATE_IPV4" in result.stderr
     assert "is not set in /etc/environment" in result.stderr
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Answers every GET, and keeps what was asked."""
+
+    asked: ClassVar[list[tuple[str, dict[str, str]]]] = []
+
+    def do_GET(self) -> None:
+        """Answer, and keep what was asked."""
+        self.asked.append((self.path, dict(self.headers)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+def asked_for(machine: PretendedMachine, ready: Http, tls: ssl.SSLContext | None = None) -> tuple[str, dict[str, str]]:
+    """The path and headers of the one request of the wait line."""
+    Page.asked.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        machine.stub("docker", f"echo 127.0.0.1:{server.server_port}")
+        result = waited(machine, wait_line(replace(SPEC, ports=(Port(80),), ready=ready), "behavioral"))
+        server.shutdown()
+    assert result.returncode == 0, result.stderr
+    (asked,) = Page.asked
+    return asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/x?[a]",
+        "/{a,b}/[1-3]",
+        "/a'b\"c",
+        "/$HOME/`x`/$(x)",
+        "/100%/%25/%Y",
+        "/a/../b/./c",
+        "/a\\b",
+        "/a;b&c=d|e",
+        "/-K/etc",
+    ],
+)
+def test_a_path_is_asked_for_as_it_is_written(machine: PretendedMachine, path: str) -> None:
+    """Neither curl, the shell nor systemd reads a part of it."""
+    assert asked_for(machine, Http(path))[0] == path
+
+
+def test_a_host_and_headers_are_sent(machine: PretendedMachine) -> None:
+    """To the container's port, whatever the name's own address is."""
+    ready = Http("/a", host="shop.invalid", headers=(("X-A", 'it\'s "$B" 50%'), ("Accept", "a/b")))
+    path, headers = asked_for(machine, ready)
+    assert (path, headers["Host"], headers["X-A"], headers["Accept"]) == ("/a", "shop.invalid", 'it\'s "$B" 50%', "a/b")
+    assert asked_for(machine, Http(host="shop.invalid:81"))[1]["Host"] == "shop.invalid:81"
+    assert asked_for(machine, Http(headers={"X-A": "b"}))[1]["X-A"] == "b"
+
+
+def test_what_is_expanded_is_sent_as_the_machine_s(machine: PretendedMachine) -> None:
+    """In the path, the name and the headers."""
+    ready = Http(Expand("/%i/%%/$$x"), host=Expand("%p.invalid"), headers=(("X-A", Expand("%n")),))
+    path, headers = asked_for(machine, ready)
+    assert (path, headers["Host"], headers["X-A"]) == ("/1/%/$x", "app_server.invalid", UNIT)
+
+
+@pytest.mark.parametrize("host", [None, "shop.example.org"])
+def test_https_is_asked_for_by_name_and_not_verified(
+    machine: PretendedMachine, tmp_path: Path, host: str | None
+) -> None:
+    """The name is the server's name of TLS too, for a container that has several certificates."""
+    ensure_authority(tmp_path / "tls", "stack")
+    (tmp_path / "pair.pem").write_bytes(b"".join(ensure_machine_pair(tmp_path / "tls", "m1", "10.0.0.11")))
+    names: list[str | None] = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "pair.pem")
+    tls.sni_callback = lambda _socket, name, _context: names.append(name)
+    path, headers = asked_for(machine, Http("/a?[b]", host=host, https=True), tls=tls)
+    assert path == "/a?[b]"
+    assert names == [host]
+    assert headers["Host"].startswith(host or "127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"), [("::1", "http://[::1]:"), ("::", "http://$$host:"), ("10.0.0.5", "http://10.0.0.5:")]
+)
+def test_an_address_of_the_machine_is_asked_at(address: str, url: str) -> None:
+    """An IPv6 one in brackets; every address is that of the machine."""
+    line = wait_line(replace(SPEC, ports=(Port(80, 80, address=address),), ready=Http()), "behavioral")
+    assert line is not None
+    assert url in line

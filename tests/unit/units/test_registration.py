@@ -188,3 +188,13 @@ def test_while_etcd_is_away_the_file_stays_for_the_beacon_and_the_stop_goes_on(l
     loaded.run(line)
     assert (loaded.folder / "stopped").exists()
     assert [path for path in (loaded.folder / "run").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
+def test_no_proxy_stands_between_a_unit_and_its_own_machine(loaded: PretendedMachine, name: str) -> None:
+    """The variables of a unit, or of the machine, may name one."""
+    proxy = {name: "http://127.0.0.1:9", "no_proxy": "example.org"}
+    assert loaded.run(register_line(SPEC, "behavioral", loaded.place), **proxy).returncode == 0
+    assert KEY in loaded.etcd.values
+    loaded.run(unregister_line(SPEC, "behavioral", loaded.place), **proxy)
+    assert KEY not in loaded.etcd.values

@@ -54,7 +54,7 @@ def test_hostile_paths_are_dropped() -> None:
     [
         {"volumes": ("shop-db:/data",)},
         {"volumes": ("/srv/db:/data/:ro",)},
-        {"docker_args": ("-v shop-db:/data",)},
+        {"docker_args": ("-v", "shop-db:/data")},
         {"docker_args": ("--volume=/srv/db:/data:ro",)},
         {"docker_args": ("--mount", "type=volume,src=db,dst=/data")},
         {"docker_args": ("--tmpfs", "/data")},

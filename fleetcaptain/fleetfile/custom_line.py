@@ -1,0 +1,84 @@
+"""A custom command line, as systemd reads it (systemd.service(5), "COMMAND LINES"). Pure; raises `Mistake`.
+
+systemd drops a line that it cannot read, and with it the unit. The rules are those of `config_parse_exec` and
+`extract_first_word` in systemd 252.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleetcaptain.fleetfile.problem import Mistake, represented
+from fleetcaptain.fleetfile.texts import check_specifiers
+
+__all__ = ["check_custom_line", "commands_of"]
+
+_PREFIXES = "-@:+!|"
+# After a backslash any character: systemd keeps an escape that it does not know as it is.
+_PART = re.compile(
+    r"""(?P<blank>[ \t]+) | \\. | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | [^ \t'"\\]+""",
+    re.VERBOSE,
+)
+_NAME_BYTES = 255
+# A program's name has no slash; a path begins with one, or with a specifier that stands for a folder.
+_PROGRAM = re.compile(r"(?:(?:/|%[CdEhLStTVyY])[^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/%]+)")
+# What only a shell reads, as a word of its own or at its end; in quotes it is letters. A `;` of its own is systemd's.
+_FOR_SHELL = re.compile(r"&&?|\|\|?|[0-9]*(?:>>?|<)(?:&[0-9]|[^ ]*)|`.*|\$\(.*|[^;]*[^;\\];|[^&]+[^=&]&|#.*")
+_SHELL_PROGRAM = re.compile(r"[A-Za-z_]\w*=.*|cd|exec|export|source|set|eval|if|for|while|until")
+
+
+def check_custom_line(line: str) -> str:
+    """*line*, when systemd can read it: of each command a program, by its path or its name, and balanced words."""
+    for words in commands_of(line):
+        _check_command(words)
+    check_specifiers(line)
+    return line
+
+
+def commands_of(line: str) -> list[list[str]]:
+    """The words of each command in *line*, as they are written: a semicolon between blanks begins another command."""
+    words, at, begins = [""], 0, False
+    while at < len(line):
+        part = _PART.match(line, at)
+        if part is None:
+            raise Mistake(
+                f"{represented(line[at : at + 40])} has a quote that does not end, and systemd drops such a line; "
+                "balance the quotes"
+            )
+        at = part.end()
+        if part.lastgroup == "blank":
+            begins = True
+            continue
+        words = [*words, part[0]] if begins else [*words[:-1], words[-1] + part[0]]
+        begins = False
+    commands: list[list[str]] = [[]]
+    for word in filter(None, words):
+        if word == ";" and commands[-1]:
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+def _check_command(words: list[str]) -> None:
+    first = _unquoted(words[0])
+    program = first.lstrip(_PREFIXES)
+    for_shell = next(filter(_FOR_SHELL.fullmatch, words), None)
+    if for_shell is None and not first.startswith("--") and _SHELL_PROGRAM.fullmatch(program):
+        for_shell = program
+    if for_shell:
+        raise Mistake(
+            f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "
+            "the whole line in it, or put quotes around the word where it is meant as letters"
+        )
+    if "@" in first.removesuffix(program) and len(words) == 1:
+        raise Mistake("the prefix @ says that the next word is what the program sees as its own name; add that word")
+    if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):
+        raise Mistake(
+            f"{represented(program)} is no program for systemd, which drops such a line; begin it with the whole path, "
+            "such as /usr/bin/env, or with a program's name without slashes"
+        )
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"" else word

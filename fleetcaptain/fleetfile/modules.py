@@ -1,0 +1,201 @@
+"""The modules beside a Fleetfile, and the Fleetfile itself as one: run as Python runs a module, and forgotten after."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+__all__ = ["is_own", "own_modules", "parse_source", "run_module"]
+
+_OURS = "fleetcaptain"
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Where Python and installed packages are, also when the app's folder has a virtual environment in it.
+_LIBRARIES = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+_INSTALLED = tuple(_LIBRARIES | {path.resolve() for path in _LIBRARIES})
+_OPENED: ContextVar[set[Path] | None] = ContextVar("opened", default=None)
+
+
+def is_own(path: Path, folder: Path) -> bool:
+    """Whether *path* is a file of the app in *folder*, and not of Python or of an installed package there."""
+    return path.is_relative_to(folder) and not any(path.is_relative_to(prefix) for prefix in _INSTALLED)
+
+
+def run_module(name: str, file: Path) -> ModuleType:
+    """Run *file* as the module *name*: all that Python gives a module that it imports is there. Raises what it raises,
+    and SyntaxError also for a file in another encoding than it says."""
+    spec = importlib.util.spec_from_loader(name, _Source(name, str(file)))
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def parse_source(data: bytes, file: str) -> ast.Module:
+    """The module that *data*, the contents of *file*, is. Raises SyntaxError, with the line."""
+    try:
+        text = importlib.util.decode_source(data)
+    except (UnicodeError, LookupError, SyntaxError) as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = data[:start].count(b"\n") + 1
+        what = (
+            f"its encoding is not what it says ({error}). Save it as UTF-8, or say its encoding in its first line: "
+            "# -*- coding: latin-1 -*-"
+        )
+        raise SyntaxError(what, (file, line, None, None)) from error
+    try:
+        return ast.parse(text, file)
+    except SyntaxError:
+        raise
+    except Exception as error:  # too deep for the compiler: a MemoryError or RecursionError, which have no line
+        raise SyntaxError(f"Python cannot compile it: {error!r}", (file, 1, None, None)) from error
+
+
+@contextmanager
+def own_modules(folder: Path) -> Iterator[set[Path]]:
+    """Until the block ends, modules in *folder* can be imported, whatever else of their name is loaded or installed.
+    Then none of them is loaded, and the path, the modules and the working directory of the process are as before.
+
+    Yields the files that are read meanwhile, but those of Python, of installed packages and of FleetCaptain.
+    """
+    path, loaded, working, bytecode = [*sys.path], dict(sys.modules), Path.cwd(), sys.dont_write_bytecode
+    finder = _Folder(folder)
+    opened: set[Path] = set()
+    token = _OPENED.set(opened)
+    _watch_opened()
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode = True  # images are built from the folder
+    sys.meta_path.insert(0, finder)
+    sys.path.append(str(folder))
+    hidden = {name.partition(".")[0] for name in loaded} & finder.names()
+    for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
+        del sys.modules[name]
+    try:
+        yield opened
+    finally:
+        _OPENED.reset(token)
+        folders = [folder, *(Path(entry) for entry in sys.path if entry not in path)]
+        for name, module in [*sys.modules.items()]:
+            top = name.partition(".")[0]
+            if top in hidden or (top not in loaded and any(_lies_in(module, other) for other in folders)):
+                del sys.modules[name]
+        sys.modules.update({name: module for name, module in loaded.items() if name.partition(".")[0] in hidden})
+        sys.path[:] = path
+        sys.meta_path[:] = [other for other in sys.meta_path if other is not finder]
+        sys.path_importer_cache.pop(str(folder), None)
+        sys.dont_write_bytecode = bytecode
+        os.chdir(working)
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    places = [file] if file else [*getattr(module, "__path__", ())]  # a folder without __init__.py has no file
+    return any(is_own(Path(place), folder) for place in places)
+
+
+class _Source(SourceFileLoader):
+    """Compiles a module from its source each time: caches of another run are neither trusted nor written."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The module's code. Raises SyntaxError, also for an import that would mean another module than it seems to."""
+        file = self.get_filename(fullname)
+        tree = parse_source(self.get_data(file), file)
+        if "." not in fullname:
+            _refuse_ambiguous(tree, Path(file))
+        try:
+            return compile(tree, file, "exec", dont_inherit=True)
+        except SyntaxError:
+            raise
+        except Exception as error:
+            raise SyntaxError(f"Python cannot compile it: {error!r}", (file, 1, None, None)) from error
+
+
+class _Folder(MetaPathFinder):
+    """Finds modules in a folder before all others, but for Python's own and FleetCaptain's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        """The module, if it is in the folder, or in a package there."""
+        if path is None:
+            path = [] if _is_taken(fullname) else [str(self._folder)]
+        places = [place for place in path if is_own(Path(place), self._folder)]
+        spec = PathFinder.find_spec(fullname, places) if places else None
+        # A folder without __init__.py may be anything, such as `docker`: what is installed comes first, as in Python.
+        if spec is None or spec.origin is None:
+            return None
+        if type(spec.loader) is SourceFileLoader:
+            spec.loader = _Source(fullname, spec.origin)
+        return spec
+
+    def names(self) -> set[str]:
+        """The names of loaded modules for which the folder has another one."""
+        found = set()
+        for name, module in [*sys.modules.items()]:
+            spec = self.find_spec(name, None) if "." not in name else None
+            if spec is not None and spec.origin != getattr(module, "__file__", None):
+                found.add(name)
+        return found
+
+
+def _refuse_ambiguous(tree: ast.Module, file: Path) -> None:
+    """Raise SyntaxError for an import of a module beside *file* that has the name of another one, which comes first."""
+    for line, name in _imported(tree):
+        found = next((path for path in _named(file.parent, name) if _is_taken(name) and path.is_file()), None)
+        if found is not None:
+            other = "FleetCaptain" if name == _OURS else "a module of Python's standard library"
+            shown = found.relative_to(file.parent)
+            what = f"`{name}` is ambiguous: {shown} has the same name as {other}. Rename {shown.parts[0]}"
+            raise SyntaxError(what, (str(file), line, None, None))
+
+
+def _named(folder: Path, name: str) -> tuple[Path, ...]:
+    # A package `fleetcaptain` is the copy that an app takes into its image: docs/discovery.md.
+    package = () if name == _OURS else (folder / name / "__init__.py",)
+    return (folder / f"{name}.py", *package)
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, first word) of each module that *tree* imports by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.lineno, str(node.module).partition(".")[0]
+
+
+def _is_taken(name: str) -> bool:
+    return name == _OURS or name in sys.stdlib_module_names
+
+
+@functools.cache
+def _watch_opened() -> None:
+    """Once for the process: what is installed cannot be taken back."""
+    sys.addaudithook(_note_opened)
+
+
+def _note_opened(event: str, arguments: tuple[Any, ...]) -> None:
+    opened = _OPENED.get() if event == "open" else None
+    if opened is None or not isinstance(arguments[0], str | bytes) or arguments[2] & os.O_ACCMODE == os.O_WRONLY:
+        return
+    path = Path(os.path.abspath(os.fsdecode(arguments[0])))
+    if not any(path.is_relative_to(other) for other in (*_INSTALLED, _PACKAGE)):
+        opened.add(path)

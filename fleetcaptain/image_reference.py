@@ -1,0 +1,82 @@
+"""References of images as docker reads them: ``localhost:5000/acme/shop:v1@sha256:...``. Pure.
+
+The grammar is docker's own: ``reference/regexp.go`` and ``normalize.go`` of distribution, and the digests of go-digest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["RECORDED", "ImageReference", "name_mistake", "parse_reference", "reference_mistake"]
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])"
+_REGISTRY = rf"{_HOST}(?::[0-9]{{1,5}})?"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_NAME = rf"{_PART}(?:/{_PART})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST = re.compile("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
+_LONGEST_NAME = 255
+_IMAGE_ID = re.compile("[a-f0-9]{64}")
+
+RECORDED = re.compile(rf"(?=.{{1,512}}\Z)(?:{_REGISTRY}/)?{_NAME}(?::{_TAG})?(?:@[a-z0-9]+:[0-9a-fA-F]{{1,128}})?")
+"""A reference that stands in a record: its digest may be of any kind, since docker has run it."""
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """*registry* is "" where none is named: docker then means the public one. *tag* and *digest* may be "" too."""
+
+    registry: str
+    name: str
+    tag: str
+    digest: str
+
+
+def parse_reference(text: str) -> ImageReference | None:
+    """The parts of a reference that stands in a record; None for what is none."""
+    if not RECORDED.fullmatch(text):
+        return None
+    rest, _, digest = text.partition("@")
+    registry, rest = _split_registry(rest)
+    name, _, tag = rest.partition(":")
+    return ImageReference(registry, name, tag, digest)
+
+
+def reference_mistake(text: str) -> str:
+    """Why docker would not take *text* for an image; "" when it would."""
+    rest, at, digest = text.partition("@")
+    registry, rest = _split_registry(rest)
+    name, colon, tag = rest.partition(":")
+    if registry and not re.fullmatch(_REGISTRY, registry):
+        return f"{registry!r} is no registry, such as registry.example.org:5000"
+    if colon and not re.fullmatch(_TAG, tag):
+        return f"the tag {tag!r} must have 1 to 128 letters, digits, _ . or -, and begin with none of the last two"
+    if at and not _DIGEST.fullmatch(digest):
+        return f'the digest {digest!r} must be "sha256:" and 64 hex digits in lower case'
+    if not registry and _IMAGE_ID.fullmatch(text):
+        return "docker takes 64 hex digits for the id of an image; write its name"
+    return name_mistake(name, f"{registry}/{name}" if registry else name)
+
+
+def name_mistake(name: str, whole: str = "") -> str:
+    """Why *name*, without registry, tag and digest, is none; "" when it is one. *whole*: with its registry."""
+    if not name:
+        return "it has no name"
+    if name.lower() != name:
+        return "names of images are lower case"
+    if "" in name.split("/"):
+        return "a part of the name is empty; remove the slash"
+    if not re.fullmatch(_NAME, name):
+        return "each part of a name has letters and digits, and between them one . or _, two _ or any number of -"
+    if len(whole or name) > _LONGEST_NAME:
+        return f"the name has {len(whole or name)} characters, docker takes at most {_LONGEST_NAME}"
+    return ""
+
+
+def _split_registry(text: str) -> tuple[str, str]:
+    """The first part names a registry when it could be no part of a name on the public one."""
+    first, slash, rest = text.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return first, rest
+    return "", text

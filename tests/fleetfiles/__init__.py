@@ -1,0 +1,1 @@
+"""Fleetfiles that tests make up, over the whole language."""
