@@ -21,7 +21,7 @@ def test_a_task_that_waits_for_readiness_is_refused(tmp_path: Path, ready: str) 
 
 @pytest.mark.parametrize("said", ['"no"', '"false"', "0", "False", '["yes", "no"]'])
 def test_a_task_that_would_be_forgotten_is_refused(tmp_path: Path, said: str) -> None:
-    """It could not be told from one that was stopped."""
+    """It looks the same as one that was stopped."""
     (problem,) = mistakes(tmp_path, f'Service("job", service={{"Type": "oneshot", "RemainAfterExit": {said}}})')
     assert "service: RemainAfterExit=" in problem
     assert "systemd forgets that a Type=oneshot task is done" in problem
