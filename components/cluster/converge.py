@@ -78,7 +78,7 @@ def converge(layout: Layout) -> None:
     wait_ready(layout, _READY_SEC, status)
     for container in leaving.values():
         remove_machine(container)
-    apply_metadata(layout)
+    apply_metadata(layout, _READY_SEC)
     if layout.tls:
         # Only now has every machine its certificates.
         status("securing etcd")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 
 from components.cluster.engine import exec_in, find
 from components.cluster.layout import Layout
+from components.cluster.metadata import machines_in_fleet
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.printable import excerpt
 
@@ -51,12 +51,7 @@ def _seen_by(container: Any) -> set[str]:
     they forget it only after the agent's TTL."""
     if container is None or container.status != "running":
         return set()
-    url = "http://fleet/fleet/v1/machines"
-    code, output = exec_in(container, "curl", "--silent", "--max-time", "5", "--unix-socket", "/run/fleet.sock", url)
-    try:
-        return {machine["id"] for machine in json.loads(output).get("machines", ())} if code == 0 else set()
-    except ValueError:
-        return set()
+    return set(machines_in_fleet(container)[0] or ())
 
 
 def _listens(address: str) -> bool:

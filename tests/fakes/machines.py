@@ -33,7 +33,8 @@ class FakeMachines:
 
     *listed*: etcd's members, address -> [id, name]. *metadata*: machine id -> fleet's metadata. *values*: etcd's keys
     -> (value, index). *drained*: the machines whose fleet was stopped, in order. *dead*: names of machines on which
-    fleet does not answer. *access*: etcd's authentication.
+    fleet does not answer. *failing*: what curl ends with, and prints, when fleet's API is asked next.
+    *access*: etcd's authentication.
     """
 
     docker: FakeDocker = field(default_factory=FakeDocker)
@@ -42,6 +43,7 @@ class FakeMachines:
     values: dict[str, tuple[str, int]] = field(default_factory=dict)
     drained: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    failing: list[tuple[int, str]] = field(default_factory=list)
     access: FakeAccess = field(default_factory=FakeAccess)
     _count: int = 0
 
@@ -78,6 +80,8 @@ class FakeMachines:
     def _fleet(self, name: str, method: str, body: str) -> tuple[int, str]:
         if name in self.dead:
             return 7, ""
+        if self.failing:
+            return self.failing.pop(0)
         if method == "PATCH":
             for change in json.loads(body):
                 _, machine_id, _, key = change["path"].split("/")

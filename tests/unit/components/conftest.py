@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from components import connection, dynamic
-from components.cluster import engine, membership, ready
+from components.cluster import engine, membership, metadata, ready
 from fleetcaptain.members.settle import settle
 from tests.fakes.machines import FakeMachines
 from tests.fakes.site import Site
@@ -63,6 +63,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
     monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
     monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
     moments = iter(range(10_000))
-    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
+    for module in (metadata, ready):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
     monkeypatch.setattr(membership, "settle", functools.partial(settle, sleep=lambda _: None))
     return machines

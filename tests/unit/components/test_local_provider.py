@@ -13,6 +13,7 @@ import docker.errors
 import pytest
 
 from components.cluster.layout import Layout, subnets
+from components.cluster.metadata import apply_metadata
 from components.cluster.presence import machines_running
 from components.cluster.provider import LocalMachinesProvider
 from components.dynamic import PartialFailure
@@ -214,6 +215,35 @@ def test_a_machine_of_another_image_is_replaced_and_keeps_its_data(machines: Fak
     assert volumes(machines) == data
     assert [name for name in machines.drained if name != "registry"] == ["m1", "m2", "m3"]
     assert "machine:2" in machines.docker.known_images
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [(22, "curl: (22) The requested URL returned error: 503")],
+        [(0, "")],
+        [(0, "[]"), (0, '{"machines": [{}]}')],
+        [(0, '{"machines": []}'), (56, "")],  # the first request is answered, the change is not
+    ],
+)
+def test_a_fleet_that_fails_for_a_moment_is_asked_again(
+    machines: FakeMachines, home: Path, answers: list[tuple[int, str]]
+) -> None:
+    """fleetd answers with errors while etcd elects a leader, also right after every machine was ready."""
+    PROVIDER.create(cluster_inputs(home))
+    layout = Layout.of({**cluster_inputs(home), "metadata": {"tier": "front"}})
+    machines.failing[:] = answers
+    apply_metadata(layout, 180)
+    assert machines.failing == []
+    assert machines.metadata[layout.machine_id("m1")]["tier"] == "front"
+
+
+def test_a_fleet_that_never_takes_metadata_fails_with_its_reason(machines: FakeMachines, home: Path) -> None:
+    """After the same time as a cluster that does not get ready."""
+    PROVIDER.create(cluster_inputs(home))
+    machines.failing[:] = [(22, "curl: (22) error: 503")] * 1000
+    with pytest.raises(DeadlineExceeded, match=r"did not take the machines' metadata within 180 s: curl: \(22\)"):
+        apply_metadata(Layout.of(cluster_inputs(home)), 180)
 
 
 def test_metadata_is_changed_while_machines_run(machines: FakeMachines, home: Path) -> None:
