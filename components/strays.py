@@ -40,10 +40,9 @@ def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetU
         return removed
     _warn_of_unmarked(found.unmarked)
     if found.own or found.suspect:
-        error = strays_error(found)
         if policy.action == "error":
-            raise error
-        log.warn(str(error))
+            raise strays_error(found, "Nothing was changed.")
+        log.warn(str(strays_error(found, "Those of a service that this stack deployed are removed; all others stay.")))
     return ()
 
 

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS
+from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS, UNIT_SUFFIXES, rules_of
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
 from fleetcaptain.fleetfile.systemd_options import OTHER_OPTIONS, SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
@@ -195,10 +195,20 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
             (f'; did you mean "{key}"?' for key in KEYS if key.lower() == name.lower()), did_you_mean(name, KEYS)
         )
         yield f"{name}: fleet has no such option, and ignores it without a word{near}"
+    elif section == "X-Fleet":
+        yield from _refused_units(name, value)
     elif section in SYSTEMD_OPTIONS:
         yield from _misplaced(section, name)
         if section == "Service":
             yield from _refused_value(name, value)
+
+
+def _refused_units(name: str, value: str) -> Iterator[str]:
+    """fleet compares whole names of units, with their type: a name without one is never found, and no error."""
+    rules = rules_of([(name, value)], "a@1.service")
+    names = [*rules.machine_of, *(glob for glob in (*rules.conflicts, *rules.replaces) if glob[-1:] not in "*?]")]
+    for unit in (one for one in names if not one.endswith(UNIT_SUFFIXES)):
+        yield f"{name}={value}: {unit!r} is not the name of a unit, which has a type; write {value}.service"
 
 
 def _misplaced(section: str, name: str) -> Iterator[str]:

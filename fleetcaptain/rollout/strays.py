@@ -81,8 +81,9 @@ def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, Fle
         raise StrayUnits("Cannot remove units that fleetcaptain:strays names: they are no strays.", [*problems, advice])
 
 
-def strays_error(strays: Strays) -> StrayUnits:
-    """The error that names each stray that is, or may be, ours, and says what can be done."""
+def strays_error(strays: Strays, outcome: str) -> StrayUnits:
+    """The error that names each stray that is, or may be, ours, and says what can be done. *outcome*: what happens to
+    them now."""
     advice = [
         "Declare them, or say what to do with them: `pulumi config set fleetcaptain:strays remove` (or warn, ignore)."
     ]
@@ -91,4 +92,4 @@ def strays_error(strays: Strays) -> StrayUnits:
         advice.append(f"Units without a mark are removed only by name: `fleetcaptain:strays remove:{names}`.")
     listed = [*strays.own, *(f"{name} (without a mark)" for name in strays.suspect)]
     heading = "Units run on the cluster that the Fleetfile does not declare:"
-    return StrayUnits(heading, [*listed, f"{' '.join(advice)} Nothing was changed."])
+    return StrayUnits(heading, [*listed, f"{' '.join(advice)} {outcome}"])

@@ -230,3 +230,27 @@ def test_the_app_needs_no_options(tmp_path: Path) -> None:
     """The defaults are none."""
     (spec,) = app(tmp_path, 'Service("web", unit={}, service=[], x_fleet=())').services
     assert (spec.unit, spec.service, spec.x_fleet) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("rules", "unit"),
+    [
+        ("{'MachineOf': 'web@%i'}", "web@1"),
+        ("{'MachineOf': ['db.service', 'web']}", "web"),
+        ("{'X-ConditionMachineOf': '%p@2'}", "a@2"),
+        ("{'Conflicts': 'migrate'}", "migrate"),
+        ("{'X-Conflicts': 'web@2'}", "web@2"),
+        ("{'Replaces': 'old'}", "old"),
+    ],
+)
+def test_a_unit_without_its_type_is_refused(tmp_path: Path, rules: str, unit: str) -> None:
+    """fleet would look for it in vain, or never see the conflict."""
+    (problem,) = mistakes(tmp_path, f'Service("web",\n x_fleet={rules})')
+    assert f"{unit!r} is not the name of a unit, which has a type" in problem
+
+
+def test_globs_and_specifiers_stand_for_whole_names(tmp_path: Path) -> None:
+    """``*`` matches the type too."""
+    globs = ["%n", "%p@?.service", "db-[ab]*", '"x.service" "y@*"']
+    (spec,) = app(tmp_path, f'Service("web", x_fleet={{"Conflicts": {globs!r}}})').services
+    assert [value for _, value in spec.x_fleet] == globs
