@@ -13,10 +13,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
 from fleetcaptain.fleetfile.systemd_options import OTHER_OPTIONS, SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
+from fleetcaptain.units.xfleet import KEYS, OLD_KEYS
 
 __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker"]
 

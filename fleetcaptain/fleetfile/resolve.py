@@ -11,7 +11,6 @@ from typing import Any
 
 from fleetcaptain.fleetfile.custom_line import commands_of
 from fleetcaptain.fleetfile.docker_args import networks, option_for
-from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
@@ -21,6 +20,8 @@ from fleetcaptain.fleetfile.times import followed
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
 from fleetcaptain.image_reference import name_mistake
+from fleetcaptain.units.names import without_generation
+from fleetcaptain.units.xfleet import rules_of
 
 __all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "name_of", "resolve"]
 
@@ -33,7 +34,6 @@ APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared with, never bound to
-_GENERATION = re.compile(r".*-[0-9a-f]{7}")
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
 
 
@@ -119,7 +119,7 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
         notes.note(
             service.place, name, "", "a name has lower case letters, digits, _ and -, at most 60, a letter first"
         )
-    if _GENERATION.fullmatch(name):
+    if without_generation(name) != name:
         notes.note(service.place, name, "", "the name ends like a blue/green generation's (- and 7 hex digits)")
     for word in service.unknown:
         option = option_for(word)

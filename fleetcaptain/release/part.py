@@ -9,9 +9,9 @@ from typing import Any
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
 from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.names import instance_names, service_of
-from fleetcaptain.units.placement import placement_rules
+from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.text import content, parse
+from fleetcaptain.units.xfleet import rules_of
 
 __all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
 
@@ -34,8 +34,8 @@ class Part:
     @property
     def peers(self) -> tuple[str, ...]:
         """The services on whose machine its units have to be: fleet places none of them before those."""
-        rules = placement_rules(parse(self.unit), instance_names(self.service, 1)[0])
-        return tuple(dict.fromkeys(service_of(name) for name in rules.machine_of))
+        options = [(option.name, option.value) for option in parse(self.unit) if option.section == "X-Fleet"]
+        return rules_of(options, instance_names(self.service, 1)[0]).peers
 
     def entry(self, image: str) -> Release:
         """What a manifest says of it when it runs *image*, a reference or ""."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from fleetcaptain.fleet.values import Machine
-from fleetcaptain.units.placement import placement_rules
 from fleetcaptain.units.text import parse
+from fleetcaptain.units.xfleet import glob_matches, rules_of
 
 __all__ = ["Need", "admits", "apart", "candidates", "misplaced", "needs_of"]
 
@@ -42,7 +41,7 @@ class Need:
 def needs_of(name: str, text: str) -> Need:
     """What the unit *name* with *text* asks of its machine."""
     options = parse(text)
-    rules = placement_rules(options, name)
+    rules = rules_of(((option.name, option.value) for option in options if option.section == "X-Fleet"), name)
     ports: set[str] = set()
     for option in options:
         if option.name == "ExecStart":
@@ -145,8 +144,4 @@ def apart(one: Need, other: Need) -> bool:
     """Whether two units cannot be on one machine."""
     if one.ports & other.ports:
         return True
-    return any(fnmatchcase(b.name, _glob(g)) for a, b in ((one, other), (other, one)) for g in a.conflicts)
-
-
-def _glob(pattern: str) -> str:
-    return pattern.replace("[^", "[!")
+    return any(glob_matches(glob, b.name) for a, b in ((one, other), (other, one)) for glob in a.conflicts)

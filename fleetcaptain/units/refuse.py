@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.keywords import UNIT_CHARACTERS
-from fleetcaptain.units.placement import placement_refusals
+from fleetcaptain.units.names import SECTION_OF_TYPE, UNIT_CHARACTERS
 from fleetcaptain.units.text import Option, parse, serialize
+from fleetcaptain.units.xfleet import x_fleet_refusals
 
 __all__ = ["refusals", "refuse"]
 
@@ -19,9 +19,7 @@ __all__ = ["refusals", "refuse"]
 _NAME_BYTES = 255
 # go-systemd's limit on one physical line, its line end not counted.
 _LINE_BYTES = 2048
-# Other types are accepted by fleet, but never unloaded, or stop the machine's agent.
-_SECTION_OF_TYPE = {"service": "Service", "timer": "Timer", "socket": "Socket", "path": "Path"}
-_SECTIONS = ("Unit", "Service", "Timer", "Socket", "Path", "Install", "X-Fleet", "X-FleetCaptain")
+_SECTIONS = ("Unit", *SECTION_OF_TYPE.values(), "Install", "X-Fleet", "X-FleetCaptain")
 
 
 def refuse(name: str, text: str) -> None:
@@ -43,13 +41,13 @@ def refusals(name: str, text: str) -> tuple[str, ...]:
         *_of_lines(options, written),
         *_of_sections(name, text, options),
         *_of_exec_start(name, options),
-        *placement_refusals(options, name),
+        *x_fleet_refusals([(one.name, one.value) for one in options if one.section == "X-Fleet"], name),
     )
 
 
 def _of_name(name: str) -> Iterator[str]:
     stem, dot, kind = name.rpartition(".")
-    if not dot or kind not in _SECTION_OF_TYPE:
+    if not dot or kind not in SECTION_OF_TYPE:
         yield f"the name {name!r} must end in .service, .timer, .socket or .path; fleet mishandles every other type"
         stem = name
     if len(name.encode()) > _NAME_BYTES:
@@ -91,7 +89,7 @@ def _of_sections(name: str, text: str, options: tuple[Option, ...]) -> Iterator[
         meant = next((known for known in _SECTIONS if known.lower() == section.strip().lower()), section)
         if meant != section:
             yield f"the section [{section}] is ignored without a word, since case and spaces count; write [{meant}]"
-    needed = _SECTION_OF_TYPE.get(name.rpartition(".")[2])
+    needed = SECTION_OF_TYPE.get(name.rpartition(".")[2])
     if needed and needed not in sections:
         yield f"there is no [{needed}] section with an option in it, which {name} needs"
 

@@ -32,12 +32,13 @@ from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, d
 from fleetcaptain.units.environment import unchanged, unit_environment
 from fleetcaptain.units.image import needs_image
 from fleetcaptain.units.mark import Mark, mark_of, mark_options
+from fleetcaptain.units.names import is_unit_name
 from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
 from fleetcaptain.units.ready import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
 from fleetcaptain.units.task import TASK_DEFAULTS
 from fleetcaptain.units.text import Option, parse, serialize
-from fleetcaptain.units.xfleet import UNIT_SUFFIXES, x_fleet_options
+from fleetcaptain.units.xfleet import unit_of_service
 
 __all__ = ["Mark", "mark_of", "render"]
 
@@ -59,7 +60,7 @@ def render(spec: ServiceSpec, mark: Mark) -> str:
         *_section(
             "Service", [*_settings(spec, mark.app), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service
         ),
-        *x_fleet_options(spec),
+        *_section("X-Fleet", _x_fleet_section(spec), spec.x_fleet),
         *mark_options(mark),
     ]
     text = serialize(options)
@@ -75,9 +76,20 @@ def render(spec: ServiceSpec, mark: Mark) -> str:
 def _unit_section(spec: ServiceSpec) -> Pairs:
     # A service may be on another machine, where systemd's ordering cannot see it: it orders the deployment instead.
     docker = ["docker.service"] if spec.start is None else []
-    after = [*docker, *(name for name in spec.after if name.endswith(UNIT_SUFFIXES))]
-    requires = [*docker, *(name for name in spec.requires if name.endswith(UNIT_SUFFIXES))]
+    after = [*docker, *(name for name in spec.after if is_unit_name(name))]
+    requires = [*docker, *(name for name in spec.requires if is_unit_name(name))]
     return [("Description", setting(spec.description)), *_each("After", after), *_each("Requires", requires)]
+
+
+def _x_fleet_section(spec: ServiceSpec) -> Pairs:
+    """In the order of fleet's own documentation; empty when the units may run anywhere."""
+    return [
+        # fleet puts the name's instance for %i; see `machine_names`.
+        *_each("MachineID", [value for value in ["%i" if spec.global_unit else spec.machine_id] if value]),
+        *_each("MachineOf", map(unit_of_service, spec.machine_of)),
+        *_each("MachineMetadata", spec.machine_metadata),
+        *_each("Conflicts", spec.conflicts),
+    ]
 
 
 def _settings(spec: ServiceSpec, app: str) -> Pairs:

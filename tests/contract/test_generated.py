@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 
 from components.cluster.engine import exec_in, find, put
 from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.units import content, with_image
+from fleetcaptain.units.image import with_image
+from fleetcaptain.units.text import content
 from tests.contract.sites import RealSite, Site
 from tests.fleetfiles.loaded import folder_for, loaded
 from tests.fleetfiles.sources import sources

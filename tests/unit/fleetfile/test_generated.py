@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fleetcaptain.fleetfile.values import Expand, ServiceSpec
-from fleetcaptain.units import canonical, instance_names, refusals
+from fleetcaptain.units.names import instance_names
+from fleetcaptain.units.refuse import refusals
+from fleetcaptain.units.text import canonical
 from tests.fleetfiles.loaded import folder_for, loaded
 from tests.fleetfiles.sources import sources
 from tests.unit.units.systemd import command, exec_values

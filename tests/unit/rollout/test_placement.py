@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fleetcaptain.fleet.values import Machine
 from fleetcaptain.fleetfile.values import Port
-from fleetcaptain.rollout.placement import Need, admits, candidates, misplaced, needs_of
+from fleetcaptain.rollout.placement import Need, admits, apart, candidates, misplaced, needs_of
 from tests.fakes.cluster import text_of
 
 SSD, HDD = (Machine(id_, ip, {"disk": disk}) for id_, ip, disk in (("a", "10.0.0.1", "ssd"), ("b", "10.0.0.2", "hdd")))
@@ -158,3 +158,22 @@ def test_a_short_id_of_two_machines_is_refused() -> None:
     why = misplaced([Need("w", machine_id="75d3f2e8")], {}, (*LONG, twin))
     assert f"which may be {LONG[0].id} or {twin.id}; write one" in why
     assert misplaced([Need("w", machine_id=twin.id)], {}, (*LONG, twin)) == ""
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "conflict"),
+    [
+        ("db@[^2].service", "db@1.service", True),
+        ("db@[^2].service", "db@2.service", False),
+        ("db@[!2].service", "db@2.service", True),
+        ("db@[!2].service", "db@1.service", False),
+        ("dev-a\\\\x2db.service", "dev-a\\x2db.service", True),
+        ("dev-a\\x2db.service", "dev-a\\x2db.service", False),
+        ("db@[a-", "db@[a-", False),
+        ("db@?.service", "db@1.service", True),
+        ("DB@*", "db@1.service", False),
+    ],
+)
+def test_conflicts_are_matched_as_fleet_matches_them(glob: str, name: str, conflict: bool) -> None:
+    """By Go's path.Match, whose sets, escapes and mistakes differ from a shell's."""
+    assert apart(Need("web@1.service", conflicts=(glob,)), Need(name)) is conflict

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.resolve import APP_NAME, SERVICE_NAME
 from fleetcaptain.fleetfile.values import ServiceSpec
-from fleetcaptain.units import Mark, render
 from fleetcaptain.units.docker import container_name
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render import render
 from tests.unit.units.specs import SPECS, mark
 from tests.unit.units.systemd import command, exec_values
 

@@ -6,8 +6,9 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import ServiceSpec
-from fleetcaptain.units import canonical, render, split_image, with_image
-from fleetcaptain.units.image import needs_image
+from fleetcaptain.units.image import needs_image, split_image, with_image
+from fleetcaptain.units.render import render
+from fleetcaptain.units.text import canonical
 from tests.unit.units.specs import SPECS, mark
 
 REF = "registry:5000/behavioral@sha256:" + "a" * 64

@@ -12,7 +12,12 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, ServiceSpec
-from fleetcaptain.units import beacon, beacon_name, canonical, mark_of, refusals, render, with_image
+from fleetcaptain.units.beacon import beacon, beacon_name
+from fleetcaptain.units.image import with_image
+from fleetcaptain.units.mark import mark_of
+from fleetcaptain.units.refuse import refusals
+from fleetcaptain.units.render import render
+from fleetcaptain.units.text import canonical
 from tests.unit.units.specs import MARK, SPECS, mark
 from tests.unit.units.systemd import command, exec_values
 

@@ -11,8 +11,9 @@ import pytest
 
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import BlueGreen, Port, ServiceSpec
-from fleetcaptain.units import refusals, render
+from fleetcaptain.units.refuse import refusals
 from fleetcaptain.units.registration import register_line
+from fleetcaptain.units.render import render
 from fleetcaptain.units.task import is_task_text
 from tests.unit.units.machine import UNIT, PretendedMachine
 from tests.unit.units.specs import MARK, SPECS
