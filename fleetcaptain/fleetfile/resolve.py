@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fleetcaptain.fleetfile.custom_line import commands_of
+from fleetcaptain.fleetfile.custom_line import commands_of, names_image
 from fleetcaptain.fleetfile.docker_args import networks, option_for
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker
@@ -281,8 +281,8 @@ def _placement(values: dict[str, Any], note: Note) -> None:
 
 
 def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
-    custom = " ".join(line for word in _CUSTOM for line in getattr(spec, word) or ())
-    if isinstance(spec.image, Build) and (spec.start is None or re.search(r"\$\{IMAGE\}|\$IMAGE\b", custom)):
+    custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
+    if isinstance(spec.image, Build) and (spec.start is None or any(map(names_image, custom))):
         dockerfile = root / spec.image.context / spec.image.dockerfile
         if not exists(dockerfile):
             what = f"there is no {dockerfile} to build it from"

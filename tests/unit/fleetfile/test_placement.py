@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.fleetfile.values import BlueGreen
-from fleetcaptain.rollout.placement import Need, apart, needs_of
+from fleetcaptain.rollout.placement import apart
+from fleetcaptain.units.unit_file import Need, UnitFile
 from fleetcaptain.units.xfleet import rules_of
 from tests.fakes.cluster import text_of
 from tests.unit.fleetfile.written import app, mistakes
@@ -139,7 +140,7 @@ def test_a_conflict_with_a_service_is_none_with_another_of_a_longer_name(
     """However it is written, and however the service is replaced."""
     source = f'Service("web", conflicts=[{rule!r}]),{services},Service("redis-cache")'
     web, redis, cache = app(tmp_path, source).services
-    need = needs_of("web@1.service", text_of(conflicts=web.conflicts))
+    need = UnitFile.parse(text_of(conflicts=web.conflicts)).needs("web@1.service")
     unit = "redis-0a1b2c3@1.service" if isinstance(redis.rollout, BlueGreen) else "redis@1.service"
     assert apart(need, Need(unit))
     assert not apart(need, Need(f"{cache.name}@1.service"))

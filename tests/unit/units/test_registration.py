@@ -11,7 +11,7 @@ import pytest
 
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.units.registration import register_line, unregister_line
-from fleetcaptain.units.text import content
+from tests.fakes.unit_texts import content
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
