@@ -17,9 +17,21 @@ from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, s
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.times import followed
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import (
+    EVERY_ADDRESS,
+    App,
+    BlueGreen,
+    Build,
+    Expand,
+    Http,
+    Literal,
+    Port,
+    Rolling,
+    ServiceSpec,
+    Tcp,
+)
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
-from fleetcaptain.image_reference import name_mistake
+from fleetcaptain.image_reference import name_mistake, split_registry
 from fleetcaptain.units.names import without_generation
 from fleetcaptain.units.xfleet import rules_of
 
@@ -33,7 +45,6 @@ Lines = Mapping[int, Mapping[str, int]]
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared with, never bound to
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
 
 
@@ -98,10 +109,10 @@ def _push_mistake(image: Any) -> str:
         return "it must be a text"
     if re.search("[:@]", image):
         return "leave out tag, digest and registry"
-    first, slash, _ = image.partition("/")
-    if slash and ("." in first or first == "localhost"):
-        return f"{first!r} is a registry, and it is pushed to that of the cluster; leave it out"
-    return name_mistake(image)
+    registry, name = split_registry(image)
+    if registry:
+        return f"{registry!r} is a registry, and it is pushed to that of the cluster; leave it out"
+    return name_mistake(name)
 
 
 def name_of(service: Service) -> str:
@@ -225,7 +236,7 @@ def _same_port(one: Port, other: Port) -> bool:
     if (one.host, one.protocol) != (other.host, other.protocol):
         return False
     for first, second in ((one.address, other.address), (other.address, one.address)):
-        if first is None or first == second or (first in _EVERY_ADDRESS and (":" in first) == (":" in (second or ""))):
+        if first is None or first == second or (first in EVERY_ADDRESS and (":" in first) == (":" in (second or ""))):
             return True
     return False
 

@@ -12,7 +12,7 @@ __all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted: every unit in *names* has *file*."""
+    """The desired state of a *service*: every unit in *names* has *file*."""
 
     service: str
     names: tuple[str, ...]

@@ -36,9 +36,9 @@ def test_a_unit_registers_every_service_under_its_own_name() -> None:
     """Those of a service that runs on every machine have names of their own too."""
     unit = f"agent@{MACHINE}.service"
     spec = ServiceSpec("agent", "", "i", global_unit=True)
-    told = dict(pair.split("=") for pair in unit_environment(spec, "shop").replace("%n", unit).split())
-    known = Identity.from_environment({**told, "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
-    assert known.key("agent") == told["FLEETCAPTAIN_KEY"] == f"/fleetcaptain/shop/services/agent/{unit}"
+    variables = dict(pair.split("=") for pair in unit_environment(spec, "shop").replace("%n", unit).split())
+    known = Identity.from_environment({**variables, "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
+    assert known.key("agent") == variables["FLEETCAPTAIN_KEY"] == f"/fleetcaptain/shop/services/agent/{unit}"
     assert known.key("admin") == f"/fleetcaptain/shop/services/admin/{unit}"
 
 
