@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pulumi
 
-from components.app import FleetApp, unit_texts
+from components.app import FleetApp
 from components.cluster.choose import choose_cluster
 from components.failing import give_up, refuse_early_end
 from components.release import ReleaseName, release_name
@@ -16,6 +18,8 @@ from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
+from fleetcaptain.units.render import render_app
+from fleetcaptain.units.unit_file import UnitFile
 
 
 def main() -> None:
@@ -28,12 +32,15 @@ def main() -> None:
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
+    # A rollback deploys other units, and does not judge those of the Fleetfile.
+    rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None
-    release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile)
-    cluster = choose_cluster(config, fleetfile)
+    release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
+    cluster = choose_cluster(config, fleetfile, rendered)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,
+        files={} if rollback_to else rendered(),
         cluster=cluster,
         release=release,
         rollback_to=rollback_to,
@@ -55,9 +62,9 @@ def stack_name() -> str:
     return f"{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
-def name_release(config: pulumi.Config, fleetfile: App) -> ReleaseName:
-    """What the release of *fleetfile* is called."""
-    builds = built_images(fleetfile, unit_texts(fleetfile, stack_name()))
+def name_release(config: pulumi.Config, fleetfile: App, files: Mapping[str, UnitFile]) -> ReleaseName:
+    """What the release of *fleetfile* is called; *files* are its units."""
+    builds = built_images(fleetfile, files)
     return release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
 
 

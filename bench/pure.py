@@ -20,14 +20,16 @@ from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.values import Memory, Policy, Target
-from fleetcaptain.units.render import Mark, render
-from fleetcaptain.units.text import content
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render import render
+from fleetcaptain.units.unit_file import UnitFile
 from tests.local.etcd.server import running
 from tests.programs import program
 
 __all__ = ["rows"]
 
 _INSTANCES = 1000
+_NEW = UnitFile.parse("[Service]\nExecStart=/bin/new\n")
 _REGISTERED = 1000
 
 
@@ -46,9 +48,9 @@ def deciding() -> Row:
     half = {
         name: Instance(name, sha1, "launched", "launched", "10.0.0.1", sha1, "active", "running", sha1)
         for number, name in enumerate(names)
-        for sha1 in ("new" if number < _INSTANCES // 2 else "old",)
+        for sha1 in (_NEW.unit_hash if number < _INSTANCES // 2 else "old",)
     }
-    target = Target("web", names, "text", "new")
+    target = Target("web", names, _NEW)
     memory = decide(half, target, Policy(), Memory(), 0).memory
 
     def one() -> float:
@@ -68,12 +70,12 @@ def rendering() -> Row:
     ]
 
     def ours() -> float:
-        return seconds(lambda: [content(render(spec, Mark("shop", "shop/dev", spec.name))) for spec in specs])
+        return seconds(lambda: [render(spec, Mark("shop", "shop/dev", spec.name)).unit_hash for spec in specs])
 
-    texts = [render(spec, Mark("shop", "shop/dev", spec.name)) for spec in specs]
+    texts = [render(spec, Mark("shop", "shop/dev", spec.name)).text for spec in specs]
 
     def theirs() -> float:
-        return seconds(lambda: [content(text) for text in texts])
+        return seconds(lambda: [UnitFile.parse(text).unit_hash for text in texts])
 
     return compared("rendering and hashing 1,000 services", ours, "hashing their texts alone", theirs, rounds=5)
 

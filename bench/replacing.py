@@ -61,7 +61,7 @@ def _floor(site: Site, name: str) -> float:
     target = replace(site.target("web", 1), names=(name,))
     cluster = site.cluster
     began = nudged = cluster.clock()
-    cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+    cluster.fleet.put(name, target.file, DesiredState.LAUNCHED)
     while not site.active(target.names, target.content):
         if cluster.clock() - nudged >= _NUDGE_SEC:
             nudged = cluster.clock()
@@ -72,10 +72,9 @@ def _floor(site: Site, name: str) -> float:
 
 def _by_fleetctl(site: Site, name: str) -> float:
     """What an operator does: a file on a machine, ``start --replace``, and a look until it runs."""
-    text, file = site.text("web"), f"/tmp/{name}"  # noqa: S108  on the cluster's machine
-    target = replace(site.target("web", 1), names=(name,), text=text)
+    target, file = site.target("web", 1), f"/tmp/{name}"  # noqa: S108  on the cluster's machine
     machine = site.stack.containers()["m1"]
-    machine.exec_run(["sh", "-c", 'printf "%s" "$1" > "$2"', "write", target.text, file])
+    machine.exec_run(["sh", "-c", 'printf "%s" "$1" > "$2"', "write", target.file.text, file])
 
     def act() -> None:
         code, output = machine.exec_run(["/opt/bin/fleetctl", "start", "--replace", "--no-block", file])

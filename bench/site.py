@@ -16,9 +16,10 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.values import Target
+from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.names import generation_names, instance_names
-from fleetcaptain.units.render import Mark, render
-from fleetcaptain.units.text import content
+from fleetcaptain.units.render import render
+from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
 from tests.faults.machines import machines
 
@@ -37,18 +38,19 @@ class Site:
     cluster: Cluster
     counter: Iterator[int] = field(default_factory=itertools.count)
 
-    def text(self, service: str) -> str:
-        """A text that was never there before."""
+    def file(self, service: str) -> UnitFile:
+        """A unit that was never there before."""
         light = ServiceSpec(service, f"number {next(self.counter)}", "none", restart_sec=1)
         spec = replace(light, start=("/bin/sleep infinity",), before_start=(), stop=(), after_stop=())
         return render(spec, Mark(APP, _STACK, service))
 
     def target(self, service: str, instances: int, *, generation: bool = False) -> Target:
         """A new text for *instances* of *service*."""
-        text = self.text(service)
-        sha1 = content(text)
-        names = generation_names(service, sha1, instances) if generation else instance_names(service, instances)
-        return Target(service, names, text, sha1)
+        file = self.file(service)
+        names = (
+            generation_names(service, file.unit_hash, instances) if generation else instance_names(service, instances)
+        )
+        return Target(service, names, file)
 
     def active(self, names: Sequence[str], sha1: str) -> bool:
         """Whether all of *names* run the text with this hash, by fleet's own word."""
@@ -68,7 +70,7 @@ class Site:
     def install(self, target: Target) -> None:
         """Plainly: put all, and wait."""
         for name in target.names:
-            self.cluster.fleet.put(name, target.text, DesiredState.LAUNCHED)
+            self.cluster.fleet.put(name, target.file, DesiredState.LAUNCHED)
         while not self.active(target.names, target.content):
             self.cluster.sleep(0.2)
 

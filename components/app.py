@@ -20,48 +20,24 @@ from components.repositories import BuiltImage, built_images
 from components.strays import RemovedStrays
 from components.unit import FleetUnit
 from components.volumes import declared_volumes, warn_of_lost_volumes
-from fleetcaptain.errors import FleetfileError, UnitRefused
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.release.part import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.beacon import beacon, beacon_name
-from fleetcaptain.units.image import needs_image, with_image
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.names import instance_names
-from fleetcaptain.units.refuse import refuse
-from fleetcaptain.units.render import Mark, render
+from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["FleetApp", "unit_texts"]
+__all__ = ["FleetApp"]
 
 _READY_SEC = 300.0
 _BEACON_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
 
 
-def unit_texts(app: App, stack: str) -> dict[str, str]:
-    """Service -> its unit's text, without the image.
-
-    Raises FleetfileError with all that cannot be written, or that fleet would choke on, each at its service's line.
-    """
-    texts: dict[str, str] = {}
-    problems: list[str] = []
-    for spec in app.services:
-        try:
-            text = texts[spec.name] = render(spec, Mark(app.app, stack, spec.name))
-            # With a digest a reference is at its longest, so a line that is short enough with it always is.
-            image = spec.image if isinstance(spec.image, str) else "x" * 100
-            refuse(instance_names(spec.name, 1)[0], with_image(text, f"{image}@sha256:{'0' * 64}"))
-        except UnitRefused as error:
-            problems += [f"{spec.location}: service {spec.name!r}: {why}" for why in error.problems]
-    if problems:
-        heading = f"{app.root / 'Fleetfile.py'} declares units that cannot run as written; nothing was touched:"
-        raise FleetfileError(heading, problems)
-    return texts
-
-
 class FleetApp(pulumi.ComponentResource):
     """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
-    *rollback_to*: the tag of a release to deploy instead of what the Fleetfile says. *strays*: what to do about units
+    *files*: service -> its unit, see `render_app`; not used with *rollback_to*, the tag of a release to deploy instead
+    of what the Fleetfile says. *strays*: what to do about units
     that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`). *ready_timeout_sec*: how
     long the gate waits; None follows the rollouts.
     """
@@ -74,6 +50,7 @@ class FleetApp(pulumi.ComponentResource):
         name: str,
         *,
         fleetfile: App,
+        files: Mapping[str, UnitFile],
         cluster: ClusterComponent,
         release: ReleaseName,
         rollback_to: str | None = None,
@@ -90,10 +67,9 @@ class FleetApp(pulumi.ComponentResource):
         service = beacon_name(fleetfile.app).removesuffix(".service")
         self._beacon = Part(service, beacon(fleetfile.app, stack), 1, "everywhere", _BEACON_ROLLOUT)
         if rollback_to is None:
-            texts = unit_texts(fleetfile, stack)
-            parts = parts_of_app(fleetfile, texts)
+            parts = parts_of_app(fleetfile, files)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
-            gate = self._declare(forward(parts, self._images(texts, release), release), found)
+            gate = self._declare(forward(parts, self._images(files, release), release), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
@@ -180,7 +156,7 @@ class FleetApp(pulumi.ComponentResource):
             part.service,
             app=self._app.app,
             service=part.service,
-            unit=part.unit,
+            unit=part.unit.text,
             image=image,
             instances=part.instances,
             mode=part.mode,
@@ -196,13 +172,13 @@ class FleetApp(pulumi.ComponentResource):
             return []
         return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
-    def _images(self, texts: Mapping[str, str], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
+    def _images(self, files: Mapping[str, UnitFile], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
         """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" where the
         unit's text asks for none, as with custom lines."""
         images: dict[str | Build, pulumi.Input[str]] = {}
         volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
-        needing = [spec for spec in self._app.services if needs_image(texts[spec.name])]
-        built = built_images(self._app, texts)
+        needing = [spec for spec in self._app.services if files[spec.name].needs_image]
+        built = built_images(self._app, files)
         for spec in needing:
             if spec.image in images:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components import log
@@ -19,7 +19,8 @@ from fleetcaptain.release.part import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.registry import look_for_images
-from fleetcaptain.units.mark import Mark, Ownership, mark_of
+from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["plan_back"]
 
@@ -52,24 +53,26 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     if manifest is None:
         raise unknown_release(tag, releases)
     images = look_for_images(cluster, images_of([manifest]))
-    problems = obstacles(manifest, releases.texts, images) or _of_others(ownership, manifest, releases.texts)
+    problems: Sequence[str] = obstacles(manifest, releases.texts, images)
+    files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.contents.values()}
+    problems = problems or _of_others(ownership, manifest, files)
     if problems:
         advice = "Choose another release; `captain releases` says which can be gone back to."
         raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
             log.warn(f"whether {image} still exists is not known: its registry does not say")
-    parts, refs = parts_of_manifest(manifest, releases.texts)
+    parts, refs = parts_of_manifest(manifest, files)
     snapshot = cluster.look()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
     return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True)
 
 
-def _of_others(ownership: Ownership, manifest: Manifest, texts: Mapping[str, str]) -> list[str]:
+def _of_others(ownership: Ownership, manifest: Manifest, files: Mapping[str, UnitFile]) -> list[str]:
     """The services whose recorded text carries another mark, or none: their units would not be this stack's."""
     found = []
     for service, release in sorted(manifest.services.items()):
-        mark = mark_of(texts[release.content])
+        mark = files[release.content].mark
         if mark is None:
             found.append(f"{service}: its unit has no mark of FleetCaptain, so no stack could remove it")
         elif mark != Mark(ownership.app, ownership.stack, service):

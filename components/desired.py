@@ -3,24 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.placement import admits, apart, needs_of
+from fleetcaptain.rollout.placement import admits, apart
 from fleetcaptain.rollout.values import Policy, Target, parallel
-from fleetcaptain.units.image import with_image
-from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
-from fleetcaptain.units.task import is_task_text
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["displaced", "downtime", "policy_of", "stack_of", "target_of", "text_of"]
+__all__ = ["DesiredService", "displaced", "downtime", "policy_of"]
+
+
+@dataclass(frozen=True)
+class DesiredService:
+    """A *service* as it should be: the *file* of its units, their *mode* and how many *instances* there are."""
+
+    service: str
+    file: UnitFile
+    mode: str
+    instances: int
+
+    @classmethod
+    def of(cls, props: Mapping[str, Any]) -> DesiredService:
+        """The service in the inputs of a ``FleetUnit``, its units with their image. Raises UnitRefused."""
+        file = UnitFile.parse(props["unit"]).with_image(props["image"])
+        return cls(props["service"], file, props["mode"], int(props["instances"]))
+
+    def target(self, snapshot: Snapshot) -> Target:
+        """The file and the names of its units; of a global service, one for each machine that its rules admit."""
+        service, file = self.service, self.file
+        if self.mode == "everywhere":
+            names: tuple[str, ...] = (global_name(service),)
+        elif self.mode == "global":
+            called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
+            names = tuple(sorted(name for name, machine in called.items() if admits(name, file, machine)))
+        elif self.mode == "bluegreen":
+            names = generation_names(service, file.unit_hash, self.instances)
+        else:
+            names = instance_names(service, self.instances)
+        return Target(service, names, file)
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
     single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
-    return single and not is_task_text(news["unit"]) and any(olds.get(key) != news[key] for key in ("unit", "image"))
+    changes = single and any(olds.get(key) != news[key] for key in ("unit", "image"))
+    return changes and not UnitFile.parse(news["unit"]).is_task
 
 
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
@@ -29,30 +58,10 @@ def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     if modes != {"rolling", "global"}:
         return False
     old, new = (
-        needs_of(f"{news['service']}@{instance}.service", props["unit"]) for instance, props in ((0, olds), (1, news))
+        UnitFile.parse(props["unit"]).needs(f"{news['service']}@{instance}.service")
+        for instance, props in ((0, olds), (1, news))
     )
     return apart(old, new)
-
-
-def target_of(props: Mapping[str, Any], snapshot: Snapshot) -> Target:
-    """The text and the names of its units; of a global service, one for each machine that its rules admit."""
-    text = text_of(props)
-    service, instances, sha1 = props["service"], int(props["instances"]), content(text)
-    if props["mode"] == "everywhere":
-        names: tuple[str, ...] = (global_name(service),)
-    elif props["mode"] == "global":
-        called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
-        names = tuple(sorted(name for name, machine in called.items() if admits(name, text, machine)))
-    elif props["mode"] == "bluegreen":
-        names = generation_names(service, sha1, instances)
-    else:
-        names = instance_names(service, instances)
-    return Target(service, names, text, sha1)
-
-
-def text_of(props: Mapping[str, Any]) -> str:
-    """The full text of its units, with the line that names the image."""
-    return with_image(props["unit"], props["image"]) if props["image"] else str(props["unit"])
 
 
 def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
@@ -63,9 +72,3 @@ def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
         healthy_deadline_sec=float(rollout["healthy_deadline_sec"]),
         progress_deadline_sec=float(rollout["progress_deadline_sec"]),
     )
-
-
-def stack_of(props: Mapping[str, Any]) -> str:
-    """The stack whose mark the text of its units carries (``project/stack``)."""
-    mark = mark_of(props["unit"])
-    return mark.stack if mark else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pulumi
 
 from components.release import ReleaseName
 from fleetcaptain.discovery.values import Release
-from fleetcaptain.release.part import Part, full_text
+from fleetcaptain.release.part import Part
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Plan", "forward"]
 
@@ -25,22 +27,28 @@ class Plan:
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_rollback: bool = False
 
+    @cached_property
+    def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
+        """Service -> its unit as it is on the cluster; known once the images are."""
+        return self._known.apply(
+            lambda images: {part.service: part.unit.with_image(images[part.service]) for part in self.parts}
+        )
+
     @property
+    def _known(self) -> pulumi.Output[dict[str, str]]:
+        return pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
+
+    @cached_property
     def entries(self) -> pulumi.Output[dict[str, Release]]:
         """Service -> what the manifest says of it; known once the images are."""
-        images = pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
-        return images.apply(lambda known: {part.service: part.entry(known[part.service]) for part in self.parts})
+        return pulumi.Output.all(self._files, self._known).apply(
+            lambda both: {part.service: part.entry(both[0][part.service], both[1][part.service]) for part in self.parts}
+        )
 
     @property
     def texts(self) -> pulumi.Output[dict[str, str]]:
         """Content -> the full text of a unit; known once the images are."""
-        images = pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
-        return images.apply(
-            lambda known: {
-                part.entry(known[part.service]).content: full_text(part.unit, known[part.service])
-                for part in self.parts
-            }
-        )
+        return self._files.apply(lambda files: {file.unit_hash: file.text for file in files.values()})
 
     @property
     def tag(self) -> pulumi.Output[str]:

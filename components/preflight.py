@@ -11,7 +11,7 @@ import pulumi
 
 from components import log
 from components.connection import Presence, connect, expected_machines, presence
-from components.desired import target_of
+from components.desired import DesiredService
 from components.failing import give_up
 from components.strays import report_strays
 from fleetcaptain.discovery.keys import release_key
@@ -118,8 +118,7 @@ def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
     and no other unit has it by chance."""
     if part.mode == "bluegreen":
         return ()
-    props = {"unit": part.unit, "image": "", "service": part.service, "mode": part.mode, "instances": part.instances}
-    return target_of(props, snapshot).names
+    return DesiredService(part.service, part.unit, part.mode, part.instances).target(snapshot).names
 
 
 def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -141,7 +140,7 @@ def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, .
 
 def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, removed: Collection[str]) -> list[str]:
     """Why services find no place on the cluster as this deployment leaves it: without the strays that it removes
-    (*removed*) and the units that it has no use for, and with the texts that it gives to the others."""
+    (*removed*) and the units that it has no use for, and with the units that it makes of the others."""
     names = {part.service: _names(part, snapshot) for part in parts}
     gone, planned = set(removed), {}
     for part in parts:
@@ -159,7 +158,7 @@ def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, r
             wanted = generation_names(part.service, "0" * 40, part.instances)
             # When nothing changes there is no other generation.
             ignored = gone | set(instances_of(ownership, part.service, snapshot))
-        why = no_place(Target(part.service, wanted, part.unit, ""), snapshot, ignored, planned)
+        why = no_place(Target(part.service, wanted, part.unit), snapshot, ignored, planned)
         if why:
             found.append(f"service {part.service!r}: {why}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetcaptain.fleetfile.values import App, Build
-from fleetcaptain.units.image import needs_image
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["BuiltImage", "built_images", "repositories"]
 
@@ -19,12 +19,12 @@ class BuiltImage:
     repository: str
 
 
-def built_images(app: App, texts: Mapping[str, str]) -> dict[Build, BuiltImage]:
-    """The images of *app* that are built; *texts* maps services to their units. The app's own has the app's name and
+def built_images(app: App, files: Mapping[str, UnitFile]) -> dict[Build, BuiltImage]:
+    """The images of *app* that are built; *files* maps services to their units. The app's own has the app's name and
     the Fleetfile's ``image``, any other the name of the first service that has it. No two have the same name."""
     services: dict[Build, str] = {}
     for spec in app.services:
-        if isinstance(spec.image, Build) and needs_image(texts[spec.name]):
+        if isinstance(spec.image, Build) and files[spec.name].needs_image:
             services.setdefault(spec.image, spec.name)
     has_own = app.image is not None and Build() in services
     pushed = {build: f"{app.app}/{service}" for build, service in services.items()}
@@ -40,6 +40,6 @@ def built_images(app: App, texts: Mapping[str, str]) -> dict[Build, BuiltImage]:
     return found
 
 
-def repositories(app: App, texts: Mapping[str, str]) -> tuple[str, ...]:
+def repositories(app: App, files: Mapping[str, UnitFile]) -> tuple[str, ...]:
     """Every name that an image of *app* is pushed to."""
-    return tuple(sorted(image.repository for image in built_images(app, texts).values()))
+    return tuple(sorted(image.repository for image in built_images(app, files).values()))

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.desired import displaced, downtime, policy_of, stack_of, target_of, text_of
+from components.desired import DesiredService, displaced, downtime, policy_of
 from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
@@ -28,8 +28,7 @@ from fleetcaptain.rollout.prepare import in_the_way, leaving, prepare
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.values import Target
-from fleetcaptain.units.image import split_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
 
@@ -78,13 +77,14 @@ class RollingUpdateProvider(Provider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; take over those that exist, if they are ours. Raises RolloutFailed, and
         UnitRefused when one of them is another app's or stack's, or carries no mark."""
-        cluster = _cluster(props)
+        desired = DesiredService.of(props)
+        cluster = _cluster(props, desired.file)
         try:
-            target = self._bring(cluster, props)
+            target = self._bring(cluster, props, desired)
         except UnitRefused:
             raise  # nothing was changed
         except FleetCaptainError as error:
-            outs = self._own_outs(cluster, props)
+            outs = self._own_outs(cluster, props, desired)
             if outs is None:
                 raise
             raise PartialFailure(props["service"], outs, str(error)) from error
@@ -92,8 +92,9 @@ class RollingUpdateProvider(Provider):
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
-        cluster = _cluster(news)
-        target = self._bring(cluster, news)
+        desired = DesiredService.of(news)
+        cluster = _cluster(news, desired.file)
+        target = self._bring(cluster, news, desired)
         return UpdateResult(self._outs(cluster, news, target, cluster.look()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -104,22 +105,23 @@ class RollingUpdateProvider(Provider):
         known = {key: props[key] for key in _INPUTS if key in props}
         if there is Presence.STOPPED:
             return ReadResult(id_, props, known)
-        cluster = _cluster({**props, "adopt": ()})
+        desired = DesiredService.of(props)
+        cluster = _cluster({**props, "adopt": ()}, desired.file)
         snapshot = only_first(props["cluster"], cluster.look_for_refresh)
         if snapshot is None:
             return ReadResult(id_, props, known)
-        target = target_of(props, snapshot)
+        target = desired.target(snapshot)
         found = live(cluster.ownership, props["service"], target.content, snapshot)
         if found is None:
             return ReadResult(None, {})
-        unit, image = split_image(found.text)
-        inputs = {**known, "unit": unit, "image": image or "", "state": found.state, "adopt": []}
+        unit, image = found.file.without_image()
+        inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
         if props["mode"] in ("rolling", "bluegreen"):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
             inputs["state"] = f"{', '.join(missing)} missing"
         outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
-        outs["content"] = content(found.text)
+        outs["content"] = found.file.unit_hash
         return ReadResult(id_, outs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -127,7 +129,7 @@ class RollingUpdateProvider(Provider):
         until it is gone. With the app's last unit goes all that etcd has of the app."""
         if presence(props["cluster"]) is Presence.GONE:
             return
-        cluster, service = _cluster({**props, "adopt": ()}), props["service"]
+        cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         # The names in the state do not count: since then others may have put units of these names.
         names = instances_of(cluster.ownership, service, cluster.look())
         if names:
@@ -138,16 +140,16 @@ class RollingUpdateProvider(Provider):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)
 
-    def _bring(self, cluster: Cluster, props: Mapping[str, Any]) -> Target:
+    def _bring(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> Target:
         """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
 
         def check(snapshot: Snapshot) -> None:
-            refuse_foreign(cluster.ownership, target_of(props, snapshot), snapshot)
+            refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
 
         try:
-            to = content(text_of(props))
+            to = desired.file.unit_hash
             with guarded(cluster, props["service"], to, status, check=check, stopping=cancelled) as (fenced, snapshot):
-                target = target_of(props, snapshot)
+                target = desired.target(snapshot)
                 # An old generation stays until the new one is healthy; all others go, before it if need be.
                 stays = props["mode"] == "bluegreen"
                 going = () if stays else leaving(cluster.ownership, target, snapshot)
@@ -165,7 +167,7 @@ class RollingUpdateProvider(Provider):
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
         elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
-            first = {name: snapshot.units[name].text for name in in_the_way(cluster.ownership, target, snapshot)}
+            first = {name: snapshot.units[name].file for name in in_the_way(cluster.ownership, target, snapshot)}
             roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)), first)
         else:
             install(driver, target, policy)
@@ -174,18 +176,18 @@ class RollingUpdateProvider(Provider):
         """The units of the service that are on the cluster, as far as it can be asked now."""
         if not isinstance(props["cluster"], Mapping) or presence(props["cluster"]) is not Presence.THERE:
             return ()  # in a preview the way into a new cluster is not known yet
-        cluster = _cluster({**props, "adopt": ()})
+        cluster = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"]))
         try:
             return instances_of(cluster.ownership, props["service"], cluster.look_for_refresh())
         except ClusterUnreachable:
             return ()  # whatever is done next says so
 
-    def _own_outs(self, cluster: Cluster, props: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _own_outs(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> dict[str, Any] | None:
         """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
         units of these names that are not ours: the state would name them as ours."""
         try:
             snapshot = cluster.look()
-            target = target_of(props, snapshot)
+            target = desired.target(snapshot)
             refuse_foreign(cluster.ownership, target, snapshot)
         except FleetCaptainError:
             return None
@@ -202,9 +204,10 @@ class RollingUpdateProvider(Provider):
         }
 
 
-def _cluster(props: Mapping[str, Any]) -> Cluster:
-    """The cluster, on which the units are ours that carry the same mark as the text of *props*, and those to adopt."""
-    return connect(props["cluster"], props["app"]).owned_by(stack_of(props), props.get("adopt", ()))
+def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
+    """The cluster, on which the units are ours that carry the same mark as *file*, and those to adopt."""
+    stack = file.mark.stack if file.mark else ""
+    return connect(props["cluster"], props["app"]).owned_by(stack, props.get("adopt", ()))
 
 
 class FleetUnit(Resource):

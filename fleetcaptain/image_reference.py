@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["RECORDED", "ImageReference", "name_mistake", "parse_reference", "reference_mistake"]
+__all__ = ["RECORDED", "ImageReference", "name_mistake", "parse_reference", "reference_mistake", "split_registry"]
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])"
 _REGISTRY = rf"{_HOST}(?::[0-9]{{1,5}})?"
@@ -38,7 +38,7 @@ def parse_reference(text: str) -> ImageReference | None:
     if not RECORDED.fullmatch(text):
         return None
     rest, _, digest = text.partition("@")
-    registry, rest = _split_registry(rest)
+    registry, rest = split_registry(rest)
     name, _, tag = rest.partition(":")
     return ImageReference(registry, name, tag, digest)
 
@@ -46,7 +46,7 @@ def parse_reference(text: str) -> ImageReference | None:
 def reference_mistake(text: str) -> str:
     """Why docker would not take *text* for an image; "" when it would."""
     rest, at, digest = text.partition("@")
-    registry, rest = _split_registry(rest)
+    registry, rest = split_registry(rest)
     name, colon, tag = rest.partition(":")
     if registry and not re.fullmatch(_REGISTRY, registry):
         return f"{registry!r} is no registry, such as registry.example.org:5000"
@@ -74,8 +74,9 @@ def name_mistake(name: str, whole: str = "") -> str:
     return ""
 
 
-def _split_registry(text: str) -> tuple[str, str]:
-    """The first part names a registry when it could be no part of a name on the public one."""
+def split_registry(text: str) -> tuple[str, str]:
+    """The registry that *text* names, "" for none, and the rest: the first part names one when it could be no part of a
+    name on the public one."""
     first, slash, rest = text.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
         return first, rest

@@ -13,19 +13,23 @@ from components.cluster.existing_way import SETTINGS
 from components.cluster.local import LocalCluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["choose_cluster"]
+
+# Service -> its unit, worked out when a kind of cluster needs it.
+Rendered = Callable[[], Mapping[str, UnitFile]]
 
 _NAME = "cluster"
 _AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
 
 
-def choose_cluster(config: pulumi.Config, app: App) -> ClusterComponent:
-    """The cluster of `fleetcaptain:cluster`, for *app*. Raises ClusterRefused with all that is wrong with its
-    settings."""
+def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
+    """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
+    that is wrong with its settings."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         "local": lambda: _local(config),
-        "aws": lambda: _aws(config, app),
+        "aws": lambda: _aws(config, app, rendered),
         "existing": lambda: _existing(config),
     }
     kind = config.get("cluster") or "local"
@@ -46,7 +50,7 @@ def _local(config: pulumi.Config) -> ClusterComponent:
     )
 
 
-def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
+def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
     # Half a second and an extra that other clusters do without.
     try:
         from components.cluster.aws.choose import choose_aws
@@ -57,7 +61,7 @@ def _aws(config: pulumi.Config, app: App) -> ClusterComponent:
             f"Could not declare the cluster on AWS: the Python package {error.name} is not installed. Nothing was "
             f"changed. Run `make up STACK={pulumi.get_stack()}`, or `python3 -m tools install --aws`, which install it."
         ) from error
-    return choose_aws(_NAME, config, app, open_dirs(_listed(config, OPEN_KEYS)))
+    return choose_aws(_NAME, config, app, rendered(), open_dirs(_listed(config, OPEN_KEYS)))
 
 
 def _existing(config: pulumi.Config) -> ClusterComponent:

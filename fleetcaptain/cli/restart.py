@@ -51,7 +51,7 @@ def add(captain: typer.Typer) -> None:
         whose = f"the app {where.app}, stack {cluster.ownership.stack}"
         say(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
-        policy = policy.for_text(target.text)
+        policy = policy.for_file(target.file)
         with guarded(cluster, service, target.content, say) as (fenced, _):
             restart(RestartDriver(fenced, say), target, policy)
 

@@ -30,8 +30,8 @@ class UnknownApp(FleetCaptainError):
 @dataclass(frozen=True)
 class Identity:
     """The *app*; the *service*, *unit*, *content* (SHA1) and *run* of the caller, its *machine*'s id and *host*, the
-    machine's address; *leaf*, the last part of its registration's key; *etcd*, the URL of etcd; *versions*, the
-    releases that its service declares to serve too. All but the app and etcd are empty outside of any unit.
+    machine's address; *etcd*, the URL of etcd; *versions*, the releases that its service declares to serve too. All
+    but the app and etcd are empty outside of any unit.
     """
 
     app: str
@@ -41,7 +41,6 @@ class Identity:
     run: str = ""
     machine: str = ""
     host: str = ""
-    leaf: str = ""
     etcd: str = _LOCAL_ETCD
     versions: tuple[str, ...] = ()
 
@@ -78,7 +77,6 @@ class Identity:
             run=told("RUN") or (environ.get("INVOCATION_ID", "") if unit else ""),
             machine=told("MACHINE"),
             host=told("HOST") or environ.get("COREOS_PRIVATE_IPV4", ""),
-            leaf=told("KEY").rpartition("/")[2],
             etcd=etcd or told("ETCD") or _LOCAL_ETCD,
             versions=tuple(json.loads(told("VERSIONS") or "[]")),
         )
@@ -90,7 +88,7 @@ class Identity:
 
     def key(self, service: str) -> str:
         """Where the caller registers *service*. Outside of any unit, its computer's name stands for the unit."""
-        return registration_key(self.app, service, self.leaf or self.name)
+        return registration_key(self.app, service, self.name)
 
     def owns(self, service: str) -> bool:
         """Whether the key of *service* is the one at which the caller's unit registers itself."""

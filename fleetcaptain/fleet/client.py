@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from fleetcaptain.errors import FleetApiError
 from fleetcaptain.fleet.transport import Answer, Transport
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
 from fleetcaptain.units.refuse import refuse
-from fleetcaptain.units.text import parse
+from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import readable
 
 __all__ = ["FleetClient"]
@@ -55,14 +56,13 @@ class FleetClient:
         """The machines that fleet sees."""
         return self._list("/machines", "machines", Machine.of, lambda machine: machine.id)
 
-    def put(self, name: str, text: str, desired: DesiredState) -> None:
-        """Make unit *name* have *text* and *desired*; replaces a different text.
+    def put(self, name: str, file: UnitFile, desired: DesiredState) -> None:
+        """Make unit *name* have *file* and *desired*; replaces a different one.
 
         Raises UnitRefused for what fleet would accept and then choke on; nothing is sent then.
         """
-        refuse(name, text)
-        options = [{"section": option.section, "name": option.name, "value": option.value} for option in parse(text)]
-        self._put(name, desired, {"options": options})
+        refuse(name, file)
+        self._put(name, desired, {"options": [asdict(option) for option in file.options]})
 
     def set_desired(self, name: str, desired: DesiredState) -> None:
         """Ask for *desired* of a unit that exists; the same again is a nudge. Raises FleetApiError if it does not.

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
-from fleetcaptain.errors import UnitRefused
-from fleetcaptain.units.mark import Mark, mark_in
-from fleetcaptain.units.text import Option, content, serialize
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import ANY, ANY_LENGTH, NAME, WORD, Fields, is_address
 
 __all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
@@ -29,7 +28,7 @@ class FleetUnit:
     """A unit as fleet keeps it. *current* says how far fleet got, nothing of health; *machine_id* None: unscheduled."""
 
     name: str
-    options: tuple[Option, ...]
+    file: UnitFile
     desired: str
     current: str
     machine_id: str | None
@@ -44,29 +43,26 @@ class FleetUnit:
         )
         return cls(
             fields.text("name", NAME),
-            tuple(options),
+            UnitFile(tuple(options)),
             fields.text("desiredState", WORD, "inactive"),
             fields.text("currentState", WORD, "inactive"),
             fields.text("machineID", NAME, "") or None,
         )
 
-    @cached_property
+    @property
     def text(self) -> str:
-        """Its canonical text. One that fleet's API took though no file can hold it is shown as a comment."""
-        try:
-            return serialize(self.options)
-        except UnitRefused as error:
-            return f"# {' '.join(str(error).split())}\n"
+        """Its canonical text."""
+        return self.file.text
 
-    @cached_property
+    @property
     def mark(self) -> Mark | None:
         """Whose it is; None when it does not say."""
-        return mark_in(self.options)
+        return self.file.mark
 
-    @cached_property
+    @property
     def content(self) -> str:
         """The SHA1 that fleet computes over its text, in hex."""
-        return content(self.text)
+        return self.file.unit_hash
 
 
 @dataclass(frozen=True)

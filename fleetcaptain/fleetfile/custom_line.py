@@ -11,9 +11,10 @@ import re
 from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.texts import check_specifiers
 
-__all__ = ["check_custom_line", "commands_of"]
+__all__ = ["check_custom_line", "commands_of", "names_image"]
 
 _PREFIXES = "-@:+!|"
+_IMAGE = re.compile(r"\$\{IMAGE\}|\$IMAGE\b")
 # After a backslash any character: systemd keeps an escape that it does not know as it is.
 _PART = re.compile(
     r"""(?P<blank>[ \t]+) | \\. | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | [^ \t'"\\]+""",
@@ -33,6 +34,11 @@ def check_custom_line(line: str) -> str:
         _check_command(words)
     check_specifiers(line)
     return line
+
+
+def names_image(line: str) -> bool:
+    """Whether *line* says ``${IMAGE}``, which stands for the service's image."""
+    return _IMAGE.search(line) is not None
 
 
 def commands_of(line: str) -> list[list[str]]:

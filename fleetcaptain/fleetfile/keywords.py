@@ -18,12 +18,11 @@ from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbat
 from fleetcaptain.fleetfile.times import LONGEST_SEC
 from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
+from fleetcaptain.units.names import UNIT_CHARACTERS
 
-__all__ = ["PARSERS", "UNIT_CHARACTERS"]
+__all__ = ["PARSERS"]
 
 MAX_INSTANCES = 100
-UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
-"""What the name of a unit is made of, as a set of a regular expression has it."""
 # The specifiers are those that fleet and systemd both know.
 _UNIT = re.compile(rf"(?:[{UNIT_CHARACTERS}]|%[npiN])+")
 _GLOB = re.compile(rf"(?:[][*?^{UNIT_CHARACTERS}]|%[npiN])+")

@@ -13,10 +13,11 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fleetcaptain.fleetfile.fleet_rules import KEYS, OLD_KEYS, UNIT_SUFFIXES, rules_of
 from fleetcaptain.fleetfile.problem import Mistake, did_you_mean, represented
 from fleetcaptain.fleetfile.systemd_options import OTHER_OPTIONS, SYSTEMD_OPTIONS
 from fleetcaptain.fleetfile.texts import verbatim, word
+from fleetcaptain.units.names import is_unit_name
+from fleetcaptain.units.xfleet import KEYS, OLD_KEYS, rules_of
 
 __all__ = ["RESERVED_OPTIONS", "RESERVED_WITH_DOCKER", "options_of", "refused_with_docker"]
 
@@ -207,7 +208,7 @@ def _refused_units(name: str, value: str) -> Iterator[str]:
     """fleet compares whole names of units, with their type: a name without one is never found, and no error."""
     rules = rules_of([(name, value)], "a@1.service")
     names = [*rules.machine_of, *(glob for glob in (*rules.conflicts, *rules.replaces) if glob[-1:] not in "*?]")]
-    for unit in (one for one in names if not one.endswith(UNIT_SUFFIXES)):
+    for unit in (one for one in names if not is_unit_name(one)):
         yield f"{name}={value}: {unit!r} is not the name of a unit, which has a type; write {value}.service"
 
 

@@ -9,18 +9,31 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fleetcaptain.fleetfile.custom_line import commands_of
+from fleetcaptain.fleetfile.custom_line import commands_of, names_image
 from fleetcaptain.fleetfile.docker_args import networks, option_for
-from fleetcaptain.fleetfile.fleet_rules import rules_of
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.options import refused_with_docker
 from fleetcaptain.fleetfile.problem import Problem, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.times import followed
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Expand, Http, Literal, Port, Rolling, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import (
+    EVERY_ADDRESS,
+    App,
+    BlueGreen,
+    Build,
+    Expand,
+    Http,
+    Literal,
+    Port,
+    Rolling,
+    ServiceSpec,
+    Tcp,
+)
 from fleetcaptain.fleetfile.words import Fleetfile, Place, Service
-from fleetcaptain.image_reference import name_mistake
+from fleetcaptain.image_reference import name_mistake, split_registry
+from fleetcaptain.units.names import without_generation
+from fleetcaptain.units.xfleet import rules_of
 
 __all__ = ["APP_NAME", "SERVICE_NAME", "Lines", "Notes", "name_of", "resolve"]
 
@@ -32,8 +45,6 @@ Lines = Mapping[int, Mapping[str, int]]
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared with, never bound to
-_GENERATION = re.compile(r".*-[0-9a-f]{7}")
 _OVERLAP = "old and new overlap in a blue/green rollout, and one port of a machine cannot be taken twice; "
 
 
@@ -98,10 +109,10 @@ def _push_mistake(image: Any) -> str:
         return "it must be a text"
     if re.search("[:@]", image):
         return "leave out tag, digest and registry"
-    first, slash, _ = image.partition("/")
-    if slash and ("." in first or first == "localhost"):
-        return f"{first!r} is a registry, and it is pushed to that of the cluster; leave it out"
-    return name_mistake(image)
+    registry, name = split_registry(image)
+    if registry:
+        return f"{registry!r} is a registry, and it is pushed to that of the cluster; leave it out"
+    return name_mistake(name)
 
 
 def name_of(service: Service) -> str:
@@ -119,7 +130,7 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
         notes.note(
             service.place, name, "", "a name has lower case letters, digits, _ and -, at most 60, a letter first"
         )
-    if _GENERATION.fullmatch(name):
+    if without_generation(name) != name:
         notes.note(service.place, name, "", "the name ends like a blue/green generation's (- and 7 hex digits)")
     for word in service.unknown:
         option = option_for(word)
@@ -225,7 +236,7 @@ def _same_port(one: Port, other: Port) -> bool:
     if (one.host, one.protocol) != (other.host, other.protocol):
         return False
     for first, second in ((one.address, other.address), (other.address, one.address)):
-        if first is None or first == second or (first in _EVERY_ADDRESS and (":" in first) == (":" in (second or ""))):
+        if first is None or first == second or (first in EVERY_ADDRESS and (":" in first) == (":" in (second or ""))):
             return True
     return False
 
@@ -281,8 +292,8 @@ def _placement(values: dict[str, Any], note: Note) -> None:
 
 
 def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
-    custom = " ".join(line for word in _CUSTOM for line in getattr(spec, word) or ())
-    if isinstance(spec.image, Build) and (spec.start is None or re.search(r"\$\{IMAGE\}|\$IMAGE\b", custom)):
+    custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
+    if isinstance(spec.image, Build) and (spec.start is None or any(map(names_image, custom))):
         dockerfile = root / spec.image.context / spec.image.dockerfile
         if not exists(dockerfile):
             what = f"there is no {dockerfile} to build it from"

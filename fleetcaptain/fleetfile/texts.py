@@ -13,14 +13,15 @@ from fleetcaptain.fleetfile.problem import Mistake, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
-__all__ = ["check_specifiers", "check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
+__all__ = ["FOLDABLE", "check_specifiers", "check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
 
 # go-systemd's limit on one physical line, less the names and quotes around a text.
 _LINE_BYTES = 2048 - 64
 _SHOWN = 5
 _SHOWN_LETTERS = 200
-# Where systemd reads a line end after a backslash as the blank itself; see `units.quoting.folded`.
-_BLANK = re.compile(r"(?<!\\) (?![\s#;])")
+FOLDABLE = re.compile(r"(?<!\\) (?![\s#;])")
+"""A blank at which a unit's line can be continued: systemd reads a backslash and the line end after it as one blank,
+also in quotes. The next line must not look like a comment, and keeps its own blanks."""
 # Written with a backslash or doubled in a unit.
 _ESCAPED = re.compile(r"[\\%$'\"\t]")
 # `unit_full_printf` of systemd 252, without the deprecated ones (c, r, R).
@@ -104,7 +105,7 @@ def _line(value: Any) -> str:
     if odd:
         shown = ", ".join(odd[:_SHOWN])
         raise Mistake(f"it must not contain characters that are invisible or control a terminal; remove {shown}")
-    longest = max(len(part.encode()) + len(_ESCAPED.findall(part)) for part in _BLANK.split(text))
+    longest = max(len(part.encode()) + len(_ESCAPED.findall(part)) for part in FOLDABLE.split(text))
     if longest >= _LINE_BYTES:
         raise Mistake(
             f"it is too long: {longest:,} bytes of it have no blank at which a unit's line could be continued, and "

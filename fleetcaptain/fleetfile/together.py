@@ -3,22 +3,28 @@ units that placement rules mean."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from fleetcaptain.fleetfile.fleet_rules import UNIT_SUFFIXES, rules_of
 from fleetcaptain.fleetfile.problem import did_you_mean
 from fleetcaptain.fleetfile.resolve import Notes
 from fleetcaptain.fleetfile.task import task_mistakes
 from fleetcaptain.fleetfile.values import App, BlueGreen, ServiceSpec
 from fleetcaptain.fleetfile.words import Place
+from fleetcaptain.units.names import (
+    generation_names,
+    instance_names,
+    is_unit_name,
+    machine_names,
+    name_parts,
+    without_generation,
+)
+from fleetcaptain.units.xfleet import glob_of_service, glob_of_units, rules_of, service_in_glob
 
 __all__ = ["check_together"]
 
-# What the name of a blue/green service's unit has of its content.
-_GENERATION = "[0-9a-f]" * 7
-_OF_GENERATION = re.compile(rf"(.+)-{_GENERATION}")
+# Stands for what only a unit's content, or the cluster, says.
+_UNKNOWN_HASH, _UNKNOWN_MACHINE = "0" * 40, "0" * 32
 _NAMING_UNITS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Requisite", "Upholds", "Wants")
 
 
@@ -70,7 +76,7 @@ def _bound_to(spec: ServiceSpec) -> Iterator[str]:
 def _near(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
     """What is meant by *name*, which is no service: an instance of one whose type is missing, or a similar one."""
     unit = f"{name}.service"
-    is_instance = name.partition("@")[0] in by_name and "@" in name and not _not_a_unit(unit, by_name)
+    is_instance = name_parts(unit)[0] in by_name and "@" in name and not _not_a_unit(unit, by_name)
     return f'; did you mean "{unit}"?' if is_instance else did_you_mean(name, by_name)
 
 
@@ -78,7 +84,7 @@ def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSp
     """Why *spec* cannot wait for *needed*, a service or a unit; "" when it can."""
     if needed == spec.name:
         return "a service cannot wait for itself"
-    if needed not in by_name and not needed.endswith(UNIT_SUFFIXES):
+    if needed not in by_name and not is_unit_name(needed):
         what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
         return what + _near(needed, by_name)
     missing = [unit for unit in _expanded(needed, spec) if _not_a_unit(unit, by_name)]
@@ -109,7 +115,7 @@ def _cycle(requires: dict[str, list[str]]) -> list[str]:
 def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str, Place], notes: Notes) -> ServiceSpec:
     for name in spec.machine_of:
         other = by_name.get(name)
-        if other is None and not name.endswith(UNIT_SUFFIXES):
+        if other is None and not is_unit_name(name):
             what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
             notes.note(places[spec.name], spec.name, "machine_of", what)
         elif other is not None and (other.instances != 1 or isinstance(other.rollout, BlueGreen) or other.global_unit):
@@ -129,20 +135,20 @@ def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str
     for what in dict.fromkeys(filter(None, (_not_a_unit(unit, by_name) for unit in _bound_to(spec)))):
         notes.note(places[spec.name], spec.name, "unit", what)
     for rule in rules_of(spec.x_fleet).conflicts:
-        meant = by_name.get(rule.partition("@")[0])
+        meant = by_name.get(service_in_glob(rule))
         if meant is not None and isinstance(meant.rollout, BlueGreen):
             what = f"Conflicts={rule} matches no unit of {meant.name}, {_hash_in_name(meant)}"
             notes.note(places[spec.name], spec.name, "x_fleet", f'{what}; write conflicts=["{meant.name}"]')
     return replace(spec, conflicts=tuple(_glob(rule, by_name) for rule in spec.conflicts))
 
 
-def _units(spec: ServiceSpec) -> Iterator[str]:
+def _units(spec: ServiceSpec) -> tuple[str, ...]:
     """The names of *spec*'s units, with zeros for what only the content or the cluster says."""
     if spec.global_unit:
-        yield f"{spec.name}@{'0' * 32}.service"
-        return
-    generation = f"-{'0' * 7}" if isinstance(spec.rollout, BlueGreen) else ""
-    yield from (f"{spec.name}{generation}@{number}.service" for number in range(1, spec.instances + 1))
+        return machine_names(spec.name, [_UNKNOWN_MACHINE])
+    if isinstance(spec.rollout, BlueGreen):
+        return generation_names(spec.name, _UNKNOWN_HASH, spec.instances)
+    return instance_names(spec.name, spec.instances)
 
 
 def _expanded(name: str, spec: ServiceSpec) -> Iterator[str]:
@@ -154,20 +160,13 @@ def _peer_services(spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> Ite
     """The services of this Fleetfile on whose machine *spec*'s units have to be, in whichever keyword it says so."""
     options = [*(("MachineOf", name) for name in spec.machine_of), *spec.x_fleet]
     for unit in _units(spec):
-        for peer in rules_of(options, unit).machine_of:
-            name = peer.removesuffix(".service").partition("@")[0]
-            if name in by_name and name != spec.name:
-                yield name
+        yield from (name for name in rules_of(options, unit).peers if name in by_name and name != spec.name)
 
 
 def _not_a_unit(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
     """Why no unit of this Fleetfile is ever called *name*, though it is named after a service of it; else empty."""
-    stem, dot, _ = name.rpartition(".service")
-    if not dot:
-        return ""
-    prefix = stem.partition("@")[0]
-    generation = _OF_GENERATION.fullmatch(prefix)
-    other = by_name.get(prefix) or (by_name.get(generation[1]) if generation else None)
+    prefix, _, kind = name_parts(name)
+    other = by_name.get(without_generation(prefix)) if kind == "service" else None
     if other is None or name in _units(other):
         return ""
     if isinstance(other.rollout, BlueGreen):
@@ -177,7 +176,8 @@ def _not_a_unit(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
         )
     if other.global_unit:
         return f"no unit is called {name}: {other.name} runs on every machine, so also on this one; leave it out"
-    known = " or ".join(dict.fromkeys((f"{other.name}@1.service", f"{other.name}@{other.instances}.service")))
+    units = _units(other)
+    known = " or ".join(dict.fromkeys((units[0], units[-1])))
     return f"no unit is called {name}: {other.name} has instances={other.instances}; write {known}"
 
 
@@ -187,12 +187,7 @@ def _hash_in_name(spec: ServiceSpec) -> str:
 
 def _glob(rule: str, by_name: Mapping[str, ServiceSpec]) -> str:
     """The unit names that a conflict means: a service's instances, or a glob that lacks only the type."""
-    if rule.endswith(UNIT_SUFFIXES) and not rule.endswith(".service"):
-        return rule
-    stem = rule.removesuffix(".service")
-    name, _, instance = stem.partition("@")
-    spec = by_name.get(name)
+    spec = by_name.get(service_in_glob(rule))
     if spec is None:
-        return f"{stem}.service"
-    prefix = f"{name}-{_GENERATION}" if isinstance(spec.rollout, BlueGreen) else name
-    return f"{prefix}@{instance or '*'}.service"
+        return glob_of_units(rule)
+    return glob_of_service(rule, blue_green=isinstance(spec.rollout, BlueGreen))

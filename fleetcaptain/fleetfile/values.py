@@ -10,6 +10,7 @@ from typing import NoReturn
 from fleetcaptain.fleetfile.docker_args import networks
 
 __all__ = [
+    "EVERY_ADDRESS",
     "App",
     "BlueGreen",
     "Build",
@@ -24,6 +25,10 @@ __all__ = [
     "ServiceSpec",
     "Tcp",
 ]
+
+
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
+"""The addresses that stand for all addresses of a machine."""
 
 
 class _Marked(str):

@@ -10,7 +10,7 @@ from fleetcaptain.printable import printable
 from fleetcaptain.release.images import ImageState, reference
 from fleetcaptain.release.known import Releases
 from fleetcaptain.release.part import Part
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["images_of", "obstacles", "order_back", "unknown_release"]
 
@@ -75,8 +75,8 @@ def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tup
 
 
 def _content(text: str) -> str:
-    """As `content`; empty for what is no text of a unit."""
+    """The hash of *text*; empty for what is no text of a unit."""
     try:
-        return content(text)
+        return UnitFile.parse(text).unit_hash
     except (UnitRefused, UnicodeEncodeError):
         return ""

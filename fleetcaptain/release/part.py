@@ -8,22 +8,20 @@ from typing import Any
 
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
-from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.names import instance_names, service_of
-from fleetcaptain.units.placement import placement_rules
-from fleetcaptain.units.text import content, parse
+from fleetcaptain.units.names import instance_names
+from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["Part", "full_text", "parts_of_app", "parts_of_manifest"]
+__all__ = ["Part", "parts_of_app", "parts_of_manifest"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A *service*: its *unit*'s text without the image, its *instances*, how it is replaced (*mode*, and the times of
+    """A *service*: its *unit* without the image, its *instances*, how it is replaced (*mode*, and the times of
     its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up
     to date before it (*after*; a release's record does not have them)."""
 
     service: str
-    unit: str
+    unit: UnitFile
     instances: int
     mode: str
     rollout: Mapping[str, Any] = field(default_factory=dict)
@@ -34,27 +32,21 @@ class Part:
     @property
     def peers(self) -> tuple[str, ...]:
         """The services on whose machine its units have to be: fleet places none of them before those."""
-        rules = placement_rules(parse(self.unit), instance_names(self.service, 1)[0])
-        return tuple(dict.fromkeys(service_of(name) for name in rules.machine_of))
+        return self.unit.rules(instance_names(self.service, 1)[0]).peers
 
-    def entry(self, image: str) -> Release:
-        """What a manifest says of it when it runs *image*, a reference or ""."""
-        text = full_text(self.unit, image)
-        return Release(content(text), self.instances, image, self.mode, dict(self.rollout), self.requires, self.scheme)
-
-
-def full_text(unit: str, image: str) -> str:
-    """The text of a unit as it is on the cluster."""
-    return with_image(unit, image) if image else unit
+    def entry(self, file: UnitFile, image: str) -> Release:
+        """What a manifest says of it when it runs *image*, a reference or "", by the unit *file* that names it."""
+        rollout = dict(self.rollout)
+        return Release(file.unit_hash, self.instances, image, self.mode, rollout, self.requires, self.scheme)
 
 
-def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
-    """The services of a Fleetfile; *texts* maps each to its unit's text without the image."""
+def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
+    """The services of a Fleetfile; *files* maps each to its unit without the image."""
     names = {spec.name for spec in app.services}
     return tuple(
         Part(
             service=spec.name,
-            unit=texts[spec.name],
+            unit=files[spec.name],
             instances=spec.instances,
             mode=_mode(spec),
             rollout=asdict(spec.rollout),
@@ -66,15 +58,15 @@ def parts_of_app(app: App, texts: Mapping[str, str]) -> tuple[Part, ...]:
     )
 
 
-def parts_of_manifest(manifest: Manifest, texts: Mapping[str, str]) -> tuple[tuple[Part, ...], dict[str, str]]:
-    """The services of a release, and service -> its image; *texts* maps contents to the units' full texts."""
+def parts_of_manifest(manifest: Manifest, files: Mapping[str, UnitFile]) -> tuple[tuple[Part, ...], dict[str, str]]:
+    """The services of a release, and service -> its image; *files* maps contents to the units with their images."""
     parts, images = [], {}
     for service, release in manifest.services.items():
-        unit, image = split_image(texts[release.content])
+        unit, image = files[release.content].without_image()
         # A service of every machine has as many instances as there are machines by then.
         instances = 1 if release.mode == "global" else release.count
         parts.append(Part(service, unit, instances, release.mode, release.rollout, release.requires, release.scheme))
-        images[service] = image or ""
+        images[service] = image
     return tuple(parts), images
 
 

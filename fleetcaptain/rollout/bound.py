@@ -37,7 +37,7 @@ def running_bound_units(name: str, service: str, ownership: Ownership, snapshot:
     if name not in snapshot.units:
         return ()
     machine = snapshot.units[name].machine_id
-    found = bound_to(name, ((other, unit.options) for other, unit in ours.items() if unit.machine_id == machine))
+    found = bound_to(name, ((other, unit.file.options) for other, unit in ours.items() if unit.machine_id == machine))
     return tuple(
         BoundUnit(other, ours[other].content, parent) for other, parent in found if observe(other, snapshot).serving
     )

@@ -19,6 +19,7 @@ from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, read_all
 
 __all__ = ["Cluster", "Run"]
@@ -110,10 +111,10 @@ class Cluster:
         refreshes at about the same time; it is never older than this process's last change of a unit."""
         return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
 
-    def put(self, name: str, text: str) -> None:
-        """Have unit *name* run *text*; see `FleetClient.put`."""
+    def put(self, name: str, file: UnitFile) -> None:
+        """Have unit *name* run *file*; see `FleetClient.put`."""
         with self._changing():
-            self.fleet.put(name, text, DesiredState.LAUNCHED)
+            self.fleet.put(name, file, DesiredState.LAUNCHED)
         self._nudger.changed()
 
     def ask(self, name: str, desired: DesiredState) -> None:

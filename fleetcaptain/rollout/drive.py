@@ -17,15 +17,16 @@ from fleetcaptain.rollout.poller import LOOK_SEC
 from fleetcaptain.rollout.progress import Timing, Voice, progress, summary, timed
 from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
 from fleetcaptain.rollout.values import Decision, Failure, Memory, Policy, Target
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Driver", "Outcome"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a drive ended. *before* maps each unit that was touched to the text it had, None where there was none."""
+    """How a drive ended. *before* maps each unit that was touched to the file it had, None where there was none."""
 
-    before: Mapping[str, str | None]
+    before: Mapping[str, UnitFile | None]
     failure: Failure | None = None
     failed: Instance | None = None
 
@@ -50,7 +51,7 @@ class Driver:
         """
         clock = self.cluster.clock
         memory, timing, voice = Memory(), Timing(), Voice(self.report)
-        before: dict[str, str | None] = {}
+        before: dict[str, UnitFile | None] = {}
         asked_at: dict[str, float] = {}
         sight, acted = Sight(clock()), clock()
         while True:
@@ -93,7 +94,7 @@ class Driver:
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""
-        self.cluster.put(name, target.text)
+        self.cluster.put(name, target.file)
 
     def _missing(self, name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
         return missing(self.bound.get(name, ()), self.cluster.ownership, snapshot)
@@ -135,12 +136,12 @@ class Driver:
         target: Target,
         observed: Mapping[str, Instance],
         snapshot: Snapshot,
-        before: dict[str, str | None],
+        before: dict[str, UnitFile | None],
     ) -> bool:
         """Carry *decision* out; whether there was anything to do but to wait."""
         for name in decision.put:
             unit = snapshot.units.get(name)
-            before.setdefault(name, unit.text if unit else None)
+            before.setdefault(name, unit.file if unit else None)
             self._note_bound(name, target, snapshot)
             self.start(name, target)
         for name in decision.stop:

@@ -13,7 +13,7 @@ from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.rollout.values import Target
-from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["rows_of", "run_everywhere", "runs_everywhere"]
 
@@ -33,17 +33,17 @@ def run_everywhere(
     """
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
-    rows = rows_of(name, cluster.look(), target.text)
+    rows = rows_of(name, cluster.look(), target.file)
     down = [row for row in rows if row.content == target.content and (row.halted or row.active == "failed")]
     failed_before = {row.machine for row in down if row.active == "failed"}
     if down:
-        _stop_everywhere(cluster, name, target.text, deadline)
-    cluster.put(name, target.text)
+        _stop_everywhere(cluster, name, target.file, deadline)
+    cluster.put(name, target.file)
     acted = cluster.clock()
     stale_until = acted + _STALE_SEC
     last_line = ""
     while True:
-        rows = rows_of(name, cluster.look(acted), target.text)
+        rows = rows_of(name, cluster.look(acted), target.file)
         for row in rows:
             stale = row.machine in failed_before and cluster.clock() < stale_until
             if row.running == target.content and row.active == "failed" and not stale:
@@ -67,15 +67,15 @@ def run_everywhere(
 
 def runs_everywhere(unit: FleetUnit) -> bool:
     """Whether fleet starts *unit* on every machine, as the beacon."""
-    return Option("X-Fleet", "Global", "true") in unit.options
+    return unit.file.rules(unit.name).is_global
 
 
-def _stop_everywhere(cluster: Cluster, name: str, text: str, deadline: float) -> None:
+def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
     """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
     cluster.ask(name, DesiredState.LOADED)
     acted = cluster.clock()
     while True:
-        rows = rows_of(name, cluster.look(acted), text)
+        rows = rows_of(name, cluster.look(acted), file)
         running = [row.machine for row in rows if row.active not in ("", "inactive", "failed")]
         if not running and cluster.clock() - acted >= _AGENT_SEC:
             return
@@ -85,7 +85,7 @@ def _stop_everywhere(cluster: Cluster, name: str, text: str, deadline: float) ->
         cluster.sleep(TICK_SEC)
 
 
-def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
+def rows_of(name: str, snapshot: Snapshot, file: UnitFile) -> tuple[Instance, ...]:
     """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does not
     say how far it got with it on each; it is taken to have done what it was asked for."""
     unit = snapshot.units.get(name)
@@ -93,7 +93,7 @@ def rows_of(name: str, snapshot: Snapshot, text: str) -> tuple[Instance, ...]:
     states = {state.machine_id: state for state in snapshot.states if state.name == name}
     rows = []
     for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
-        if admits(name, text, machine):
+        if admits(name, file, machine):
             state = states.get(machine.id)
             rows.append(
                 Instance(

@@ -9,7 +9,6 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.drive import Outcome
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import observe
-from fleetcaptain.rollout.placement import needs_of
 from fleetcaptain.rollout.prepare import no_place
 from fleetcaptain.rollout.standstill import why_it_stands_still
 from fleetcaptain.rollout.values import Target
@@ -41,7 +40,7 @@ def explain_standstill(cluster: Cluster, instance: Instance) -> str:
     if instance.unplaced:
         why = _why_unplaced(cluster, instance.name)
     elif instance.halted and (unit := cluster.look().units.get(instance.name)):
-        why = why_it_stands_still(cluster.facts(instance), cluster.unit_events(instance), unit.options)
+        why = why_it_stands_still(cluster.facts(instance), cluster.unit_events(instance), unit.file)
     return f": {why}" if why else ""
 
 
@@ -55,12 +54,12 @@ def _why_unplaced(cluster: Cluster, name: str) -> str:
     unit = snapshot.units.get(name)
     if unit is None:
         return "the unit was deleted meanwhile"
-    for peer in needs_of(name, unit.text).machine_of:
+    for peer in unit.file.rules(name).machine_of:
         found = snapshot.units.get(peer)
         if found is None or not found.machine_id:
             state = "there is no such unit" if found is None else "no machine has it either"
             return f"MachineOf asks for the machine of {peer}, but {state}"
-    why = no_place(Target(name, (name,), unit.text, unit.content), snapshot)
+    why = no_place(Target(name, (name,), unit.file), snapshot)
     return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
 
 

@@ -9,6 +9,7 @@ from fleetcaptain.rollout.everywhere import rows_of, runs_everywhere
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["LAUNCHED", "Live", "live"]
 
@@ -17,10 +18,10 @@ LAUNCHED = "launched"
 
 @dataclass(frozen=True)
 class Live:
-    """A service as it runs: the *text* to compare with (where instances differ, the one that differs), how many
+    """A service as it runs: the *file* to compare with (where instances differ, the one that differs), how many
     *instances* there are, their *names*, the *machines* they are on, and *state*: `LAUNCHED`, or who is not."""
 
-    text: str
+    file: UnitFile
     instances: int
     state: str
     names: tuple[str, ...]
@@ -42,13 +43,13 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
     if len({instance.content for instance in observed}) > 1:
         # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
-    text = snapshot.units[shown].text
-    if printable(text) != text:
+    file = snapshot.units[shown].file
+    if printable(file.text) != file.text:
         # Reported here, since the text as it is printed may equal the desired one.
         troubled.append(f"{shown} has characters in its text that are shown as escapes")
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(
-        text=text,
+        file=file,
         instances=len(present),
         state=", ".join(troubled) or LAUNCHED,
         names=present,
@@ -58,7 +59,7 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
 
 def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
     unit = snapshot.units[name]
-    return rows_of(name, snapshot, unit.text) if runs_everywhere(unit) else (observe(name, snapshot),)
+    return rows_of(name, snapshot, unit.file) if runs_everywhere(unit) else (observe(name, snapshot),)
 
 
 def _trouble(instance: Instance) -> str:

@@ -9,8 +9,7 @@ from fleetcaptain.fleet.values import FleetUnit
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.mark import Mark, Ownership
-from fleetcaptain.units.names import service_of
-from fleetcaptain.units.xfleet import UNIT_SUFFIXES
+from fleetcaptain.units.names import is_unit_name, service_of
 
 __all__ = ["adoptable", "conflicting", "foreign", "parse_adopt", "refusals", "refuse_foreign", "renamed"]
 
@@ -19,7 +18,7 @@ def parse_adopt(text: str) -> frozenset[str]:
     """The stacks (``project/stack``) and names of units in *text*, with commas between them. Raises ValueError."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     for entry in entries:
-        if "/" not in entry and not entry.endswith(UNIT_SUFFIXES):
+        if "/" not in entry and not is_unit_name(entry):
             raise ValueError(
                 f"fleetcaptain:adopt: {entry!r} is neither a stack (project/stack) nor a unit (name.service)"
             )

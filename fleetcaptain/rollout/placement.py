@@ -6,59 +6,24 @@ port of a machine is taken once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from fleetcaptain.fleet.values import Machine
-from fleetcaptain.units.placement import placement_rules
-from fleetcaptain.units.text import parse
+from fleetcaptain.units.unit_file import Need, UnitFile
+from fleetcaptain.units.xfleet import glob_matches
 
-__all__ = ["Need", "admits", "apart", "candidates", "misplaced", "needs_of"]
+__all__ = ["admits", "apart", "candidates", "misplaced"]
 
-# With the machine's own network docker publishes nothing, and the unit's text names the ports in another way.
-_HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
-_EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 _SHORT_ID = 8
-# Brackets, of an IPv6 address, stand in quotes.
-_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 _TRIES = 20_000
 
 
-@dataclass(frozen=True)
-class Need:
-    """What the unit *name* asks of its machine. *metadata* maps a key to the values that will do; *ports* are fixed
-    ports of the machine, as ``80/tcp``."""
-
-    name: str
-    machine_id: str = ""
-    machine_of: tuple[str, ...] = ()
-    metadata: Mapping[str, frozenset[str]] | None = None
-    conflicts: tuple[str, ...] = ()
-    ports: frozenset[str] = frozenset()
-
-
-def needs_of(name: str, text: str) -> Need:
-    """What the unit *name* with *text* asks of its machine."""
-    options = parse(text)
-    rules = placement_rules(options, name)
-    ports: set[str] = set()
-    for option in options:
-        if option.name == "ExecStart":
-            # What follows the image is the container's own command.
-            docker = option.value.partition("${IMAGE}")[0]
-            form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
-            ports |= {f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker)}
-    return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, frozenset(ports))
-
-
-def admits(name: str, text: str, machine: Machine) -> bool:
+def admits(name: str, file: UnitFile, machine: Machine) -> bool:
     """Whether the ``MachineMetadata`` of the unit *name* admits *machine*.
 
     Values of one key are alternatives, keys must all fit.
     """
-    metadata = needs_of(name, text).metadata or {}
+    metadata = file.rules(name).alternatives
     return all(machine.metadata.get(key) in values for key, values in metadata.items())
 
 
@@ -145,8 +110,4 @@ def apart(one: Need, other: Need) -> bool:
     """Whether two units cannot be on one machine."""
     if one.ports & other.ports:
         return True
-    return any(fnmatchcase(b.name, _glob(g)) for a, b in ((one, other), (other, one)) for g in a.conflicts)
-
-
-def _glob(pattern: str) -> str:
-    return pattern.replace("[^", "[!")
+    return any(glob_matches(glob, b.name) for a, b in ((one, other), (other, one)) for glob in a.conflicts)

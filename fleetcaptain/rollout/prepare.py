@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
-from fleetcaptain.rollout.placement import apart, candidates, misplaced, needs_of
+from fleetcaptain.rollout.placement import apart, candidates, misplaced
 from fleetcaptain.rollout.prepull import pull_everywhere
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["in_the_way", "leaving", "no_place", "prepare"]
 
@@ -35,24 +36,23 @@ def prepare(
         raise RolloutFailed(f"{target.service}: {why}. Nothing was touched.")
     if image:
         machines = tuple(snapshot.machines.values())
-        needs = [needs_of(name, target.text) for name in left]
+        needs = [target.file.needs(name) for name in left]
         pull_everywhere(cluster, image, [machine.ip for machine in candidates(needs, machines)], report)
 
 
 def no_place(
-    target: Target, snapshot: Snapshot, ignored: Collection[str] = (), planned: Mapping[str, str] | None = None
+    target: Target, snapshot: Snapshot, ignored: Collection[str] = (), planned: Mapping[str, UnitFile] | None = None
 ) -> str:
     """Why *target* cannot be placed beside all else on the cluster but *ignored*; empty when it can. Pure.
 
-    *planned*: the texts that other units are about to get, which count instead of those that they have.
+    *planned*: the files that other units are about to get, which count instead of those that they have.
     """
-    needs = [needs_of(name, target.text) for name in target.names]
     others = {
-        name: (needs_of(name, (planned or {}).get(name, unit.text)), unit.machine_id or "")
+        name: ((planned or {}).get(name, unit.file).needs(name), unit.machine_id or "")
         for name, unit in snapshot.units.items()
         if name not in target.names and name not in ignored and unit.machine_id
     }
-    return misplaced(needs, others, tuple(snapshot.machines.values()))
+    return misplaced(target.needs, others, tuple(snapshot.machines.values()))
 
 
 def leaving(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
@@ -67,5 +67,5 @@ def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tupl
     old = leaving(ownership, target, snapshot)
     if not old or not no_place(target, snapshot):
         return ()
-    needs = [needs_of(name, target.text) for name in target.names]
-    return tuple(name for name in old if any(apart(needs_of(name, snapshot.units[name].text), need) for need in needs))
+    going = {name: snapshot.units[name].file.needs(name) for name in old}
+    return tuple(name for name in old if any(apart(going[name], need) for need in target.needs))

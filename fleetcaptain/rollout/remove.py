@@ -14,7 +14,6 @@ from fleetcaptain.rollout.observed import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.units.beacon import beacon_name
-from fleetcaptain.units.limits import stop_limit
 
 __all__ = ["Step", "patience", "remove", "step"]
 
@@ -87,10 +86,8 @@ def remove(
 
 def patience(names: Iterable[str], snapshot: Snapshot) -> float:
     """How many seconds the removal of the units *names* may take: as long as the longest of their stops, and more."""
-    return (
-        max((stop_limit(snapshot.units[name].text) for name in names if name in snapshot.units), default=0)
-        + _MARGIN_SEC
-    )
+    limits = (snapshot.units[name].file.stop_limit_sec for name in names if name in snapshot.units)
+    return max(limits, default=0) + _MARGIN_SEC
 
 
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:

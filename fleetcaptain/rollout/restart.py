@@ -64,13 +64,13 @@ def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target
         raise RolloutFailed(
             f"no unit of a service {service!r} of {ownership.app!r}{of_stack} is on this cluster; nothing was touched."
         )
-    texts = {snapshot.units[name].text for name in names}
-    if len(texts) > 1:
+    files = {snapshot.units[name].file for name in names}
+    if len(files) > 1:
         raise RolloutMixed(
             f"the units of {service} differ: a rollout was cut off. Run `pulumi up`, which finishes it; nothing was "
             "touched."
         )
-    return Target(service, names, texts.pop(), snapshot.units[names[0]].content)
+    return Target(service, names, files.pop())
 
 
 def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:

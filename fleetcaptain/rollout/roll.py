@@ -11,7 +11,7 @@ from fleetcaptain.rollout.failed import explain
 from fleetcaptain.rollout.observed import instances_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
 
@@ -34,11 +34,11 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
 
 
 def roll(
-    driver: Driver, target: Target, policy: Policy, auto_revert: bool, first: Mapping[str, str] | None = None
+    driver: Driver, target: Target, policy: Policy, auto_revert: bool, first: Mapping[str, UnitFile] | None = None
 ) -> None:
     """Replace the instances one window after the other, then remove those that are no longer wanted.
 
-    *first*: units of the service under other names, with their texts, that have to go before, since the new ones find
+    *first*: units of the service under other names, with their files, that have to go before, since the new ones find
     no machine beside them (see `prepare.in_the_way`). The service is down for a while then.
     Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off, or
     they had this text before), RolloutMixed when that too failed.
@@ -53,7 +53,7 @@ def roll(
         if not auto_revert:
             raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
         before = {**outcome.before, **displaced}
-        changed = {name: text for name, text in before.items() if text != target.text}
+        changed = {name: file for name, file in before.items() if file != target.file}
         if not changed:
             raise RolloutFailed(
                 f"{told}\nIts units had this text before, so there is none to go back to. Mend the service and run "
@@ -74,17 +74,18 @@ def roll(
     remove(cluster, target.service, extra, driver.report)
 
 
-def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[str, str | None], told: str) -> None:
+def _take_back(
+    driver: Driver, target: Target, policy: Policy, before: Mapping[str, UnitFile | None], told: str
+) -> None:
     """Give each touched instance the text it had; remove those that are new."""
     cluster = driver.cluster
-    texts = {text for text in before.values() if text is not None}
-    for old in texts:
-        names = tuple(name for name, text in before.items() if text == old)
+    for old in {file for file in before.values() if file is not None}:
+        names = tuple(name for name, file in before.items() if file == old)
         for name in names:
             cluster.put(name, old)
-        back = Target(target.service, names, old, content(old))
+        back = Target(target.service, names, old)
         patient = replace(
-            policy.for_text(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
+            policy.for_file(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
         )
         outcome = driver.drive(back, patient)
         if outcome.failure is not None:
@@ -95,5 +96,5 @@ def _take_back(driver: Driver, target: Target, policy: Policy, before: Mapping[s
     remove(cluster, target.service, _new(before), driver.report)
 
 
-def _new(before: Mapping[str, str | None]) -> list[str]:
-    return [name for name, text in before.items() if text is None]
+def _new(before: Mapping[str, UnitFile | None]) -> list[str]:
+    return [name for name, file in before.items() if file is None]

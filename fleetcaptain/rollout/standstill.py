@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from fleetcaptain.units.bound import BINDING
-from fleetcaptain.units.task import last_value
-from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, Unreadable, json_object
 
 __all__ = ["JOURNAL_FIELDS", "PROPERTIES", "events_in", "why_it_stands_still"]
@@ -52,18 +51,18 @@ def events_in(journal: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def why_it_stands_still(facts: Mapping[str, str], events: Iterable[str], options: Iterable[Option]) -> str:
-    """Why systemd runs nothing of a unit with these *options*: a clause, and what to do. Empty when nothing tells.
+def why_it_stands_still(facts: Mapping[str, str], events: Iterable[str], file: UnitFile) -> str:
+    """Why systemd runs nothing of a unit with this *file*: a clause, and what to do. Empty when nothing tells.
 
     *facts*: the `PROPERTIES` that are known; *events*: see `events_in`.
     """
-    return next(_reasons(facts, tuple(events), tuple(options)), "")
+    return next(_reasons(facts, tuple(events), file), "")
 
 
-def _reasons(facts: Mapping[str, str], events: tuple[str, ...], options: tuple[Option, ...]) -> Iterator[str]:
+def _reasons(facts: Mapping[str, str], events: tuple[str, ...], file: UnitFile) -> Iterator[str]:
     """Every reason there is, the most certain one first."""
     since_start = _since_last_start(events)
-    needs, conditions = _lines(options, _NEEDS), _lines(options, ("Condition", "ExecCondition"))
+    needs, conditions = _lines(file, _NEEDS), _lines(file, ("Condition", "ExecCondition"))
     load = facts.get("LoadState", "loaded")
     if load != "loaded":
         yield f"systemd could not load its unit file ({load}); run `systemctl status` for it on that machine"
@@ -72,20 +71,20 @@ def _reasons(facts: Mapping[str, str], events: tuple[str, ...], options: tuple[O
     if "skipped" in since_start or (conditions and _is_skipped(events)):
         yield f"systemd skips its start, as a condition does not hold{conditions}"
     if "assert" in since_start:
-        yield f"systemd refuses its start, as an assertion does not hold{_lines(options, ('Assert',))}"
+        yield f"systemd refuses its start, as an assertion does not hold{_lines(file, ('Assert',))}"
     if "dependency" in since_start:
         yield f"a unit that it needs did not start{needs}"
     if "stopped" in since_start:
-        bound = _lines(options, BINDING)
+        bound = _lines(file, BINDING)
         yield "it was stopped on its machine" + (f", or with a unit that it is bound to{bound}" if bound else "")
     if "ended" in since_start:
-        yield _ended(options)
+        yield _ended(file)
     if facts and needs and not events:
         yield f"systemd never started it on that machine; a unit that it needs may not be there{needs}"
 
 
-def _ended(options: tuple[Option, ...]) -> str:
-    restart = last_value(options, "Restart") or "no"
+def _ended(file: UnitFile) -> str:
+    restart = file.last("Restart") or "no"
     return (
         f"its command ended well, and Restart={restart} does not start it again. Remove Restart= if it must keep "
         'running; set service={"Type": "oneshot"} if it is a task that ends'
@@ -109,7 +108,7 @@ def _is_skipped(events: tuple[str, ...]) -> bool:
     return since[-1:] == ("started",) and since.count("started") > begun
 
 
-def _lines(options: tuple[Option, ...], beginnings: tuple[str, ...]) -> str:
+def _lines(file: UnitFile, beginnings: tuple[str, ...]) -> str:
     """The lines of the unit whose names begin so, in brackets; "" when there is none."""
-    found = [f"{option.name}={option.value}" for option in options if option.name.startswith(beginnings)]
+    found = [f"{option.name}={option.value}" for option in file.options if option.name.startswith(beginnings)]
     return f" ({', '.join(found)})" if found else ""

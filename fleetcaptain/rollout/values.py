@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fleetcaptain.units.limits import start_limit, stop_limit
+from fleetcaptain.units.unit_file import Need, UnitFile
 
 __all__ = ["Decision", "Failure", "Memory", "Policy", "Target", "Track", "after_blindness", "after_fault", "parallel"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted: every unit in *names* has *text*, whose SHA1 is *content*."""
+    """The desired state of a *service*: every unit in *names* has *file*."""
 
     service: str
     names: tuple[str, ...]
-    text: str
-    content: str
+    file: UnitFile
+
+    @property
+    def content(self) -> str:
+        """The SHA1 of the units' text."""
+        return self.file.unit_hash
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What each unit asks of its machine."""
+        return tuple(map(self.file.needs, self.names))
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,9 @@ class Policy:
     restarts_allowed: int = 0
     zone_key: str = "zone"
 
-    def for_text(self, text: str) -> Policy:
-        """As patient as a unit with this *text* needs: it may take as long as its own limits of stop and start."""
-        healthy = max(self.healthy_deadline_sec, stop_limit(text) + start_limit(text))
+    def for_file(self, file: UnitFile) -> Policy:
+        """As patient as a unit with this *file* needs: it may take as long as its own limits of stop and start."""
+        healthy = max(self.healthy_deadline_sec, file.stop_limit_sec + file.start_limit_sec)
         progress = max(self.progress_deadline_sec, healthy + self.min_healthy_sec)
         return replace(self, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
 

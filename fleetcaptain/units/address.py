@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetcaptain.fleetfile.values import Port, ServiceSpec
+from fleetcaptain.fleetfile.values import EVERY_ADDRESS, Port, ServiceSpec
 from fleetcaptain.units.docker import DOCKER, container_name
 
 __all__ = ["DIRECT", "HOST", "ask_docker", "host_word", "known_number"]
@@ -11,12 +11,11 @@ __all__ = ["DIRECT", "HOST", "ask_docker", "host_word", "known_number"]
 DIRECT = "no_proxy=*; export no_proxy;"
 # The machine's own address as $host. A machine without one is set up wrongly, and the journal says so.
 HOST = f"{DIRECT} host=${{COREOS_PRIVATE_IPV4:?is not set in /etc/environment}};"
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 
 
 def host_word(port: Port | None) -> str:
     """The address that *port* is reached at: the one it is published on, or the machine's."""
-    return port.address if port and port.address and port.address not in _EVERY_ADDRESS else "$host"
+    return port.address if port and port.address and port.address not in EVERY_ADDRESS else "$host"
 
 
 def known_number(spec: ServiceSpec, port: Port) -> int | None:

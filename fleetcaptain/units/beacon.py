@@ -8,7 +8,8 @@ from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
 from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
 from fleetcaptain.units.quoting import Expanded, shell_line
-from fleetcaptain.units.text import Option, serialize
+from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["beacon", "beacon_line", "beacon_name"]
 
@@ -20,17 +21,17 @@ def beacon_name(app: str) -> str:
     return global_name(_service(app))
 
 
-def beacon(app: str, stack: str) -> str:
-    """The canonical text of the beacon of *app*."""
-    return serialize(
-        [
+def beacon(app: str, stack: str) -> UnitFile:
+    """The file of the beacon of *app*."""
+    return UnitFile(
+        (
             Option("Unit", "Description", f"Keeps {app}'s registrations alive while their units are"),
             Option("Service", "Restart", "always"),
             Option("Service", "RestartSec", "5"),
             Option("Service", "ExecStart", beacon_line(app)),
             Option("X-Fleet", "Global", "true"),
             *mark_options(Mark(app, stack, _service(app))),
-        ]
+        )
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fleetcaptain.units.names import name_parts
 from fleetcaptain.units.text import Option
 
 __all__ = ["BINDING", "bound_to", "expanded"]
@@ -21,7 +22,6 @@ BINDING = (
 )
 """The options of a unit that name the units it is stopped with."""
 _PASSING_ON = "PropagatesStopTo"
-_NAME = re.compile(r"(?P<prefix>[^@]*)(?:@(?P<instance>.*))?\.(?P<type>[a-z]+)")
 
 
 def bound_to(name: str, units: Iterable[tuple[str, Iterable[Option]]]) -> tuple[tuple[str, str], ...]:
@@ -45,11 +45,10 @@ def bound_to(name: str, units: Iterable[tuple[str, Iterable[Option]]]) -> tuple[
 
 def expanded(value: str, name: str) -> str:
     """*value* with the specifiers that stand for the unit's own *name*: ``%i`` of ``web@1.service`` is ``1``."""
-    match = _NAME.fullmatch(name)
-    if match is None:
+    prefix, instance, kind = name_parts(name)
+    if not kind:
         return value
-    prefix, instance = match["prefix"], match["instance"] or ""
-    known = {"n": name, "N": name.removesuffix(f".{match['type']}"), "p": prefix, "i": instance, "%": "%"}
+    known = {"n": name, "N": name.removesuffix(f".{kind}"), "p": prefix, "i": instance, "%": "%"}
     known |= {"P": prefix, "I": instance, "j": prefix.rpartition("-")[2]}
     return re.sub("%(.)", lambda found: known.get(found[1], found[0]), value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
@@ -16,11 +17,17 @@ __all__ = [
     "docker_remove",
     "docker_run",
     "docker_stop",
+    "fixed_ports",
     "port_key",
 ]
 
 DOCKER = "/usr/bin/docker"
 _IMAGE = Expanded("${IMAGE}")
+# With the machine's own network docker publishes nothing, and the run line names the ports in another way.
+_HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
+_EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
+# Brackets, of an IPv6 address, stand in quotes.
+_FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 
 
 def container_name(app: str) -> Expanded:
@@ -76,6 +83,13 @@ def docker_remove(app: str) -> str:
 def port_key(port: Port) -> str:
     """What a registration calls the container's port: ``80``, or ``53/udp``."""
     return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
+
+
+def fixed_ports(line: str) -> frozenset[str]:
+    """The ports of the machine that a run *line* takes, as ``80/tcp``. A range, or one that docker picks, is none."""
+    docker = line.partition(_IMAGE)[0]  # what follows is the container's own command
+    form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
+    return frozenset(f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker))
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:

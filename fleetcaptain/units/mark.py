@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fleetcaptain.units.text import Option, parse
+from fleetcaptain.units.text import Option
 
-__all__ = ["Mark", "Ownership", "mark_in", "mark_of", "mark_options"]
+__all__ = ["Mark", "Ownership", "mark_in", "mark_options"]
 
 _SECTION = "X-FleetCaptain"
 
@@ -43,11 +43,6 @@ def mark_options(mark: Mark) -> tuple[Option, ...]:
     """The section that carries *mark*."""
     pairs = (("App", mark.app), ("Stack", mark.stack), ("Service", mark.service))
     return tuple(Option(_SECTION, name, value) for name, value in pairs)
-
-
-def mark_of(text: str) -> Mark | None:
-    """The mark in *text*; None when it carries none, or only part of one."""
-    return mark_in(parse(text))
 
 
 def mark_in(options: Iterable[Option]) -> Mark | None:

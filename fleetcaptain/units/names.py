@@ -1,17 +1,49 @@
-"""Unit names: which units a service has, and which service a unit belongs to."""
+"""Unit names: what systemd and fleet take for one, which units a service has, and which service a unit belongs to."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-__all__ = ["generation_names", "global_name", "instance_names", "instance_of", "machine_names", "service_of"]
+__all__ = [
+    "GENERATION_GLOB",
+    "SECTION_OF_TYPE",
+    "UNIT_CHARACTERS",
+    "generation_names",
+    "global_name",
+    "instance_names",
+    "instance_of",
+    "is_unit_name",
+    "machine_names",
+    "name_parts",
+    "service_of",
+    "without_generation",
+]
 
+UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
+"""What the name of a unit is made of, as a set of a regular expression has it."""
+SECTION_OF_TYPE = {"service": "Service", "timer": "Timer", "socket": "Socket", "path": "Path"}
+"""The types of units that fleet runs, and the section that each needs. Others are accepted by fleet, but never
+unloaded, or stop the machine's agent."""
+_UNIT_TYPES = frozenset({*SECTION_OF_TYPE, "target", "mount", "automount", "device", "slice", "swap", "scope"})
 # The digits of a content that a blue/green unit's name carries, as many as fleet's own listings show.
 _GENERATION_DIGITS = 7
-_UNIT = re.compile(
-    r"(?P<prefix>[^@]+?)(?:-(?P<generation>[0-9a-f]{7})(?=@))?(?:@(?P<instance>.*))?\.(?:service|timer|socket|path)"
-)
+GENERATION_GLOB = "[0-9a-f]" * _GENERATION_DIGITS
+"""What any content puts into a blue/green unit's name, as a glob."""
+_OF_GENERATION = re.compile(rf"(.+)-{GENERATION_GLOB}")
+
+
+def is_unit_name(name: str) -> bool:
+    """Whether *name* ends in one of systemd's unit types; any other name is a service's."""
+    stem, _, kind = name.rpartition(".")
+    return bool(stem) and kind in _UNIT_TYPES
+
+
+def name_parts(unit_name: str) -> tuple[str, str, str]:
+    """What stands before the ``@`` of a unit's name, the instance behind it, and the type; "" for what it lacks."""
+    stem, dot, kind = unit_name.rpartition(".")
+    prefix, _, instance = (stem if dot else kind).partition("@")
+    return prefix, instance, kind if dot else ""
 
 
 def instance_names(service: str, count: int) -> tuple[str, ...]:
@@ -39,16 +71,23 @@ def machine_names(service: str, machine_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def service_of(unit_name: str) -> str:
-    """The service that *unit_name* is named after; its text's mark (`mark_of`) is the authority where there is one.
+    """The service that *unit_name* is named after; its text's mark (`UnitFile.mark`) is the authority where there is
+    one."""
+    prefix, _, kind = name_parts(unit_name)
+    if not prefix or kind not in SECTION_OF_TYPE:
+        return unit_name
+    return without_generation(prefix) if "@" in unit_name else prefix
 
-    A service whose own name ends like a generation (``-`` and seven hex digits) is not told apart from one.
-    """
-    match = _UNIT.fullmatch(unit_name)
-    return match["prefix"] if match else unit_name
+
+def without_generation(prefix: str) -> str:
+    """*prefix*, what stands before the ``@`` of a unit's name, without the digits of a blue/green generation: no
+    service is named like one."""
+    match = _OF_GENERATION.fullmatch(prefix)
+    return match[1] if match else prefix
 
 
 def instance_of(unit_name: str) -> int | None:
     """The instance's number, counted from 1; None for a unit without one."""
-    match = _UNIT.fullmatch(unit_name)
-    instance = match["instance"] if match else None
-    return int(instance) if instance and instance.isascii() and instance.isdigit() else None
+    prefix, instance, kind = name_parts(unit_name)
+    is_number = bool(prefix) and kind in SECTION_OF_TYPE and instance.isascii() and instance.isdigit()
+    return int(instance) if is_number else None

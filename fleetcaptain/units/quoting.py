@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.texts import FOLDABLE
 from fleetcaptain.fleetfile.values import Expand
 from fleetcaptain.printable import COLOUR_MARK
 
@@ -19,9 +20,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./${}-]+")
 _NEXT_LINE = " \\\n  "
 # Less than fleet takes, so that there is room for the backslash.
 _LINE_BYTES = 2000
-# systemd reads a backslash and the line end after it as one blank, also in quotes. The next line must not look like a
-# comment, and keeps its own blanks.
-_BLANK = re.compile(r"(?<!\\) (?![\s#;])")
 # Pulumi prints the texts of units. systemd reads this as the mark itself, and Pulumi does not know it.
 _MARK = f"\\x{ord(COLOUR_MARK[0]):02x}{COLOUR_MARK[1:]}"
 
@@ -76,7 +74,7 @@ def folded(name: str, value: str) -> str:
 def _fold(line: str) -> str:
     if len(line.encode()) <= _LINE_BYTES:
         return line
-    first, *others = _BLANK.split(line)
+    first, *others = FOLDABLE.split(line)
     parts, size = [first], len(first.encode())
     for part in others:
         length = len(part.encode()) + 1

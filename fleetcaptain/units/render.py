@@ -25,66 +25,105 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import zip_longest
 
-from fleetcaptain.errors import UnitRefused
+from fleetcaptain.errors import FleetfileError, UnitRefused
+from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
-from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.fleetfile.values import App, ServiceSpec
 from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
 from fleetcaptain.units.environment import unchanged, unit_environment
-from fleetcaptain.units.image import needs_image
-from fleetcaptain.units.mark import Mark, mark_of, mark_options
+from fleetcaptain.units.mark import Mark, mark_options
+from fleetcaptain.units.names import instance_names, is_unit_name
 from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
 from fleetcaptain.units.ready import wait_line
+from fleetcaptain.units.refuse import refuse
 from fleetcaptain.units.registration import register_line, unregister_line
-from fleetcaptain.units.task import TASK_DEFAULTS
-from fleetcaptain.units.text import Option, parse, serialize
-from fleetcaptain.units.xfleet import UNIT_SUFFIXES, x_fleet_options
+from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.xfleet import unit_of_service
 
-__all__ = ["Mark", "mark_of", "render"]
+__all__ = ["render", "render_app"]
 
 # docker stop has *stop_sec* seconds before it kills the container; systemd waits this much longer for docker itself.
 _STOP_MARGIN_SEC = 10
 # How a container ends that was asked to (SIGTERM) and one that did not listen (SIGKILL): no failure of the unit.
 _STOPPED = "143 137"
+# What a task's [Service] has where the Fleetfile says nothing else.
+_TASK_DEFAULTS = [("Restart", "no"), ("RemainAfterExit", "yes")]
 
 Pairs = list[tuple[str, str]]
 
 
-def render(spec: ServiceSpec, mark: Mark) -> str:
-    """The canonical text of *spec*'s units, without the line that names the image (see `with_image`).
+def render_app(app: App, stack: str) -> dict[str, UnitFile]:
+    """Service -> its units' file, without the line that names the image.
 
-    Raises `UnitRefused` for what cannot be written, such as a ``ready`` without any port.
+    Raises FleetfileError with all that cannot be written, or that fleet would choke on, each at its service's line.
+    """
+    files: dict[str, UnitFile] = {}
+    problems: list[str] = []
+    for spec in app.services:
+        try:
+            file = files[spec.name] = render(spec, Mark(app.app, stack, spec.name))
+            # With a digest a reference is at its longest, so a line that is short enough with it always is.
+            image = spec.image if isinstance(spec.image, str) else "x" * 100
+            refuse(instance_names(spec.name, 1)[0], file.with_image(f"{image}@sha256:{'0' * 64}"))
+        except UnitRefused as error:
+            problems += [f"{spec.location}: service {spec.name!r}: {why}" for why in error.problems]
+    if problems:
+        heading = f"{app.root / 'Fleetfile.py'} declares units that cannot run as written; nothing was touched:"
+        raise FleetfileError(heading, problems)
+    return files
+
+
+def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
+    """The file of *spec*'s units, without the line that names the image (see `UnitFile.with_image`).
+
+    Raises UnitRefused for what cannot be written, such as a ``ready`` without any port.
     """
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
         *_section(
             "Service", [*_settings(spec, mark.app), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service
         ),
-        *x_fleet_options(spec),
+        *_section("X-Fleet", _x_fleet_section(spec), spec.x_fleet),
         *mark_options(mark),
     ]
-    text = serialize(options)
-    for option, back in zip_longest(options, parse(text)):
-        if option and (back is None or (option.name, option.value.strip()) != (back.name, back.value)):
+    file = UnitFile(tuple(replace(option, value=option.value.strip()) for option in options))
+    heading = f"The service {spec.name} cannot be rendered:"
+    if file.unwritable:
+        raise UnitRefused(heading, file.unwritable)
+    for option, back in zip_longest(file.options, UnitFile.parse(file.text).options):
+        if option and option != back:
             problem = (
                 f"[{option.section}] {option.name}={option.value} would run into the option after it; end it otherwise"
             )
-            raise UnitRefused(f"The service {spec.name} cannot be rendered:", [problem])
-    return text
+            raise UnitRefused(heading, [problem])
+    return file
 
 
 def _unit_section(spec: ServiceSpec) -> Pairs:
     # A service may be on another machine, where systemd's ordering cannot see it: it orders the deployment instead.
     docker = ["docker.service"] if spec.start is None else []
-    after = [*docker, *(name for name in spec.after if name.endswith(UNIT_SUFFIXES))]
-    requires = [*docker, *(name for name in spec.requires if name.endswith(UNIT_SUFFIXES))]
+    after = [*docker, *(name for name in spec.after if is_unit_name(name))]
+    requires = [*docker, *(name for name in spec.requires if is_unit_name(name))]
     return [("Description", setting(spec.description)), *_each("After", after), *_each("Requires", requires)]
+
+
+def _x_fleet_section(spec: ServiceSpec) -> Pairs:
+    """In the order of fleet's own documentation; empty when the units may run anywhere."""
+    return [
+        # fleet puts the name's instance for %i; see `machine_names`.
+        *_each("MachineID", [value for value in ["%i" if spec.global_unit else spec.machine_id] if value]),
+        *_each("MachineOf", map(unit_of_service, spec.machine_of)),
+        *_each("MachineMetadata", spec.machine_metadata),
+        *_each("Conflicts", spec.conflicts),
+    ]
 
 
 def _settings(spec: ServiceSpec, app: str) -> Pairs:
     return [
         ("EnvironmentFile", "-/etc/environment"),
         ("Environment", unit_environment(spec, app)),
-        *(TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
+        *(_TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
         ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
@@ -110,7 +149,7 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
     """The last line before a custom start, which no line of ours can precede in the same process."""
-    return shell_line([Expanded(unchanged(spec, app, image=any(map(needs_image, start))))])
+    return shell_line([Expanded(unchanged(spec, app, image=any(map(names_image, start))))])
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:

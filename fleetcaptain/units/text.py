@@ -14,7 +14,7 @@ from itertools import groupby
 
 from fleetcaptain.errors import UnitRefused
 
-__all__ = ["Option", "canonical", "content", "parse", "serialize"]
+__all__ = ["Option", "hash_of", "parse", "serialize"]
 
 # What Go calls white space; Python's own set has four control characters more.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -66,14 +66,9 @@ def serialize(options: Iterable[Option]) -> str:
     return "\n".join("".join([f"[{section}]\n", *map(_line, members)]) for section, members in grouped)
 
 
-def canonical(text: str) -> str:
-    """*text* in fleet's own form."""
-    return serialize(parse(text))
-
-
-def content(text: str) -> str:
-    """The name of *text*'s content: the SHA1 (40 hex digits) that fleet computes for it."""
-    return hashlib.sha1(canonical(text).encode(), usedforsecurity=False).hexdigest()
+def hash_of(text: str) -> str:
+    """The SHA1 (40 hex digits) that fleet computes for a text in its own form."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _line(option: Option) -> str:

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 
 from components.cluster.engine import exec_in, find, put
 from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.units import content, with_image
 from tests.contract.sites import RealSite, Site
 from tests.fleetfiles.loaded import folder_for, loaded
 from tests.fleetfiles.sources import sources
@@ -30,12 +29,12 @@ _OF_OTHERS = re.compile(r"is not executable|(?:parse|range|absolute).*, ignoring
 def test_fleet_keeps_the_units_of_any_fleetfile(site: Site, tmp_path: Path, source: str) -> None:
     """Byte for byte, and under the hash that we computed."""
     found = loaded(source, folder_for(tmp_path))
-    for service, text in found[1].items() if found else ():
-        name, whole = f"{service}@1.service", with_image(text, _IMAGE)
+    for service, file in found[1].items() if found else ():
+        name, whole = f"{service}@1.service", file.with_image(_IMAGE)
         site.client.put(name, whole, DesiredState.INACTIVE)
         unit = site.client.unit(name)
         assert unit is not None
-        assert (unit.text, unit.content) == (whole, content(whole))
+        assert (unit.text, unit.content) == (whole.text, whole.unit_hash)
 
 
 @pytest.mark.e2e
@@ -47,8 +46,8 @@ def test_systemd_reads_the_units_of_any_fleetfile(real_site: RealSite, tmp_path:
     @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=_CHECKS, database=None)
     def collect(source: str) -> None:
         found = loaded(source, folder_for(tmp_path))
-        for service, text in found[1].items() if found else ():
-            units[f"{service}-{len(units)}@1.service"] = with_image(text, _IMAGE)
+        for service, file in found[1].items() if found else ():
+            units[f"{service}-{len(units)}@1.service"] = file.with_image(_IMAGE).text
 
     collect()
     (machine,) = find(real_site.identity, "machine")

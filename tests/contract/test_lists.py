@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from fleetcaptain.fleet.values import DesiredState, UnitState
+from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
@@ -16,7 +17,7 @@ def fill(site: Site, count: int) -> tuple[str, ...]:
     """*count* units that run nowhere; their names in fleet's order."""
     names = tuple(f"page-{number:03}.service" for number in range(count))
     for name in names:
-        site.client.put(name, TEXT, DesiredState.INACTIVE)
+        site.client.put(name, UnitFile.parse(TEXT), DesiredState.INACTIVE)
     return names
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
+from tests.fakes.unit_texts import content
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
 SECTIONS = {
@@ -40,7 +41,7 @@ NAMES = [
 def test_a_name_goes_through_every_call(site: Site, name: str) -> None:
     """Put, read, listed, asked for, deleted: always under the same name."""
     text = SECTIONS[name.rpartition(".")[2]]
-    site.client.put(name, text, DesiredState.INACTIVE)
+    site.client.put(name, UnitFile.parse(text), DesiredState.INACTIVE)
     site.client.set_desired(name, DesiredState.INACTIVE)
     unit = site.client.unit(name)
     assert unit is not None
@@ -54,7 +55,7 @@ def test_states_name_units_as_we_do(site: Site) -> None:
     """systemd escapes its own file names; fleet reports ours. All types are reported."""
     names = [r"state\x2dof:a.service", "state-of@1.service", "state-of.timer", "state-of@1.socket", "state-of.path"]
     for name in names:
-        site.client.put(name, SECTIONS[name.rpartition(".")[2]], DesiredState.LOADED)
+        site.client.put(name, UnitFile.parse(SECTIONS[name.rpartition(".")[2]]), DesiredState.LOADED)
     for name in names:
         text = SECTIONS[name.rpartition(".")[2]]
         site.wait_for_state(name, content(text), "inactive", "dead")
@@ -65,14 +66,14 @@ def test_a_name_with_an_underscore_first_is_never_run(site: Site) -> None:
     options = [{"section": "Service", "name": "ExecStart", "value": "/bin/sleep infinity"}]
     body = {"options": options, "desiredState": "launched"}
     assert site.call("PUT", "/units/_hidden.service", body).status_code == 201
-    site.client.put("seen.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("seen.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("seen.service", content(TEXT), "active", "running")
     hidden = site.client.unit("_hidden.service")
     assert hidden is not None
     assert (hidden.desired, hidden.machine_id) == ("launched", None)
     assert [unit.name for unit in site.client.units()] == ["seen.service"]
     with pytest.raises(UnitRefused, match="hides it in etcd"):
-        site.client.put("_hidden.service", TEXT, DesiredState.LAUNCHED)
+        site.client.put("_hidden.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     assert site.client.delete("_hidden.service")
 
 

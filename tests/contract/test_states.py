@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.fleet.values import DesiredState, FleetUnit
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
+from tests.fakes.unit_texts import content
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
 OTHER = "[Service]\nExecStart=/bin/sleep 86400\n"
@@ -25,7 +26,7 @@ def unit_of(site: Site, name: str) -> FleetUnit:
 
 def test_a_launched_unit_runs_under_our_hash(site: Site) -> None:
     """Then fleet, systemd and we agree on everything."""
-    site.client.put("run.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("run.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("run.service", content(TEXT), "active", "running")
     site.wait_for(lambda: unit_of(site, "run.service").current == "launched", "current launched")
     assert unit_of(site, "run.service").machine_id == site.machine.id
@@ -33,17 +34,17 @@ def test_a_launched_unit_runs_under_our_hash(site: Site) -> None:
 
 def test_a_launched_unit_may_have_failed(site: Site) -> None:
     """fleet's own "launched" says that it was started once, nothing of its health."""
-    site.client.put("fail.service", FAILING, DesiredState.LAUNCHED)
+    site.client.put("fail.service", UnitFile.parse(FAILING), DesiredState.LAUNCHED)
     site.wait_for_state("fail.service", content(FAILING), "failed", "failed")
     site.wait_for(lambda: unit_of(site, "fail.service").current == "launched", "current launched")
 
 
 def test_a_launched_unit_may_have_ended(site: Site) -> None:
     """fleet goes on to call it launched, until it is asked to stop it; then it can be launched again."""
-    site.client.put("end.service", ENDING, DesiredState.LAUNCHED)
+    site.client.put("end.service", UnitFile.parse(ENDING), DesiredState.LAUNCHED)
     site.wait_for(lambda: unit_of(site, "end.service").current == "launched", "current launched")
     site.wait_for_state("end.service", content(ENDING), "inactive", "dead")
-    site.client.put("end.service", ENDING, DesiredState.LAUNCHED)
+    site.client.put("end.service", UnitFile.parse(ENDING), DesiredState.LAUNCHED)
     assert unit_of(site, "end.service").current == "launched"
     site.client.set_desired("end.service", DesiredState.LOADED)
     site.wait_for(lambda: unit_of(site, "end.service").current == "loaded", "current loaded")
@@ -53,13 +54,13 @@ def test_a_launched_unit_may_have_ended(site: Site) -> None:
 
 def test_a_task_that_ended_well_stays_active(site: Site) -> None:
     """So fleet and the beacon take it for what it is, done."""
-    site.client.put("task.service", TASK, DesiredState.LAUNCHED)
+    site.client.put("task.service", UnitFile.parse(TASK), DesiredState.LAUNCHED)
     site.wait_for_state("task.service", content(TASK), "active", "exited")
 
 
 def test_a_loaded_unit_is_stopped(site: Site) -> None:
     """It stays on its machine, and can be launched again."""
-    site.client.put("stop.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("stop.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("stop.service", content(TEXT), "active", "running")
     site.client.set_desired("stop.service", DesiredState.LOADED)
     site.wait_for_state("stop.service", content(TEXT), "inactive", "dead")
@@ -70,7 +71,7 @@ def test_a_loaded_unit_is_stopped(site: Site) -> None:
 
 def test_an_inactive_unit_leaves_its_machine(site: Site) -> None:
     """Its text stays; nothing is reported of it any more."""
-    site.client.put("leave.service", TEXT, DesiredState.LOADED)
+    site.client.put("leave.service", UnitFile.parse(TEXT), DesiredState.LOADED)
     site.wait_for_state("leave.service", content(TEXT), "inactive", "dead")
     site.client.set_desired("leave.service", DesiredState.INACTIVE)
     site.wait_for(lambda: site.state("leave.service") is None, "no state of leave.service")
@@ -80,7 +81,7 @@ def test_an_inactive_unit_leaves_its_machine(site: Site) -> None:
 
 def test_a_deleted_unit_leaves_its_machine(site: Site) -> None:
     """fleet forgets it at once; the machine lets go of it later."""
-    site.client.put("delete.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("delete.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("delete.service", content(TEXT), "active", "running")
     site.client.delete("delete.service")
     assert site.client.unit("delete.service") is None
@@ -89,9 +90,9 @@ def test_a_deleted_unit_leaves_its_machine(site: Site) -> None:
 
 def test_a_replaced_unit_stays_on_its_machine_and_runs_the_new_text(site: Site) -> None:
     """Until then the state has the old hash, or there is none: only the hash tells which text runs."""
-    site.client.put("replace.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("replace.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("replace.service", content(TEXT), "active", "running")
-    site.client.put("replace.service", OTHER, DesiredState.LAUNCHED)
+    site.client.put("replace.service", UnitFile.parse(OTHER), DesiredState.LAUNCHED)
     assert unit_of(site, "replace.service").content == content(OTHER)
     seen = {content(TEXT)}
 
@@ -109,8 +110,8 @@ def test_a_replaced_unit_stays_on_its_machine_and_runs_the_new_text(site: Site) 
 @pytest.mark.parametrize("rule", ["MachineMetadata=rack=r9", "MachineID=" + "f" * 32, "MachineOf=nobody.service"])
 def test_a_unit_that_no_machine_may_run_has_no_machine(site: Site, rule: str) -> None:
     """fleet says so in no other way."""
-    site.client.put("nowhere.service", f"{TEXT}\n[X-Fleet]\n{rule}\n", DesiredState.LAUNCHED)
-    site.client.put("here.service", TEXT, DesiredState.LOADED)
+    site.client.put("nowhere.service", UnitFile.parse(f"{TEXT}\n[X-Fleet]\n{rule}\n"), DesiredState.LAUNCHED)
+    site.client.put("here.service", UnitFile.parse(TEXT), DesiredState.LOADED)
     site.wait_for_state("here.service", content(TEXT), "inactive", "dead")
     unit = unit_of(site, "nowhere.service")
     assert (unit.desired, unit.current, unit.machine_id) == ("launched", "inactive", None)
@@ -121,24 +122,24 @@ def test_a_unit_goes_where_its_rules_let_it(site: Site) -> None:
     """Several values of one key are alternatives; several keys must all hold."""
     rules = 'MachineMetadata="rack=r1" "rack=r9"\nMachineMetadata=disk=ssd\n'
     text = f"{TEXT}\n[X-Fleet]\n{rules}"
-    site.client.put("placed.service", text, DesiredState.LOADED)
+    site.client.put("placed.service", UnitFile.parse(text), DesiredState.LOADED)
     site.wait_for_state("placed.service", content(text), "inactive", "dead")
 
 
 def test_a_conflicting_unit_has_no_machine(site: Site) -> None:
     """The rule counts both ways: here the unit that is there already has it."""
     text = f"{TEXT}\n[X-Fleet]\nConflicts=conflict-*\n"
-    site.client.put("first.service", text, DesiredState.LOADED)
+    site.client.put("first.service", UnitFile.parse(text), DesiredState.LOADED)
     site.wait_for_state("first.service", content(text), "inactive", "dead")
-    site.client.put("conflict-b.service", TEXT, DesiredState.LOADED)
-    site.client.put("here.service", TEXT, DesiredState.LAUNCHED)
+    site.client.put("conflict-b.service", UnitFile.parse(TEXT), DesiredState.LOADED)
+    site.client.put("here.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
     site.wait_for_state("here.service", content(TEXT), "active", "running")
     assert unit_of(site, "conflict-b.service").machine_id is None
 
 
 def test_a_global_unit_has_states_but_no_machine(site: Site) -> None:
     """Nothing schedules it, so its own fields say nothing of how far it got."""
-    site.client.put("everywhere.service", GLOBAL, DesiredState.LAUNCHED)
+    site.client.put("everywhere.service", UnitFile.parse(GLOBAL), DesiredState.LAUNCHED)
     site.wait_for_state("everywhere.service", content(GLOBAL), "active", "running")
     unit = unit_of(site, "everywhere.service")
     assert (unit.desired, unit.current, unit.machine_id) == ("launched", "inactive", None)
@@ -147,7 +148,7 @@ def test_a_global_unit_has_states_but_no_machine(site: Site) -> None:
 
 def test_a_global_unit_stops_and_starts_again_on_all_machines(site: Site) -> None:
     """By its desired state, though fleet says nothing of how far it got."""
-    site.client.put("again.service", GLOBAL, DesiredState.LAUNCHED)
+    site.client.put("again.service", UnitFile.parse(GLOBAL), DesiredState.LAUNCHED)
     site.wait_for_state("again.service", content(GLOBAL), "active", "running")
     site.client.set_desired("again.service", DesiredState.LOADED)
     site.wait_for_state("again.service", content(GLOBAL), "inactive", "dead")

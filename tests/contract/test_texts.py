@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.units.text import canonical, content, parse
+from fleetcaptain.units.text import parse
+from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
+from tests.fakes.unit_texts import canonical, content
 
 RUN = "ExecStart=/bin/sleep infinity\n"
 TEXTS = {
@@ -35,7 +37,7 @@ TEXTS = {
 def test_a_text_reads_back_in_canonical_form(site: Site, case: str) -> None:
     """What we compare is what fleet keeps, alone and in the list."""
     text, name = TEXTS[case], f"text-{case}.service"
-    site.client.put(name, text, DesiredState.INACTIVE)
+    site.client.put(name, UnitFile.parse(text), DesiredState.INACTIVE)
     unit = site.client.unit(name)
     assert unit is not None
     assert unit.text.encode() == canonical(text).encode()
@@ -47,7 +49,7 @@ def test_a_text_reads_back_in_canonical_form(site: Site, case: str) -> None:
 def test_a_text_that_was_put_is_the_same_text_to_fleet(site: Site, case: str) -> None:
     """fleet answers 204 to the put of a text whose hash is the one it keeps, 201 when it replaces it."""
     name = f"same-{case}.service"
-    site.client.put(name, TEXTS[case], DesiredState.INACTIVE)
+    site.client.put(name, UnitFile.parse(TEXTS[case]), DesiredState.INACTIVE)
     unit = site.client.unit(name)
     assert unit is not None
     options = [{"section": each.section, "name": each.name, "value": each.value} for each in parse(unit.text)]
@@ -65,7 +67,7 @@ def test_a_text_in_another_form_never_is_the_same_text_to_fleet(site: Site) -> N
 def test_states_carry_our_hash(site: Site) -> None:
     """The machine reports the hash that we compute for every text, so that it tells the new text from the old one."""
     for case, text in TEXTS.items():
-        site.client.put(f"hash-{case}.service", text, DesiredState.LOADED)
+        site.client.put(f"hash-{case}.service", UnitFile.parse(text), DesiredState.LOADED)
     wanted = {f"hash-{case}.service": content(text) for case, text in TEXTS.items()}
     site.wait_for(
         lambda: wanted.items() <= {state.name: state.content for state in site.client.states()}.items(),

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
@@ -71,7 +72,7 @@ def test_a_put_of_a_new_unit(site: Site, body: Any, status: int) -> None:
 )
 def test_a_put_of_a_unit_that_is_there(site: Site, body: Any, status: int, desired: str) -> None:
     """A new text without a desired state stops the unit, which is why both are always sent."""
-    site.client.put("old.service", TEXT, DesiredState.LOADED)
+    site.client.put("old.service", UnitFile.parse(TEXT), DesiredState.LOADED)
     assert site.call("PUT", "/units/old.service", body).status_code == status
     unit = site.client.unit("old.service")
     assert unit is not None
@@ -80,7 +81,7 @@ def test_a_put_of_a_unit_that_is_there(site: Site, body: Any, status: int, desir
 
 def test_an_unknown_desired_state_makes_a_unit_unreadable(site: Site) -> None:
     """fleet takes it with 204, and then fails to read, list or delete the unit."""
-    site.client.put("bricked.service", TEXT, DesiredState.INACTIVE)
+    site.client.put("bricked.service", UnitFile.parse(TEXT), DesiredState.INACTIVE)
     assert site.call("PUT", "/units/bricked.service", {"desiredState": "running"}).status_code == 204
     for method, body in (("GET", None), ("PUT", {"desiredState": "inactive"}), ("DELETE", None)):
         assert refused(site.call(method, "/units/bricked.service", body), 500) == ""
@@ -118,7 +119,7 @@ def test_options_that_cannot_be_are_refused_for_a_new_unit_only(
     body = {"options": x_fleet(*lines), "desiredState": "inactive"}
     said = refused(site.call("PUT", "/units/odd.service", body), 400)
     assert message in (None, said)
-    site.client.put("odd.service", TEXT, DesiredState.INACTIVE)
+    site.client.put("odd.service", UnitFile.parse(TEXT), DesiredState.INACTIVE)
     assert site.call("PUT", "/units/odd.service", body).status_code == 201
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
 from tests.faults.machines import machines
 
@@ -117,7 +118,9 @@ def test_a_unit_edited_by_hand_is_shown_and_put_right(stack: Stack) -> None:
     """Another text under the same name is drift, shown as the lines that differ."""
     cluster = stack.cluster()
     unit = cluster.look().units["app_server@1.service"]
-    cluster.fleet.put(unit.name, unit.text.replace("RestartSec=5", "RestartSec=77"), DesiredState.LAUNCHED)
+    cluster.fleet.put(
+        unit.name, UnitFile.parse(unit.text.replace("RestartSec=5", "RestartSec=77")), DesiredState.LAUNCHED
+    )
     assert "RestartSec=77" in stack.preview().output
     stack.up()
     assert _contents(stack.cluster())["app_server@1.service"] == unit.content
@@ -151,7 +154,7 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
     cluster = stack.cluster()
     before = _contents(cluster)
     mark = cluster.look().units["app_server@1.service"].text.replace("Service=app_server", "Service=nobody")
-    cluster.fleet.put("nobody@1.service", mark, DesiredState.INACTIVE)
+    cluster.fleet.put("nobody@1.service", UnitFile.parse(mark), DesiredState.INACTIVE)
     try:
         result = stack.fails(command, *(["--yes"] if command == "up" else []))
         assert "nobody@1.service" in result.error

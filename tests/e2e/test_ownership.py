@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack, stack_name
 from tests.faults.machines import machines, run_on, until
 
@@ -133,7 +134,7 @@ def test_a_second_stack_of_an_app_is_refused_until_it_adopts(stack: Stack, first
 def test_an_app_comes_rolls_goes_back_and_goes_beside_others(stack: Stack, first: Stack, guests: Guests) -> None:
     """After each step all units and keys of others, marked or not, are what they were."""
     fleet = stack.cluster().fleet
-    fleet.put("backup.service", _UNMARKED, DesiredState.LAUNCHED)
+    fleet.put("backup.service", UnitFile.parse(_UNMARKED), DesiredState.LAUNCHED)
     try:
         before = _everything(stack)
         assert _of("probe", before) != ({}, {})
@@ -177,7 +178,7 @@ def test_units_of_other_people_stay_unless_they_are_named(stack: Stack, first: S
     fleet = stack.cluster().fleet
     try:
         for name in ("backup.service", "probe@9.service"):
-            fleet.put(name, _UNMARKED, DesiredState.LAUNCHED)
+            fleet.put(name, UnitFile.parse(_UNMARKED), DesiredState.LAUNCHED)
         before = _everything(stack)
         refused = first.fails("up", "--yes")
         assert "probe@9.service (without a mark)" in refused.error
@@ -188,7 +189,7 @@ def test_units_of_other_people_stay_unless_they_are_named(stack: Stack, first: S
         first.up()
         assert set(before[0]) - set(_everything(stack)[0]) == {"probe@9.service"}
         _destroy(stack, "probe@2.service")
-        fleet.put("probe@2.service", _UNMARKED, DesiredState.LAUNCHED)
+        fleet.put("probe@2.service", UnitFile.parse(_UNMARKED), DesiredState.LAUNCHED)
         assert "probe@2.service: without FleetCaptain's mark" in first.fails("preview").error
         first.set("adopt", "probe@2.service")
         first.up()
@@ -256,7 +257,9 @@ def test_a_unit_that_names_its_container_otherwise_is_rolled(stack: Stack) -> No
     """As earlier texts did. The unit that runs stops its own container, and the new one has the new name."""
     cluster = stack.cluster()
     unit = cluster.look().units["app_server@1.service"]
-    cluster.fleet.put(unit.name, unit.text.replace("fc.behavioral.%p.%i", "%p-%i"), DesiredState.LAUNCHED)
+    cluster.fleet.put(
+        unit.name, UnitFile.parse(unit.text.replace("fc.behavioral.%p.%i", "%p-%i")), DesiredState.LAUNCHED
+    )
     until(
         lambda: "app_server-1" in _containers(stack) and unit.name in cluster.look().registrations,
         "the unit runs under the other name",

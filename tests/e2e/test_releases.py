@@ -21,9 +21,9 @@ from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.release.images import ACCEPT, reference
 from fleetcaptain.release.keep import KEPT
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.units.image import split_image, with_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
+from tests.fakes.unit_texts import content, with_image
 
 _QUICK = {
     "Rolling, Service": "BlueGreen, Rolling, Service",
@@ -170,7 +170,8 @@ def _with_another_image(cluster: Cluster, tag: str, copy: str) -> None:
     """Record a release *copy* that is like *tag*, but for an image of redis that its registry does not have."""
     data = json.loads(_value(cluster, release_key("behavioral", tag)))
     redis = data["services"]["redis"]
-    unit, image = split_image(_value(cluster, text_key("behavioral", redis["content"])))
+    file, image = UnitFile.parse(_value(cluster, text_key("behavioral", redis["content"]))).without_image()
+    unit = file.text
     assert image is not None
     gone = f"{image.partition('@')[0]}@sha256:{'0' * 64}"
     text = with_image(unit, gone)
@@ -293,7 +294,7 @@ def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_
 def _image(cluster: Cluster, service: str) -> str:
     """The image in the text of the units of a service."""
     texts = {unit.text for unit in cluster.look().units.values() if unit.mark and unit.mark.service == service}
-    images = {split_image(text)[1] for text in texts}
+    images = {UnitFile.parse(text).without_image()[1] for text in texts}
     assert len(images) == 1, images
     return str(images.pop())
 

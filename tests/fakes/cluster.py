@@ -13,10 +13,10 @@ from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleet.values import DesiredState, FleetUnit, Machine, UnitState
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster, Run
-from fleetcaptain.units.mark import Mark, Ownership, mark_of
+from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.render import render
-from fleetcaptain.units.text import content, parse
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.etcd import FakeEtcd
 
 __all__ = ["APP", "MACHINES", "STACK", "FakeCluster", "text_of"]
@@ -32,7 +32,7 @@ _READ_SEC = 0.001
 def text_of(service: str = "web", /, *, app: str = APP, stack: str = STACK, **keywords: Any) -> str:
     """The text of a service's unit, with its mark and without an image line."""
     spec = ServiceSpec(service, **{"description": service, "image": "redis:7", **keywords})
-    return render(spec, Mark(app, stack, service))
+    return render(spec, Mark(app, stack, service)).text
 
 
 class FakeCluster(Cluster):
@@ -87,7 +87,7 @@ class FakeCluster(Cluster):
 
     def launch(self, name: str, text: str) -> None:
         """The unit *name* has been running *text* for a long time."""
-        self._accept(name, text, DesiredState.LAUNCHED)
+        self._accept(name, UnitFile.parse(text), DesiredState.LAUNCHED)
         self._reach(name)
         self.history.clear()
 
@@ -118,19 +118,19 @@ class FakeCluster(Cluster):
                 self._reach(name)
         self.least_up = min(self.least_up, len(self.runs))
 
-    def _accept(self, name: str, text: str, desired: DesiredState) -> None:
+    def _accept(self, name: str, file: UnitFile, desired: DesiredState) -> None:
         """A new text: a running unit goes down now, and comes up with it."""
         self.history.append(f"put {name}")
         unit = self.units.get(name)
-        if unit and name in self.dead and unit.content == content(text) and unit.current == desired:
+        if unit and name in self.dead and unit.content == file.unit_hash and unit.current == desired:
             return
         place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
-        if unit and name in self.runs and unit.content != content(text):
+        if unit and name in self.runs and unit.content != file.unit_hash:
             self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
             self._stop(name)
         self.dead.pop(name, None)
         machine = None if name in self.homeless else place
-        self.units[name] = FleetUnit(name, parse(text), str(desired), "launched", machine)
+        self.units[name] = FleetUnit(name, file, str(desired), "launched", machine)
         self.requested[name] = self.now
 
     def _ask(self, name: str, desired: DesiredState) -> None:
@@ -175,7 +175,7 @@ class FakeCluster(Cluster):
             self._register(unit)
 
     def _register(self, unit: FleetUnit) -> None:
-        mark = mark_of(unit.text)
+        mark = unit.mark
         service = mark.service if mark else unit.name.partition("@")[0]
         known = {"service": service, "unit": unit.name, "content": unit.content, "machine": unit.machine_id}
         key = registration_key(self.app, service, unit.name)
@@ -226,8 +226,8 @@ class _Fleet(FleetClient):
         there = [address for address in self._cluster.machines if address not in self._cluster.away]
         return tuple(Machine(ip, ip, {"zone": ip} if self._cluster.zones else {}) for ip in there)
 
-    def put(self, name: str, text: str, desired: DesiredState) -> None:
-        self._cluster._accept(name, text, desired)
+    def put(self, name: str, file: UnitFile, desired: DesiredState) -> None:
+        self._cluster._accept(name, file, desired)
 
     def set_desired(self, name: str, desired: DesiredState) -> None:
         self._cluster._ask(name, desired)

@@ -23,14 +23,15 @@ from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.values import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.poller import REFRESH_SEC
-from fleetcaptain.units.render import mark_of
-from fleetcaptain.units.text import canonical
+from fleetcaptain.units.mark import mark_in
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import APP
 from tests.fakes.etcd import FakeEtcd
 from tests.fakes.fleet import cluster as fleet
 from tests.fakes.fleet.api import answer
 from tests.fakes.fleet.replies import Request
 from tests.fakes.fleet.rules import is_global
+from tests.fakes.unit_texts import canonical
 
 __all__ = ["APP", "MACHINES", "Site"]
 
@@ -71,7 +72,7 @@ class Site:
     def start(self, units: Mapping[str, str]) -> None:
         """Have *units*, name -> text, run already."""
         for name, text in units.items():
-            self.cluster().fleet.put(name, text, DesiredState.LAUNCHED)
+            self.cluster().fleet.put(name, UnitFile.parse(text), DesiredState.LAUNCHED)
         self.rest()
 
     def stop(self, name: str) -> None:
@@ -107,7 +108,7 @@ class Site:
         live: dict[str, str] = {}
         for (name, machine_id), row in self.fleet.loaded.items():
             unit = self.fleet.units.get(name)
-            mark = mark_of(unit.raw) if unit else None
+            mark = mark_in(unit.options) if unit else None
             if unit is None or mark is None or row.active != "active" or is_global(unit.options):
                 continue
             host = next(machine.ip for machine in self.fleet.machines if machine.id == machine_id)

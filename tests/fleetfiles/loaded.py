@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from components.app import unit_texts
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.units.render import render_app
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["folder_for", "loaded"]
 
@@ -23,13 +24,13 @@ def folder_for(folder: Path) -> Path:
     return folder
 
 
-def loaded(source: str, folder: Path) -> tuple[App, dict[str, str]] | None:
-    """The app and the texts of its units; None when *source* is refused, which it must be at its lines."""
+def loaded(source: str, folder: Path) -> tuple[App, dict[str, UnitFile]] | None:
+    """The app and its units; None when *source* is refused, which it must be at its lines."""
     (folder / "Fleetfile.py").write_text(source, errors="surrogatepass")
     refused: tuple[str, ...] = ()
     try:
         app = load(folder)
-        return app, unit_texts(app, "project/stack")
+        return app, render_app(app, "project/stack")
     except FleetfileError as error:
         refused = error.problems
     assert refused

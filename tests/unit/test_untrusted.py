@@ -16,8 +16,6 @@ from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
 from fleetcaptain.fleetfile.keywords import MAX_INSTANCES
 from fleetcaptain.rollout.guard import Entry
 from fleetcaptain.rollout.owner import Owner, this_process
-from fleetcaptain.rollout.placement import needs_of
-from fleetcaptain.units.image import split_image
 from fleetcaptain.untrusted import (
     DEEPEST,
     LONGEST_BYTES,
@@ -293,8 +291,8 @@ def test_whatever_options_a_unit_has_it_has_a_text(options: list[dict[str, str]]
     unit = readable(FleetUnit.of, {"name": "odd@1.service", "options": options})
     if unit is not None:
         assert len(unit.content) == 40
-        assert split_image(unit.text)
-        assert needs_of(unit.name, unit.text).name == unit.name
+        assert isinstance(unit.file.without_image()[0].text, str)
+        assert unit.file.needs(unit.name).name == unit.name
 
 
 def test_a_unit_that_no_file_can_hold_has_a_text_and_a_mark() -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.fleet.values import Machine
-from fleetcaptain.units.mark import mark_of
 from fleetcaptain.units.text import serialize
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fleet.cluster import Cluster
 from tests.fakes.fleet.server import FakeFleet
 from tests.local.etcd.server import GUEST, TLS, as_on_a_machine
@@ -73,7 +73,7 @@ def _registrations(fleet: FakeFleet) -> dict[str, str]:
     for (unit, machine), row in fleet.step().items():
         stored = fleet.cluster.units.get(unit)
         text = serialize(stored.options) if stored else ""
-        mark = mark_of(text)
+        mark = UnitFile.parse(text).mark
         if row.active == "active" and mark is not None:
             ports = {inside: int(outside) for outside, inside in _PORTS.findall(text)}
             value: dict[str, Any] = {"service": mark.service, "unit": unit, "content": row.content, "machine": machine}

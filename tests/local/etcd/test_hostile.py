@@ -19,8 +19,8 @@ from fleetcaptain.release.keep import prune
 from fleetcaptain.release.known import read_releases
 from fleetcaptain.rollout.bluegreen import drain
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.units.text import content
 from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 UNIT = "web@1.service"
 REGISTRATION = {"service": "web", "unit": UNIT, "content": "c", "machine": "m1", "host": "10.0.0.1"}

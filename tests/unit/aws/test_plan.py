@@ -10,7 +10,8 @@ import pytest
 from components.cluster.aws.plan import places, subnets
 from components.cluster.aws.ports import Opening, Public, openings, public_services
 from components.repositories import repositories
-from fleetcaptain.units.render import Mark, render
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render import render
 from tests.unit.fleetfile.written import app
 
 ZONES = ("eu-west-1c", "eu-west-1a", "eu-west-1b", "eu-west-1d")

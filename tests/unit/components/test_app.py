@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.app import FleetApp, unit_texts
+from components.app import FleetApp
 from components.cluster.base import ClusterComponent
 from components.release import ReleaseName
 from components.repositories import repositories
@@ -20,10 +20,10 @@ from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
-from fleetcaptain.units.image import with_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.render import render_app
 from tests.fakes.engine import FakeEngine
 from tests.fakes.site import APP, Site
+from tests.fakes.unit_texts import content, with_image
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of
 
 OWN = Build()
@@ -88,7 +88,8 @@ def _program(
     release: ReleaseName,
     more: Mapping[str, Any],
 ) -> None:
-    made = FleetApp(APP, fleetfile=app, cluster=Cluster(connection, public), release=release, **more)
+    files = render_app(app, STACK)
+    made = FleetApp(APP, fleetfile=app, files=files, cluster=Cluster(connection, public), release=release, **more)
     pulumi.export("endpoints", made.endpoints)
     pulumi.export("release", made.release)
 
@@ -189,7 +190,7 @@ def test_no_two_images_have_one_name(
     pushed = {name: found["exports"][0]["image"]["names"] for name, found in engine.of("Image").items()}
     assert pushed == {name: [f"{REGISTRY}/{repository}:latest"] for name, repository in names.items()}
     assert set(engine.of("AppImage")) == set(names)
-    assert sorted(names.values()) == [*repositories(app, unit_texts(app, STACK))]
+    assert sorted(names.values()) == [*repositories(app, render_app(app, STACK))]
 
 
 def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:
@@ -261,7 +262,7 @@ def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None
         "own": ("rolling", 1),
     }
     assert units["redis"]["rollout"]["keep_old_sec"] == 30
-    assert units[f"{APP}-beacon"]["unit"] == beacon(APP, STACK)
+    assert units[f"{APP}-beacon"]["unit"] == beacon(APP, STACK).text
 
 
 def test_the_record_has_what_a_rollback_needs(app: FakeEngine) -> None:
@@ -335,7 +336,7 @@ def test_strays_are_removed_before_anything_else(site: Site) -> None:
 
 def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
     """The units that the Fleetfile declares, and the beacon, are none."""
-    declared_units = {"web@1.service": full(text_of()), f"{APP}-beacon.service": beacon(APP, STACK)}
+    declared_units = {"web@1.service": full(text_of()), f"{APP}-beacon.service": beacon(APP, STACK).text}
     site.start({**declared_units, "orphan@1.service": full(text_of("orphan"))})
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
     message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v1"), {}))
@@ -361,7 +362,7 @@ def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared
     """All of them at once."""
     long = [ServiceSpec(name, name, "web:1", command=("x" * 2100,)) for name in ("a", "b")]
     with pytest.raises(FleetfileError, match=r"(?s)nothing was touched:.*service 'b': "):
-        unit_texts(App(APP, tuple(long), Path("/app")), STACK)
+        render_app(App(APP, tuple(long), Path("/app")), STACK)
 
 
 OLD_WEB, OLD_DB = text_of(description="old", requires=("db",)), text_of("db")
@@ -395,7 +396,7 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
-        f"{APP}-beacon": beacon(APP, STACK),
+        f"{APP}-beacon": beacon(APP, STACK).text,
         "web": OLD_WEB,
         "db": OLD_DB,
     }

@@ -13,6 +13,7 @@ import pytest
 from components.cluster.choose import choose_cluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
+from fleetcaptain.units.render import render_app
 from tests.fakes.engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fleet.server import FakeFleet
 from tests.fakes.machines import write_programs
@@ -31,7 +32,7 @@ def chosen(config: Mapping[str, str], engine: FakeEngine | None = None) -> FakeE
     """The cluster for *config*, declared; its outputs are what it offers."""
 
     def program() -> None:
-        cluster = choose_cluster(pulumi.Config(PROJECT), APP)
+        cluster = choose_cluster(pulumi.Config(PROJECT), APP, lambda: render_app(APP, "project/stack"))
         pulumi.export("kind", type(cluster).__name__)
         pulumi.export("owned", cluster.owned is not None)
         for name in ("connection", "registry", "etcd", "machines"):

@@ -19,9 +19,10 @@ from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.engine import FakeEngine
 from tests.fakes.site import APP, Site
+from tests.fakes.unit_texts import content
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
 
 PROVIDER = RollingUpdateProvider()
@@ -36,7 +37,7 @@ def inputs_of(stack: str, app: str = APP) -> dict[str, dict[str, Any]]:
     def unit(service: str) -> str:
         return text_of(service, app=app, stack=stack)
 
-    bare = unit_inputs(f"{app}-beacon", 1, "everywhere", app=app, unit=beacon(app, stack), image="")
+    bare = unit_inputs(f"{app}-beacon", 1, "everywhere", app=app, unit=beacon(app, stack).text, image="")
     return {
         "beacon": bare,
         "web": unit_inputs(app=app, unit=unit("web")),
@@ -72,7 +73,10 @@ def preflight(
     connection: Mapping[str, Any] = CONNECTION,
 ) -> tuple[Preflight, list[tuple[str, str]]]:
     """What a deployment by *stack* finds before it declares anything, and what it says."""
-    parts = [Part(one["service"], one["unit"], one["instances"], one["mode"]) for one in inputs_of(stack, app).values()]
+    parts = [
+        Part(one["service"], UnitFile.parse(one["unit"]), one["instances"], one["mode"])
+        for one in inputs_of(stack, app).values()
+    ]
     declared = {part.service for part in parts}
     engine, found = FakeEngine(), list[Preflight]()
 

@@ -18,6 +18,7 @@ from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.engine import FakeEngine
 from tests.fakes.site import APP, Site
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
@@ -57,7 +58,7 @@ class Preflight:
 
 def part(service: str = "web", instances: int = 2, mode: str = "rolling", **keywords: Any) -> Part:
     """A service that is about to be deployed."""
-    return Part(service, text_of(service, global_unit=mode == "global", **keywords), instances, mode)
+    return Part(service, UnitFile.parse(text_of(service, global_unit=mode == "global", **keywords)), instances, mode)
 
 
 def test_a_cluster_with_room_for_everything_is_not_refused(site: Site) -> None:
@@ -228,7 +229,7 @@ def test_a_service_is_not_in_its_own_way(site: Site, rules: dict[str, Any], back
     modes = [part("web", 3, **rules), part("web", 1, "global", **everywhere)]
     old, new = reversed(modes) if back else modes
     names = [f"web@m{number}.service" if back else f"web@{number}.service" for number in (1, 2, 3)]
-    site.start(dict.fromkeys(names, full(old.unit)))
+    site.start(dict.fromkeys(names, full(old.unit.text)))
     assert site.running == set(names)
     assert Preflight(new).strays() == []
 

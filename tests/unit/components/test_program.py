@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.units.render import render_app
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.engine import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,6 +58,25 @@ def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     assert set(engine.of("Unit")) == services
     assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 310
     assert engine.messages == []
+
+
+@pytest.mark.parametrize(("config", "times"), [({}, 1), ({"rollbackTo": "v0"}, 0)])
+def test_the_units_are_rendered_once(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], times: int
+) -> None:
+    """For the release's name, the cluster and the app. A rollback does not judge the Fleetfile's units."""
+    apps: list[str] = []
+
+    def counted(app: App, stack: str) -> dict[str, UnitFile]:
+        apps.append(app.app)
+        return render_app(app, stack)
+
+    monkeypatch.setattr("fleetcaptain.units.render.render_app", counted)
+    if times:
+        engine.run(program, CONFIG)
+    else:
+        engine.refusal(program, {**CONFIG, **config})
+    assert apps == ["behavioral"] * times
 
 
 def test_the_services_go_with_the_machines(engine: FakeEngine) -> None:

@@ -12,8 +12,8 @@ from components.readiness import ReadinessProvider
 from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
-from fleetcaptain.units.text import content
 from tests.fakes.site import APP, Site
+from tests.fakes.unit_texts import content
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
 
 PROVIDER = ReadinessProvider()

@@ -18,10 +18,10 @@ from fleetcaptain.errors import ReleaseRefused, RolloutFailed
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.part import Part
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.units.image import with_image
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
+from tests.fakes.unit_texts import content, with_image
 from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 
 OURS = Ownership(APP, STACK)
@@ -84,12 +84,15 @@ def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_plan_orders_each_service_after_those_before_it() -> None:
     """Whatever order they are written in; what a release does not have is passed over."""
-    parts = tuple(Part(name, "", 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",))))
-    plan = forward((*parts, Part("c", "", 1, "rolling")), {}, ReleaseName("v1"))
+    parts = tuple(
+        Part(name, UnitFile(()), 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",)))
+    )
+    plan = forward((*parts, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1"))
     assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
-    later = Part("a", "", 1, "rolling", after=("c",))
+    later = Part("a", UnitFile(()), 1, "rolling", after=("c",))
     assert [
-        part.service for part in forward((later, Part("c", "", 1, "rolling")), {}, ReleaseName("v1")).ordered()
+        part.service
+        for part in forward((later, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1")).ordered()
     ] == [
         "c",
         "a",
@@ -117,7 +120,10 @@ def _plan(
 )
 def test_a_service_is_rolled_after_the_one_on_whose_machine_it_has_to_be(rules: dict[str, Any]) -> None:
     """fleet places it after that one only, and the rollout waits half a minute for a place."""
-    parts = [Part(name, text_of(name, **keywords), 1, "rolling") for name, keywords in (("web", rules), ("db", {}))]
+    parts = [
+        Part(name, UnitFile.parse(text_of(name, **keywords)), 1, "rolling")
+        for name, keywords in (("web", rules), ("db", {}))
+    ]
     plan = forward(tuple(parts), {}, ReleaseName("v1"))
     assert [part.service for part in plan.ordered()] == ["db", "web"]
     assert plan.after["web"] == ("db",)
@@ -128,7 +134,10 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "info", said.append)
     plan, known = _plan(monkeypatch, OLD)
-    assert [(part.service, part.unit, part.instances) for part in plan.ordered()] == [("db", DB1, 1), ("web", WEB1, 2)]
+    assert [(part.service, part.unit.text, part.instances) for part in plan.ordered()] == [
+        ("db", DB1, 1),
+        ("web", WEB1, 2),
+    ]
     assert plan.images == {"web": IMAGE, "db": ""}
     assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
     assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]

@@ -16,8 +16,8 @@ from fleetcaptain.fleet.client import FleetClient
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.beacon import beacon
-from fleetcaptain.units.text import content
 from tests.fakes.site import APP, Site
+from tests.fakes.unit_texts import content
 from tests.unit.components.deployed import (
     IMAGE,
     LOCAL,
@@ -30,7 +30,7 @@ from tests.unit.components.deployed import (
 )
 
 PROVIDER = RollingUpdateProvider()
-BEACON = unit_inputs(f"{APP}-beacon", 1, "everywhere", unit=beacon(APP, STACK), image="")
+BEACON = unit_inputs(f"{APP}-beacon", 1, "everywhere", unit=beacon(APP, STACK).text, image="")
 SERVICES = {
     "rolling": unit_inputs(),
     "bluegreen": unit_inputs("redis", 1, "bluegreen"),

@@ -32,10 +32,14 @@ def test_units_tell_all_that_is_read() -> None:
     assert told == {*environment(""), "FLEETCAPTAIN_VERSIONS"}
 
 
-def test_a_unit_of_every_machine_has_its_own_key() -> None:
-    """The leaf of the key that the unit was told is taken for every name."""
-    known = Identity.from_environment({**environment(""), "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
-    assert known.key("web") == "/fleetcaptain/shop/services/web/a~m"
+def test_a_unit_registers_every_service_under_its_own_name() -> None:
+    """Those of a service that runs on every machine have names of their own too."""
+    unit = f"agent@{MACHINE}.service"
+    spec = ServiceSpec("agent", "", "i", global_unit=True)
+    variables = dict(pair.split("=") for pair in unit_environment(spec, "shop").replace("%n", unit).split())
+    known = Identity.from_environment({**variables, "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
+    assert known.key("agent") == variables["FLEETCAPTAIN_KEY"] == f"/fleetcaptain/shop/services/agent/{unit}"
+    assert known.key("admin") == f"/fleetcaptain/shop/services/admin/{unit}"
 
 
 def test_on_the_machine_itself_the_content_is_that_of_the_units_file(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fleetcaptain.fleetfile.values import Expand, ServiceSpec
-from fleetcaptain.units import canonical, instance_names, refusals
+from fleetcaptain.units.names import instance_names
+from fleetcaptain.units.refuse import refusals
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fleetfiles.loaded import folder_for, loaded
 from tests.fleetfiles.sources import sources
 from tests.unit.units.systemd import command, exec_values
@@ -37,14 +39,14 @@ def test_a_fleetfile_is_refused_where_it_is_wrong_or_its_units_are_right(folder:
     found = loaded(source, folder)
     if found is None:
         return
-    app, texts = found
+    app, files = found
     for spec in app.services:
-        text = texts[spec.name]
-        assert canonical(text) == text
+        file = files[spec.name]
+        assert UnitFile.parse(file.text) == file
         for name in instance_names(spec.name, spec.instances):
-            assert refusals(name, text) == ()
+            assert refusals(name, file) == ()
         if spec.start is None:
-            _assert_runs_as_written(spec, text)
+            _assert_runs_as_written(spec, file.text)
 
 
 def _assert_runs_as_written(spec: ServiceSpec, text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import BlueGreen, Build, Port, Rolling
-from tests.unit.fleetfile.written import app, service
+from tests.unit.fleetfile.written import app, mistakes, service
 
 ROLLING = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
 HASH = "[0-9a-f]" * 7
@@ -195,3 +195,20 @@ def test_names_and_globs_of_units_are_systemd_s(tmp_path: Path) -> None:
     )
     assert spec.after == (r"dev-a\x2db.mount", "a@1:2.service")
     assert spec.conflicts == ("web@[0-9]*.service", "a?b.service")
+
+
+@pytest.mark.parametrize("keyword", ["after", "requires"])
+@pytest.mark.parametrize(
+    "kind",
+    ["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"],
+)
+def test_a_service_may_wait_for_a_unit_of_any_type_of_systemd(tmp_path: Path, keyword: str, kind: str) -> None:
+    """Its name goes into the unit as it is."""
+    unit = f"dev-sdb.{kind}"
+    assert getattr(service(tmp_path, f"{keyword}=[{unit!r}]"), keyword) == (unit,)
+
+
+def test_a_type_alone_is_no_name_of_a_unit(tmp_path: Path) -> None:
+    """systemd would drop it."""
+    (problem,) = mistakes(tmp_path, 'Service("web", after=[".service"])')
+    assert "after: '.service' is neither a service of this Fleetfile nor a systemd unit" in problem

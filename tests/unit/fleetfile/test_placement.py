@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.fleetfile.fleet_rules import rules_of
+from fleetcaptain.fleetfile.values import BlueGreen
+from fleetcaptain.rollout.placement import apart
+from fleetcaptain.units.unit_file import Need, UnitFile
+from fleetcaptain.units.xfleet import rules_of
+from tests.fakes.cluster import text_of
 from tests.unit.fleetfile.written import app, mistakes
 
 BLUE_GREEN = 'Service("b", instances=True)'
@@ -106,6 +110,7 @@ def test_services_that_wait_for_each_others_machine_are_refused(tmp_path: Path) 
         ("x_fleet={'MachineID': '75d3f2e8'}, conflicts=['x@*']", "conflicts: fleet refuses conflicts together with"),
         ("machine_id='75d3f2e8', x_fleet={'MachineID': 'y'}", "x_fleet: MachineID: machine_id= says it already"),
         ("x_fleet={'Conflicts': 'b@*.service'}", 'write conflicts=["b"]'),
+        ("x_fleet={'Conflicts': 'b.service'}", 'write conflicts=["b"]'),
     ],
 )
 def test_rules_that_cannot_stand_together_are_seen_in_x_fleet_too(arguments: str, says: str, tmp_path: Path) -> None:
@@ -125,3 +130,18 @@ def test_systemd_too_is_asked_for_no_unit_that_never_exists(
     (problem,) = mistakes(tmp_path, f'Service("web", instances=4, {keyword}=["b@%i.service"]),{THREE}')
     assert "no unit of this Fleetfile is ever called b@4.service" in problem
     app(tmp_path, f'Service("web", instances=2, {keyword}=["b@%i.service", "docker.socket"]),{THREE}')
+
+
+@pytest.mark.parametrize("rule", ["redis", "redis.service", "redis@*", "redis@*.service"])
+@pytest.mark.parametrize("services", ['Service("redis", instances=True)', 'Service("redis", instances=2)'])
+def test_a_conflict_with_a_service_is_none_with_another_of_a_longer_name(
+    rule: str, services: str, tmp_path: Path
+) -> None:
+    """However it is written, and however the service is replaced."""
+    source = f'Service("web", conflicts=[{rule!r}]),{services},Service("redis-cache")'
+    web, redis, cache = app(tmp_path, source).services
+    need = UnitFile.parse(text_of(conflicts=web.conflicts)).needs("web@1.service")
+    unit = "redis-0a1b2c3@1.service" if isinstance(redis.rollout, BlueGreen) else "redis@1.service"
+    assert apart(need, Need(unit))
+    assert not apart(need, Need(f"{cache.name}@1.service"))
+    assert not apart(need, Need("redis-cache-0a1b2c3@1.service"))

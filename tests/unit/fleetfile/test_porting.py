@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.app import unit_texts
 from fleetcaptain.fleetfile import load
+from fleetcaptain.units.render import render_app
 from tests.fleetfiles.porting import SHAPES
 
 # Heading -> what the units of its services say; all of it, each somewhere.
@@ -53,7 +53,7 @@ def test_each_shape_becomes_units_that_say_the_same(heading: str, tmp_path: Path
     """What the old unit said and the new one has to."""
     (tmp_path / "Dockerfile").touch()
     (tmp_path / "Fleetfile.py").write_text(SHAPES[heading])
-    text = "\n".join(unit_texts(load(tmp_path), "project/stack").values())
+    text = "\n".join(file.text for file in render_app(load(tmp_path), "project/stack").values())
     assert [said for said in _SAYS[heading] if said not in text] == []
 
 

@@ -12,19 +12,20 @@ from fleetcaptain.release.back import images_of, obstacles, order_back, unknown_
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.known import Releases
 from fleetcaptain.release.part import Part, parts_of_manifest
-from fleetcaptain.units.image import with_image
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.unit_texts import content
 from tests.unit.release.releases import release
 
-TEXT = "[Service]\nExecStart=/bin/true\n"
-FULL = with_image(TEXT, "web@sha256:1")
+FILE = UnitFile.parse("[Service]\nExecStart=/bin/true\n")
+WITH_IMAGE = FILE.with_image("web@sha256:1")
+FULL = WITH_IMAGE.text
 V1 = release("v1", web=content(FULL))
 SERVICES = "abcdef"
 
 
 def part(service: str, *requires: str) -> Part:
     """A service that requires others."""
-    return Part(service, TEXT, 1, "rolling", requires=requires)
+    return Part(service, FILE, 1, "rolling", requires=requires)
 
 
 def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> None:
@@ -55,10 +56,10 @@ def test_a_manifest_gives_its_parts_back() -> None:
     """The image apart from the text; a service of every machine has no number of instances."""
     everywhere = replace(V1.services["web"], mode="global", count=3)
     manifest = replace(V1, services={"web": replace(V1.services["web"], count=3), "agent": everywhere})
-    parts, images = parts_of_manifest(manifest, {content(FULL): FULL})
-    assert [(one.service, one.unit, one.instances) for one in parts] == [("web", TEXT, 3), ("agent", TEXT, 1)]
+    parts, images = parts_of_manifest(manifest, {content(FULL): WITH_IMAGE})
+    assert [(one.service, one.unit, one.instances) for one in parts] == [("web", FILE, 3), ("agent", FILE, 1)]
     assert images == {"web": "web@sha256:1", "agent": "web@sha256:1"}
-    assert parts[0].entry(images["web"]) == manifest.services["web"]
+    assert parts[0].entry(WITH_IMAGE, images["web"]) == manifest.services["web"]
 
 
 def test_images_are_asked_for_once() -> None:
@@ -74,7 +75,7 @@ def test_who_requires_goes_back_before_what_is_required() -> None:
 
 def test_what_does_not_run_comes_before_what_follows_its_machine() -> None:
     """fleet places no unit before the one that it is to be beside; one that runs is there already."""
-    beside = replace(part("cache"), unit=TEXT + "\n[X-Fleet]\nMachineOf=web@1.service\n")
+    beside = replace(part("cache"), unit=UnitFile.parse(f"{FILE.text}\n[X-Fleet]\nMachineOf=web@1.service\n"))
     assert order_back([part("web"), beside], set()) == {"web": (), "cache": ("web",)}
     assert order_back([part("web"), beside], {"web"}) == {"web": (), "cache": ()}
 

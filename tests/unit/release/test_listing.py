@@ -13,8 +13,8 @@ from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.known import Releases
 from fleetcaptain.release.listing import as_json, rows, table
-from fleetcaptain.units.text import content
 from tests.fakes.etcd import FakeEtcd
+from tests.fakes.unit_texts import content
 from tests.unit.cli.conftest import etcd
 from tests.unit.release.releases import release
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from fleetcaptain.discovery.keys import current_key, release_key
 from fleetcaptain.discovery.values import Manifest, Release
-from fleetcaptain.units.text import content
 from tests.fakes.cluster import APP, FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 __all__ = ["BOTH", "DB1", "DB2", "V1", "V2", "WEB1", "WEB2", "released"]
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.values import Decision, Memory, Policy, Target
+from fleetcaptain.units.unit_file import UnitFile
 
-OLD, NEW = "old", "new"
+NEW_FILE = UnitFile.parse("[Service]\nExecStart=/bin/new\n")
+OLD, NEW = "old", NEW_FILE.unit_hash
 
 
 def running(name: str, content: str) -> Instance:
@@ -97,7 +99,7 @@ class Run:
 def run(cluster: Simulated, policy: Policy, limit: int = 3000) -> Run:
     """Drive *cluster* to `NEW` until the decision ends it. Fails when it does not within *limit* ticks."""
     names = tuple(cluster.instances)
-    target = Target("web", names, "text", NEW)
+    target = Target("web", names, NEW_FILE)
     memory = Memory()
     least, most_down = cluster.serving(), 0
     for now in range(limit):

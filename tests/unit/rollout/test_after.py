@@ -15,8 +15,9 @@ from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.gate import current_tag, open_gate
 from fleetcaptain.rollout.held import held
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import APP, text_of
+from tests.fakes.unit_texts import content
 from tests.unit.rollout.released import BOTH, DB1, DB2, V1, V2, WEB1, WEB2, released
 
 
@@ -33,7 +34,7 @@ def test_a_blue_green_rollout_keeps_the_old_generation_while_it_is_required(web:
     """It is no failure: the new generation serves, and the old one goes later."""
     cluster = released({"web@1.service": web, "db-1@1.service": DB1}, "v1", V1, V2)
     lines: list[str] = []
-    target = Target("db", ("db-2@1.service",), DB2, content(DB2))
+    target = Target("db", ("db-2@1.service",), UnitFile.parse(DB2))
     replace_generation(Driver(cluster, lines.append), target, Policy(min_healthy_sec=0), 0)
     assert cluster.runs["db-2@1.service"] == content(DB2)
     assert ("db-1@1.service" in cluster.units) is kept

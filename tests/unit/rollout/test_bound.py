@@ -11,8 +11,9 @@ from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
 from fleetcaptain.rollout.roll import roll
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 SIDE = text_of("side", unit=(("BindsTo", "web@%i.service"), ("After", "web@%i.service")))
 NEW = text_of("web", description="new")
@@ -45,7 +46,7 @@ def announced(side: str = SIDE, kind: type[FakeCluster] = FakeCluster, **more: s
 def test_each_instance_brings_back_its_own_before_the_next_one_goes() -> None:
     """So the announcers of a service are never all away; texts of theirs are not written."""
     cluster = announced()
-    assert Driver(cluster).drive(Target("web", WEB, NEW, content(NEW)), POLICY).failure is None
+    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.runs) == {*WEB, *SIDES}
     assert cluster.least_up == 4
     each = [[f"put {web}", f"loaded {side}", f"launched {side}"] for web, side in zip(WEB, SIDES, strict=True)]
@@ -64,7 +65,7 @@ def test_a_chain_comes_back_link_by_link() -> None:
     """What is bound to a bound unit is started after that."""
     cluster = announced(log_1=text_of("log", unit=(("PartOf", "side@%i.service"),)))
     cluster.binds = {**cluster.binds, "side@1.service": ("log@1.service",)}
-    assert Driver(cluster).drive(Target("web", WEB, NEW, content(NEW)), POLICY).failure is None
+    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.runs) == {*WEB, *SIDES, "log@1.service"}
     assert cluster.history.index("launched side@1.service") < cluster.history.index("loaded log@1.service")
 
@@ -73,7 +74,7 @@ def test_what_stood_still_before_is_left_alone() -> None:
     """It is no work of this rollout, and its own preview names it."""
     cluster = announced()
     cluster.halt("side@2.service")
-    assert Driver(cluster).drive(Target("web", WEB, NEW, content(NEW)), POLICY).failure is None
+    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert "side@2.service" in cluster.dead
     assert not [step for step in cluster.history if "side@2" in step]
 
@@ -83,7 +84,7 @@ def test_units_of_others_are_left_alone(mark: dict[str, str]) -> None:
     """Whoever deployed them starts them."""
     side = text_of("side", unit=(("BindsTo", "web@%i.service"),), **mark)
     cluster = announced(side=side)
-    assert Driver(cluster).drive(Target("web", WEB, NEW, content(NEW)), POLICY).failure is None
+    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.dead) == set(SIDES)
     assert not [step for step in cluster.history if "side" in step]
 
@@ -95,11 +96,11 @@ def test_what_another_rollout_changed_meanwhile_is_left_to_that() -> None:
 
     def other_rollout() -> bool:
         """Is at the unit at each look of this one, which it does not stop."""
-        cluster.put("side@1.service", other)
+        cluster.put("side@1.service", UnitFile.parse(other))
         return False
 
     driver = Driver(cluster, stopping=other_rollout)
-    assert driver.drive(Target("web", WEB[:1], NEW, content(NEW)), POLICY).failure is None
+    assert driver.drive(Target("web", WEB[:1], UnitFile.parse(NEW)), POLICY).failure is None
     assert not [step for step in cluster.history if step.endswith(("loaded side@1.service", "launched side@1.service"))]
 
 
@@ -108,7 +109,7 @@ def test_one_that_does_not_come_back_fails_the_rollout_which_is_taken_back() -> 
     cluster, lines = announced(kind=OnlyBesideTheOld), list[str]()
     policy = Policy(min_healthy_sec=1, healthy_deadline_sec=60)
     with pytest.raises(RolloutFailed) as failure:
-        roll(Driver(cluster, lines.append), Target("web", WEB, NEW, content(NEW)), policy, auto_revert=True)
+        roll(Driver(cluster, lines.append), Target("web", WEB, UnitFile.parse(NEW)), policy, auto_revert=True)
     said = str(failure.value)
     assert "web@1.service on 10.0.0.1: it was not healthy within 60 s: side@1.service, which is bound to it" in said
     assert "side@1.service on 10.0.0.1: systemd says inactive/dead" in said

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fleetcaptain.rollout.decide import decide
 from fleetcaptain.rollout.instance import Instance
 from fleetcaptain.rollout.values import Memory, Policy, Target
-from tests.unit.rollout.simulated import NEW, OLD, Fault, Simulated, run, running
+from tests.unit.rollout.simulated import NEW, NEW_FILE, OLD, Fault, Simulated, run, running
 
 FAST = Policy(min_healthy_sec=3, healthy_deadline_sec=30, progress_deadline_sec=200)
 
@@ -54,7 +54,7 @@ def test_window_opens_after_the_first() -> None:
 
 def test_bake_time_restarts_with_a_restart() -> None:
     """An instance that restarts within its bake time has failed, though it comes back."""
-    target = Target("web", ("i1",), "text", NEW)
+    target = Target("web", ("i1",), NEW_FILE)
     memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
     memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
     again = Instance("i1", NEW, "launched", "launched", "10.0.0.1", NEW, "activating", "auto-restart")
@@ -83,7 +83,7 @@ def test_failures_say_why(how: str, says: str) -> None:
 
 def test_no_machine() -> None:
     """A unit that no machine takes fails with that reason."""
-    target = Target("web", ("i1",), "text", NEW)
+    target = Target("web", ("i1",), NEW_FILE)
     waiting = {"i1": Instance("i1", NEW, "launched")}
     memory = decide({"i1": Instance("i1")}, target, FAST, Memory(), 0).memory
     memory = decide(waiting, target, FAST, memory, 1).memory
@@ -94,7 +94,7 @@ def test_no_machine() -> None:
 
 def test_missing_state_is_unknown() -> None:
     """An instance whose state is not reported for a while is neither failed nor does its bake time restart."""
-    target = Target("web", ("i1",), "text", NEW)
+    target = Target("web", ("i1",), NEW_FILE)
     memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
     memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
     blackout = Instance("i1", NEW, "launched", "loaded", "10.0.0.1", None, "", "", NEW)
@@ -164,7 +164,7 @@ def test_an_instance_that_stands_still_again_fails_at_the_deadline() -> None:
 def test_a_start_that_is_reported_late_is_no_standstill() -> None:
     """fleet takes a unit for launched some seconds before it reports what systemd says of it."""
     simulated = cluster(2)
-    target = Target("web", ("i1", "i2"), "text", NEW)
+    target = Target("web", ("i1", "i2"), NEW_FILE)
     memory = decide(simulated.instances, target, FAST, Memory(), 0).memory
     for second in range(1, 15):
         decision = decide({**simulated.instances, "i1": halted("i1")}, target, FAST, memory, second)
@@ -177,13 +177,13 @@ def test_a_start_that_is_reported_late_is_no_standstill() -> None:
 def test_what_fleet_has_not_started_yet_is_not_stopped() -> None:
     """The agent is about to."""
     waiting = replace(halted("i1"), current="loaded")
-    decision = decide({"i1": waiting}, Target("web", ("i1",), "text", NEW), FAST, Memory(), 0)
+    decision = decide({"i1": waiting}, Target("web", ("i1",), NEW_FILE), FAST, Memory(), 0)
     assert (decision.stop, decision.put, decision.waiting) == ((), (), ("i1",))
 
 
 def test_an_instance_without_what_is_bound_to_it_is_not_healthy() -> None:
     """It counts as down, and when its time is over the reason names the unit."""
-    target = Target("web", ("i1", "i2"), "text", NEW)
+    target = Target("web", ("i1", "i2"), NEW_FILE)
     lacking = replace(running("i1", NEW), missing_bound="announcer@1.service")
     memory = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, Memory(), 0).memory
     for second in (1, 20):
@@ -216,7 +216,7 @@ def test_an_instance_is_stopped_for_its_old_process_only_once() -> None:
 
 def test_an_old_registration_is_not_at_once_taken_for_an_old_process() -> None:
     """States and registrations are not read in one moment: one that is put right within seconds was none."""
-    target = Target("web", ("i1",), "text", NEW)
+    target = Target("web", ("i1",), NEW_FILE)
     outlived = replace(running("i1", NEW), registered=OLD)
     memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
     for second in (1, 15):

@@ -10,17 +10,19 @@ from fleetcaptain.rollout.everywhere import rows_of, run_everywhere
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.beacon import beacon, beacon_name
-from fleetcaptain.units.text import content, parse, serialize
+from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import APP, STACK
 from tests.fakes.site import MACHINES, Site
+from tests.fakes.unit_texts import content
 
-NAME, TEXT = beacon_name(APP), beacon(APP, STACK)
-TARGET = Target("shop-beacon", (NAME,), TEXT, content(TEXT))
+NAME, TEXT = beacon_name(APP), beacon(APP, STACK).text
+TARGET = Target("shop-beacon", (NAME,), UnitFile.parse(TEXT))
 
 
-def on_ssd(text: str) -> str:
+def on_ssd(file: UnitFile) -> UnitFile:
     """The same unit, for machines with an SSD alone."""
-    return serialize([*parse(text), *parse("[X-Fleet]\nMachineMetadata=disk=ssd\n")])
+    return UnitFile((*file.options, Option("X-Fleet", "MachineMetadata", "disk=ssd")))
 
 
 def test_it_returns_when_the_unit_runs_on_every_machine() -> None:
@@ -103,7 +105,12 @@ def test_only_machines_that_its_metadata_admits_are_waited_for() -> None:
     machines = (Machine("m9", "10.0.0.9", {"disk": "ssd"}), *MACHINES)
     state = UnitState(NAME, "m9", content(TEXT), "loaded", "active", "running")
     snapshot = Snapshot.of((), (state,), machines, ())
-    rows = rows_of(NAME, snapshot, on_ssd(TEXT))
+    rows = rows_of(NAME, snapshot, on_ssd(TARGET.file))
     assert [(row.machine, row.active, row.sub) for row in rows] == [("10.0.0.9", "active", "running")]
-    assert [row.machine for row in rows_of(NAME, snapshot, TEXT)] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]
-    assert [row.active for row in rows_of(NAME, snapshot, TEXT)] == ["", "", "", "active"]
+    assert [row.machine for row in rows_of(NAME, snapshot, TARGET.file)] == [
+        "10.0.0.1",
+        "10.0.0.2",
+        "10.0.0.3",
+        "10.0.0.9",
+    ]
+    assert [row.active for row in rows_of(NAME, snapshot, TARGET.file)] == ["", "", "", "active"]

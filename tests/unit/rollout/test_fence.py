@@ -9,6 +9,7 @@ import pytest
 from fleetcaptain.errors import Locked
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
 
 TEXT = text_of("web")
@@ -36,7 +37,7 @@ def fenced() -> tuple[FakeCluster, Cluster, Lock]:
 def changes(cluster: Cluster) -> tuple[Callable[[], None], ...]:
     """Each way to change something."""
     return (
-        lambda: cluster.put("a", TEXT),
+        lambda: cluster.put("a", UnitFile.parse(TEXT)),
         lambda: cluster.ask("a", DesiredState.LOADED),
         lambda: cluster.delete("a"),
     )
@@ -46,7 +47,7 @@ def test_every_change_comes_after_a_renewal() -> None:
     """Of many at once, after one."""
     fake, cluster, lock = fenced()
     for number in range(60):
-        cluster.put(f"web@{number}.service", TEXT)
+        cluster.put(f"web@{number}.service", UnitFile.parse(TEXT))
     assert (len(fake.history), lock.renewed) == (60, 1)
     for change in changes(cluster):
         fake.now += 1
@@ -58,7 +59,7 @@ def test_every_change_comes_after_a_renewal() -> None:
 def test_a_process_that_lost_the_lock_changes_nothing() -> None:
     """As after a computer slept: the time in between has passed for the lock too."""
     fake, cluster, lock = fenced()
-    cluster.put("a", TEXT)
+    cluster.put("a", UnitFile.parse(TEXT))
     fake.now, lock.taken = 3600, True
     for change in changes(cluster):
         with pytest.raises(Locked):

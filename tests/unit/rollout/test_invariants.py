@@ -11,8 +11,9 @@ from fleetcaptain.errors import Interrupted
 from fleetcaptain.fleet.values import DesiredState
 from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 NEW = text_of("web", description="new")
 EVENTS = st.lists(
@@ -28,7 +29,7 @@ def names(count: int) -> tuple[str, ...]:
 
 def target(count: int) -> Target:
     """The new text on so many instances."""
-    return Target("web", names(count), NEW, content(NEW))
+    return Target("web", names(count), UnitFile.parse(NEW))
 
 
 @st.composite
@@ -89,7 +90,7 @@ def test_the_old_text_takes_a_rollout_back_from_anywhere(count: int, looks: int)
     touched = {name for name, unit in cluster.units.items() if unit.text != old}
     cluster.taken_down.clear()
     cluster.history.clear()
-    Driver(cluster).drive(Target("web", names(count), old, content(old)), Policy(min_healthy_sec=1))
+    Driver(cluster).drive(Target("web", names(count), UnitFile.parse(old)), Policy(min_healthy_sec=1))
     assert {unit.text for unit in cluster.units.values()} == {old}
     assert {word.removeprefix("put ") for word in cluster.history if word.startswith("put ")} == touched
     assert DesiredState.LOADED not in "".join(cluster.history)

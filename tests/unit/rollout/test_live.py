@@ -9,7 +9,8 @@ from fleetcaptain.fleet.values import DesiredState, FleetUnit, UnitState
 from fleetcaptain.rollout.live import LAUNCHED, live
 from fleetcaptain.rollout.observed import Snapshot
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.text import content, parse
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.unit_texts import content
 
 MARK = "\n[X-FleetCaptain]\nApp=shop\nStack=p/s\nService=web\n"
 OLD = f"[Service]\nExecStart=/bin/old\n{MARK}"
@@ -20,7 +21,8 @@ OURS = Ownership("shop", "p/s")
 def snapshot(*texts: str, desired: DesiredState = DesiredState.LAUNCHED) -> Snapshot:
     """A cluster on which the units run these texts."""
     units = [
-        FleetUnit(f"web@{number}.service", parse(text), desired, desired, "m1") for number, text in enumerate(texts, 1)
+        FleetUnit(f"web@{number}.service", UnitFile.parse(text), desired, desired, "m1")
+        for number, text in enumerate(texts, 1)
     ]
     states = [UnitState(unit.name, "m1", unit.content, "loaded", "active", "running") for unit in units]
     return Snapshot.of(units, states, [], [])

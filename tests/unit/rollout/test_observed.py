@@ -15,9 +15,11 @@ from fleetcaptain.rollout.observed import Snapshot, instances_of, observe
 from fleetcaptain.rollout.prepare import no_place
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import Option, content
+from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import MACHINES as ADDRESSES
 from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 
 def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> None:
@@ -28,7 +30,7 @@ def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> 
         assert Snapshot.of([], [], [], registrations).registrations == {own.unit: own}
 
 
-UNIT = FleetUnit("web@1.service", (), DesiredState.LAUNCHED, DesiredState.LAUNCHED, "m2")
+UNIT = FleetUnit("web@1.service", UnitFile(()), DesiredState.LAUNCHED, DesiredState.LAUNCHED, "m2")
 ENTRY = Registration("web", UNIT.name, UNIT.content, "m2", "10.0.0.2")
 MACHINES = [Machine("m1", "10.0.0.1"), Machine("m2", "10.0.0.2")]
 
@@ -58,7 +60,7 @@ def test_a_registration_counts_while_its_unit_is_active_there(states: list[UnitS
         replace(UNIT, machine_id="m1"),
         replace(UNIT, machine_id=None),
         replace(UNIT, desired=DesiredState.LOADED),
-        replace(UNIT, options=(Option("Service", "ExecStart", "/bin/new"),)),
+        replace(UNIT, file=UnitFile((Option("Service", "ExecStart", "/bin/new"),))),
         replace(UNIT, name="web@2.service"),
     ],
 )
@@ -104,7 +106,7 @@ def test_a_forged_registration_is_no_reason_to_act(key: str, value: dict[str, st
     cluster.etcd.put(key, json.dumps(value))
     text = text_of("web")
     assert all(observe(name, cluster.look()).healthy(content(text)) for name in names)
-    outcome = Driver(cluster, lambda _line: None).drive(Target("web", names, text, content(text)), Policy())
+    outcome = Driver(cluster, lambda _line: None).drive(Target("web", names, UnitFile.parse(text)), Policy())
     assert (outcome.failure, cluster.history) == (None, [])
 
 
@@ -125,14 +127,16 @@ def test_an_odd_unit_of_others_stops_nothing(option: Option) -> None:
     """Whoever reaches fleet can put one there: looks, placement, strays, a rollout and the end of one go on."""
     cluster = FakeCluster()
     names = cluster.launch_service("web", 2)
-    odd = FleetUnit("odd@1.service", (option,), DesiredState.LAUNCHED, DesiredState.LAUNCHED, cluster.machines[0])
+    odd = FleetUnit(
+        "odd@1.service", UnitFile((option,)), DesiredState.LAUNCHED, DesiredState.LAUNCHED, cluster.machines[0]
+    )
     cluster.units[odd.name] = odd
     snapshot = cluster.look()
     assert instances_of(cluster.ownership, "web", snapshot) == names
     strays = find_strays(snapshot.units, cluster.ownership, ["web"], own_cluster=False)
     assert (*strays.own, *strays.suspect, *strays.unmarked) == (odd.name,)
     text = text_of("web", description="new")
-    target = Target("web", names, text, content(text))
+    target = Target("web", names, UnitFile.parse(text))
     assert no_place(target, snapshot) == ""
     assert Driver(cluster, lambda _line: None).drive(target, Policy(min_healthy_sec=0)).failure is None
     tidy(cluster)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fleetcaptain.fleet.values import Machine
 from fleetcaptain.fleetfile.values import Port
-from fleetcaptain.rollout.placement import Need, admits, candidates, misplaced, needs_of
+from fleetcaptain.rollout.placement import admits, apart, candidates, misplaced
+from fleetcaptain.units.unit_file import Need, UnitFile
 from tests.fakes.cluster import text_of
 
 SSD, HDD = (Machine(id_, ip, {"disk": disk}) for id_, ip, disk in (("a", "10.0.0.1", "ssd"), ("b", "10.0.0.2", "hdd")))
@@ -27,16 +28,18 @@ def test_a_units_needs_are_read_from_its_text() -> None:
         conflicts=("web@*.service",),
         machine_of=("db.service",),
     )
-    need = needs_of("web@1.service", text)
+    need = UnitFile.parse(text).needs("web@1.service")
     assert need.metadata == {"disk": frozenset({"ssd", "nvme"}), "zone": frozenset({"a"})}
     assert need.conflicts == ("web@*.service",)
     assert need.machine_of == ("db.service",)
-    assert needs_of("x", "[Service]\nExecStart=docker run -p 80:80 -p 53:53/udp -p 8080-8089:81 i\n").ports == {
+    assert UnitFile.parse("[Service]\nExecStart=docker run -p 80:80 -p 53:53/udp -p 8080-8089:81 i\n").needs(
+        "x"
+    ).ports == {
         "80/tcp",
         "53/udp",
     }
-    assert needs_of("web@abc.service", "[X-Fleet]\nMachineID=%i\n").machine_id == "abc"
-    old = needs_of("web@2.service", "[X-Fleet]\nX-Conflicts=%p@*\nX-ConditionMachineMetadata=a=%i\n")
+    assert UnitFile.parse("[X-Fleet]\nMachineID=%i\n").needs("web@abc.service").machine_id == "abc"
+    old = UnitFile.parse("[X-Fleet]\nX-Conflicts=%p@*\nX-ConditionMachineMetadata=a=%i\n").needs("web@2.service")
     assert (old.conflicts, old.metadata) == (("web@*",), {"a": frozenset({"2"})})
 
 
@@ -45,26 +48,26 @@ def test_a_units_needs_are_read_from_its_text() -> None:
 def test_a_fixed_port_is_taken_at_any_address(address: str | None, protocol: str) -> None:
     """Of each protocol that docker publishes."""
     text = text_of("web", ports=(Port(80, 8080, protocol=protocol, address=address),))
-    assert needs_of("web@1.service", text).ports == {f"8080/{protocol}"}
+    assert UnitFile.parse(text).needs("web@1.service").ports == {f"8080/{protocol}"}
 
 
 def test_the_ports_of_a_container_in_the_machines_network_are_taken() -> None:
     """docker publishes none there; they are named. What is only exposed in another network is not taken."""
     ports = (Port(80, 80), Port(53, 53, protocol="udp"), Port(99, 99, protocol="sctp"))
     host = text_of("web", docker_args=("--net=host",), ports=ports)
-    assert needs_of("web@1.service", host).ports == {"80/tcp", "53/udp", "99/sctp"}
+    assert UnitFile.parse(host).needs("web@1.service").ports == {"80/tcp", "53/udp", "99/sctp"}
     named = text_of("web", docker_args=("--network", "name=host"), ports=ports)
-    assert needs_of("web@1.service", named).ports == {"80/tcp", "53/udp", "99/sctp"}
+    assert UnitFile.parse(named).needs("web@1.service").ports == {"80/tcp", "53/udp", "99/sctp"}
     other = text_of("web", command=("serve", "--net", "host"), ports=(Port(80, 8080),))
-    assert needs_of("web@1.service", other).ports == {"8080/tcp"}
-    assert needs_of("web@1.service", text_of("web", docker_args=("--expose=80",))).ports == frozenset()
+    assert UnitFile.parse(other).needs("web@1.service").ports == {"8080/tcp"}
+    assert UnitFile.parse(text_of("web", docker_args=("--expose=80",))).needs("web@1.service").ports == frozenset()
 
 
 def test_values_of_one_key_are_alternatives_and_keys_must_all_fit() -> None:
     """fleet's rule."""
     text = text_of("web", machine_metadata=("disk=ssd", "disk=hdd"))
-    assert [admits("x@1.service", text, machine) for machine in MACHINES] == [True, True, False]
-    assert not admits("x@1.service", text_of("web", machine_metadata=("disk=ssd", "zone=a")), SSD)
+    assert [admits("x@1.service", UnitFile.parse(text), machine) for machine in MACHINES] == [True, True, False]
+    assert not admits("x@1.service", UnitFile.parse(text_of("web", machine_metadata=("disk=ssd", "zone=a"))), SSD)
 
 
 @pytest.mark.parametrize(
@@ -158,3 +161,22 @@ def test_a_short_id_of_two_machines_is_refused() -> None:
     why = misplaced([Need("w", machine_id="75d3f2e8")], {}, (*LONG, twin))
     assert f"which may be {LONG[0].id} or {twin.id}; write one" in why
     assert misplaced([Need("w", machine_id=twin.id)], {}, (*LONG, twin)) == ""
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "conflict"),
+    [
+        ("db@[^2].service", "db@1.service", True),
+        ("db@[^2].service", "db@2.service", False),
+        ("db@[!2].service", "db@2.service", True),
+        ("db@[!2].service", "db@1.service", False),
+        ("dev-a\\\\x2db.service", "dev-a\\x2db.service", True),
+        ("dev-a\\x2db.service", "dev-a\\x2db.service", False),
+        ("db@[a-", "db@[a-", False),
+        ("db@?.service", "db@1.service", True),
+        ("DB@*", "db@1.service", False),
+    ],
+)
+def test_conflicts_are_matched_as_fleet_matches_them(glob: str, name: str, conflict: bool) -> None:
+    """By Go's path.Match, whose sets, escapes and mistakes differ from a shell's."""
+    assert apart(Need("web@1.service", conflicts=(glob,)), Need(name)) is conflict

@@ -10,6 +10,7 @@ import pytest
 from fleetcaptain.fleet.values import DesiredState, FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.poller import REFRESH_SEC
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
 
 
@@ -53,7 +54,7 @@ def test_a_later_refresh_reads_again(cluster: FakeCluster, reads: list[float]) -
 @pytest.mark.parametrize(
     "change",
     [
-        lambda cluster: cluster.put("web@1.service", text_of("web", description="new")),
+        lambda cluster: cluster.put("web@1.service", UnitFile.parse(text_of("web", description="new"))),
         lambda cluster: cluster.ask("web@1.service", DesiredState.LOADED),
         lambda cluster: cluster.delete("web@1.service"),
         lambda cluster: cluster.unregister("web", "web@1.service"),

@@ -11,7 +11,7 @@ from fleetcaptain.rollout.prepare import prepare
 from fleetcaptain.rollout.prepull import pull_everywhere
 from fleetcaptain.rollout.values import Target
 from fleetcaptain.units.names import instance_names
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
 
 HERE = "fleetcaptain: the image is here\n"
@@ -33,7 +33,7 @@ def machines(**output: str | None) -> tuple[FakeCluster, list[str]]:
 def target(**keywords: Any) -> Target:
     """A new text of web on three instances."""
     text = text_of("web", **{"description": "new", **keywords})
-    return Target("web", instance_names("web", 3), text, content(text))
+    return Target("web", instance_names("web", 3), UnitFile.parse(text))
 
 
 def mute(_line: str) -> None:

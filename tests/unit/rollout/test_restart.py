@@ -8,6 +8,7 @@ from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
 from fleetcaptain.rollout.values import Policy
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
 
 ONE = Policy(min_healthy_sec=0)
@@ -46,7 +47,7 @@ def test_a_half_rolled_service_is_not_restarted() -> None:
     """A restart has one text to come back to."""
     cluster = FakeCluster()
     cluster.launch_service("web", 2)
-    cluster.put("web@2.service", text_of("web", description="another"))
+    cluster.put("web@2.service", UnitFile.parse(text_of("web", description="another")))
     with pytest.raises(RolloutMixed, match="cut off"):
         to_restart(cluster.ownership, "web", cluster.look())
 
@@ -67,6 +68,11 @@ def test_a_failed_restart_says_who_was_not_restarted() -> None:
 def test_a_restart_waits_as_long_as_the_units_limits() -> None:
     """It has no limits of its own; what is asked of it counts too."""
     slow = text_of("web", start_sec=900, stop_sec=100)
-    policy = Policy(min_healthy_sec=700).for_text(slow)
+    policy = Policy(min_healthy_sec=700).for_file(UnitFile.parse(slow))
     assert (policy.healthy_deadline_sec, policy.progress_deadline_sec) == (1010, 1710)
-    assert Policy(healthy_deadline_sec=2000, progress_deadline_sec=3000).for_text(slow).healthy_deadline_sec == 2000
+    assert (
+        Policy(healthy_deadline_sec=2000, progress_deadline_sec=3000)
+        .for_file(UnitFile.parse(slow))
+        .healthy_deadline_sec
+        == 2000
+    )

@@ -9,7 +9,7 @@ from fleetcaptain.rollout.drive import Driver
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.sight import FAULT_SEC, Sight, fair, lenient, seen
 from fleetcaptain.rollout.values import Memory, Policy, Target, Track
-from fleetcaptain.units.text import content
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
 
 BEGUN = Memory({"web@1.service": Track(since=10, healthy_since=12, unplaced_since=11)}, progress_at=10)
@@ -18,7 +18,7 @@ BEGUN = Memory({"web@1.service": Track(since=10, healthy_since=12, unplaced_sinc
 def new_text(names: tuple[str, ...]) -> Target:
     """A changed text of the service web."""
     text = text_of("web", description="new")
-    return Target("web", names, text, content(text))
+    return Target("web", names, UnitFile.parse(text))
 
 
 def test_a_blind_time_counts_neither_for_nor_against() -> None:
@@ -74,7 +74,7 @@ def test_an_instance_that_no_machine_takes_fails_with_the_rule_and_the_machine()
     """fleet itself says nothing."""
     cluster = FakeCluster(machines=["10.0.0.1"], homeless=["web@1.service"])
     text = text_of("web", machine_metadata=("disk=ssd",))
-    target = Target("web", ("web@1.service",), text, content(text))
+    target = Target("web", ("web@1.service",), UnitFile.parse(text))
     with pytest.raises(RolloutFailed, match=r"no machine took it within 30 s: .*10\.0\.0\.1.*disk=ssd"):
         install(Driver(cluster), target, Policy())
 

@@ -15,8 +15,9 @@ from fleetcaptain.rollout.observed import observe
 from fleetcaptain.rollout.roll import install, roll
 from fleetcaptain.rollout.standstill import events_in, why_it_stands_still
 from fleetcaptain.rollout.values import Policy, Target
-from fleetcaptain.units.text import content, parse
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.unit_texts import content
 
 STARTING, STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786248231fbf"
 STOPPING, STOPPED = "de5b426a63be47a7b6ac3eaac82e2f6f", "9d1aaa27d60140bd96365438aad20286"
@@ -72,7 +73,7 @@ def test_events_are_systemds_own_messages(said: str, events: tuple[str, ...]) ->
 )
 def test_each_reason_is_distinguished(facts: dict[str, str], events: tuple[str, ...], why: str) -> None:
     """By what happened since the last start, and with the lines of the unit that matter."""
-    assert why in why_it_stands_still(facts, events, parse(SIDE))
+    assert why in why_it_stands_still(facts, events, UnitFile.parse(SIDE))
 
 
 @pytest.mark.parametrize(
@@ -81,12 +82,12 @@ def test_each_reason_is_distinguished(facts: dict[str, str], events: tuple[str, 
 )
 def test_what_nothing_tells_is_not_guessed(facts: dict[str, str], events: tuple[str, ...], text: str) -> None:
     """The state and the journal are shown anyway. Without facts the machine could not be reached."""
-    assert why_it_stands_still(facts, events, parse(text)) == ""
+    assert why_it_stands_still(facts, events, UnitFile.parse(text)) == ""
 
 
 def test_a_unit_that_nothing_binds_was_stopped_on_its_machine() -> None:
     """There is no other way; and no Restart= is Restart=no."""
-    plain = parse(PLAIN)
+    plain = UnitFile.parse(PLAIN)
     assert why_it_stands_still({}, ("started", "stopped"), plain) == "it was stopped on its machine"
     assert "Restart=no does not" in why_it_stands_still({}, ("started", "ended"), plain)
 
@@ -137,7 +138,9 @@ def test_a_rollout_that_fails_says_why_its_unit_stands_still() -> None:
     """It was started once more before."""
     cluster = EndsAtOnce(run=on_machine)
     with pytest.raises(RolloutFailed) as failure:
-        install(Driver(cluster), Target("job", ("job@1.service",), JOB, content(JOB)), Policy(healthy_deadline_sec=40))
+        install(
+            Driver(cluster), Target("job", ("job@1.service",), UnitFile.parse(JOB)), Policy(healthy_deadline_sec=40)
+        )
     assert "not healthy within 40 s: systemd says inactive/dead: its command ended well, and Restart=" in str(
         failure.value
     )
@@ -151,7 +154,7 @@ def test_a_repair_that_fails_has_no_text_to_go_back_to() -> None:
     with pytest.raises(RolloutFailed, match="Its units had this text before, so there is none to go back to"):
         roll(
             Driver(cluster),
-            Target("job", ("job@1.service",), JOB, content(JOB)),
+            Target("job", ("job@1.service",), UnitFile.parse(JOB)),
             Policy(healthy_deadline_sec=40),
             auto_revert=True,
         )

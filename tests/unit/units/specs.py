@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Port, ServiceSpec, Tcp
-from fleetcaptain.units import Mark
+from fleetcaptain.units.mark import Mark
 
 __all__ = ["MARK", "SPECS", "mark"]
 

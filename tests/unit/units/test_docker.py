@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.resolve import APP_NAME, SERVICE_NAME
 from fleetcaptain.fleetfile.values import ServiceSpec
-from fleetcaptain.units import Mark, render
 from fleetcaptain.units.docker import container_name
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render import render
 from tests.unit.units.specs import SPECS, mark
 from tests.unit.units.systemd import command, exec_values
 
@@ -72,7 +73,7 @@ def test_it_is_a_name_that_docker_takes_and_compose_does_not_make(unit: tuple[st
 @pytest.mark.parametrize("app", ["shop", "shop-web"])
 def test_a_unit_means_no_container_but_its_own(name: str, app: str) -> None:
     """Killed, stopped, removed, asked: it is always the one that the unit runs."""
-    text = render(own_lines(SPECS[name]), Mark(app, f"{app}/dev", name))
+    text = render(own_lines(SPECS[name]), Mark(app, f"{app}/dev", name)).text
     specifiers = {"p": name, "i": "2", "n": f"{name}@2.service", "m": "m"}
     lines = [" ".join(command(value, specifiers)) for option in EXEC for value in exec_values(text, option)]
     found = [container for line in lines for container in MEANT.findall(line)]
@@ -82,7 +83,7 @@ def test_a_unit_means_no_container_but_its_own(name: str, app: str) -> None:
 
 def test_people_find_containers_by_app_and_service() -> None:
     """``docker ps --filter label=fleetcaptain.app=behavioral``."""
-    (line,) = exec_values(render(SPECS["redis"], mark("redis")), "ExecStart")
+    (line,) = exec_values(render(SPECS["redis"], mark("redis")).text, "ExecStart")
     words = command(line, {"p": "redis", "i": "1", "n": "redis@1.service", "m": "m"})
     labels = [after for word, after in pairwise(words) if word == "--label"]
     assert labels == ["fleetcaptain.app=behavioral", "fleetcaptain.service=redis"]

@@ -6,6 +6,7 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.units.refuse import refusals, refuse
+from fleetcaptain.units.unit_file import UnitFile
 
 FINE = "[Service]\nExecStart=/bin/true\n"
 
@@ -32,7 +33,7 @@ def with_x_fleet(*lines: str) -> str:
 )
 def test_a_name_that_fleet_mishandles_is_refused(name: str, why: str) -> None:
     """Templates stop an agent; long names and odd types are never reported or unloaded."""
-    assert [text for text in refusals(name, FINE) if why in text]
+    assert [text for text in refusals(name, UnitFile.parse(FINE)) if why in text]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_name_that_fleet_mishandles_is_refused(name: str, why: str) -> None:
 )
 def test_what_fleet_runs_well_is_let_through(name: str, text: str) -> None:
     """A refusal of a good unit would be a defect too."""
-    assert refusals(name, text) == ()
+    assert refusals(name, UnitFile.parse(text)) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,12 @@ def test_what_fleet_runs_well_is_let_through(name: str, text: str) -> None:
         ("[Service]\nType=oneshot\nRestart=always\nExecStart=/bin/a\n", "Type=oneshot"),
         ("[Unit]\nDescription=x\n", r"no [Service] section"),
         ("", r"no [Service] section"),
-        ("ExecStart=/bin/a\n" + FINE, "before the first section"),
         ("[service]\nExecStart=/bin/a\n", "write [Service]"),
         ("[ Service ]\nExecStart=/bin/a\n", "write [Service]"),
         (FINE + "[x-fleet]\nGlobal=true\n", "write [X-Fleet]"),
         (FINE + "=x\n", "nothing before the '='"),
-        (FINE + "X=y\\", "ends in a backslash"),
-        ("[Service\n", "not closed"),
+        (FINE + "X=y\\", "X ends in a backslash"),
+        ("[Service]\nX=y\\ \t\nExecStart=/bin/true\n", "X ends in a backslash"),
         (with_x_fleet("MachineID=x", "MachineOf=b.service"), "MachineID and MachineOf"),
         (with_x_fleet("MachineID=x", "Conflicts=b@*"), "MachineID and Conflicts"),
         (with_x_fleet("MachineID=x", "Global=yes"), "MachineID and Global"),
@@ -98,16 +98,16 @@ def test_what_fleet_runs_well_is_let_through(name: str, text: str) -> None:
 )
 def test_a_text_that_fleet_chokes_on_or_drops_is_refused(text: str, why: str) -> None:
     """Each is a way in which fleet was seen to fail, or to ignore what was written."""
-    assert [found for found in refusals("a.service", text) if why in found]
+    assert [found for found in refusals("a.service", UnitFile.parse(text)) if why in found]
 
 
 def test_all_reasons_are_told_at_once() -> None:
     """The error lists the name's and the text's reasons together."""
     with pytest.raises(UnitRefused) as caught:
-        refuse("app@.service", "[Unit]\nDescription=x\n")
+        refuse("app@.service", UnitFile.parse("[Unit]\nDescription=x\n"))
     assert len(caught.value.problems) == 2
 
 
 def test_a_fine_unit_passes() -> None:
     """Nothing is raised."""
-    refuse("app@1.service", FINE)
+    refuse("app@1.service", UnitFile.parse(FINE))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.fleetfile.values import Port
-from fleetcaptain.units import content
 from fleetcaptain.units.registration import register_line, unregister_line
+from tests.fakes.unit_texts import content
 from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 

@@ -12,7 +12,11 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, ServiceSpec
-from fleetcaptain.units import beacon, beacon_name, canonical, mark_of, refusals, render, with_image
+from fleetcaptain.units.beacon import beacon, beacon_name
+from fleetcaptain.units.refuse import refusals
+from fleetcaptain.units.render import render
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.unit_texts import canonical, with_image
 from tests.unit.units.specs import MARK, SPECS, mark
 from tests.unit.units.systemd import command, exec_values
 
@@ -31,27 +35,27 @@ def check_golden(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_service_has_exactly_this_text(name: str) -> None:
     """Every rendered line is as agreed."""
-    check_golden(f"{name}.service", render(SPECS[name], mark(name)))
+    check_golden(f"{name}.service", render(SPECS[name], mark(name)).text)
 
 
 def test_the_beacon_has_exactly_this_text() -> None:
     """Every line of the beacon is as agreed."""
-    check_golden("beacon.service", beacon("behavioral", "behavioral/dev"))
+    check_golden("beacon.service", beacon("behavioral", "behavioral/dev").text)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_what_is_rendered_is_canonical_marked_and_not_refused(name: str) -> None:
     """fleet would store the text unchanged, it says whose it is, and nothing in it wedges fleet."""
-    text = render(SPECS[name], mark(name))
+    text = render(SPECS[name], mark(name)).text
     assert canonical(text) == text
-    assert mark_of(text) == mark(name)
-    assert refusals(f"{name}@1.service", text) == ()
+    assert UnitFile.parse(text).mark == mark(name)
+    assert refusals(f"{name}@1.service", UnitFile.parse(text)) == ()
 
 
 def test_the_beacon_is_marked_and_not_refused() -> None:
     """The beacon is a unit of the app like any other."""
-    assert mark_of(beacon("behavioral", "s")) is not None
-    assert refusals(beacon_name("behavioral"), beacon("behavioral", "s")) == ()
+    assert UnitFile.parse(beacon("behavioral", "s").text).mark is not None
+    assert refusals(beacon_name("behavioral"), UnitFile.parse(beacon("behavioral", "s").text)) == ()
     assert beacon_name("behavioral") == "behavioral-beacon.service"
 
 
@@ -65,7 +69,7 @@ def test_words_of_the_fleetfile_reach_the_container_as_written() -> None:
     )
     env = {"IMAGE": "img", "COREOS_PRIVATE_IPV4": "10.0.0.1"}
     words = command(
-        exec_values(render(spec, MARK), "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "m"}, env
+        exec_values(render(spec, MARK).text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "m"}, env
     )
     assert words[-7:] == ["--label", "a=b c", "img", "sh", "-c", 'echo "$HOME" 100%; :', ";"]
     assert "A= x'\"\\\n%n${B} " in words
@@ -82,7 +86,7 @@ def test_what_is_expanded_is_the_machine_s_own() -> None:
         volumes=(Expand("/data/%i:/data"),),
         docker_args=("--hostname", Expand("es-%i")),
     )
-    text = render(spec, MARK)
+    text = render(spec, MARK).text
     env = {"IMAGE": "img", "COREOS_PRIVATE_IPV4": "10.0.0.1"}
     words = command(exec_values(text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "m"}, env)
     assert words[-5:] == ["--hostname", "es-1", "img", "serve", "--name=es-1"]
@@ -102,8 +106,8 @@ def test_a_long_word_is_continued_at_its_blanks() -> None:
         after_start=(f"/bin/echo {long}",),
         service=(("Environment", long),),
     )
-    text = with_image(render(spec, MARK), "img")
-    assert refusals("app_server@1.service", text) == ()
+    text = with_image(render(spec, MARK).text, "img")
+    assert refusals("app_server@1.service", UnitFile.parse(text)) == ()
     words = command(
         exec_values(text, "ExecStart")[0],
         {"p": "a", "i": "1", "n": "u", "m": "m"},
@@ -117,7 +121,7 @@ def test_a_long_word_is_continued_at_its_blanks() -> None:
 
 def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
     """In its container and in its unit's own lines; its content is the hash of the unit's file on the machine."""
-    text = render(APP_SERVER, MARK)
+    text = render(APP_SERVER, MARK).text
     words = command(exec_values(text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"})
     (told,) = exec_values(text, "Environment")
     names = [pair.partition("=")[0] for pair in told.split()]
@@ -161,14 +165,14 @@ def run_of(text: str, folder: Path, **replaced: str) -> subprocess.CompletedProc
 )
 def test_no_file_of_variables_makes_another_image_run(tmp_path: Path, replaced: dict[str, str]) -> None:
     """systemd lets EnvironmentFile= go before Environment=. The journal says which file to look for."""
-    ran = run_of(render(APP_SERVER, MARK), tmp_path, **replaced)
+    ran = run_of(render(APP_SERVER, MARK).text, tmp_path, **replaced)
     assert (ran.returncode, "take it out of /etc/environment" in ran.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(("image", "code"), [("shop@sha256:1", 0), ("other:1", 1)])
 def test_a_custom_start_runs_no_other_image_either(tmp_path: Path, image: str, code: int) -> None:
     """The check is the last line before it, also after lines that write such a file."""
-    text = render(replace(APP_SERVER, start=("/usr/bin/docker run ${IMAGE}",), before_start=("/bin/true",)), MARK)
+    text = render(replace(APP_SERVER, start=("/usr/bin/docker run ${IMAGE}",), before_start=("/bin/true",)), MARK).text
     *_, line = exec_values(text, "ExecStartPre")
     specifiers = {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"}
     (tmp_path / "unit").write_text(with_image(text, "shop@sha256:1"))
@@ -180,7 +184,7 @@ def test_a_custom_start_runs_no_other_image_either(tmp_path: Path, image: str, c
 def test_in_the_machines_network_ports_are_the_machines() -> None:
     """docker publishes none there, so none is looked up; they stand in the text for who searches for a place."""
     ports = (Port(80, 80), Port(53, 53, protocol="udp"))
-    text = render(replace(APP_SERVER, docker_args=("--net=host",), ports=ports, ready=Http("/")), MARK)
+    text = render(replace(APP_SERVER, docker_args=("--net=host",), ports=ports, ready=Http("/")), MARK).text
     assert "  --expose 80 \\\n  --expose 53/udp \\\n" in text
     assert " -p 80" not in text
     assert "docker port" not in text
@@ -190,13 +194,13 @@ def test_in_the_machines_network_ports_are_the_machines() -> None:
 
 def test_a_service_of_every_machine_is_bound_to_each_by_its_name() -> None:
     """One text for all machines: the instance's name says which one it is for."""
-    assert "MachineID=%i" in render(SPECS["agent"], mark("agent"))
+    assert "MachineID=%i" in render(SPECS["agent"], mark("agent")).text
 
 
 def test_the_registration_is_taken_back_before_anything_stops() -> None:
     """An instance that is going away is not found any more, whatever lines the user has."""
     for spec in SPECS.values():
-        text = render(spec, mark(spec.name))
+        text = render(spec, mark(spec.name)).text
         for option in ("ExecStop", "ExecStopPost"):
             assert "-X DELETE" in exec_values(text, option)[0]
 
@@ -204,20 +208,20 @@ def test_the_registration_is_taken_back_before_anything_stops() -> None:
 def test_registering_is_the_last_line_of_the_start() -> None:
     """The user's lines and the wait come first."""
     for spec in SPECS.values():
-        assert "-X PUT" in exec_values(render(spec, mark(spec.name)), "ExecStartPost")[-1]
+        assert "-X PUT" in exec_values(render(spec, mark(spec.name)).text, "ExecStartPost")[-1]
 
 
 def test_the_implicit_stop_is_one_command() -> None:
     """fleet removes the unit's file while it stops; systemd then runs no second line, and the container would stay."""
-    stop = exec_values(render(APP_SERVER, MARK), "ExecStop")
+    stop = exec_values(render(APP_SERVER, MARK).text, "ExecStop")
     assert len(stop) == 1
     assert stop[0].endswith("exec /usr/bin/docker stop -t 10 fc.behavioral.%p.%i'")
 
 
 def test_a_name_of_a_service_is_not_written_as_a_dependency() -> None:
     """systemd cannot order units of other machines; only names of units go into the text."""
-    assert "redis" not in render(SPECS["options"], mark("options"))
-    assert "After=network-online.target\n" in render(SPECS["options"], mark("options"))
+    assert "redis" not in render(SPECS["options"], mark("options")).text
+    assert "After=network-online.target\n" in render(SPECS["options"], mark("options")).text
 
 
 def test_a_line_that_would_swallow_the_next_one_is_refused() -> None:
@@ -234,14 +238,16 @@ def test_ready_without_any_port_is_refused() -> None:
 
 def test_text_without_a_mark_belongs_to_nobody() -> None:
     """Half a mark is none."""
-    assert mark_of("[Service]\nExecStart=/bin/true\n") is None
-    assert mark_of("[X-FleetCaptain]\nApp=a\nStack=s\n") is None
+    assert UnitFile.parse("[Service]\nExecStart=/bin/true\n").mark is None
+    assert UnitFile.parse("[X-FleetCaptain]\nApp=a\nStack=s\n").mark is None
 
 
 def test_one_long_line_is_reported_not_cut() -> None:
     """A value that fleet has no room for is refused with its size."""
-    text = render(replace(APP_SERVER, env=(("BIG", "x" * 3000),)), MARK)
-    assert any("3" in why and "bytes" in why for why in refusals("app_server@1.service", with_image(text, "i")))
+    text = render(replace(APP_SERVER, env=(("BIG", "x" * 3000),)), MARK).text
+    assert any(
+        "3" in why and "bytes" in why for why in refusals("app_server@1.service", UnitFile.parse(with_image(text, "i")))
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,4 +265,4 @@ def test_one_long_line_is_reported_not_cut() -> None:
 )
 def test_a_port_is_written_as_docker_takes_it(port: Port, words: str) -> None:
     """docker run's own notation."""
-    assert f"  {words} \\\n" in render(replace(APP_SERVER, ports=(port,), ready=None), MARK)
+    assert f"  {words} \\\n" in render(replace(APP_SERVER, ports=(port,), ready=None), MARK).text

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.units.text import Option, canonical, content, parse, serialize
+from fleetcaptain.units.text import Option, parse, serialize
+from tests.fakes.unit_texts import canonical, content
 
 # Computed by fleet 1.0.0's own unit.NewUnitFile(text).Hash(); null where it returned an error.
 CASES = json.loads((Path(__file__).parent / "golden" / "fleet-contents.json").read_text())

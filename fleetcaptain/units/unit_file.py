@@ -1,0 +1,154 @@
+"""A unit's file as one value: parsed once, where its text comes in, and passed on as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.custom_line import names_image
+from fleetcaptain.fleetfile.task import is_task
+from fleetcaptain.units.docker import fixed_ports
+from fleetcaptain.units.mark import Mark, mark_in
+from fleetcaptain.units.text import Option, hash_of, parse, serialize
+from fleetcaptain.units.xfleet import FleetRules, rules_of
+
+__all__ = ["Need", "UnitFile"]
+
+# systemd's own, for a unit that says none, or says it in another way than FleetCaptain does.
+_DEFAULT_LIMIT_SEC = 90
+_IMAGE = "IMAGE="
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the unit *name* asks of its machine. *metadata* maps a key to the values that will do; *ports* are fixed
+    ports of the machine, as ``80/tcp``."""
+
+    name: str
+    machine_id: str = ""
+    machine_of: tuple[str, ...] = ()
+    metadata: Mapping[str, frozenset[str]] | None = None
+    conflicts: tuple[str, ...] = ()
+    ports: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class UnitFile:
+    """The *options* of a unit, in the order that fleet keeps them in. What follows from them is worked out once.
+
+    A unit has one line of its own for the image, ``Environment=IMAGE=<ref>``, the first of [Service]. The docker lines
+    say ``${IMAGE}``, so the rest of the file is known, and can be compared, before the image is built.
+    """
+
+    options: tuple[Option, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> UnitFile:
+        """The file with this *text*. Raises UnitRefused for text that fleet cannot read."""
+        return cls(parse(text))
+
+    @property
+    def text(self) -> str:
+        """Its canonical text. One that fleet's API took though no file can hold it is shown as a comment."""
+        return self._written[0]
+
+    @property
+    def unwritable(self) -> tuple[str, ...]:
+        """Why no file can hold these options; empty when one can."""
+        return self._written[1]
+
+    @cached_property
+    def _written(self) -> tuple[str, tuple[str, ...]]:
+        try:
+            return serialize(self.options), ()
+        except UnitRefused as error:
+            return f"# {' '.join(str(error).split())}\n", tuple(error.problems)
+
+    @cached_property
+    def unit_hash(self) -> str:
+        """The SHA1 that fleet computes over its text, in hex."""
+        return hash_of(self.text)
+
+    @cached_property
+    def mark(self) -> Mark | None:
+        """Whose it is; None when it does not say."""
+        return mark_in(self.options)
+
+    def last(self, name: str) -> str:
+        """The value of [Service] *name* that counts, the last one; "" when there is none."""
+        values = [option.value for option in self.options if (option.section, option.name) == ("Service", name)]
+        return values[-1] if values else ""
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it is the unit of a task."""
+        return is_task(self._pairs("Service"))
+
+    @property
+    def start_limit_sec(self) -> int:
+        """How long a line of the unit's start may take."""
+        return self._limit("TimeoutStartSec")
+
+    @property
+    def stop_limit_sec(self) -> int:
+        """How long a line of the unit's stop may take."""
+        return self._limit("TimeoutStopSec")
+
+    def rules(self, name: str) -> FleetRules:
+        """Where the unit *name* with this file may run."""
+        return rules_of(self._pairs("X-Fleet"), name)
+
+    def needs(self, name: str) -> Need:
+        """What the unit *name* with this file asks of its machine."""
+        rules = self.rules(name)
+        return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, self._ports)
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether a line of it says ``${IMAGE}``: all implicit docker lines do, custom ones may."""
+        return any(names_image(option.value) for option in self.options)
+
+    def with_image(self, ref: str) -> UnitFile:
+        """This file with the line that names *ref* (``name@sha256:...`` or a tag); without one for "".
+
+        Raises UnitRefused when there is no [Service] section or its first line already names an image.
+        """
+        if not ref:
+            return self
+        first = self._first_of_service
+        if first is None:
+            raise UnitRefused("The unit cannot be given an image:", ["it has no [Service] section; an image needs one"])
+        if _is_image(self.options[first]):
+            problem = f"it already has one: {self.options[first].value}"
+            raise UnitRefused("The unit cannot be given an image:", [problem])
+        line = Option("Service", "Environment", _IMAGE + ref)
+        return UnitFile((*self.options[:first], line, *self.options[first:]))
+
+    def without_image(self) -> tuple[UnitFile, str]:
+        """This file without its image line, and the image's reference; this file and "" when there is none."""
+        first = self._first_of_service
+        if first is None or not _is_image(self.options[first]):
+            return self, ""
+        rest = UnitFile((*self.options[:first], *self.options[first + 1 :]))
+        return rest, self.options[first].value.removeprefix(_IMAGE)
+
+    @cached_property
+    def _ports(self) -> frozenset[str]:
+        return frozenset(port for one in self.options if one.name == "ExecStart" for port in fixed_ports(one.value))
+
+    @property
+    def _first_of_service(self) -> int | None:
+        return next((index for index, option in enumerate(self.options) if option.section == "Service"), None)
+
+    def _limit(self, name: str) -> int:
+        given = self.last(name)
+        return int(given) if given.isascii() and given.isdecimal() else _DEFAULT_LIMIT_SEC
+
+    def _pairs(self, section: str) -> list[tuple[str, str]]:
+        return [(option.name, option.value) for option in self.options if option.section == section]
+
+
+def _is_image(option: Option) -> bool:
+    return option.name == "Environment" and option.value.startswith(_IMAGE)
