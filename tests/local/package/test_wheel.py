@@ -139,6 +139,7 @@ def test_an_app_needs_the_package_alone(environments: Mapping[tuple[str, ...], E
 def test_a_fleetfile_loads(environments: Mapping[tuple[str, ...], Environment], tmp_path: Path) -> None:
     """Without an extra."""
     (tmp_path / "Fleetfile.py").write_text(FLEETFILE)
+    (tmp_path / "Dockerfile").touch()
     code = (
         "import sys; from fleetcaptain.fleetfile import load; from pathlib import Path; print(load(Path(sys.argv[1])))"
     )

@@ -21,7 +21,7 @@ from tools.pins import BASE_IMAGE
 
 LABEL = "fleetcaptain.test-package"
 # As python:slim is: `python3` and `pip` install for the whole image. What the extra requires is there already, so that
-# no index is asked for it.
+# pip needs no index for it.
 BEGIN = f"""FROM {BASE_IMAGE}
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
 ENV PIP_BREAK_SYSTEM_PACKAGES=1
@@ -66,24 +66,24 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def captain(image: str, told: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def captain(image: str, environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``captain`` in a container that has the variables of its unit."""
-    variables = [word for pair in told.items() for word in ("--env", "=".join(pair))]
+    variables = [word for pair in environ.items() for word in ("--env", "=".join(pair))]
     return docker("run", "--rm", "--label", LABEL, "--network", "host", *variables, image, "captain", *arguments)
 
 
 def test_an_app_registers_is_discovered_and_unregisters(image: str, etcd: str) -> None:
     """In containers, each for one command; the exit codes are those that a unit acts on."""
-    told = environment(etcd)
-    assert captain(image, told, "--version").stdout == f"captain {fleetcaptain.__version__}\n"
-    assert captain(image, told, "discover", "web").returncode == 3
-    registered = captain(image, told, "register", "web", "port=8080", "--json")
+    environ = environment(etcd)
+    assert captain(image, environ, "--version").stdout == f"captain {fleetcaptain.__version__}\n"
+    assert captain(image, environ, "discover", "web").returncode == 3
+    registered = captain(image, environ, "register", "web", "port=8080", "--json")
     assert registered.returncode == 0, registered.stderr
-    found = captain(image, told, "discover", "web", "--json")
+    found = captain(image, environ, "discover", "web", "--json")
     assert found.returncode == 0, found.stderr
     (instance,) = json.loads(found.stdout)
     assert (instance["unit"], instance["address"]) == ("web@1.service", "10.0.0.1:8080")
-    assert captain(image, told, "unregister", "web").returncode == 0
-    assert captain(image, told, "discover", "web").returncode == 3
-    away = {**told, "FLEETCAPTAIN_ETCD": "http://127.0.0.1:1"}
+    assert captain(image, environ, "unregister", "web").returncode == 0
+    assert captain(image, environ, "discover", "web").returncode == 3
+    away = {**environ, "FLEETCAPTAIN_ETCD": "http://127.0.0.1:1"}
     assert captain(image, away, "discover", "web").returncode == 10

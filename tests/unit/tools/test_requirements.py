@@ -24,7 +24,7 @@ LOCKS = {file: pinned(file.read_text()) for file in lock_files(LAYOUT, Profile.T
 
 def locked_for(profile: Profile) -> dict[str, str]:
     """Package -> the version that *profile* installs on this computer."""
-    versions = {}
+    versions: dict[str, str] = {}
     for file in lock_files(LAYOUT, profile):
         for entry in LOCKS[file].values():
             requirement = Requirement(entry.partition("\\")[0])
@@ -46,14 +46,14 @@ def applies(requirement: Requirement, extras: set[str]) -> bool:
 def needed(installed: Mapping[str, Distribution]) -> dict[str, set[str]]:
     """Package -> its extras that the project, or another package of *installed*, asks for; and the empty one."""
     extras = {name: {""} for name in installed}
-    asked = [Requirement(text) for text in direct(PYPROJECT, ["dev"])]
-    asked += [one for name in installed for one in required_by(installed[name], {""})]
-    while asked:
-        requirement = asked.pop()
+    waiting = [Requirement(text) for text in direct(PYPROJECT, ["dev"])]
+    waiting += [one for name in installed for one in required_by(installed[name], {""})]
+    while waiting:
+        requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         if name in installed and not requirement.extras <= extras[name]:
             extras[name] |= requirement.extras
-            asked += required_by(installed[name], extras[name])
+            waiting += required_by(installed[name], extras[name])
     return extras
 
 
