@@ -34,11 +34,15 @@ __all__ = [
     "Rolling",
     "Service",
     "Tcp",
+    "__version__",
     "discover",
     "ensure_available",
     "register",
     "unregister",
 ]
+
+__version__ = "0.2.0"
+"""The version of the package: pyproject.toml reads it from here, so it also holds in a clone that is not installed."""
 
 _IN = {
     "fleetcaptain.discovery.app": ("discover", "ensure_available", "register", "unregister"),

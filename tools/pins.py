@@ -92,7 +92,7 @@ SCRIPTS = Scripts(
 PULUMI_SCRIPTS = tuple(path.rpartition("/")[2] for path in SCRIPTS.paths)
 DOCKER_BUILD = GoTool(
     name="pulumi-resource-docker-build",
-    version="0.0.22",  # that of pulumi-docker-build in pyproject.toml
+    version="0.0.22",  # that of pulumi-docker-build in tools/python/main.lock
     module="docker-build",
     package="github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build",
     stamp=("github.com/pulumi/pulumi-docker-build/provider.Version", "0.0.22"),
@@ -138,10 +138,10 @@ PYTHON_AUDITOR, GO_AUDITOR = "pip-audit==2.10.1", "golang.org/x/vuln/cmd/govulnc
 """What `make audit` looks for known vulnerabilities with; nothing else runs them."""
 
 SOURCE_ONLY: Mapping[str, str] = {
-    "python-etcd": "f1b5ebb825a3e8190494f5ce1509fde9069f2754838ed90402a8c11e1f52b8cb",
+    "python-etcd==0.4.5": "f1b5ebb825a3e8190494f5ce1509fde9069f2754838ed90402a8c11e1f52b8cb",
 }
-"""Package that is published without a wheel -> the SHA-256 of the source that `make lock` makes its wheel from. The
-wheel lies in ``tools/python``, so no install runs the package's own ``setup.py``."""
+"""Version of a package that is published without a wheel -> the SHA-256 of the source that `make lock` makes its wheel
+from. The wheel lies in ``tools/python``, so no install runs the package's own ``setup.py``."""
 
 TEST_PROGRAMS = ("curl", "jq", "openssl")
 """What scripts of the machines run, so the tests of them do too. Each is in the Debian package of its name."""

@@ -1,6 +1,6 @@
 """The locks of the Python packages, one file a profile: each version with the hashes of its wheels.
 
-pyproject.toml owns the versions of what is used directly; `renew` writes the locks from it.
+pyproject.toml owns the ranges of what is used directly, the locks the versions; `renew` writes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.failure import ToolFailed
 from tools.layout import Layout, put
 from tools.pins import LOCKER, SOURCE_ONLY
 from tools.profile import Profile
@@ -59,7 +58,7 @@ def renew(layout: Layout, *, upgrade: bool) -> None:
     python = str(scratch / "venv" / "bin" / "python")
     run([sys.executable, "-m", "venv", str(scratch / "venv")], log)
     run([python, "-m", "pip", "install", LOCKER, *direct(pyproject)], log)
-    wheels = _build_wheels(direct(pyproject, _extras(Profile.TESTS)), python, scratch, log)
+    wheels = _build_wheels(python, scratch, log)
     # All is resolved at once, and then kept to: a package has one version in all profiles.
     everything = scratch / "everything"
     old = (
@@ -86,14 +85,11 @@ def _extras(profile: Profile) -> list[str]:
     return profile.extras.split(",")
 
 
-def _build_wheels(requirements: Sequence[str], python: str, scratch: Path, log: Path) -> list[Path]:
+def _build_wheels(python: str, scratch: Path, log: Path) -> list[Path]:
     """Wheels of the packages that are published as source only."""
     wheels = scratch / "wheels"
     wheels.mkdir()
-    for name, digest in SOURCE_ONLY.items():
-        requirement = next((one for one in requirements if one.startswith(f"{name}==")), None)
-        if requirement is None:
-            raise ToolFailed(f"SOURCE_ONLY of tools/pins.py names {name}, which pyproject.toml does not require")
+    for requirement, digest in SOURCE_ONLY.items():
         source = scratch / "source"
         source.write_text(f"{requirement} --hash=sha256:{digest}\n")
         options = ("--no-deps", "--no-cache-dir", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from fleetcaptain import __version__
 from fleetcaptain.cli import discover, doctor, ensure_available, register, releases, restart, secure, unregister
+from fleetcaptain.cli.output import say
 
 __all__ = ["build"]
 
@@ -17,15 +21,26 @@ def build() -> typer.Typer:
     captain = typer.Typer(
         help="What is not a deployment: finding services, saying which one is ready, restarting them, old releases.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
 
     @captain.callback()
-    def _whole() -> None:
-        """With a callback, one command alone still has a name."""
+    def _options(
+        *,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+        ] = False,
+    ) -> None:
+        """The options of all of ``captain``. Their help is that of the whole."""
 
     for command in _COMMANDS:
         command.add(captain)
     return captain
+
+
+def _version(wanted: bool) -> None:
+    """Print the version of the installed package, and end."""
+    if wanted:
+        say(f"captain {__version__}")
+        raise typer.Exit

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -71,7 +72,7 @@ def test_the_package_alone_brings_nothing_along() -> None:
     assert PROJECT["dependencies"] == []
     extras = PROJECT["optional-dependencies"]
     assert "fleetcaptain[cli,deploy,aws]" in extras["dev"]
-    names = {extra: {line.partition("==")[0] for line in lines} for extra, lines in extras.items()}
+    names = {extra: {Requirement(line).name for line in lines} for extra, lines in extras.items()}
     assert names["cli"] == {"typer"}
     assert {"pulumi", "docker", "pulumi-docker-build", "python-etcd", "requests"} <= names["deploy"]
     assert names["aws"] == {"pulumi-aws", "pulumi-tls"}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tools.layout import Layout
-from tools.pins import SOURCE_ONLY
+from tools.pins import DOCKER_BUILD, SOURCE_ONLY
 from tools.profile import Profile
 from tools.requirements import direct, lock_files, pinned
 
@@ -18,16 +22,65 @@ PYPROJECT = (LAYOUT.root / "pyproject.toml").read_text()
 LOCKS = {file: pinned(file.read_text()) for file in lock_files(LAYOUT, Profile.TESTS)}
 
 
+def locked_for(profile: Profile) -> dict[str, str]:
+    """Package -> the version that *profile* installs on this computer."""
+    versions: dict[str, str] = {}
+    for file in lock_files(LAYOUT, profile):
+        for entry in LOCKS[file].values():
+            requirement = Requirement(entry.partition("\\")[0])
+            if applies(requirement, {""}):
+                versions[canonicalize_name(requirement.name)] = next(iter(requirement.specifier)).version
+    return versions
+
+
+def required_by(package: Distribution, extras: set[str]) -> list[Requirement]:
+    """What *package* with *extras* requires on this computer."""
+    return [one for one in map(Requirement, package.requires or ()) if applies(one, extras)]
+
+
+def applies(requirement: Requirement, extras: set[str]) -> bool:
+    """Whether a package with *extras* has *requirement* on this computer."""
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def needed(installed: Mapping[str, Distribution]) -> dict[str, set[str]]:
+    """Package -> its extras that the project, or another package of *installed*, asks for; and the empty one."""
+    extras = {name: {""} for name in installed}
+    waiting = [Requirement(text) for text in direct(PYPROJECT, ["dev"])]
+    waiting += [one for name in installed for one in required_by(installed[name], {""})]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in installed and not requirement.extras <= extras[name]:
+            extras[name] |= requirement.extras
+            waiting += required_by(installed[name], extras[name])
+    return extras
+
+
 @pytest.mark.parametrize("profile", Profile)
-def test_the_locks_have_the_versions_of_pyproject_toml(profile: Profile) -> None:
+def test_the_locks_hold_a_version_in_each_range_of_pyproject_toml(profile: Profile) -> None:
     """When this fails, run `make lock`."""
-    locked = {entry for file in lock_files(LAYOUT, profile) for entry in LOCKS[file]}
-    wanted = {
-        requirement.split("[")[0] + requirement.partition("]")[2] if "[" in requirement else requirement
-        for requirement in direct(PYPROJECT, profile.extras.split(","))
-    }
-    assert {requirement for requirement in wanted if "==" not in requirement} == set()
-    assert wanted - locked == set(), "run `make lock`"
+    locked = locked_for(profile)
+    required = [Requirement(text) for text in direct(PYPROJECT, profile.extras.split(","))]
+    assert required
+    missing = {str(one) for one in required if not one.specifier.contains(locked.get(canonicalize_name(one.name), ""))}
+    assert missing == set(), "run `make lock`"
+
+
+def test_the_locks_hold_all_that_their_packages_require() -> None:
+    """So an installation asks an index for nothing else. What a package requires is read from where it is installed."""
+    locked = locked_for(Profile.TESTS)
+    installed = {name: distribution(name) for name in locked}
+    assert {name: found.version for name, found in installed.items()} == locked, "run `make venv`"
+    for name, extras in needed(installed).items():
+        for requirement in required_by(installed[name], extras):
+            version = locked.get(canonicalize_name(requirement.name), "")
+            assert requirement.specifier.contains(version, prereleases=True), f"{name} requires {requirement}"
+
+
+def test_the_sdk_and_the_built_plugin_have_one_version() -> None:
+    """The SDK asks the engine for the plugin of its own version."""
+    assert locked_for(Profile.MAIN)["pulumi-docker-build"] == DOCKER_BUILD.version
 
 
 def test_every_entry_of_the_locks_has_hashes_and_no_place() -> None:
@@ -50,9 +103,10 @@ def test_the_locks_name_the_wheels_that_were_made_here() -> None:
     """Each package that is published as source only has one, and the project is built by the lock's own setuptools."""
     main = LOCKS[lock_files(LAYOUT, Profile.MAIN)[0]]
     wheels = {wheel.name.split("-")[0].replace("_", "-"): wheel for wheel in LAYOUT.python.glob("*.whl")}
-    assert wheels.keys() == SOURCE_ONLY.keys()
+    sources = {requirement.partition("==")[0]: requirement for requirement in SOURCE_ONLY}
+    assert wheels.keys() == sources.keys()
     for name, wheel in wheels.items():
-        entry = next(entry for requirement, entry in main.items() if requirement.startswith(f"{name}=="))
+        entry = main[sources[name]]
         assert re.findall(r"sha256:(\w+)", entry) == [hashlib.sha256(wheel.read_bytes()).hexdigest()]
     assert {*direct(PYPROJECT)} <= {*main}
 
