@@ -62,7 +62,7 @@ def running(stack: Stack) -> Iterator[Running]:
 
 def _providers(pulumi: int) -> Iterator[int]:
     for pid in _children(pulumi):
-        if "pulumi.dynamic" in _command(pid):
+        if "components.host.server" in _command(pid):
             yield pid
 
 

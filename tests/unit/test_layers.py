@@ -25,8 +25,9 @@ MAY: dict[str, set[str]] = {
     "rollout": {"errors", "untrusted", "printable", "units", "machine", "fleet", "discovery", "release"},
     "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
 }
-# The three parts of the program are its own modules, `cluster` and `cluster.aws`. All imports from one part into
-# another, and what each is for: resources stand on clusters, and clusters know nothing of what stands on them.
+# The parts of the program are its own modules, `cluster`, `cluster.aws` and `host`. All imports from one part into
+# another, and what each is for: resources stand on clusters, which do not know what stands on them; nothing imports the
+# host.
 CROSSINGS: dict[tuple[str, str], str] = {
     ("app", "cluster.base"): "the interface of every cluster",
     ("connection", "cluster.layout"): "which machines of a local cluster are members of etcd",
@@ -36,14 +37,22 @@ CROSSINGS: dict[tuple[str, str], str] = {
     ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
     ("cluster.aws.ready", "cluster.access"): "which machines let etcd be secured",
     ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
+    ("host.server", "dynamic_resource"): "the operation that a provider works on",
+    ("host.registry", "cluster.provider"): "a provider",
+    ("host.registry", "cluster.aws.ready"): "a provider",
+    ("host.registry", "pinned_image"): "a provider",
+    ("host.registry", "readiness"): "a provider",
+    ("host.registry", "record"): "a provider",
+    ("host.registry", "strays"): "a provider",
+    ("host.registry", "unit"): "a provider",
     # Upwards, to what all resources share.
     ("cluster.aws.choose", "log"): "a warning",
-    ("cluster.converge", "dynamic"): "progress messages",
-    ("cluster.local", "dynamic"): "the resource of the machines",
-    ("cluster.provider", "dynamic"): "the provider of the machines",
+    ("cluster.converge", "dynamic_resource"): "progress messages",
+    ("cluster.local", "dynamic_resource"): "the resource of the machines",
+    ("cluster.provider", "dynamic_resource"): "the provider of the machines",
     ("cluster.existing", "connection"): "reads which machines there are",
     ("cluster.aws.ready", "connection"): "reads which machines have joined",
-    ("cluster.aws.ready", "dynamic"): "the resource that waits for the machines",
+    ("cluster.aws.ready", "dynamic_resource"): "the resource that waits for the machines",
     ("cluster.aws.way", "failing"): "ends the program with an error",
     # Upwards, to the app: ports and repositories follow from the Fleetfile.
     ("cluster.aws.choose", "app"): "the texts of the units, for the ports that they publish",
@@ -56,10 +65,10 @@ OUTLETS: dict[str, set[str]] = {
     "pulumi.info": set(),
     "pulumi.warn": set(),
     "pulumi.error": set(),
-    "sys.stdout": {"fleetcaptain.cli.output", "tools.__main__"},
+    "sys.stdout": {"components.host.server", "fleetcaptain.cli.output", "tools.__main__"},
     "sys.stderr": {"components.log", "fleetcaptain.cli.output", "tools.__main__"},
-    "engine_pb2.LogRequest": {"components.dynamic"},
-    "context.abort": {"components.dynamic"},
+    "engine_pb2.LogRequest": {"components.dynamic_resource"},
+    "context.abort": {"components.host.server"},
     "logging.getLogger": {"fleetcaptain.discovery.log"},
     "typer.echo": set(),
     "typer.secho": set(),
@@ -126,7 +135,7 @@ def called(tree: ast.Module) -> Iterator[str]:
 
 def part(name: str) -> str:
     """The part of the program to which a module belongs."""
-    return next((prefix for prefix in ("cluster.aws", "cluster") if f"{name}.".startswith(f"{prefix}.")), "")
+    return next((prefix for prefix in ("cluster.aws", "cluster", "host") if f"{name}.".startswith(f"{prefix}.")), "")
 
 
 def test_the_packages_of_the_library_import_one_another_in_one_direction() -> None:

@@ -20,9 +20,19 @@ _ROOT = Path(__file__).resolve().parents[3]
 _LINKED = ("components", "fleetcaptain", "tests", ".venv", ".tools")
 _SETTINGS = """\
 name: hostile
-runtime: {name: python, options: {toolchain: pip, virtualenv: .venv}}
+runtime: {{name: python, options: {{toolchain: pip, virtualenv: .venv}}}}
+plugins: {{providers: [{{name: pulumi-python, path: {host}}}]}}
 """
-_PROGRAM = "from tests.local.terminal.hostile import declare\n\ndeclare()\n"
+_PROGRAM = "from {module} import declare\n\ndeclare()\n"
+# The product's, with other providers.
+_HOST = """\
+#!/bin/sh
+exec "$PULUMI_RUNTIME_VIRTUALENV/bin/python" -c '
+import sys
+from components.host.server import serve
+from {module} import PROVIDERS
+serve(PROVIDERS, sys.argv[-1])' "$@"
+"""
 _SIZE = (50, 400)
 # What Pulumi itself sends: colours, cursor and line controls, and a wheel that turns; and how a terminal ends lines.
 _PULUMIS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\b]")
@@ -53,12 +63,17 @@ class Session:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Session:
-        """A new stack."""
+    def make(cls, folder: Path, module: str, host: str = "host") -> Session:
+        """A new stack of the program that *module* declares. The folder *host* has the host of its providers; "host" is
+        one of those in ``PROVIDERS`` of *module*."""
         for name in _LINKED:
             (folder / name).symlink_to(_ROOT / name)
-        (folder / "Pulumi.yaml").write_text(_SETTINGS)
-        (folder / "__main__.py").write_text(_PROGRAM)
+        (folder / "Pulumi.yaml").write_text(_SETTINGS.format(host=host))
+        (folder / "__main__.py").write_text(_PROGRAM.format(module=module))
+        executable = folder / "host" / "pulumi-resource-pulumi-python"
+        executable.parent.mkdir()
+        executable.write_text(_HOST.format(module=module))
+        executable.chmod(0o755)
         (folder / "state").mkdir()
         session = cls(folder)
         assert session.pulumi("stack", "init", "dev").code == 0

@@ -15,7 +15,7 @@ import pytest
 from components.cluster.layout import Layout, subnets
 from components.cluster.presence import machines_running
 from components.cluster.provider import LocalMachinesProvider
-from components.dynamic import PartialFailure
+from components.dynamic_resource import PartialFailure
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError
 from fleetcaptain.machine.tls import KEY
 from fleetcaptain.members.values import QuorumLost
