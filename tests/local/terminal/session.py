@@ -7,7 +7,6 @@ import pty
 import re
 import subprocess
 import termios
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,15 +78,15 @@ class Session:
         assert session.pulumi("stack", "init", "dev").code == 0
         return session
 
-    def pulumi(self, *argv: str, **environ: str) -> Screen:
-        """Run ``pulumi`` with *argv* on a terminal, with *environ* added to its environment."""
+    def pulumi(self, *argv: str, folder: str = ".", **environ: str) -> Screen:
+        """Run ``pulumi`` with *argv* on a terminal, in a *folder* relative to the project's, with *environ* added."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(ours, _SIZE)
         try:
             process = subprocess.Popen(
                 [program("pulumi"), *argv],
-                cwd=self.folder,
-                env=self._environ(environ),
+                cwd=self.folder / folder,
+                env=self.environ(**environ),
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
@@ -102,7 +101,8 @@ class Session:
             code = process.wait(60)
         return Screen(code, output.decode(errors="surrogateescape"))
 
-    def _environ(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of its commands, with *more*."""
         ours = {
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "",
