@@ -29,7 +29,7 @@ _HOST = f"""\
 #!/bin/sh
 exec {sys.executable} -c 'import sys
 from bench.bare import BareProvider
-from components.host.server import serve
+from components.host.provider_service import serve
 serve({{"Bare": BareProvider}}, sys.argv[-1])' "$@"
 """
 

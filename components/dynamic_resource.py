@@ -21,7 +21,7 @@ _LOG_TIMEOUT_SEC = 2
 
 
 class Resource(pulumi.CustomResource):
-    """A dynamic resource of a *kind*, for which `components.host.registry` has the provider."""
+    """A dynamic resource of a *kind*, for which `components.host.provider_registry` has the provider."""
 
     def __init__(
         self, kind: str, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
@@ -39,7 +39,7 @@ class Operation:
 
 
 CURRENT: ContextVar[Operation] = ContextVar("operation")
-"""The operation that this thread works on. `components.host.server` sets it; elsewhere there is none."""
+"""The operation that this thread works on. `components.host.provider_service` sets it; elsewhere there is none."""
 
 
 class PartialFailure(Exception):

@@ -63,7 +63,7 @@ def running(stack: Stack) -> Iterator[Running]:
 
 def _providers(pulumi: int) -> Iterator[int]:
     for pid in _children(pulumi):
-        if "components.host.server" in _command(pid):
+        if "components.host.provider_service" in _command(pid):
             yield pid
 
 

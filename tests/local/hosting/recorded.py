@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.dynamic_resource import Resource
-from components.host.registry import PROVIDERS
+from components.host.provider_registry import PROVIDERS
 
 __all__ = ["PROVIDERS", "STATE", "declare", "dynamic"]
 

@@ -28,7 +28,7 @@ _HOST = """\
 #!/bin/sh
 exec "$PULUMI_RUNTIME_VIRTUALENV/bin/python" -c '
 import sys
-from components.host.server import serve
+from components.host.provider_service import serve
 from {module} import PROVIDERS
 serve(PROVIDERS, sys.argv[-1])' "$@"
 """

@@ -29,8 +29,8 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc,
 from pulumi.runtime.proto import provider_pb2 as proto
 
 from components.dynamic_resource import PartialFailure, cancelled, status, warn
-from components.host.registry import PROVIDERS
-from components.host.server import Servicer
+from components.host.provider_registry import PROVIDERS
+from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed
 
 ROOT = Path(__file__).resolve().parents[3]

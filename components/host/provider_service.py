@@ -40,9 +40,8 @@ _CHANGES = {None: "DIFF_UNKNOWN", False: "DIFF_NONE", True: "DIFF_SOME"}
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Serves *providers* (kind -> class) to the engine at the address *engine*. All that they return or raise from the
-    cluster is `printable`, as Pulumi prints it. Calls that are not here are "unimplemented", which the engine accepts.
-    """
+    """Serves *providers* (kind -> class) to *engine* (``host:port``). Pulumi prints what they return and raise, so that
+    is made `printable`. A call that is not here ends as "unimplemented", which the engine accepts."""
 
     def __init__(self, providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
         self._providers = providers
@@ -161,6 +160,6 @@ def serve(providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
 
 
 if __name__ == "__main__":
-    from components.host.registry import PROVIDERS
+    from components.host.provider_registry import PROVIDERS
 
     serve(PROVIDERS, sys.argv[-1])
