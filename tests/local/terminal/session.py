@@ -63,8 +63,8 @@ class Session:
 
     @classmethod
     def make(cls, folder: Path, module: str, host: str = "host") -> Session:
-        """A new stack of the program that *module* declares. The folder *host* has the host of its providers; "host" is
-        one of those in ``PROVIDERS`` of *module*."""
+        """A new stack of the program that *module* declares. *host* is the folder of its host, unless its providers
+        are those in ``PROVIDERS`` of *module*."""
         for name in _LINKED:
             (folder / name).symlink_to(_ROOT / name)
         (folder / "Pulumi.yaml").write_text(_SETTINGS.format(host=host))
