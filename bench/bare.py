@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CreateResult, ReadResult
+from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider
 
 from bench.harness import seconds
-from components.dynamic import Provider, Resource
+from components.dynamic_resource import Resource
 
 __all__ = ["BareProvider", "bare_preview", "declare"]
 
 ROOT = Path(__file__).resolve().parents[1]
-_PROJECT = "name: bare\nruntime: {name: python}\noptions: {refresh: always}\n"
+_PROJECT = """\
+name: bare
+runtime: {name: python}
+options: {refresh: always}
+plugins: {providers: [{name: pulumi-python, path: .}]}
+"""
+_HOST = f"""\
+#!/bin/sh
+exec {sys.executable} -c 'import sys
+from bench.bare import BareProvider
+from components.host.provider_service import serve
+serve({{"Bare": BareProvider}}, sys.argv[-1])' "$@"
+"""
 
 
-class BareProvider(Provider):
+class BareProvider(ResourceProvider):
     """Knows nothing but its inputs."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -36,7 +49,7 @@ class BareProvider(Provider):
 def declare(count: int, text: str) -> None:
     """*count* resources, each with *text*."""
     for number in range(count):
-        Resource(BareProvider, "Bare", f"bare{number}", {"unit": text, "number": number})
+        Resource("Bare", f"bare{number}", {"unit": text, "number": number})
 
 
 @contextmanager
@@ -46,6 +59,9 @@ def bare_preview(count: int, text: str) -> Iterator[Callable[[], float]]:
         folder = Path(name)
         (folder / "Pulumi.yaml").write_text(_PROJECT)
         (folder / "__main__.py").write_text(f"from bench.bare import declare\n\ndeclare({count}, {text!r})\n")
+        host = folder / "pulumi-resource-pulumi-python"
+        host.write_text(_HOST)
+        host.chmod(0o755)
         environ = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{folder}",

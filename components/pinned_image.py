@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.dynamic import Provider, Resource, warn
+from components.dynamic_resource import Resource, warn
 from fleetcaptain.fleet.output import Finished, run
 from fleetcaptain.release.pinned import config_argv, config_volumes, kept_warning, manifest_argv, pin, tag_warning
 from fleetcaptain.untrusted import Unreadable
@@ -25,7 +25,7 @@ _ADDED = ("ref", "volumes", "inspected")
 Run = Callable[[Sequence[str], float], Finished]
 
 
-class PinnedImageProvider(Provider):
+class PinnedImageProvider(ResourceProvider):
     """Asks the registry of an image for the digest of its tag, with the operator's own logins.
 
     Inputs: ``reference``, a name with or without a tag; ``release``, the name that was given to the release, or "". A
@@ -111,4 +111,4 @@ class PinnedImage(Resource):
 
     def __init__(self, name: str, *, reference: str, release: str, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {"reference": reference, "release": release, **dict.fromkeys(_ADDED)}
-        super().__init__(PinnedImageProvider, "PinnedImage", name, inputs, opts)
+        super().__init__("PinnedImage", name, inputs, opts)

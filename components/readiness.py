@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence, whole
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
+from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import FleetCaptainError, with_more
@@ -25,7 +25,7 @@ __all__ = ["EtcdReadiness", "ReadinessProvider"]
 _INPUTS = ("app", "stack", "release", "services", "timeout_sec", "ready", "cluster")
 
 
-class ReadinessProvider(Provider):
+class ReadinessProvider(ResourceProvider):
     """Waits until all of a recorded release is available, makes it current, and removes what was left for others.
 
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
@@ -114,4 +114,4 @@ class EtcdReadiness(Resource):
     ) -> None:
         inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
         inputs |= {"ready": True}
-        super().__init__(ReadinessProvider, "Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)
+        super().__init__("Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)

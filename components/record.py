@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
-from components.dynamic import Provider, Resource, status, warn
+from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.discovery.store import EtcdStore
@@ -31,7 +31,7 @@ _INPUTS = ("app", "release", "services", "texts", "rollback", "cluster")
 _SEALS = 100
 
 
-class RecordProvider(Provider):
+class RecordProvider(ResourceProvider):
     """Records a release, and says that it is coming. Units are rolled after it, so what is not recorded is not rolled.
 
     Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, content -> the
@@ -141,4 +141,4 @@ class ReleaseRecord(Resource):
         more = {"rollback": rollback, "cluster": cluster, "seals": None}
         # The units show their own texts, line by line.
         merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts", "seals"]), opts)
-        super().__init__(RecordProvider, "Release", name, {**inputs, **more}, merged)
+        super().__init__("Release", name, {**inputs, **more}, merged)

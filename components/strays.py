@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components import log
 from components.connection import connect
-from components.dynamic import Provider, Resource, status, warn
+from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.fleet.values import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.guard import guarded
@@ -54,7 +54,7 @@ def _warn_of_unmarked(names: Sequence[str]) -> None:
         )
 
 
-class StraysProvider(Provider):
+class StraysProvider(ResourceProvider):
     """Removes units by name. Inputs: ``app``; ``stack``; ``names``, of which those without a mark are meant as they are
     named; ``adopt``, the other stacks of which some are taken over; ``cluster``, a connection."""
 
@@ -114,4 +114,4 @@ class RemovedStrays(Resource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "stack": stack, "names": names, "adopt": adopt, "cluster": cluster}
-        super().__init__(StraysProvider, "Strays", name, inputs, opts)
+        super().__init__("Strays", name, inputs, opts)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.connection import Presence, connect, only_first, presence
 from components.desired import DesiredService, displaced, downtime, policy_of
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
+from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.after import after_failure
 from fleetcaptain.rollout.bluegreen import replace_generation
@@ -35,7 +35,7 @@ __all__ = ["FleetUnit", "RollingUpdateProvider"]
 _INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "adopt", "cluster")
 
 
-class RollingUpdateProvider(Provider):
+class RollingUpdateProvider(ResourceProvider):
     """Brings one service on the cluster to its text, one instance after the other; reads back what really runs.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
@@ -236,4 +236,4 @@ class FleetUnit(Resource):
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
         outputs = {"content": None, "count": None, "units": None, "machines": None}
         settings = {"rollout": dict(rollout), "state": LAUNCHED, "adopt": adopt, "cluster": cluster}
-        super().__init__(RollingUpdateProvider, "Unit", name, {**inputs, **settings, **outputs}, opts)
+        super().__init__("Unit", name, {**inputs, **settings, **outputs}, opts)

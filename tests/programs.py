@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
-__all__ = ["program"]
+__all__ = ["end_session", "program"]
 
 _TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 _BUILT = ("etcd", "ignition-validate", "pulumi")
@@ -27,3 +28,13 @@ def program(name: str) -> Path:
         install = f"`apt-get install {_PACKAGES.get(name, name)}`"
         pytest.fail(f"{name} is missing. Run {'`make tools`' if name in _BUILT else install}.", pytrace=False)
     return Path(path)
+
+
+def end_session(leader: int) -> None:
+    """Kill what is left of the session that the process *leader* began, such as plugins of a killed Pulumi."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((path / "stat").read_text().rpartition(")")[2].split()[3]) == leader:
+                os.kill(int(path.name), signal.SIGKILL)
+        except OSError:
+            continue

@@ -27,7 +27,7 @@ from components.cluster.membership import known_members, remember, settle_member
 from components.cluster.metadata import apply_metadata
 from components.cluster.ready import wait_ready
 from components.cluster.stale import forget_stale
-from components.dynamic import status
+from components.dynamic_resource import status
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.machine.values import Machine
 

@@ -13,8 +13,8 @@ from components.cluster.base import ClusterComponent
 from components.cluster.checkout import stack_folder
 from components.cluster.converge import IMAGE_FOLDER
 from components.cluster.layout import Layout
-from components.cluster.provider import RUNNING, LocalMachinesProvider
-from components.dynamic import Resource
+from components.cluster.provider import RUNNING
+from components.dynamic_resource import Resource
 from fleetcaptain.fleet.project_files import STACKS
 
 __all__ = ["LocalCluster", "LocalMachines", "machine_image"]
@@ -37,7 +37,7 @@ class LocalMachines(Resource):
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         chosen = {"subnet": None, "registry_port": None}
-        super().__init__(LocalMachinesProvider, "LocalMachines", name, {**chosen, **props, "state": RUNNING}, opts)
+        super().__init__("LocalMachines", name, {**chosen, **props, "state": RUNNING}, opts)
 
 
 class LocalCluster(ClusterComponent):

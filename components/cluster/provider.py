@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.certificates import has_authority
 from components.cluster.checkout import claim, identity_for, refuse_copy, stack_folder
@@ -28,7 +28,7 @@ from components.cluster.layout import (
     subnets,
 )
 from components.cluster.machines import remove_all
-from components.dynamic import PartialFailure, Provider, status
+from components.dynamic_resource import PartialFailure, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.project_files import from_project
 
@@ -51,7 +51,7 @@ _INPUTS = (
 )
 
 
-class LocalMachinesProvider(Provider):
+class LocalMachinesProvider(ResourceProvider):
     """Inputs: those of `Layout`; ``state``, always "running" (a stopped or missing machine reads back as something
     else); and ``remove_machines``, the names of the machines that a smaller ``size`` may remove, which is not kept.
     ``identity`` is the stack's name; the rest of it, ``subnet`` and ``registry_port`` are chosen once and kept,

@@ -7,6 +7,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,15 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
 from tests.faults.machines import machines
+from tests.local.hosting.recorded import STATE, dynamic
 
 # Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.
 _PAUSE_SEC = 0.2
+# What an earlier version kept of each type's provider.
+_PICKLES = {one["type"]: one["inputs"]["__provider"] for one in dynamic(STATE.read_text()).values()}
+_PICKLES["pulumi-python:dynamic/fleet:LocalMachines"] = (
+    "gASVPAAAAAAAAACMG2NvbXBvbmVudHMuY2x1c3Rlci5wcm92aWRlcpSMFUxvY2FsTWFjaGluZXNQcm92aWRlcpSTlCmBlC4="
+)
 
 
 def _get(url: str, timeout: float = 5) -> object:
@@ -37,6 +44,11 @@ def _contents(cluster: Cluster) -> Mapping[str, str]:
     return {name: unit.content for name, unit in cluster.look().units.items()}
 
 
+def _started(stack: Stack) -> Mapping[str, str]:
+    """When each instance was started."""
+    return {name: one.since for name, one in stack.cluster().look().registrations.items()}
+
+
 def test_every_endpoint_answers_when_the_first_up_returns(stack: Stack) -> None:
     """All four servers answer at their endpoints at once, share the visits, and find redis through discovery."""
     urls = stack.outputs()["endpoints"]["app_server"]
@@ -48,6 +60,24 @@ def test_every_endpoint_answers_when_the_first_up_returns(stack: Stack) -> None:
 def test_an_up_without_changes_changes_nothing(stack: Stack) -> None:
     """Pulumi reports every resource unchanged."""
     stack.rests()
+
+
+def test_an_up_of_a_stack_of_an_earlier_version_changes_nothing(stack: Stack, tmp_path: Path) -> None:
+    """Its state has pickled providers, which this version neither reads nor shows, and keeps as they are."""
+    before, state = _started(stack), json.loads(stack.must("stack", "export").output)
+    resources = [one for one in state["deployment"]["resources"] if one["type"] in _PICKLES]
+    assert len(resources) == 8
+    for resource in resources:
+        for part in (resource["inputs"], resource["outputs"]):
+            part["__provider"] = _PICKLES[resource["type"]]
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    stack.must("stack", "import", "--file", str(tmp_path / "state.json"))
+    assert "__provider" not in stack.preview().output
+    stack.rests()
+    after = {one["urn"]: one for one in json.loads(stack.must("stack", "export").output)["deployment"]["resources"]}
+    for resource in resources:
+        assert after[resource["urn"]]["inputs"]["__provider"] == _PICKLES[resource["type"]]
+    assert _started(stack) == before
 
 
 def test_a_changed_line_is_shown_and_rolled_one_instance_at_a_time(stack: Stack) -> None:

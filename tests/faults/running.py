@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.stack import Result, Stack
+from tests.programs import end_session
 
 __all__ = ["Running", "running"]
 
@@ -57,12 +58,12 @@ def running(stack: Stack) -> Iterator[Running]:
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
             process.wait()
-    _end_plugins(process.pid)
+    end_session(process.pid)
 
 
 def _providers(pulumi: int) -> Iterator[int]:
     for pid in _children(pulumi):
-        if "pulumi.dynamic" in _command(pid):
+        if "components.host.provider_service" in _command(pid):
             yield pid
 
 
@@ -82,14 +83,3 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
-
-
-def _end_plugins(session: int) -> None:
-    """Plugins of a killed Pulumi that never heard of it: those in the session that it led."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            led_by = int((path / "stat").read_text().rpartition(")")[2].split()[3])
-            if led_by == session:
-                os.kill(int(path.name), signal.SIGKILL)
-        except OSError:
-            continue

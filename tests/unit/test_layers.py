@@ -28,8 +28,9 @@ MAY: dict[str, set[str]] = {
     "rollout": {"errors", "untrusted", "printable", "units", "machine", "fleet", "discovery", "release"},
     "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
 }
-# The three parts of the program are its own modules, `cluster` and `cluster.aws`. All imports from one part into
-# another, and what each is for: resources stand on clusters, and clusters know nothing of what stands on them.
+# The parts of the program are its own modules, `cluster`, `cluster.aws` and `host`. All imports from one part into
+# another, and what each is for: resources stand on clusters, which do not know what stands on them; nothing imports the
+# host.
 CROSSINGS: dict[tuple[str, str], str] = {
     ("app", "cluster.base"): "the interface of every cluster",
     ("connection", "cluster.layout"): "which machines of a local cluster are members of etcd",
@@ -39,14 +40,22 @@ CROSSINGS: dict[tuple[str, str], str] = {
     ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
     ("cluster.aws.ready", "cluster.access"): "which machines let etcd be secured",
     ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
+    ("host.provider_service", "dynamic_resource"): "the operation that a provider works on",
+    ("host.provider_registry", "cluster.provider"): "a provider",
+    ("host.provider_registry", "cluster.aws.ready"): "a provider",
+    ("host.provider_registry", "pinned_image"): "a provider",
+    ("host.provider_registry", "readiness"): "a provider",
+    ("host.provider_registry", "record"): "a provider",
+    ("host.provider_registry", "strays"): "a provider",
+    ("host.provider_registry", "unit"): "a provider",
     # Upwards, to what all resources share.
     ("cluster.aws.choose", "log"): "a warning",
-    ("cluster.converge", "dynamic"): "progress messages",
-    ("cluster.local", "dynamic"): "the resource of the machines",
-    ("cluster.provider", "dynamic"): "the provider of the machines",
+    ("cluster.converge", "dynamic_resource"): "progress messages",
+    ("cluster.local", "dynamic_resource"): "the resource of the machines",
+    ("cluster.provider", "dynamic_resource"): "the provider of the machines",
     ("cluster.existing", "connection"): "reads which machines there are",
     ("cluster.aws.ready", "connection"): "reads which machines have joined",
-    ("cluster.aws.ready", "dynamic"): "the resource that waits for the machines",
+    ("cluster.aws.ready", "dynamic_resource"): "the resource that waits for the machines",
     ("cluster.aws.way", "failing"): "ends the program with an error",
     # Upwards, to the app: ports and repositories follow from the Fleetfile.
     ("cluster.aws.choose", "repositories"): "the repositories that the images need",
@@ -58,10 +67,10 @@ OUTLETS: dict[str, set[str]] = {
     "pulumi.info": set(),
     "pulumi.warn": set(),
     "pulumi.error": set(),
-    "sys.stdout": {"fleetcaptain.cli.output", "tools.__main__"},
+    "sys.stdout": {"components.host.provider_service", "fleetcaptain.cli.output", "tools.__main__"},
     "sys.stderr": {"components.log", "fleetcaptain.cli.output", "tools.__main__"},
-    "engine_pb2.LogRequest": {"components.dynamic"},
-    "context.abort": {"components.dynamic"},
+    "engine_pb2.LogRequest": {"components.dynamic_resource"},
+    "context.abort": {"components.host.provider_service"},
     "logging.getLogger": {"fleetcaptain.discovery.log"},
     "typer.echo": set(),
     "typer.secho": set(),
@@ -128,7 +137,7 @@ def called(tree: ast.Module) -> Iterator[str]:
 
 def part(name: str) -> str:
     """The part of the program to which a module belongs."""
-    return next((prefix for prefix in ("cluster.aws", "cluster") if f"{name}.".startswith(f"{prefix}.")), "")
+    return next((prefix for prefix in ("cluster.aws", "cluster", "host") if f"{name}.".startswith(f"{prefix}.")), "")
 
 
 def layer(name: str, importer: str = "") -> str:

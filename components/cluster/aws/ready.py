@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.access import FLEET_SETTINGS, not_ready
 from components.cluster.aws.joined import JoinedMachines, wait_joined
 from components.cluster.private_folder import private_folder
 from components.connection import connect
-from components.dynamic import PartialFailure, Provider, Resource, cancelled, status, warn
+from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.values import Machine
@@ -26,7 +26,7 @@ _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
 
 
-class ReadyProvider(Provider):
+class ReadyProvider(ResourceProvider):
     """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
     open to containers when its authentication is turned on; ``secured``, always true. Outputs: the inputs, with
@@ -109,4 +109,4 @@ class ClusterReady(Resource):
     """The wait for a cluster; see `ReadyProvider`. What needs the cluster comes after it."""
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(ReadyProvider, "ClusterReady", name, props, opts)
+        super().__init__("ClusterReady", name, props, opts)

@@ -38,7 +38,8 @@ class Project:
         where = ROOT / "tests" / "fakes" / "plugins"
         plugins = "".join(f"    - {{name: {name}, path: {where}}}\n" for name in _PLUGINS)
         settings = (ROOT / "Pulumi.yaml").read_text()
-        (folder / "Pulumi.yaml").write_text(f"{settings}plugins:\n  providers:\n{plugins}")
+        assert "  providers:\n" in settings
+        (folder / "Pulumi.yaml").write_text(settings.replace("  providers:\n", f"  providers:\n{plugins}"))
         project = cls(folder, dict(environ))
         project.must("stack", "init", "prod")
         project.configure(config)

@@ -17,7 +17,7 @@ _BARE = "import asyncio, os, sys\nfrom components.failing import refuse_early_en
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A stack with one resource, and the product's own program for what comes next."""
-    session = Session.make(tmp_path_factory.mktemp("endings"))
+    session = Session.make(tmp_path_factory.mktemp("endings"), "tests.local.terminal.hostile")
     assert session.pulumi("up", "--yes", "--skip-preview", HOSTILE="fine").code == 0
     assert "Hostile" in _resources(session)
     (session.folder / "app").mkdir()

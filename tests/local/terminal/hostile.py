@@ -6,15 +6,15 @@ import os
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
 from components import log
-from components.dynamic import PartialFailure, Provider, Resource, status, warn
+from components.dynamic_resource import PartialFailure, Resource, status, warn
 from components.failing import give_up
 from fleetcaptain.errors import RolloutFailed, StrayUnits
 from fleetcaptain.units.quoting import exec_line
 
-__all__ = ["ERRORS", "HOSTILE", "SHOWN", "TEMPLATE", "declare"]
+__all__ = ["ERRORS", "HOSTILE", "PROVIDERS", "SHOWN", "TEMPLATE", "declare"]
 
 TEMPLATE = "<{% if a %}div{% endif %}>"
 HOSTILE = (
@@ -32,7 +32,7 @@ ERRORS: dict[str, Exception] = {
 """What the provider raises, by the name of its resource."""
 
 
-class HostileProvider(Provider):
+class HostileProvider(ResourceProvider):
     """Says everything hostile in each operation; the names of `ERRORS` raise, any other one is created."""
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -61,7 +61,10 @@ class Hostile(Resource):
 
     def __init__(self, name: str) -> None:
         unit = f"[Service]\nExecStart=/bin/echo {exec_line([TEMPLATE])}\n"
-        super().__init__(HostileProvider, "Hostile", name, {"name": name, "unit": unit, "endpoints": None})
+        super().__init__("Hostile", name, {"name": name, "unit": unit, "endpoints": None})
+
+
+PROVIDERS = {"Hostile": HostileProvider}
 
 
 def declare() -> None:

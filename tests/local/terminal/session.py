@@ -7,7 +7,6 @@ import pty
 import re
 import subprocess
 import termios
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +19,19 @@ _ROOT = Path(__file__).resolve().parents[3]
 _LINKED = ("components", "fleetcaptain", "tests", ".venv", ".tools")
 _SETTINGS = """\
 name: hostile
-runtime: {name: python, options: {toolchain: pip, virtualenv: .venv}}
+runtime: {{name: python, options: {{toolchain: pip, virtualenv: .venv}}}}
+plugins: {{providers: [{{name: pulumi-python, path: {host}}}]}}
 """
-_PROGRAM = "from tests.local.terminal.hostile import declare\n\ndeclare()\n"
+_PROGRAM = "from {module} import declare\n\ndeclare()\n"
+# The product's, with other providers.
+_HOST = """\
+#!/bin/sh
+exec "$PULUMI_RUNTIME_VIRTUALENV/bin/python" -c '
+import sys
+from components.host.provider_service import serve
+from {module} import PROVIDERS
+serve(PROVIDERS, sys.argv[-1])' "$@"
+"""
 _SIZE = (50, 400)
 # What Pulumi itself sends: colours, cursor and line controls, and a wheel that turns; and how a terminal ends lines.
 _PULUMIS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\b]")
@@ -53,26 +62,31 @@ class Session:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Session:
-        """A new stack."""
+    def make(cls, folder: Path, module: str, host: str = "host") -> Session:
+        """A new stack of the program that *module* declares. *host* is the folder of its host, unless its providers
+        are those in ``PROVIDERS`` of *module*."""
         for name in _LINKED:
             (folder / name).symlink_to(_ROOT / name)
-        (folder / "Pulumi.yaml").write_text(_SETTINGS)
-        (folder / "__main__.py").write_text(_PROGRAM)
+        (folder / "Pulumi.yaml").write_text(_SETTINGS.format(host=host))
+        (folder / "__main__.py").write_text(_PROGRAM.format(module=module))
+        executable = folder / "host" / "pulumi-resource-pulumi-python"
+        executable.parent.mkdir()
+        executable.write_text(_HOST.format(module=module))
+        executable.chmod(0o755)
         (folder / "state").mkdir()
         session = cls(folder)
         assert session.pulumi("stack", "init", "dev").code == 0
         return session
 
-    def pulumi(self, *argv: str, **environ: str) -> Screen:
-        """Run ``pulumi`` with *argv* on a terminal, with *environ* added to its environment."""
+    def pulumi(self, *argv: str, folder: str = ".", **environ: str) -> Screen:
+        """Run ``pulumi`` with *argv* on a terminal, in a *folder* relative to the project's, with *environ* added."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(ours, _SIZE)
         try:
             process = subprocess.Popen(
                 [program("pulumi"), *argv],
-                cwd=self.folder,
-                env=self._environ(environ),
+                cwd=self.folder / folder,
+                env=self.environ(**environ),
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
@@ -87,7 +101,8 @@ class Session:
             code = process.wait(60)
         return Screen(code, output.decode(errors="surrogateescape"))
 
-    def _environ(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of its commands, with *more*."""
         ours = {
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "",

@@ -11,7 +11,7 @@ from tests.local.terminal.session import Screen, Session
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A stack without anything in it."""
-    return Session.make(tmp_path_factory.mktemp("terminal"))
+    return Session.make(tmp_path_factory.mktemp("terminal"), "tests.local.terminal.hostile")
 
 
 def harmless(screen: Screen) -> None:

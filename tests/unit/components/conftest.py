@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import docker
 import pytest
 
-from components import connection, dynamic
+from components import connection
 from components.cluster import engine, membership, metadata, ready
 from fleetcaptain.members.settle import settle
 from tests.fakes.machines import FakeMachines
@@ -18,13 +17,8 @@ from tests.fakes.site import Site
 
 
 @pytest.fixture(autouse=True)
-def _provider_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test begins like a new process of a provider: not cancelled, and without an engine's address."""
-    monkeypatch.setattr(sys, "argv", sys.argv[:1])
-    monkeypatch.setattr(dynamic, "_pickles", {})
-    dynamic._cancel.clear()
-    dynamic._engine.cache_clear()
-    dynamic._end_with_engine.cache_clear()
+def _provider_process() -> None:
+    """Each test begins like a new process of the providers' host."""
     engine.engine.cache_clear()
     connection._original.cache_clear()
 

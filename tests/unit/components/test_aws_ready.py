@@ -9,7 +9,7 @@ import pytest
 
 from components.cluster.aws import ready
 from components.cluster.aws.ready import ReadyProvider
-from components.dynamic import PartialFailure
+from components.dynamic_resource import PartialFailure
 from fleetcaptain.errors import DeadlineExceeded
 from tests.fakes.site import MACHINES, Site
 from tests.unit.components.deployed import CONNECTION, STACK

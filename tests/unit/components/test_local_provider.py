@@ -16,7 +16,7 @@ from components.cluster.layout import Layout, subnets
 from components.cluster.metadata import apply_metadata
 from components.cluster.presence import machines_running
 from components.cluster.provider import LocalMachinesProvider
-from components.dynamic import PartialFailure
+from components.dynamic_resource import PartialFailure
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError
 from fleetcaptain.machine.tls import KEY
 from fleetcaptain.members.values import QuorumLost

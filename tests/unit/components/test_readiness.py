@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import PartialFailure
+from components.dynamic_resource import PartialFailure
 from components.readiness import ReadinessProvider
 from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
 from fleetcaptain.discovery.values import Manifest, Release

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import PartialFailure
+from components.dynamic_resource import PartialFailure
 from components.unit import RollingUpdateProvider
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
@@ -91,8 +91,8 @@ def test_a_service_that_does_not_start_stays_in_the_state_as_it_is(site: Site) -
     assert failure.value.id == "web"
     assert failure.value.outs["units"] == ["web@1.service", "web@2.service"]
     assert {key: failure.value.outs[key] for key in inputs} == inputs
-    assert "output of journalctl on 10.0.0." in failure.value.reason
-    assert "There is no earlier version to go back to" in failure.value.reason
+    assert "output of journalctl on 10.0.0." in str(failure.value)
+    assert "There is no earlier version to go back to" in str(failure.value)
 
 
 def test_another_apps_unit_is_not_touched(site: Site) -> None:

@@ -1,0 +1,74 @@
+"""The base of dynamic resources, and what an operation of their providers has of Pulumi's engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pulumi
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+from fleetcaptain.printable import printable
+
+__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "status", "warn"]
+
+_LOG_TIMEOUT_SEC = 2
+
+
+class Resource(pulumi.CustomResource):
+    """A dynamic resource of a *kind*, for which `components.host.provider_registry` has the provider."""
+
+    def __init__(
+        self, kind: str, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(f"pulumi-python:dynamic/fleet:{kind}", name, dict(props), opts)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call of the *engine* on the resource *urn*. *cancel* is set when the user asks the engine to stop."""
+
+    urn: str
+    engine: engine_pb2_grpc.EngineStub
+    cancel: threading.Event
+
+
+CURRENT: ContextVar[Operation] = ContextVar("operation")
+"""The operation that this thread works on. `components.host.provider_service` sets it; elsewhere there is none."""
+
+
+class PartialFailure(Exception):
+    """An operation that failed half-way: the resource is kept in state with *outs*, and the next ``up`` updates it."""
+
+    def __init__(self, id_: str, outs: Mapping[str, Any], reason: str) -> None:
+        self.id = id_
+        self.outs = dict(outs)
+        super().__init__(reason)
+
+
+def cancelled() -> bool:
+    """Whether the user asked the engine to stop (the first ^C), or the engine is gone."""
+    operation = CURRENT.get(None)
+    return operation is not None and operation.cancel.is_set()
+
+
+def status(message: str) -> None:
+    """Show *message* in the row of the current resource; without a terminal, as a line of its own."""
+    _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(message), ephemeral=True))
+
+
+def warn(message: str) -> None:
+    """Show *message* as a warning of the current resource, under the engine's diagnostics."""
+    _log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=printable(message)))
+
+
+def _log(request: engine_pb2.LogRequest) -> None:
+    if operation := CURRENT.get(None):
+        request.urn = operation.urn
+        with suppress(grpc.RpcError):  # a message that the engine does not take must not fail the operation
+            operation.engine.Log(request, timeout=_LOG_TIMEOUT_SEC)

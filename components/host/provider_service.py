@@ -1,0 +1,165 @@
+"""The provider service of Pulumi's engine, over the providers of this program. It stands in the place of the SDK's
+host, which serves four calls at a time, ignores Cancel, knows no partial failures, and adds words to errors."""
+
+# ruff: noqa: ARG002, N802  the protocol's own names
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.struct_pb2 import Struct
+from pulumi.dynamic import ResourceProvider
+from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2 as proto
+
+from components.dynamic_resource import CURRENT, Operation, PartialFailure
+from components.host.property_values import struct_of, values_of
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.printable import printable
+
+__all__ = ["Servicer", "serve"]
+
+# More than `--parallel` asks for at once, so that Cancel never waits for a rollout. Threads start when they are needed.
+_THREADS = 1024
+_OPTIONS = [("grpc.max_receive_message_length", 400 << 20)]
+_WATCH_SEC = 0.5
+# An operation that is under way ends after its present step, and has this long for it.
+_LAST_STEP_SEC = 120
+_FAILED = grpc.StatusCode.UNKNOWN
+_CHANGES = {None: "DIFF_UNKNOWN", False: "DIFF_NONE", True: "DIFF_SOME"}
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Serves *providers* (kind -> class) to *engine* (``host:port``). Pulumi prints what they return and raise, so that
+    is made `printable`. A call that is not here ends as "unimplemented", which the engine accepts."""
+
+    def __init__(self, providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
+        self._providers = providers
+        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine))
+        self.cancel = threading.Event()
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """No version: the host comes with the program."""
+        return plugin_pb2.PluginInfo()
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> proto.ConfigureResponse:
+        """Secrets come as plain values, and the engine marks outputs of the same names as secrets."""
+        return proto.ConfigureResponse(acceptSecrets=False)
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Empty:
+        """Have operations end after their present step."""
+        self.cancel.set()
+        return Empty()
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
+        """The inputs as the provider completes them, and what is wrong with them."""
+        with self._operation(request, context) as provider:
+            result = provider.check(values_of(request.olds), values_of(request.news))
+            wrong = [proto.CheckFailure(property=one.property, reason=printable(one.reason)) for one in result.failures]
+            return proto.CheckResponse(inputs=struct_of(result.inputs, request.olds), failures=wrong)
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """The provider's comparison, or none: then the engine compares the inputs."""
+        with self._operation(request, context) as provider:
+            result = provider.diff(request.id, values_of(request.olds), values_of(request.news))
+            changes = proto.DiffResponse.DiffChanges.Value(_CHANGES[result.changes])
+            return proto.DiffResponse(
+                changes=changes, replaces=result.replaces, deleteBeforeReplace=bool(result.delete_before_replace)
+            )
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
+        """Create the resource."""
+        with self._operation(request, context) as provider:
+            result = provider.create(values_of(request.properties))
+            return proto.CreateResponse(id=result.id, properties=struct_of(result.outs, request.properties, printable))
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> proto.ReadResponse:
+        """What there is of the resource; no id when it is gone."""
+        with self._operation(request, context) as provider:
+            if not request.properties.fields:
+                raise FleetCaptainError("Cannot import it. Run `pulumi up`, which takes over what runs on the cluster.")
+            result = provider.read(request.id, values_of(request.properties))
+            outs = struct_of(result.outs, request.properties, printable)
+            inputs = None if result.inputs is None else struct_of(result.inputs, request.inputs, printable)
+            return proto.ReadResponse(id=result.id or "", properties=outs, inputs=inputs)
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
+        """Change the resource."""
+        with self._operation(request, context) as provider:
+            result = provider.update(request.id, values_of(request.olds), values_of(request.news))
+            return proto.UpdateResponse(properties=struct_of(result.outs, request.news, printable))
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Empty:
+        """Delete the resource."""
+        with self._operation(request, context) as provider:
+            provider.delete(request.id, values_of(request.properties))
+            return Empty()
+
+    @contextmanager
+    def _operation(self, request: Any, context: grpc.ServicerContext) -> Iterator[ResourceProvider]:
+        """The provider of the resource, as the `CURRENT` operation. An error ends the call with its text alone."""
+        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel))
+        try:
+            yield self._provider(request.urn)
+        except PartialFailure as failure:
+            inputs = request.news if hasattr(request, "news") else request.properties
+            context.set_trailing_metadata((("grpc-status-details-bin", _half_done(failure, inputs)),))
+            context.abort(_FAILED, printable(str(failure)))
+        except FleetCaptainError as error:
+            context.abort(_FAILED, printable(str(error)))
+        except Exception as error:
+            context.abort(_FAILED, printable(f"{type(error).__name__}: {error}"))
+        finally:
+            CURRENT.reset(token)
+
+    def _provider(self, urn: str) -> ResourceProvider:
+        token = urn.split("::")[2].rpartition("$")[2]
+        provider = self._providers.get(token.rpartition(":")[2])
+        if provider is None:
+            raise FleetCaptainError(f"No provider for {token}. Use the version of FleetCaptain that created {urn}.")
+        return provider()
+
+
+def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:
+    """What the engine keeps of the resource in its state."""
+    reason, outs = printable(str(failure)), struct_of(failure.outs, inputs, printable)
+    packed = AnyMessage()
+    packed.Pack(proto.ErrorResourceInitFailed(id=failure.id, properties=outs, reasons=[reason], inputs=inputs))
+    return status_pb2.Status(code=_FAILED.value[0], message=reason, details=[packed]).SerializeToString()
+
+
+def serve(providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
+    """Serve *providers* until the engine at *engine* (``host:port``), the parent of this process, ends it or was killed
+    itself. A plugin's first line of output is its port."""
+    parent, servicer = os.getppid(), Servicer(providers, engine)
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with suppress(KeyboardInterrupt):  # how the engine ends its plugins
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SEC)
+    servicer.cancel.set()
+    server.stop(None)
+    # Python waits for the threads of operations that are under way.
+    limit = threading.Timer(_LAST_STEP_SEC, os._exit, (1,))
+    limit.daemon = True
+    limit.start()
+
+
+if __name__ == "__main__":
+    from components.host.provider_registry import PROVIDERS
+
+    serve(PROVIDERS, sys.argv[-1])
