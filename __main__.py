@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pulumi
 
+from components.abort import give_up, refuse_early_end
 from components.app import FleetApp
-from components.cluster.choose import choose_cluster
-from components.failing import give_up, refuse_early_end
-from components.release import ReleaseName, release_name
-from components.repositories import built_images
+from components.cluster.factory import choose_cluster
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.release.release_name import ReleaseName, release_name
+from fleetcaptain.release.repositories import built_images
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.render import render_app

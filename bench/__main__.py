@@ -12,9 +12,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import access, beacon, many, previews, pure, replacing
+from bench import authentication as access
+from bench import beacon_load as beacon
+from bench import many, previews, pure, replacing
+from bench.bench_cluster import site
 from bench.harness import Row
-from bench.site import site
 from tests.e2e.leftovers import begin_run, clear
 
 __all__ = ["main"]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from bench.bench_cluster import Site, fleetfile
 from bench.harness import Row, compared, counted, seconds
-from bench.site import Site, fleetfile
-from fleetcaptain.rollout.drive import Driver
-from fleetcaptain.rollout.roll import install, roll
-from fleetcaptain.rollout.values import Policy
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.model import Policy
+from fleetcaptain.rollout.strategies.rolling import install, roll
 
 __all__ = ["rows"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.bare import bare_preview
+from bench.bench_cluster import Site, fleetfile
 from bench.harness import Row, compared, seconds
-from bench.site import Site, fleetfile
 
 __all__ = ["rows"]
 

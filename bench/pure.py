@@ -11,19 +11,19 @@ from tempfile import TemporaryDirectory
 
 from bench.harness import Row, compared, seconds
 from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys import current_key, release_key
-from fleetcaptain.discovery.keysapi import KeysApi
-from fleetcaptain.discovery.store import EtcdStore
-from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
-from fleetcaptain.rollout.decide import decide
-from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.rollout.values import Memory, Policy, Target
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.model import Memory, Policy, Target
+from fleetcaptain.rollout.window import decide
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
-from tests.local.etcd.server import running
+from tests.local.etcd.etcd_process import running
 from tests.programs import program
 
 __all__ = ["rows"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bench.bench_cluster import Site
 from bench.harness import Row, compared, seconds
-from bench.site import Site
-from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.rollout.bluegreen import replace_generation
-from fleetcaptain.rollout.drive import Driver
-from fleetcaptain.rollout.roll import roll
-from fleetcaptain.rollout.values import Policy
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.model import Policy
+from fleetcaptain.rollout.strategies.blue_green import replace_generation
+from fleetcaptain.rollout.strategies.rolling import roll
 
 __all__ = ["rows"]
 

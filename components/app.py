@@ -7,21 +7,21 @@ from typing import Any
 
 import pulumi
 
-from components.back import plan_back
-from components.cluster.base import ClusterComponent
-from components.image import AppImage
+from components.app_image import AppImage
+from components.cluster.interface import ClusterComponent
+from components.deployment_plan import Plan, forward
+from components.etcd_readiness import EtcdReadiness
+from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
-from components.plan import Plan, forward
-from components.preflight import Preflight, look_before, refuse_in_preview
-from components.readiness import EtcdReadiness
-from components.record import ReleaseRecord
-from components.release import ReleaseName
-from components.repositories import BuiltImage, built_images
-from components.strays import RemovedStrays
-from components.unit import FleetUnit
-from components.volumes import declared_volumes, warn_of_lost_volumes
+from components.preview_checks import Preflight, look_before, refuse_in_preview
+from components.release_record import ReleaseRecord
+from components.rollback_plan import plan_back
+from components.stray_units import RemovedStrays
+from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from fleetcaptain.fleetfile.values import App, Build
-from fleetcaptain.release.part import Part, parts_of_app
+from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.repositories import BuiltImage, built_images
+from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.mark import Ownership

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.direct import way_of
+from fleetcaptain.fleet.local_endpoint import way_of
 from fleetcaptain.fleet.project_files import located
-from fleetcaptain.members.values import quorum
+from fleetcaptain.members.member import quorum
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.reach import reach
+from fleetcaptain.rollout.connect import reach
 
 __all__ = ["Presence", "connect", "expected_machines", "only_first", "presence", "whole"]
 
@@ -46,8 +46,8 @@ def presence(connection: Mapping[str, Any]) -> Presence:
     everything, and one error says so, not one per unit. Any other is taken to be there."""
     if connection.get("kind") != "local":
         return Presence.THERE
-    from components.cluster.layout import member_names
-    from components.cluster.presence import machines_running
+    from fleetcaptain.localcluster.docker_client import machines_running
+    from fleetcaptain.localcluster.layout import member_names
 
     running = machines_running(connection["stack"])
     if running is None:
@@ -63,7 +63,7 @@ def whole(connection: Mapping[str, Any]) -> bool:
     to a minute to tell of a machine that is gone."""
     if connection.get("kind") != "local":
         return True
-    from components.cluster.presence import machines_running
+    from fleetcaptain.localcluster.docker_client import machines_running
 
     return len(machines_running(connection["stack"]) or ()) == len(connection["ssh"])
 
@@ -77,7 +77,7 @@ def connect(connection: Mapping[str, Any], app: str) -> Cluster:
     """The cluster at *connection*, as *app* sees it. The tunnel opens at the first question. Raises ClusterRefused when
     it belongs to another checkout."""
     if connection.get("kind") == "local" and _original(connection["stack"], _home(connection)):
-        from components.cluster.checkout import refuse_copy
+        from fleetcaptain.localcluster.checkout import refuse_copy
 
         refuse_copy(connection["stack"], _home(connection))
     key = (json.dumps(connection, sort_keys=True), app)
@@ -110,7 +110,7 @@ def _home(connection: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _original(identity: str, home: str) -> str:
-    """See `components.cluster.checkout.original`; asked once per process."""
-    from components.cluster.checkout import original
+    """See `fleetcaptain.localcluster.checkout.original`; asked once per process."""
+    from fleetcaptain.localcluster.checkout import original
 
     return original(identity, home)

@@ -11,7 +11,7 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.dynamic_resource import Resource, warn
-from fleetcaptain.fleet.output import Finished, run
+from fleetcaptain.fleet.process_output import Finished, run
 from fleetcaptain.release.pinned import config_argv, config_volumes, kept_warning, manifest_argv, pin, tag_warning
 from fleetcaptain.untrusted import Unreadable
 

@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fleetcaptain.discovery.app import discover, ensure_available, register, unregister
+    from fleetcaptain.discovery.api import discover, ensure_available, register, unregister
     from fleetcaptain.discovery.instances import Instance
     from fleetcaptain.discovery.lease import Lease
     from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
+    from fleetcaptain.fleetfile.dsl import Fleetfile, Service
     from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
-    from fleetcaptain.fleetfile.words import Fleetfile, Service
 
 __all__ = [
     "BlueGreen",
@@ -45,12 +45,12 @@ __version__ = "0.2.0"
 """The version of the package: pyproject.toml reads it from here, so it also holds in a clone that is not installed."""
 
 _IN = {
-    "fleetcaptain.discovery.app": ("discover", "ensure_available", "register", "unregister"),
+    "fleetcaptain.discovery.api": ("discover", "ensure_available", "register", "unregister"),
     "fleetcaptain.discovery.instances": ("Instance",),
     "fleetcaptain.discovery.lease": ("Lease",),
     "fleetcaptain.errors": ("ClusterUnreachable", "FleetCaptainError", "NotAvailable"),
     "fleetcaptain.fleetfile.values": ("BlueGreen", "Build", "Command", "Expand", "Http", "Literal", "Rolling", "Tcp"),
-    "fleetcaptain.fleetfile.words": ("Fleetfile", "Service"),
+    "fleetcaptain.fleetfile.dsl": ("Fleetfile", "Service"),
 }
 
 

@@ -14,21 +14,21 @@ from pathlib import Path
 from fleetcaptain.printable import printable
 from tools.audit import audit
 from tools.base_image import unmount_below
-from tools.engine import Daemon
-from tools.environment import environment, exports
-from tools.failure import ToolFailed
+from tools.docker_engine import Daemon
 from tools.gobuild import present
-from tools.layout import Layout
+from tools.install_plan import PYTHON, Verb, only, plan
 from tools.locks import drop_dead_locks
-from tools.look import look
 from tools.pins import BUILDX
-from tools.plan import PYTHON, Verb, only, plan
 from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
+from tools.probe import look
 from tools.profile import Profile, profile_of
+from tools.project_layout import Layout
+from tools.pulumi_stack import preview, select
 from tools.requirements import renew
 from tools.schedule import carry_out
-from tools.stack import preview, select
+from tools.shell_environment import environment, exports
 from tools.tidy import tidy
+from tools.tool_failure import ToolFailed
 from tools.work import work
 
 _ROOT = Path(__file__).resolve().parent.parent

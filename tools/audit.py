@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 
-from tools.failure import ToolFailed
-from tools.layout import Layout
 from tools.pins import GO_AUDITOR, GO_TOOLS, PYTHON_AUDITOR
 from tools.profile import Profile
+from tools.project_layout import Layout
 from tools.requirements import lock_files
 from tools.shell import run
+from tools.tool_failure import ToolFailed
 
 __all__ = ["ALLOWED", "Result", "audit", "python_result", "refused_licence"]
 

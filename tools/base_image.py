@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 from tools.debian import install_packages
-from tools.failure import ToolFailed
-from tools.layout import Layout
 from tools.pins import BASE_IMAGE, BASE_SUITE, BY_HAND
+from tools.project_layout import Layout
 from tools.shell import answer, run
+from tools.tool_failure import ToolFailed
 
 __all__ = ["fetch_base_image", "has_base_image", "unmount_below"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from tools.failure import ToolFailed
-from tools.layout import Layout
 from tools.pins import BY_HAND
+from tools.project_layout import Layout
 from tools.shell import run
+from tools.tool_failure import ToolFailed
 
 __all__ = ["install_packages"]
 

@@ -1,4 +1,4 @@
-"""What is on this machine, as values: the only thing that `tools.plan` decides from."""
+"""What is on this machine, as values: the only thing that `tools.install_plan` decides from."""
 
 from __future__ import annotations
 

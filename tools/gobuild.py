@@ -6,11 +6,11 @@ import json
 import os
 from pathlib import Path
 
-from tools.failure import ToolFailed
 from tools.fingerprint import GO_ENV, build_arguments, fingerprint, sources
-from tools.layout import Layout, put
 from tools.pins import BY_HAND, GO_TOOLS, PULUMI_SCRIPTS, SCRIPTS, GoTool, Scripts
+from tools.project_layout import Layout, put
 from tools.shell import run
+from tools.tool_failure import ToolFailed
 
 __all__ = ["build", "copy_scripts", "present", "remove"]
 

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.failure import ToolFailed
 from tools.gobuild import build
-from tools.layout import Layout, put
 from tools.pins import DOCKER_BUILD
+from tools.project_layout import Layout, put
 from tools.shell import run
+from tools.tool_failure import ToolFailed
 
 __all__ = [
     "add_to_pulumi",

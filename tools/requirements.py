@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.layout import Layout, put
 from tools.pins import LOCKER, SOURCE_ONLY
 from tools.profile import Profile
+from tools.project_layout import Layout, put
 from tools.shell import run
 
 __all__ = ["direct", "lock_files", "pinned", "renew"]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tools.failure import ToolFailed
-from tools.plan import Step, Verb
+from tools.install_plan import Step, Verb
 from tools.shell import stop_all
+from tools.tool_failure import ToolFailed
 
 __all__ = ["Outcome", "carry_out", "line"]
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools.failure import ToolFailed
+from tools.tool_failure import ToolFailed
 
 __all__ = ["answer", "run", "stop_all"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tools.engine import Daemon
-from tools.layout import Layout
+from tools.docker_engine import Daemon
+from tools.project_layout import Layout
 
 __all__ = ["tidy"]
 

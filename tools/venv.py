@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from tools.layout import Layout, put
 from tools.profile import Profile
+from tools.project_layout import Layout, put
 from tools.shell import answer, run
 
 __all__ = ["install_venv", "mark", "venv_profile"]

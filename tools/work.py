@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from tools.base_image import fetch_base_image
 from tools.debian import install_packages
-from tools.engine import Daemon
-from tools.failure import ToolFailed
+from tools.docker_engine import Daemon
 from tools.gobuild import build, copy_scripts, remove
-from tools.layout import Layout
+from tools.install_plan import DEBIAN, ENGINE, PYTHON, Step, Verb
 from tools.pins import BASE_IMAGE, BUILDX, DOCKER_BUILD, GO_TOOLS, PULUMI_SET, SCRIPTS
-from tools.plan import DEBIAN, ENGINE, PYTHON, Step, Verb
 from tools.plugins import add_to_pulumi, install_docker_build, mirror_docker_config, users_docker_config
+from tools.project_layout import Layout
+from tools.tool_failure import ToolFailed
 from tools.venv import install_venv
 
 __all__ = ["work"]

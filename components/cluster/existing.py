@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from components.cluster.base import ClusterComponent
-from components.cluster.existing_way import connection_of, version_problem
+from components.cluster.existing_config import connection_of, version_problem
+from components.cluster.interface import ClusterComponent
 from components.connection import connect
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.printable import printable

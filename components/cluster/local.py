@@ -9,13 +9,13 @@ from typing import Any
 
 import pulumi
 
-from components.cluster.base import ClusterComponent
-from components.cluster.checkout import stack_folder
-from components.cluster.converge import IMAGE_FOLDER
-from components.cluster.layout import Layout
-from components.cluster.provider import RUNNING
+from components.cluster.interface import ClusterComponent
+from components.cluster.local_provider import RUNNING
 from components.dynamic_resource import Resource
 from fleetcaptain.fleet.project_files import STACKS
+from fleetcaptain.localcluster.checkout import stack_folder
+from fleetcaptain.localcluster.layout import Layout
+from fleetcaptain.localcluster.local_reconcile import IMAGE_FOLDER
 
 __all__ = ["LocalCluster", "LocalMachines", "machine_image"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from components.cluster.aws.ready import ReadyProvider
-from components.cluster.provider import LocalMachinesProvider
+from components.cluster.aws.readiness import ReadyProvider
+from components.cluster.local_provider import LocalMachinesProvider
+from components.etcd_readiness import ReadinessProvider
+from components.fleet_unit import RollingUpdateProvider
 from components.pinned_image import PinnedImageProvider
-from components.readiness import ReadinessProvider
-from components.record import RecordProvider
-from components.strays import StraysProvider
-from components.unit import RollingUpdateProvider
+from components.release_record import RecordProvider
+from components.stray_units import StraysProvider
 
 __all__ = ["PROVIDERS"]
 

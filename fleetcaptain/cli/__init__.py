@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from fleetcaptain.cli.output import say, say_json
+from fleetcaptain.cli.printer import say, say_json
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["main"]

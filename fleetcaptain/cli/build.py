@@ -7,8 +7,15 @@ from typing import Annotated
 import typer
 
 from fleetcaptain import __version__
-from fleetcaptain.cli import discover, doctor, ensure_available, register, releases, restart, secure, unregister
-from fleetcaptain.cli.output import say
+from fleetcaptain.cli import discover_command as discover
+from fleetcaptain.cli import doctor_command as doctor
+from fleetcaptain.cli import ensure_available_command as ensure_available
+from fleetcaptain.cli import register_command as register
+from fleetcaptain.cli import releases_command as releases
+from fleetcaptain.cli import restart_command as restart
+from fleetcaptain.cli import secure_command as secure
+from fleetcaptain.cli import unregister_command as unregister
+from fleetcaptain.cli.printer import say
 
 __all__ = ["build"]
 

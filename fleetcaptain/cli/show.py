@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fleetcaptain.cli.output import say, say_json
+from fleetcaptain.cli.printer import say, say_json
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.printable import one_line

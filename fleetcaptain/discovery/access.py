@@ -5,8 +5,8 @@ Without it whoever reaches etcd runs anything as root on every machine, as fleet
 ``guest``, which is everybody without a certificate or password: units and containers. What etcd calls a user's name is
 the common name of a client's certificate.
 
-This is about the v2 API, in which fleet's keys and ours are. Of the v3 API see `fleetcaptain.machine.etcd`, and for
-existing clusters `fleetcaptain.discovery.v3access`.
+This is about the v2 API, in which fleet's keys and ours are. Of the v3 API see `fleetcaptain.machine.etcd_units`, and
+for existing clusters `fleetcaptain.discovery.v3access`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from fleetcaptain.discovery.keys import services_dir
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.net.ask import Ask
+from fleetcaptain.net.http_request import Ask
 from fleetcaptain.untrusted import Unreadable, json_object
 
 __all__ = ["FLEET", "ROOT", "Access", "answered", "is_open_dir", "refused"]

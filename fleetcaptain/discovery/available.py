@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.discovery.values import Manifest, Registration, Release
+from fleetcaptain.discovery.documents import Manifest, Registration, Release
 from fleetcaptain.untrusted import port_number
 
 __all__ = ["Lack", "endpoints", "lacks", "serving"]

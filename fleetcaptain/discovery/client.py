@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from fleetcaptain.discovery.documents import Registration, drained
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import TTL_SEC
-from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.lease import Lease
-from fleetcaptain.discovery.look import look
-from fleetcaptain.discovery.lookup import lookup
-from fleetcaptain.discovery.values import Registration, drained
+from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.discovery.watch import QUIET_SEC, changes, next_change
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable, RegistrationRefused
 from fleetcaptain.untrusted import readable

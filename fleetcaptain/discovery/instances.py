@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleetcaptain.discovery.values import Manifest, Registration
+from fleetcaptain.discovery.documents import Manifest, Registration
 from fleetcaptain.untrusted import Ignored, port_number
 
 __all__ = ["Asker", "Instance", "Known", "contents_of", "releases_of"]

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.keys import TTL_SEC
-from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.log import log
 from fleetcaptain.discovery.renewal import Step, next_step
-from fleetcaptain.discovery.values import Registration
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.untrusted import readable
 

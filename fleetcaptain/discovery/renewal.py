@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from fleetcaptain.discovery.values import Registration
+from fleetcaptain.discovery.documents import Registration
 
 __all__ = ["Step", "next_step"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fleetcaptain.discovery.access import ROOT, answered, refused
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.net.ask import Ask
+from fleetcaptain.net.http_request import Ask
 
 __all__ = ["V3Access"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from fleetcaptain.discovery.instances import Asker, Instance
 from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, service_dir
-from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.log import log
-from fleetcaptain.discovery.look import look
-from fleetcaptain.discovery.lookup import lookup
+from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable
 
 __all__ = ["QUIET_SEC", "changes", "next_change"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.line import Line, connect
-from fleetcaptain.fleet.output import run
+from fleetcaptain.fleet.port_forward import Line, connect
+from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, last_words
 
 __all__ = ["Result", "Tunnel"]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fleetcaptain.fleetfile.docker_args import OPTION_NAMES
-from fleetcaptain.fleetfile.problem import Mistake, represented
-from fleetcaptain.fleetfile.texts import letters
+from fleetcaptain.fleetfile.letters import letters
+from fleetcaptain.fleetfile.validation_error import Mistake, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 
 __all__ = ["command", "docker_words"]

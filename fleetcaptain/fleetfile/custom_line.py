@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from fleetcaptain.fleetfile.problem import Mistake, represented
-from fleetcaptain.fleetfile.texts import check_specifiers
+from fleetcaptain.fleetfile.letters import check_specifiers
+from fleetcaptain.fleetfile.validation_error import Mistake, represented
 
 __all__ = ["check_custom_line", "commands_of", "names_image"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from fleetcaptain.fleetfile.problem import Mistake, did_you_mean
+from fleetcaptain.fleetfile.validation_error import Mistake, did_you_mean
 
 __all__ = [
     "OPTION_NAMES",

@@ -10,12 +10,12 @@ from typing import Any
 from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.custom_line import check_custom_line
 from fleetcaptain.fleetfile.docker_args import refuse_reserved
-from fleetcaptain.fleetfile.kinds import public, ready, rollout
-from fleetcaptain.fleetfile.options import options_of
+from fleetcaptain.fleetfile.letters import check_verbatim, letters, sample, verbatim, word
+from fleetcaptain.fleetfile.nested_values import public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
-from fleetcaptain.fleetfile.problem import Mistake, represented
-from fleetcaptain.fleetfile.texts import check_verbatim, letters, sample, verbatim, word
-from fleetcaptain.fleetfile.times import LONGEST_SEC
+from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
+from fleetcaptain.fleetfile.unit_options import options_of
+from fleetcaptain.fleetfile.validation_error import Mistake, represented
 from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
 from fleetcaptain.units.names import UNIT_CHARACTERS

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile.cross_checks import check_together
+from fleetcaptain.fleetfile.dsl import Fleetfile, Place, Service, heard
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
-from fleetcaptain.fleetfile.problem import Problem, shown
-from fleetcaptain.fleetfile.resolve import Lines, Notes, name_of, resolve
-from fleetcaptain.fleetfile.together import check_together
+from fleetcaptain.fleetfile.service_specs import Lines, Notes, name_of, resolve
+from fleetcaptain.fleetfile.validation_error import Problem, shown
 from fleetcaptain.fleetfile.values import App
-from fleetcaptain.fleetfile.words import Fleetfile, Place, Service, heard
 
 __all__ = ["load"]
 

@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.fleetfile.problem import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import Mistake, represented
 from fleetcaptain.fleetfile.values import Port
 
 __all__ = ["port"]

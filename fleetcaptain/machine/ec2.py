@@ -3,7 +3,7 @@ and a way to leave. All of it comes from EC2's metadata service, version 2, with
 
 from __future__ import annotations
 
-from fleetcaptain.machine.values import File, Unit
+from fleetcaptain.machine.definition import File, Unit
 
 __all__ = ["address", "drain", "login", "updates", "volume"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fleetcaptain.machine.definition import Machine
 from fleetcaptain.machine.tls import CA, CLIENT_TLS, user_files
-from fleetcaptain.machine.values import Machine
 
 __all__ = ["FLEET_SOCKET", "KEEP_MACHINE", "fleet_environment", "fleet_unit"]
 

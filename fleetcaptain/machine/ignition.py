@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from fleetcaptain.machine.etcd import etcd_unit, members_unit, root_unit
+from fleetcaptain.machine.definition import Binary, File, Machine
+from fleetcaptain.machine.etcd_units import etcd_unit, members_unit, root_unit
 from fleetcaptain.machine.firewall import FIREWALL
 from fleetcaptain.machine.fleet import FLEET_SOCKET, KEEP_MACHINE, fleet_environment, fleet_unit
-from fleetcaptain.machine.registry import registry_service, registry_socket
+from fleetcaptain.machine.registry_forwarder import registry_service, registry_socket
 from fleetcaptain.machine.tls import GATEWAY_SOCKET, gateway_unit
-from fleetcaptain.machine.values import Binary, File, Machine
 
 __all__ = ["ignition"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetcaptain.machine.definition import Machine
 from fleetcaptain.machine.firewall import BEHIND_FIREWALL
-from fleetcaptain.machine.values import Machine
 
 __all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "USERS", "gateway_unit", "member_options", "user_files"]
 

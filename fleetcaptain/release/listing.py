@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetcaptain.discovery.values import Manifest
+from fleetcaptain.discovery.documents import Manifest
 from fleetcaptain.printable import one_line
-from fleetcaptain.release.back import images_of, obstacles
 from fleetcaptain.release.images import ImageState
-from fleetcaptain.release.known import Releases
+from fleetcaptain.release.repository import Releases
+from fleetcaptain.release.rollback import images_of, obstacles
 
 __all__ = ["Row", "as_json", "rows", "table"]
 

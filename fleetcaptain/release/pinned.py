@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 
 from fleetcaptain.printable import last_lines
-from fleetcaptain.units.volumes import volume_paths
+from fleetcaptain.units.image_volumes import volume_paths
 from fleetcaptain.untrusted import Fields, Unreadable, json_object
 
 __all__ = ["config_argv", "config_volumes", "kept_warning", "manifest_argv", "pin", "tag_warning"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
-from fleetcaptain.discovery.store import EtcdStore
-from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
-from fleetcaptain.release.known import manifest_of
+from fleetcaptain.release.repository import manifest_of
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 

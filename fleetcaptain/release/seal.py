@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.discovery.documents import Manifest, Release
 
 __all__ = ["seal"]
 

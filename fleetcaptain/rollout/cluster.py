@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from fleetcaptain.discovery.documents import registration_at
+from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import registration_key, services_dir
-from fleetcaptain.discovery.store import EtcdStore
-from fleetcaptain.discovery.values import registration_at
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.client import FleetClient
-from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.rollout.nudge import Nudger
-from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.poller import LOOK_SEC, REFRESH_SEC, TICK_SEC, Poller
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.model import TICK_SEC
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.polling import LOOK_SEC, REFRESH_SEC, Nudger, Poller
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleet.values import FleetUnit
-from fleetcaptain.rollout.observed import Snapshot
-from fleetcaptain.rollout.values import Target
+from fleetcaptain.fleet.entities import FleetUnit
+from fleetcaptain.rollout.model import Target
+from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.names import is_unit_name, service_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fleetcaptain.fleet.values import Machine
+from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.units.unit_file import Need, UnitFile
 from fleetcaptain.units.xfleet import glob_matches
 

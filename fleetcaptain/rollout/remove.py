@@ -1,21 +1,24 @@
-"""Taking units away: stop first, delete when dead. fleet's own DELETE forgets the unit's stop time-out, and says
-"gone" while the process still runs."""
+"""Removes units: stop first, delete when dead; and the app's keys in etcd with its last unit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 
-from fleetcaptain.errors import DeadlineExceeded
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.discovery.access import Access
+from fleetcaptain.discovery.keys import app_dir, lock_key
+from fleetcaptain.errors import DeadlineExceeded, Locked
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.rollout.observed import Snapshot, observe
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.lock import Lock, this_process
+from fleetcaptain.rollout.model import TICK_SEC
+from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
-from fleetcaptain.rollout.poller import TICK_SEC
 from fleetcaptain.units.beacon import beacon_name
 
-__all__ = ["Step", "patience", "remove", "step"]
+__all__ = ["Step", "forget_app", "patience", "remove", "step"]
 
 # What fleet and systemd need beside the stop itself.
 _MARGIN_SEC = 100.0
@@ -98,3 +101,28 @@ def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot
         cluster.nudge(stopping[0], DesiredState.LOADED)
     elif beacon in snapshot.units and beacon not in observed:
         cluster.nudge(beacon, DesiredState.LAUNCHED)
+
+
+def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
+    """Remove all that etcd has of the app, unless a unit of it is left, of whichever stack.
+
+    Decided under the lock of the beacon's service. The beacon is the first unit of an app that comes, so no deployment
+    begins in between; one that holds the lock now keeps what it needs.
+    """
+    if _has_units(cluster):
+        return
+    service = beacon_name(cluster.app).removesuffix(".service")
+    lock = Lock(cluster.store, lock_key(cluster.app, service), this_process(), service)
+    with suppress(Locked):
+        lock.acquire(cluster.sleep, report)
+        try:
+            if not _has_units(cluster):
+                cluster.store.delete(app_dir(cluster.app), recursive=True)
+                Access(cluster.store.ask).revoke(cluster.app)
+        finally:
+            lock.release()
+
+
+def _has_units(cluster: Cluster) -> bool:
+    marks = (unit.mark for unit in cluster.look().units.values())
+    return any(mark is not None and mark.app == cluster.app for mark in marks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fleetcaptain.units.bound import BINDING
+from fleetcaptain.units.binding import BINDING
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, Unreadable, json_object
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from fleetcaptain.errors import StrayUnits
-from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import service_of
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fleetcaptain.units.address import DIRECT
-from fleetcaptain.units.held import INDEX, held
+from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, Place
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
-from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
+from fleetcaptain.units.published_address import DIRECT
 from fleetcaptain.units.quoting import Expanded, shell_line
-from fleetcaptain.units.text import Option
+from fleetcaptain.units.registration_match import INDEX, held
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.unit_text import Option
 
 __all__ = ["beacon", "beacon_line", "beacon_name"]
 

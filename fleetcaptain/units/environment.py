@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from fleetcaptain.fleetfile.values import ServiceSpec
-from fleetcaptain.units.place import MACHINE
+from fleetcaptain.units.machine_paths import MACHINE
 from fleetcaptain.units.quoting import Expanded
 
 __all__ = ["passed_on", "unchanged", "unit_environment", "with_run"]

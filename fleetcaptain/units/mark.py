@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fleetcaptain.units.text import Option
+from fleetcaptain.units.unit_text import Option
 
 __all__ = ["Mark", "Ownership", "mark_in", "mark_options"]
 

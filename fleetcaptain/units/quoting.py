@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.texts import FOLDABLE
+from fleetcaptain.fleetfile.letters import FOLDABLE
 from fleetcaptain.fleetfile.values import Expand
 from fleetcaptain.printable import COLOUR_MARK
 

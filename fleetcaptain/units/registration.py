@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.address import DIRECT, HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.docker import port_key
-from fleetcaptain.units.held import INDEX, held
-from fleetcaptain.units.place import MACHINE, TTL_SEC, Place
+from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, Place
+from fleetcaptain.units.published_address import DIRECT, HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.quoting import Expanded, shell_line
+from fleetcaptain.units.registration_match import INDEX, held
 
 __all__ = ["register_line", "unregister_line"]
 

@@ -34,11 +34,11 @@ from fleetcaptain.units.environment import unchanged, unit_environment
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import instance_names, is_unit_name
 from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
-from fleetcaptain.units.ready import wait_line
-from fleetcaptain.units.refuse import refuse
+from fleetcaptain.units.ready_check import wait_line
 from fleetcaptain.units.registration import register_line, unregister_line
-from fleetcaptain.units.text import Option
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.unit_text import Option
+from fleetcaptain.units.validate import refuse
 from fleetcaptain.units.xfleet import unit_of_service
 
 __all__ = ["render", "render_app"]

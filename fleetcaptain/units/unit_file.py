@@ -11,7 +11,7 @@ from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.units.docker import fixed_ports
 from fleetcaptain.units.mark import Mark, mark_in
-from fleetcaptain.units.text import Option, hash_of, parse, serialize
+from fleetcaptain.units.unit_text import Option, hash_of, parse, serialize
 from fleetcaptain.units.xfleet import FleetRules, rules_of
 
 __all__ = ["Need", "UnitFile"]

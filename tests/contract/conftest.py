@@ -8,7 +8,7 @@ import pytest
 
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
-from tests.contract.machine import one_machine
+from tests.contract.single_machine import one_machine
 from tests.contract.sites import FakeSite, RealSite, Site
 
 

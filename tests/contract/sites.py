@@ -10,11 +10,11 @@ from typing import Any
 
 import requests
 
-from components.cluster.layout import Layout
-from fleetcaptain.fleet.client import FleetClient
+from fleetcaptain.fleet.entities import Machine, UnitState
+from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
-from fleetcaptain.fleet.values import Machine, UnitState
+from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.net.pools import LOCAL_URL, UnixAdapter, socket_of
 from tests.fakes.fleet import Cluster, FakeFleet, Loaded
 

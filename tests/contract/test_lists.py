@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from fleetcaptain.fleet.values import DesiredState, UnitState
+from fleetcaptain.fleet.entities import DesiredState, UnitState
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 

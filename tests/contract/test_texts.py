@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.units.text import parse
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.unit_text import parse
 from tests.contract.sites import Site
 from tests.fakes.unit_texts import canonical, content
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.errors import FleetApiError
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 from tests.fakes.unit_texts import canonical, content

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from components.cluster.engine import LABEL, docker_errors, engine
-from components.cluster.machines import remove_all
-from components.cluster.private_folder import private_folder
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.owning_checkout import ID_FILE
+from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine
+from fleetcaptain.localcluster.machines import remove_all
+from fleetcaptain.localcluster.private_folder import private_folder
 
 __all__ = ["begin_run", "clear", "give_identity", "identity_of", "note", "other_run", "resources_of"]
 

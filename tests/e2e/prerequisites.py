@@ -6,10 +6,10 @@ import fcntl
 import shutil
 from pathlib import Path
 
-from components.cluster.converge import IMAGE_FOLDER
-from components.cluster.engine import engine, image_of
 from components.cluster.local import machine_image
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.localcluster.docker_client import engine, image_of
+from fleetcaptain.localcluster.local_reconcile import IMAGE_FOLDER
 from tests.e2e.leftovers import other_run
 
 __all__ = ["require"]

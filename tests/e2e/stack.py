@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.cluster.engine import find
-from components.cluster.machines import remove_all
 from components.connection import connect
+from fleetcaptain.localcluster.docker_client import find
+from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.example import example
 from tests.e2e.leftovers import give_identity, identity_of, note, resources_of

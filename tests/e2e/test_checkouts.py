@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.cluster.machines import remove_all
+from fleetcaptain.localcluster.machines import remove_all
 from tests.e2e.example import example
 from tests.e2e.leftovers import resources_of
 from tests.e2e.stack import ROOT, Stack, stack_name

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
-from tests.faults.machines import machines
+from tests.faults.machine_faults import machines
 from tests.local.hosting.recorded import STATE, dynamic
 
 # Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.

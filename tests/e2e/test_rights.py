@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from components.cluster.engine import exec_in
-from components.cluster.rights import MASKED, READ_ONLY
+from fleetcaptain.localcluster.docker_client import exec_in
+from fleetcaptain.localcluster.rights import MASKED, READ_ONLY
 from tests.e2e.stack import Stack
 
 # Not below /tmp, where no node can be opened. Each is only opened, never read.

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from fleetcaptain.discovery.keys import lock_key
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.observed import Snapshot, observe
-from fleetcaptain.rollout.owner import Owner
+from fleetcaptain.rollout.lock import Owner
+from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.untrusted import readable
 
 __all__ = ["History", "recorded"]

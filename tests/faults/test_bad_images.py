@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from fleetcaptain.fleet.values import FleetUnit
+from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.printable import unprintable
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
-from tests.faults.machines import machines, run_on
+from tests.faults.machine_faults import machines, run_on
 
 _SERVER = "behavioral/server.py"
 _BAKE = "Rolling(min_healthy_sec=2)"

@@ -8,12 +8,22 @@ from contextlib import contextmanager
 
 import pytest
 
-from fleetcaptain.rollout.observed import observe
+from fleetcaptain.rollout.observe import observe
 from tests.e2e.stack import Stack
-from tests.faults.change import Change
 from tests.faults.history import History, recorded
-from tests.faults.machines import alive, leader, machine_of, machines, run_on, settled, unstoppable, until, without_etcd
+from tests.faults.machine_faults import (
+    alive,
+    leader,
+    machine_of,
+    machines,
+    run_on,
+    settled,
+    unstoppable,
+    until,
+    without_etcd,
+)
 from tests.faults.running import Running, running
+from tests.faults.temporary_change import Change
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.stack import Stack
-from tests.faults.change import Change
 from tests.faults.history import recorded
 from tests.faults.running import running
+from tests.faults.temporary_change import Change
 
 _STEPS = {
     "image": r"app_server .*fetching the image",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from fleetcaptain.rollout.observed import Snapshot
+from fleetcaptain.rollout.observe import Snapshot
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
-from tests.faults.machines import alive, leader, machines, run_on, until, without_etcd
+from tests.faults.machine_faults import alive, leader, machines, run_on, until, without_etcd
 
 
 def _registered(stack: Stack) -> dict[str, str]:

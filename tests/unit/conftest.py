@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from components import connection
-from fleetcaptain.discovery import app
+from fleetcaptain.discovery import api as app
 
 # Machines that run the tests are shared: how long one example takes says nothing.
 settings.register_profile("patient", deadline=None)

@@ -63,12 +63,12 @@ CROSSINGS: dict[tuple[str, str], str] = {
 # The ways out to a terminal, and who owns each: all texts pass `printable` there. typer prints the words of its caller.
 OUTLETS: dict[str, set[str]] = {
     "print": set(),
-    "pulumi.log": {"components.log"},
+    "pulumi.log": {"components.diagnostics"},
     "pulumi.info": set(),
     "pulumi.warn": set(),
     "pulumi.error": set(),
-    "sys.stdout": {"components.host.provider_service", "fleetcaptain.cli.output", "tools.__main__"},
-    "sys.stderr": {"components.log", "fleetcaptain.cli.output", "tools.__main__"},
+    "sys.stdout": {"components.host.provider_service", "fleetcaptain.cli.printer", "tools.__main__"},
+    "sys.stderr": {"components.diagnostics", "fleetcaptain.cli.printer", "tools.__main__"},
     "engine_pb2.LogRequest": {"components.dynamic_resource"},
     "context.abort": {"components.host.provider_service"},
     "logging.getLogger": {"fleetcaptain.discovery.log"},
@@ -78,17 +78,17 @@ OUTLETS: dict[str, set[str]] = {
 # Modules that can open a connection, or start a program that does.
 NETWORK = {"http", "http.client", "requests", "socket", "subprocess", "urllib.request", "urllib3", "etcd"}
 NETWORKED = {
-    "fleetcaptain.cli.releases",  # with --etcd, asks registries for images
-    "fleetcaptain.cli.site",  # asks pulumi for the stack's outputs
+    "fleetcaptain.cli.releases_command",  # with --etcd, asks registries for images
+    "fleetcaptain.cli.target_cluster",  # asks pulumi for the stack's outputs
     "fleetcaptain.discovery.identity",  # the name of the host, nothing else
-    "fleetcaptain.discovery.keysapi",
-    "fleetcaptain.discovery.store",
-    "fleetcaptain.fleet.line",
-    "fleetcaptain.fleet.output",
+    "fleetcaptain.discovery.keys_api",
+    "fleetcaptain.discovery.etcd_store",
+    "fleetcaptain.fleet.port_forward",
+    "fleetcaptain.fleet.process_output",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
     "fleetcaptain.net.pools",
-    "fleetcaptain.rollout.owner",  # the name of the host, nothing else
+    "fleetcaptain.rollout.lock",  # the name of the host, nothing else
 }
 
 

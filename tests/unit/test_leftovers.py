@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.engine import LABEL
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.localcluster.docker_client import LABEL
 from tests.e2e import leftovers, prerequisites
 from tests.e2e.leftovers import begin_run, clear, note, other_run
-from tests.fakes.docker import FakeDocker
+from tests.fakes.fake_docker import FakeDocker
 
 RUN = "FLEETCAPTAIN_TEST_RUN"
 OURS, THEIRS = "fleetcaptain/e2e-gw0/1", "fleetcaptain/dev/1"
@@ -55,7 +55,11 @@ def test_the_cluster_of_a_worker_that_was_killed_is_removed_and_named(
     for identity in (OURS, THEIRS):
         docker.networks.create(identity, driver="bridge", ipam={}, labels={LABEL: identity})
         docker.volumes.create(f"{identity}-etcd", labels={LABEL: identity})
-    for module in ("components.cluster.engine", "components.cluster.machines", "tests.e2e.leftovers"):
+    for module in (
+        "fleetcaptain.localcluster.docker_client",
+        "fleetcaptain.localcluster.machines",
+        "tests.e2e.leftovers",
+    ):
         monkeypatch.setattr(f"{module}.engine", lambda: docker)
     folder, file = tmp_path / "folder", tmp_path / "Pulumi.e2e.yaml"
     folder.mkdir()

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.discovery.documents import Manifest, Registration, Release, manifest_at, registration_at
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import registration_key, release_key
-from fleetcaptain.discovery.values import Manifest, Registration, Release, manifest_at, registration_at
-from fleetcaptain.fleet.values import FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
 from fleetcaptain.fleetfile.keywords import MAX_INSTANCES
-from fleetcaptain.rollout.guard import Entry
-from fleetcaptain.rollout.owner import Owner, this_process
+from fleetcaptain.rollout.journal import Entry
+from fleetcaptain.rollout.lock import Owner, this_process
 from fleetcaptain.untrusted import (
     DEEPEST,
     LONGEST_BYTES,

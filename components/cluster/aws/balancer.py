@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.ground import Ground
-from components.cluster.aws.ports import Public
+from components.cluster.aws.launch_context import Ground
+from components.cluster.aws.topology import Public
 
 __all__ = ["health_check", "make_balancer", "target_name"]
 

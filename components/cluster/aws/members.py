@@ -1,8 +1,4 @@
-"""The members: plain machines, each with an address and a volume that are there before it and stay when it is replaced.
-
-A member changes only when the configuration names it: a new image, type, key or definition would otherwise stop all of
-them at once, and etcd with them.
-"""
+"""The members: plain machines, each with an address and a volume that survive its replacement; and their image."""
 
 from __future__ import annotations
 
@@ -11,11 +7,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.ground import Ground
-from components.cluster.aws.launch import Launch
-from components.cluster.aws.plan import Place
+from components.cluster.aws.launch_context import Ground, Launch
+from components.cluster.aws.topology import Place
 
-__all__ = ["Door", "make_door", "make_member"]
+__all__ = ["FLATCAR", "Door", "find_image", "make_door", "make_member"]
 
 # What would stop or replace a machine.
 _KEPT = ["ami", "user_data", "instance_type", "key_name"]
@@ -110,3 +105,16 @@ def make_member(
         opts=scope.child(delete_before_replace=True),
     )
     return machine
+
+
+FLATCAR = "075585003325"
+"""The account that publishes Flatcar. Anybody may call an image so; nobody else has this number."""
+
+
+def find_image(wanted: str) -> str:
+    """The id of the image *wanted*, or else of the newest stable one for amd64."""
+    if wanted:
+        return wanted
+    asked = {"name": "Flatcar-stable-*", "architecture": "x86_64", "virtualization-type": "hvm"}
+    filters = [aws.ec2.GetAmiFilterArgs(name=name, values=[value]) for name, value in asked.items()]
+    return str(aws.ec2.get_ami(owners=[FLATCAR], most_recent=True, filters=filters).id)

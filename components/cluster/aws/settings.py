@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from components.cluster.aws.checks import (
+from components.cluster.aws.topology import default_members
+from components.cluster.aws.validators import (
     Wrong,
     blocks,
     cluster_size,
@@ -22,7 +23,6 @@ from components.cluster.aws.checks import (
     whole,
     zones,
 )
-from components.cluster.aws.plan import default_members
 from fleetcaptain.errors import ClusterRefused
 
 __all__ = ["DEFAULT_TYPE", "Settings", "read"]

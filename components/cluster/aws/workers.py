@@ -6,8 +6,7 @@ import base64
 
 import pulumi_aws as aws
 
-from components.cluster.aws.ground import Ground
-from components.cluster.aws.launch import Launch
+from components.cluster.aws.launch_context import Ground, Launch
 
 __all__ = ["DRAIN_SEC", "make_workers"]
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.fakes.fleet.cluster import Cluster
+from tests.fakes.fleet.fake_fleet import Cluster
 from tests.fakes.fleet.replies import Refusal, Reply, Request, filled
 from tests.fakes.fleet.rules import is_global
 

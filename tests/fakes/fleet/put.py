@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fleetcaptain.units.text import Option
-from tests.fakes.fleet.cluster import STATES, Cluster
+from fleetcaptain.units.unit_text import Option
+from tests.fakes.fleet.fake_fleet import STATES, Cluster
 from tests.fakes.fleet.replies import Panic, Refusal, Reply, Request
 from tests.fakes.fleet.rules import content_of, is_template, name_problem, options_problem
 

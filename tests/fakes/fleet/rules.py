@@ -1,7 +1,7 @@
 """What fleet 1.0.0 reads and checks in a unit: api/units.go, job/job.go, unit/unit.go of its source.
 
-Written apart from `fleetcaptain.units.refuse` on purpose: the project refuses more than fleet does. Only the reader of
-unit text is shared; the contract tests hold it against the real fleet.
+Written apart from `fleetcaptain.units.validate` on purpose: the project refuses more than fleet does. Only the reader
+of unit text is shared; the contract tests hold it against the real fleet.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.units.text import Option, parse
+from fleetcaptain.units.unit_text import Option, parse
 
 __all__ = ["content_of", "is_global", "is_template", "name_problem", "options_problem", "raw_text", "x_fleet"]
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 
-from tests.fakes.plugins.server import serve
+from tests.fakes.plugins.plugin_server import serve
 
 serve(importlib.import_module(f"tests.fakes.plugins.{sys.argv[1].replace('-', '_')}").PLUGIN)

@@ -6,8 +6,8 @@ import hashlib
 import json
 from importlib.metadata import version
 
-from tests.fakes.plugins.given import Given
-from tests.fakes.plugins.kinds import Kind, Made, Plugin, nothing, words
+from tests.fakes.plugins.inputs import Given
+from tests.fakes.plugins.resource_types import Kind, Made, Plugin, nothing, words
 
 __all__ = ["PLUGIN"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.local.aws.cloud import Cloud, running
-from tests.local.aws.story import Story, tell
+from tests.local.aws.scenario import Story, tell
 from tests.programs import program
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.local.aws.cloud import NEWER
-from tests.local.aws.story import ADDRESSES, Story
+from tests.local.aws.scenario import ADDRESSES, Story
 
 _MACHINES = 4
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.local.aws.story import ADDRESSES, Story
+from tests.local.aws.scenario import ADDRESSES, Story
 
 _M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-api-m2", "VolumeAttachment cluster-m2")
 

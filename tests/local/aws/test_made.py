@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tests.fakes.plugins import aws, docker_build, tls
-from tests.local.aws.story import ADDRESSES, Story
+from tests.fakes.plugins import aws, docker_build
+from tests.fakes.plugins import fake_tls as tls
+from tests.local.aws.scenario import ADDRESSES, Story
 
 _READY = "ClusterReady cluster"
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fakes.plugins.aws import PLUGIN
 from tests.fakes.plugins.wire import UNKNOWN
-from tests.local.aws.asking import Asking, Refusal
 from tests.local.aws.cloud import ARM, NEWER, Cloud
+from tests.local.aws.plugin_client import Asking, Refusal
 
 _TYPES = {
     "Vpc": "aws:ec2/vpc:Vpc",

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.plugins.tls import PLUGIN
-from tests.local.aws.asking import Asking, Refusal
+from tests.fakes.plugins.fake_tls import PLUGIN
+from tests.local.aws.plugin_client import Asking, Refusal
 from tests.programs import program
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local.etcd.server import running
+from tests.local.etcd.etcd_process import running
 from tests.programs import program
 
 

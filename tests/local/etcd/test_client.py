@@ -6,7 +6,7 @@ import pytest
 
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
-from fleetcaptain.discovery.keysapi import KeysApi
+from fleetcaptain.discovery.keys_api import KeysApi
 
 
 @pytest.fixture

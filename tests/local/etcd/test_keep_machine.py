@@ -11,10 +11,10 @@ import etcd
 import pytest
 
 from fleetcaptain.discovery.access import Access
-from fleetcaptain.discovery.store import EtcdStore
+from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.machine.fleet import KEEP_MACHINE
-from fleetcaptain.rollout import login
-from tests.local.etcd.server import running
+from fleetcaptain.securing import machine_login as login
+from tests.local.etcd.etcd_process import running
 from tests.programs import program
 
 MACHINES = "/_coreos.com/fleet/machines"

@@ -10,17 +10,16 @@ from dataclasses import replace
 
 import pytest
 
+from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import lock_key, rollout_key
-from fleetcaptain.discovery.store import EtcdStore
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.guard import Entry, ensure_free, guarded, journal_of
-from fleetcaptain.rollout.lock import LOCK_TTL_SEC, Lock
-from fleetcaptain.rollout.owner import Owner, is_dead, this_process
+from fleetcaptain.rollout.journal import Entry, ensure_free, guarded, journal_of
+from fleetcaptain.rollout.lock import LOCK_TTL_SEC, Lock, Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
-from fleetcaptain.units.text import serialize
+from fleetcaptain.units.unit_text import serialize
 from fleetcaptain.untrusted import readable
-from tests.fakes.cluster import STACK, FakeCluster
+from tests.fakes.fake_cluster import STACK, FakeCluster
 from tests.programs import program
 
 

@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 
 import fleetcaptain
-from tests.local.etcd.server import running
+from tests.local.etcd.etcd_process import running
 from tests.local.package.wheels import ROOT, required, site_entries
 from tests.programs import program
-from tests.unit.discovery_app.container import environment
+from tests.unit.discovery_app.app_container import environment
 from tools.pins import BASE_IMAGE
 
 LABEL = "fleetcaptain.test-package"

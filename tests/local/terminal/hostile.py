@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
-from components import log
+from components import diagnostics as log
+from components.abort import give_up
 from components.dynamic_resource import PartialFailure, Resource, status, warn
-from components.failing import give_up
 from fleetcaptain.errors import RolloutFailed, StrayUnits
 from fleetcaptain.units.quoting import exec_line
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pulumi
 
-from components.cluster.aws.cluster import CoreOSCluster, CoreOSClusterArgs
-from components.cluster.aws.ports import Opening, Public
+from components.cluster.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
 from components.cluster.aws.settings import read
-from tests.fakes.engine import FakeEngine
-from tests.fakes.machines import write_programs
+from components.cluster.aws.topology import Opening, Public
+from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_machines import write_programs
 
 __all__ = ["CONFIG", "WEB", "ZONES", "aws_engine", "declare"]
 

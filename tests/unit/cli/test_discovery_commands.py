@@ -14,8 +14,8 @@ import pytest
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd import FakeEtcd
-from tests.unit.discovery_app.container import KEY, RUN, of_the_unit
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.discovery_app.app_container import KEY, RUN, of_the_unit
 
 pytestmark = pytest.mark.usefixtures("environ")
 REDIS = "/fleetcaptain/shop/services/redis/redis@1.service"

@@ -10,7 +10,7 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.keys import CURL, registration_key, release_key
-from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.fake_cluster import FakeCluster, text_of
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 
@@ -19,7 +19,7 @@ SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """The cluster that captain reaches."""
     cluster = FakeCluster({"web@1.service": text_of("web")})
-    monkeypatch.setattr("fleetcaptain.rollout.reach.reach", lambda *_: cluster)
+    monkeypatch.setattr("fleetcaptain.rollout.connect.reach", lambda *_: cluster)
     return cluster
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from fleetcaptain.cli import main
-from tests.unit.rollout.test_securing import World, is_open, is_secured, world
+from tests.unit.securing.test_securing import World, is_open, is_secured, world
 
 SSH = ["--ssh", "core@10.0.0.1"]
 
@@ -17,7 +17,7 @@ SSH = ["--ssh", "core@10.0.0.1"]
 def there(monkeypatch: pytest.MonkeyPatch) -> World:
     """The machines that captain reaches."""
     there = world(2)
-    monkeypatch.setattr("fleetcaptain.rollout.reach.operate", lambda way: there.operator(*way.hosts))
+    monkeypatch.setattr("fleetcaptain.rollout.connect.operate", lambda way: there.operator(*way.hosts))
     return there
 
 

@@ -10,10 +10,13 @@ import docker
 import pytest
 
 from components import connection
-from components.cluster import engine, membership, metadata, ready
-from fleetcaptain.members.settle import settle
-from tests.fakes.machines import FakeMachines
-from tests.fakes.site import Site
+from fleetcaptain.localcluster import cluster_ready as metadata
+from fleetcaptain.localcluster import cluster_ready as ready
+from fleetcaptain.localcluster import docker_client as engine
+from fleetcaptain.localcluster import membership
+from fleetcaptain.members.reconcile import settle
+from tests.fakes.fake_machines import FakeMachines
+from tests.fakes.fake_site import Site
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What providers warn of."""
     messages: list[str] = []
-    for module in ("components.unit", "components.readiness", "components.strays"):
+    for module in ("components.fleet_unit", "components.etcd_readiness", "components.stray_units"):
         monkeypatch.setattr(f"{module}.warn", messages.append)
     return messages
 
@@ -45,8 +48,8 @@ def docker_machines(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The machines of a local cluster that run, by name, as Docker reports them: ``running`` is None when there is no
     machine at all. ``original``: the checkout that the cluster belongs to, "" for this one."""
     state = SimpleNamespace(running=frozenset({"m1", "m2", "m3"}), original="")
-    monkeypatch.setattr("components.cluster.checkout.original", lambda _identity, _home: state.original)
-    monkeypatch.setattr("components.cluster.presence.machines_running", lambda _identity: state.running)
+    monkeypatch.setattr("fleetcaptain.localcluster.checkout.original", lambda _identity, _home: state.original)
+    monkeypatch.setattr("fleetcaptain.localcluster.docker_client.machines_running", lambda _identity: state.running)
     return state
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleetcaptain.units.names import generation_names, instance_names, machine_names
-from tests.fakes.cluster import APP, STACK, text_of
-from tests.fakes.site import MACHINES
+from tests.fakes.fake_cluster import APP, STACK, text_of
+from tests.fakes.fake_site import MACHINES
 from tests.fakes.unit_texts import content, with_image
 
 __all__ = ["CONNECTION", "IMAGE", "LOCAL", "STACK", "full", "names_of", "text_of", "unit_inputs", "units_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.machines import write_programs
+from tests.fakes.fake_machines import write_programs
 
 __all__ = ["IDENTITY", "NAME", "PREFIX", "cluster_inputs"]
 

@@ -11,18 +11,18 @@ import pulumi
 import pytest
 
 from components.app import FleetApp
-from components.cluster.base import ClusterComponent
-from components.release import ReleaseName
-from components.repositories import repositories
+from components.cluster.interface import ClusterComponent
+from fleetcaptain.discovery.documents import Manifest, Release
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
-from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
+from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.repositories import repositories
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.render import render_app
-from tests.fakes.engine import FakeEngine
-from tests.fakes.site import APP, Site
+from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import content, with_image
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of
 
@@ -391,7 +391,7 @@ def _times() -> dict[str, float]:
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
-    monkeypatch.setattr("components.back.look_for_images", lambda _cluster, _images: {})
+    monkeypatch.setattr("components.rollback_plan.look_for_images", lambda _cluster, _images: {})
     engine = declared(rollback_to="v1")
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from components.cluster.aws import ready
-from components.cluster.aws.ready import ReadyProvider
+from components.cluster.aws import readiness as ready
+from components.cluster.aws.readiness import ReadyProvider
 from components.dynamic_resource import PartialFailure
 from fleetcaptain.errors import DeadlineExceeded
-from tests.fakes.site import MACHINES, Site
+from tests.fakes.fake_site import MACHINES, Site
 from tests.unit.components.deployed import CONNECTION, STACK
 
 PROVIDER = ReadyProvider()

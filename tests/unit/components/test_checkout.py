@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from components.cluster.checkout import identity_for, original, stack_folder
-from components.cluster.engine import LABEL
-from components.cluster.layout import Layout
-from components.cluster.provider import LocalMachinesProvider
+from components.cluster.local_provider import LocalMachinesProvider
 from components.connection import Presence, connect, presence
-from fleetcaptain.cli.site import Site, site
+from fleetcaptain.cli.target_cluster import Site, site
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet import owning_checkout
 from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout
-from tests.fakes.machines import FakeMachines
+from fleetcaptain.localcluster.checkout import identity_for, original, stack_folder
+from fleetcaptain.localcluster.docker_client import LABEL
+from fleetcaptain.localcluster.layout import Layout
+from tests.fakes.fake_machines import FakeMachines
 from tests.unit.components.local_inputs import NAME, cluster_inputs
 
 PROVIDER = LocalMachinesProvider()

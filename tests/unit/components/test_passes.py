@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from components.preflight import look_before
-from components.unit import RollingUpdateProvider
+from components.fleet_unit import RollingUpdateProvider
+from components.preview_checks import look_before
 from fleetcaptain.fleetfile.values import App, Port, Rolling, ServiceSpec
-from fleetcaptain.release.part import parts_of_app
+from fleetcaptain.release.service_release import parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS
-from fleetcaptain.units import text as unit_text
+from fleetcaptain.units import unit_text
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.render import render_app
-from tests.fakes.site import APP, Site
+from tests.fakes.fake_site import APP, Site
 from tests.unit.components.deployed import CONNECTION, IMAGE, STACK, unit_inputs
 
 ROLLOUT = Rolling(min_healthy_sec=1, healthy_deadline_sec=20, progress_deadline_sec=40)

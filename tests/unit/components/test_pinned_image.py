@@ -10,7 +10,7 @@ import pytest
 
 from components import pinned_image
 from components.pinned_image import Pinned, PinnedImageProvider, resolve
-from fleetcaptain.fleet.output import Finished
+from fleetcaptain.fleet.process_output import Finished
 from fleetcaptain.release.pinned import config_argv, manifest_argv, pin
 
 OLD, NEW = '{"schemaVersion": 2}', '{"schemaVersion": 2, "n": 1}'

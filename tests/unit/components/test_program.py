@@ -13,7 +13,7 @@ import pytest
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.units.render import render_app
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.engine import FakeEngine
+from tests.fakes.fake_engine import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = {"project": str(ROOT / "examples" / "behavioral"), "release": "v1"}

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import git as git_module
-from components.release import ReleaseName, release_name
+from fleetcaptain.discovery.documents import Manifest
 from fleetcaptain.discovery.keys import release_key
-from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import Build
-from fleetcaptain.release.known import read_manifests
-from tests.fakes.etcd import FakeEtcd
+from fleetcaptain.release import git as git_module
+from fleetcaptain.release.release_name import ReleaseName, release_name
+from fleetcaptain.release.repository import read_manifests
+from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
 
 

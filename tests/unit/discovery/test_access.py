@@ -9,7 +9,7 @@ import pytest
 from fleetcaptain.discovery.access import Access, is_open_dir
 from fleetcaptain.discovery.v3access import V3Access
 from fleetcaptain.errors import FleetCaptainError
-from tests.fakes.access import FakeAccess
+from tests.fakes.etcd_users import FakeAccess
 
 PASSWORDS = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from fleetcaptain.discovery.available import endpoints, lacks, serving
+from fleetcaptain.discovery.documents import Manifest, Registration, Release, drained
 from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
-from fleetcaptain.discovery.values import Manifest, Registration, Release, drained
-from fleetcaptain.units import place
+from fleetcaptain.units import machine_paths as place
 
 MANIFEST = Manifest("v1", {"web": Release("aaa", 2, "web@sha256:1"), "db": Release("bbb", 1)})
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from fleetcaptain.discovery.identity import Identity
-from tests.fakes.etcd import FakeEtcd
-from tests.unit.discovery_app.container import environment
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.discovery_app.app_container import environment
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from fleetcaptain.discovery.identity import Identity, UnknownApp
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.environment import passed_on, unit_environment
-from tests.unit.discovery_app.container import CONTENT, KEY, MACHINE, RUN, UNIT, environment
+from tests.unit.discovery_app.app_container import CONTENT, KEY, MACHINE, RUN, UNIT, environment
 
 
 def test_a_container_knows_all_of_itself() -> None:

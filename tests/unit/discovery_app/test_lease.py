@@ -13,8 +13,8 @@ from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys import TTL_SEC
 from fleetcaptain.discovery.lease import Lease
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd import FakeEtcd
-from tests.unit.discovery_app.container import KEY, MACHINE, UNIT, of_the_unit
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.discovery_app.app_container import KEY, MACHINE, UNIT, of_the_unit
 
 
 class Clock:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.renewal import Step, next_step
-from fleetcaptain.discovery.values import Registration
 
 
 def entry(machine: str = "here", lease: str = "", draining: bool = False) -> Registration:

@@ -9,8 +9,8 @@ import pytest
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.errors import ClusterUnreachable
-from tests.fakes.etcd import FakeEtcd
-from tests.unit.discovery_app.container import CONTENT, of_the_unit
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.discovery_app.app_container import CONTENT, of_the_unit
 
 REDIS = "/fleetcaptain/shop/services/redis"
 APP = "/fleetcaptain/shop"

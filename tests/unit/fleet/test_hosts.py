@@ -10,7 +10,7 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, tunnel_argv
-from fleetcaptain.rollout.reach import reach
+from fleetcaptain.rollout.connect import reach
 from tests.programs import program
 
 HOST, OTHER = "core@10.0.0.1", "core@10.0.0.2"

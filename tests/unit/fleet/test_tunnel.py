@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.fleet.line import Line
+from fleetcaptain.fleet.port_forward import Line
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.docker_args import RESERVED_DOCKER_OPTIONS, docker_options, refuse_reserved
-from fleetcaptain.fleetfile.problem import Mistake
+from fleetcaptain.fleetfile.validation_error import Mistake
 from fleetcaptain.fleetfile.values import Port
 from tests.unit.fleetfile.written import mistakes, service
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.command_words import command
-from fleetcaptain.fleetfile.problem import Mistake
-from fleetcaptain.fleetfile.texts import letters, sample
+from fleetcaptain.fleetfile.letters import letters, sample
+from fleetcaptain.fleetfile.validation_error import Mistake
 from fleetcaptain.fleetfile.values import Expand, Http, Literal
 from tests.unit.fleetfile.written import HEAD, mistakes, service
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from fleetcaptain.machine.values import File
+from fleetcaptain.machine.definition import File
 
 __all__ = ["METADATA", "Pretended", "script"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.machine.ignition import ignition
-from tests.unit.machine.machines import MACHINES, MEMBER, WORKER, files, units
+from tests.unit.machine.example_machines import MACHINES, MEMBER, WORKER, files, units
 
 GOLDEN = Path(__file__).parent / "golden"
 # EC2 gives a machine no more user data than this, in bytes.

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from fleetcaptain.machine.definition import Machine
 from fleetcaptain.machine.ignition import ignition
-from fleetcaptain.machine.values import Machine
-from tests.unit.machine.machines import MACHINES, MEMBER, WORKER, files, units
+from tests.unit.machine.example_machines import MACHINES, MEMBER, WORKER, files, units
 
 TLS_MEMBER, TLS_WORKER = MACHINES["member-tls"], MACHINES["worker-tls"]
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.errors import DeadlineExceeded
-from fleetcaptain.members.decide import next_step, refuse_loss
-from fleetcaptain.members.settle import settle
-from fleetcaptain.members.values import QuorumLost, Step, Wait
-from tests.unit.members.pretended import Etcd, members
+from fleetcaptain.members.member import QuorumLost, Step, Wait
+from fleetcaptain.members.next_change import next_step, refuse_loss
+from fleetcaptain.members.reconcile import settle
+from tests.unit.members.fake_members import Etcd, members
 
 THREE, FIVE = ("m1", "m2", "m3"), ("m1", "m2", "m3", "m4", "m5")
 

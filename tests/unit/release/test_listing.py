@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.discovery.documents import Manifest, Release
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
-from fleetcaptain.discovery.values import Manifest, Release
 from fleetcaptain.release.images import ImageState
-from fleetcaptain.release.known import Releases
 from fleetcaptain.release.listing import as_json, rows, table
-from tests.fakes.etcd import FakeEtcd
+from fleetcaptain.release.repository import Releases
+from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.unit_texts import content
 from tests.unit.cli.conftest import etcd
-from tests.unit.release.releases import release
+from tests.unit.release.example_releases import release
 
 __all__ = ["etcd"]
 TEXT = "[Service]\nExecStart=/bin/true"

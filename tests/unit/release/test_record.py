@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from fleetcaptain.discovery.documents import Manifest
 from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
-from fleetcaptain.discovery.values import Manifest
 from fleetcaptain.errors import ReleaseRefused
-from fleetcaptain.release.known import read_releases
 from fleetcaptain.release.record import finish, other_content, record
-from tests.fakes.etcd import FakeEtcd
-from tests.unit.release.releases import release
+from fleetcaptain.release.repository import read_releases
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.release.example_releases import release
 
 V1 = release("v1", web="w1", db="d1")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.discovery.documents import Manifest, Release
 from fleetcaptain.release.seal import seal
 
 WEB = Release("c" * 40, 2, "shop@sha256:1", "rolling", {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetcaptain.discovery.documents import Manifest, Release
 from fleetcaptain.discovery.keys import current_key, release_key
-from fleetcaptain.discovery.values import Manifest, Release
-from tests.fakes.cluster import APP, FakeCluster, text_of
+from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.fakes.unit_texts import content
 
 __all__ = ["BOTH", "DB1", "DB2", "V1", "V2", "WEB1", "WEB2", "released"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fleetcaptain.rollout.decide import decide
-from fleetcaptain.rollout.instance import Instance
-from fleetcaptain.rollout.values import Decision, Memory, Policy, Target
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.model import Decision, Memory, Policy, Target
+from fleetcaptain.rollout.window import decide
 from fleetcaptain.units.unit_file import UnitFile
 
 NEW_FILE = UnitFile.parse("[Service]\nExecStart=/bin/new\n")

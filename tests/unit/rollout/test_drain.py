@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.rollout.bluegreen import drain
-from tests.fakes.cluster import FakeCluster, text_of
+from fleetcaptain.rollout.retire import drain
+from tests.fakes.fake_cluster import FakeCluster, text_of
 
 KEY = "/fleetcaptain/shop/services/web/web@1.service"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from fleetcaptain.errors import Locked
-from fleetcaptain.fleet.values import DesiredState
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.fake_cluster import FakeCluster, text_of
 
 TEXT = text_of("web")
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.errors import Interrupted
-from fleetcaptain.fleet.values import DesiredState
-from fleetcaptain.rollout.drive import Driver
-from fleetcaptain.rollout.values import Policy, Target
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.fake_cluster import FakeCluster, text_of
 from tests.fakes.unit_texts import content
 
 NEW = text_of("web", description="new")

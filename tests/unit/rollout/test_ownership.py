@@ -7,10 +7,10 @@ import pytest
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.remove import remove
-from fleetcaptain.rollout.restart import stack_on, to_restart
+from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.mark import Mark, Ownership
-from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.fleet.values import Machine
+from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.placement import admits, apart, candidates, misplaced
 from fleetcaptain.units.unit_file import Need, UnitFile
-from tests.fakes.cluster import text_of
+from tests.fakes.fake_cluster import text_of
 
 SSD, HDD = (Machine(id_, ip, {"disk": disk}) for id_, ip, disk in (("a", "10.0.0.1", "ssd"), ("b", "10.0.0.2", "hdd")))
 BARE = Machine("c", "10.0.0.3")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
-from fleetcaptain.rollout.restart import RestartDriver, restart, to_restart
-from fleetcaptain.rollout.values import Policy
+from fleetcaptain.rollout.model import Policy
+from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, to_restart
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.cluster import APP, STACK, FakeCluster, text_of
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
 ONE = Policy(min_healthy_sec=0)
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.values import Manifest, Release
+from fleetcaptain.discovery.documents import Manifest, Release
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
-from fleetcaptain.rollout.drive import Driver
-from fleetcaptain.rollout.gate import open_gate
-from fleetcaptain.rollout.observed import observe
-from fleetcaptain.rollout.roll import install, roll
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.model import Policy, Target
+from fleetcaptain.rollout.observe import observe
+from fleetcaptain.rollout.release_gate import open_gate
 from fleetcaptain.rollout.standstill import events_in, why_it_stands_still
-from fleetcaptain.rollout.values import Policy, Target
+from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.cluster import FakeCluster, text_of
+from tests.fakes.fake_cluster import FakeCluster, text_of
 from tests.fakes.unit_texts import content
 
 STARTING, STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786248231fbf"

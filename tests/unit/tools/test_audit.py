@@ -10,8 +10,8 @@ import pytest
 
 from tools import audit as program
 from tools.audit import Result, audit, python_result, refused_licence
-from tools.failure import ToolFailed
-from tools.layout import Layout, put
+from tools.project_layout import Layout, put
+from tools.tool_failure import ToolFailed
 
 
 def package(folder: Path, *fields: str) -> Distribution:

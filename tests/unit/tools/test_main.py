@@ -10,7 +10,7 @@ import pytest
 
 from tools import __main__ as program
 from tools.found import Found
-from tools.plan import Step, Verb
+from tools.install_plan import Step, Verb
 from tools.profile import Profile
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.layout import Layout, put
 from tools.profile import Profile, profile_of
+from tools.project_layout import Layout, put
 from tools.venv import mark, venv_profile
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,9 +12,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.layout import Layout
 from tools.pins import DOCKER_BUILD, SOURCE_ONLY
 from tools.profile import Profile
+from tools.project_layout import Layout
 from tools.requirements import direct, lock_files, pinned
 
 LAYOUT = Layout(Path(__file__).resolve().parents[3])

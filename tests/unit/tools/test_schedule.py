@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from tools.failure import ToolFailed
-from tools.plan import Step, Verb
+from tools.install_plan import Step, Verb
 from tools.schedule import carry_out, line
+from tools.tool_failure import ToolFailed
 
 
 def test_a_step_runs_after_what_it_needs() -> None:

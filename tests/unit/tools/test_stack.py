@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tools.__main__ import ask_on_terminal
-from tools.failure import ToolFailed
-from tools.layout import Layout, put
-from tools.stack import preview, select
+from tools.project_layout import Layout, put
+from tools.pulumi_stack import preview, select
+from tools.tool_failure import ToolFailed
 
 PULUMI = """#!/bin/sh
 echo "$*" >> {calls}

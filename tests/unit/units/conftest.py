@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.etcd import FakeEtcd
+from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
-from tests.unit.units.machine import PretendedMachine
+from tests.unit.units.shell_machine import PretendedMachine
 
 
 @pytest.fixture

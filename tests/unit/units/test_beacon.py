@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.units.beacon import beacon_line
-from tests.unit.units.machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app
+from tests.unit.units.shell_machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app
 
 KEY = f"/fleetcaptain/behavioral/services/app_server/{UNIT}"
 # Text of an app that looks like the parts of etcd's answer which are looked for.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.fleetfile.resolve import APP_NAME, SERVICE_NAME
+from fleetcaptain.fleetfile.service_specs import APP_NAME, SERVICE_NAME
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.docker import container_name
 from fleetcaptain.units.mark import Mark

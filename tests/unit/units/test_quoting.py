@@ -12,7 +12,7 @@ from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Expand
 from fleetcaptain.printable import COLOUR_MARK
 from fleetcaptain.units.quoting import Expanded, continued, exec_line, folded, joined, setting, shell_line
-from fleetcaptain.units.text import Option, parse, serialize
+from fleetcaptain.units.unit_text import Option, parse, serialize
 from tests.unit.units.systemd import command
 
 WORDS = st.lists(st.text(st.sampled_from("ab \t\n\r'\"\\$%{}<>;#=-é"), max_size=8), min_size=1, max_size=5)

@@ -12,7 +12,7 @@ import pytest
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.units.registration import register_line, unregister_line
 from tests.fakes.unit_texts import content
-from tests.unit.units.machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
+from tests.unit.units.shell_machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
 SPEC = replace(SPECS["app_server"], versions=("v1.0", 'odd "%s" \\ é'))

@@ -13,9 +13,9 @@ import pytest
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, ServiceSpec
 from fleetcaptain.units.beacon import beacon, beacon_name
-from fleetcaptain.units.refuse import refusals
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.validate import refusals
 from tests.fakes.unit_texts import canonical, with_image
 from tests.unit.units.specs import MARK, SPECS, mark
 from tests.unit.units.systemd import command, exec_values

@@ -7,9 +7,9 @@ import pytest
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.render import render
-from fleetcaptain.units.text import Option
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.cluster import text_of
+from fleetcaptain.units.unit_text import Option
+from tests.fakes.fake_cluster import text_of
 from tests.unit.units.specs import SPECS, mark
 
 REF = "registry:5000/behavioral@sha256:" + "a" * 64

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes.plugins.aws.api import api
-from tests.fakes.plugins.given import Given, pascal
-from tests.fakes.plugins.kinds import Kind, Made, words
+from tests.fakes.plugins.aws.aws_api import api
+from tests.fakes.plugins.inputs import Given, pascal
+from tests.fakes.plugins.resource_types import Kind, Made, words
 
 __all__ = ["KINDS"]
 

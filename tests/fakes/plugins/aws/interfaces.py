@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fakes.plugins.aws.api import api, arn, ec2_tags
+from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags
 from tests.fakes.plugins.aws.refused import check_address, check_interface_free
-from tests.fakes.plugins.given import Given
-from tests.fakes.plugins.kinds import Kind, Made, words
+from tests.fakes.plugins.inputs import Given
+from tests.fakes.plugins.resource_types import Kind, Made, words
 
 __all__ = ["KINDS"]
 

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.fakes.plugins.aws.api import ACCOUNT, api, region
-from tests.fakes.plugins.given import Given, pascal
+from tests.fakes.plugins.aws.aws_api import ACCOUNT, api, region
+from tests.fakes.plugins.inputs import Given, pascal
 
 __all__ = ["INVOKES"]
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.plugins.aws.api import api
+from tests.fakes.plugins.aws.aws_api import api
 
 __all__ = [
     "check_address",

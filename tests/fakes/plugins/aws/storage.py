@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.fakes.plugins.aws.api import api, region
-from tests.fakes.plugins.given import Given
-from tests.fakes.plugins.kinds import Kind, Made, words
+from tests.fakes.plugins.aws.aws_api import api, region
+from tests.fakes.plugins.inputs import Given
+from tests.fakes.plugins.resource_types import Kind, Made, words
 from tests.fakes.plugins.wire import text_of
 
 __all__ = ["KINDS"]

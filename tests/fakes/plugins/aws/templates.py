@@ -6,10 +6,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.plugins.aws.api import api, arn, ec2_tags
-from tests.fakes.plugins.aws.machines import user_data
-from tests.fakes.plugins.given import Given
-from tests.fakes.plugins.kinds import Kind, Made, words
+from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags
+from tests.fakes.plugins.aws.ec2_instances import user_data
+from tests.fakes.plugins.inputs import Given
+from tests.fakes.plugins.resource_types import Kind, Made, words
 
 __all__ = ["KINDS"]
 

@@ -1,0 +1,80 @@
+"""How the program ends: well only when Pulumi has run all of it, otherwise with an error."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import posix
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from components import diagnostics as log
+
+__all__ = ["give_up", "refuse_early_end"]
+
+# By this status the language host knows that all has been said; after any other it adds an error of its own.
+_ALL_SAID = 32
+_FAILED = 1
+# What ends a process at once, without its exit handlers. All other functions of `os` that do so end in these.
+_AT_ONCE = ("_exit", "execv", "execve")
+_EARLY = (
+    "The program ended before it had declared all resources, and Pulumi deletes what is not declared. The update fails "
+    "instead: nothing is deleted. Remove what ends the program (such as `sys.exit` or `os._exit`) from the Fleetfile "
+    "and the modules that it imports, then run the same command again."
+)
+
+
+def give_up(error: Exception) -> NoReturn:
+    """Say *error*, nothing else, and end the program before it declares anything more."""
+    log.error(str(error))
+    atexit.unregister(_fail_if_early)
+    sys.exit(_ALL_SAID)
+
+
+def refuse_early_end() -> None:
+    """Let this process end well only when Pulumi's run of the program, the task that calls this, ended well: then all
+    resources are declared. Pulumi takes a program that ends well with nothing declared as the wish to delete
+    everything.
+
+    ``os._exit`` and ``os.exec...`` raise SystemExit from now on; child processes have them as they are. What ends the
+    process without Python, such as a C library's ``_exit(0)``, cannot be refused.
+    """
+    process = os.getpid()
+    atexit.register(_fail_if_early, asyncio.current_task(), process, os._exit)
+    for name in _AT_ONCE:
+        raising = _raising(f"os.{name}", getattr(os, name), process)
+        for module in (os, posix):
+            setattr(module, name, raising)
+
+
+def _fail_if_early(task: asyncio.Task[Any] | None, process: int, end: Callable[[int], NoReturn]) -> None:
+    if os.getpid() == process and not _has_ended(task):
+        log.last(f"{_EARLY}{_place_of(task)}")
+        end(_FAILED)
+
+
+def _has_ended(task: asyncio.Task[Any] | None) -> bool:
+    """Whether *task* came to its end, or to an error that fails the update. SystemExit is none: it may say 0."""
+    if task is None or not task.done():
+        return False
+    return task.cancelled() or not isinstance(task.exception(), SystemExit)
+
+
+def _place_of(task: asyncio.Task[Any] | None) -> str:
+    """Where *task* ended, as a sentence; nothing when something else ended the process."""
+    error = task.exception() if task is not None and task.done() and not task.cancelled() else None
+    stack = traceback.extract_tb(error.__traceback__ if error is not None else None)
+    frames = [frame for frame in stack if frame.filename not in (__file__, os.__file__, "<frozen os>")]
+    return f" It ended at {frames[-1].filename}:{frames[-1].lineno} ({error!r})." if frames else ""
+
+
+def _raising(name: str, real: Callable[..., NoReturn], process: int) -> Callable[..., NoReturn]:
+    def end(*arguments: Any) -> NoReturn:
+        if os.getpid() != process:
+            real(*arguments)
+        raise SystemExit(name)
+
+    return end

@@ -1,0 +1,113 @@
+"""``AppImage``: builds an image from a folder, pushes it to the cluster's registry, and names it by its digest."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pulumi
+import pulumi_docker_build as docker_build
+
+from components import diagnostics as log
+from components.build_context import refuse_private_files
+from fleetcaptain.fleet.process_output import run
+from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.printable import excerpt
+
+__all__ = ["AppImage", "told_by_buildx"]
+
+_EXPLAIN_SEC = 600
+_LINES = 25
+
+
+class AppImage(pulumi.ComponentResource):
+    """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: a tag would be no difference to fleet.
+
+    *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
+    password at *registry*, if it wants them. Raises ReleaseRefused for a folder with this project's own keys in it.
+    """
+
+    ref: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        root: Path,
+        build: Build,
+        image: str,
+        registry: pulumi.Input[str],
+        login: pulumi.Output[tuple[str, str]] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        context = (root / build.context).resolve()
+        dockerfile = context / build.dockerfile
+        refuse_private_files(context, dockerfile, Path.cwd())
+        super().__init__("fleetcaptain:index:AppImage", name, None, opts)
+        repository = pulumi.Output.format("{0}/{1}", registry, image)
+        tag = pulumi.Output.format("{0}:latest", repository)
+        built = docker_build.Image(
+            name,
+            context=docker_build.BuildContextArgs(location=_in_state(context)),
+            dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
+            # Not `tags` and `push`: at each refresh the plugin would look tags up over TLS, which a registry on the
+            # loopback does not speak.
+            exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
+            push=False,
+            # The password is another one each time; the plugin takes that for no change.
+            registries=[{"address": registry, "username": login[0], "password": login[1]}] if login else None,
+            build_on_preview=False,
+            # The engine's own BuildKit: another builder would first have to be fetched from a public registry.
+            exec_=True,
+            builder=docker_build.BuilderConfigArgs(name="default"),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The registry goes with its cluster, and a deleted tag would take the digest that units still run.
+                retain_on_delete=True,
+                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile)]),
+            ),
+        )
+        self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
+        self.register_outputs({"ref": self.ref})
+
+
+def _in_state(path: Path) -> str:
+    """*path* as Pulumi's state has it: relative when it is in the project's folder, so that a moved project shows no
+    change. The plugin works in that folder too."""
+    project = Path.cwd()
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
+
+
+def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
+    """Says why a build or push failed. The plugin itself says only ``exit status 1``, so the step that fails is run
+    once more, which is quick: all before it is cached."""
+
+    async def explain(args: pulumi.ErrorHookArgs) -> bool:
+        if args.failed_operation == "delete" or args.new_inputs is None:
+            return False
+        names = args.new_inputs["exports"][0]["image"]["names"]
+        argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
+        output = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
+        log.error(f"image {name}: {output}")
+        return False
+
+    return pulumi.ErrorHook(f"explain-{name}", explain)
+
+
+def _run(argv: list[str]) -> str:
+    try:
+        done = run(argv, _EXPLAIN_SEC)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"`{' '.join(argv)}` does not run: {error}"
+    if done.code == 0:
+        return "it failed, and worked when tried once more; run `pulumi up` again"
+    return told_by_buildx(done.errors)
+
+
+def told_by_buildx(output: str) -> str:
+    """The part of buildx's *output* (``--progress plain``) that says what is wrong: its summary of the failed step."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if line.startswith("------")), None)
+    shown = [line for line in lines[first or 0 :] if not line.startswith("------")]
+    return "\n".join(excerpt(shown, _LINES))

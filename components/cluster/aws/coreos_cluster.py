@@ -1,0 +1,165 @@
+"""``CoreOSCluster``: machines with Flatcar Container Linux, CoreOS's successor, in a network of their own on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from components import diagnostics as log
+from components.cluster.aws.balancer import make_balancer
+from components.cluster.aws.binaries import find_programs, make_bucket, sums_of
+from components.cluster.aws.iam import make_identity
+from components.cluster.aws.image_registry import make_registry
+from components.cluster.aws.launch_context import Ground, Launch
+from components.cluster.aws.members import Door, find_image, make_door, make_member
+from components.cluster.aws.network import choose_zones, make_network
+from components.cluster.aws.readiness import ClusterReady
+from components.cluster.aws.scope import Scope
+from components.cluster.aws.secrets import make_keys
+from components.cluster.aws.security_groups import make_groups
+from components.cluster.aws.settings import Settings, read
+from components.cluster.aws.ssh_connection import guarded, hosts_of, way_in
+from components.cluster.aws.topology import Opening, Place, Public, openings, places, public_services, subnets
+from components.cluster.aws.userdata import Boot
+from components.cluster.aws.workers import make_workers
+from components.cluster.interface import ClusterComponent
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.release.repositories import repositories
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["CoreOSCluster", "CoreOSClusterArgs", "choose_aws"]
+
+
+@dataclass(frozen=True)
+class CoreOSClusterArgs:
+    """The *settings* of a cluster, and what an app asks of it: *repositories* for its images, *openings* between the
+    machines, and the services that are *public*. *open_dirs*: directories of etcd which containers may read and write.
+    *tools*: the folder with the machines' programs. *ready_sec*: how long the machines may take to come."""
+
+    settings: Settings
+    repositories: Sequence[str] = ()
+    openings: Sequence[Opening] = ()
+    public: Sequence[Public] = ()
+    open_dirs: Sequence[str] = ()
+    tools: Path = Path(".tools/bin")
+    ready_sec: int = 900
+
+
+class CoreOSCluster(ClusterComponent):
+    """A cluster on AWS. Its members keep etcd's data; the other machines are workers of an Auto Scaling group.
+
+    Raises ClusterRefused, before anything is declared, when the region has too few zones.
+    """
+
+    def __init__(self, name: str, args: CoreOSClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fleetcaptain:cluster:CoreOSCluster", name, None, opts)
+        settings, identity = args.settings, f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        programs = find_programs(args.tools)
+        split = subnets(settings.network, choose_zones(settings.zones))
+        members = places(settings.members, split)
+        scope = Scope(name, identity, self)
+        ami = find_image(settings.ami_id)
+
+        network = make_network(scope, settings.network, split)
+        groups = make_groups(
+            scope,
+            network.vpc_id,
+            allow_ssh_from=settings.allow_ssh_from,
+            between=args.openings,
+            public=args.public,
+        )
+        registry = make_registry(scope, args.repositories)
+        bucket = make_bucket(scope, programs, sums_of(programs))
+        ground = Ground(scope, settings, network, groups, ami)
+        doors = {place.name: make_door(ground, place) for place in members}
+        keys = make_keys(scope, bucket, _addresses(settings, members, doors))
+        roles = {
+            kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=not settings.allow_ssh_from)
+            for kind in ("members", "workers")
+        }
+        boot = Boot(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
+        machines: dict[str, aws.ec2.Instance] = {}
+        # The one that may be replaced comes last, for it has to know that all others are well.
+        for place in sorted(members, key=lambda place: place.name == settings.renew):
+            user_data, needs = boot.member(place, doors[place.name])
+            others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
+            before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *keys["users"], *needs)
+            machines[place.name] = make_member(
+                ground,
+                place,
+                doors[place.name],
+                Launch(user_data, roles["members"], before),
+                ami=guarded(ami, settings, identity, others) if settings.renew == place.name else ami,
+            )
+        group = None
+        if settings.workers:
+            user_data, needs = boot.worker()
+            before = (*bucket.before_machines, *keys["workers"], *keys["users"], *needs)
+            group = make_workers(ground, Launch(user_data, roles["workers"], before))
+        if groups.balancer is not None:
+            ids = {place: machine.id for place, machine in machines.items()}
+            self.public = make_balancer(
+                ground, args.public, groups.balancer, members=ids, workers=group.name if group else None
+            )
+
+        hosts = hosts_of(settings, doors, machines)
+        way = way_in(settings, identity, hosts)
+        ready = ClusterReady(
+            name,
+            {
+                "connection": way,
+                "size": settings.size,
+                "members": {place.name: place.address for place in members},
+                "instances": {place: machine.id for place, machine in machines.items()},
+                "timeout_sec": args.ready_sec,
+                "open_dirs": list(args.open_dirs),
+                "secured": True,
+            },
+            scope.child(depends_on=[group] if group else None),
+        )
+        self.owned = ready
+        # The way is known long before somebody answers: what needs the cluster waits for its readiness too.
+        self.connection = pulumi.Output.all(way, ready.id).apply(lambda both: both[0])
+        self.registry, self.login = registry.host, _login() if args.repositories else None
+        self.etcd = pulumi.Output.from_input([f"https://{place.address}:2378" for place in members])
+        self.machines = pulumi.Output.from_input({place.name: place.address for place in members})
+        self.register_outputs({"registry": self.registry, "machines": self.machines})
+
+
+def _addresses(
+    settings: Settings, members: Sequence[Place], doors: Mapping[str, Door]
+) -> dict[str, list[pulumi.Input[str]]]:
+    """The addresses that a member's certificate is for."""
+    told = settings.advertised == "public"
+    return {place.name: [place.address, *([doors[place.name].public] if told else [])] for place in members}
+
+
+def _login() -> pulumi.Output[tuple[str, str]]:
+    """ECR's own kind of password; it holds for twelve hours."""
+    token = aws.ecr.get_authorization_token_output()
+    return pulumi.Output.secret(pulumi.Output.all(token.user_name, token.password).apply(tuple))
+
+
+_PUBLIC_DISCOVERY = "discovery.etcd.io"
+
+
+def choose_aws(
+    name: str, config: pulumi.Config, app: App, files: Mapping[str, UnitFile], open_dirs: Sequence[str]
+) -> CoreOSCluster:
+    """The cluster, with a registry, ports and a balancer for *app*. *files* are its units, *open_dirs*: see
+    `LocalCluster`.
+
+    Raises ClusterRefused with all that is wrong with its settings, and UnitRefused.
+    """
+    settings = read(config.get)
+    if _PUBLIC_DISCOVERY in settings.discovery_url:
+        log.warn(
+            f"fleetcaptain:discoveryUrl: nobody promises that {_PUBLIC_DISCOVERY} answers; without it the members know "
+            "each other's addresses, and need no discovery"
+        )
+    args = CoreOSClusterArgs(settings, repositories(app, files), openings(app), public_services(app), tuple(open_dirs))
+    return CoreOSCluster(name, args)

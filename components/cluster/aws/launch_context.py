@@ -1,0 +1,40 @@
+"""What machines are launched with and into: network, keys, roles, image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster.aws.iam import Identity
+from components.cluster.aws.network import Network
+from components.cluster.aws.scope import Scope
+from components.cluster.aws.security_groups import Groups
+from components.cluster.aws.settings import Settings
+
+__all__ = ["Ground", "Launch"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The cluster's *scope* and *settings*, its *network* and security *groups*, and the machines' image *ami*."""
+
+    scope: Scope
+    settings: Settings
+    network: Network
+    groups: Groups
+    ami: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The *user_data* and *identity* of a machine, and what it would miss at its first boot: *before*."""
+
+    user_data: pulumi.Output[str]
+    identity: Identity
+    before: tuple[pulumi.Resource, ...]
+
+    @property
+    def needs(self) -> tuple[pulumi.Resource, ...]:
+        """All that has to be there before the machine is launched."""
+        return (*self.before, *self.identity.before_machines)

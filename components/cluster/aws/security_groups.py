@@ -1,0 +1,127 @@
+"""Who may speak to whom. Nothing is open to the world but the ports that the Fleetfile calls public, on the balancer.
+
+fleet's API is on no network at all. etcd's plain port 2379 is for what runs on the machine itself; machines ask members
+at 2378, with a certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.cluster.aws.scope import Scope
+from components.cluster.aws.topology import Opening, Public
+from fleetcaptain.machine.tls import CLIENT_TLS
+
+__all__ = ["Groups", "make_groups"]
+
+_SSH, _PEER = 22, 2380
+# AWS knows it by its number only.
+_NUMBERS = {"sctp": "132"}
+_WORLD = "0.0.0.0/0"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The ids of the security groups: of all *machines*, of *members* as well, of the *balancer* if there is one."""
+
+    machines: pulumi.Output[str]
+    members: pulumi.Output[str]
+    balancer: pulumi.Output[str] | None
+
+
+class _Rules:
+    """Makes groups and rules between them. Each rule is a resource of its own, so that one can come and go alone."""
+
+    def __init__(self, scope: Scope, vpc_id: pulumi.Input[str]) -> None:
+        self._scope, self._vpc_id = scope, vpc_id
+
+    def group(self, part: str, description: str) -> pulumi.Output[str]:
+        made = aws.ec2.SecurityGroup(
+            self._scope.named(part),
+            vpc_id=self._vpc_id,
+            description=description,
+            tags=self._scope.tags(part),
+            opts=self._scope.child(),
+        )
+        identity: pulumi.Output[str] = made.id
+        return identity
+
+    def enter(
+        self,
+        part: str,
+        group: pulumi.Input[str],
+        ports: Opening,
+        *,
+        block: str | None = None,
+        other: pulumi.Input[str] | None = None,
+    ) -> None:
+        """Let *ports* of *group* be reached from the addresses *block*, or from the machines of the *other* group."""
+        aws.vpc.SecurityGroupIngressRule(
+            self._scope.named(part),
+            security_group_id=group,
+            ip_protocol=_NUMBERS.get(ports.protocol, ports.protocol),
+            from_port=ports.first,
+            to_port=ports.last,
+            cidr_ipv4=block,
+            referenced_security_group_id=other,
+            tags=self._scope.tags(part),
+            opts=self._scope.child(),
+        )
+
+    def leave(
+        self, part: str, group: pulumi.Input[str], ports: Opening | None, other: pulumi.Input[str] | None
+    ) -> None:
+        """Let *group* reach *ports* of the *other* one, or the whole world."""
+        aws.vpc.SecurityGroupEgressRule(
+            self._scope.named(part),
+            security_group_id=group,
+            ip_protocol=_NUMBERS.get(ports.protocol, ports.protocol) if ports else "-1",
+            from_port=ports.first if ports else None,
+            to_port=ports.last if ports else None,
+            cidr_ipv4=None if other is not None else _WORLD,
+            referenced_security_group_id=other,
+            tags=self._scope.tags(part),
+            opts=self._scope.child(),
+        )
+
+
+def make_groups(
+    scope: Scope,
+    vpc_id: pulumi.Input[str],
+    *,
+    allow_ssh_from: Sequence[str],
+    between: Sequence[Opening],
+    public: Sequence[Public],
+) -> Groups:
+    """The groups. *between* are the ports at which machines find each other's services."""
+    rules = _Rules(scope, vpc_id)
+    machines = rules.group("machines", "All machines of the cluster")
+    members = rules.group("members", "The machines that keep the data of etcd")
+    rules.leave("out", machines, None, None)
+    for block in allow_ssh_from:
+        rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(_SSH), block=block)
+    # Whoever is let in to one machine goes on from there to those without an address that he knows.
+    rules.enter("ssh-within", machines, _tcp(_SSH), other=machines)
+    rules.enter("etcd-client", members, _tcp(CLIENT_TLS), other=machines)
+    rules.enter("etcd-peer", members, _tcp(_PEER), other=members)
+    for ports in between:
+        rules.enter(f"{ports.protocol}-{ports.first}-{ports.last}", machines, ports, other=machines)
+    return Groups(machines, members, _balancer(rules, machines, public) if public else None)
+
+
+def _balancer(rules: _Rules, machines: pulumi.Input[str], public: Sequence[Public]) -> pulumi.Output[str]:
+    balancer = rules.group("public", "The load balancer, which is open to the world")
+    for port in sorted({service.port for service in public}):
+        rules.enter(f"public-{port}", balancer, _tcp(port), block=_WORLD)
+    for target in sorted({number for service in public for number in (service.target, service.check_port)}):
+        rules.enter(f"balanced-{target}", machines, _tcp(target), other=balancer)
+        rules.leave(f"balance-{target}", balancer, _tcp(target), machines)
+    return balancer
+
+
+def _tcp(port: int) -> Opening:
+    return Opening("tcp", port, port)

@@ -1,0 +1,77 @@
+"""The way into a cluster on AWS: OpenSSH to the members, at their own addresses, or through AWS Systems Manager."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.abort import give_up
+from components.cluster.aws.members import Door
+from components.cluster.aws.replacement_guard import refuse_second_loss
+from components.cluster.aws.settings import Settings
+from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.tunnel import Tunnel
+
+__all__ = ["connection", "guarded", "hosts_of", "way_in"]
+
+_USER = "core"
+
+
+def connection(settings: Settings, identity: str, region: str, hosts: Mapping[str, str]) -> dict[str, Any]:
+    """The way in; see `components.connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
+
+    Paths are relative to the program's folder, so that two people with one stack see the same.
+    """
+    way: dict[str, Any] = {
+        "kind": "aws",
+        "stack": identity,
+        "ssh": [f"{_USER}@{host}" for _, host in sorted(hosts.items())],
+        "key": settings.ssh_key,
+        "known_hosts": f".fleetcaptain/{identity.rpartition('/')[2]}/known_hosts",
+        # Workers, and what fleet says of all machines, have private addresses.
+        "inside": settings.advertised == "private",
+        "size": settings.size,
+    }
+    if not settings.allow_ssh_from:
+        way["proxy"] = (
+            f"aws ssm start-session --region {region} --target %h --document-name AWS-StartSSHSession "
+            "--parameters portNumber=%p"
+        )
+    return way
+
+
+def hosts_of(
+    settings: Settings, doors: Mapping[str, Door], machines: Mapping[str, aws.ec2.Instance]
+) -> Mapping[str, pulumi.Output[str]]:
+    """Member -> what ssh is told to connect to."""
+    if settings.allow_ssh_from:
+        return {name: door.public for name, door in doors.items()}
+    return {name: machine.id for name, machine in machines.items()}
+
+
+def way_in(
+    settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]
+) -> pulumi.Output[Mapping[str, Any]]:
+    """The connection, as soon as its *hosts* are known."""
+    region = aws.get_region().region
+    return pulumi.Output.all(**hosts).apply(lambda known: connection(settings, identity, region, known))
+
+
+def guarded(ami: str, settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """*ami* for the member that is renewed, once all of the others, whose *hosts* these are, are known to be healthy.
+    Ends the program when one is not."""
+
+    def look(known: Mapping[str, Any]) -> str:
+        tunnel = Tunnel(Endpoint.of(known))
+        members = dict(zip(sorted(hosts), known["ssh"], strict=True))
+        try:
+            refuse_second_loss(settings.renew, members, lambda host, argv: tunnel.run(host, argv).code)
+        except ClusterRefused as error:
+            give_up(error)
+        return ami
+
+    return way_in(settings, identity, hosts).apply(look)

@@ -1,0 +1,130 @@
+"""What a cluster on AWS is made of, from its settings alone: machines, subnets, addresses, ports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_address
+
+from fleetcaptain.fleetfile.values import App, Http, ServiceSpec, Tcp
+
+__all__ = [
+    "MEMBER_COUNTS",
+    "Opening",
+    "Place",
+    "Public",
+    "Subnet",
+    "default_members",
+    "openings",
+    "places",
+    "public_services",
+    "subnets",
+]
+
+MEMBER_COUNTS = (3, 5)
+_FIVE_FROM = 7
+_MOST_ZONES = 3
+_SUBNET_BITS = 8
+# AWS keeps the first four addresses of a subnet to itself.
+_FIRST_HOST = 11
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """The subnet ``s<number>`` with the addresses *block*, in the availability *zone*."""
+
+    name: str
+    zone: str
+    block: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A member's *name*, its fixed private *address*, and the *subnet* that it is in."""
+
+    name: str
+    address: str
+    subnet: Subnet
+
+
+def default_members(size: int) -> int:
+    """How many of *size* machines keep etcd's data: three survive the loss of one, five that of two; more members only
+    make etcd slower (etcd's own advice)."""
+    return 5 if size >= _FIVE_FROM else 3
+
+
+def subnets(network: str, zones: Sequence[str]) -> tuple[Subnet, ...]:
+    """One subnet for each of the first three *zones*. With two of them the loss of the wrong zone costs the quorum."""
+    blocks = IPv4Network(network).subnets(prefixlen_diff=_SUBNET_BITS)
+    chosen = sorted(zones)[:_MOST_ZONES]
+    numbered = enumerate(zip(chosen, blocks, strict=False), 1)
+    return tuple(Subnet(f"s{number}", zone, str(block)) for number, (zone, block) in numbered)
+
+
+def places(count: int, among: Sequence[Subnet]) -> tuple[Place, ...]:
+    """Where the *count* members are: in one subnet after the other."""
+    found = []
+    for number in range(count):
+        subnet = among[number % len(among)]
+        address = IPv4Network(subnet.block)[_FIRST_HOST + number // len(among)]
+        found.append(Place(f"m{number + 1}", str(address), subnet))
+    return tuple(found)
+
+
+# Where docker takes a free port from: the kernel's net.ipv4.ip_local_port_range.
+_FREE = (32768, 60999)
+
+
+@dataclass(frozen=True, order=True)
+class Opening:
+    """The ports *first* to *last* of a *protocol* (``tcp``, ``udp``)."""
+
+    protocol: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Public:
+    """A *service* that the public reaches at the balancer's *port*. It answers at the port *target* of machines that
+    have it, and is ready when *check_port* accepts connections or, if *path* is not empty, answers it."""
+
+    service: str
+    scheme: str
+    port: int
+    target: int
+    check_port: int
+    path: str = ""
+
+
+def openings(app: App) -> tuple[Opening, ...]:
+    """Every port of a machine at which other machines may find a service of *app*."""
+    found = set()
+    for spec in app.services:
+        for port in spec.ports:
+            if port.address is None or not ip_address(port.address).is_loopback:
+                first, last = (port.host, port.host_last or port.host) if port.host else _FREE
+                found.add(Opening(port.protocol, first, last))
+    return tuple(sorted(found))
+
+
+def public_services(app: App) -> tuple[Public, ...]:
+    """The services of *app* that have a port for the public."""
+    return tuple(_public(spec, spec.public) for spec in app.services if spec.public is not None)
+
+
+def _public(spec: ServiceSpec, number: int) -> Public:
+    target = spec.ports[0].host or 0  # the Fleetfile's checks ask for one
+    on_machine = {port.container: port.host for port in spec.ports if port.host and not port.host_last}
+    match spec.ready:
+        case Http(path, inside):
+            scheme = "https" if spec.ready.https else "http"
+            return Public(spec.name, scheme, number, target, _check_port(on_machine, inside, target), path)
+        case Tcp(inside):
+            return Public(spec.name, "tcp", number, target, _check_port(on_machine, inside, target))
+    return Public(spec.name, "tcp", number, target, target)
+
+
+def _check_port(on_machine: Mapping[int, int], inside: int | None, target: int) -> int:
+    """The machine's port of the container's port *inside*; one that is not published is the machine's own."""
+    return target if inside is None else on_machine.get(inside, inside)

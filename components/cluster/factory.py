@@ -1,0 +1,77 @@
+"""Which kind of cluster the stack's configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pulumi
+
+from components.cluster.auth_settings import OPEN_KEYS, open_dirs
+from components.cluster.existing import ExistingCluster
+from components.cluster.existing_config import SETTINGS
+from components.cluster.interface import ClusterComponent
+from components.cluster.local import LocalCluster
+from fleetcaptain.errors import ClusterRefused, FleetCaptainError
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["choose_cluster"]
+
+# Service -> its unit, worked out when a kind of cluster needs it.
+Rendered = Callable[[], Mapping[str, UnitFile]]
+
+_NAME = "cluster"
+_AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
+
+
+def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
+    """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
+    that is wrong with its settings."""
+    kinds: Mapping[str, Callable[[], ClusterComponent]] = {
+        "local": lambda: _local(config),
+        "aws": lambda: _aws(config, app, rendered),
+        "existing": lambda: _existing(config),
+    }
+    kind = config.get("cluster") or "local"
+    if kind not in kinds:
+        problem = f"fleetcaptain:cluster is {kind!r}; it can be {', '.join(kinds)}"
+        raise ClusterRefused("there is no such kind of cluster; nothing was touched:", [problem])
+    return kinds[kind]()
+
+
+def _local(config: pulumi.Config) -> ClusterComponent:
+    size = config.get_int("size")
+    return LocalCluster(
+        _NAME,
+        size=3 if size is None else size,
+        tls=config.get_bool("tls"),
+        open_dirs=open_dirs(_listed(config, OPEN_KEYS)),
+        remove_machines=_listed(config, "removeMachines"),
+    )
+
+
+def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
+    # Half a second and an extra that other clusters do without.
+    try:
+        from components.cluster.aws.coreos_cluster import choose_aws
+    except ModuleNotFoundError as error:
+        if error.name not in _AWS_PACKAGES:
+            raise
+        raise FleetCaptainError(
+            f"Could not declare the cluster on AWS: the Python package {error.name} is not installed. Nothing was "
+            f"changed. Run `make up STACK={pulumi.get_stack()}`, or `python3 -m tools install --aws`, which install it."
+        ) from error
+    return choose_aws(_NAME, config, app, rendered(), open_dirs(_listed(config, OPEN_KEYS)))
+
+
+def _existing(config: pulumi.Config) -> ClusterComponent:
+    return ExistingCluster(
+        _NAME,
+        fleet=_listed(config, "fleet"),
+        settings={name: text for name in SETTINGS if (text := config.get(name))},
+    )
+
+
+def _listed(config: pulumi.Config, name: str) -> list[str]:
+    """A setting with commas between several texts."""
+    return [text.strip() for text in (config.get(name) or "").split(",") if text.strip()]

@@ -1,0 +1,81 @@
+"""What a deployment brings to the cluster: the services of a Fleetfile, or those of a release that is gone back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pulumi
+
+from fleetcaptain.discovery.documents import Release
+from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["Plan", "forward"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The *parts* of a release; service -> its *image*; what it is called (*name*); and service -> those that have to
+    be rolled before it (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd."""
+
+    parts: tuple[Part, ...]
+    images: Mapping[str, pulumi.Input[str]]
+    name: ReleaseName
+    after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_rollback: bool = False
+
+    @cached_property
+    def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
+        """Service -> its unit as it is on the cluster; known once the images are."""
+        return self._known.apply(
+            lambda images: {part.service: part.unit.with_image(images[part.service]) for part in self.parts}
+        )
+
+    @property
+    def _known(self) -> pulumi.Output[dict[str, str]]:
+        return pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
+
+    @cached_property
+    def entries(self) -> pulumi.Output[dict[str, Release]]:
+        """Service -> what the manifest says of it; known once the images are."""
+        return pulumi.Output.all(self._files, self._known).apply(
+            lambda both: {part.service: part.entry(both[0][part.service], both[1][part.service]) for part in self.parts}
+        )
+
+    @property
+    def texts(self) -> pulumi.Output[dict[str, str]]:
+        """Content -> the full text of a unit; known once the images are."""
+        return self._files.apply(lambda files: {file.unit_hash: file.text for file in files.values()})
+
+    @property
+    def tag(self) -> pulumi.Output[str]:
+        """The release's tag; known at once when it does not depend on the contents."""
+        if self.name.exact:
+            return pulumi.Output.from_input(self.name.base)
+        return self.entries.apply(
+            lambda entries: self.name.tag({service: entry.content for service, entry in entries.items()})
+        )
+
+    def ordered(self) -> tuple[Part, ...]:
+        """The parts, each after those that have to be rolled before it."""
+        by_name = {part.service: part for part in self.parts}
+        done: dict[str, Part] = {}
+
+        def add(part: Part) -> None:
+            for earlier in self.after.get(part.service, ()):
+                if earlier in by_name and earlier not in done:
+                    add(by_name[earlier])
+            done.setdefault(part.service, part)
+
+        for part in self.parts:
+            add(part)
+        return tuple(done.values())
+
+
+def forward(parts: tuple[Part, ...], images: Mapping[str, pulumi.Input[str]], name: ReleaseName) -> Plan:
+    """The plan of a Fleetfile: each service after those that it requires or comes after, and those on whose machine it
+    has to be. Its checks refuse circles."""
+    return Plan(parts, images, name, {part.service: (*part.requires, *part.after, *part.peers) for part in parts})

@@ -1,0 +1,117 @@
+"""``EtcdReadiness``: a deploy is done when every service has registered itself in etcd under the release."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence, whole
+from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from fleetcaptain.discovery.available import endpoints, lacks
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.errors import FleetCaptainError, with_more
+from fleetcaptain.rollout.finish import after_failure, retire_old, tidy
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.release_gate import current_tag, open_gate
+
+__all__ = ["EtcdReadiness", "ReadinessProvider"]
+
+_INPUTS = ("app", "stack", "release", "services", "timeout_sec", "ready", "cluster")
+
+
+class ReadinessProvider(ResourceProvider):
+    """Waits until all of a recorded release is available, makes it current, and removes what was left for others.
+
+    Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
+    ``content``, ``count``, ``image``, ``scheme``; ``timeout_sec``; ``ready``, always True (it reads back False when the
+    release is not available any more);
+    ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
+    """
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        try:
+            return CreateResult(props["app"], self._open(props))
+        except FleetCaptainError as error:
+            outs = {**_known(props), "ready": False, "endpoints": {}}
+            raise PartialFailure(props["app"], outs, str(error)) from error
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        return UpdateResult(self._open(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Whether the release is still available, and the endpoints as discovery knows them now."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        snapshot, current = None, False
+        if there is Presence.THERE:
+            cluster = connect(props["cluster"], props["app"])
+            snapshot = only_first(props["cluster"], cluster.look_for_refresh)
+            current = snapshot is not None and current_tag(cluster) == props["release"]
+        if snapshot is None:
+            return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
+        manifest = _manifest(props)
+        ready = current and whole(props["cluster"]) and not lacks(manifest, snapshot.live)
+        outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
+        return ReadResult(id_, outs, {**_known(props), "ready": ready})
+
+    def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"])
+        manifest = _manifest(props)
+        try:
+            snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
+        except FleetCaptainError as error:
+            raise with_more(error, after_failure(cluster)) from error
+        for left in retire_old(cluster, props["release"], status, cancelled):
+            warn(left)
+        tidy(cluster)
+        return {**_known(props), "endpoints": _endpoints(props, manifest, snapshot)}
+
+
+def _known(props: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _INPUTS if key in props}
+
+
+def _manifest(props: Mapping[str, Any]) -> Manifest:
+    services = {
+        name: Release(entry["content"], int(entry["count"]), entry["image"])
+        for name, entry in props["services"].items()
+    }
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _endpoints(props: Mapping[str, Any], manifest: Manifest, snapshot: Snapshot) -> dict[str, list[str]]:
+    schemes = {name: entry["scheme"] for name, entry in props["services"].items()}
+    return endpoints(manifest, snapshot.live, schemes)
+
+
+class EtcdReadiness(Resource):
+    """The gate of a release. The arguments are the provider's inputs; see `ReadinessProvider`."""
+
+    endpoints: pulumi.Output[dict[str, list[str]]]
+    release: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        stack: str,
+        release: pulumi.Input[str],
+        services: Mapping[str, Any],
+        timeout_sec: float,
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
+        inputs |= {"ready": True}
+        super().__init__("Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)

@@ -1,0 +1,237 @@
+"""``FleetUnit``: one service on the cluster. One update is one rolling update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence
+from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.finish import after_failure
+from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.model import Target
+from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
+from fleetcaptain.rollout.ownership import refuse_foreign, renamed
+from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
+from fleetcaptain.rollout.release_gate import current_tag
+from fleetcaptain.rollout.remove import forget_app, remove
+from fleetcaptain.rollout.strategies.blue_green import replace_generation
+from fleetcaptain.rollout.strategies.fleet_global import run_everywhere
+from fleetcaptain.rollout.strategies.rolling import install, roll
+from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, policy_of
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["FleetUnit", "RollingUpdateProvider"]
+
+_INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "adopt", "cluster")
+
+
+class RollingUpdateProvider(ResourceProvider):
+    """Brings one service on the cluster to its text, one instance after the other; reads back what really runs.
+
+    Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
+    ``instances``; ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
+    fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
+    reads back as something else); ``adopt``, the stacks and the unmarked units that are taken over (see `Ownership`;
+    reads back empty); ``cluster``, a connection.
+    Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
+    """
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse an app of another name, whose units nothing would remove. Of a service that the state does not know,
+        say which units of it are there already. Raises UnitRefused."""
+        if olds.get("app", news["app"]) != news["app"]:
+            heading = f"Cannot deploy {news['service']}: this stack deployed it as the app {olds['app']!r}."
+            raise UnitRefused(f"{heading} Nothing was changed.", [renamed(olds["app"], news["app"])])
+        present = () if olds else self._present(news)
+        if present:
+            warn(
+                f"{', '.join(present)} run on the cluster already, deployed by this stack, whose state does not know "
+                "them: a deployment was cut off, or the state was lost. They are taken over."
+            )
+        return CheckResult(news, [])
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison to the engine; warn of an update that cannot keep the service up."""
+        if downtime(olds, news):
+            warn(
+                f"{news['service']} has one instance, so it is down while that is replaced. With instances=True a new "
+                "one is up before the old one goes; with instances=2 one always serves."
+            )
+        if displaced(olds, news):
+            warn(
+                f"{news['service']} is down while its units are replaced by those of other names: both need the same "
+                "port of the machine, or conflict, so the old ones go first."
+            )
+        return DiffResult()
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Start every instance at once; take over those that exist, if they are ours. Raises RolloutFailed, and
+        UnitRefused when one of them is another app's or stack's, or carries no mark."""
+        desired = DesiredService.of(props)
+        cluster = _cluster(props, desired.file)
+        try:
+            target = self._bring(cluster, props, desired)
+        except UnitRefused:
+            raise  # nothing was changed
+        except FleetCaptainError as error:
+            outs = self._own_outs(cluster, props, desired)
+            if outs is None:
+                raise
+            raise PartialFailure(props["service"], outs, str(error)) from error
+        return CreateResult(props["service"], self._outs(cluster, props, target, cluster.look()))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
+        desired = DesiredService.of(news)
+        cluster = _cluster(news, desired.file)
+        target = self._bring(cluster, news, desired)
+        return UpdateResult(self._outs(cluster, news, target, cluster.look()))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        known = {key: props[key] for key in _INPUTS if key in props}
+        if there is Presence.STOPPED:
+            return ReadResult(id_, props, known)
+        desired = DesiredService.of(props)
+        cluster = _cluster({**props, "adopt": ()}, desired.file)
+        snapshot = only_first(props["cluster"], cluster.look_for_refresh)
+        if snapshot is None:
+            return ReadResult(id_, props, known)
+        target = desired.target(snapshot)
+        found = live(cluster.ownership, props["service"], target.content, snapshot)
+        if found is None:
+            return ReadResult(None, {})
+        unit, image = found.file.without_image()
+        inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
+        if props["mode"] in ("rolling", "bluegreen"):
+            inputs["instances"] = found.instances
+        elif missing := [name for name in target.names if name not in found.names]:
+            inputs["state"] = f"{', '.join(missing)} missing"
+        outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
+        outs["content"] = found.file.unit_hash
+        return ReadResult(id_, outs, inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Stop and delete every unit that carries the mark of the service and of the stack that deployed it, and wait
+        until it is gone. With the app's last unit goes all that etcd has of the app."""
+        if presence(props["cluster"]) is Presence.GONE:
+            return
+        cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
+        # The names in the state do not count: since then others may have put units of these names.
+        names = instances_of(cluster.ownership, service, cluster.look())
+        if names:
+            why = held(cluster, service, names, None, but=current_tag(cluster))
+            if why:
+                raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
+            with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
+                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
+        forget_app(cluster, status)
+
+    def _bring(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> Target:
+        """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
+
+        def check(snapshot: Snapshot) -> None:
+            refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
+
+        try:
+            to = desired.file.unit_hash
+            with guarded(cluster, props["service"], to, status, check=check, stopping=cancelled) as (fenced, snapshot):
+                target = desired.target(snapshot)
+                # An old generation stays until the new one is healthy; all others go, before it if need be.
+                stays = props["mode"] == "bluegreen"
+                going = () if stays else leaving(cluster.ownership, target, snapshot)
+                prepare(fenced, snapshot, target, props["image"], status, ignored=going)
+                self._replace(fenced, snapshot, props, target)
+        except FleetCaptainError as error:
+            raise with_more(error, after_failure(cluster)) from error
+        return target
+
+    def _replace(self, cluster: Cluster, snapshot: Snapshot, props: Mapping[str, Any], target: Target) -> None:
+        driver = Driver(cluster, status, cancelled)
+        policy = policy_of(props["rollout"], len(target.names))
+        if props["mode"] == "everywhere":
+            run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
+        elif props["mode"] == "bluegreen":
+            replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
+        elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
+            first = {name: snapshot.units[name].file for name in in_the_way(cluster.ownership, target, snapshot)}
+            roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)), first)
+        else:
+            install(driver, target, policy)
+
+    def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
+        """The units of the service that are on the cluster, as far as it can be asked now."""
+        if not isinstance(props["cluster"], Mapping) or presence(props["cluster"]) is not Presence.THERE:
+            return ()  # in a preview the way into a new cluster is not known yet
+        cluster = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"]))
+        try:
+            return instances_of(cluster.ownership, props["service"], cluster.look_for_refresh())
+        except ClusterUnreachable:
+            return ()  # whatever is done next says so
+
+    def _own_outs(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> dict[str, Any] | None:
+        """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
+        units of these names that are not ours: the state would name them as ours."""
+        try:
+            snapshot = cluster.look()
+            target = desired.target(snapshot)
+            refuse_foreign(cluster.ownership, target, snapshot)
+        except FleetCaptainError:
+            return None
+        return self._outs(cluster, props, target, snapshot)
+
+    def _outs(self, cluster: Cluster, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
+        found = live(cluster.ownership, props["service"], target.content, snapshot)
+        return {
+            **{key: props[key] for key in _INPUTS},
+            "units": list(target.names),
+            "machines": list(found.machines) if found else [],
+            "content": target.content,
+            "count": len(target.names),
+        }
+
+
+def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
+    """The cluster, on which the units are ours that carry the same mark as *file*, and those to adopt."""
+    stack = file.mark.stack if file.mark else ""
+    return connect(props["cluster"], props["app"]).owned_by(stack, props.get("adopt", ()))
+
+
+class FleetUnit(Resource):
+    """One service. The arguments are the provider's inputs; see `RollingUpdateProvider`."""
+
+    content: pulumi.Output[str]
+    count: pulumi.Output[int]
+    units: pulumi.Output[list[str]]
+    machines: pulumi.Output[list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        service: str,
+        unit: pulumi.Input[str],
+        image: pulumi.Input[str],
+        instances: int,
+        mode: str,
+        rollout: Mapping[str, Any],
+        adopt: pulumi.Input[Sequence[str]],
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
+        outputs = {"content": None, "count": None, "units": None, "machines": None}
+        settings = {"rollout": dict(rollout), "state": LAUNCHED, "adopt": adopt, "cluster": cluster}
+        super().__init__("Unit", name, {**inputs, **settings, **outputs}, opts)

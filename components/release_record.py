@@ -1,0 +1,144 @@
+"""``ReleaseRecord``: what a release is made of, written down in etcd before the first unit is rolled."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from components.connection import Presence, connect, only_first, presence
+from components.dynamic_resource import Resource, status, warn
+from fleetcaptain.discovery.access import Access
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.etcd_store import EtcdStore
+from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.release.record import record
+from fleetcaptain.release.repository import manifest_of, read_texts
+from fleetcaptain.release.seal import seal
+from fleetcaptain.rollout.remove import forget_app
+from fleetcaptain.untrusted import Fields
+
+__all__ = ["RecordProvider", "ReleaseRecord"]
+
+_INPUTS = ("app", "release", "services", "texts", "rollback", "cluster")
+# More than an app keeps of its releases.
+_SEALS = 100
+
+
+class RecordProvider(ResourceProvider):
+    """Records a release, and says that it is coming. Units are rolled after it, so what is not recorded is not rolled.
+
+    Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, content -> the
+    unit's full text; ``rollback``, whether the release is read from etcd instead of made from a Fleetfile;
+    ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of what this stack deployed.
+    """
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that is not what this
+        stack deployed; warns of one that its state does not know."""
+        known = olds.get("seals", {}).get(news["release"])
+        if news.get("rollback") and known is None:
+            warn(
+                f"The state of this stack does not know the release {news['release']}. Its record in etcd may have "
+                "been changed: check the differences of its units before you roll back to it."
+            )
+        elif news.get("rollback") and known != seal(_manifest(news)):
+            raise ReleaseRefused(
+                f"Cannot roll back to {news['release']}. Nothing was changed.",
+                [
+                    "its record in etcd is not what this stack deployed under that tag; it was changed since",
+                    "Find out who changed it, and deploy from the Fleetfile: "
+                    "`pulumi config rm fleetcaptain:rollbackTo`, then `pulumi up`.",
+                ],
+            )
+        return DiffResult()
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        return CreateResult(props["app"], _recorded(props, {}))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        return UpdateResult(_recorded(news, olds.get("seals", {})))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """What is recorded under this tag; nothing of it when the app may not register itself. The next `up` mends what
+        is missing."""
+        there = presence(props["cluster"])
+        if there is Presence.GONE:
+            return ReadResult(None, {})
+        known = {key: props[key] for key in _INPUTS if key in props}
+        if there is Presence.STOPPED:
+            return ReadResult(id_, props, known)
+        store = connect(props["cluster"], props["app"]).store
+        found = only_first(props["cluster"], lambda: _found(store, props))
+        if found is not None:
+            known |= found
+        return ReadResult(id_, {**props, **known}, known)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Forget all that etcd has of the app, if its last unit is gone; else that goes with it."""
+        if presence(props["cluster"]) is not Presence.GONE:
+            forget_app(connect(props["cluster"], props["app"]), status)
+
+
+def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
+    """Record the release; the outputs, with its seal beside the *seals* of the last ones."""
+    manifest = _manifest(props)
+    status(f"recording {manifest.tag}")
+    store = connect(props["cluster"], props["app"]).store
+    record(store, props["app"], manifest, props["texts"])
+    # Before the units: what they run writes its registration.
+    Access(store.ask).grant(props["app"])
+    others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
+    return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
+
+
+def _manifest(props: Mapping[str, Any]) -> Manifest:
+    services = {name: Release.read(Fields(entry)) for name, entry in props["services"].items()}
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
+    manifest = manifest_of(store.read(release_key(props["app"], props["release"])))
+    if manifest is None or Access(store.ask).registers(props["app"]) is False:
+        return {"services": {}, "texts": {}}
+    counts = {name: entry["instances"] for name, entry in props["services"].items()}
+    services = {
+        name: {**release.to_data(), "instances": counts.get(name, release.count)}
+        for name, release in manifest.services.items()
+    }
+    kept = read_texts(store, props["app"])
+    return {"services": services, "texts": {sha1: text for sha1, text in props["texts"].items() if sha1 in kept}}
+
+
+class ReleaseRecord(Resource):
+    """The record of a release. The arguments are the provider's inputs; see `RecordProvider`."""
+
+    release: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str,
+        release: pulumi.Input[str],
+        services: pulumi.Input[Mapping[str, Any]],
+        texts: pulumi.Input[Mapping[str, str]],
+        rollback: bool,
+        cluster: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"app": app, "release": release, "services": services, "texts": texts}
+        more = {"rollback": rollback, "cluster": cluster, "seals": None}
+        # The units show their own texts, line by line.
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts", "seals"]), opts)
+        super().__init__("Release", name, {**inputs, **more}, merged)

@@ -1,0 +1,40 @@
+"""``captain discover``: where a service answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fleetcaptain.cli.common_options import App, Etcd, Json, Service
+from fleetcaptain.cli.printer import say
+from fleetcaptain.cli.show import show
+from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.discovery.identity import Identity
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def discover(
+        service: Service,
+        watch: Annotated[bool, typer.Option("--watch", help="Go on, and print the list again at each change.")] = False,
+        json_wanted: Json = False,
+        app: App = None,
+        etcd: Etcd = None,
+    ) -> None:
+        """Print the instances of a service that the caller may use, its own release's first.
+
+        Exits with 3 when there is none, and with 10 when etcd does not answer.
+        """
+        discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
+        if not watch:
+            show(discovery.discover(service), json_wanted)
+            return
+        for instances in discovery.watch(service):
+            if not instances and not json_wanted:
+                say(f"no instance of {service}")
+            show(instances, json_wanted)

@@ -1,0 +1,94 @@
+"""``captain releases``: what was deployed, and what can be gone back to."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from fleetcaptain.cli.common_options import App, Json
+from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.release.images import ImageState, probe_argv, probed
+from fleetcaptain.release.listing import as_json, rows, table
+from fleetcaptain.release.repository import Releases, read_releases
+from fleetcaptain.release.rollback import images_of
+
+__all__ = ["add"]
+
+_PROBE_SEC = 60
+
+Etcd = Annotated[
+    str | None,
+    typer.Option("--etcd", help="Where the cluster's etcd answers, instead of a stack.", metavar="URL"),
+]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def releases(
+        *,
+        json_wanted: Json = False,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+        etcd: Etcd = None,
+        app: App = None,
+    ) -> None:
+        """List the releases, the last one first: when, by whom, of what, and whether it can be gone back to.
+
+        That takes the texts of its units, which etcd keeps, and its images, for which their registry is asked: from a
+        machine of the cluster, or with --etcd from this computer. To go back to one:
+        pulumi up -c fleetcaptain:rollbackTo=TAG
+        """
+        known, images = _by_etcd(etcd, app) if etcd else _by_ssh(app, stack, ssh, key)
+        found = rows(known, images)
+        if json_wanted:
+            say_json([as_json(row) for row in found])
+        elif found:
+            say("\n".join(table(found)))
+        else:
+            say("there is no release yet", error=True)
+
+
+def _by_ssh(
+    app: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
+) -> tuple[Releases, dict[str, ImageState]]:
+    from fleetcaptain.rollout.connect import reach
+    from fleetcaptain.rollout.preflight import look_for_images
+
+    where = site(app, stack, ssh, key)
+    cluster = reach(where.endpoint, where.app)
+    known = read_releases(cluster.store, where.app)
+    return known, look_for_images(cluster, images_of(known.manifests))
+
+
+def _by_etcd(etcd: str, app: str | None) -> tuple[Releases, dict[str, ImageState]]:
+    from fleetcaptain.discovery.etcd_store import EtcdStore
+
+    known = read_releases(EtcdStore(lambda: etcd), Identity.from_environment(app=app).app)
+    images = images_of(known.manifests)
+    return known, probed(images, _from_here(images))
+
+
+def _from_here(images: Sequence[str]) -> str | None:
+    if not images:
+        return None
+    try:
+        done = subprocess.run(
+            probe_argv(images),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=_PROBE_SEC,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

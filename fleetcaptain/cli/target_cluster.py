@@ -1,0 +1,120 @@
+"""Which cluster a command of the operator means: a stack's own, as its outputs tell, or one named by its machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.local_endpoint import Direct, way_of
+from fleetcaptain.fleet.owning_checkout import Checkout, copied_from, refused_copy
+from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.printable import last_lines
+
+__all__ = ["Key", "Site", "Ssh", "Stack", "site"]
+
+Stack = Annotated[
+    str | None,
+    typer.Option("--stack", help="The Pulumi stack whose cluster is meant; else the selected one.", metavar="NAME"),
+]
+Ssh = Annotated[
+    list[str] | None,
+    typer.Option("--ssh", help="A machine of the cluster, instead of a stack; may be repeated.", metavar="USER@HOST"),
+]
+Key = Annotated[
+    str, typer.Option("--key", help="The private key for --ssh; else those of ssh's agent.", metavar="FILE")
+]
+
+
+@dataclass(frozen=True)
+class Site:
+    """The way into a cluster, the *app* that is meant on it, and the *stack* (``project/stack``) that deployed it; ""
+    where that is not known."""
+
+    endpoint: Endpoint | Direct
+    app: str
+    stack: str = ""
+
+
+def _outputs_of(stack: str | None) -> str:
+    argv = ["pulumi", "stack", "output", "--json", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+        )
+    except OSError as error:
+        raise _unknown(f"pulumi does not start: {error}") from error
+    if done.returncode:
+        raise _unknown(last_lines(done.stderr) or "pulumi ended without a word")
+    return done.stdout
+
+
+def site(
+    app: str | None,
+    stack: str | None,
+    ssh: Sequence[str] | None,
+    key: str,
+    outputs_of: Callable[[str | None], str] = _outputs_of,
+    *,
+    changes: bool = False,
+    any_app: bool = False,
+) -> Site:
+    """The cluster that the options name; with *any_app* no app has to be named. Raises ClusterUnreachable when they,
+    or the stack's outputs, name none; and, for a command that *changes* the cluster, ClusterRefused in a copy of the
+    checkout that a stack's cluster belongs to."""
+    if ssh:
+        if not app and not any_app:
+            raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
+        try:
+            return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app or "")
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--ssh") from error
+    try:
+        outputs: dict[str, Any] = json.loads(outputs_of(stack))
+        owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
+        connection = outputs["connection"]
+        found = Site(way_of(_located(connection)), app or outputs["app"], owner)
+        if changes:
+            _refuse_copy(connection)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
+    return found
+
+
+def _refuse_copy(connection: dict[str, Any]) -> None:
+    root = project_folder(Path.cwd())
+    if connection.get("kind") != "local" or root is None:
+        return
+    keys, identity = from_project(connection["key"]).parent, connection.get("stack", "")
+    path = copied_from(Checkout.recorded(root / keys), Checkout.at(root), keys, identity)
+    if path:
+        raise refused_copy(
+            identity,
+            path,
+            [
+                f"To change that cluster, run the same command in {path}.",
+                "`make preview` says how to go on with it here, or to start a cluster of its own here.",
+            ],
+        )
+
+
+def _located(connection: dict[str, Any]) -> dict[str, Any]:
+    root = project_folder(Path.cwd())
+    if root is None and has_relative_files(connection):
+        raise _unknown("the stack names its key relative to the folder of its Pulumi program, which is not here.")
+    return located(connection, root or Path.cwd())
+
+
+def _unknown(why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"which cluster is meant is not known: {why} Run this in the folder of the Pulumi program, with its stack "
+        "selected, or name a machine with --ssh core@address --app name."
+    )

@@ -1,0 +1,27 @@
+"""``captain unregister``: take the caller's registration back."""
+
+from __future__ import annotations
+
+import typer
+
+from fleetcaptain.cli.common_options import App, Etcd, Json, Service
+from fleetcaptain.cli.show import show_key
+from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.discovery.identity import Identity
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def unregister(service: Service, json_wanted: Json = False, app: App = None, etcd: Etcd = None) -> None:
+        """Say that this instance does not serve a service any more.
+
+        It is not discovered, though its unit runs, until it registers again or is started again. Exits with 10 when
+        etcd does not answer.
+        """
+        discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
+        discovery.unregister(service)
+        show_key(discovery, service, json_wanted)

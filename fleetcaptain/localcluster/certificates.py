@@ -1,0 +1,128 @@
+"""The certificates of a local cluster: an authority of its own, and one for each machine, in files beside its SSH key.
+
+They are in no state and no machine's definition: they go into a machine as files. Those of etcd's users, who are
+clients only, are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from fleetcaptain.localcluster.private_folder import private_folder
+
+__all__ = ["authority_of", "ensure_authority", "ensure_machine_pair", "ensure_user_pair", "has_authority"]
+
+_CA = "ca"
+_LIFE = timedelta(days=3650)
+# Clocks of machines may be a little apart.
+_BEFORE = timedelta(hours=1)
+# A member is a server, and a client of the other members; every other machine is a client.
+_USES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+_KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+# Machines are made side by side, and need the same users' pairs.
+_making = threading.Lock()
+
+
+def has_authority(folder: Path) -> bool:
+    """Whether *folder* has an authority."""
+    return _key(folder, _CA).exists() and _cert(folder, _CA).exists()
+
+
+def ensure_authority(folder: Path, name: str) -> None:
+    """Make an authority called *name* in *folder*, unless there is one."""
+    if has_authority(folder):
+        return
+    private_folder(folder)
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(**dict.fromkeys(_KEY_USAGES, False) | {"key_cert_sign": True, "crl_sign": True})
+    builder = _builder(_named(name), _named(name), key).add_extension(usage, critical=True)
+    signed = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, SHA256())
+    _write(folder, _CA, key, signed)
+
+
+def authority_of(folder: Path) -> bytes:
+    """The authority's certificate, as PEM."""
+    return _cert(folder, _CA).read_bytes()
+
+
+def ensure_machine_pair(folder: Path, name: str, address: str) -> tuple[bytes, bytes]:
+    """A certificate and key of the machine *name* at *address*, as PEM; made unless they are there."""
+    names = [x509.DNSName(name), x509.IPAddress(ip_address(address)), x509.IPAddress(ip_address("127.0.0.1"))]
+    return _pair(folder, name, _USES, [x509.SubjectAlternativeName(names)])
+
+
+def ensure_user_pair(folder: Path, user: str) -> tuple[bytes, bytes]:
+    """A certificate and key by which etcd knows *user*, as PEM; made unless they are there."""
+    return _pair(folder, user, (ExtendedKeyUsageOID.CLIENT_AUTH,), [])
+
+
+def _pair(
+    folder: Path, name: str, uses: Collection[x509.ObjectIdentifier], further: Collection[x509.ExtensionType]
+) -> tuple[bytes, bytes]:
+    with _making:
+        if not (_key(folder, name).exists() and _cert(folder, name).exists()):
+            key = ec.generate_private_key(ec.SECP256R1())
+            issuer = x509.load_pem_x509_certificate(authority_of(folder))
+            signer = load_pem_private_key(_key(folder, _CA).read_bytes(), None)
+            builder = _builder(_named(name), issuer.subject, key)
+            builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            for extension in (x509.ExtendedKeyUsage(uses), *further):
+                builder = builder.add_extension(extension, critical=False)
+            _write(folder, name, key, builder.sign(cast(ec.EllipticCurvePrivateKey, signer), SHA256()))
+        return _cert(folder, name).read_bytes(), _key(folder, name).read_bytes()
+
+
+def _cert(folder: Path, name: str) -> Path:
+    return folder / f"{name}.pem"
+
+
+def _key(folder: Path, name: str) -> Path:
+    return folder / f"{name}-key.pem"
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    named = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    return named.not_valid_before(now - _BEFORE).not_valid_after(now + _LIFE)
+
+
+def _write(folder: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    """The key first: what is found later is a pair."""
+    _cert(folder, name).unlink(missing_ok=True)
+    path = _key(folder, name)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    _cert(folder, name).write_bytes(certificate.public_bytes(Encoding.PEM))

@@ -1,0 +1,113 @@
+"""Docker as the local cluster uses it: thin calls, and errors that say what to do."""
+
+from __future__ import annotations
+
+import functools
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
+
+__all__ = ["LABEL", "ROLE", "docker_errors", "engine", "exec_in", "find", "image_of", "machines_running", "put"]
+
+LABEL = "fleetcaptain.stack"
+ROLE = "fleetcaptain.role"
+
+
+@functools.cache
+def engine() -> docker.DockerClient:
+    """The engine of this computer. Raises ClusterUnreachable when none answers."""
+    with docker_errors("start Docker"):
+        client = docker.from_env(timeout=120)
+        client.ping()
+        return client
+
+
+@contextmanager
+def docker_errors(doing: str) -> Iterator[None]:
+    """Turn Docker's errors into ours; *doing* completes "could not ..."."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise FleetCaptainError(f"could not {doing}: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise ClusterUnreachable(
+            "the Docker engine of this computer does not answer. Start it (`systemctl start docker`, or `make tools`, "
+            f"which starts one), then run the same command again. It says: {_short(error)}"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
+
+
+def find(identity: str, role: str | None = None) -> list[Any]:
+    """The containers of a stack, stopped ones too, in the order of their names."""
+    labels = [f"{LABEL}={identity}"] + ([f"{ROLE}={role}"] if role else [])
+    with docker_errors("list the containers"):
+        found = engine().containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+    return sorted(found, key=lambda container: str(container.name))
+
+
+def exec_in(container: Any, *argv: str) -> tuple[int, str]:
+    """Run a command inside a container: its exit code and what it said. 1 and the reason if it does not run."""
+    try:
+        code, output = container.exec_run(list(argv))
+    except docker.errors.APIError as error:
+        return 1, str(error.explanation or error)
+    return int(code), output.decode(errors="replace")
+
+
+def put(container: Any, data: bytes) -> None:
+    """Unpack the tar *data* at the container's root."""
+    with docker_errors(f"put files into {container.name}"):
+        container.put_archive("/", data)
+
+
+def image_of(folder: Path, tag: str) -> None:
+    """Build the image *tag* from *folder* unless it is there. Raises FleetCaptainError with the step that failed."""
+    client = engine()
+    with docker_errors(f"look for the image {tag}"):
+        if client.images.list(name=tag):
+            return
+        if not client.images.list(name="debian:bookworm"):
+            raise FleetCaptainError(
+                "the base image debian:bookworm is not in the Docker engine: `make tools` fetches or makes it"
+            )
+    with docker_errors(f"build the image {tag}"):
+        try:
+            client.images.build(fileobj=io.BytesIO(_tar(folder)), custom_context=True, tag=tag, rm=True, forcerm=True)
+        except docker.errors.BuildError as error:
+            said = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
+            last = "\n  ".join([line for line in said if line][-15:])
+            raise FleetCaptainError(f"Failed to build the image of the machines: {error.msg}\n  {last}") from error
+
+
+def _tar(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, str(path.relative_to(folder)), recursive=False)
+    return buffer.getvalue()
+
+
+def machines_running(identity: str) -> frozenset[str] | None:
+    """The names (``m1``) of the stack's machines that run; None when it has no machines at all. Raises
+    ClusterUnreachable."""
+    labels = [f"{LABEL}={identity}", f"{ROLE}=machine"]
+    # One call of Docker's API: each resource that Pulumi refreshes asks this.
+    with docker_errors("list the containers"):
+        machines = engine().api.containers(all=True, filters={"label": labels})
+    if not machines:
+        return None
+    # A container that is being removed has no name any more.
+    names = [machine["Names"][0] for machine in machines if machine["State"] == "running" and machine["Names"]]
+    return frozenset(name.rpartition("-")[2] for name in names)

@@ -1,0 +1,50 @@
+"""What outlives a machine's container: the data of etcd and docker, in volumes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import docker.errors
+
+from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
+from fleetcaptain.localcluster.drain import drain
+from fleetcaptain.localcluster.layout import Layout
+
+__all__ = ["forget_member", "remove_container", "remove_machine", "remove_volume", "with_data"]
+
+
+def with_data(layout: Layout) -> frozenset[str]:
+    """The names of the machines that have data of etcd's, whether they run or not."""
+    with docker_errors("list the volumes"):
+        volumes = engine().volumes.list(filters={"label": f"{LABEL}={layout.identity}"})
+    names = [str(volume.name).removeprefix(f"{layout.prefix}-") for volume in volumes]
+    return frozenset(name.removesuffix("-etcd") for name in names if name.endswith("-etcd"))
+
+
+def remove_container(container: Any) -> None:
+    """Remove a machine but for its data."""
+    with docker_errors(f"remove {container.name}"):
+        container.remove(force=True)
+
+
+def remove_machine(container: Any) -> None:
+    """Remove one machine and its data."""
+    remove_container(container)
+    for kind in ("docker", "etcd"):
+        remove_volume(f"{container.name}-{kind}")
+
+
+def forget_member(layout: Layout, name: str) -> None:
+    """Remove what a machine has of etcd's, and with that its container: a member that joins begins with nothing."""
+    for container in find(layout.identity, "machine"):
+        if container.name == f"{layout.prefix}-{name}":
+            drain(container)
+            remove_container(container)
+    remove_volume(f"{layout.prefix}-{name}-etcd")
+
+
+def remove_volume(name: str) -> None:
+    """Remove a volume, if it is there."""
+    with docker_errors(f"remove the volume {name}"), suppress(docker.errors.NotFound):
+        engine().volumes.get(name).remove(force=True)

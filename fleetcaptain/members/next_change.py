@@ -1,0 +1,64 @@
+"""The next step from the members that etcd has to those that it shall have. Pure, and computed anew each time from what
+the cluster shows, so that a run that was killed is taken up wherever it was.
+
+The order is etcd's own advice (etcd's runtime-configuration.md): a lost member is removed before another is added, a
+member is added before it starts, and one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from fleetcaptain.machine.definition import Member
+from fleetcaptain.members.member import Listed, QuorumLost, Seen, Step, Verb, Wait, quorum
+
+__all__ = ["next_step", "refuse_loss"]
+
+
+def refuse_loss(members: Collection[str], data: Collection[str]) -> None:
+    """Raise QuorumLost when some of *members* (names) have their *data*, but too few to decide. With none left there is
+    nothing to lose."""
+    lost = sorted(set(members) - set(data))
+    left = len(members) - len(lost)
+    if left and left < quorum(len(members)):
+        raise QuorumLost(
+            f"{len(lost)} of etcd's {len(members)} members lost their data ({', '.join(lost)}), and the rest cannot "
+            "decide anything without them. Nothing was touched. If the data can be brought back, do that and run the "
+            "same command again. Else the cluster is lost: `pulumi destroy` and `pulumi up` make a new one, "
+            "with all its units."
+        )
+
+
+def next_step(wanted: Sequence[Member], seen: Seen) -> Step | Wait | None:
+    """What to do now; None when the members are those *wanted*. Raises QuorumLost."""
+    known = {one.address: one for one in seen.listed}
+    names = {member.address: member.name for member in wanted}
+    joining = next((member for member in wanted if member.address in known and not known[member.address].name), None)
+    if joining is not None:
+        return Step(Verb.START, joining)
+    lost = [one for one in seen.listed if one.address in names and names[one.address] not in seen.data]
+    surplus = [one for one in seen.listed if one.address not in names]
+    missing = [member for member in wanted if member.address not in known]
+    refuse_loss([one.name for one in seen.listed], [one.name for one in seen.listed if one not in lost])
+    dead = [*lost, *(one for one in surplus if one.address not in seen.healthy)]
+    step: Step | None = None
+    if dead:
+        step = _removal(dead[0])
+    elif missing:
+        step = Step(Verb.ADD, missing[0])
+    elif surplus:
+        step = _removal(surplus[-1])
+    return step and _safe(step, dead, seen)
+
+
+def _removal(one: Listed) -> Step:
+    return Step(Verb.REMOVE, Member(one.name, one.address), one.id)
+
+
+def _safe(step: Step, dead: Sequence[Listed], seen: Seen) -> Step | Wait:
+    """*step*, when all others are healthy; those of *dead* whose turn has not come are not waited for, but count."""
+    absent = [one for one in seen.listed if one.address not in seen.healthy]
+    waited = tuple(one.name for one in absent if one not in dead)
+    if waited or len(seen.listed) - len(absent) < quorum(len(seen.listed)):
+        return Wait(waited or tuple(one.name for one in absent))
+    return step

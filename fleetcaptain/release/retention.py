@@ -1,0 +1,53 @@
+"""Which releases are kept: the last ten, the current and the previous one, and those that still run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fleetcaptain.discovery.etcd_store import EtcdStore
+from fleetcaptain.discovery.keys import release_key, text_key
+from fleetcaptain.release.repository import Releases, read_releases
+
+__all__ = ["KEPT", "forgotten_texts", "outdated", "prune"]
+
+KEPT = 10
+
+
+def outdated(releases: Releases, running: Collection[str]) -> tuple[str, ...]:
+    """The tags of the releases to forget, the oldest first. *running*: the contents of all units there are.
+
+    Of a content that runs, the youngest release that names it is kept: lookups need it. Pure.
+    """
+    kept = {manifest.tag for manifest in releases.manifests[-KEPT:]}
+    kept |= {releases.current, releases.previous, releases.coming}
+    missing = set(running) - {
+        content for manifest in releases.manifests if manifest.tag in kept for content in manifest.contents.values()
+    }
+    for manifest in reversed(releases.manifests):
+        if missing.intersection(manifest.contents.values()):
+            kept.add(manifest.tag)
+            missing.difference_update(manifest.contents.values())
+    return tuple(manifest.tag for manifest in releases.manifests if manifest.tag not in kept)
+
+
+def forgotten_texts(releases: Releases, forgotten: Collection[str]) -> tuple[str, ...]:
+    """The contents whose texts no release needs any more once the tags *forgotten* are gone. Pure."""
+    needed = {
+        content
+        for manifest in releases.manifests
+        if manifest.tag not in forgotten
+        for content in manifest.contents.values()
+    }
+    return tuple(sorted(set(releases.texts) - needed))
+
+
+def prune(store: EtcdStore, app: str, running: Collection[str]) -> tuple[str, ...]:
+    """Forget what need not be kept, and return the tags."""
+    releases = read_releases(store, app)
+    tags = outdated(releases, running)
+    for tag in tags:
+        store.delete(release_key(app, tag))
+    # A manifest that cannot be read may be of a newer version, and its texts needed.
+    for content in () if releases.ignored else forgotten_texts(releases, tags):
+        store.delete(text_key(app, content))
+    return tags

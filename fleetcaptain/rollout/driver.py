@@ -1,0 +1,151 @@
+"""Carrying decisions out: the thin loop around `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.bound_units import BoundUnit, missing, next_state, running_bound_units
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.health import FAULT_SEC, Instance, Sight, fair, lenient, seen
+from fleetcaptain.rollout.model import Decision, Memory, Policy, Target
+from fleetcaptain.rollout.observe import Snapshot, observe
+from fleetcaptain.rollout.ownership import foreign, refusals
+from fleetcaptain.rollout.polling import LOOK_SEC
+from fleetcaptain.rollout.report import Outcome, Timing, Voice, progress, summary, timed
+from fleetcaptain.rollout.window import decide
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["Driver"]
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Drives targets on one cluster. *report* gets a line whenever something changed, and every ten seconds.
+    *stopping* says whether to stop before the next step. *bound* maps each instance that was touched to the units that
+    systemd stopped with it: the same driver takes a rollout back, and brings them back then."""
+
+    cluster: Cluster
+    report: Callable[[str], None] = field(default=lambda _line: None)
+    stopping: Callable[[], bool] = field(default=lambda: False)
+    bound: dict[str, tuple[BoundUnit, ...]] = field(default_factory=dict)
+
+    def drive(self, target: Target, policy: Policy) -> Outcome:
+        """Bring every unit of *target* to its text.
+
+        A cluster that cannot be seen, or lacks a machine, for a while is waited for, and that time does not count.
+        Raises Interrupted when asked to stop, ClusterUnreachable after ten blind minutes, RolloutFailed when another
+        owner's unit has come under a name of *target*; what is done stays done.
+        """
+        clock = self.cluster.clock
+        memory, timing, voice = Memory(), Timing(), Voice(self.report)
+        before: dict[str, UnitFile | None] = {}
+        asked_at: dict[str, float] = {}
+        sight, acted = Sight(clock()), clock()
+        while True:
+            try:
+                snapshot = self.cluster.look(acted)
+                self._stop_at_foreign(target, snapshot)
+                now = clock()
+                last, sight = sight, seen(sight, snapshot.machines, now)
+                observed = self.observe(target, snapshot, policy.zone_key)
+                fair_policy = lenient(policy, sight)
+                decision = decide(observed, target, fair_policy, fair(memory, last, sight), now)
+                memory, timing = decision.memory, timed(timing, decision, now)
+                if decision.failure is not None:
+                    return Outcome(before, decision.failure, observed[decision.failure.unit])
+                if decision.finished:
+                    self.report(summary(target, timing))
+                    return Outcome(before)
+                self._stop_here(target, memory)
+                came_back = self._bring_back(observed, snapshot, asked_at)
+                if self._act(decision, target, observed, snapshot, before) or came_back:
+                    acted = clock()
+            except ClusterUnreachable as error:
+                if clock() - sight.at > FAULT_SEC:
+                    raise
+                self._stop_here(target, memory)
+                line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
+            else:
+                line, counted = progress(decision, target, fair_policy, observed, now)
+            voice.say(line, counted, clock())
+            self.cluster.sleep(LOOK_SEC)
+
+    def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
+        """Each instance of *target* as it is to be judged. One that is up itself lacks what systemd stopped with it."""
+        observed = {name: observe(name, snapshot, zone_key) for name in target.names}
+        for name, instance in observed.items():
+            down = self._missing(name, snapshot) if instance.healthy(target.content) else ()
+            if down:
+                observed[name] = replace(instance, missing_bound=down[0].name)
+        return observed
+
+    def start(self, name: str, target: Target) -> None:
+        """Begin to bring the unit *name* to *target*."""
+        self.cluster.put(name, target.file)
+
+    def _missing(self, name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
+        return missing(self.bound.get(name, ()), self.cluster.ownership, snapshot)
+
+    def _bring_back(self, observed: Mapping[str, Instance], snapshot: Snapshot, asked_at: dict[str, float]) -> bool:
+        """Start again what systemd stopped with an instance, as soon as that is up; whether anything was asked for.
+        *asked_at*: when it was last, for each unit."""
+        acted = False
+        down = [unit for name, one in observed.items() if one.missing_bound for unit in self._missing(name, snapshot)]
+        for unit in down:
+            now = self.cluster.clock()
+            desired = next_state(unit, asked_at.get(unit.name, float("-inf")), now)
+            if desired is not None:
+                self.cluster.ask(unit.name, desired)
+                asked_at[unit.name], acted = now, True
+        if down and not acted:
+            self.cluster.nudge(down[0].name, DesiredState(down[0].desired))
+        return acted
+
+    def _stop_here(self, target: Target, memory: Memory) -> None:
+        if self.stopping():
+            raise Interrupted(
+                f"{target.service}: stopped on request with {len(memory.done)} of {len(target.names)} instances "
+                "done. The next `pulumi up` goes on from here; with the old Fleetfile it goes back."
+            )
+
+    def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:
+        """Units may change hands between two looks; what has our very text is what this rollout put there."""
+        names = foreign(self.cluster.ownership, target.names, snapshot.units)
+        taken = [name for name in names if snapshot.units[name].content != target.content]
+        if taken:
+            heading = f"{target.service}: units of its names are not this stack's any more. The rollout stopped there:"
+            problems = refusals(self.cluster.ownership, taken, snapshot.units)
+            raise RolloutFailed("\n  ".join([heading, *problems]))
+
+    def _act(
+        self,
+        decision: Decision,
+        target: Target,
+        observed: Mapping[str, Instance],
+        snapshot: Snapshot,
+        before: dict[str, UnitFile | None],
+    ) -> bool:
+        """Carry *decision* out; whether there was anything to do but to wait."""
+        for name in decision.put:
+            unit = snapshot.units.get(name)
+            before.setdefault(name, unit.file if unit else None)
+            self._note_bound(name, target, snapshot)
+            self.start(name, target)
+        for name in decision.stop:
+            self._note_bound(name, target, snapshot)
+            if observed[name].desired == DesiredState.LAUNCHED:
+                self.cluster.ask(name, DesiredState.LOADED)
+        slow = [name for name in decision.waiting if observed[name].running != target.content]
+        if decision.stop:
+            self.cluster.nudge(decision.stop[0], DesiredState.LOADED)
+        elif slow and not decision.put:
+            self.cluster.nudge(slow[0], DesiredState.LAUNCHED)
+        return bool(decision.put or decision.stop)
+
+    def _note_bound(self, name: str, target: Target, snapshot: Snapshot) -> None:
+        """What runs and is bound to the unit *name*, before that is touched for the first time."""
+        if name not in self.bound:
+            self.bound[name] = running_bound_units(name, target.service, self.cluster.ownership, snapshot)

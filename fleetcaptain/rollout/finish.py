@@ -1,0 +1,69 @@
+"""What is left to do, or to say, when the services of a release have been rolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.release.drift import ahead, told
+from fleetcaptain.release.repository import manifest_of, read_manifests
+from fleetcaptain.release.retention import prune
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.release_gate import current_tag
+from fleetcaptain.rollout.retire import retire
+
+__all__ = ["after_failure", "retire_old", "tidy"]
+
+
+def after_failure(cluster: Cluster) -> str:
+    """What a failed rollout adds to its error: which services are ahead of the current release, and the way back.
+    Empty before there is any release, and when the cluster does not tell."""
+    try:
+        tag = current_tag(cluster)
+        manifests = read_manifests(cluster.store, cluster.app)
+        current = next((manifest for manifest in manifests if manifest.tag == tag), None)
+        if current is None:
+            return ""
+        snapshot = cluster.look()
+        # The one that is coming, which was recorded last, may have services that the current one does not know.
+        services = {*current.services, *manifests[-1].services}
+        return told(current, ahead(current, {service: _contents(cluster, service, snapshot) for service in services}))
+    except FleetCaptainError:
+        return ""
+
+
+def retire_old(
+    cluster: Cluster, tag: str, report: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+) -> tuple[str, ...]:
+    """Remove the generations of blue/green services that were left for services of another release, now that the
+    release *tag* is current. Returns, in words, those that still have to stay, and for whom."""
+    manifest = manifest_of(cluster.store.read(release_key(cluster.app, tag)))
+    if manifest is None:
+        return ()
+    left = []
+    snapshot = cluster.look()
+    for service, release in manifest.services.items():
+        present = instances_of(cluster.ownership, service, snapshot)
+        old = [name for name in present if snapshot.units[name].content != release.content]
+        if release.mode != "bluegreen" or not old:
+            continue
+        why = held(cluster, service, old, release.content)
+        if why:
+            left.append(f"{', '.join(old)} left for those {why}")
+            continue
+        with guarded(cluster, service, release.content, report, stopping=stopping) as (fenced, _):
+            retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
+    return tuple(left)
+
+
+def tidy(cluster: Cluster) -> None:
+    """Forget the releases that need not be kept."""
+    prune(cluster.store, cluster.app, {unit.content for unit in cluster.look().units.values()})
+
+
+def _contents(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
+    return {snapshot.units[name].content for name in instances_of(cluster.ownership, service, snapshot)}

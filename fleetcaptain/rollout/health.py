@@ -1,0 +1,187 @@
+"""How an instance and the cluster are judged: healthy, failed, or not to be judged during an outage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from fleetcaptain.rollout.model import TICK_SEC, Failure, Memory, Policy, Target, Track, after_blindness, after_fault
+
+__all__ = ["FAULT_SEC", "Instance", "Sight", "fair", "find_failure", "lenient", "seen"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance as reported.
+
+    *content* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
+    text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
+    in its live registration. *machine* is an address; *lost* says that fleet gave the instance to a machine that does
+    not answer now. *zone* is the machine's failure domain. *missing_bound* names a unit that systemd stopped together
+    with the instance, as it is bound to it, and that does not run again.
+    """
+
+    name: str
+    content: str | None = None
+    desired: str = "inactive"
+    current: str = "inactive"
+    machine: str | None = None
+    running: str | None = None
+    active: str = ""
+    sub: str = ""
+    registered: str | None = None
+    lost: bool = False
+    zone: str = ""
+    missing_bound: str = ""
+
+    def healthy(self, content: str) -> bool:
+        """Whether this very *content* runs on its machine and has registered itself, and what is bound to it runs."""
+        return (
+            self.content == content
+            and self.desired == "launched"
+            and self.running == content
+            and self.active == "active"
+            and self.sub in ("running", "exited")
+            and self.registered == content
+            and not self.missing_bound
+        )
+
+    @property
+    def halted(self) -> bool:
+        """Whether systemd runs nothing of it though fleet has started it: fleet starts a unit once, and never again.
+
+        It ended well, or was stopped on its machine, or a unit that it is bound to stopped. Or its start waits for
+        another unit, or its state is reported late: only time tells those apart.
+        """
+        return (
+            self.content is not None
+            and self.running == self.content
+            and self.desired == self.current == "launched"
+            and self.active == "inactive"
+        )
+
+    @property
+    def unplaced(self) -> bool:
+        """Whether no machine has it, though fleet was asked to start it."""
+        asked = self.content is not None and self.desired == "launched"
+        return asked and self.machine is None and self.running is None and not self.lost
+
+    def stuck(self, content: str) -> bool:
+        """Whether only a stop and another start bring it to *content*, whatever fleet says."""
+        return self.content == content and (self.halted or self.outlived(content))
+
+    def outlived(self, content: str) -> bool:
+        """Whether fleet takes it for *content*, but what is registered is of another text.
+
+        fleet asks systemd for a stop and a start without a wait between (fleet's `agent/reconcile.go`), and where the
+        stop still waits when the start comes, systemd drops it: the process of the other text runs on.
+        """
+        return (
+            self.running == content
+            and (self.active, self.sub) == ("active", "running")
+            and self.registered not in (None, content)
+        )
+
+    @property
+    def serving(self) -> bool:
+        """Whether it is up with whatever content it has."""
+        return self.content is not None and self.healthy(self.content)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether systemd runs nothing of it, and fleet knows that: until then a start would do nothing."""
+        return self.active in ("", "inactive", "failed") and self.current != "launched"
+
+    @property
+    def gone(self) -> bool:
+        """Whether neither fleet nor systemd knows it any more."""
+        return self.content is None and self.running is None
+
+
+_UNSCHEDULED_SEC = 30.0
+
+
+def find_failure(
+    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float
+) -> Failure | None:
+    """The first reason, if there is any, why *target* is not to be reached."""
+    for name, track in memory.tracks.items():
+        failed = observed[name].running == target.content and observed[name].active == "failed" and not track.stale
+        if name in memory.done:
+            reason = "systemd says that it failed, after it had been healthy" if failed else ""
+        else:
+            reason = "systemd says that it failed" if failed else _hopeless(track, observed[name], policy, now)
+        if reason:
+            return Failure(name, reason, unplaced=_unplaced(track, now))
+    if memory.progress_at is not None and now - memory.progress_at > policy.progress_deadline_sec:
+        waiting = next((name for name in memory.tracks if name not in memory.done), target.names[0])
+        return Failure(waiting, f"no instance became healthy for {policy.progress_deadline_sec:.0f} s")
+    return None
+
+
+def _hopeless(track: Track, instance: Instance, policy: Policy, now: float) -> str:
+    """Why an instance under way will not get there; empty while it may."""
+    if track.restarts > policy.restarts_allowed:
+        return "it does not stay up: systemd restarts it again and again"
+    if _unplaced(track, now):
+        return f"no machine took it within {_UNSCHEDULED_SEC:.0f} s"
+    # A lost machine is no fault of the release: fleet takes the instance elsewhere.
+    if not instance.lost and now - track.since > policy.healthy_deadline_sec + policy.min_healthy_sec:
+        return f"it was not healthy within {policy.healthy_deadline_sec:.0f} s: {_lacks(instance)}"
+    return ""
+
+
+def _unplaced(track: Track, now: float) -> bool:
+    return track.unplaced_since is not None and now - track.unplaced_since >= _UNSCHEDULED_SEC
+
+
+def _lacks(instance: Instance) -> str:
+    if instance.missing_bound:
+        return f"{instance.missing_bound}, which is bound to it, does not run again"
+    if instance.active == "active" and instance.sub == "running":
+        if instance.registered is not None:
+            return "it runs, but what is registered is of another text"
+        return "it runs, but it has not registered itself"
+    return f"systemd says {instance.active or 'nothing'}/{instance.sub or 'nothing'}"
+
+
+# How long a fault of the cluster is waited out before it counts against the rollout after all.
+FAULT_SEC = 600.0
+_BLIND_TICKS = 5
+# On a machine that came back docker and etcd need a moment, and units exit until they are there.
+_RESTARTS_AFTER_FAULT = 3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The last look was *at* this second; *machines* are the ids of all that were ever seen; *short_since* is since
+    when one of them is missing, *faulty* whether one ever was."""
+
+    at: float
+    machines: frozenset[str] = frozenset()
+    short_since: float | None = None
+    faulty: bool = False
+
+
+def seen(sight: Sight, machines: Collection[str], now: float) -> Sight:
+    """*sight* after a look at *now* that showed *machines*."""
+    missing = bool(sight.machines - set(machines))
+    since = (now if sight.short_since is None else sight.short_since) if missing else None
+    return Sight(now, sight.machines | set(machines), since, sight.faulty or missing)
+
+
+def fair(memory: Memory, before: Sight, after: Sight) -> Memory:
+    """*memory*, less the time between two looks, if the cluster could not be seen or lacked a machine then."""
+    passed = after.at - before.at
+    if passed > _BLIND_TICKS * TICK_SEC:
+        return after_blindness(memory, passed)
+    if after.short_since is not None and after.at - after.short_since <= FAULT_SEC:
+        return after_fault(memory, passed)
+    return memory
+
+
+def lenient(policy: Policy, sight: Sight) -> Policy:
+    """*policy*, with some restarts forgiven once the cluster has lacked a machine."""
+    if not sight.faulty:
+        return policy
+    return replace(policy, restarts_allowed=max(policy.restarts_allowed, _RESTARTS_AFTER_FAULT))

@@ -1,0 +1,152 @@
+"""The values of a rollout: its target, policy, instances, state and decisions. Times are seconds of any clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.units.unit_file import Need, UnitFile
+
+__all__ = [
+    "TICK_SEC",
+    "Decision",
+    "Failure",
+    "Memory",
+    "Policy",
+    "Target",
+    "Track",
+    "after_blindness",
+    "after_fault",
+    "parallel",
+]
+
+# fleet's agents act on a nudge at most once a second (research: 1.05 s between nudges is the best interval).
+TICK_SEC = 1.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """The desired state of a *service*: every unit in *names* has *file*."""
+
+    service: str
+    names: tuple[str, ...]
+    file: UnitFile
+
+    @property
+    def content(self) -> str:
+        """The SHA1 of the units' text."""
+        return self.file.unit_hash
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What each unit asks of its machine."""
+        return tuple(map(self.file.needs, self.names))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a window moves; see `fleetcaptain.fleetfile.values.Rolling`. All times in seconds.
+
+    *first_alone*: nothing else starts before one instance with the target content has proven itself.
+    *restarts_allowed*: how often systemd may restart an instance before that counts as a failure.
+    *zone_key*: the metadata of machines that names their failure domain.
+    """
+
+    max_parallel: int = 1
+    first_alone: bool = True
+    min_healthy_sec: float = 10
+    healthy_deadline_sec: float = 300
+    progress_deadline_sec: float = 600
+    restarts_allowed: int = 0
+    zone_key: str = "zone"
+
+    def for_file(self, file: UnitFile) -> Policy:
+        """As patient as a unit with this *file* needs: it may take as long as its own limits of stop and start."""
+        healthy = max(self.healthy_deadline_sec, file.stop_limit_sec + file.start_limit_sec)
+        progress = max(self.progress_deadline_sec, healthy + self.min_healthy_sec)
+        return replace(self, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
+
+    *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
+    *unplaced_since*: since when no machine has it. *stuck_since*: since when only a stop and another start help it.
+    """
+
+    since: float
+    healthy_since: float | None = None
+    restarts: int = 0
+    restarting: bool = False
+    stale: bool = False
+    unplaced_since: float | None = None
+    stuck_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last decision knew. *done* holds the instances that proved themselves, *retried* those that were stuck
+    and were stopped and started once more."""
+
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    progress_at: float | None = None
+    retried: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a rollout cannot go on: the *unit* and the *reason*, one clause. *unplaced*: no machine takes it."""
+
+    unit: str
+    reason: str
+    unplaced: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """*put*: give these units the target text and launch them. *stop*: these must stop before they can start again.
+    *waiting*: the instances under way. *finished*: nothing is left to do. *failure*: nothing more may be touched."""
+
+    memory: Memory
+    put: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    finished: bool = False
+    failure: Failure | None = None
+
+
+def after_blindness(memory: Memory, seconds: float) -> Memory:
+    """*memory* after *seconds* in which the cluster could not be seen: that time counts neither for nor against."""
+    excused = after_fault(memory, seconds)
+    tracks = {
+        name: replace(track, healthy_since=_later(track.healthy_since, seconds))
+        for name, track in excused.tracks.items()
+    }
+    return replace(excused, tracks=tracks)
+
+
+def after_fault(memory: Memory, seconds: float) -> Memory:
+    """*memory* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
+    tracks = {
+        name: replace(
+            track,
+            since=track.since + seconds,
+            unplaced_since=_later(track.unplaced_since, seconds),
+            stuck_since=_later(track.stuck_since, seconds),
+        )
+        for name, track in memory.tracks.items()
+    }
+    return replace(memory, tracks=tracks, progress_at=_later(memory.progress_at, seconds))
+
+
+def _later(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment + seconds
+
+
+def parallel(wanted: int | str, instances: int) -> int:
+    """How many of *instances* may be down at once: *wanted*, or a share of them such as ``"25%"``, at least one."""
+    if isinstance(wanted, str):
+        return max(1, instances * int(wanted.removesuffix("%")) // 100)
+    return int(wanted)

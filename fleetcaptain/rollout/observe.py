@@ -1,0 +1,209 @@
+"""What runs on the cluster: one snapshot, the instances in it, and a service in the shape of its desired state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fleetcaptain.discovery.documents import Registration
+from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
+from fleetcaptain.printable import printable
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.placement import admits
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.untrusted import Ignored
+
+__all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "live", "observe", "rows_of", "runs_everywhere"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look at the cluster: its units and machines, what systemd says of the units, and what is registered.
+    *ignored* are the values in etcd that are no registrations."""
+
+    units: Mapping[str, FleetUnit]
+    states: tuple[UnitState, ...]
+    machines: Mapping[str, Machine]
+    registrations: Mapping[str, Registration]
+    ignored: tuple[Ignored, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        units: Iterable[FleetUnit],
+        states: Iterable[UnitState],
+        machines: Iterable[Machine],
+        registrations: Iterable[Registration],
+        ignored: Iterable[Ignored] = (),
+    ) -> Snapshot:
+        """Index the four lists by name. What an app registers under another service's name counts less. What is
+        registered by another machine than the one that fleet has the unit on is left out."""
+        by_name = {unit.name: unit for unit in units}
+        entries = sorted(registrations, key=_is_of_its_unit)
+        return cls(
+            by_name,
+            tuple(states),
+            {machine.id: machine for machine in machines},
+            {entry.unit: entry for entry in entries if _fits(entry, by_name.get(entry.unit))},
+            tuple(ignored),
+        )
+
+    @property
+    def live(self) -> tuple[Registration, ...]:
+        """The registrations of units that are active on their machine. A machine that crashed leaves registrations
+        behind, which etcd keeps for a minute."""
+        active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
+        reported = {state.name for state in self.states}
+        return tuple(
+            entry
+            for entry in self.registrations.values()
+            if (entry.unit, entry.machine) in active or (entry.unit not in reported and self._is_placed(entry))
+        )
+
+    def _is_placed(self, entry: Registration) -> bool:
+        """Whether *entry* fits where fleet has its unit now. For 12 to 23 s after a unit has moved fleet shows no state
+        of it at all, though it runs: its old machine removes the states of every machine."""
+        unit = self.units.get(entry.unit)
+        return (
+            unit is not None
+            and unit.desired == "launched"
+            and (unit.machine_id, unit.content) == (entry.machine, entry.content)
+            and entry.machine in self.machines
+        )
+
+
+def _fits(entry: Registration, unit: FleetUnit | None) -> bool:
+    return unit is None or unit.machine_id is None or unit.machine_id == entry.machine
+
+
+def _is_of_its_unit(entry: Registration) -> bool:
+    """Whether *entry* is of the service that its unit is named after."""
+    return entry.unit.startswith(entry.service) and entry.unit.removeprefix(entry.service)[:1] in ("@", "-", ".")
+
+
+def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
+    """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts.
+
+    *zone_key* names the metadata that says in which failure domain a machine is.
+    """
+    unit = snapshot.units.get(name)
+    states = [state for state in snapshot.states if state.name == name]
+    if unit is not None and unit.machine_id:
+        states = [state for state in states if state.machine_id == unit.machine_id] or states
+    state = states[0] if states else None
+    machine_id = (unit.machine_id if unit else None) or (state.machine_id if state else None)
+    machine = snapshot.machines.get(machine_id or "")
+    registration = snapshot.registrations.get(name)
+    return Instance(
+        name=name,
+        content=unit.content if unit else None,
+        desired=str(unit.desired) if unit else "inactive",
+        current=str(unit.current) if unit else "inactive",
+        machine=machine.ip if machine else None,
+        running=state.content if state else None,
+        active=state.active if state else "",
+        sub=state.sub if state else "",
+        registered=registration.content if registration and not registration.draining else None,
+        lost=bool(unit and unit.machine_id and unit.machine_id not in snapshot.machines),
+        zone=machine.metadata.get(zone_key, "") if machine else "",
+    )
+
+
+def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """The names of all units on the cluster that *ownership* covers and whose mark names *service*."""
+    found = []
+    for name, unit in snapshot.units.items():
+        mark = unit.mark
+        if mark is not None and mark.service == service and ownership.owns(name, mark):
+            found.append(name)
+    return tuple(sorted(found))
+
+
+LAUNCHED = "launched"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A service as it runs: the *file* to compare with (where instances differ, the one that differs), how many
+    *instances* there are, their *names*, the *machines* they are on, and *state*: `LAUNCHED`, or who is not."""
+
+    file: UnitFile
+    instances: int
+    state: str
+    names: tuple[str, ...]
+    machines: tuple[str, ...]
+
+
+def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -> Live | None:
+    """What runs of *service* that *ownership* covers; *content* is the SHA1 that its units should have.
+
+    None when nothing is left of it.
+    """
+    present = instances_of(ownership, service, snapshot)
+    if not present:
+        return None
+    observed = [instance for name in present for instance in _instances(name, snapshot)]
+    other = [instance for instance in observed if instance.content != content]
+    shown = (other or observed)[0].name if observed else present[0]
+    troubled = list(dict.fromkeys(filter(None, map(_trouble, observed))))
+    if len({instance.content for instance in observed}) > 1:
+        # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
+        troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
+    file = snapshot.units[shown].file
+    if printable(file.text) != file.text:
+        # Reported here, since the text as it is printed may equal the desired one.
+        troubled.append(f"{shown} has characters in its text that are shown as escapes")
+    machines = {instance.machine for instance in observed if instance.machine}
+    return Live(
+        file=file,
+        instances=len(present),
+        state=", ".join(troubled) or LAUNCHED,
+        names=present,
+        machines=tuple(sorted(machines)),
+    )
+
+
+def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
+    unit = snapshot.units[name]
+    return rows_of(name, snapshot, unit.file) if runs_everywhere(unit) else (observe(name, snapshot),)
+
+
+def _trouble(instance: Instance) -> str:
+    if instance.desired != "launched":
+        return f"{instance.name} {instance.desired}"
+    if instance.active == "failed" or instance.halted:
+        return f"{instance.name} {instance.active}"
+    if instance.content is not None and instance.outlived(instance.content):
+        return f"{instance.name} runs another text"
+    return ""
+
+
+def runs_everywhere(unit: FleetUnit) -> bool:
+    """Whether fleet starts *unit* on every machine, as the beacon."""
+    return unit.file.rules(unit.name).is_global
+
+
+def rows_of(name: str, snapshot: Snapshot, file: UnitFile) -> tuple[Instance, ...]:
+    """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does not
+    say how far it got with it on each; it is taken to have done what it was asked for."""
+    unit = snapshot.units.get(name)
+    content, desired = (unit.content, str(unit.desired)) if unit else (None, "inactive")
+    states = {state.machine_id: state for state in snapshot.states if state.name == name}
+    rows = []
+    for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
+        if admits(name, file, machine):
+            state = states.get(machine.id)
+            rows.append(
+                Instance(
+                    name=name,
+                    content=content,
+                    desired=desired,
+                    current=desired,
+                    machine=machine.ip,
+                    running=state.content if state else None,
+                    active=state.active if state else "",
+                    sub=state.sub if state else "",
+                )
+            )
+    return tuple(rows)

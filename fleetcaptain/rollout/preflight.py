@@ -1,0 +1,118 @@
+"""Checks before the first instance stops: a place for each instance, and the image on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.printable import last_lines
+from fleetcaptain.release.images import ImageState, probe_argv, probed
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.model import Target
+from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
+from fleetcaptain.rollout.placement import apart, candidates, misplaced
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["in_the_way", "leaving", "look_for_images", "no_place", "prepare", "pull_everywhere"]
+
+
+def prepare(
+    cluster: Cluster,
+    snapshot: Snapshot,
+    target: Target,
+    image: str,
+    report: Callable[[str], None],
+    *,
+    ignored: Collection[str] = (),
+) -> None:
+    """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
+    machine cannot pull its *image*; nothing was touched then. Instances that already run the target's content need
+    neither."""
+    left = [name for name in target.names if not observe(name, snapshot).healthy(target.content)]
+    if not left:
+        return
+    why = no_place(target, snapshot, ignored)
+    if why:
+        raise RolloutFailed(f"{target.service}: {why}. Nothing was touched.")
+    if image:
+        machines = tuple(snapshot.machines.values())
+        needs = [target.file.needs(name) for name in left]
+        pull_everywhere(cluster, image, [machine.ip for machine in candidates(needs, machines)], report)
+
+
+def no_place(
+    target: Target, snapshot: Snapshot, ignored: Collection[str] = (), planned: Mapping[str, UnitFile] | None = None
+) -> str:
+    """Why *target* cannot be placed beside all else on the cluster but *ignored*; empty when it can. Pure.
+
+    *planned*: the files that other units are about to get, which count instead of those that they have.
+    """
+    others = {
+        name: ((planned or {}).get(name, unit.file).needs(name), unit.machine_id or "")
+        for name, unit in snapshot.units.items()
+        if name not in target.names and name not in ignored and unit.machine_id
+    }
+    return misplaced(target.needs, others, tuple(snapshot.machines.values()))
+
+
+def leaving(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    """The units of the service that a rollout to *target* removes: it has them under other names, or more of them."""
+    present = instances_of(ownership, target.service, snapshot)
+    return tuple(name for name in present if name not in target.names)
+
+
+def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    """Those of `leaving` that have to go first, as a new unit finds no machine beside them: it has the same port of the
+    machine, or conflicts with them."""
+    old = leaving(ownership, target, snapshot)
+    if not old or not no_place(target, snapshot):
+        return ()
+    going = {name: snapshot.units[name].file.needs(name) for name in old}
+    return tuple(name for name in old if any(apart(going[name], need) for need in target.needs))
+
+
+_PULL_SEC = 900.0
+_DONE = "fleetcaptain: the image is here"
+_SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" 2>&1; test $? = 0 && echo "{_DONE}"'
+
+
+def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], report: Callable[[str], None]) -> None:
+    """Have docker on each of *machines* (addresses) fetch *image*, side by side.
+
+    A machine that cannot be reached is left out: its own unit pulls when it is back. Raises RolloutFailed, with what
+    docker says, when one cannot get the image; nothing was touched then.
+    """
+    addresses = sorted(machines)
+    if not addresses:
+        return
+    report(f"fetching the image on {len(addresses)} machines")
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        said = dict(zip(addresses, pool.map(lambda address: _pull(cluster, address, image), addresses), strict=True))
+    refused = {address: words for address, words in said.items() if words is not None and _DONE not in words}
+    if refused:
+        address, words = next(iter(refused.items()))
+        raise RolloutFailed(
+            f"Failed to pull {image} on {', '.join(refused)}. docker on {address} says:\n"
+            f"  {last_lines(words) or 'nothing'}\n"
+            "Nothing was touched. Push the image again, or mend the registry, and run `pulumi up` again."
+        )
+
+
+def _pull(cluster: Cluster, address: str, image: str) -> str | None:
+    return cluster.run(address, ["sh", "-c", _SCRIPT, "pull", image], _PULL_SEC)
+
+
+_PROBE_SEC = 60.0
+
+
+def look_for_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState]:
+    """Whether each of *images* is in its registry."""
+    output = None
+    if images:
+        for machine in sorted(cluster.look().machines.values(), key=lambda machine: machine.ip):
+            output = cluster.run(machine.ip, probe_argv(images), _PROBE_SEC)
+            if output is not None:
+                break
+    return probed(images, output)

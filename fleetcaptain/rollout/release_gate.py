@@ -1,0 +1,77 @@
+"""The gate: a release is current when every service of its manifest has registered itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.discovery.available import Lack, lacks
+from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.keys import current_key
+from fleetcaptain.errors import DeadlineExceeded, Interrupted
+from fleetcaptain.release.record import finish
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.model import TICK_SEC
+from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
+from fleetcaptain.rollout.report import describe, explain_standstill
+
+__all__ = ["current_tag", "open_gate"]
+
+
+def current_tag(cluster: Cluster) -> str:
+    """The tag of the current release; "" before there is one."""
+    node = cluster.store.read(current_key(cluster.app))
+    return node.value if node else ""
+
+
+def open_gate(
+    cluster: Cluster,
+    manifest: Manifest,
+    timeout_sec: float,
+    report: Callable[[str], None] = lambda _line: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Snapshot:
+    """Wait until all of *manifest* is available, then make it the current release. Returns the last look.
+
+    Raises DeadlineExceeded after *timeout_sec* seconds, naming each service that lacks registrations, its instances'
+    states and the last journal lines of one of them; ReleaseRefused when another release was recorded under its tag
+    meanwhile. The release that was current stays current then.
+    """
+    deadline = cluster.clock() + timeout_sec
+    last_line = ""
+    while True:
+        snapshot = cluster.look()
+        missing = lacks(manifest, snapshot.live)
+        if not missing:
+            break
+        if stopping():
+            raise Interrupted("Stopped on request while waiting for registrations; the next `pulumi up` waits again.")
+        if cluster.clock() > deadline:
+            told = "\n".join(_tell(cluster, lack, snapshot) for lack in missing)
+            raise DeadlineExceeded(
+                f"release {manifest.tag} is not available after {timeout_sec:.0f} s:\n{told}\n"
+                "Mend what the journal says and run `pulumi up` again; the release that was current still is."
+            )
+        line = "; ".join(map(str, missing))
+        if line != last_line:
+            report(line)
+            last_line = line
+        cluster.sleep(TICK_SEC)
+    finish(cluster.store, cluster.app, manifest)
+    return snapshot
+
+
+def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
+    """What is known of a service that is not available."""
+    lines = [str(lack)]
+    unregistered = None
+    for name in instances_of(cluster.ownership, lack.service, snapshot):
+        instance = observe(name, snapshot)
+        if instance.registered != lack.content:
+            unregistered = unregistered or instance
+            state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
+            why = explain_standstill(cluster, instance)
+            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered{why}")
+    if unregistered is not None:
+        journal = cluster.journal(unregistered)
+        lines.append(describe(unregistered.name, unregistered.machine, "not registered", {}, journal))
+    return "\n".join(lines)

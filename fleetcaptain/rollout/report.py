@@ -1,0 +1,176 @@
+"""What a rollout reports: progress, summary, and the explanation of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.printable import excerpt
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.model import Decision, Failure, Policy, Target, Track
+from fleetcaptain.rollout.observe import observe
+from fleetcaptain.rollout.preflight import no_place
+from fleetcaptain.rollout.standstill import why_it_stands_still
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["Outcome", "Timing", "Voice", "describe", "explain", "explain_standstill", "progress", "summary", "timed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a drive ended. *before* maps each unit that was touched to the file it had, None where there was none."""
+
+    before: Mapping[str, UnitFile | None]
+    failure: Failure | None = None
+    failed: Instance | None = None
+
+
+_AGAIN_SEC = 10.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When each instance was begun and done, by any clock's seconds."""
+
+    begun: Mapping[str, float] = field(default_factory=dict)
+    done: Mapping[str, float] = field(default_factory=dict)
+
+
+class Voice:
+    """Says a line when it is new, and again every ten seconds, so that a wait is not taken for a hang."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._last = ""
+        self._said_at = 0.0
+
+    def say(self, line: str, counted: str, now: float) -> None:
+        """Report *counted*, which is *line* with the seconds left, if it is time to."""
+        if line != self._last or now - self._said_at >= _AGAIN_SEC:
+            self._report(counted)
+            self._last, self._said_at = line, now
+
+
+def timed(timing: Timing, decision: Decision, now: float) -> Timing:
+    """*timing* with what *decision* began, and what it found done, at *now*."""
+    begun = {**dict.fromkeys((*decision.stop, *decision.put), now), **timing.begun}
+    done = {name: now for name in decision.memory.done if name in begun and name not in timing.done}
+    return replace(timing, begun=begun, done={**timing.done, **done})
+
+
+def progress(
+    decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
+) -> tuple[str, str]:
+    """How many are done and what the others wait for: without the seconds left, which change always, and with them."""
+    head = f"{len(decision.memory.done)}/{len(target.names)} healthy"
+    plain, counted = [head], [head]
+    for name in (*decision.stop, *decision.waiting):
+        instance = observed[name]
+        where = f" on {instance.machine}" if instance.machine else ""
+        wait, left = _wait(instance, decision.memory.tracks.get(name), target, policy, now)
+        text = f"{name.removesuffix('.service')}{where}: {wait}"
+        plain.append(text)
+        counted.append(f"{text}, {left:.0f} s left" if left is not None else text)
+    return ", ".join(plain), ", ".join(counted)
+
+
+def summary(target: Target, timing: Timing) -> str:
+    """One line at the end: how many were replaced, the time of each, and the slowest."""
+    took = {name: timing.done[name] - timing.begun[name] for name in target.names if name in timing.done}
+    if not took:
+        return f"{len(target.names)}/{len(target.names)} healthy"
+    slowest = max(took, key=lambda name: took[name])
+    head = f"{len(target.names)}/{len(target.names)} healthy; "
+    if len(took) == 1:
+        return f"{head}started in {took[slowest]:.1f} s"
+    mean = sum(took.values()) / len(took)
+    worst = f"{slowest.removesuffix('.service')} {took[slowest]:.1f} s"
+    return f"{head}{len(took)} started, {mean:.1f} s each, slowest {worst}"
+
+
+def _wait(
+    instance: Instance, track: Track | None, target: Target, policy: Policy, now: float
+) -> tuple[str, float | None]:
+    """What an instance waits for, and the seconds that it may still take."""
+    if instance.healthy(target.content):
+        since = track.healthy_since if track and track.healthy_since is not None else now
+        return "healthy, has to stay so", max(0.0, since + policy.min_healthy_sec - now)
+    left = max(0.0, track.since + policy.healthy_deadline_sec - now) if track else None
+    if instance.lost:
+        return "its machine is lost, waiting for another", None
+    if instance.running != target.content:
+        return "waiting for fleet", left
+    return _lacking(instance, target.content), left
+
+
+def _lacking(instance: Instance, content: str) -> str:
+    if instance.missing_bound:
+        return f"waiting for {instance.missing_bound}, which is bound to it"
+    if (instance.active, instance.sub) == ("active", "running"):
+        return "its old process still runs" if instance.outlived(content) else "waiting for its registration"
+    if instance.sub == "start-post":
+        return "waiting until it is ready"
+    return f"{instance.active}/{instance.sub}"
+
+
+# journald gives whole entries, and an entry may have any number of lines.
+_JOURNAL_LINES = 20
+
+
+def explain(cluster: Cluster, outcome: Outcome) -> str:
+    """The facts of a failed *outcome*, read from the machine that ran the unit."""
+    if outcome.failure is None or outcome.failed is None:
+        return ""
+    instance, reason = outcome.failed, outcome.failure.reason
+    if outcome.failure.unplaced:
+        return describe(instance.name, None, f"{reason}: {_why_unplaced(cluster, instance.name)}", {}, ())
+    if instance.missing_bound:
+        bound = observe(instance.missing_bound, cluster.look())
+        what = f"systemd says {bound.active or 'nothing'}/{bound.sub or 'nothing'}"
+        return f"{describe(instance.name, instance.machine, reason, {}, ())}\n{_with_facts(cluster, bound, what)}"
+    return _with_facts(cluster, instance, reason)
+
+
+def explain_standstill(cluster: Cluster, instance: Instance) -> str:
+    """Why nothing runs of *instance*, after a colon: no machine takes it, or it stands still on its machine. Empty when
+    it is in another state, or nothing tells."""
+    why = ""
+    if instance.unplaced:
+        why = _why_unplaced(cluster, instance.name)
+    elif instance.halted and (unit := cluster.look().units.get(instance.name)):
+        why = why_it_stands_still(cluster.facts(instance), cluster.unit_events(instance), unit.file)
+    return f": {why}" if why else ""
+
+
+def _with_facts(cluster: Cluster, instance: Instance, reason: str) -> str:
+    reason += explain_standstill(cluster, instance)
+    return describe(instance.name, instance.machine, reason, cluster.facts(instance), cluster.journal(instance))
+
+
+def _why_unplaced(cluster: Cluster, name: str) -> str:
+    snapshot = cluster.look()
+    unit = snapshot.units.get(name)
+    if unit is None:
+        return "the unit was deleted meanwhile"
+    for peer in unit.file.rules(name).machine_of:
+        found = snapshot.units.get(peer)
+        if found is None or not found.machine_id:
+            state = "there is no such unit" if found is None else "no machine has it either"
+            return f"MachineOf asks for the machine of {peer}, but {state}"
+    why = no_place(Target(name, (name,), unit.file), snapshot)
+    return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
+
+
+def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, str], journal: Sequence[str]) -> str:
+    """The text of a failure: one line, then the last lines of the journal, indented and each cut to 500 characters."""
+    where = f" on {machine}" if machine else ""
+    said = []
+    if facts.get("Result", "success") != "success":
+        said.append(f"result {facts['Result']}")
+    if facts.get("ExecMainStatus", "0") != "0":
+        said.append(f"exit code {facts['ExecMainStatus']}")
+    head = f"{unit}{where}: {reason}" + (f" ({', '.join(said)})" if said else "")
+    if not journal:
+        return head
+    return "\n".join([head, "its last journal lines:", *(f"  {line}" for line in excerpt(journal, _JOURNAL_LINES))])

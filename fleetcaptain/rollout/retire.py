@@ -1,0 +1,41 @@
+"""Retires an old generation: its instances leave discovery while they still answer, and are removed later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fleetcaptain.discovery.documents import drained
+from fleetcaptain.discovery.keys import registration_key
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.remove import patience, remove
+from fleetcaptain.untrusted import readable
+
+__all__ = ["drain", "retire"]
+
+
+def retire(
+    cluster: Cluster, service: str, old: Sequence[str], keep_old_sec: float, report: Callable[[str], None]
+) -> None:
+    """Drain the units *old* of *service*, and remove them *keep_old_sec* later."""
+    report(f"{service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
+    drain(cluster, service, old, keep_old_sec + patience(old, cluster.look()))
+    cluster.sleep(keep_old_sec)
+    remove(cluster, service, old, report)
+
+
+def drain(cluster: Cluster, service: str, units: Iterable[str], ttl_sec: float) -> None:
+    """Take *units* out of discovery while they still answer, for *ttl_sec* seconds at most.
+
+    The registration is marked, not removed: the beacon on the machine renews what is missing, and leaves alone what
+    somebody else changed. The mark outlives the units; their removal removes it.
+    """
+    for unit in units:
+        key = registration_key(cluster.app, service, unit)
+        marked = False
+        while not marked and (node := cluster.store.read(key)) is not None:
+            value = readable(drained, node.value)
+            if value is None:
+                cluster.store.delete(key, recursive=True)  # no registration: any text, an empty one, or a directory
+                continue
+            # A renewal in between changes the key's index, and nothing else.
+            marked = cluster.store.swap(key, node, value, ttl_sec=int(ttl_sec))

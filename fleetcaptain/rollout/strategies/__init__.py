@@ -1,0 +1,1 @@
+"""How the instances of a service are replaced: one module for each way."""

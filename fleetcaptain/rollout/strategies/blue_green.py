@@ -1,0 +1,53 @@
+"""Blue/green: the new generation starts beside the old one, which is drained and removed when the new is healthy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.model import Policy, Target
+from fleetcaptain.rollout.observe import instances_of
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.report import explain
+from fleetcaptain.rollout.retire import retire
+from fleetcaptain.rollout.strategies.rolling import RESTARTS_AT_INSTALL
+
+__all__ = ["replace_generation"]
+
+
+def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
+    """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
+
+    One that a service of another release still depends on is left for later: see `held`.
+    Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
+    """
+    cluster = driver.cluster
+    at_once = replace(policy, max_parallel=len(target.names), first_alone=False)
+    if not _other_generations(cluster, target):
+        at_once = replace(at_once, restarts_allowed=RESTARTS_AT_INSTALL)
+    outcome = driver.drive(target, at_once)
+    if outcome.failure is not None:
+        told = explain(cluster, outcome)
+        new = [name for name, text in outcome.before.items() if text is None]
+        remove(cluster, target.service, new, driver.report)
+        raise RolloutFailed(
+            f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
+            "`pulumi up` again."
+        )
+    old = _other_generations(cluster, target)
+    if not old:
+        return
+    why = held(cluster, target.service, old, target.content)
+    if why:
+        driver.report(f"new generation healthy; {', '.join(old)} left for those {why}")
+        return
+    retire(cluster, target.service, old, keep_old_sec, driver.report)
+
+
+def _other_generations(cluster: Cluster, target: Target) -> list[str]:
+    """The units of the service that are not of *target*, as they are on the cluster now."""
+    present = instances_of(cluster.ownership, target.service, cluster.look())
+    return [name for name in present if name not in target.names]

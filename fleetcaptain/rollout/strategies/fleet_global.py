@@ -1,0 +1,77 @@
+"""Global units: one text, on every machine that its metadata allows. fleet itself replaces them everywhere at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.model import TICK_SEC, Target
+from fleetcaptain.rollout.observe import rows_of
+from fleetcaptain.rollout.report import describe
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["run_everywhere"]
+
+# An agent looks for what to do every five seconds, whether it is woken or not.
+_AGENT_SEC = 7.0
+# A unit that failed before is reported so until it has started.
+_STALE_SEC = 15.0
+
+
+def run_everywhere(
+    cluster: Cluster, target: Target, timeout_sec: float, report: Callable[[str], None] = lambda _line: None
+) -> None:
+    """Put the one unit of a global service and wait until it runs on every machine that it may run on. Where it stands
+    still under this text fleet would not start it again, so it is stopped on all machines first.
+
+    Raises RolloutFailed when systemd says that it failed somewhere, DeadlineExceeded after *timeout_sec* seconds.
+    """
+    name = target.names[0]
+    deadline = cluster.clock() + timeout_sec
+    rows = rows_of(name, cluster.look(), target.file)
+    down = [row for row in rows if row.content == target.content and (row.halted or row.active == "failed")]
+    failed_before = {row.machine for row in down if row.active == "failed"}
+    if down:
+        _stop_everywhere(cluster, name, target.file, deadline)
+    cluster.put(name, target.file)
+    acted = cluster.clock()
+    stale_until = acted + _STALE_SEC
+    last_line = ""
+    while True:
+        rows = rows_of(name, cluster.look(acted), target.file)
+        for row in rows:
+            stale = row.machine in failed_before and cluster.clock() < stale_until
+            if row.running == target.content and row.active == "failed" and not stale:
+                told = describe(
+                    name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
+                )
+                raise RolloutFailed(f"{told}\nMend the service and run `pulumi up` again.")
+        waiting = [row for row in rows if (row.running, row.active, row.sub) != (target.content, "active", "running")]
+        if not waiting:
+            return
+        if cluster.clock() > deadline:
+            where = ", ".join(f"{row.machine} ({row.active or 'no state'}/{row.sub or 'reported'})" for row in waiting)
+            raise DeadlineExceeded(f"{name} does not run everywhere after {timeout_sec:.0f} s; missing: {where}")
+        line = f"{len(rows) - len(waiting)}/{len(rows)} machines"
+        if line != last_line:
+            report(line)
+            last_line = line
+        cluster.nudge(name, DesiredState.LAUNCHED)
+        cluster.sleep(TICK_SEC)
+
+
+def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
+    """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
+    cluster.ask(name, DesiredState.LOADED)
+    acted = cluster.clock()
+    while True:
+        rows = rows_of(name, cluster.look(acted), file)
+        running = [row.machine for row in rows if row.active not in ("", "inactive", "failed")]
+        if not running and cluster.clock() - acted >= _AGENT_SEC:
+            return
+        if cluster.clock() > deadline:
+            raise DeadlineExceeded(f"{name} does not stop on {', '.join(map(str, running))}; run `pulumi up` again.")
+        cluster.nudge(name, DesiredState.LOADED)
+        cluster.sleep(TICK_SEC)

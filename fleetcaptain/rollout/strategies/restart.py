@@ -1,0 +1,91 @@
+"""A rolling restart: every instance stops and starts again under the text it has, by the same window as a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from fleetcaptain.errors import RolloutFailed, RolloutMixed
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.health import Instance
+from fleetcaptain.rollout.model import Policy, Target
+from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.report import explain
+from fleetcaptain.units.mark import Ownership
+
+__all__ = ["RestartDriver", "restart", "stack_on", "to_restart"]
+
+_BEFORE = "before the restart"
+
+
+@dataclass(frozen=True)
+class RestartDriver(Driver):
+    """Takes what runs for an older content until it was stopped once. *pending* are the units yet to be stopped."""
+
+    pending: set[str] = field(default_factory=set)
+
+    def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
+        """As they are, but those that still have to restart look like instances of something older."""
+        observed = super().observe(target, snapshot, zone_key)
+        return {name: _older(instance) if name in self.pending else instance for name, instance in observed.items()}
+
+    def start(self, name: str, target: Target) -> None:
+        """Stop an instance the first time; the window then waits until it is down, and starts it the second time."""
+        if name in self.pending:
+            self.cluster.ask(name, DesiredState.LOADED)
+            self.pending.discard(name)
+        else:
+            super().start(name, target)
+
+
+def stack_on(app: str, service: str, snapshot: Snapshot) -> str:
+    """The stack whose units of *service* are on the cluster, by their marks; "" when there are none.
+
+    Raises RolloutFailed when there are several.
+    """
+    marks = (unit.mark for unit in snapshot.units.values())
+    stacks = sorted({mark.stack for mark in marks if mark and (mark.app, mark.service) == (app, service)})
+    if len(stacks) > 1:
+        raise RolloutFailed(
+            f"Several stacks have units of {service} of the app {app!r} on this cluster: {', '.join(stacks)}. Nothing "
+            "was changed. Say which one with --stack."
+        )
+    return stacks[0] if stacks else ""
+
+
+def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:
+    """What a restart of *service* is to come back to: the text that all its units have.
+
+    Raises RolloutFailed when there is no such service, RolloutMixed when its units differ.
+    """
+    names = instances_of(ownership, service, snapshot)
+    if not names:
+        of_stack = f", stack {ownership.stack}," if ownership.stack else ""
+        raise RolloutFailed(
+            f"no unit of a service {service!r} of {ownership.app!r}{of_stack} is on this cluster; nothing was touched."
+        )
+    files = {snapshot.units[name].file for name in names}
+    if len(files) > 1:
+        raise RolloutMixed(
+            f"the units of {service} differ: a rollout was cut off. Run `pulumi up`, which finishes it; nothing was "
+            "touched."
+        )
+    return Target(service, names, files.pop())
+
+
+def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:
+    """Restart every unit of *target*, never more at once than *policy* says. Raises RolloutFailed."""
+    driver.pending.update(target.names)
+    outcome = driver.drive(target, policy)
+    if outcome.failure is not None:
+        untouched = f"; not restarted: {', '.join(sorted(driver.pending))}" if driver.pending else ""
+        raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe restart stopped there{untouched}.")
+
+
+def _older(instance: Instance) -> Instance:
+    return replace(
+        instance,
+        content=_BEFORE,
+        running=_BEFORE if instance.running == instance.content else instance.running,
+        registered=_BEFORE if instance.registered == instance.content else instance.registered,
+    )

@@ -1,0 +1,251 @@
+"""How far a cluster's etcd is secured by passwords, and what is to be done on which machine. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleetcaptain.discovery.access import is_open_dir
+from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.securing.machine_login import CLEAR, KEEP_MACHINE, PREPARE, Login, drop_in
+
+__all__ = [
+    "APPLY",
+    "UNDO",
+    "Beat",
+    "Machine",
+    "Secured",
+    "argv_to",
+    "as_json",
+    "beats_in",
+    "dirs_open_to",
+    "lines",
+    "problems",
+    "refuse",
+    "to_do",
+]
+
+APPLY, UNDO = "apply", "undo"
+"""What there is to do."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine: its *id*, how ssh gets there (*host*), the *address* that fleet knows, whether fleet *listed* it, and
+    what it has. *problem*: why that is not known."""
+
+    id: str
+    host: str
+    address: str
+    listed: bool
+    login: Login = field(default_factory=lambda: Login({}))
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Secured:
+    """What is there: whether the *v2* and the *v3* API require a login (None: there is no v3), what *guest* may
+    ``read`` and ``write`` (None: not known from here), the other directories of etcd, and the *rollouts* under way."""
+
+    v2: bool
+    v3: bool | None
+    machines: tuple[Machine, ...]
+    guest: Mapping[str, Sequence[str]] | None = None
+    directories: tuple[str, ...] = ()
+    rollouts: tuple[str, ...] = ()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether either API requires a login."""
+        return self.v2 or bool(self.v3)
+
+    @property
+    def certified(self) -> tuple[Machine, ...]:
+        """The machines on which etcd knows its users by certificates."""
+        return tuple(machine for machine in self.machines if machine.login.has_certificates)
+
+    @property
+    def reference(self) -> tuple[str, ...] | None:
+        """What most machines have of passwords; None when none has any."""
+        common = Counter(secrets for one in self.machines if (secrets := one.login.secrets)).most_common(1)
+        return common[0][0] if common else None
+
+    @property
+    def keeper(self) -> Machine | None:
+        """A machine that has the passwords of most machines."""
+        reference = self.reference
+        return next((one for one in self.machines if reference and one.login.secrets == reference), None)
+
+    def is_ready(self, machine: Machine) -> bool:
+        """Whether the fleetd of *machine* goes on when etcd asks who it is."""
+        return machine.login.is_ready(machine.address, self.reference)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A machine's heartbeat: when its key was *created* and last *modified*, by etcd's index, and how long it lives."""
+
+    created: int
+    modified: int
+    ttl_sec: int
+
+
+def beats_in(answer: str) -> dict[str, Beat]:
+    """The id of each machine that etcd's recursive *answer* has the key of -> its heartbeat."""
+    found = {}
+    try:
+        for directory in json.loads(answer)["node"].get("nodes", ()):
+            name = str(directory["key"]).rpartition("/")[2]
+            for node in directory.get("nodes", ()):
+                # One that begins with - is the stand-in of a machine whose fleetd is about to come back.
+                if str(node["key"]).endswith("/object") and not name.startswith("-"):
+                    beat = Beat(int(node["createdIndex"]), int(node["modifiedIndex"]), int(node.get("ttl", 0)))
+                    found[name] = beat
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return found
+
+
+def dirs_open_to(guest: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The directories that the rights of *guest* leave open, beside the apps' registrations."""
+    directories = (pattern.removesuffix("/*") for pattern in guest.get("write", ()) if pattern.endswith("/*"))
+    return tuple(directory for directory in directories if is_open_dir(directory))
+
+
+def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
+    """The machines on which something is to be done, in this order."""
+    reachable = [machine for machine in secured.machines if not machine.problem]
+    if what == UNDO:
+        return tuple(machine for machine in reachable if not machine.login.is_clear)
+    return tuple(machine for machine in reachable if not secured.is_ready(machine))
+
+
+def argv_to(machine: Machine, what: str) -> list[str]:
+    """The command that does it on *machine*."""
+    script = PREPARE if what == APPLY else CLEAR
+    return ["sudo", "-n", "sh", "-c", script, what, KEEP_MACHINE, drop_in(machine.address, password=what == APPLY)]
+
+
+def _shown(machine: Machine) -> str:
+    """The same for a person, who has seen the scripts."""
+    text = shlex.quote(drop_in(machine.address).removesuffix("\n"))
+    return f'on {machine.host}: sudo -n sh -c "$PREPARE" {APPLY} "$KEEP_MACHINE" {text}'
+
+
+def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> list[str]:
+    """Why *what* is refused; empty when it is not."""
+    found = [f"--open {one}: not of the form /directory, or not open to others" for one in _closed(open_dirs)]
+    certified = [machine.host for machine in secured.certified]
+    if certified:
+        found.append(
+            f"etcd knows its users by certificates on {', '.join(certified)}: `pulumi up` of the stack that made them "
+            "secures it, there is nothing to do here"
+        )
+    if not secured.machines:
+        found.append("fleet lists no machine")
+    for machine in secured.machines:
+        if machine.problem and machine.listed:
+            found.append(f"{machine.host}: {machine.problem}; fleet lists it, so it must be prepared as well")
+        elif not machine.problem and what == APPLY:
+            found += [f"{machine.host}: {problem}" for problem in machine.login.problems]
+    if secured.is_on and secured.reference is None and not certified:
+        found.append("etcd requires a login already, and no machine has the password: others turned that on")
+    found += [f"{service} is being rolled out; wait until that is done" for service in secured.rollouts]
+    return found
+
+
+def refuse(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> None:
+    """Raise ClusterRefused when there are `problems`."""
+    found = problems(secured, what, open_dirs)
+    if found:
+        raise ClusterRefused(f"captain secure --{what} is refused. Nothing was changed.", found)
+
+
+def as_json(secured: Secured, open_dirs: Collection[str] = ()) -> dict[str, Any]:
+    """What is there, and what would be done, for programs."""
+    return {
+        "v2": secured.v2,
+        "v3": secured.v3,
+        "guest": None if secured.guest is None else {kind: list(found) for kind, found in secured.guest.items()},
+        "machines": [
+            {
+                "id": machine.id,
+                "host": machine.host,
+                "ready": secured.is_ready(machine),
+                "problems": [machine.problem] if machine.problem else list(machine.login.problems),
+            }
+            for machine in secured.machines
+        ],
+        "directories": list(secured.directories),
+        "steps": {
+            what: [{"host": machine.host, "command": shlex.join(argv_to(machine, what))} for machine in machines]
+            for what in (APPLY, UNDO)
+            for machines in [to_do(secured, what)]
+        },
+        "refused": {what: problems(secured, what, open_dirs) for what in (APPLY, UNDO)},
+    }
+
+
+def lines(secured: Secured, open_dirs: Collection[str] = ()) -> list[str]:
+    """What is there, and what `APPLY` would do, for a person."""
+    said = {True: "on", False: "off", None: "not there"}
+    if secured.v2 and secured.machines and len(secured.certified) == len(secured.machines):
+        return ["etcd knows its users by certificates on every machine. There is nothing to do here.", _who(secured)]
+    found = [f"etcd's authentication: v2 API {said[secured.v2]}, v3 API {said[secured.v3]}", _who(secured)]
+    for machine in secured.machines:
+        state = "ready" if secured.is_ready(machine) else "not ready"
+        reasons = [machine.problem] if machine.problem else list(machine.login.problems)
+        listed = "" if machine.listed else ", not in fleet's list"
+        found.append(f"{machine.host}: {state}{listed}{''.join(f'; {reason}' for reason in reasons)}")
+    refused = problems(secured, APPLY, open_dirs)
+    if refused:
+        return [*found, "", "--apply would be refused:", *(f"  {problem}" for problem in refused)]
+    machines = to_do(secured, APPLY)
+    if not machines and secured.v2 and secured.v3 is not False:
+        return [*found, "", "Nothing is to be done. `captain secure --undo` takes it back."]
+    return [*found, "", *_plan(secured, machines, open_dirs)]
+
+
+def _who(secured: Secured) -> str:
+    if not secured.v2:
+        return "Everybody who reaches etcd, so every container, writes all of it, and runs anything as root by that."
+    if secured.guest is None:
+        return "Who may write what is not known from here: this way into the cluster has only a container's rights."
+    kinds = {"read": "read", "write": "write"}
+    rights = "; ".join(f"{verb} {', '.join(secured.guest.get(kind, ())) or 'nothing'}" for kind, verb in kinds.items())
+    return f"Containers {rights}. root writes everything, fleet writes /_coreos.com/*."
+
+
+def _plan(secured: Secured, machines: Sequence[Machine], open_dirs: Collection[str]) -> list[str]:
+    found = ["--apply would do this; until then nothing is changed:"]
+    if machines:
+        found += ["", "KEEP_MACHINE is", _indented(KEEP_MACHINE), "PREPARE is", _indented(PREPARE)]
+        found += ["On one machine after the other, the passwords of fleet and root being the command's input:"]
+        found += [f"  {_shown(machine)}" for machine in machines]
+        found += ["  ... and go on when the machine is in fleet's list again and its units run on.", ""]
+    found += [
+        "Then, in etcd: PUT /v2/auth/roles/fleet, /v2/auth/users/root, /v2/auth/users/fleet, /v2/auth/roles/guest; "
+        "POST /v3/auth/role/add, user/add, user/grant, user/changepw, enable; PUT /v2/auth/enable. If fleetd's "
+        "heartbeats then stop on any machine, it is turned off again.",
+        "",
+        "What it costs: etcd checks a password at each request, with 60 to 80 ms of CPU: at rest about 20 % of a core "
+        "for each machine of the cluster. fleetd is restarted without its units. Every other client becomes a guest.",
+    ]
+    kept = (*open_dirs, *dirs_open_to(secured.guest or {}))
+    lost = [one for one in secured.directories if not any(f"{one}/".startswith(f"{open_}/") for open_ in kept)]
+    if lost:
+        options = " ".join(f"--open {one}" for one in lost)
+        found.append(f"These lose their readers and writers: {', '.join(lost)}. Keep them open with {options}.")
+    return found
+
+
+def _closed(open_dirs: Collection[str]) -> list[str]:
+    return [one for one in open_dirs if not is_open_dir(one)]
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())

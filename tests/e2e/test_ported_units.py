@@ -1,0 +1,137 @@
+"""docs/porting.md: each shape of a fleet unit, deployed as the page writes it, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.localcluster.docker_client import exec_in
+from tests.e2e.stack import Stack, stack_name
+from tests.faults.machine_faults import machine_of, machines, run_on
+from tests.fleetfiles.porting import SHAPES
+
+# What stands for all programs of the page: it answers at the ports that its services name.
+_SERVER = """\
+#!/usr/bin/perl
+use IO::Socket::INET; use IO::Select;
+$SIG{TERM} = sub { exit 0 };
+my @ports = (80, 5432, 6379, 9100, 9200, 9300);
+my @open = grep { $_ } map { IO::Socket::INET->new(LocalPort => $_, Listen => 9, ReuseAddr => 1) } @ports;
+my $all = IO::Select->new(@open);
+while (1) {
+  for my $one ($all->can_read) {
+    my $peer = $one->accept or next;
+    sysread $peer, my $request, 4096;
+    print $peer "HTTP/1.0 200 OK\\r\\n\\r\\n";
+    close $peer;
+  }
+}
+"""
+_DOCKERFILE = """\
+FROM debian:bookworm
+COPY server /server
+WORKDIR /app
+RUN chmod 755 /server && mkdir bin && ln -s /server bin/serve && ln -s /server bin/worker \
+  && ln -s /bin/true bin/migrate && ln -s /bin/true bin/backup && ln -s /bin/true /usr/local/bin/rake
+CMD ["/server"]
+"""
+# No machine on this computer has other metadata than its name and zone, and no image of others can be fetched.
+_CHANGES = {
+    **{
+        f'image="{image}"': 'image=Build(".", "Dockerfile.server")'
+        for image in (
+            "nginx:1.25",
+            "postgres:16",
+            "gliderlabs/logspout",
+            "haproxy:2.8",
+            "redis:7",
+            "elasticsearch:7.17.9",
+        )
+    },
+    "from fleetcaptain import ": "from fleetcaptain import Build, ",
+    '"disk": "ssd"': '"name": "m1"',
+    '"role=worker", "region=eu", "region=us"': '"name=m1", "name=m2"',
+}
+
+
+@pytest.fixture(scope="module")
+def ported(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Three machines with what the units of the page expect there."""
+    home = tmp_path_factory.mktemp("porting")
+    app = home / "app"
+    app.mkdir()
+    (app / "server").write_text(_SERVER)
+    (app / "Dockerfile").write_text(_DOCKERFILE)
+    (app / "Dockerfile.server").write_text(_DOCKERFILE.replace("CMD", "ENTRYPOINT"))
+    _write(app, "Two services on one machine")
+    config = {"size": "3", "strays": "remove", "openKeys": "/services"}
+    stack = Stack(stack_name("e2e-porting"), app, home / "pulumi", config)
+    try:
+        stack.up()
+        agent = f"mkdir -p /opt/bin && cat > /opt/bin/agent <<'END' && chmod 755 /opt/bin/agent\n{_SERVER}END\n"
+        for machine in machines(stack).values():
+            run_on(machine, "sh", "-ec", f"touch /etc/shop-db.env; {agent}")
+        yield stack
+    finally:
+        stack.remove()
+
+
+def _write(app: Path, heading: str) -> None:
+    text = SHAPES[heading]
+    for old, new in _CHANGES.items():
+        text = text.replace(old, new)
+    (app / "Fleetfile.py").write_text(text)
+
+
+def _container(stack: Stack, unit: str) -> Mapping[str, object]:
+    """What docker says of the container of *unit* on its machine."""
+    name = f"fc.shop.{unit.removesuffix('.service').replace('@', '.')}"
+    return dict(json.loads(run_on(machine_of(stack, unit), "docker", "inspect", name))[0])
+
+
+def _knows_itself(stack: Stack) -> bool:
+    container = _container(stack, "web@2.service")
+    machine = run_on(machine_of(stack, "web@2.service"), "hostname").strip()
+    return {f"HOST={machine}", "UNIT=web@2.service"} <= set(container["Config"]["Env"])  # type: ignore[index]
+
+
+def _is_announced(stack: Stack) -> bool:
+    machine = machine_of(stack, "web@1.service")
+    read = ("curl", "-s", "http://127.0.0.1:2379/v2/keys/services/web/1")
+    return ":8080" in exec_in(machine, *read)[1] and _same_machine(stack, "web@1.service", "web-announce@1.service")
+
+
+def _same_machine(stack: Stack, one: str, other: str) -> bool:
+    units = stack.cluster().look().units
+    return units[one].machine_id == units[other].machine_id
+
+
+def _is_named(stack: Stack) -> bool:
+    container = _container(stack, "es@3.service")
+    config = container["Config"]
+    return config["Hostname"] == "es-3" and "node.name=es-3" in config["Env"]  # type: ignore[index]
+
+
+def _is_on_the_host(stack: Stack) -> bool:
+    entry = next(entry for entry in stack.cluster("shop").look().live if entry.service == "proxy")
+    return entry.ports == {"80": 80}
+
+
+_PROOFS: Mapping[str, Callable[[Stack], bool]] = {
+    "One container": _knows_itself,
+    "Announcer sidekick": _is_announced,
+    "Host network": _is_on_the_host,
+    "Two services on one machine": lambda stack: _same_machine(stack, "web@1.service", "cache@1.service"),
+    "Node name from the instance": _is_named,
+}
+
+
+@pytest.mark.parametrize("heading", SHAPES)
+def test_each_shape_runs(ported: Stack, heading: str) -> None:
+    """The update ends well when every service is registered."""
+    _write(ported.app, heading)
+    ported.up()
+    assert heading not in _PROOFS or _PROOFS[heading](ported)

@@ -1,0 +1,130 @@
+"""The life of one stack on AWS, from its first preview to its end, told once: the tests of this folder read it.
+
+What happens to it comes in this order because each run takes seconds, and several tests look at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.local.aws import fleet_stand_in as machines
+from tests.local.aws.account import Account
+from tests.local.aws.cloud import OLDER, REGION, Cloud
+from tests.local.aws.events import Run
+from tests.local.aws.project import Project
+
+__all__ = ["ADDRESSES", "Story", "tell"]
+
+ADDRESSES = {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
+"""The members' addresses: the eleventh one of each subnet."""
+
+_WORKERS = ("10.71.0.40", "10.71.1.40")
+_FLEETFILE = """
+from fleetcaptain import BlueGreen, Fleetfile, Http, Rolling, Service
+
+fleet = Fleetfile(
+    app="shop",
+    image="ann/shop",
+    services=[
+        Service("web", instances=3, ports=["8080-8089:80"], ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
+        Service("api", ports=["9090:80"], public=80, ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
+        Service(
+            "redis",
+            image="redis@sha256:34fb46c847bb9df96e5205a39d382f648a6e8dce1e014cd85b4ca6a88d88ed03",
+            instances=True,
+            rollout=BlueGreen(min_healthy_sec=0, keep_old_sec=0),
+        ),
+    ],
+)
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """The runs, in their order, and what AWS had in between.
+
+    *refused*: a preview with all settings wrong. *planned*: the first preview, and *untouched*, the account after it.
+    *made*: the first ``up``; *outputs*, *account* and *state*, the state's text, are as it left them. *again*: a
+    preview without a change. *kept*: a destroy while etcd's volumes are protected. *moved*: a preview with another
+    network. *changed*: an ``up`` with other machines, more of them, and ssh open. *opened*: a preview with ssh open for
+    others. *sick*: a preview that would replace a member while another one does not answer. *renewed*: an ``up`` that
+    replaces it. *ended*: the destroy, and *left*, the account after it.
+    """
+
+    refused: Run
+    planned: Run
+    untouched: Account
+    made: Run
+    outputs: Mapping[str, Any]
+    account: Account
+    state: str
+    again: Run
+    kept: Run
+    moved: Run
+    changed: Run
+    opened: Run
+    sick: Run
+    renewed: Run
+    ended: Run
+    left: Account
+
+
+def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
+    """Live through it: some eighty seconds."""
+    app = folder / "app"
+    app.mkdir()
+    (app / "Fleetfile.py").write_text(_FLEETFILE)
+    (app / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "machines").mkdir()
+    for name in ("ann", "bob"):
+        cloud.api("ec2").create_key_pair(KeyName=name)
+    config = {"cluster": "aws", "project": str(app), "keyPair": "ann", "size": "4"}
+    settings = {"aws:region": REGION, **{f"fleetcaptain:{key}": value for key, value in config.items()}}
+    with machines.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS]) as environ:
+        project = Project.make(folder / "project", {**cloud.environ, **environ}, settings)
+        return _live(project, cloud)
+
+
+def _live(project: Project, cloud: Cloud) -> Story:
+    refused = project.preview(
+        size="13", instanceType="t4g.medium", allowSshFrom="0.0.0.0/0", discoveryUrl="nowhere", keyPair=""
+    )
+    planned = project.preview()
+    untouched = Account.of(cloud)
+    made = project.up()
+    outputs, account = project.outputs(), Account.of(cloud)
+    state = project.must("stack", "export")
+    again = project.preview()
+    kept = project.destroy()
+    moved = project.preview(network="10.72.0.0/16")
+    other = {"size": "5", "instanceType": "t3.large", "amiId": OLDER, "keyPair": "bob", "protectData": "false"}
+    project.configure({f"fleetcaptain:{key}": value for key, value in other.items()})
+    project.configure({"fleetcaptain:allowSshFrom": "198.51.100.7/32,203.0.113.0/24"})
+    changed = project.up()
+    opened = project.preview(allowSshFrom="203.0.113.0/24,192.0.2.0/24")
+    project.environ["FAKE_DEAD"] = project.outputs()["connection"]["ssh"][2]
+    sick = project.preview(renewMember="m2")
+    del project.environ["FAKE_DEAD"]
+    renewed = project.up(renewMember="m2")
+    ended = project.destroy("--skip-preview")
+    return Story(
+        refused=refused,
+        planned=planned,
+        untouched=untouched,
+        made=made,
+        outputs=outputs,
+        account=account,
+        state=state,
+        again=again,
+        kept=kept,
+        moved=moved,
+        changed=changed,
+        opened=opened,
+        sick=sick,
+        renewed=renewed,
+        ended=ended,
+        left=Account.of(cloud),
+    )

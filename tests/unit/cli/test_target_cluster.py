@@ -1,0 +1,72 @@
+"""Which cluster a command of the operator means, and what is said when that is not known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.cli.target_cluster import Site, site
+from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.ssh import Endpoint
+
+CONNECTION = {"ssh": ["core@10.0.0.1", "core@10.0.0.2"], "key": "/k", "known_hosts": "/h", "kind": "local"}
+OUTPUTS = json.dumps({"app": "shop", "stack": "fleetcaptain/prod", "connection": CONNECTION})
+WAY = Endpoint(("core@10.0.0.1", "core@10.0.0.2"), "/k", "/h", managed=True)
+
+
+def test_a_stack_says_where_its_cluster_is_and_which_app_is_on_it() -> None:
+    """The name of the stack goes to pulumi as it is."""
+    asked: list[str | None] = []
+
+    def outputs_of(stack: str | None) -> str:
+        asked.append(stack)
+        return OUTPUTS
+
+    assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop", "fleetcaptain/prod")
+    assert site("other", None, [], "", outputs_of) == Site(WAY, "other")  # another stack deployed that
+    assert asked == ["prod", None]
+
+
+def test_a_key_is_found_from_the_folder_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any folder below it, wherever it was moved. Elsewhere a relative path says nothing."""
+    known = {"key": ".fleetcaptain/dev/id", "known_hosts": "/old/place/.fleetcaptain/dev/known"}
+    outputs = json.dumps({"app": "shop", "connection": {**CONNECTION, **known}})
+    below = tmp_path / "shop" / "web"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    with pytest.raises(ClusterUnreachable, match="relative to the folder of its Pulumi program"):
+        site(None, None, None, "", lambda _stack: outputs)
+    (tmp_path / "shop" / "Pulumi.yaml").touch()
+    home = tmp_path / "shop" / ".fleetcaptain" / "dev"
+    found = site(None, None, None, "", lambda _stack: outputs).endpoint
+    assert found == Endpoint(WAY.hosts, str(home / "id"), str(home / "known"), managed=True)
+
+
+def test_machines_named_on_the_line_need_no_stack() -> None:
+    """Nor pulumi."""
+    assert site("shop", None, ["core@10.0.0.9"], "/mine") == Site(Endpoint(("core@10.0.0.9",), "/mine"), "shop")
+
+
+@pytest.mark.parametrize("outputs", ["", "{}", '{"app": "shop", "connection": null}', '{"connection": {"ssh": []}}'])
+def test_a_stack_that_was_never_up_is_said_so(outputs: str) -> None:
+    """With both ways out."""
+    with pytest.raises(ClusterUnreachable, match=r"was it ever brought up\? Run this in the folder .* --ssh"):
+        site(None, None, None, "", lambda _stack: outputs)
+
+
+def test_a_cluster_that_is_not_known_exits_with_10(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without pulumi at hand too."""
+    monkeypatch.setenv("PATH", "")
+    assert main(["restart", "web"]) == 10
+    assert "pulumi does not start" in capsys.readouterr().err
+
+
+def test_a_share_that_is_none_is_a_mistake_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is opened."""
+    assert main(["restart", "web", "--ssh", "core@127.0.0.1", "--app", "shop", "--max-parallel", "some"]) == 2
+    assert "a number, or a share such as 25%" in capsys.readouterr().err

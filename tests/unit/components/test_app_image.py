@@ -1,0 +1,138 @@
+"""The image of an app: how it is built and pushed, and what a user sees when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import app_image as image
+from components.app_image import AppImage
+from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleet.process_output import Finished
+from fleetcaptain.fleetfile.values import Build
+from tests.fakes.fake_engine import FakeEngine
+
+NAME = "127.0.0.1:5000/acme/shop"
+INPUTS = {"exports": [{"image": {"names": [f"{NAME}:latest"]}}]}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> FakeEngine:
+    """An image, declared."""
+
+    def program() -> None:
+        made = AppImage(
+            "shop", root=tmp_path, build=Build("web", "Web.Dockerfile"), image="acme/shop", registry="127.0.0.1:5000"
+        )
+        pulumi.export("ref", made.ref)
+
+    return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program)
+
+
+def test_an_image_is_built_from_its_folder_and_named_by_its_digest(engine: FakeEngine, tmp_path: Path) -> None:
+    """In a preview it is not built: that would push it."""
+    image = engine.one("Image", "shop")
+    assert image["context"]["location"] == str(tmp_path / "web")
+    assert image["dockerfile"]["location"] == str(tmp_path / "web" / "Web.Dockerfile")
+    (export,) = image["exports"]
+    assert (export["image"]["names"], export["image"]["push"]) == ([f"{NAME}:latest"], True)
+    assert image["buildOnPreview"] is False
+    assert "registries" not in image
+    assert engine.outputs["ref"] == f"{NAME}@sha256:1"
+
+
+def test_a_moved_project_shows_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of an app in the project is relative to that, in which the plugin works too."""
+    monkeypatch.chdir(tmp_path)
+
+    def program() -> None:
+        build = Build(".", "Dockerfile")
+        AppImage("shop", root=tmp_path / "examples" / "shop", build=build, image="shop", registry="127.0.0.1:5000")
+
+    image = FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program).one("Image", "shop")
+    assert image["context"]["location"] == "examples/shop"
+    assert image["dockerfile"]["location"] == "examples/shop/Dockerfile"
+
+
+def test_the_project_itself_is_not_sent_to_the_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the keys of its clusters in it."""
+    monkeypatch.chdir(tmp_path)
+
+    def program() -> None:
+        AppImage("shop", root=tmp_path, build=Build(".", "Dockerfile"), image="shop", registry="127.0.0.1:5000")
+
+    engine = FakeEngine()
+    with pytest.raises(ReleaseRefused, match=r"\.dockerignore does not exclude \.fleetcaptain"):
+        engine.run(program)
+    assert engine.resources == {}
+
+
+def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -> None:
+    """Do what the engine does when an *operation* on the image has failed. It must not try it again by itself."""
+    hook: Any = engine.hooks["explain-shop"].callback
+    kind = "docker-build:index:Image"
+    failed = pulumi.ErrorHookArgs(
+        "urn", "id", "shop", kind, failed_operation=operation, errors=["exit status 1"], new_inputs=inputs
+    )
+    assert asyncio.run(hook(failed)) is False
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (Finished(1, "", "#1 load\n------\n > RUN make:\nno rule\n------\n"), "no rule"),
+        (Finished(0, "", ""), "run `pulumi up` again"),
+        (FileNotFoundError("no docker"), "docker buildx build"),
+    ],
+)
+def test_a_failed_build_is_explained(
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    done: Finished | Exception,
+    words: str,
+) -> None:
+    """By the same build, run once more: the plugin itself has no reason. It is not tried again by the engine."""
+    commands: list[list[str]] = []
+    errors: list[str] = []
+
+    def run(argv: list[str], _timeout_sec: float) -> Finished:
+        commands.append(argv)
+        if isinstance(done, Exception):
+            raise done
+        return done
+
+    monkeypatch.setattr(image, "run", run)
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    explain(engine, "create", INPUTS)
+    (argv,) = commands
+    assert argv[:3] == ["docker", "buildx", "build"]
+    assert argv[-1] == str(tmp_path / "web")
+    assert f"{NAME}:latest" in argv
+    (error,) = errors
+    assert error.startswith("image shop: ")
+    assert words in error
+
+
+def test_of_a_failed_removal_nothing_is_built(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to explain."""
+    monkeypatch.setattr(image, "run", lambda *_, **__: pytest.fail("nothing may run"))
+    explain(engine, "delete", INPUTS)
+    explain(engine, "create", None)
+
+
+def test_a_build_may_print_anything(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Bytes that are no text, and more than fits in memory, hide its error no more than escapes do."""
+    errors: list[str] = []
+    (tmp_path / "docker").write_text(
+        "#!/bin/sh\n{ yes | head -c 50000000; printf '\\377\\033]52;\\nno rule\\n'; } >&2\nexit 1\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    explain(engine, "create", INPUTS)
+    assert errors[0].endswith("y\n\ufffd\\x1b]52;\nno rule")

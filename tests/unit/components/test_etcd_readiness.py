@@ -1,0 +1,150 @@
+"""The gate of a release: what it waits for, what it leaves when that does not come, what is read back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic_resource import PartialFailure
+from components.etcd_readiness import ReadinessProvider
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
+from tests.fakes.fake_site import APP, Site
+from tests.fakes.unit_texts import content
+from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
+
+PROVIDER = ReadinessProvider()
+WEB, REDIS = unit_inputs(), unit_inputs("redis", 1, "bluegreen")
+OLD_REDIS = {**REDIS, "unit": text_of("redis", description="old")}
+
+
+def entries(*services: dict[str, Any]) -> dict[str, Release]:
+    """The entry of each service in a release's manifest."""
+    return {
+        one["service"]: Release(
+            content(full(one["unit"])), one["instances"], IMAGE, one["mode"], {"keep_old_sec": 5}, scheme="http"
+        )
+        for one in services
+    }
+
+
+def gate_inputs(tag: str = "v2", **more: Any) -> dict[str, Any]:
+    """The inputs of the gate of a release of web and redis."""
+    services = {
+        name: {"content": one.content, "count": float(one.count), "image": IMAGE, "scheme": "http"}
+        for name, one in entries(WEB, REDIS).items()
+    }
+    inputs = {"app": APP, "stack": STACK, "release": tag, "services": services, "timeout_sec": 10.0, "ready": True}
+    return {**inputs, "cluster": CONNECTION, **more}
+
+
+@pytest.fixture
+def deployed(site: Site) -> Site:
+    """Release v2 runs and is recorded; v1 is current still."""
+    site.etcd.put(current_key(APP), "v1")
+    for tag, services in (("v1", entries(WEB, OLD_REDIS)), ("v2", entries(WEB, REDIS))):
+        site.etcd.put(release_key(APP, tag), Manifest(tag, services, unfinished=tag == "v2").to_json())
+    site.start(units_of(WEB, REDIS))
+    return site
+
+
+def test_a_release_that_is_available_becomes_current(deployed: Site) -> None:
+    """Its endpoints are those that registered themselves; it reads back without a difference."""
+    outs = PROVIDER.create(gate_inputs()).outs
+    assert outs is not None
+    assert deployed.etcd.values[current_key(APP)] == "v2"
+    assert deployed.etcd.values[previous_key(APP)] == "v1"
+    assert {service: len(urls) for service, urls in outs["endpoints"].items()} == {"redis": 1, "web": 2}
+    assert all(url.startswith("http://10.0.0.") and url.endswith(":8080") for url in outs["endpoints"]["web"])
+    found = PROVIDER.read(APP, outs)
+    assert (found.inputs, found.outs) == (gate_inputs(), outs)
+
+
+@pytest.mark.parametrize("change", ["create", "update"])
+def test_a_release_that_does_not_become_available_is_not_current(deployed: Site, change: str) -> None:
+    """The error names what is missing; a first gate stays in the state, so that the next `pulumi up` updates it."""
+    deployed.stop("web@2.service")
+    if change == "update":
+        with pytest.raises(DeadlineExceeded, match="web: 1 of 2 instances registered"):
+            PROVIDER.update(APP, {}, gate_inputs())
+    else:
+        with pytest.raises(PartialFailure, match="web: 1 of 2 instances registered") as failure:
+            PROVIDER.create(gate_inputs())
+        assert failure.value.id == APP
+        assert failure.value.outs == {**gate_inputs(), "ready": False, "endpoints": {}}
+    assert deployed.etcd.values[current_key(APP)] == "v1"
+
+
+def test_the_wait_ends_when_the_update_is_cancelled(deployed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once."""
+    deployed.stop("web@2.service")
+    monkeypatch.setattr("components.etcd_readiness.cancelled", lambda: True)
+    with pytest.raises(Interrupted):
+        PROVIDER.update(APP, {}, gate_inputs())
+
+
+def test_what_was_kept_for_the_old_release_goes_with_it(deployed: Site, warnings: list[str]) -> None:
+    """An old generation, and the recorded text that no release has any more."""
+    deployed.start(units_of(OLD_REDIS))
+    deployed.etcd.put(text_key(APP, "0" * 40), "a text of no release")
+    PROVIDER.update(APP, {}, gate_inputs())
+    assert set(deployed.texts) == deployed.running == set(units_of(WEB, REDIS))
+    assert text_key(APP, "0" * 40) not in deployed.etcd.values
+    assert warnings == []
+
+
+def test_an_old_generation_that_others_still_need_is_warned_of(deployed: Site, warnings: list[str]) -> None:
+    """It stays; the release is current all the same."""
+    old_web = {**WEB, "unit": text_of(description="old")}
+    needing = Release(content(full(old_web["unit"])), 1, IMAGE, requires=("redis",))
+    deployed.etcd.put(release_key(APP, "v1"), Manifest("v1", {**entries(OLD_REDIS), "web": needing}).to_json())
+    deployed.start({**units_of(OLD_REDIS), "web@3.service": full(old_web["unit"])})
+    PROVIDER.update(APP, {}, gate_inputs())
+    assert deployed.etcd.values[current_key(APP)] == "v2"
+    assert set(units_of(OLD_REDIS)) <= deployed.running
+    assert "web (web@3.service) of release v1" in warnings[0]
+
+
+def test_a_release_of_which_something_is_gone_is_not_ready(deployed: Site) -> None:
+    """Then the next `pulumi up` waits for it again."""
+    outs = PROVIDER.create(gate_inputs()).outs
+    assert outs is not None
+    deployed.stop("web@1.service")
+    found = PROVIDER.read(APP, outs)
+    assert found.inputs == {**gate_inputs(), "ready": False}
+    assert found.outs is not None
+    assert len(found.outs["endpoints"]["web"]) == 1
+
+
+def test_a_release_that_is_not_current_is_not_ready(deployed: Site) -> None:
+    """Though all of it runs: another user rolled back to another one."""
+    found = PROVIDER.read(APP, {**gate_inputs(), "endpoints": {}})
+    assert deployed.running
+    assert found.inputs == {**gate_inputs(), "ready": False}
+
+
+@pytest.mark.parametrize(
+    ("running", "ready"), [({"m1", "m2", "m3"}, True), ({"m1", "m2"}, False), ({"m1"}, False), (None, None)]
+)
+def test_a_release_on_a_local_cluster_is_ready_while_all_machines_run(
+    deployed: Site, docker_machines: SimpleNamespace, running: set[str] | None, ready: bool | None
+) -> None:
+    """fleet and etcd would take up to a minute to notice that one is gone."""
+    deployed.etcd.put(current_key(APP), "v2")
+    docker_machines.running = running if running is None else frozenset(running)
+    found = PROVIDER.read(APP, {**gate_inputs(cluster=LOCAL), "endpoints": {}})
+    if ready is None:
+        assert found.id is None
+    else:
+        assert found.inputs == {**gate_inputs(cluster=LOCAL), "ready": ready}
+
+
+def test_a_cluster_that_does_not_answer_is_an_error_once(site: Site) -> None:
+    """After that the release is not ready."""
+    site.unreachable = True
+    with pytest.raises(ClusterUnreachable):
+        PROVIDER.read(APP, gate_inputs())
+    assert PROVIDER.read(APP, gate_inputs()).inputs == {**gate_inputs(), "ready": False}

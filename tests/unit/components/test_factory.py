@@ -1,0 +1,153 @@
+"""Which cluster the stack's configuration asks for, and what that one offers to the app."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.cluster.factory import choose_cluster
+from fleetcaptain.errors import ClusterRefused, FleetCaptainError
+from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
+from fleetcaptain.units.render import render_app
+from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
+from tests.fakes.fake_machines import write_programs
+from tests.fakes.fleet.fleet_server import FakeFleet
+from tests.unit.aws.declared import CONFIG, aws_engine
+
+APP = App(
+    "shop",
+    (ServiceSpec("web", "the web", Build(), ports=(Port(80, 8080),), ready=Http("/health"), public=443),),
+    Path("/app"),
+    "acme/shop",
+)
+MACHINES = {"subnet": "10.70.1.0/24", "registry_port": 25000}
+
+
+def chosen(config: Mapping[str, str], engine: FakeEngine | None = None) -> FakeEngine:
+    """The cluster for *config*, declared; its outputs are what it offers."""
+
+    def program() -> None:
+        cluster = choose_cluster(pulumi.Config(PROJECT), APP, lambda: render_app(APP, "project/stack"))
+        pulumi.export("kind", type(cluster).__name__)
+        pulumi.export("owned", cluster.owned is not None)
+        for name in ("connection", "registry", "etcd", "machines"):
+            pulumi.export(name, getattr(cluster, name))
+        pulumi.export("login", cluster.login)
+        pulumi.export("public", dict(cluster.public))
+
+    engine = engine or FakeEngine(computed=lambda _kind, _name: MACHINES)
+    return engine.run(program, config)
+
+
+def test_without_any_settings_it_is_three_machines_on_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a folder of the stack's own, and a registry on the loopback."""
+    monkeypatch.chdir(tmp_path)
+    engine = chosen({})
+    machines = engine.one("LocalMachines", "cluster")
+    assert (machines["size"], machines.get("tls"), machines["state"]) == (3, None, "running")
+    assert (machines["home"], machines["tools"]) == (f".fleetcaptain/{STACK}", ".tools/bin")
+    assert engine.outputs["registry"] == "127.0.0.1:25000"
+    assert engine.outputs["machines"] == {"m1": "10.70.1.11", "m2": "10.70.1.12", "m3": "10.70.1.13"}
+    assert engine.outputs["etcd"] == [f"http://10.70.1.{host}:2379" for host in (11, 12, 13)]
+    connection = engine.outputs["connection"]
+    assert connection["ssh"] == ["core@10.70.1.11", "core@10.70.1.12", "core@10.70.1.13"]
+    assert connection["stack"] == machines["identity"] == f"{PROJECT}/{STACK}"  # the rest is the provider's choice
+    assert connection["key"] == f".fleetcaptain/{STACK}/id_ed25519"
+    assert (engine.outputs["login"], engine.outputs["public"]) == (None, {})
+    assert engine.outputs["owned"] is True
+
+
+def test_a_local_cluster_has_the_size_that_is_configured() -> None:
+    """Also a size that its provider will refuse: that says what sizes there are. With TLS etcd has other addresses."""
+    large = chosen({"cluster": "local", "size": "5", "tls": "true"})
+    assert large.one("LocalMachines", "cluster")["size"] == 5
+    assert large.outputs["etcd"] == [f"https://10.70.1.{host}:2378" for host in (11, 12, 13)]
+    assert chosen({"size": "0"}).one("LocalMachines", "cluster")["size"] == 0
+
+
+def test_a_cluster_of_no_known_kind_is_refused() -> None:
+    """The error lists the kinds; nothing is declared."""
+    engine = FakeEngine()
+    with pytest.raises(ClusterRefused, match="fleetcaptain:cluster is 'gce'; it can be local, aws, existing"):
+        chosen({"cluster": "gce"}, engine)
+    assert engine.resources == {}
+
+
+def test_an_existing_cluster_is_asked_who_it_is() -> None:
+    """The stack owns nothing of it. Blanks around addresses do not matter."""
+    with FakeFleet() as fleet:
+        settings = {"fleet": f" {fleet.url} , ", "etcd": fleet.url, "registry": "registry.example.org:5000"}
+        outputs = chosen({"cluster": "existing", **settings}).outputs
+    assert outputs["owned"] is False
+    assert outputs["registry"] == "registry.example.org:5000"
+    assert sorted(outputs["machines"].values()) == sorted(machine.ip for machine in fleet.cluster.machines)
+    assert outputs["etcd"] == [fleet.url]
+    assert outputs["connection"] == {
+        "kind": "existing",
+        "stack": f"{PROJECT}/{STACK}",
+        "fleet": fleet.url,
+        "etcd": fleet.url,
+    }
+
+
+def test_an_existing_cluster_without_settings_is_refused() -> None:
+    """With everything that is missing."""
+    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:fleet is missing.*fleetcaptain:registry is missing"):
+        chosen({"cluster": "existing"})
+
+
+@pytest.fixture
+def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machines' programs, where `make tools` puts them."""
+    write_programs(tmp_path / ".tools" / "bin")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_programs")
+def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
+    """A repository for its image, its port between the machines, and a balancer for the service that is public."""
+    engine = chosen({"cluster": "aws", **CONFIG}, aws_engine())
+    assert [one["name"] for one in engine.of("Repository").values()] == ["acme/shop"]
+    ports = {rule["fromPort"] for rule in engine.of("SecurityGroupIngressRule").values() if "fromPort" in rule}
+    assert {8080, 443} <= ports
+    assert engine.outputs["public"] == {"web": "http://cluster-public.dnsName:443"}
+    assert engine.outputs["login"] == ("AWS", "token")
+    assert engine.messages == []
+
+
+@pytest.mark.usefixtures("_programs")
+@pytest.mark.parametrize(
+    ("url", "warned"), [("https://discovery.etcd.io/0123", True), ("https://etcd.example.org/0123", False)]
+)
+def test_etcds_public_discovery_is_warned_of(url: str, warned: bool) -> None:
+    """It is a service that has been switched off before."""
+    messages = chosen({"cluster": "aws", **CONFIG, "discoveryUrl": url}, aws_engine()).messages
+    assert [level for level, text in messages if "discoveryUrl" in text] == (["warning"] if warned else [])
+
+
+def test_settings_of_aws_that_are_wrong_are_refused_before_anything_is_declared() -> None:
+    """All of them at once."""
+    engine = aws_engine()
+    wrong: dict[str, Any] = {"cluster": "aws", "size": "99", "keyPair": ""}
+    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:size.*fleetcaptain:keyPair"):
+        chosen(wrong, engine)
+    assert engine.resources == {}
+
+
+@pytest.mark.parametrize("package", ["pulumi_aws", "pulumi_tls"])
+def test_a_missing_package_for_aws_is_named_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first `make up` of a stack on AWS installs them; other stacks do without."""
+    for module in [name for name in sys.modules if name.startswith("components.cluster.aws")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(FleetCaptainError, match=rf"{package} is not installed.*`make up STACK={STACK}`.*--aws"):
+        chosen({"cluster": "aws", **CONFIG})

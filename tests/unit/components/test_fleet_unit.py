@@ -1,0 +1,369 @@
+"""The provider of one service: what an update does to the cluster, what it leaves when it fails, what is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic_resource import PartialFailure
+from components.fleet_unit import RollingUpdateProvider
+from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
+from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
+from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.units.beacon import beacon
+from tests.fakes.fake_site import APP, Site
+from tests.fakes.unit_texts import content
+from tests.unit.components.deployed import (
+    IMAGE,
+    LOCAL,
+    STACK,
+    full,
+    names_of,
+    text_of,
+    unit_inputs,
+    units_of,
+)
+
+PROVIDER = RollingUpdateProvider()
+BEACON = unit_inputs(f"{APP}-beacon", 1, "everywhere", unit=beacon(APP, STACK).text, image="")
+SERVICES = {
+    "rolling": unit_inputs(),
+    "bluegreen": unit_inputs("redis", 1, "bluegreen"),
+    "global": unit_inputs("agent", 1, "global"),
+    "everywhere": BEACON,
+}
+
+
+def created(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs of a service that was created."""
+    outs = PROVIDER.create(inputs).outs
+    assert outs is not None
+    return outs
+
+
+def read(props: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that are read back."""
+    inputs = PROVIDER.read(str(props["service"]), props).inputs
+    assert inputs is not None
+    return inputs
+
+
+def drift(props: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+    """What differs in what is read back from the *inputs* of the last deployment."""
+    return {key: value for key, value in read(props).items() if inputs[key] != value}
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_a_new_service_runs_and_reads_back_as_its_inputs(site: Site, mode: str) -> None:
+    """So a second preview shows no difference."""
+    inputs = SERVICES[mode]
+    outs = created(inputs)
+    assert site.texts == units_of(inputs)
+    assert site.running == set(names_of(inputs))
+    assert outs["units"] == list(names_of(inputs))
+    assert outs["count"] == len(names_of(inputs))
+    assert outs["content"] == content(next(iter(units_of(inputs).values())))
+    assert set(outs["machines"]) <= {machine.ip for machine in site.fleet.machines}
+    assert outs["machines"]
+    assert drift(outs, inputs) == {}
+
+
+def test_the_image_is_fetched_before_anything_starts(site: Site) -> None:
+    """On every machine that may need it; if that fails nothing is changed."""
+    site.pull = "manifest unknown"
+    with pytest.raises(PartialFailure, match=r"docker on 10\.0\.0\.1 says:\n  manifest unknown"):
+        created(SERVICES["rolling"])
+    assert site.texts == {}
+    assert {address for address, argv in site.commands if IMAGE in argv} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+
+
+def test_a_service_that_does_not_start_stays_in_the_state_as_it_is(site: Site) -> None:
+    """So the next `pulumi up` updates it. The error has the lines of its journal."""
+    site.failing = "broken"
+    inputs = unit_inputs(unit=text_of(description="broken"))
+    with pytest.raises(PartialFailure) as failure:
+        PROVIDER.create(inputs)
+    assert failure.value.id == "web"
+    assert failure.value.outs["units"] == ["web@1.service", "web@2.service"]
+    assert {key: failure.value.outs[key] for key in inputs} == inputs
+    assert "output of journalctl on 10.0.0." in str(failure.value)
+    assert "There is no earlier version to go back to" in str(failure.value)
+
+
+def test_another_apps_unit_is_not_touched(site: Site) -> None:
+    """Neither by a first deployment nor by a later one."""
+    theirs = {"web@1.service": full(text_of(app="theirs"))}
+    site.start(theirs)
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*of the app 'theirs'"):
+        PROVIDER.create(SERVICES["rolling"])
+    with pytest.raises(UnitRefused, match=r"(?s)Nothing was changed.*of the app 'theirs'"):
+        PROVIDER.update("web", SERVICES["rolling"], SERVICES["rolling"])
+    assert site.texts == theirs
+
+
+def test_another_apps_unit_is_not_kept_in_the_state_when_the_rollout_is_locked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the state keeps is deleted some day."""
+    theirs = {"web@1.service": full(text_of(app="theirs"))}
+    site.start(theirs)
+    monkeypatch.setattr(Lock, "acquire", _locked)
+    with pytest.raises(Locked):
+        PROVIDER.create(SERVICES["rolling"])
+    assert site.texts == theirs
+
+
+def _locked(*_: object) -> None:
+    raise Locked("ann@laptop rolls web out")
+
+
+def test_an_update_reads_the_cluster_twice_before_its_first_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once under its lock, and once more when the image is on all machines."""
+    old = SERVICES["rolling"]
+    site.start(units_of(old))
+    calls: list[str] = []
+    for name in ("units", "put"):
+        monkeypatch.setattr(FleetClient, name, _noted(site, calls, name))
+    PROVIDER.update("web", old, {**old, "unit": old["unit"].replace("Description=", "Description=new ")})
+    assert calls[: calls.index("put")] == ["units", "units"]
+
+
+def _noted(site: Site, calls: list[str], name: str) -> Callable[..., Any]:
+    method = getattr(FleetClient, name)
+
+    def call(*args: Any) -> Any:
+        calls.append(name)
+        site.now += 1
+        return method(*args)
+
+    return call
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_an_update_replaces_every_unit(site: Site, mode: str) -> None:
+    """And removes those of before."""
+    old = SERVICES[mode]
+    site.start(units_of(old))
+    new = {**old, "unit": old["unit"].replace("Description=", "Description=new ")}
+    outs = PROVIDER.update("id", old, new).outs
+    assert outs is not None
+    assert site.texts == units_of(new)
+    assert site.running == set(names_of(new))
+    assert drift(outs, new) == {}
+    assert '"state": "done"' in site.etcd.values[rollout_key(APP, old["service"])]
+
+
+def test_a_service_with_fewer_instances_loses_the_last_ones(site: Site) -> None:
+    """The others run on."""
+    site.start(units_of(unit_inputs(instances=3)))
+    PROVIDER.update("web", unit_inputs(instances=3), unit_inputs(instances=1))
+    assert set(site.texts) == site.running == site.registered == {"web@1.service"}
+
+
+@pytest.mark.parametrize("mode", ["rolling", "bluegreen"])
+def test_an_update_that_fails_leaves_the_old_version_running(site: Site, mode: str) -> None:
+    """On every instance; the journal of rollouts says that it failed."""
+    old = SERVICES[mode]
+    site.start(units_of(old))
+    site.failing = "broken"
+    with pytest.raises(RolloutFailed):
+        PROVIDER.update("id", old, {**old, "unit": text_of(old["service"], description="broken")})
+    assert site.texts == units_of(old)
+    assert site.running == set(names_of(old))
+    assert '"state": "failed"' in site.etcd.values[rollout_key(APP, old["service"])]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("modes", [("rolling", "global"), ("global", "rolling")])
+def test_old_units_that_are_in_the_way_go_first(site: Site, modes: tuple[str, str], broken: bool) -> None:
+    """They have the port that the new ones need on each machine; when those fail, the old ones are there again."""
+    old, new = (
+        unit_inputs(
+            instances=3 if mode == "rolling" else 1,
+            mode=mode,
+            unit=text_of(global_unit=mode == "global", ports=(Port(80, 8080),), description=mode),
+        )
+        for mode in modes
+    )
+    site.start(units_of(old))
+    assert site.running == set(names_of(old))
+    if broken:
+        site.failing = f"Description={modes[1]}"
+        with pytest.raises(RolloutFailed, match="have their old text back"):
+            PROVIDER.update("web", old, new)
+    else:
+        PROVIDER.update("web", old, new)
+    stays = old if broken else new
+    assert site.texts == units_of(stays)
+    assert site.running == site.registered == set(names_of(stays))
+
+
+def test_without_auto_revert_a_failed_update_stops_where_it_is(site: Site) -> None:
+    """Only the first instance has the new text then."""
+    old = unit_inputs(instances=3)
+    site.start(units_of(old))
+    site.failing = "broken"
+    new = {**old, "unit": text_of(description="broken"), "rollout": {**old["rollout"], "auto_revert": False}}
+    with pytest.raises(RolloutFailed, match="Stopped there, as auto_revert is off"):
+        PROVIDER.update("web", old, new)
+    assert [text for text in site.texts.values() if "broken" in text] == [full(new["unit"])]
+
+
+def test_an_update_stops_between_two_instances_when_it_is_cancelled(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one goes on from there."""
+    old = unit_inputs(instances=3)
+    new = {**old, "unit": text_of(description="new")}
+    site.start(units_of(old))
+    with monkeypatch.context() as patched:
+        patched.setattr("components.fleet_unit.cancelled", lambda: full(new["unit"]) in site.texts.values())
+        with pytest.raises(Interrupted, match="web: stopped on request with 0 of 3 instances done"):
+            PROVIDER.update("web", old, new)
+    assert list(site.texts.values()).count(full(new["unit"])) == 1
+    PROVIDER.update("web", old, new)
+    assert site.texts == units_of(new)
+
+
+def test_a_beacon_that_fails_somewhere_is_an_error_of_the_deployment(site: Site) -> None:
+    """It names the machine, and has the journal."""
+    site.failing = "ExecStart"
+    with pytest.raises(PartialFailure, match=r"(?s)10\.0\.0\.1.*systemd says that it failed.*output of journalctl"):
+        PROVIDER.create(BEACON)
+
+
+def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: list[str]) -> None:
+    """In the preview already. The comparison itself is the engine's."""
+    one, two = unit_inputs(instances=1), unit_inputs(instances=2)
+    assert PROVIDER.diff("web", two, {**two, "unit": "new"}).changes is None
+    assert warnings == []
+    assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
+    assert len(warnings) == 1
+    assert "web has one instance, so it is down while that is replaced" in warnings[0]
+
+
+@pytest.mark.parametrize(("port", "warned"), [(Port(80, 8080), 1), (Port(80), 0)])
+def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], port: Port, warned: int) -> None:
+    """As it goes to one on every machine, and back."""
+    modes = [
+        unit_inputs(mode=mode, unit=text_of(global_unit=mode == "global", ports=(port,)))
+        for mode in ("rolling", "global")
+    ]
+    for old, new in (modes, reversed(modes)):
+        PROVIDER.diff("web", old, new)
+    assert [line for line in warnings if "is down while its units are replaced" in line] == warnings
+    assert len(warnings) == 2 * warned
+
+
+def test_what_was_changed_by_hand_shows_as_what_it_is(site: Site) -> None:
+    """A text, an image, an instance that is missing, one that was stopped."""
+    inputs = unit_inputs(instances=3)
+    outs = created(inputs)
+    edited = text_of(description="by hand")
+    site.start({"web@2.service": full(edited).replace(IMAGE, "redis:8")})
+    assert drift(outs, inputs) == {"unit": edited, "image": "redis:8", "state": "web@2.service differ from the others"}
+    site.start(units_of(inputs))
+    site.cluster().fleet.delete("web@3.service")
+    site.rest()
+    assert drift(outs, inputs) == {"instances": 2}
+    site.stop("web@1.service")
+    assert drift(outs, inputs) == {"instances": 2, "state": "web@1.service loaded"}
+
+
+def test_a_machine_without_its_unit_shows(site: Site) -> None:
+    """As when a machine was added after the last deployment."""
+    inputs = SERVICES["global"]
+    outs = created(inputs)
+    site.cluster().fleet.delete("agent@m2.service")
+    site.rest()
+    assert drift(outs, inputs) == {"state": "agent@m2.service missing"}
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_a_service_of_which_nothing_is_left_is_created_again(site: Site, mode: str) -> None:
+    """It is gone from the state."""
+    outs = created(SERVICES[mode])
+    for name in names_of(SERVICES[mode]):
+        site.cluster().fleet.delete(name)
+    site.rest()
+    assert PROVIDER.read("id", outs).id is None
+
+
+@pytest.mark.parametrize(("running", "id_"), [(None, None), (frozenset({"m1"}), "web")])
+def test_of_a_local_cluster_that_does_not_run_nothing_is_asked(
+    docker_machines: SimpleNamespace, running: frozenset[str] | None, id_: str | None
+) -> None:
+    """One that is gone has no services; one that is stopped has those that it had."""
+    docker_machines.running = running
+    inputs = unit_inputs(cluster=LOCAL)
+    found = PROVIDER.read("web", {**inputs, "units": []})
+    assert found.id == id_
+    assert found.inputs == (inputs if id_ else None)
+
+
+def test_a_cluster_that_does_not_answer_is_one_error_and_not_one_for_each_service(site: Site) -> None:
+    """It says what to do when the cluster is gone for good; the others read back unchanged."""
+    site.unreachable = True
+    with pytest.raises(ClusterUnreachable, match="`pulumi state delete` its resources, or `make down`"):
+        PROVIDER.read("web", SERVICES["rolling"])
+    assert read(SERVICES["bluegreen"]) == SERVICES["bluegreen"]
+
+
+def test_a_removed_service_leaves_nothing(site: Site) -> None:
+    """Neither units nor registrations; what etcd has of the app stays, as long as another service does."""
+    web, redis = SERVICES["rolling"], SERVICES["bluegreen"]
+    site.start(units_of(web, redis))
+    site.etcd.put(current_key(APP), "v1")
+    PROVIDER.delete("web", web)
+    assert set(site.texts) == site.running == site.registered == set(names_of(redis))
+    assert current_key(APP) in site.etcd.values
+
+
+def test_with_the_last_service_goes_all_that_etcd_has_of_the_app(site: Site) -> None:
+    """What other apps have stays."""
+    site.start(units_of(SERVICES["rolling"]) | {"theirs@1.service": full(text_of("theirs", app="other"))})
+    for key in (current_key(APP), release_key(APP, "v1")):
+        site.etcd.put(key, "v1")
+    site.etcd.put(current_key("other"), "v7")
+    PROVIDER.delete("web", {**SERVICES["rolling"], "units": ["web@1.service", "web@2.service"]})
+    assert set(site.texts) == {"theirs@1.service"}
+    assert [key for key in site.etcd.values if key.startswith(f"/fleetcaptain/{APP}/")] == []
+    assert site.etcd.values[current_key("other")] == "v7"
+
+
+def test_with_its_cluster_gone_a_service_is_gone(docker_machines: SimpleNamespace) -> None:
+    """No cluster is asked: none would answer."""
+    docker_machines.running = None
+    PROVIDER.delete("web", unit_inputs(cluster=LOCAL))
+
+
+def test_units_that_exist_are_adopted(site: Site) -> None:
+    """As after a `pulumi up` that was killed: what has the right text is not started again."""
+    inputs = SERVICES["rolling"]
+    site.start({"web@1.service": full(inputs["unit"])})
+    (place, process) = next(iter(site.fleet.loaded.items()))
+    created(inputs)
+    assert site.running == {"web@1.service", "web@2.service"}
+    assert site.fleet.loaded[place] is process
+
+
+@pytest.mark.parametrize("mode", SERVICES)
+def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Site, mode: str) -> None:
+    """`systemctl stop`, of which fleet learns nothing: it shows in the next preview, and the next update repairs it."""
+    inputs = SERVICES[mode]
+    outs = created(inputs)
+    site.rest()
+    name = names_of(inputs)[0]
+    key = next(key for key in site.fleet.loaded if key[0] == name)
+    site.fleet.loaded[key].active, site.fleet.loaded[key].sub = "inactive", "dead"
+    assert drift(outs, inputs) == {"state": f"{name} inactive"}
+    PROVIDER.update(inputs["service"], read(outs), inputs)
+    assert site.running == set(names_of(inputs))
+    assert {row.active for row in site.fleet.loaded.values()} == {"active"}
+    site.rest()
+    assert drift(outs, inputs) == {}

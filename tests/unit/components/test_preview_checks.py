@@ -1,0 +1,250 @@
+"""What the program checks on the cluster before it declares anything, and how it ends when that is not right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.preview_checks import Preflight as Found
+from components.preview_checks import look_before, refuse_in_preview
+from components.stray_units import StraysProvider
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_site import APP, Site
+from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
+
+WEB = unit_inputs()
+STRAY = {"orphan@1.service": full(text_of("orphan"))}
+
+
+class Preflight:
+    """The preflight of a program that deploys *parts*, by the *policy* for strays."""
+
+    def __init__(
+        self,
+        *parts: Part,
+        policy: str = "error",
+        adopt: frozenset[str] = frozenset(),
+        connection: Mapping[str, Any] = CONNECTION,
+    ) -> None:
+        self._parts, self._policy, self._connection = parts, StrayPolicy.parse(policy), connection
+        self._ownership = Ownership(APP, STACK, adopt)
+        self.engine = FakeEngine()
+        self.found = Found()
+
+    def _program(self) -> None:
+        services = {part.service for part in self._parts}
+        self.found = look_before(self._connection, self._ownership, self._parts, declared=services, policy=self._policy)
+
+    def strays(self) -> list[str]:
+        """The strays that are to be removed."""
+        self.engine.run(self._program)
+        return list(self.found.strays)
+
+    def refusal(self) -> str:
+        """The error with which it ends the program."""
+        return self.engine.refusal(self._program)
+
+
+def part(service: str = "web", instances: int = 2, mode: str = "rolling", **keywords: Any) -> Part:
+    """A service that is about to be deployed."""
+    return Part(service, UnitFile.parse(text_of(service, global_unit=mode == "global", **keywords)), instances, mode)
+
+
+def test_a_cluster_with_room_for_everything_is_not_refused(site: Site) -> None:
+    """Units of other apps are no strays."""
+    site.start({**units_of(WEB), "theirs@1.service": full(text_of("theirs", app="other"))})
+    preflight = Preflight(part(), part("redis", 1, "bluegreen"), part("agent", 1, "global"))
+    assert (preflight.strays(), preflight.engine.messages) == ([], [])
+
+
+@pytest.mark.parametrize("policy", ["warn", "ignore", "remove"])
+def test_units_that_no_fleetfile_declares(site: Site, policy: str) -> None:
+    """By policy they are warned of, left alone, or named, to be removed later. Nothing is changed yet."""
+    site.start({**units_of(WEB), **STRAY})
+    preflight = Preflight(part(), policy=policy)
+    assert preflight.strays() == (list(STRAY) if policy == "remove" else [])
+    levels = [(level, "orphan@1.service" in text) for level, text in preflight.engine.messages]
+    assert levels == ([("warning", True)] if policy == "warn" else [])
+    assert set(site.texts) == {*units_of(WEB), *STRAY}
+
+
+def test_units_that_no_fleetfile_declares_end_the_program(site: Site) -> None:
+    """Unless another policy is configured; the error says how."""
+    site.start({**units_of(WEB), **STRAY})
+    message = Preflight(part()).refusal()
+    assert "orphan@1.service" in message
+    assert "`pulumi config set fleetcaptain:strays remove`" in message
+
+
+def test_a_service_that_finds_no_machine_ends_the_program(site: Site) -> None:
+    """All of them are named, each with the reason for each machine."""
+    ssd, wide = part("ssd", machine_metadata=("disk=ssd",)), part("wide", 4, conflicts=("wide@*",))
+    message = Preflight(ssd, part(), wide).refusal()
+    assert "fleet would not place every instance; nothing was touched:" in message
+    assert "service 'ssd': no machine can take ssd@1.service: 10.0.0.1: MachineMetadata asks for disk=ssd" in message
+    assert "service 'wide': 4 instances do not fit on 3 machines" in message
+    assert "'web'" not in message
+    assert site.texts == {}
+
+
+WIDE = part("wide", 3, conflicts=("wide@*",))
+
+
+@pytest.mark.parametrize("connection", [LOCAL, {**CONNECTION, "kind": "aws", "size": 3}])
+@pytest.mark.usefixtures("docker_machines")
+def test_a_cluster_that_lacks_machines_is_not_checked_for_room(site: Site, connection: Mapping[str, Any]) -> None:
+    """It is about to grow, or a machine is away: the rollout itself checks again."""
+    site.fleet.machines = site.fleet.machines[:2]
+    assert Preflight(WIDE, connection=connection).strays() == []
+
+
+def test_an_existing_cluster_has_the_machines_that_it_has(site: Site) -> None:
+    """The stack does not know how many there should be."""
+    site.fleet.machines = site.fleet.machines[:2]
+    hosts = {**LOCAL, "kind": "existing"}
+    assert "3 instances do not fit on 2 machines" in Preflight(WIDE, connection=hosts).refusal()
+
+
+def test_a_blue_green_service_does_not_need_room_for_two_when_nothing_changes(site: Site) -> None:
+    """Only its running generation is there then."""
+    site.fleet.machines = site.fleet.machines[:1]
+    site.start({"redis-1@1.service": full(text_of("redis", conflicts=("redis-*",)))})
+    assert Preflight(part("redis", 1, "bluegreen", conflicts=("redis-*",))).strays() == []
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_cluster_that_does_not_answer_ends_the_program(site: Site, policy: str) -> None:
+    """Before anything is declared, whatever is done about strays."""
+    site.unreachable = True
+    assert "fleet does not answer" in Preflight(part(), policy=policy).refusal()
+
+
+@pytest.mark.parametrize("running", [None, frozenset({"m1"})])
+def test_of_a_local_cluster_that_does_not_run_nothing_is_asked(
+    site: Site, docker_machines: SimpleNamespace, running: frozenset[str] | None
+) -> None:
+    """The deployment makes or starts it."""
+    site.unreachable = True
+    docker_machines.running = running
+    assert Preflight(part(), connection=LOCAL).strays() == []
+
+
+def deployment(tag: str, unit_hash: str = "new", connection: Mapping[str, Any] = CONNECTION) -> Callable[[], None]:
+    """A program that deploys web with this content as the release *tag*."""
+
+    def program() -> None:
+        known = pulumi.Output.from_input(connection)
+        entries = pulumi.Output.from_input(unit_hash).apply(lambda sha1: {"web": Release(sha1, 1)})
+        refuse_in_preview(known, APP, pulumi.Output.from_input(tag), entries)
+
+    return program
+
+
+@pytest.fixture
+def released(site: Site) -> Site:
+    """A cluster with the release v1 of web."""
+    site.etcd.put(release_key(APP, "v1"), Manifest("v1", {"web": Release("old", 1)}).to_json())
+    return site
+
+
+@pytest.mark.usefixtures("released")
+def test_a_tag_of_another_release_ends_a_preview() -> None:
+    """An update does not end here: the record of the release refuses it, before any unit."""
+    message = FakeEngine().refusal(deployment("v1"), preview=True)
+    assert "The release v1 exists already, with other contents; nothing was touched:" in message
+    FakeEngine().run(deployment("v1"), preview=False)
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(("tag", "unit_hash"), [("v1", "old"), ("v2", "new")])
+def test_the_same_release_and_a_new_one_can_be_previewed(tag: str, unit_hash: str) -> None:
+    """Without a word."""
+    assert FakeEngine().run(deployment(tag, unit_hash), preview=True).messages == []
+
+
+def test_a_cluster_that_is_not_there_has_no_releases(released: Site, docker_machines: SimpleNamespace) -> None:
+    """A preview does not ask it."""
+    released.unreachable = True
+    docker_machines.running = None
+    assert FakeEngine().run(deployment("v1", connection=LOCAL), preview=True).messages == []
+
+
+def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
+    """With its own error."""
+    site.etcd.failures = 1
+    assert FakeEngine().refusal(deployment("v1"), preview=True).startswith("etcd did not read")
+
+
+def test_strays_are_removed_with_their_registrations(site: Site) -> None:
+    """By the resource that names them; what is declared stays. After that no stray is named any more."""
+    site.start({**units_of(WEB), **STRAY, "unmarked.service": "[Service]\nExecStart=/bin/true\n"})
+    names = [*STRAY, "unmarked.service", "gone.service"]
+    props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
+    StraysProvider().update(APP, {}, props)
+    assert set(site.texts) == site.running == site.registered == set(units_of(WEB))
+    found = StraysProvider().read(APP, {**props, "__provider": "pickle"})
+    assert found.inputs == {**props, "names": []}
+
+
+def test_without_strays_the_cluster_is_not_asked(site: Site) -> None:
+    """A deployment with `strays` set to `remove` works without any."""
+    site.unreachable = True
+    props = {"app": APP, "names": [], "cluster": CONNECTION}
+    assert StraysProvider().create(props).outs == props
+
+
+PORTS = (Port(80, 8080),)
+
+
+def test_a_service_that_is_renamed_takes_over_the_ports_of_its_old_name(site: Site) -> None:
+    """Its old units are strays, which are removed before; else the error says how to have that."""
+    old = text_of("old", ports=PORTS)
+    site.start({f"old@{number}.service": full(old) for number in (1, 2, 3)})
+    renamed = part("new", 3, ports=PORTS)
+    assert len(Preflight(renamed, policy="remove").strays()) == 3
+    message = Preflight(renamed, policy="warn").refusal()
+    assert "port 8080/tcp is taken by old@1.service" in message
+    going = "old@1.service, old@2.service, old@3.service"
+    assert f"without {going} all would fit: `pulumi config set fleetcaptain:strays remove`" in message
+
+
+@pytest.mark.parametrize(
+    "rules", [{"ports": PORTS}, {"conflicts": ("web@*",)}, {"x_fleet": (("X-Conflicts", "%p@*"),)}]
+)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_service_is_not_in_its_own_way(site: Site, rules: dict[str, Any], back: bool) -> None:
+    """From so many instances to one on every machine, and back: the rollout removes the old ones first."""
+    everywhere = {"ports": PORTS} if "ports" in rules else {}
+    modes = [part("web", 3, **rules), part("web", 1, "global", **everywhere)]
+    old, new = reversed(modes) if back else modes
+    names = [f"web@m{number}.service" if back else f"web@{number}.service" for number in (1, 2, 3)]
+    site.start(dict.fromkeys(names, full(old.unit.text)))
+    assert site.running == set(names)
+    assert Preflight(new).strays() == []
+
+
+def test_a_service_may_take_what_another_gives_up(site: Site) -> None:
+    """The text that a service is about to have counts, not the one that it has."""
+    names = [f"web@{number}.service" for number in (1, 2, 3)]
+    site.start(dict.fromkeys(names, full(text_of("web", ports=PORTS))))
+    other = part("api", 3, ports=PORTS)
+    assert Preflight(part("web", 3), other).strays() == []
+    assert "port 8080/tcp is taken by web@" in Preflight(part("web", 3, ports=PORTS), other).refusal()
+
+
+def test_a_service_of_every_machine_finds_each_taken_port(site: Site) -> None:
+    """A unit of others stays where it is."""
+    theirs = full(text_of("theirs", app="other", ports=PORTS))
+    site.start({"theirs@1.service": theirs})
+    assert "port 8080/tcp is taken by theirs@1.service" in Preflight(part("agent", 1, "global", ports=PORTS)).refusal()

@@ -1,0 +1,277 @@
+"""The record of a release, the plan of a way back, and removals that somebody still needs prevented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import connection
+from components import fleet_unit as unit
+from components import release_record as record
+from components import rollback_plan as back
+from components import stray_units as strays
+from components.connection import Presence
+from components.deployment_plan import Plan, forward
+from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.keys import release_key, text_key
+from fleetcaptain.errors import ReleaseRefused, RolloutFailed
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
+from tests.fakes.unit_texts import content, with_image
+from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
+
+OURS = Ownership(APP, STACK)
+IMAGE = "127.0.0.1:5000/shop@sha256:1"
+FULL = with_image(WEB1, IMAGE)
+OLD = Manifest("v1", {"web": Release(content(FULL), 2, IMAGE, requires=("db",)), "db": Release(content(DB1), 1)})
+CONNECTION: Mapping[str, Any] = {
+    "kind": "existing",
+    "stack": "shop/dev",
+    "ssh": ["core@10.0.0.1"],
+    "key": "",
+    "known_hosts": "",
+}
+
+
+def _reached(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
+    monkeypatch.setattr(connection, "reach", lambda _way, _app: cluster)
+
+
+def _props(tag: str = "v1", **services: Release) -> dict[str, Any]:
+    entries = {name: {**one.to_data(), "instances": float(one.count)} for name, one in services.items()}
+    texts = {one.content: f"text of {name}" for name, one in services.items()}
+    return {"app": APP, "release": tag, "services": entries, "texts": texts, "cluster": CONNECTION}
+
+
+def _read(props: dict[str, Any]) -> dict[str, Any]:
+    inputs = record.RecordProvider().read(APP, props).inputs
+    assert inputs is not None
+    return inputs
+
+
+def _refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    return said
+
+
+def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a refresh shows no difference, though etcd counts in whole numbers, and anew when all is available."""
+    cluster = released({}, "")
+    _reached(monkeypatch, cluster)
+    props = _props(web=Release("w1", 2, "web@sha256:1", requires=("db",)), db=Release("d1", 1))
+    record.RecordProvider().create(props)
+    assert _read(props) == props
+    more = {**props["services"], "web": {**props["services"]["web"], "instances": 5}}
+    assert _read({**props, "services": more})["services"] == more
+
+
+def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest, or only a text of it."""
+    cluster = released({}, "")
+    _reached(monkeypatch, cluster)
+    props = _props(web=Release("w1", 1), db=Release("d1", 1))
+    record.RecordProvider().create(props)
+    cluster.store.delete(text_key(APP, "w1"))
+    assert set(_read(props)["texts"]) == {"d1"}
+    cluster.store.delete(release_key(APP, "v1"))
+    assert _read(props)["services"] == {}
+
+
+def test_a_plan_orders_each_service_after_those_before_it() -> None:
+    """Whatever order they are written in; what a release does not have is passed over."""
+    parts = tuple(
+        Part(name, UnitFile(()), 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",)))
+    )
+    plan = forward((*parts, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1"))
+    assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
+    later = Part("a", UnitFile(()), 1, "rolling", after=("c",))
+    assert [
+        part.service
+        for part in forward((later, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1")).ordered()
+    ] == [
+        "c",
+        "a",
+    ]
+
+
+def _plan(
+    monkeypatch: pytest.MonkeyPatch, manifest: Manifest, tag: str = "v1", state: ImageState = ImageState.THERE
+) -> tuple[Plan, tuple[str, ...]]:
+    cluster = released({"web@1.service": WEB1}, "v2", manifest, V2)
+    cluster.store.write(text_key(APP, content(FULL)), FULL)
+    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    _reached(monkeypatch, cluster)
+    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
+    return back.plan_back(CONNECTION, OURS, tag)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"machine_of": ("db",)},
+        {"machine_of": ("db@1.service",)},
+        {"x_fleet": (("X-ConditionMachineOf", "db@%i.service"),)},
+    ],
+)
+def test_a_service_is_rolled_after_the_one_on_whose_machine_it_has_to_be(rules: dict[str, Any]) -> None:
+    """fleet places it after that one only, and the rollout waits half a minute for a place."""
+    parts = [
+        Part(name, UnitFile.parse(text_of(name, **keywords)), 1, "rolling")
+        for name, keywords in (("web", rules), ("db", {}))
+    ]
+    plan = forward(tuple(parts), {}, ReleaseName("v1"))
+    assert [part.service for part in plan.ordered()] == ["db", "web"]
+    assert plan.after["web"] == ("db",)
+
+
+def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts, images, instances; what does not run comes before who requires it. It says how to end it."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", said.append)
+    plan, known = _plan(monkeypatch, OLD)
+    assert [(part.service, part.unit.text, part.instances) for part in plan.ordered()] == [
+        ("db", DB1, 1),
+        ("web", WEB1, 2),
+    ]
+    assert plan.images == {"web": IMAGE, "db": ""}
+    assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
+    assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "state", "told"),
+    [
+        ("v9", ImageState.THERE, "There is no release v9 to go back to; nothing was touched."),
+        ("v2", ImageState.THERE, "It is not possible to go back to v2; nothing was touched:"),
+        ("v1", ImageState.GONE, f"web: the image {IMAGE} is gone from the registry 127.0.0.1:5000"),
+    ],
+)
+def test_what_cannot_be_gone_back_to_ends_the_program(
+    monkeypatch: pytest.MonkeyPatch, tag: str, state: ImageState, told: str
+) -> None:
+    """Before it declares anything."""
+    said = _refused(monkeypatch)
+    with pytest.raises(SystemExit):
+        _plan(monkeypatch, OLD, tag, state)
+    assert told in said[0]
+
+
+def test_an_image_of_which_nothing_is_known_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rollout will find out."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    _plan(monkeypatch, OLD, state=ImageState.UNKNOWN)
+    assert said == [f"whether {IMAGE} still exists is not known: its registry does not say"]
+
+
+def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to do instead of deploying something else."""
+    said = _refused(monkeypatch)
+    monkeypatch.setattr(back, "presence", lambda _connection: Presence.STOPPED)
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, OURS, "v1")
+    assert "recorded in the cluster, which does not run" in said[0]
+
+
+def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    _reached(monkeypatch, cluster)
+    props = {"app": APP, "service": "db", "unit": DB1, "cluster": CONNECTION, "units": ["db-1@1.service"]}
+    unit.RollingUpdateProvider().delete("db", props)
+
+
+def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says who does."""
+    cluster = released(
+        {"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Manifest("v2", {"web": Release("w", 1)})
+    )
+    with pytest.raises(RolloutFailed, match=r"db is not removed, .* web \(web@1.service\) of release v1"):
+        _removal(cluster, monkeypatch)
+    assert "db-1@1.service" in cluster.units
+
+
+def test_a_service_goes_with_its_whole_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pulumi destroy`` removes all there is, in whatever order."""
+    cluster = released({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
+    _removal(cluster, monkeypatch)
+    assert set(cluster.units) == {"web@1.service"}
+
+
+def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strays are removed before anything is rolled, so one that the running release needs waits for its turn."""
+    said: list[str] = []
+    monkeypatch.setattr(strays, "warn", said.append)
+    cluster = released(BOTH, "v1", V1)
+    _reached(monkeypatch, cluster)
+    names = ["db-1@1.service", "unmarked.service"]
+    cluster.launch("unmarked.service", "[Service]\nExecStart=/bin/true\n")
+    props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
+    strays.StraysProvider().create(props)
+    assert set(cluster.units) == set(BOTH)
+    assert "db-1@1.service stays for now" in said[0]
+
+
+def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units come after the record, so none is touched."""
+    cluster = released({}, "v1", OLD)
+    _reached(monkeypatch, cluster)
+    before = dict(cluster.etcd.entries)
+    with pytest.raises(ReleaseRefused):
+        record.RecordProvider().create(_props(web=Release("other", 1)))
+    assert cluster.etcd.entries == before
+
+
+def test_the_keys_of_an_app_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster that stays, nothing of the app is left in etcd. While a unit of it is there all of it is kept."""
+    cluster = released({"web@1.service": WEB1}, "v1", V1)
+    before = cluster.etcd.values
+    _reached(monkeypatch, cluster)
+    record.RecordProvider().delete(APP, _props())
+    assert cluster.etcd.values == before
+    cluster.fleet.delete("web@1.service")
+    record.RecordProvider().delete(APP, _props())
+    assert cluster.etcd.values == {}
+
+
+def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their texts carry its mark: once deployed they would not be ours."""
+    said = _refused(monkeypatch)
+    cluster = released({}, "v2", OLD)
+    cluster.store.write(text_key(APP, content(FULL)), FULL)
+    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    _reached(monkeypatch, cluster)
+    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
+    assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (text_of("web", stack="fleetcaptain/other"), "db: its unit is marked as web of the app 'shop', stack"),
+        (text_of("db", app="blog"), "db: its unit is marked as db of the app 'blog'"),
+        ("[Service]\nExecStart=/bin/true\n", "db: its unit has no mark of FleetCaptain"),
+        ("[Service", "db: the text of its unit (ccccccc) was changed in etcd"),
+    ],
+)
+def test_a_recorded_text_that_is_not_this_stacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str, why: str
+) -> None:
+    """Whoever can write the record can write a text under its own hash."""
+    said = _refused(monkeypatch)
+    unit_hash = "c" * 40 if text == "[Service" else content(text)
+    cluster = released({}, "v2", Manifest("v1", {"db": Release(unit_hash, 1)}), V2)
+    cluster.store.write(text_key(APP, unit_hash), text)
+    _reached(monkeypatch, cluster)
+    with pytest.raises(SystemExit):
+        back.plan_back(CONNECTION, OURS, "v1")
+    assert why in said[0]

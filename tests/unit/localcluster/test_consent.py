@@ -1,0 +1,62 @@
+"""What of a local cluster is lost only by consent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.localcluster.consent import size_problems, tls_problem
+from fleetcaptain.localcluster.layout import machine_names
+
+SIZES = st.integers(1, 7)
+
+
+@pytest.mark.parametrize(
+    ("size", "consent", "words"),
+    [
+        (3, (), ""),
+        (5, (), ""),
+        (2, (), "pulumi config set fleetcaptain:removeMachines m3 --stack dev"),
+        (1, ("m3",), "m2, m3 would be removed"),
+        (1, ("m2", "m3"), ""),
+        (2, ("m3", "m4"), ""),
+        (3, ("m3",), "names m3, but a cluster of 3 machines keeps m1, m2, m3"),
+        (3, ("m4",), ""),
+        (2, ("m3", "web"), "names web"),
+        (0, (), "1 to 7 machines"),
+        (8, (), "1 to 7 machines"),
+    ],
+)
+def test_a_machine_is_removed_only_by_name(size: int, consent: Sequence[str], words: str) -> None:
+    """Of three."""
+    problems = size_problems(machine_names(3), size, consent, "dev")
+    assert [words in problem for problem in problems] == ([True] if words else [])
+
+
+@given(SIZES, SIZES, SIZES)
+def test_consent_that_is_left_in_the_settings_removes_nothing_later(large: int, small: int, later: int) -> None:
+    """A cluster grows again only when the consent is gone from the settings."""
+    consent = [name for name in machine_names(large) if name not in machine_names(small)]
+    assert size_problems(machine_names(large), small, consent, "dev") == []
+    if later > small and consent:
+        assert size_problems(machine_names(small), later, consent, "dev")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (None, True, ""),
+        (True, True, ""),
+        (False, False, ""),
+        (False, True, "turning TLS on takes a new cluster"),
+        (True, False, "pulumi config set fleetcaptain:tls true --stack dev"),
+    ],
+)
+def test_tls_is_turned_on_and_off_with_a_new_cluster(before: bool | None, after: bool, words: str) -> None:
+    """By `make down`, which says what it removes."""
+    problem = tls_problem(before, after, "dev")
+    assert bool(problem) == bool(words)
+    assert words in problem

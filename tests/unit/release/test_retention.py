@@ -1,0 +1,69 @@
+"""Which releases are kept."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.discovery.keys import current_key, release_key, releases_dir, text_key, texts_dir
+from fleetcaptain.release.repository import Releases
+from fleetcaptain.release.retention import KEPT, forgotten_texts, outdated, prune
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.release.example_releases import release
+
+TAGS = [f"v{number}" for number in range(30)]
+HISTORIES = st.lists(st.sampled_from(range(8)), max_size=30)
+
+
+def _history(contents: list[int]) -> tuple[Releases, list[str]]:
+    manifests = [release(tag, web=f"w{content}") for tag, content in zip(TAGS, contents, strict=False)]
+    texts = {f"w{content}": "text" for content in range(8)}
+    return Releases(tuple(manifests), texts=texts), [manifest.tag for manifest in manifests]
+
+
+@given(HISTORIES, st.sampled_from(TAGS), st.sampled_from(TAGS), st.sets(st.sampled_from(range(8))))
+def test_what_is_needed_is_kept(contents: list[int], current: str, previous: str, running: set[int]) -> None:
+    """The last ten; the current and the previous one; for each content that runs a release that names it; and every
+    text of all these. Nothing else."""
+    releases, tags = _history(contents)
+    releases = Releases(releases.manifests, current, previous, texts=releases.texts)
+    gone = outdated(releases, {f"w{content}" for content in running})
+    kept = [manifest for manifest in releases.manifests if manifest.tag not in gone]
+    assert not {*tags[-KEPT:], current, previous}.intersection(gone)
+    named = {content for manifest in kept for content in manifest.contents.values()}
+    assert {f"w{content}" for content in running if content in contents} <= named
+    assert len(kept) <= KEPT + 2 + len(running)
+    assert set(forgotten_texts(releases, gone)) == set(releases.texts) - named
+
+
+def test_pruning_forgets_releases_and_their_texts() -> None:
+    """A text that a kept release needs stays."""
+    store = FakeEtcd().store
+    for number in range(KEPT + 2):
+        content = "shared" if number in (0, 5) else f"w{number}"
+        store.write(release_key("shop", f"v{number}"), release(f"v{number}", web=content).to_json())
+        store.write(text_key("shop", content), "text")
+    store.write(current_key("shop"), f"v{KEPT + 1}")
+    assert prune(store, "shop", {"shared"}) == ("v0", "v1")
+    assert len(store.below(releases_dir("shop"))) == KEPT
+    texts = {node.key.rpartition("/")[2] for node in store.below(texts_dir("shop"))}
+    assert "shared" in texts
+    assert "w1" not in texts
+
+
+def test_the_release_that_is_coming_is_kept() -> None:
+    """One may go back to an old one while others are deployed."""
+    releases, tags = _history(list(range(8)) * 3)
+    assert tags[0] in outdated(releases, ())
+    assert tags[0] not in outdated(Releases(releases.manifests, coming=tags[0]), ())
+
+
+def test_no_text_goes_while_a_manifest_cannot_be_read() -> None:
+    """It may be of a newer version, and name them."""
+    store = FakeEtcd().store
+    store.write(release_key("shop", "v9"), json.dumps({"tag": "v9", "services": {"web": {"digest": "other"}}}))
+    store.write(text_key("shop", "other"), "text")
+    prune(store, "shop", ())
+    assert store.read(text_key("shop", "other")) is not None

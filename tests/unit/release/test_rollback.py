@@ -1,0 +1,110 @@
+"""Going back: whether, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetcaptain.release.images import ImageState
+from fleetcaptain.release.repository import Releases
+from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.service_release import Part, parts_of_manifest
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.unit_texts import content
+from tests.unit.release.example_releases import release
+
+FILE = UnitFile.parse("[Service]\nExecStart=/bin/true\n")
+WITH_IMAGE = FILE.with_image("web@sha256:1")
+FULL = WITH_IMAGE.text
+V1 = release("v1", web=content(FULL))
+SERVICES = "abcdef"
+
+
+def part(service: str, *requires: str) -> Part:
+    """A service that requires others."""
+    return Part(service, FILE, 1, "rolling", requires=requires)
+
+
+def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> None:
+    """An image of which nothing is known is no obstacle."""
+    for state in (ImageState.THERE, ImageState.UNKNOWN):
+        assert obstacles(V1, {content(FULL): FULL}, {"web@sha256:1": state}) == ()
+
+
+def test_every_obstacle_is_told() -> None:
+    """The service, and what is missing of it."""
+    (lost,) = obstacles(V1, {}, {})
+    assert "web: the text of its unit" in lost
+    assert "not kept" in lost
+    told = obstacles(V1, {content(FULL): "forged"}, {"web@sha256:1": ImageState.GONE})
+    assert "was changed in etcd" in told[0]
+    assert "web: the image web@sha256:1 is gone from the registry" in told[1]
+    assert obstacles(replace(V1, unfinished=True), {}, {}) == ("it has never been available as a whole",)
+
+
+def test_an_unknown_release_is_refused_with_those_there_are() -> None:
+    """The last one first, and only those that were available."""
+    known = Releases((V1, release("v2", web="w2"), release("v3", unfinished=True, web="w3")))
+    assert "There are v2, v1." in str(unknown_release("v9", known))
+    assert "There is none yet" in str(unknown_release("v9", Releases()))
+
+
+def test_a_manifest_gives_its_parts_back() -> None:
+    """The image apart from the text; a service of every machine has no number of instances."""
+    everywhere = replace(V1.services["web"], mode="global", count=3)
+    manifest = replace(V1, services={"web": replace(V1.services["web"], count=3), "agent": everywhere})
+    parts, images = parts_of_manifest(manifest, {content(FULL): WITH_IMAGE})
+    assert [(one.service, one.unit, one.instances) for one in parts] == [("web", FILE, 3), ("agent", FILE, 1)]
+    assert images == {"web": "web@sha256:1", "agent": "web@sha256:1"}
+    assert parts[0].entry(WITH_IMAGE, images["web"]) == manifest.services["web"]
+
+
+def test_images_are_asked_for_once() -> None:
+    """Many services and releases share one."""
+    assert images_of([V1, V1, release("v2", web="w2", db="d")]) == ("db@sha256:1", "web@sha256:1")
+
+
+def test_who_requires_goes_back_before_what_is_required() -> None:
+    """But what does not run has to be there first."""
+    parts = [part("web", "db", "cache"), part("db"), part("cache")]
+    assert order_back(parts, {"web", "db"}) == {"web": ("cache",), "db": ("web",), "cache": ()}
+
+
+def test_what_does_not_run_comes_before_what_follows_its_machine() -> None:
+    """fleet places no unit before the one that it is to be beside; one that runs is there already."""
+    beside = replace(part("cache"), unit=UnitFile.parse(f"{FILE.text}\n[X-Fleet]\nMachineOf=web@1.service\n"))
+    assert order_back([part("web"), beside], set()) == {"web": (), "cache": ("web",)}
+    assert order_back([part("web"), beside], {"web"}) == {"web": (), "cache": ()}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SERVICES), st.sampled_from(SERVICES)), max_size=15),
+    st.sets(st.sampled_from(SERVICES)),
+)
+def test_the_order_never_makes_a_circle(edges: list[tuple[str, str]], running: set[str]) -> None:
+    """Whatever requires whatever, as long as that makes none, and whatever runs."""
+    requires = {name: tuple(low for high, low in edges if high == name and high < low) for name in SERVICES}
+    before = order_back([part(name, *needed) for name, needed in requires.items()], running)
+    placed: set[str] = set()
+    while len(placed) < len(SERVICES):
+        ready = {name for name, others in before.items() if name not in placed and placed.issuperset(others)}
+        assert ready, before
+        placed |= ready
+
+
+def test_a_text_that_no_terminal_may_get_is_an_obstacle() -> None:
+    """Pulumi would print it. Whoever can write the record can write a text that fits its hash."""
+    for odd in ("<{% if a %}", "\x1b]52;c;", "\u202e"):
+        text = FULL.replace("/bin/true", f"/bin/true {odd}")
+        (why,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
+        assert "has characters that cannot be shown" in why
+
+
+@pytest.mark.parametrize("text", ["[Unit", "note", "", "[Unit]\nA", "[Unit]\nA=\ud800\n", "\0", FULL + "[X\n"])
+def test_a_text_that_is_no_units_is_an_obstacle(text: str) -> None:
+    """Of its own release; the list of all releases names it and goes on."""
+    (why,) = obstacles(V1, {content(FULL): text}, {})
+    assert "was changed in etcd" in why

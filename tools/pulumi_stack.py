@@ -1,0 +1,83 @@
+"""The stack that a command works on. One that does not exist is created only for a person who says so."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+
+from tools.project_layout import Layout
+from tools.shell import answer
+from tools.tool_failure import ToolFailed
+
+__all__ = ["preview", "select"]
+
+_DEFAULT = "dev"
+"""The one stack that is created without a question: no person types its name."""
+_BACKEND_SEC = 120.0
+
+
+def select(stack: str, *, create: bool, ask: Callable[[str], bool] | None) -> None:
+    """Select *stack*. It is created when it does not exist and is the default one, *create* is set, or *ask* (None:
+    there is no terminal) returns True for the question. Raises ToolFailed; then nothing was changed."""
+    found, said = answer(["pulumi", "stack", "select", "--stack", stack, "--non-interactive"], timeout=_BACKEND_SEC)
+    if found:
+        return
+    _may_create(stack, said, create=create, ask=ask, command="up")
+    if _run(["pulumi", "stack", "select", "--create", "--stack", stack]) != 0:
+        raise ToolFailed(f"Failed to create the stack {stack}. Nothing was changed.")
+
+
+def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bool] | None) -> int:
+    """Run ``pulumi preview`` and return its exit status. A stack that does not exist is created for it, as in `select`,
+    and removed again. Raises ToolFailed; then nothing was changed."""
+    argv = ["pulumi", "preview", "--stack", stack, "--diff"]
+    found, said = _name("--stack", stack)
+    if found:
+        return _run(argv)
+    _may_create(stack, said, create=create, ask=ask, command="preview")
+    # Removing a stack also removes its settings, unless they were there before, and selects none.
+    selected, before = _name()
+    keep = ["--preserve-config"] if layout.settings(stack).exists() else []
+    if _run(["pulumi", "stack", "init", "--no-select", "--stack", stack]) != 0:
+        raise ToolFailed(f"Failed to create the stack {stack} for the preview. Nothing was changed.")
+    try:
+        return _run(argv)
+    finally:
+        _run(["pulumi", "stack", "rm", "--yes", "--stack", stack, *keep])
+        if selected:
+            _run(["pulumi", "stack", "select", "--stack", before])
+
+
+def _may_create(stack: str, said: str, *, create: bool, ask: Callable[[str], bool] | None, command: str) -> None:
+    """Raise ToolFailed unless *stack* may be created. *said*: why Pulumi did not find it."""
+    if "no stack named" not in said:
+        raise ToolFailed(f"Failed to find the stack {stack}. Nothing was changed. Pulumi says:\n{said}")
+    if create or stack == _DEFAULT:
+        return
+    what = f"The stack {stack} does not exist. {_existing()}"
+    if ask is None:
+        raise ToolFailed(f"{what} Nothing was changed. To create it, run `make {command} STACK={stack} CREATE=1`.")
+    if not ask(f"{what} Create it{' for this preview' if command == 'preview' else ''}?"):
+        raise ToolFailed("Nothing was changed.")
+
+
+def _name(*stack: str) -> tuple[bool, str]:
+    """Whether *stack*, or the selected one, exists; and its name, or Pulumi's reason."""
+    return answer(["pulumi", "stack", "--show-name", *stack, "--non-interactive"], timeout=_BACKEND_SEC)
+
+
+def _existing() -> str:
+    found, said = answer(["pulumi", "stack", "ls", "--json", "--non-interactive"], timeout=_BACKEND_SEC)
+    names = [stack["name"] for stack in json.loads(said)] if found else []
+    return f"There are {', '.join(names)}." if names else "There is no other one."
+
+
+def _run(argv: Sequence[str]) -> int:
+    """The exit status of *argv* on this terminal. ^C is left to it: it ends what it does, and then itself."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.run(argv, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)

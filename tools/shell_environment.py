@@ -1,0 +1,39 @@
+"""The environment in which all else runs: a pure function, printed by ``python3 -m tools env`` for the Makefile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.project_layout import Layout
+
+__all__ = ["environment", "exports"]
+
+
+def environment(environ: Mapping[str, str], layout: Layout, *, own_buildx: bool, pulumi_home: Path) -> dict[str, str]:
+    """What to set: tools first on PATH, state in the project, no questions. What a person has set themselves stays.
+
+    *own_buildx*: buildx was built here, so the Docker CLI must look into `Layout.docker_config`.
+    """
+    ours = [str(layout.venv / "bin"), str(layout.bin)]
+    theirs = [part for part in environ.get("PATH", "").split(os.pathsep) if part and part not in ours]
+    variables = {
+        "PATH": os.pathsep.join([*ours, *theirs]),
+        "PULUMI_HOME": str(pulumi_home),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    if own_buildx:
+        variables["DOCKER_CONFIG"] = str(layout.docker_config)
+    if not environ.get("PULUMI_BACKEND_URL"):
+        variables["PULUMI_BACKEND_URL"] = f"file://{layout.state}"
+    if not (environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
+        # Local stacks hold no secret but the key of their own machines, which lies beside them in clear anyway.
+        variables["PULUMI_CONFIG_PASSPHRASE"] = ""
+    return variables
+
+
+def exports(variables: Mapping[str, str]) -> str:
+    """Lines for ``eval`` in a POSIX shell."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
