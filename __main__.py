@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.abort import give_up, refuse_early_end
+from components.abort import abort, refuse_early_end
 from components.app import FleetApp
 from components.cluster.factory import choose_cluster
 from fleetcaptain.errors import FleetCaptainError
@@ -72,4 +72,4 @@ refuse_early_end()
 try:
     main()
 except (FleetCaptainError, pulumi.RunError) as error:
-    give_up(error)
+    abort(error)

@@ -51,11 +51,11 @@ def _looked_up(there: Site) -> float:
     url = f"http://127.0.0.1:2379/v2/keys{services_dir(APP)}?recursive=true"
     argv = ["sh", "-c", _LOOKUPS, "sh", str(_READS), url]
 
-    def look() -> None:
+    def probe() -> None:
         code, output = there.stack.containers()["m1"].exec_run(argv)
         assert code == 0, output
 
-    return seconds(look)
+    return seconds(probe)
 
 
 def _written(there: Site) -> float:

@@ -55,7 +55,7 @@ class Site:
     def active(self, names: Sequence[str], sha1: str) -> bool:
         """Whether all of *names* run the text with this hash, by fleet's own word."""
         states = {state.name: state for state in self.cluster.fleet.states()}
-        return all(name in states and (states[name].content, states[name].sub) == (sha1, "running") for name in names)
+        return all(name in states and (states[name].unit_hash, states[name].sub) == (sha1, "running") for name in names)
 
     def known(self, names: Sequence[str]) -> bool:
         """Whether fleet or systemd knows any of *names*."""
@@ -71,7 +71,7 @@ class Site:
         """Plainly: put all, and wait."""
         for name in target.names:
             self.cluster.fleet.put(name, target.file, DesiredState.LAUNCHED)
-        while not self.active(target.names, target.content):
+        while not self.active(target.names, target.unit_hash):
             self.cluster.sleep(0.2)
 
     def clear(self, service: str, names: Sequence[str]) -> None:

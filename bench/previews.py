@@ -17,7 +17,7 @@ def rows(site: Site) -> Iterator[Row]:
     """A preview of an app of 100 services of three instances, without a change."""
     (site.stack.app / "Fleetfile.py").write_text(fleetfile(_SERVICES, _INSTANCES))
     site.stack.up()
-    snapshot = site.cluster.look()
+    snapshot = site.cluster.snapshot()
     text = snapshot.units["s0@1.service"].text
     with bare_preview(_SERVICES, text) as bare:
         yield compared(

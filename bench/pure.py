@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 
 from bench.harness import Row, compared, seconds
 from fleetcaptain.discovery.client import Discovery
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys import current_key, release_key
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
 from fleetcaptain.rollout.health import Instance
-from fleetcaptain.rollout.model import Memory, Policy, Target
+from fleetcaptain.rollout.model import Policy, RolloutState, Target
 from fleetcaptain.rollout.window import decide
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
@@ -51,7 +51,7 @@ def deciding() -> Row:
         for sha1 in (_NEW.unit_hash if number < _INSTANCES // 2 else "old",)
     }
     target = Target("web", names, _NEW)
-    memory = decide(half, target, Policy(), Memory(), 0).memory
+    memory = decide(half, target, Policy(), RolloutState(), 0).memory
 
     def one() -> float:
         return seconds(lambda: [decide(half, target, Policy(), memory, 1) for _ in range(20)]) / 20 * 1e6
@@ -88,7 +88,7 @@ def lookup(url: str) -> Row:
         value = {"service": "web", "unit": unit, "content": "c", "connection": {"host": "10.0.0.1", "port": number + 1}}
         api.put(f"/fleetcaptain/shop/services/web/{unit}", json.dumps(value), 600)
     store = EtcdStore(lambda: url)
-    store.write(release_key("shop", "v1"), Manifest("v1", {"web": Release("c", _REGISTERED)}).to_json())
+    store.write(release_key("shop", "v1"), Release("v1", {"web": ServiceRelease("c", _REGISTERED)}).to_json())
     store.write(current_key("shop"), "v1")
     discovery = Discovery(Identity.from_environment({"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "shop"}))
     address = f"{url}/v2/keys/fleetcaptain/shop/services/web?recursive=true"
@@ -114,7 +114,7 @@ def visibility(url: str) -> Row:
     told |= {"FLEETCAPTAIN_KEY": "/fleetcaptain/seen/services/web/web@1.service", "FLEETCAPTAIN_MACHINE": "m"}
     discovery, api = Discovery(Identity.from_environment(told)), KeysApi(url)
     store = EtcdStore(lambda: url)
-    store.write(release_key("seen", "v1"), Manifest("v1", {"web": Release("c", 1)}).to_json())
+    store.write(release_key("seen", "v1"), Release("v1", {"web": ServiceRelease("c", 1)}).to_json())
     store.write(current_key("seen"), "v1")
 
     def ours() -> float:

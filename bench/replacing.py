@@ -62,7 +62,7 @@ def _floor(site: Site, name: str) -> float:
     cluster = site.cluster
     began = nudged = cluster.clock()
     cluster.fleet.put(name, target.file, DesiredState.LAUNCHED)
-    while not site.active(target.names, target.content):
+    while not site.active(target.names, target.unit_hash):
         if cluster.clock() - nudged >= _NUDGE_SEC:
             nudged = cluster.clock()
             cluster.fleet.set_desired(name, DesiredState.LAUNCHED)
@@ -81,7 +81,7 @@ def _by_fleetctl(site: Site, name: str) -> float:
         assert code == 0, output
         stored = site.cluster.fleet.unit(name)
         assert stored is not None
-        while not site.active([name], stored.content):
+        while not site.active([name], stored.unit_hash):
             site.cluster.sleep(_LOOK_SEC)
 
     return seconds(act)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from components import diagnostics as log
 
-__all__ = ["give_up", "refuse_early_end"]
+__all__ = ["abort", "refuse_early_end"]
 
 # By this status the language host knows that all has been said; after any other it adds an error of its own.
 _ALL_SAID = 32
@@ -27,7 +27,7 @@ _EARLY = (
 )
 
 
-def give_up(error: Exception) -> NoReturn:
+def abort(error: Exception) -> NoReturn:
     """Say *error*, nothing else, and end the program before it declares anything more."""
     log.error(str(error))
     atexit.unregister(_fail_if_early)

@@ -13,7 +13,7 @@ from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
-from components.preview_checks import Preflight, look_before, refuse_in_preview
+from components.preview_checks import Preflight, check_cluster, refuse_in_preview
 from components.release_record import ReleaseRecord
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
@@ -92,7 +92,7 @@ class FleetApp(pulumi.ComponentResource):
     ) -> Preflight:
         deployed = (*parts, self._beacon)
         declared = {*(part.service for part in deployed), *known}
-        return look_before(connection, self._ownership, deployed, declared=declared, policy=self._strays)
+        return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
 
     def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
         """All resources of *plan*; *found* is what was found on the cluster before."""

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.local_endpoint import way_of
+from fleetcaptain.fleet.local_endpoint import endpoint_of
 from fleetcaptain.fleet.project_files import located
 from fleetcaptain.members.member import quorum
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.connect import reach
+from fleetcaptain.rollout.connect import open_cluster
 
 __all__ = ["Presence", "connect", "expected_machines", "only_first", "presence", "whole"]
 
@@ -83,7 +83,7 @@ def connect(connection: Mapping[str, Any], app: str) -> Cluster:
     key = (json.dumps(connection, sort_keys=True), app)
     with _lock:
         if key not in _clusters:
-            _clusters[key] = reach(way_of(located(connection, Path.cwd())), app)
+            _clusters[key] = open_cluster(endpoint_of(located(connection, Path.cwd())), app)
         return _clusters[key]
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pulumi
 
-from fleetcaptain.discovery.documents import Release
+from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.units.unit_file import UnitFile
@@ -39,7 +39,7 @@ class Plan:
         return pulumi.Output.all(**{part.service: self.images[part.service] for part in self.parts})
 
     @cached_property
-    def entries(self) -> pulumi.Output[dict[str, Release]]:
+    def entries(self) -> pulumi.Output[dict[str, ServiceRelease]]:
         """Service -> what the manifest says of it; known once the images are."""
         return pulumi.Output.all(self._files, self._known).apply(
             lambda both: {part.service: part.entry(both[0][part.service], both[1][part.service]) for part in self.parts}
@@ -56,7 +56,7 @@ class Plan:
         if self.name.exact:
             return pulumi.Output.from_input(self.name.base)
         return self.entries.apply(
-            lambda entries: self.name.tag({service: entry.content for service, entry in entries.items()})
+            lambda entries: self.name.tag({service: entry.unit_hash for service, entry in entries.items()})
         )
 
     def ordered(self) -> tuple[Part, ...]:

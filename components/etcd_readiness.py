@@ -14,7 +14,7 @@ from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateRes
 from components.connection import Presence, connect, only_first, presence, whole
 from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.available import endpoints, lacks
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.rollout.finish import after_failure, retire_old, tidy
 from fleetcaptain.rollout.observe import Snapshot
@@ -54,7 +54,7 @@ class ReadinessProvider(ResourceProvider):
         snapshot, current = None, False
         if there is Presence.THERE:
             cluster = connect(props["cluster"], props["app"])
-            snapshot = only_first(props["cluster"], cluster.look_for_refresh)
+            snapshot = only_first(props["cluster"], cluster.snapshot_for_refresh)
             current = snapshot is not None and current_tag(cluster) == props["release"]
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
@@ -80,16 +80,16 @@ def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
 
 
-def _manifest(props: Mapping[str, Any]) -> Manifest:
+def _manifest(props: Mapping[str, Any]) -> Release:
     services = {
-        name: Release(entry["content"], int(entry["count"]), entry["image"])
+        name: ServiceRelease(entry["content"], int(entry["count"]), entry["image"])
         for name, entry in props["services"].items()
     }
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+    return Release(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _endpoints(props: Mapping[str, Any], manifest: Manifest, snapshot: Snapshot) -> dict[str, list[str]]:
+def _endpoints(props: Mapping[str, Any], manifest: Release, snapshot: Snapshot) -> dict[str, list[str]]:
     schemes = {name: entry["scheme"] for name, entry in props["services"].items()}
     return endpoints(manifest, snapshot.live, schemes)
 

@@ -12,7 +12,7 @@ from components.connection import Presence, connect, only_first, presence
 from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
@@ -23,7 +23,7 @@ from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.remove import forget_app, remove
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
-from fleetcaptain.rollout.strategies.fleet_global import run_everywhere
+from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
 from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, policy_of
 from fleetcaptain.units.unit_file import UnitFile
@@ -86,14 +86,14 @@ class RollingUpdateProvider(ResourceProvider):
             if outs is None:
                 raise
             raise PartialFailure(props["service"], outs, str(error)) from error
-        return CreateResult(props["service"], self._outs(cluster, props, target, cluster.look()))
+        return CreateResult(props["service"], self._outs(cluster, props, target, cluster.snapshot()))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
         desired = DesiredService.of(news)
         cluster = _cluster(news, desired.file)
         target = self._bring(cluster, news, desired)
-        return UpdateResult(self._outs(cluster, news, target, cluster.look()))
+        return UpdateResult(self._outs(cluster, news, target, cluster.snapshot()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
@@ -105,11 +105,11 @@ class RollingUpdateProvider(ResourceProvider):
             return ReadResult(id_, props, known)
         desired = DesiredService.of(props)
         cluster = _cluster({**props, "adopt": ()}, desired.file)
-        snapshot = only_first(props["cluster"], cluster.look_for_refresh)
+        snapshot = only_first(props["cluster"], cluster.snapshot_for_refresh)
         if snapshot is None:
             return ReadResult(id_, props, known)
         target = desired.target(snapshot)
-        found = live(cluster.ownership, props["service"], target.content, snapshot)
+        found = live(cluster.ownership, props["service"], target.unit_hash, snapshot)
         if found is None:
             return ReadResult(None, {})
         unit, image = found.file.without_image()
@@ -129,9 +129,9 @@ class RollingUpdateProvider(ResourceProvider):
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         # The names in the state do not count: since then others may have put units of these names.
-        names = instances_of(cluster.ownership, service, cluster.look())
+        names = instances_of(cluster.ownership, service, cluster.snapshot())
         if names:
-            why = held(cluster, service, names, None, but=current_tag(cluster))
+            why = blocked_by(cluster, service, names, None, but=current_tag(cluster))
             if why:
                 raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
@@ -161,7 +161,7 @@ class RollingUpdateProvider(ResourceProvider):
         driver = Driver(cluster, status, cancelled)
         policy = policy_of(props["rollout"], len(target.names))
         if props["mode"] == "everywhere":
-            run_everywhere(cluster, target, policy.healthy_deadline_sec, status)
+            run_fleet_global(cluster, target, policy.healthy_deadline_sec, status)
         elif props["mode"] == "bluegreen":
             replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
         elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
@@ -176,7 +176,7 @@ class RollingUpdateProvider(ResourceProvider):
             return ()  # in a preview the way into a new cluster is not known yet
         cluster = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"]))
         try:
-            return instances_of(cluster.ownership, props["service"], cluster.look_for_refresh())
+            return instances_of(cluster.ownership, props["service"], cluster.snapshot_for_refresh())
         except ClusterUnreachable:
             return ()  # whatever is done next says so
 
@@ -184,7 +184,7 @@ class RollingUpdateProvider(ResourceProvider):
         """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
         units of these names that are not ours: the state would name them as ours."""
         try:
-            snapshot = cluster.look()
+            snapshot = cluster.snapshot()
             target = desired.target(snapshot)
             refuse_foreign(cluster.ownership, target, snapshot)
         except FleetCaptainError:
@@ -192,12 +192,12 @@ class RollingUpdateProvider(ResourceProvider):
         return self._outs(cluster, props, target, snapshot)
 
     def _outs(self, cluster: Cluster, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
-        found = live(cluster.ownership, props["service"], target.content, snapshot)
+        found = live(cluster.ownership, props["service"], target.unit_hash, snapshot)
         return {
             **{key: props[key] for key in _INPUTS},
             "units": list(target.names),
             "machines": list(found.machines) if found else [],
-            "content": target.content,
+            "content": target.unit_hash,
             "count": len(target.names),
         }
 

@@ -10,10 +10,10 @@ from typing import Any
 import pulumi
 
 from components import diagnostics as log
-from components.abort import give_up
+from components.abort import abort
 from components.connection import Presence, connect, expected_machines, presence
 from components.stray_units import report_strays
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError, UnitRefused
 from fleetcaptain.release.record import refuse_other_content
@@ -28,7 +28,7 @@ from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import generation_names
 
-__all__ = ["Preflight", "look_before", "refuse_in_preview"]
+__all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Preflight:
     stray_stacks: tuple[str, ...] = ()
 
 
-def look_before(
+def check_cluster(
     connection: Mapping[str, Any],
     ownership: Ownership,
     parts: Sequence[Part],
@@ -58,7 +58,7 @@ def look_before(
     if presence(connection) is not Presence.THERE:
         return Preflight()
     try:
-        snapshot = connect(connection, ownership.app).look()
+        snapshot = connect(connection, ownership.app).snapshot()
         for entry in snapshot.ignored:
             log.warn(f"Ignored what is in etcd at {entry}. `captain doctor` lists all such values.")
         _refuse_others(ownership, parts, snapshot)
@@ -76,7 +76,7 @@ def look_before(
         if problems:
             raise UnitRefused("fleet would not place every instance; nothing was touched:", problems)
     except FleetCaptainError as error:
-        give_up(error)
+        abort(error)
     marks = (snapshot.units[name].mark for name in strays)
     stacks = {mark.stack for mark in marks if mark is not None} - {ownership.stack}
     return Preflight(adopt, strays, tuple(sorted(stacks)))
@@ -86,7 +86,7 @@ def refuse_in_preview(
     connection: pulumi.Output[Mapping[str, Any]],
     app: str,
     tag: pulumi.Output[str],
-    entries: pulumi.Output[dict[str, Release]],
+    entries: pulumi.Output[dict[str, ServiceRelease]],
 ) -> None:
     """End a preview when the release *tag* exists with other contents than *entries*. It cannot be known before an
     image is built; then the release's record refuses it, before any unit is touched."""
@@ -97,9 +97,9 @@ def refuse_in_preview(
             return
         try:
             node = connect(where, app).store.read(release_key(app, release))
-            refuse_other_content(manifest_of(node), Manifest(release, services))
+            refuse_other_content(manifest_of(node), Release(release, services))
         except FleetCaptainError as error:
-            give_up(error)
+            abort(error)
 
     if pulumi.runtime.is_dry_run():
         pulumi.Output.all(connection, tag, entries).apply(check)

@@ -14,7 +14,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 from components.connection import Presence, connect, only_first, presence
 from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.discovery.access import Access
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import ReleaseRefused
@@ -95,21 +95,21 @@ def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, A
     store = connect(props["cluster"], props["app"]).store
     record(store, props["app"], manifest, props["texts"])
     # Before the units: what they run writes its registration.
-    Access(store.ask).grant(props["app"])
+    Access(store.request).grant(props["app"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
     return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
 
 
-def _manifest(props: Mapping[str, Any]) -> Manifest:
-    services = {name: Release.read(Fields(entry)) for name, entry in props["services"].items()}
+def _manifest(props: Mapping[str, Any]) -> Release:
+    services = {name: ServiceRelease.read(Fields(entry)) for name, entry in props["services"].items()}
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    return Manifest(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+    return Release(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
     """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
     manifest = manifest_of(store.read(release_key(props["app"], props["release"])))
-    if manifest is None or Access(store.ask).registers(props["app"]) is False:
+    if manifest is None or Access(store.request).registers(props["app"]) is False:
         return {"services": {}, "texts": {}}
     counts = {name: entry["instances"] for name, entry in props["services"].items()}
     services = {

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components import diagnostics as log
-from components.abort import give_up
+from components.abort import abort
 from components.connection import Presence, connect, presence
 from components.deployment_plan import Plan
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
@@ -18,7 +18,7 @@ from fleetcaptain.release.rollback import images_of, obstacles, order_back, unkn
 from fleetcaptain.release.service_release import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import instances_of
-from fleetcaptain.rollout.preflight import look_for_images
+from fleetcaptain.rollout.preflight import find_images
 from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -33,13 +33,13 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
     deployed it.
     """
     if presence(connection) is not Presence.THERE:
-        give_up(_not_there(tag))
+        abort(_not_there(tag))
     cluster = connect(connection, ownership.app)
     try:
         releases = read_releases(cluster.store, ownership.app)
         plan = _plan(cluster, ownership, releases, tag)
     except FleetCaptainError as error:
-        give_up(error)
+        abort(error)
     log.info(
         f"going back to {tag}, or staying there: the Fleetfile is not deployed until "
         "`pulumi config rm fleetcaptain:rollbackTo`"
@@ -52,9 +52,9 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     manifest = releases.named(tag)
     if manifest is None:
         raise unknown_release(tag, releases)
-    images = look_for_images(cluster, images_of([manifest]))
+    images = find_images(cluster, images_of([manifest]))
     problems: Sequence[str] = obstacles(manifest, releases.texts, images)
-    files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.contents.values()}
+    files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
     problems = problems or _of_others(ownership, manifest, files)
     if problems:
         advice = "Choose another release; `captain releases` says which can be gone back to."
@@ -63,16 +63,16 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         if state is ImageState.UNKNOWN:
             log.warn(f"whether {image} still exists is not known: its registry does not say")
     parts, refs = parts_of_manifest(manifest, files)
-    snapshot = cluster.look()
+    snapshot = cluster.snapshot()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
     return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True)
 
 
-def _of_others(ownership: Ownership, manifest: Manifest, files: Mapping[str, UnitFile]) -> list[str]:
+def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:
     """The services whose recorded text carries another mark, or none: their units would not be this stack's."""
     found = []
     for service, release in sorted(manifest.services.items()):
-        mark = files[release.content].mark
+        mark = files[release.unit_hash].mark
         if mark is None:
             found.append(f"{service}: its unit has no mark of FleetCaptain, so no stack could remove it")
         elif mark != Mark(ownership.app, ownership.stack, service):

@@ -13,7 +13,7 @@ from components.connection import connect
 from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.remove import remove
@@ -77,7 +77,7 @@ class StraysProvider(ResourceProvider):
         if not props["names"]:
             return
         cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"], [*props["names"], *props["adopt"]])
-        units = cluster.look().units
+        units = cluster.snapshot().units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:
             mark = units[name].mark if name in units else None
@@ -87,7 +87,7 @@ class StraysProvider(ResourceProvider):
 
     def _remove_of(self, cluster: Cluster, service: str, names: Sequence[str]) -> None:
         """Under the lock of the service: by then a unit may be another one's."""
-        why = held(cluster, service, names, None)
+        why = blocked_by(cluster, service, names, None)
         if why:
             # Its own resource removes it when those have been rolled; or else the next deployment does.
             warn(f"{', '.join(names)} stays for now, for the sake of those {why}")

@@ -28,7 +28,7 @@ from fleetcaptain.localcluster.layout import (
     prefix_of,
     subnets,
 )
-from fleetcaptain.localcluster.local_reconcile import converge
+from fleetcaptain.localcluster.local_reconcile import reconcile
 from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.localcluster.volumes import with_data
 
@@ -89,7 +89,7 @@ class LocalMachinesProvider(ResourceProvider):
         """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
         claim(props["identity"], props["home"])
         try:
-            converge(Layout.of(props))
+            reconcile(Layout.of(props))
         except FleetCaptainError as error:
             raise PartialFailure(props["identity"], {**_known(props), "state": "incomplete"}, str(error)) from error
         return CreateResult(props["identity"], _known(props))
@@ -97,7 +97,7 @@ class LocalMachinesProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Repair, grow, shrink, or change metadata. Raises DeadlineExceeded, FleetCaptainError."""
         claim(news["identity"], news["home"])
-        converge(Layout.of(news))
+        reconcile(Layout.of(news))
         return UpdateResult(_known(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["main"]
@@ -19,14 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        say("captain needs typer, which is not installed. Run `pip install typer`.", error=True)
+        echo("captain needs typer, which is not installed. Run `pip install typer`.", error=True)
         return 1
     try:
         build()(words, prog_name="captain")
     except FleetCaptainError as error:
-        say(f"captain: {error}", error=True)
+        echo(f"captain: {error}", error=True)
         if "--json" in words:
-            say_json({"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)})
+            echo_json({"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)})
         return error.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0

@@ -15,7 +15,7 @@ from fleetcaptain.cli import releases_command as releases
 from fleetcaptain.cli import restart_command as restart
 from fleetcaptain.cli import secure_command as secure
 from fleetcaptain.cli import unregister_command as unregister
-from fleetcaptain.cli.printer import say
+from fleetcaptain.cli.printer import echo
 
 __all__ = ["build"]
 
@@ -49,5 +49,5 @@ def build() -> typer.Typer:
 def _version(wanted: bool) -> None:
     """Print the version of the installed package, and end."""
     if wanted:
-        say(f"captain {__version__}")
+        echo(f"captain {__version__}")
         raise typer.Exit

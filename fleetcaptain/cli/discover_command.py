@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import App, Etcd, Json, Service
-from fleetcaptain.cli.printer import say
+from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.show import show
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
@@ -36,5 +36,5 @@ def add(captain: typer.Typer) -> None:
             return
         for instances in discovery.watch(service):
             if not instances and not json_wanted:
-                say(f"no instance of {service}")
+                echo(f"no instance of {service}")
             show(instances, json_wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from fleetcaptain.cli.common_options import App, Json
-from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 from fleetcaptain.discovery.keys import CURL, path_of
 from fleetcaptain.printable import one_line
@@ -37,23 +37,23 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.discovery.access import Access
         from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.release.repository import read_releases
-        from fleetcaptain.rollout.connect import reach
+        from fleetcaptain.rollout.connect import open_cluster
 
         where = site(app, stack, ssh, key)
-        cluster = reach(where.endpoint, where.app)
-        ignored = (*cluster.look().ignored, *read_releases(cluster.store, where.app).ignored)
+        cluster = open_cluster(where.endpoint, where.app)
+        ignored = (*cluster.snapshot().ignored, *read_releases(cluster.store, where.app).ignored)
         if json_wanted:
-            say_json([{"key": entry.key, "why": entry.why} for entry in ignored])
+            echo_json([{"key": entry.key, "why": entry.why} for entry in ignored])
         elif ignored:
-            say("\n".join(f"ignored: {one_line(str(entry))}" for entry in ignored))
-            say("Delete those that do not belong there, on a machine:")
-            say("\n".join(f"  {CURL} -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
+            echo("\n".join(f"ignored: {one_line(str(entry))}" for entry in ignored))
+            echo("Delete those that do not belong there, on a machine:")
+            echo("\n".join(f"  {CURL} -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
         else:
-            say(f"All values in etcd of the app {where.app} can be read.")
+            echo(f"All values in etcd of the app {where.app} can be read.")
         # Not an exit code: a cluster is meant to be so, or is not this app's to change.
-        if not json_wanted and not Access(cluster.store.ask).enforced():
+        if not json_wanted and not Access(cluster.store.request).enforced():
             is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed
             what = "etcd has no authentication: every container on the cluster can run anything as root."
-            say(f"{what} {_MAKE if is_made else _RUN}")
+            echo(f"{what} {_MAKE if is_made else _RUN}")
         if ignored:
             raise typer.Exit(1)

@@ -8,15 +8,15 @@ from typing import Any
 
 from fleetcaptain.printable import printable
 
-__all__ = ["say", "say_json"]
+__all__ = ["echo", "echo_json"]
 
 
-def say(text: str, *, error: bool = False) -> None:
+def echo(text: str, *, error: bool = False) -> None:
     """Print *text* on standard output, or with *error* on standard error."""
     _write(printable(text), sys.stderr if error else sys.stdout)
 
 
-def say_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """Print *value* on standard output as one line of JSON, in ASCII alone. JSON itself escapes all but DEL."""
     _write(json.dumps(value).replace("\x7f", "\\u007f"), sys.stdout)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import App, Json
-from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.release.images import ImageState, probe_argv, probed
@@ -49,23 +49,23 @@ def add(captain: typer.Typer) -> None:
         known, images = _by_etcd(etcd, app) if etcd else _by_ssh(app, stack, ssh, key)
         found = rows(known, images)
         if json_wanted:
-            say_json([as_json(row) for row in found])
+            echo_json([as_json(row) for row in found])
         elif found:
-            say("\n".join(table(found)))
+            echo("\n".join(table(found)))
         else:
-            say("there is no release yet", error=True)
+            echo("there is no release yet", error=True)
 
 
 def _by_ssh(
     app: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
 ) -> tuple[Releases, dict[str, ImageState]]:
-    from fleetcaptain.rollout.connect import reach
-    from fleetcaptain.rollout.preflight import look_for_images
+    from fleetcaptain.rollout.connect import open_cluster
+    from fleetcaptain.rollout.preflight import find_images
 
     where = site(app, stack, ssh, key)
-    cluster = reach(where.endpoint, where.app)
+    cluster = open_cluster(where.endpoint, where.app)
     known = read_releases(cluster.store, where.app)
-    return known, look_for_images(cluster, images_of(known.manifests))
+    return known, find_images(cluster, images_of(known.manifests))
 
 
 def _by_etcd(etcd: str, app: str | None) -> tuple[Releases, dict[str, ImageState]]:

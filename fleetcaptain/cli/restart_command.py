@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import App, Service
-from fleetcaptain.cli.printer import say
+from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 
 __all__ = ["add"]
@@ -36,24 +36,24 @@ def add(captain: typer.Typer) -> None:
         Exits with 4 when an instance does not come back, with 6 while the service is being rolled out.
         """
         # Here, not above: in an app's image the other commands work without what a deployment needs.
-        from fleetcaptain.rollout.connect import reach
+        from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.journal import ensure_free, guarded
         from fleetcaptain.rollout.model import Policy, parallel
         from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, stack_on, to_restart
 
         wanted = _wanted(max_parallel)
         where = site(app, stack, ssh, key, changes=True)
-        cluster = reach(where.endpoint, where.app)
-        ensure_free(cluster, service, say)
-        snapshot = cluster.look()
+        cluster = open_cluster(where.endpoint, where.app)
+        ensure_free(cluster, service, echo)
+        snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_on(where.app, service, snapshot))
         target = to_restart(cluster.ownership, service, snapshot)
         whose = f"the app {where.app}, stack {cluster.ownership.stack}"
-        say(f"restarting {service} of {whose}: {', '.join(target.names)}")
+        echo(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
         policy = policy.for_file(target.file)
-        with guarded(cluster, service, target.content, say) as (fenced, _):
-            restart(RestartDriver(fenced, say), target, policy)
+        with guarded(cluster, service, target.unit_hash, echo) as (fenced, _):
+            restart(RestartDriver(fenced, echo), target, policy)
 
 
 def _wanted(max_parallel: str) -> int | str:

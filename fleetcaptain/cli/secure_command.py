@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 from fleetcaptain.errors import ClusterRefused
 
@@ -42,26 +42,26 @@ def add(captain: typer.Typer) -> None:
         does not come back or authentication was turned off again. Both can be run again after an interruption.
         """
         from fleetcaptain.fleet.ssh import Endpoint
-        from fleetcaptain.rollout.connect import operate
+        from fleetcaptain.rollout.connect import open_operator
         from fleetcaptain.securing.securing import Securing
         from fleetcaptain.securing.security_state import APPLY, UNDO, as_json, lines, refuse
 
         if apply and undo:
             raise typer.BadParameter("not both", param_hint="--apply, --undo")
-        way = site(None, stack, ssh, key, any_app=True).endpoint
-        if not isinstance(way, Endpoint):
+        endpoint = site(None, stack, ssh, key, any_app=True).endpoint
+        if not isinstance(endpoint, Endpoint):
             raise ClusterRefused(
                 "captain secure works on the machines, which it reaches over SSH only.",
                 ["Name them with --ssh core@address, or set fleetcaptain:fleet to ssh:// addresses."],
             )
-        securing = Securing(operate(way), lambda line: say(line, error=json_wanted))
+        securing = Securing(open_operator(endpoint), lambda line: echo(line, error=json_wanted))
         wanted, dirs = (APPLY if apply else UNDO if undo else ""), open_dirs or []
         if not (wanted and yes):
-            found = securing.look()
+            found = securing.inspect()
             if not json_wanted or wanted:
-                say("\n".join(lines(found, dirs)), error=json_wanted)
+                echo("\n".join(lines(found, dirs)), error=json_wanted)
             elif not wanted:
-                say_json(as_json(found, dirs))
+                echo_json(as_json(found, dirs))
         if not wanted:
             return
         if not yes:
@@ -72,9 +72,9 @@ def add(captain: typer.Typer) -> None:
         else:
             securing.undo()
         if json_wanted:
-            say_json(as_json(securing.look(), dirs))
+            echo_json(as_json(securing.inspect(), dirs))
         else:
-            say(_DONE[wanted])
+            echo(_DONE[wanted])
 
 
 _DONE = {

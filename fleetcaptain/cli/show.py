@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fleetcaptain.cli.printer import say, say_json
+from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.printable import one_line
@@ -21,7 +21,7 @@ def as_json(instance: Instance) -> dict[str, Any]:
         **where,
         "service": registration.service,
         "unit": registration.unit,
-        "content": registration.content,
+        "content": registration.unit_hash,
         "machine": registration.machine,
         "connection": dict(registration.connection),
         "ports": dict(registration.ports),
@@ -33,12 +33,12 @@ def as_json(instance: Instance) -> dict[str, Any]:
 def show(instances: Sequence[Instance], json_wanted: bool) -> None:
     """One line an instance: its unit, its address, and what it is to the caller; or one line with a JSON list."""
     if json_wanted:
-        say_json([as_json(instance) for instance in instances])
+        echo_json([as_json(instance) for instance in instances])
         return
     lines = [tuple(map(one_line, _cells(instance))) for instance in instances]
     unit, address = (max((len(line[column]) for line in lines), default=0) for column in (0, 1))
     for line in lines:
-        say(f"{line[0]:{unit}}  {line[1]:{address}}  {line[2]}".rstrip())
+        echo(f"{line[0]:{unit}}  {line[1]:{address}}  {line[2]}".rstrip())
 
 
 def _cells(instance: Instance) -> tuple[str, str, str]:
@@ -49,4 +49,4 @@ def _cells(instance: Instance) -> tuple[str, str, str]:
 def show_key(discovery: Discovery, service: str, json_wanted: bool) -> None:
     """What a program may want to know of a registration that was written; a person sees nothing."""
     if json_wanted:
-        say_json({"service": service, "key": discovery.identity.key(service)})
+        echo_json({"service": service, "key": discovery.identity.key(service)})

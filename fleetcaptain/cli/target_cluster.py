@@ -13,7 +13,7 @@ import typer
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
-from fleetcaptain.fleet.local_endpoint import Direct, way_of
+from fleetcaptain.fleet.local_endpoint import Direct, endpoint_of
 from fleetcaptain.fleet.owning_checkout import Checkout, copied_from, refused_copy
 from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
@@ -81,7 +81,7 @@ def site(
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
         owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
         connection = outputs["connection"]
-        found = Site(way_of(_located(connection)), app or outputs["app"], owner)
+        found = Site(endpoint_of(_located(connection)), app or outputs["app"], owner)
         if changes:
             _refuse_copy(connection)
     except (ValueError, KeyError, TypeError) as error:

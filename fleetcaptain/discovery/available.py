@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.discovery.documents import Manifest, Registration, Release
+from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease
 from fleetcaptain.untrusted import port_number
 
 __all__ = ["Lack", "endpoints", "lacks", "serving"]
@@ -23,7 +23,7 @@ class Lack:
     """A *service* of which *wanted* registrations are needed and *found* are there."""
 
     service: str
-    content: str
+    unit_hash: str
     wanted: int
     found: int
 
@@ -32,7 +32,7 @@ class Lack:
 
 
 def serving(
-    service: str, release: Release, tag: str, registrations: Iterable[Registration]
+    service: str, release: ServiceRelease, tag: str, registrations: Iterable[Registration]
 ) -> tuple[Registration, ...]:
     """The registrations of *service* that serve the release *tag*: the same content, or the tag in their versions."""
     return tuple(
@@ -40,23 +40,23 @@ def serving(
         for registration in registrations
         if registration.service == service
         and not registration.draining
-        and (registration.content == release.content or tag in registration.versions)
+        and (registration.unit_hash == release.unit_hash or tag in registration.versions)
     )
 
 
-def lacks(manifest: Manifest, registrations: Iterable[Registration]) -> tuple[Lack, ...]:
+def lacks(manifest: Release, registrations: Iterable[Registration]) -> tuple[Lack, ...]:
     """What the release still lacks, one entry per service that is not available; empty when it is available."""
     known = tuple(registrations)
     missing = []
     for service, release in sorted(manifest.services.items()):
         found = len(serving(service, release, manifest.tag, known))
         if found < release.count:
-            missing.append(Lack(service, release.content, release.count, found))
+            missing.append(Lack(service, release.unit_hash, release.count, found))
     return tuple(missing)
 
 
 def endpoints(
-    manifest: Manifest, registrations: Iterable[Registration], schemes: Mapping[str, str]
+    manifest: Release, registrations: Iterable[Registration], schemes: Mapping[str, str]
 ) -> dict[str, list[str]]:
     """Service -> the URLs at which its instances answer, sorted by unit. Services without a port have no entry, and
     what is neither an address nor the name of a host, or no port, is left out: anything can be registered.

@@ -15,7 +15,7 @@ from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import TTL_SEC
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.lease import Lease
-from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.read import read_app
 from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.discovery.watch import QUIET_SEC, changes, next_change
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable, RegistrationRefused
@@ -80,7 +80,7 @@ class Discovery:
 
     def discover(self, service: str) -> list[Instance]:
         """The instances that the caller may use. Raises NotAvailable and ClusterUnreachable."""
-        known, _ = look(self._api, self.identity.app)
+        known, _ = read_app(self._api, self.identity.app)
         return list(lookup(service, self.identity.asker, known))
 
     def watch(self, service: str) -> Iterator[list[Instance]]:
@@ -93,7 +93,7 @@ class Discovery:
         deadline = self._clock() + timeout_sec
         while True:
             try:
-                known, index = look(api, self.identity.app)
+                known, index = read_app(api, self.identity.app)
                 try:
                     return list(lookup(service, self.identity.asker, known))
                 except NotAvailable:
@@ -141,7 +141,7 @@ def registration(
         "run": identity.run,
         "service": service,
         "unit": identity.name,
-        "content": identity.content,
+        "content": identity.unit_hash,
         "host": identity.host,
         "ports": {},
         "connection": {"host": identity.host, **connection},

@@ -14,7 +14,7 @@ from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.image_reference import RECORDED
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
-__all__ = ["Manifest", "Registration", "Release", "drained", "manifest_at", "registration_at"]
+__all__ = ["Registration", "Release", "ServiceRelease", "drained", "manifest_at", "registration_at"]
 
 _NO_PORTS: Mapping[str, int] = MappingProxyType({})
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,254}")
@@ -34,7 +34,7 @@ _LONGEST_MANIFEST = 2**20
 class Registration:
     """One instance that says that it is ready.
 
-    *content* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
+    *unit_hash* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
     container's ports to the host's. *draining*: it still answers, and is about to go; lookups leave it out.
     *lease*: who renews it; "" its machine's beacon as the unit wrote it, ``app`` the app that wrote it, ``beacon`` the
     beacon for the app that wrote it.
@@ -42,7 +42,7 @@ class Registration:
 
     service: str
     unit: str
-    content: str
+    unit_hash: str
     machine: str
     host: str
     ports: Mapping[str, int] = field(default_factory=lambda: _NO_PORTS)
@@ -68,7 +68,7 @@ def _parsed(text: str) -> Registration:
     return Registration(
         service=fields.text("service", NAME),
         unit=fields.text("unit", NAME),
-        content=fields.text("content", NAME, ""),
+        unit_hash=fields.text("content", NAME, ""),
         machine=fields.text("machine", NAME, ""),
         host=fields.text("host", NAME, ""),
         ports=MappingProxyType({inside: ports.number(inside, 1, 65535) for inside in ports}),
@@ -98,14 +98,14 @@ def drained(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Release:
-    """One service in a release: its *content*, how many instances must carry it, and the *image* they run.
+class ServiceRelease:
+    """One service in a release: its *unit_hash*, how many instances must carry it, and the *image* they run.
 
     What going back needs besides: how it is replaced (*mode*, and the times of its *rollout* in seconds), the services
     that it *requires*, and the *scheme* of its URLs.
     """
 
-    content: str
+    unit_hash: str
     count: int
     image: str = ""
     mode: str = "rolling"
@@ -116,7 +116,7 @@ class Release:
     def to_data(self) -> dict[str, Any]:
         """The entry in a manifest's JSON."""
         return {
-            "content": self.content,
+            "content": self.unit_hash,
             "instances": self.count,
             "image": self.image,
             "mode": self.mode,
@@ -126,11 +126,11 @@ class Release:
         }
 
     @classmethod
-    def read(cls, fields: Fields) -> Release:
+    def read(cls, fields: Fields) -> ServiceRelease:
         """The service that an entry of a manifest is. Raises Unreadable."""
         mode = fields.text("mode", _MODE, "rolling")
         return cls(
-            content=fields.text("content", NAME),
+            unit_hash=fields.text("content", NAME),
             count=fields.number("instances", 0, _MOST_MACHINES if mode == "global" else _MOST_INSTANCES),
             image=fields.text("image", RECORDED, ""),
             mode=mode,
@@ -151,14 +151,14 @@ def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Release:
     """What a release is made of: its *tag*, its services, *who* made it and *when* (ISO 8601, UTC).
 
     *unfinished*: it has never been available as a whole, so lookups do not count with it.
     """
 
     tag: str
-    services: Mapping[str, Release]
+    services: Mapping[str, ServiceRelease]
     who: str = ""
     when: str = ""
     unfinished: bool = False
@@ -170,27 +170,27 @@ class Manifest:
         return json.dumps({"tag": self.tag, "who": self.who, "when": self.when, **mark, "services": services})
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
+    def from_json(cls, text: str) -> Release:
         """The manifest that *text* is. Raises Unreadable."""
         fields = json_object(text, _LONGEST_MANIFEST)
         services = fields.fields("services")
         return cls(
             fields.text("tag", _TAG),
-            {_name(service): Release.read(services.fields(service)) for service in services},
+            {_name(service): ServiceRelease.read(services.fields(service)) for service in services},
             fields.text("who", ANY, ""),
             fields.text("when", WORD, ""),
             fields.flag("unfinished"),
         )
 
     @property
-    def contents(self) -> dict[str, str]:
+    def unit_hashes(self) -> dict[str, str]:
         """Service -> its content: by this, and nothing else, two releases are the same."""
-        return {name: release.content for name, release in self.services.items()}
+        return {name: release.unit_hash for name, release in self.services.items()}
 
 
-def manifest_at(key: str, text: str) -> Manifest:
+def manifest_at(key: str, text: str) -> Release:
     """The manifest at *key*. Raises Unreadable, also for one of another tag than the key's."""
-    found = Manifest.from_json(text)
+    found = Release.from_json(text)
     if key != release_key(_app_of(key), found.tag):
         raise Unreadable(f"it is the manifest of {found.tag}")
     return found

@@ -30,8 +30,9 @@ _HTTP_PORT = 80
 
 class EtcdStore:
     """Reads and writes v2 keys. *url* gives the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``,
-    before each try, so that a broken tunnel can be replaced, and *leave* gets each from which no answer came, so that
-    the next one leads elsewhere. *password* gives that of etcd's superuser; "" where none is needed, or known.
+    before each try, so that a broken tunnel can be replaced, and *mark_unreachable* gets each from which no answer
+    came, so that the next one leads elsewhere. *password* gives that of etcd's superuser; "" where
+    none is needed, or known.
 
     Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
     when etcd does not answer by then, or answers too much; FleetCaptainError for what etcd refuses, such as a key below
@@ -42,12 +43,12 @@ class EtcdStore:
         self,
         url: Callable[[], str],
         sleep: Callable[[float], None] = time.sleep,
-        leave: Callable[[str], None] = lambda _url: None,
+        mark_unreachable: Callable[[str], None] = lambda _url: None,
         password: Callable[[], str] = lambda: "",
     ) -> None:
         self._url = url
         self._sleep = sleep
-        self._leave = leave
+        self._leave = mark_unreachable
         self._password = password
 
     def read(self, key: str) -> Node | None:
@@ -136,7 +137,7 @@ class EtcdStore:
 
         self._call(f"delete {key}", call)
 
-    def ask(self, method: str, path: str, body: str) -> tuple[int, str]:
+    def request(self, method: str, path: str, body: str) -> tuple[int, str]:
         """The status and text of etcd's answer to a request that may be repeated, with a *body* of JSON: for what is no
         key."""
         return self._asked(method, path, body)

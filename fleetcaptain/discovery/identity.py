@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetcaptain.discovery.instances import Asker
+from fleetcaptain.discovery.instances import Caller
 from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.errors import FleetCaptainError
 
@@ -29,7 +29,7 @@ class UnknownApp(FleetCaptainError):
 
 @dataclass(frozen=True)
 class Identity:
-    """The *app*; the *service*, *unit*, *content* (SHA1) and *run* of the caller, its *machine*'s id and *host*, the
+    """The *app*; the *service*, *unit*, *unit_hash* (SHA1) and *run* of the caller, its *machine*'s id and *host*, the
     machine's address; *etcd*, the URL of etcd; *versions*, the releases that its service declares to serve too. All
     but the app and etcd are empty outside of any unit.
     """
@@ -37,7 +37,7 @@ class Identity:
     app: str
     service: str = ""
     unit: str = ""
-    content: str = ""
+    unit_hash: str = ""
     run: str = ""
     machine: str = ""
     host: str = ""
@@ -73,7 +73,7 @@ class Identity:
             app=known,
             service=told("SERVICE"),
             unit=unit,
-            content=told("CONTENT") or _content(units, unit),
+            unit_hash=told("CONTENT") or _content(units, unit),
             run=told("RUN") or (environ.get("INVOCATION_ID", "") if unit else ""),
             machine=told("MACHINE"),
             host=told("HOST") or environ.get("COREOS_PRIVATE_IPV4", ""),
@@ -82,9 +82,9 @@ class Identity:
         )
 
     @property
-    def asker(self) -> Asker:
+    def asker(self) -> Caller:
         """The caller as one who looks services up."""
-        return Asker(self.content, self.service)
+        return Caller(self.unit_hash, self.service)
 
     def key(self, service: str) -> str:
         """Where the caller registers *service*. Outside of any unit, its computer's name stands for the unit."""

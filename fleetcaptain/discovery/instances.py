@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleetcaptain.discovery.documents import Manifest, Registration
+from fleetcaptain.discovery.documents import Registration, Release
 from fleetcaptain.untrusted import Ignored, port_number
 
-__all__ = ["Asker", "Instance", "Known", "contents_of", "releases_of"]
+__all__ = ["Caller", "Instance", "Registry", "releases_of", "unit_hashes_of"]
 
 
 @dataclass(frozen=True)
-class Asker:
-    """Who looks a service up: the *content* of its unit, "" outside of any; *name* is for messages."""
+class Caller:
+    """Who looks a service up: the *unit_hash* of its unit, "" outside of any; *name* is for messages."""
 
-    content: str = ""
+    unit_hash: str = ""
     name: str = ""
 
 
 @dataclass(frozen=True)
-class Known:
+class Registry:
     """What etcd knows of an app at one moment. *manifests* are those of the releases that have been available.
 
-    *current* is the tag of the current release, "" before there is one; *coming*, the one that is being deployed: a new
-    one, which is not among *manifests* yet, or an old one that is gone back to. *ignored* are the values that are
+    *current* is the tag of the current release, "" before there is one; *pending*, the one that is being deployed: a
+    new one, which is not among *manifests* yet, or an old one that is gone back to. *ignored* are the values that are
     neither a registration nor a manifest.
     """
 
     registrations: tuple[Registration, ...] = ()
-    manifests: tuple[Manifest, ...] = ()
+    manifests: tuple[Release, ...] = ()
     current: str = ""
-    coming: Manifest | None = None
+    pending: Release | None = None
     ignored: tuple[Ignored, ...] = ()
 
 
@@ -83,7 +83,7 @@ class Instance:
         return self.registration.versions
 
 
-def releases_of(asker: Asker, known: Known) -> tuple[Manifest, ...]:
+def releases_of(asker: Caller, known: Registry) -> tuple[Release, ...]:
     """The releases that name the asker's content, the current one first, then the youngest. Without a content: the
     current one.
 
@@ -93,16 +93,20 @@ def releases_of(asker: Asker, known: Known) -> tuple[Manifest, ...]:
     mine = [
         manifest
         for manifest in known.manifests
-        if (asker.content in contents_of(manifest) if asker.content else manifest.tag == known.current)
+        if (asker.unit_hash in unit_hashes_of(manifest) if asker.unit_hash else manifest.tag == known.current)
     ]
     mine.sort(key=lambda manifest: (manifest.tag == known.current, manifest.when), reverse=True)
-    coming = known.coming
-    if coming is None or asker.content not in contents_of(coming) or any(one.tag == known.current for one in mine):
+    pending = known.pending
+    if (
+        pending is None
+        or asker.unit_hash not in unit_hashes_of(pending)
+        or any(one.tag == known.current for one in mine)
+    ):
         return tuple(mine)
     current = [manifest for manifest in known.manifests if manifest.tag == known.current]
-    return (coming, *(manifest for manifest in mine if manifest.tag != coming.tag), *current)
+    return (pending, *(manifest for manifest in mine if manifest.tag != pending.tag), *current)
 
 
-def contents_of(manifest: Manifest) -> set[str]:
+def unit_hashes_of(manifest: Release) -> set[str]:
     """The contents of all services of a release."""
-    return {release.content for release in manifest.services.values()}
+    return {release.unit_hash for release in manifest.services.values()}

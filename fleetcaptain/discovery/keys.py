@@ -11,10 +11,10 @@ __all__ = [
     "DEPTH",
     "TTL_SEC",
     "app_dir",
-    "coming_key",
     "current_key",
     "lock_key",
     "path_of",
+    "pending_key",
     "previous_key",
     "registration_key",
     "release_key",
@@ -81,7 +81,7 @@ def releases_dir(app: str) -> str:
 
 
 def release_key(app: str, tag: str) -> str:
-    """The key of one release's `Manifest`. A slash in the tag is no level of the tree: the key itself has ``%2F``."""
+    """The key of one release's `Release`. A slash in the tag is no level of the tree: the key itself has ``%2F``."""
     return f"{releases_dir(app)}/{tag.replace('/', '%2F')}"
 
 
@@ -105,7 +105,7 @@ def previous_key(app: str) -> str:
     return f"{app_dir(app)}/previous"
 
 
-def coming_key(app: str) -> str:
+def pending_key(app: str) -> str:
     """The key whose value is the tag of the release that is being deployed, or that was when it failed."""
     return f"{app_dir(app)}/coming"
 
@@ -116,6 +116,6 @@ def texts_dir(app: str) -> str:
     return f"{app_dir(app)}/_texts"
 
 
-def text_key(app: str, content: str) -> str:
-    """The key of the unit text whose SHA1 is *content*."""
-    return f"{texts_dir(app)}/{content}"
+def text_key(app: str, unit_hash: str) -> str:
+    """The key of the unit text whose SHA1 is *unit_hash*."""
+    return f"{texts_dir(app)}/{unit_hash}"

@@ -7,16 +7,16 @@ from functools import lru_cache
 from typing import Any
 
 from fleetcaptain.discovery.documents import manifest_at, registration_at
-from fleetcaptain.discovery.instances import Known
-from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, services_dir
+from fleetcaptain.discovery.instances import Registry
+from fleetcaptain.discovery.keys import app_dir, current_key, pending_key, releases_dir, services_dir
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.log import log
 from fleetcaptain.untrusted import Ignored, read_all
 
-__all__ = ["look"]
+__all__ = ["read_app"]
 
 
-def look(api: KeysApi, app: str) -> tuple[Known, int]:
+def read_app(api: KeysApi, app: str) -> tuple[Registry, int]:
     """What is known of *app*, and etcd's index at that moment. Raises ClusterUnreachable.
 
     A value that is ignored is logged as a warning, once in a process.
@@ -27,12 +27,12 @@ def look(api: KeysApi, app: str) -> tuple[Known, int]:
     manifests, ignored_too = read_all(manifest_at, _values(parts.get(releases_dir(app))))
     for entry in (*ignored, *ignored_too):
         _warn(entry)
-    coming = _value(parts.get(coming_key(app)))
-    known = Known(
+    pending = _value(parts.get(pending_key(app)))
+    known = Registry(
         registrations,
         tuple(manifest for manifest in manifests if not manifest.unfinished),
         _value(parts.get(current_key(app))),
-        next((manifest for manifest in manifests if manifest.tag == coming), None),
+        next((manifest for manifest in manifests if manifest.tag == pending), None),
         (*ignored, *ignored_too),
     )
     return known, answer.index

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fleetcaptain.discovery.documents import Manifest, Registration
-from fleetcaptain.discovery.instances import Asker, Instance, Known, contents_of, releases_of
+from fleetcaptain.discovery.documents import Registration, Release
+from fleetcaptain.discovery.instances import Caller, Instance, Registry, releases_of, unit_hashes_of
 from fleetcaptain.errors import NotAvailable
 
 __all__ = ["lookup", "refusal"]
@@ -13,7 +13,7 @@ __all__ = ["lookup", "refusal"]
 Entries = list[Registration]
 
 
-def lookup(service: str, asker: Asker, known: Known) -> tuple[Instance, ...]:
+def lookup(service: str, asker: Caller, known: Registry) -> tuple[Instance, ...]:
     """The instances of *service* that *asker* may use, its own release's first, and then by unit.
 
     Raises NotAvailable when there is none, naming what there is.
@@ -22,51 +22,51 @@ def lookup(service: str, asker: Asker, known: Known) -> tuple[Instance, ...]:
         (entry for entry in known.registrations if entry.service == service and not entry.draining),
         key=lambda entry: entry.unit,
     )
-    own, compatible, coming = _sorted_out(service, there, asker, known)
+    own, compatible, pending = _sorted_out(service, there, asker, known)
     if own or compatible:
         return (*_instances(own, True), *_instances(compatible, False))
-    if coming:
-        return _instances(coming, False)
+    if pending:
+        return _instances(pending, False)
     raise NotAvailable(refusal(service, there, asker, known))
 
 
 def _sorted_out(
-    service: str, there: Iterable[Registration], asker: Asker, known: Known
+    service: str, there: Iterable[Registration], asker: Caller, known: Registry
 ) -> tuple[Entries, Entries, Entries]:
     """The registrations of the asker's own release, those that say they serve it, and those of a coming release."""
     releases = releases_of(asker, known)
-    is_coming = bool(asker.content) and not releases
+    is_coming = bool(asker.unit_hash) and not releases
     if is_coming:
         # It may be unchanged in the coming release, so the current one's is taken for its own, after the coming one's.
-        releases = releases_of(Asker(), known)
+        releases = releases_of(Caller(), known)
     tags = {manifest.tag for manifest in releases}
     wanted = [_wanted(service, manifest) for manifest in releases]
-    named = {content for manifest in known.manifests for content in contents_of(manifest)} - _only_coming(known)
+    named = {unit_hash for manifest in known.manifests for unit_hash in unit_hashes_of(manifest)} - _only_coming(known)
     own: list[tuple[int, Registration]] = []
-    compatible, coming = [], []
+    compatible, pending = [], []
     for entry in there:
-        rank = next((rank for rank, contents in enumerate(wanted) if entry.content in contents), None)
+        rank = next((rank for rank, unit_hashes in enumerate(wanted) if entry.unit_hash in unit_hashes), None)
         if rank is not None:
             own.append((rank, entry))
         elif tags & set(entry.versions):
             compatible.append(entry)
-        elif entry.content not in named:
-            coming.append(entry)
+        elif entry.unit_hash not in named:
+            pending.append(entry)
     own.sort(key=lambda ranked: ranked[0])
     mine = [entry for _, entry in own]
-    return ([*coming, *mine], compatible, []) if is_coming else (mine, compatible, coming)
+    return ([*pending, *mine], compatible, []) if is_coming else (mine, compatible, pending)
 
 
-def _only_coming(known: Known) -> set[str]:
+def _only_coming(known: Registry) -> set[str]:
     """The contents that the coming release names and the current one does not."""
-    current = (contents_of(manifest) for manifest in known.manifests if manifest.tag == known.current)
-    return contents_of(known.coming).difference(*current) if known.coming else set()
+    current = (unit_hashes_of(manifest) for manifest in known.manifests if manifest.tag == known.current)
+    return unit_hashes_of(known.pending).difference(*current) if known.pending else set()
 
 
-def _wanted(service: str, manifest: Manifest) -> set[str]:
+def _wanted(service: str, manifest: Release) -> set[str]:
     """The contents that serve *service* in a release. A name that is no service of it is whoever's registered it."""
     release = manifest.services.get(service)
-    return {release.content} if release else contents_of(manifest)
+    return {release.unit_hash} if release else unit_hashes_of(manifest)
 
 
 def _instances(entries: Iterable[Registration], own: bool) -> tuple[Instance, ...]:
@@ -77,7 +77,7 @@ _DIGITS = 7  # of a content, as many as in the units' names
 _SHOWN = 5
 
 
-def refusal(service: str, there: Sequence[Registration], asker: Asker, known: Known) -> str:
+def refusal(service: str, there: Sequence[Registration], asker: Caller, known: Registry) -> str:
     """Why *asker* is not given *service*; *there* are the registrations of it that it may not use."""
     tags = [manifest.tag for manifest in releases_of(asker, known)]
     who = asker.name or "a caller outside of any unit"
@@ -101,8 +101,8 @@ def refusal(service: str, there: Sequence[Registration], asker: Asker, known: Kn
     )
 
 
-def _described(entry: Registration, known: Known) -> str:
-    tags = [manifest.tag for manifest in known.manifests if entry.content in contents_of(manifest)]
+def _described(entry: Registration, known: Registry) -> str:
+    tags = [manifest.tag for manifest in known.manifests if entry.unit_hash in unit_hashes_of(manifest)]
     of = f"of release {', '.join(sorted(tags))}" if tags else "of no release"
     also = f", serves also {', '.join(entry.versions)}" if entry.versions else ""
-    return f"{entry.unit} (content {entry.content[:_DIGITS] or 'unknown'} {of}{also})"
+    return f"{entry.unit} (content {entry.unit_hash[:_DIGITS] or 'unknown'} {of}{also})"

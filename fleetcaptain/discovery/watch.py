@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from fleetcaptain.discovery.instances import Asker, Instance
-from fleetcaptain.discovery.keys import app_dir, coming_key, current_key, releases_dir, service_dir
+from fleetcaptain.discovery.instances import Caller, Instance
+from fleetcaptain.discovery.keys import app_dir, current_key, pending_key, releases_dir, service_dir
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.log import log
-from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.read import read_app
 from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.errors import ClusterUnreachable, NotAvailable
 
@@ -21,7 +21,7 @@ _PAUSE_SEC = 1.0
 
 
 def changes(
-    api: KeysApi, app: str, service: str, asker: Asker, sleep: Callable[[float], None] = time.sleep
+    api: KeysApi, app: str, service: str, asker: Caller, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[list[Instance]]:
     """The instances of *service* that *asker* may use, at once, and again whenever they have changed; empty when there
     are none. It has no end, and goes on when etcd was away; only the first look raises ClusterUnreachable.
@@ -29,7 +29,7 @@ def changes(
     last: list[Instance] | None = None
     while True:
         try:
-            known, index = look(api, app)
+            known, index = read_app(api, app)
             try:
                 found = list(lookup(service, asker, known))
             except NotAvailable:
@@ -63,5 +63,5 @@ def next_change(api: KeysApi, app: str, service: str, index: int, timeout_sec: f
 
 def _concerns(key: str, app: str, service: str) -> bool:
     """Whether a change at *key* can change what a lookup of *service* answers."""
-    parts = (service_dir(app, service), releases_dir(app), current_key(app), coming_key(app))
+    parts = (service_dir(app, service), releases_dir(app), current_key(app), pending_key(app))
     return any(f"{part}/".startswith(f"{key}/") or key.startswith(f"{part}/") for part in parts)

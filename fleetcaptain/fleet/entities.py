@@ -60,18 +60,18 @@ class FleetUnit:
         return self.file.mark
 
     @property
-    def content(self) -> str:
+    def unit_hash(self) -> str:
         """The SHA1 that fleet computes over its text, in hex."""
         return self.file.unit_hash
 
 
 @dataclass(frozen=True)
 class UnitState:
-    """What systemd on one machine says of a unit. *content* is the SHA1 of the text that is loaded there."""
+    """What systemd on one machine says of a unit. *unit_hash* is the SHA1 of the text that is loaded there."""
 
     name: str
     machine_id: str
-    content: str
+    unit_hash: str
     load: str
     active: str
     sub: str

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from fleetcaptain.fleet.ssh import Endpoint
 
-__all__ = ["Direct", "way_of"]
+__all__ = ["Direct", "endpoint_of"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,6 @@ class Direct:
         return cls(connection["fleet"], connection["etcd"])
 
 
-def way_of(connection: Mapping[str, Any]) -> Endpoint | Direct:
+def endpoint_of(connection: Mapping[str, Any]) -> Endpoint | Direct:
     """The way that a cluster's connection tells of. Raises KeyError when it tells of none."""
     return Endpoint.of(connection) if "ssh" in connection else Direct.of(connection)

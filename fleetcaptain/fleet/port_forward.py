@@ -23,7 +23,7 @@ from fleetcaptain.fleet.socket_folder import socket_folder
 from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, last_words, password_in, tunnel_argv
 from fleetcaptain.net.pools import UNIX
 
-__all__ = ["Line", "connect"]
+__all__ = ["PortForward", "connect"]
 
 _HELLO = b"fleetcaptain\n"
 _READY_SEC = 15
@@ -32,7 +32,7 @@ _CLOSE_SEC = 5
 _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 
-class Line:
+class PortForward:
     """A running ssh with its forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*. *etcd_password* is
     that of etcd's superuser, if the machine has one."""
 
@@ -54,7 +54,7 @@ class Line:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def connect(endpoint: Endpoint, host: str) -> Line:
+def connect(endpoint: Endpoint, host: str) -> PortForward:
     """A line to *host* (``user@address``). Raises ClusterUnreachable, in ssh's own words."""
     folder = socket_folder()
     argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)), str(_root(folder)))
@@ -70,7 +70,7 @@ def connect(endpoint: Endpoint, host: str) -> Line:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise ClusterUnreachable(f"{host}: OpenSSH's client does not start: {error}") from error
-    line, stderr = Line(process, folder), Tail(process.stderr)
+    line, stderr = PortForward(process, folder), Tail(process.stderr)
     answer, why = None, ""
     try:
         answer = _answer(process)

@@ -55,8 +55,8 @@ class Transport:
     """Calls below ``/fleet/v1``. Safe to share between threads.
 
     *base_url*, ``http://<host>:<port>`` or ``unix://<path of a socket>``, is asked before each try, so that a try after
-    a fault may go another way. *leave* gets the address from which no answer came, so that the next leads elsewhere.
-    *adapter* carries the requests, if neither TCP nor a socket does.
+    a fault may go another way. *mark_unreachable* gets the address from which no answer came, so that the next
+    leads elsewhere. *adapter* carries the requests, if neither TCP nor a socket does.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Transport:
         base_url: Callable[[], str],
         retry: Retry | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        leave: Callable[[str], None] = lambda _url: None,
+        mark_unreachable: Callable[[str], None] = lambda _url: None,
         adapter: BaseAdapter | None = None,
     ) -> None:
         self._base_url = base_url
         self._retry = retry or Retry()
         self._sleep = sleep
-        self._leave = leave
+        self._leave = mark_unreachable
         self._adapter = adapter
         self._lock = threading.Lock()
         self._session: tuple[str, requests.Session] | None = None

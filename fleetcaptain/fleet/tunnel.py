@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.port_forward import Line, connect
+from fleetcaptain.fleet.port_forward import PortForward, connect
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, last_words
 
@@ -31,16 +31,16 @@ class Result:
 class Tunnel:
     """Opened when first used, and again, through the next machine, when it broke. Safe to share between threads.
 
-    Give `fleet_url` and `leave` to a `Transport`, `etcd_url`, `etcd_password` and `leave` to an `EtcdStore`: a call
-    that meets a dead machine, or one whose fleetd or etcd is dead, then goes through another one.
+    Give `fleet_url` and `mark_unreachable` to a `Transport`; `etcd_url`, `etcd_password` and `mark_unreachable` to an
+    `EtcdStore`: a call that meets a dead machine, or one whose fleetd or etcd is dead, then goes through another one.
     """
 
-    def __init__(self, endpoint: Endpoint, connect: Callable[[Endpoint, str], Line] = connect) -> None:
+    def __init__(self, endpoint: Endpoint, connect: Callable[[Endpoint, str], PortForward] = connect) -> None:
         self._endpoint = endpoint
         self._connect = connect
         self._lock = threading.Lock()
-        self._line: Line | None = None
-        self._left: Line | None = None
+        self._line: PortForward | None = None
+        self._left: PortForward | None = None
         self._next = 0
 
     def fleet_url(self) -> str:
@@ -55,7 +55,7 @@ class Tunnel:
         """The password of etcd's superuser, if the machine has one. Raises ClusterUnreachable."""
         return self._open().etcd_password
 
-    def leave(self, url: str) -> None:
+    def mark_unreachable(self, url: str) -> None:
         """Go on through another machine, if there is one: fleet, or etcd, did not answer at *url*.
 
         Nothing happens when the way leads elsewhere already.
@@ -101,7 +101,7 @@ class Tunnel:
         hosts = self._endpoint.hosts
         return hosts[(self._next - 1) % len(hosts)] if hosts else ""
 
-    def _open(self) -> Line:
+    def _open(self) -> PortForward:
         with self._lock:
             if self._line is not None:
                 if self._line.alive:

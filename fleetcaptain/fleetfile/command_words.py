@@ -1,4 +1,4 @@
-"""The words of a container's command and of ``docker_args``. Pure; raises `Mistake`.
+"""The words of a container's command and of ``docker_args``. Pure; raises `ValidationError`.
 
 No shell reads them: docker gets exactly these words. A text is split as a shell would, by blanks and quotes; what only
 a shell could do with it is refused, since it would reach the program as letters.
@@ -13,7 +13,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.docker_args import OPTION_NAMES
 from fleetcaptain.fleetfile.letters import letters
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 
 __all__ = ["command", "docker_words"]
@@ -45,21 +45,23 @@ def command(value: Any) -> tuple[str, ...]:
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         words = tuple(letters(entry) for entry in value)
     else:
-        raise Mistake(f"it must be a text or a list of words, not {represented(value)}")
+        raise ValidationError(f"it must be a text or a list of words, not {represented(value)}")
     if not words:
-        raise Mistake("it must not be empty; leave it out for the image's own command")
+        raise ValidationError("it must not be empty; leave it out for the image's own command")
     return words
 
 
 def _refuse_other_forms(value: str, words: Sequence[str]) -> None:
-    """Raise `Mistake` for a text that a Dockerfile or a shell would not split into *words*."""
+    """Raise `ValidationError` for a text that a Dockerfile or a shell would not split into *words*."""
     if isinstance(value, Literal):
         return
     if re.fullmatch(r"\s*\[\s*\".*\"\s*\]\s*", value):
-        raise Mistake(f"{represented(value)} is a list in a text, which is split at its blanks; write the list itself")
+        raise ValidationError(
+            f"{represented(value)} is a list in a text, which is split at its blanks; write the list itself"
+        )
     variable = re.match(r"([A-Z_][A-Z0-9_]*)=", value)
     if variable and len(words) > 1:
-        raise Mistake(
+        raise ValidationError(
             f'no shell reads it, so {variable[0]}... would be the program; write env={{"{variable[1]}": ...}}, or put '
             "the word in single quotes where it is the image's own"
         )
@@ -68,7 +70,9 @@ def _refuse_other_forms(value: str, words: Sequence[str]) -> None:
 def docker_words(value: Any) -> tuple[str, ...]:
     """The words of ``docker_args``: each entry of the list is one."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise Mistake(f'it must be a list of words, such as ["--env-file", "/etc/shop.env"], not {represented(value)}')
+        raise ValidationError(
+            f'it must be a list of words, such as ["--env-file", "/etc/shop.env"], not {represented(value)}'
+        )
     words = tuple(value)
     pairs = zip(("", *words), words, strict=False)
     return tuple(letters(word) if before in _CSV else _docker_word(word) for before, word in pairs)
@@ -81,20 +85,20 @@ def _docker_word(value: Any) -> str:
     pair = _OPTION_AND_VALUE.fullmatch(text)
     if pair:
         words = ", ".join(repr(_kind_of(value, part)) for part in _by_shell(text, [pair[1], pair[2]]))
-        raise Mistake(
+        raise ValidationError(
             f"each entry is one word for docker, and {text[:80]!r} has an option and its value in one; write "
             f"[{words}] as entries, or Literal(...) where it is one word"
         )
     second = _VALUE_AND_OPTION.fullmatch(text)
     if second and second[1] in OPTION_NAMES:
         words = ", ".join(repr(_kind_of(value, part)) for part in _by_shell(text, text.split()))
-        raise Mistake(
+        raise ValidationError(
             f"each entry is one word for docker, and {text[:80]!r} has two options in one; write [{words}] as entries, "
             "or Literal(...) where it is one word"
         )
     quoted = _ALL_IN_QUOTES.fullmatch(text)
     if quoted and _by_shell(text, []) == [f"{quoted[1] or ''}{quoted[2] or ''}{quoted['inside']}"]:
-        raise Mistake(
+        raise ValidationError(
             f"no shell reads {text[:80]!r}, so the quotes would be a part of the word; leave them out, or write "
             "Literal(...) where they are meant"
         )
@@ -114,7 +118,7 @@ def _split(value: str, text: str) -> tuple[str, ...]:
     while at < len(text):
         piece = _PIECE.match(text, at)
         if piece is None:
-            raise Mistake(f"{text[at : at + 40]!r} begins a quote that does not end; balance its quotes")
+            raise ValidationError(f"{text[at : at + 40]!r} begins a quote that does not end; balance its quotes")
         at = piece.end()
         if piece.lastgroup == "blank":
             inside = False
@@ -136,7 +140,9 @@ def _read(piece: re.Match[str], value: str, before: Sequence[str]) -> str:
     if piece.lastgroup != "double":
         return found
     if re.search(r"\\[$`]", found):
-        raise Mistake(f'"{found[:40]}": write what has an escaped $ or ` in single quotes, or the command as a list')
+        raise ValidationError(
+            f'"{found[:40]}": write what has an escaped $ or ` in single quotes, or the command as a list'
+        )
     if not isinstance(value, Expand | Literal) and not any(map(_TAKES_PROGRAM.fullmatch, before)):
         operator = _IN_QUOTES.search(found)
         if operator:
@@ -144,9 +150,9 @@ def _read(piece: re.Match[str], value: str, before: Sequence[str]) -> str:
     return _ESCAPED_IN_QUOTES.sub(r"\1", found)
 
 
-def _needs_shell(operator: str, value: str) -> Mistake:
+def _needs_shell(operator: str, value: str) -> ValidationError:
     shown = repr(value) if len(value) <= 200 else "..."  # noqa: PLR2004  letters
-    return Mistake(
+    return ValidationError(
         f"no shell reads it, so {operator} would reach the program as letters; for a shell of the image write "
         f'["sh", "-c", {shown}], for the letters put them in single quotes'
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from fleetcaptain.fleetfile.dsl import Place
+from fleetcaptain.fleetfile.dsl import SourceLocation
 from fleetcaptain.fleetfile.service_specs import Notes
 from fleetcaptain.fleetfile.task import task_mistakes
 from fleetcaptain.fleetfile.validation_error import did_you_mean
@@ -28,7 +28,7 @@ _UNKNOWN_HASH, _UNKNOWN_MACHINE = "0" * 40, "0" * 32
 _NAMING_UNITS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Requisite", "Upholds", "Wants")
 
 
-def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
+def check_together(app: App, places: dict[str, SourceLocation], notes: Notes) -> App:
     """*app* with its placement rules in terms of units; mistakes between services are noted."""
     names = [spec.name for spec in app.services]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -51,7 +51,9 @@ def check_together(app: App, places: dict[str, Place], notes: Notes) -> App:
     return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
 
 
-def _note_cycles(app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, Place], notes: Notes) -> None:
+def _note_cycles(
+    app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, SourceLocation], notes: Notes
+) -> None:
     """Note services that are deployed after each other."""
 
     def earlier(spec: ServiceSpec) -> list[str]:
@@ -112,7 +114,9 @@ def _cycle(requires: dict[str, list[str]]) -> list[str]:
     return []
 
 
-def _placed(spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str, Place], notes: Notes) -> ServiceSpec:
+def _placed(
+    spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str, SourceLocation], notes: Notes
+) -> ServiceSpec:
     for name in spec.machine_of:
         other = by_name.get(name)
         if other is None and not is_unit_name(name):

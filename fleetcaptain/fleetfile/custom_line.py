@@ -1,4 +1,4 @@
-"""A custom command line, as systemd reads it (systemd.service(5), "COMMAND LINES"). Pure; raises `Mistake`.
+"""A custom command line, as systemd reads it (systemd.service(5), "COMMAND LINES"). Pure; raises `ValidationError`.
 
 systemd drops a line that it cannot read, and with it the unit. The rules are those of `config_parse_exec` and
 `extract_first_word` in systemd 252.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from fleetcaptain.fleetfile.letters import check_specifiers
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 
 __all__ = ["check_custom_line", "commands_of", "names_image"]
 
@@ -47,7 +47,7 @@ def commands_of(line: str) -> list[list[str]]:
     while at < len(line):
         part = _PART.match(line, at)
         if part is None:
-            raise Mistake(
+            raise ValidationError(
                 f"{represented(line[at : at + 40])} has a quote that does not end, and systemd drops such a line; "
                 "balance the quotes"
             )
@@ -73,14 +73,16 @@ def _check_command(words: list[str]) -> None:
     if for_shell is None and not first.startswith("--") and _SHELL_PROGRAM.fullmatch(program):
         for_shell = program
     if for_shell:
-        raise Mistake(
+        raise ValidationError(
             f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "
             "the whole line in it, or put quotes around the word where it is meant as letters"
         )
     if "@" in first.removesuffix(program) and len(words) == 1:
-        raise Mistake("the prefix @ says that the next word is what the program sees as its own name; add that word")
+        raise ValidationError(
+            "the prefix @ says that the next word is what the program sees as its own name; add that word"
+        )
     if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):
-        raise Mistake(
+        raise ValidationError(
             f"{represented(program)} is no program for systemd, which drops such a line; begin it with the whole path, "
             "such as /usr/bin/env, or with a program's name without slashes"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from fleetcaptain.fleetfile.validation_error import Mistake, did_you_mean
+from fleetcaptain.fleetfile.validation_error import ValidationError, did_you_mean
 
 __all__ = [
     "OPTION_NAMES",
@@ -98,7 +98,7 @@ def option_for(keyword: str) -> str:
 def docker_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(option, value) for each option in *words*, by its long name; a flag's value is "true" where none is written.
 
-    Raises `Mistake` at the first word that is neither an option nor the value of one.
+    Raises `ValidationError` at the first word that is neither an option nor the value of one.
     """
     rest = iter(words)
     for word in rest:
@@ -107,14 +107,14 @@ def docker_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         elif re.match(r"-[^=\s-]", word):
             yield from _short(word, rest)
         else:
-            raise Mistake(
+            raise ValidationError(
                 f"{word!r} is no option, so docker would take it for the image; write the container's own words into "
                 "command=, and an option's value behind the option"
             )
 
 
 def networks(words: Sequence[str]) -> Iterator[str]:
-    """The networks that *words* name. Raises `Mistake` as `docker_options` does."""
+    """The networks that *words* name. Raises `ValidationError` as `docker_options` does."""
     for name, value in docker_options(words):
         if name == "network":
             long_form = re.search(r"(?:^|,)name=([^,]*)", value, re.IGNORECASE)
@@ -122,7 +122,7 @@ def networks(words: Sequence[str]) -> Iterator[str]:
 
 
 def refuse_reserved(words: Sequence[str]) -> None:
-    """Raise `Mistake` with every option in *words* that a unit cannot have, and what to write instead."""
+    """Raise `ValidationError` with every option in *words* that a unit cannot have, and what to write instead."""
     options = list(docker_options(words))
     found = [name for name, value in options if _is_reserved(name, value)]
     given = dict(options)
@@ -139,7 +139,7 @@ def refuse_reserved(words: Sequence[str]) -> None:
         if not path.startswith(("/", "%", "$"))
     ]
     if why:
-        raise Mistake("; ".join(why))
+        raise ValidationError("; ".join(why))
 
 
 def _paths(name: str, value: str) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _is_true(value: str) -> bool:
 def _long(word: str, rest: Iterator[str]) -> tuple[str, str]:
     name, equals, value = word[2:].partition("=")
     if name not in OPTION_NAMES and not equals:
-        raise Mistake(
+        raise ValidationError(
             f"docker run has no option --{name} that is known here{did_you_mean(name, OPTION_NAMES)}; "
             f"if yours has it, write --{name}=VALUE"
         )
@@ -192,7 +192,7 @@ def _short(word: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
         letter, letters = letters[0], letters[1:]
         name = _SHORT.get(letter)
         if name is None:
-            raise Mistake(f"{word!r}: docker run has no option -{letter}")
+            raise ValidationError(f"{word!r}: docker run has no option -{letter}")
         if letters.startswith("="):
             yield name, letters[1:]
             return
@@ -206,5 +206,7 @@ def _short(word: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
 def _value(option: str, rest: Iterator[str]) -> str:
     value = next(rest, None)
     if value is None:
-        raise Mistake(f"{option} has no value, so docker would take the image for it; write the value behind it")
+        raise ValidationError(
+            f"{option} has no value, so docker would take the image for it; write the value behind it"
+        )
     return value

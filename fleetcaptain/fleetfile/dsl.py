@@ -10,28 +10,28 @@ from typing import Any
 
 from fleetcaptain.fleetfile.values import Build, Expand, Literal, Ready, Rollout
 
-__all__ = ["Fleetfile", "Place", "Service", "heard"]
+__all__ = ["Fleetfile", "Service", "SourceLocation", "arguments"]
 
 Lines = str | Sequence[str]
 Options = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 # The Fleetfiles made while a file is loaded; None outside of a load.
-heard: ContextVar[list[Fleetfile] | None] = ContextVar("heard", default=None)
+arguments: ContextVar[list[Fleetfile] | None] = ContextVar("heard", default=None)
 _READERS: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__index__, float: float.__float__}
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """Where a word was said."""
 
     file: str = ""
     line: int = 0
 
 
-def _here() -> Place:
+def _here() -> SourceLocation:
     """Where the word's constructor was called."""
     frame = sys._getframe(2)
-    return Place(frame.f_code.co_filename, frame.f_lineno)
+    return SourceLocation(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _plain(value: Any) -> Any:
@@ -58,7 +58,7 @@ class Service:
     name: str
     said: dict[str, Any] = field(repr=False)
     unknown: dict[str, Any] = field(repr=False)
-    place: Place = field(repr=False)
+    place: SourceLocation = field(repr=False)
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Fleetfile:
 
     said: dict[str, Any] = field(repr=False)
     unknown: dict[str, Any] = field(repr=False)
-    place: Place = field(repr=False)
+    place: SourceLocation = field(repr=False)
 
     def __init__(
         self, *, app: str = "", image: str | None = None, services: Sequence[Service] = (), **unknown: Any
@@ -120,6 +120,6 @@ class Fleetfile:
         self.said = {"app": _plain(app), "image": _plain(image), "services": services}
         self.unknown = unknown
         self.place = _here()
-        made = heard.get()
+        made = arguments.get()
         if made is not None:
             made.append(self)

@@ -1,4 +1,4 @@
-"""What each keyword of a Service may say, and the value that it stands for. Pure; raises `Mistake`."""
+"""What each keyword of a Service may say, and the value that it stands for. Pure; raises `ValidationError`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleetcaptain.fleetfile.nested_values import public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
 from fleetcaptain.units.names import UNIT_CHARACTERS
@@ -52,7 +52,7 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _list_of(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def parse_list(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise Mistake(f"it must be a list, not {represented(value)}")
+            raise ValidationError(f"it must be a list, not {represented(value)}")
         return tuple(parse(entry) for entry in value)
 
     return parse_list
@@ -86,21 +86,21 @@ def _glob(value: Any) -> str:
 def _machine_id(value: Any) -> str:
     found = _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
     if found.endswith("..."):
-        raise Mistake(f"{represented(value)} is no id of a machine; leave the dots out, or write the whole id")
+        raise ValidationError(f"{represented(value)} is no id of a machine; leave the dots out, or write the whole id")
     return found
 
 
 def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
     text = word(value)
     if not form.fullmatch(text):
-        raise Mistake(f"{represented(value)} is {what}")
+        raise ValidationError(f"{represented(value)} is {what}")
     return text
 
 
 def _seconds(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST_SEC:
-            raise Mistake(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(value)}")
+            raise ValidationError(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(value)}")
         return value
 
     return parse
@@ -110,7 +110,7 @@ def _instances(value: Any) -> int | bool:
     if value is True:
         return True
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INSTANCES:
-        raise Mistake(
+        raise ValidationError(
             f"it must be a number from 1 to {MAX_INSTANCES}, or True for one that is replaced blue/green, not "
             f"{represented(value)}"
         )
@@ -122,13 +122,13 @@ def _image(value: Any) -> str | Build:
         return Build(verbatim(value.context), verbatim(value.dockerfile))
     text = word(value)
     if re.search(r"\$[{(\w]", text):
-        raise Mistake(
+        raise ValidationError(
             f"{represented(text)}: nothing replaces variables in it; write what they stand for, or read them in the "
             "Fleetfile: f\"{os.environ['REGISTRY']}/web:1\""
         )
     mistake = reference_mistake(text)
     if mistake:
-        raise Mistake(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
+        raise ValidationError(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
     return text
 
 
@@ -136,11 +136,13 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise Mistake(f"it must be a mapping of names to values, not {represented(value)}")
+        raise ValidationError(f"it must be a mapping of names to values, not {represented(value)}")
     pairs = []
     for name, entry in value.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(word(name)):
-            raise Mistake(f'{represented(name)} is no name of a variable; it must be a text without "=" and blanks')
+            raise ValidationError(
+                f'{represented(name)} is no name of a variable; it must be a text without "=" and blanks'
+            )
         pairs.append((word(name), _env_value(name, entry)))
     return tuple(sorted(pairs, key=lambda pair: pair[0]))
 
@@ -152,7 +154,7 @@ def _env_value(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float) and math.isfinite(value):
         return str(value)
-    raise Mistake(f"{name} must be a text, a number or a bool, not {represented(value)}")
+    raise ValidationError(f"{name} must be a text, a number or a bool, not {represented(value)}")
 
 
 def _docker_args(value: Any) -> tuple[str, ...]:
@@ -168,12 +170,12 @@ def _volume(value: Any) -> str:
     if isinstance(text, Expand) and (text.startswith("$") or (text.startswith("%") and "/" in source)):
         source = f"/{source}"  # a variable that has a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
-        raise Mistake(
+        raise ValidationError(
             f"{represented(value)}: a unit has no folder that {source!r} could be relative to; write the whole path on "
             'the machine, or the name of a volume that docker keeps there, as in "shop-data:/data"'
         )
     if not (source.startswith("/") or _VOLUME_NAME.fullmatch(source)) or not re.fullmatch(r"/+[^/:][^:]*", path):
-        raise Mistake(
+        raise ValidationError(
             f'{represented(value)} is no volume; it must be "name:/in/the/container" or '
             '"/on/the/machine:/in/the/container", with ":ro" if need be; a name has two letters or more'
         )
@@ -184,12 +186,12 @@ def _volume(value: Any) -> str:
 def _check_modes(volume: str, modes: Sequence[str], on_machine: bool) -> None:
     kinds = [_MODES.get(mode, "") for mode in modes]
     if "" in kinds or len(set(kinds)) < len(kinds):
-        raise Mistake(
+        raise ValidationError(
             f"{represented(volume)}: docker does not mount it as {','.join(modes)!r}; write :ro, :rw, :z, :Z or :nocopy"
         )
     if ("propagation" if not on_machine else "copy") in kinds:
         what = "a path of the machine" if "propagation" in kinds else "a named volume"
-        raise Mistake(f"{represented(volume)}: docker takes {','.join(modes)!r} for {what} only; leave it out")
+        raise ValidationError(f"{represented(volume)}: docker takes {','.join(modes)!r} for {what} only; leave it out")
 
 
 def _metadata(value: Any) -> tuple[str, ...]:
@@ -206,13 +208,13 @@ def _metadata(value: Any) -> tuple[str, ...]:
         pairs = _lines(value)
     for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
-            raise Mistake(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')
+            raise ValidationError(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')
     return tuple(pairs)
 
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Mistake(f"it must be True or False, not {represented(value)}")
+        raise ValidationError(f"it must be True or False, not {represented(value)}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a text of a Fleetfile may have in it, and who reads its ``%`` and ``$``. Pure; raises `Mistake`.
+"""What a text of a Fleetfile may have in it, and who reads its ``%`` and ``$``. Pure; raises `ValidationError`.
 
 Unit texts go to systemd and fleet, which end a line, or the text, at characters that are not seen; and through Pulumi
 to a terminal. See `fleetcaptain.printable`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
@@ -37,7 +37,7 @@ _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 def line_of_text(value: Any) -> str:
     """A text of one line that fits in a unit, and that `units.quoting` can write."""
     if isinstance(value, Expand | Literal):
-        raise Mistake(
+        raise ValidationError(
             f"it must be a plain text: {type(value).__name__}(...) is for what the container gets and for description, "
             "and systemd reads its own lines as they are"
         )
@@ -48,7 +48,7 @@ def word(value: Any) -> str:
     """As `line_of_text`, and not empty."""
     text = line_of_text(value)
     if not text.strip():
-        raise Mistake("it must not be empty")
+        raise ValidationError("it must not be empty")
     return text
 
 
@@ -60,9 +60,9 @@ def verbatim(value: Any) -> str:
 def check_verbatim(text: str) -> str:
     """*text*, when it can stand in the unit as it is. Raises Mistake."""
     if text.rstrip().endswith("\\"):
-        raise Mistake("it must not end in a backslash, which would join it with the option after it; remove it")
+        raise ValidationError("it must not end in a backslash, which would join it with the option after it; remove it")
     if COLOUR_MARK in text:
-        raise Mistake(
+        raise ValidationError(
             f'it must not contain "{COLOUR_MARK}", which Pulumi takes for a colour; '
             'in a line for systemd write "\\\\x3c" for the "<"'
         )
@@ -78,7 +78,7 @@ def letters(value: Any, *, variables: bool = True) -> str:
         return Expand(text)
     found = None if isinstance(value, Literal) else _ambiguous(text)
     if found:
-        raise Mistake(
+        raise ValidationError(
             f"{found} could be replaced on the machine, or be letters; write {_shown(Expand(_as_expand(text)))} to "
             f"have it replaced, or {_shown(Literal(text))} for the letters"
         )
@@ -94,20 +94,22 @@ def sample(text: str) -> str:
 
 def _line(value: Any) -> str:
     if not isinstance(value, str):
-        raise Mistake(f"it must be a text, not {represented(value)}")
+        raise ValidationError(f"it must be a text, not {represented(value)}")
     text = str.__str__(value)
     if "\n" in text or "\r" in text:
-        raise Mistake(
+        raise ValidationError(
             "it must be one line: fleet would read the next one as an option of its own; join the lines (for "
             "sh -c with ;), or put them into a file of the image or of the machines"
         )
     odd = unprintable(text)
     if odd:
         shown = ", ".join(odd[:_SHOWN])
-        raise Mistake(f"it must not contain characters that are invisible or control a terminal; remove {shown}")
+        raise ValidationError(
+            f"it must not contain characters that are invisible or control a terminal; remove {shown}"
+        )
     longest = max(len(part.encode()) + len(_ESCAPED.findall(part)) for part in FOLDABLE.split(text))
     if longest >= _LINE_BYTES:
-        raise Mistake(
+        raise ValidationError(
             f"it is too long: {longest:,} bytes of it have no blank at which a unit's line could be continued, and "
             f"fleet takes lines of less than 2,048 bytes. Put it into a file of the image or of the machines, and pass "
             'the file: docker_args=["--env-file", "/etc/..."] for variables, volumes=["/etc/...:/...:ro"] for others'
@@ -119,7 +121,7 @@ def check_specifiers(text: str) -> None:
     """Raise Mistake when a percent sign in *text*, which systemd reads, begins no specifier of its."""
     for specifier in _PERCENT.findall(text):
         if specifier != "%" and specifier not in _SPECIFIERS:
-            raise Mistake(f'"%{specifier}" is no specifier of systemd; write %% for a percent sign')
+            raise ValidationError(f'"%{specifier}" is no specifier of systemd; write %% for a percent sign')
 
 
 def _check_replaced(text: str, variables: bool) -> None:
@@ -129,9 +131,13 @@ def _check_replaced(text: str, variables: bool) -> None:
         if variable is None:
             continue
         if not variables:
-            raise Mistake(f'"{found[0]}": systemd replaces specifiers only here, no variables; remove the dollar sign')
+            raise ValidationError(
+                f'"{found[0]}": systemd replaces specifiers only here, no variables; remove the dollar sign'
+            )
         if variable != "$" and not _VARIABLE.fullmatch(variable):
-            raise Mistake(f'"{found[0]}": write ${{NAME}} for a variable of the machine, or $$ for a dollar sign')
+            raise ValidationError(
+                f'"{found[0]}": write ${{NAME}} for a variable of the machine, or $$ for a dollar sign'
+            )
 
 
 def _ambiguous(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.cross_checks import check_together
-from fleetcaptain.fleetfile.dsl import Fleetfile, Place, Service, heard
+from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, arguments
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
 from fleetcaptain.fleetfile.service_specs import Lines, Notes, name_of, resolve
 from fleetcaptain.fleetfile.validation_error import Problem, shown
@@ -59,7 +59,7 @@ def _is_service(value: object) -> bool:
 def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:
     """The one Fleetfile(...) that *file* makes, and the files that it reads."""
     made: list[Fleetfile] = []
-    token, process = heard.set(made), os.getpid()
+    token, process = arguments.set(made), os.getpid()
     try:
         with own_modules(file.parent) as opened:
             run_module(_MODULE, file)
@@ -68,11 +68,11 @@ def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:
         _end_fork(process, error)
         raise _failed(file, error) from error
     finally:
-        heard.reset(token)
+        arguments.reset(token)
     _end_fork(process, None)
     if len(made) != 1:
         what = _NONE_MADE if not made else f"it makes {len(made)} Fleetfile(...); make exactly one"
-        place = made[-1].place if made else Place(str(file), 1)
+        place = made[-1].place if made else SourceLocation(str(file), 1)
         raise _broken(file, shown(place.file, file.parent), place.line, what)
     return made[0], tuple(sorted(opened))
 

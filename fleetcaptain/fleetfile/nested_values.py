@@ -9,7 +9,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.letters import letters, sample, word
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, refuse_never
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
 __all__ = ["public", "ready", "rollout"]
@@ -32,45 +32,49 @@ def ready(value: Any) -> Ready:
             return value
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
-                raise Mistake(f"Command({represented(line)}): it must be one line for the container's shell")
+                raise ValidationError(f"Command({represented(line)}): it must be one line for the container's shell")
             return Command(letters(line))
         case _:
-            raise Mistake(f"it must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
+            raise ValidationError(f"it must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
 
 
 def _http(value: Http) -> Http:
     path, host = value.path, value.host
     if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
-        raise Mistake(f'Http({represented(path)}): the path must begin with "/" and have no blanks, such as "/health"')
+        raise ValidationError(
+            f'Http({represented(path)}): the path must begin with "/" and have no blanks, such as "/health"'
+        )
     if "#" in path:
-        raise Mistake(
+        raise ValidationError(
             f"Http({represented(path)}): what follows # is never sent; leave it out, or write %23 for the character"
         )
     _port(value.port)
     if host is not None:
         host = letters(host)
         if not _HOST.fullmatch(sample(host)):
-            raise Mistake(
+            raise ValidationError(
                 f'Http(host={represented(host)}): it must be a name such as "shop.example.org", with :port if need be'
             )
     if not isinstance(value.https, bool):
-        raise Mistake(f"Http(https={represented(value.https)}): it must be True or False")
+        raise ValidationError(f"Http(https={represented(value.https)}): it must be True or False")
     return replace(value, path=letters(path), host=host, headers=_headers(value.headers))
 
 
 def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping) and value != ():
-        raise Mistake(f'Http(headers={represented(value)}): it must be a mapping such as {{"Accept": "text/html"}}')
+        raise ValidationError(
+            f'Http(headers={represented(value)}): it must be a mapping such as {{"Accept": "text/html"}}'
+        )
     found = []
     for name, given in pairs:
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
-            raise Mistake(f"Http(headers=...): {represented(name)} is no name of a header")
+            raise ValidationError(f"Http(headers=...): {represented(name)} is no name of a header")
         if name.lower() == "host":
-            raise Mistake(f"Http(headers=...): {name}: write host= instead")
+            raise ValidationError(f"Http(headers=...): {name}: write host= instead")
         text = letters(given)
         if not text.strip():
-            raise Mistake(f"Http(headers=...): {name} must not be empty; leave it out")
+            raise ValidationError(f"Http(headers=...): {name} must not be empty; leave it out")
         found.append((word(name), text))
     return tuple(found)
 
@@ -84,30 +88,30 @@ def public(value: Any) -> int:
 def rollout(value: Any) -> Rollout:
     """*value*, when its numbers make sense. Raises Mistake."""
     if not isinstance(value, Rolling | BlueGreen):
-        raise Mistake(f"it must be Rolling(...) or BlueGreen(...), not {represented(value)}")
+        raise ValidationError(f"it must be Rolling(...) or BlueGreen(...), not {represented(value)}")
     for name in _TIMES:
         seconds = getattr(value, name, 0)
         least = 1 if "deadline" in name else 0
         if seconds is None and "deadline" in name:
             continue
         if isinstance(seconds, bool) or not isinstance(seconds, int) or not least <= seconds <= LONGEST_SEC:
-            raise Mistake(
+            raise ValidationError(
                 f"{name}: it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(seconds)}"
             )
     if isinstance(value, Rolling) and not _parallel(value.max_parallel):
-        raise Mistake(
+        raise ValidationError(
             'max_parallel: it must be a number from 1 on, or a share such as "25%", not '
             f"{represented(value.max_parallel)}"
         )
     if isinstance(value, Rolling) and not isinstance(value.auto_revert, bool):
-        raise Mistake(f"auto_revert: it must be True or False, not {represented(value.auto_revert)}")
+        raise ValidationError(f"auto_revert: it must be True or False, not {represented(value.auto_revert)}")
     refuse_never(value)
     return value
 
 
 def _port(number: Any) -> None:
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number not in _PORTS):
-        raise Mistake(f"{represented(number)} is no port: ports go from 1 to 65535")
+        raise ValidationError(f"{represented(number)} is no port: ports go from 1 to 65535")
 
 
 def _parallel(value: Any) -> bool:

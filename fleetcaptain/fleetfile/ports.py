@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from typing import Any
 
-from fleetcaptain.fleetfile.validation_error import Mistake, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Port
 
 __all__ = ["port"]
@@ -22,13 +22,13 @@ _LARGEST = 65535
 
 def port(value: Any) -> Port:
     """``80``, ``"80"`` (a free port of the machine), ``"8080:80"``, ``"8080-8089:80"`` (the first free one), with
-    ``127.0.0.1:`` or ``[::1]:`` before and ``/udp`` or ``/sctp`` after if need be. Raises `Mistake`."""
+    ``127.0.0.1:`` or ``[::1]:`` before and ``/udp`` or ``/sctp`` after if need be. Raises `ValidationError`."""
     match = _PORT.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if match is None:
-        raise Mistake(_no_port(value))
+        raise ValidationError(_no_port(value))
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in _PROTOCOLS:
-        raise Mistake(f"{represented(value)}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
+        raise ValidationError(f"{represented(value)}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
     found = Port(
         container=int(match["container"]),
         host=int(match["host"]) if match["host"] else None,
@@ -38,9 +38,9 @@ def port(value: Any) -> Port:
     )
     numbers = [number for number in (found.container, found.host, found.host_last) if number is not None]
     if not all(1 <= number <= _LARGEST for number in numbers):
-        raise Mistake(f"{represented(value)}: ports go from 1 to {_LARGEST}")
+        raise ValidationError(f"{represented(value)}: ports go from 1 to {_LARGEST}")
     if found.host is not None and found.host_last is not None and found.host_last < found.host:
-        raise Mistake(f"{represented(value)}: the range must go upwards")
+        raise ValidationError(f"{represented(value)}: the range must go upwards")
     return found
 
 
@@ -61,7 +61,7 @@ def _address(value: Any, written: str) -> str:
     except ValueError:
         address = None
     if address is None or "%" in bare or (address.version == 6) != (bare != written):  # noqa: PLR2004  IPv6
-        raise Mistake(
+        raise ValidationError(
             f"{represented(value)}: {written!r} is no IP address of a machine; write one such as 127.0.0.1 or [::1], "
             "or leave it out for all addresses"
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.custom_line import commands_of, names_image
 from fleetcaptain.fleetfile.docker_args import networks, option_for
-from fleetcaptain.fleetfile.dsl import Fleetfile, Place, Service
+from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import is_task
@@ -56,12 +56,12 @@ class Notes:
     lines: Mapping[str, Lines]
     problems: list[Problem]
 
-    def note(self, place: Place, service: str, keyword: str, what: str) -> None:
+    def note(self, place: SourceLocation, service: str, keyword: str, what: str) -> None:
         """Note one mistake at the line of its keyword, or at the word's own."""
         line = self.lines.get(place.file, {}).get(place.line, {}).get(keyword, place.line)
         self.problems.append(Problem(shown(place.file, self.folder), line, service, keyword, what))
 
-    def location(self, place: Place) -> str:
+    def location(self, place: SourceLocation) -> str:
         """*place* as a report has it, such as ``Fleetfile.py:12``."""
         return f"{shown(place.file, self.folder)}:{place.line}"
 
@@ -146,7 +146,7 @@ def _service(service: Service, app_image: Any, notes: Notes) -> ServiceSpec:
                 values[word] = parse(service.said[word])
             else:
                 notes.note(service.place, name, word, secret)
-        except ValueError as mistake:  # a `Mistake`, or Python's own: a number may be too long for any text
+        except ValueError as mistake:  # a `ValidationError`, or Python's own: a number may be too long for any text
             notes.note(service.place, name, word, str(mistake))
         except Exception as error:  # any class may have been given, and what it does is not ours
             notes.note(service.place, name, word, f"its value cannot be read ({type(error).__name__}); write another")
@@ -291,7 +291,7 @@ def _placement(values: dict[str, Any], note: Note) -> None:
             note("x_fleet", "MachineID: machine_id= says it already, and fleet reads only one; leave it out")
 
 
-def _files(spec: ServiceSpec, place: Place, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
+def _files(spec: ServiceSpec, place: SourceLocation, root: Path, notes: Notes, exists: Callable[[Path], bool]) -> None:
     custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
     if isinstance(spec.image, Build) and (spec.start is None or any(map(names_image, custom))):
         dockerfile = root / spec.image.context / spec.image.dockerfile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fleetcaptain.fleetfile.validation_error import Mistake
+from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.fleetfile.values import Rollout
 
 __all__ = ["LONGEST_SEC", "followed", "refuse_never"]
@@ -33,13 +33,13 @@ def followed(start_sec: int | None, stop_sec: int, rollout: Rollout) -> tuple[in
 
 
 def refuse_never(rollout: Rollout) -> None:
-    """Raise `Mistake` when the times that *rollout* gives contradict each other, whatever the service does."""
+    """Raise `ValidationError` when the times that *rollout* gives contradict each other, whatever the service does."""
     healthy, stays, progress = rollout.healthy_deadline_sec, rollout.min_healthy_sec, rollout.progress_deadline_sec
     if progress is None or (progress > stays and progress >= (healthy or 0)):
         return
     least = stays + (_START_SEC if healthy is None else healthy)
     before = f"may become healthy within healthy_deadline_sec={healthy} and then " if healthy is not None else ""
-    raise Mistake(
+    raise ValidationError(
         f"progress_deadline_sec={progress} is too short: an instance {before}has to stay healthy for "
         f"min_healthy_sec={stays} before it counts; write progress_deadline_sec={least} or more, or leave it out"
     )

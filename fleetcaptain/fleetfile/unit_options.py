@@ -1,4 +1,4 @@
-"""The options that a Fleetfile adds to a unit's sections, and those that it may not set. Pure; raises `Mistake`.
+"""The options that a Fleetfile adds to a unit's sections, and the reserved ones. Pure; raises `ValidationError`.
 
 A unit's own lines run docker in the foreground, and sh, curl and docker as root on the machine, to wait and to
 register. What takes that away is refused by name, with what to write instead (systemd.service(5), systemd.exec(5),
@@ -15,7 +15,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.letters import verbatim, word
 from fleetcaptain.fleetfile.systemd_options import OTHER_OPTIONS, SYSTEMD_OPTIONS
-from fleetcaptain.fleetfile.validation_error import Mistake, did_you_mean, represented
+from fleetcaptain.fleetfile.validation_error import ValidationError, did_you_mean, represented
 from fleetcaptain.units.names import is_unit_name
 from fleetcaptain.units.xfleet import KEYS, OLD_KEYS, rules_of
 
@@ -132,7 +132,7 @@ def options_of(section: str) -> Callable[[Any], tuple[tuple[str, str], ...]]:
         found = [(name, _value(name, entry)) for name, given in _pairs(value) for entry in _several(given)]
         refused = [why for name, text in found for why in _refused(section, name, text)]
         if refused:
-            raise Mistake("; ".join(dict.fromkeys(refused)))
+            raise ValidationError("; ".join(dict.fromkeys(refused)))
         return tuple(found)
 
     return parse
@@ -154,16 +154,18 @@ def refused_with_docker(options: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _pairs(value: Any) -> list[tuple[str, Any]]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
-        raise Mistake(f"it must be a mapping of option names to values, or a list of pairs, not {represented(value)}")
+        raise ValidationError(
+            f"it must be a mapping of option names to values, or a list of pairs, not {represented(value)}"
+        )
     found = []
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
-            raise Mistake(
+            raise ValidationError(
                 f"it must be a mapping of option names to values, or a list of pairs; {represented(pair)} is no pair"
             )
         name, given = pair
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise Mistake(f"{represented(name)} is no name of an option")
+            raise ValidationError(f"{represented(name)} is no name of an option")
         found.append((word(name), given))
     return found
 
@@ -176,13 +178,13 @@ def _value(name: str, given: Any) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     if not isinstance(given, str | int | float) or (isinstance(given, float) and not math.isfinite(given)):
-        raise Mistake(
+        raise ValidationError(
             f"{name} must be a text, a number or a bool, not {represented(given)}; to keep the default, leave it out"
         )
     try:
         return verbatim(word(str(given)))
-    except Mistake as mistake:
-        raise Mistake(f"{name}: {mistake}") from mistake
+    except ValidationError as mistake:
+        raise ValidationError(f"{name}: {mistake}") from mistake
 
 
 def _refused(section: str, name: str, value: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mistake", "Problem", "did_you_mean", "represented", "shown"]
+__all__ = ["Problem", "ValidationError", "did_you_mean", "represented", "shown"]
 
 # Words of the original tool and of docker compose, and what they are called here.
 _SEED_WORDS = {
@@ -31,7 +31,7 @@ _SEED_WORDS = {
 _LONGEST = 200
 
 
-class Mistake(ValueError):
+class ValidationError(ValueError):
     """What is wrong with one value; the words are those of the report."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleetcaptain.localcluster.docker_client import exec_in
-from fleetcaptain.localcluster.etcd_exec import ask
+from fleetcaptain.localcluster.etcd_exec import exec_request
 
 __all__ = ["drain", "forget_presence"]
 
@@ -25,4 +25,4 @@ def drain(container: Any) -> None:
 def forget_presence(container: Any, machine_id: str) -> None:
     """Have the machine *container* tell fleet that another one is dead. Its units move, and when it comes back under
     the same id it has not to wait until fleet has forgotten it by itself."""
-    ask(container, "DELETE", f"{_PRESENCE}/{machine_id}/object")
+    exec_request(container, "DELETE", f"{_PRESENCE}/{machine_id}/object")

@@ -8,7 +8,7 @@ from fleetcaptain.fleet.ssh import PASSWORD_FILE
 from fleetcaptain.localcluster.docker_client import exec_in
 from fleetcaptain.machine.etcd_units import ROOT_SOCKET
 
-__all__ = ["ask"]
+__all__ = ["exec_request"]
 
 # A machine that an earlier version made has no such socket, and a password is there after `captain secure` only.
 _CURL = f"""\
@@ -19,7 +19,7 @@ printf 'user = "root:%s"\\n' "$(cat {PASSWORD_FILE})" | curl -K - "$@"
 _ETCD = "http://127.0.0.1:2379"
 
 
-def ask(container: Any, method: str, path: str, body: str = "") -> tuple[int, str]:
+def exec_request(container: Any, method: str, path: str, body: str = "") -> tuple[int, str]:
     """Send a request with a *body* of JSON: the answer's status, 0 when nothing answers, and its text."""
     options = ["--silent", "--max-time", "5", "--write-out", r"\n%{http_code}", "-X", method, "-d", body]
     _, output = exec_in(

@@ -15,7 +15,7 @@ from fleetcaptain.localcluster.certificates import ensure_authority, has_authori
 from fleetcaptain.localcluster.cluster_ready import apply_metadata, wait_ready
 from fleetcaptain.localcluster.docker_client import docker_errors, find, image_of
 from fleetcaptain.localcluster.drain import drain
-from fleetcaptain.localcluster.etcd_exec import ask
+from fleetcaptain.localcluster.etcd_exec import exec_request
 from fleetcaptain.localcluster.layout import SIZES, Layout
 from fleetcaptain.localcluster.machines import (
     binaries,
@@ -31,13 +31,13 @@ from fleetcaptain.localcluster.volumes import remove_container, remove_machine, 
 from fleetcaptain.machine.definition import Machine
 from fleetcaptain.members.next_change import refuse_loss
 
-__all__ = ["IMAGE_FOLDER", "Boot", "boot", "converge"]
+__all__ = ["IMAGE_FOLDER", "Boot", "boot", "reconcile"]
 
 IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 _READY_SEC = 180
 
 
-def converge(layout: Layout) -> None:
+def reconcile(layout: Layout) -> None:
     """Bring the computer from whatever is there to *layout*. Raises QuorumLost, DeadlineExceeded, FleetCaptainError."""
     if layout.tls and not has_authority(layout.certificates):
         # Of two authorities neither knows the other's machines, so all change at once. Data stays, in volumes.
@@ -87,7 +87,7 @@ def converge(layout: Layout) -> None:
 
 def _secure(layout: Layout) -> None:
     machine = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
-    Access(functools.partial(ask, machine)).enforce(layout.open_dirs)
+    Access(functools.partial(exec_request, machine)).enforce(layout.open_dirs)
 
 
 def _relieved(layout: Layout, names: Collection[str]) -> frozenset[str]:

@@ -9,13 +9,13 @@ from typing import Any
 
 from fleetcaptain.localcluster.docker_client import find
 from fleetcaptain.localcluster.drain import forget_presence
-from fleetcaptain.localcluster.etcd_exec import ask
+from fleetcaptain.localcluster.etcd_exec import exec_request
 from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.localcluster.machines import ensure_machine, machine_config
 from fleetcaptain.localcluster.volumes import forget_member, with_data
 from fleetcaptain.members.member import Listed, Seen, Step, Verb
 from fleetcaptain.members.members_api import MembersApi
-from fleetcaptain.members.reconcile import settle
+from fleetcaptain.members.reconcile import reconcile
 
 __all__ = ["known_members", "remember", "settle_members"]
 
@@ -45,7 +45,7 @@ def settle_members(layout: Layout, key: str, programs: Mapping[str, bytes], repo
     seen: list[Seen] = []
     made: dict[str, None] = {}
 
-    def look() -> Seen | None:
+    def probe() -> Seen | None:
         found = _look(layout)
         seen[:] = [found] if found else []
         return found
@@ -69,7 +69,7 @@ def settle_members(layout: Layout, key: str, programs: Mapping[str, bytes], repo
         scheme = "https" if layout.tls else "http"
         return member.add(f"{scheme}://{step.member.address}:2380")
 
-    settle(layout.members, look, do, report, step_sec=_STEP_SEC)
+    reconcile(layout.members, probe, do, report, step_sec=_STEP_SEC)
     return list(made)
 
 
@@ -90,4 +90,4 @@ def _running(layout: Layout) -> Iterator[tuple[str, MembersApi, Any]]:
     for container in find(layout.identity, "machine"):
         name = container.name.removeprefix(f"{layout.prefix}-")
         if container.status == "running" and name in data:
-            yield layout.address_of(name), MembersApi(functools.partial(ask, container)), container
+            yield layout.address_of(name), MembersApi(functools.partial(exec_request, container)), container

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleetcaptain.discovery.documents import Registration
-from fleetcaptain.localcluster.etcd_exec import ask
+from fleetcaptain.localcluster.etcd_exec import exec_request
 from fleetcaptain.untrusted import readable
 
 __all__ = ["forget_stale", "stale"]
@@ -42,9 +42,9 @@ def forget_stale(containers: Collection[Any], machine_ids: Mapping[str, str]) ->
         moment = str(container.attrs["State"]["StartedAt"])[:19]
         started[machine_ids[container.name]] = datetime.fromisoformat(f"{moment}+00:00")
     for container in containers:
-        _, answer = ask(container, "GET", f"{_KEYS}/fleetcaptain?recursive=true")
+        _, answer = exec_request(container, "GET", f"{_KEYS}/fleetcaptain?recursive=true")
         for key, index in stale(answer, started):
-            ask(container, "DELETE", f"{_KEYS}{quote(key)}?prevIndex={index}")
+            exec_request(container, "DELETE", f"{_KEYS}{quote(key)}?prevIndex={index}")
         return
 
 

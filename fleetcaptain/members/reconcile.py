@@ -10,12 +10,12 @@ from fleetcaptain.machine.definition import Member
 from fleetcaptain.members.member import Seen, Step, Wait
 from fleetcaptain.members.next_change import next_step
 
-__all__ = ["settle"]
+__all__ = ["reconcile"]
 
 _PAUSE_SEC = 0.5
 
 
-def settle(
+def reconcile(
     wanted: Sequence[Member],
     look: Callable[[], Seen | None],
     do: Callable[[Step], str],

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 
-__all__ = ["ahead", "told"]
+__all__ = ["services_ahead", "told"]
 
 
-def ahead(current: Manifest, running: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+def services_ahead(current: Release, running: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """The services with an instance that is not of *current*. *running* maps each service to the contents that its
     units have."""
     return tuple(
-        service for service, contents in sorted(running.items()) if set(contents) - {current.contents.get(service, "")}
+        service
+        for service, unit_hashes in sorted(running.items())
+        if set(unit_hashes) - {current.unit_hashes.get(service, "")}
     )
 
 
-def told(current: Manifest, services: Collection[str]) -> str:
+def told(current: Release, services: Collection[str]) -> str:
     """What the error of a failed deployment says at its end."""
     if not services:
         return f"{current.tag} still is the current release, and every unit has its text."

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.printable import one_line
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.repository import Releases
@@ -22,7 +22,7 @@ class Row:
     """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; *why_not*: why it cannot be gone back
     to, empty when it can; and its *unknown* images, of which their registry says nothing."""
 
-    manifest: Manifest
+    manifest: Release
     state: str
     why_not: tuple[str, ...]
     unknown: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return manifest.tag, row.state, manifest.when, manifest.who, services, back
 
 
-def _state(manifest: Manifest, releases: Releases) -> str:
+def _state(manifest: Release, releases: Releases) -> str:
     if manifest.unfinished:
         return "unfinished"
     return {releases.previous: "previous", releases.current: "current"}.get(manifest.tag, "")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.repository import manifest_of
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
 
-def record(store: EtcdStore, app: str, manifest: Manifest, texts: Mapping[str, str]) -> None:
+def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str]) -> None:
     """Write *manifest*, unfinished, and the unit *texts* (content -> text), and say that it is coming.
 
     Raises ReleaseRefused when a release of this tag was available once, with other contents. One that never was is
@@ -31,12 +31,12 @@ def record(store: EtcdStore, app: str, manifest: Manifest, texts: Mapping[str, s
             written = store.swap(key, node, _renewed(known, manifest).to_json())
         if written:
             break
-    for content, text in texts.items():
-        store.create(text_key(app, content), text)
-    store.write(coming_key(app), manifest.tag)
+    for unit_hash, text in texts.items():
+        store.create(text_key(app, unit_hash), text)
+    store.write(pending_key(app), manifest.tag)
 
 
-def refuse_other_content(known: Manifest | None, manifest: Manifest) -> None:
+def refuse_other_content(known: Release | None, manifest: Release) -> None:
     """Raise ReleaseRefused when *known*, which has the tag of *manifest*, was available and is another release."""
     problems = other_content(known, manifest)
     if problems:
@@ -45,10 +45,10 @@ def refuse_other_content(known: Manifest | None, manifest: Manifest) -> None:
         )
 
 
-def other_content(known: Manifest | None, manifest: Manifest) -> list[str]:
+def other_content(known: Release | None, manifest: Release) -> list[str]:
     """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same, or when *known*
     was never available. Pure."""
-    if known is None or known.unfinished or known.contents == manifest.contents:
+    if known is None or known.unfinished or known.unit_hashes == manifest.unit_hashes:
         return []
     differences = []
     for service in sorted({*known.services, *manifest.services}):
@@ -57,7 +57,7 @@ def other_content(known: Manifest | None, manifest: Manifest) -> list[str]:
             differences.append(f"{service} is not in it")
         elif new is None:
             differences.append(f"{service} is in it, and in the Fleetfile no more")
-        elif old.content != new.content:
+        elif old.unit_hash != new.unit_hash:
             differences.append(f"{service} has another {'unit text' if old.image == new.image else 'image'} there")
     return [
         *differences,
@@ -66,7 +66,7 @@ def other_content(known: Manifest | None, manifest: Manifest) -> list[str]:
     ]
 
 
-def finish(store: EtcdStore, app: str, manifest: Manifest) -> None:
+def finish(store: EtcdStore, app: str, manifest: Release) -> None:
     """All of *manifest* is available: say so in what was recorded, with the numbers of instances as they are now, and
     make it the current release.
 
@@ -76,7 +76,7 @@ def finish(store: EtcdStore, app: str, manifest: Manifest) -> None:
     while True:
         node = store.read(key)
         known = manifest_of(node)
-        if node is None or known is None or known.contents != manifest.contents:
+        if node is None or known is None or known.unit_hashes != manifest.unit_hashes:
             raise ReleaseRefused(
                 f"The release {manifest.tag} is available, but what was recorded of it is not what runs:",
                 ["Somebody else deploys too. Run `pulumi up` again when that is done."],
@@ -88,12 +88,12 @@ def finish(store: EtcdStore, app: str, manifest: Manifest) -> None:
         if node.value == text or store.swap(key, node, text):
             break
     _make_current(store, app, manifest.tag)
-    store.let_go(coming_key(app), manifest.tag)
+    store.let_go(pending_key(app), manifest.tag)
 
 
-def _renewed(known: Manifest | None, manifest: Manifest) -> Manifest:
+def _renewed(known: Release | None, manifest: Release) -> Release:
     """What is written over *known*: the same release keeps its author and its date, and that it was available."""
-    if known is None or known.contents != manifest.contents:
+    if known is None or known.unit_hashes != manifest.unit_hashes:
         return replace(manifest, unfinished=True)
     return replace(manifest, who=known.who, when=known.when, unfinished=known.unfinished)
 

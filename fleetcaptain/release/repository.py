@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetcaptain.discovery.documents import Manifest, manifest_at
+from fleetcaptain.discovery.documents import Release, manifest_at
 from fleetcaptain.discovery.etcd_node import Node, Reader
-from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, releases_dir, text_key, texts_dir
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, releases_dir, text_key, texts_dir
 from fleetcaptain.untrusted import Ignored, Unreadable, read_all
 
 __all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_texts"]
@@ -19,14 +19,14 @@ class Releases:
     was before, and of the one that is being deployed; "" where there is none. *texts* maps contents to unit texts.
     *ignored* are the values in etcd that are no manifests."""
 
-    manifests: tuple[Manifest, ...] = ()
+    manifests: tuple[Release, ...] = ()
     current: str = ""
     previous: str = ""
-    coming: str = ""
+    pending: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[Ignored, ...] = ()
 
-    def named(self, tag: str) -> Manifest | None:
+    def named(self, tag: str) -> Release | None:
         """The release *tag*, or None."""
         return next((manifest for manifest in self.manifests if manifest.tag == tag), None)
 
@@ -40,7 +40,7 @@ def read_releases(reader: Reader, app: str) -> Releases:
         manifests,
         _value(reader, current_key(app)),
         _value(reader, previous_key(app)),
-        _value(reader, coming_key(app)),
+        _value(reader, pending_key(app)),
         texts,
         ignored,
     )
@@ -51,17 +51,17 @@ def _value(reader: Reader, key: str) -> str:
     return node.value if node else ""
 
 
-def read_manifests(reader: Reader, app: str) -> tuple[Manifest, ...]:
+def read_manifests(reader: Reader, app: str) -> tuple[Release, ...]:
     """The manifests of all releases of *app*; the one that was deployed last is the last."""
     return _manifests(reader, app)[0]
 
 
-def _manifests(reader: Reader, app: str) -> tuple[tuple[Manifest, ...], tuple[Ignored, ...]]:
+def _manifests(reader: Reader, app: str) -> tuple[tuple[Release, ...], tuple[Ignored, ...]]:
     nodes = sorted(reader.below(releases_dir(app)), key=lambda node: node.index)
     return read_all(manifest_at, ((node.key, node.value) for node in nodes))
 
 
-def manifest_of(node: Node | None) -> Manifest | None:
+def manifest_of(node: Node | None) -> Release | None:
     """The manifest that *node* holds; None when there is none, or none that can be read."""
     try:
         return manifest_at(node.key, node.value) if node else None
@@ -72,7 +72,7 @@ def manifest_of(node: Node | None) -> Manifest | None:
 def read_texts(reader: Reader, app: str) -> dict[str, str]:
     """Content -> the unit's text, for all texts that are kept of *app*."""
     return {
-        content: node.value
+        unit_hash: node.value
         for node in reader.below(texts_dir(app))
-        if node.key == text_key(app, content := node.key.rpartition("/")[2])
+        if node.key == text_key(app, unit_hash := node.key.rpartition("/")[2])
     }

@@ -19,24 +19,27 @@ def outdated(releases: Releases, running: Collection[str]) -> tuple[str, ...]:
     Of a content that runs, the youngest release that names it is kept: lookups need it. Pure.
     """
     kept = {manifest.tag for manifest in releases.manifests[-KEPT:]}
-    kept |= {releases.current, releases.previous, releases.coming}
+    kept |= {releases.current, releases.previous, releases.pending}
     missing = set(running) - {
-        content for manifest in releases.manifests if manifest.tag in kept for content in manifest.contents.values()
+        unit_hash
+        for manifest in releases.manifests
+        if manifest.tag in kept
+        for unit_hash in manifest.unit_hashes.values()
     }
     for manifest in reversed(releases.manifests):
-        if missing.intersection(manifest.contents.values()):
+        if missing.intersection(manifest.unit_hashes.values()):
             kept.add(manifest.tag)
-            missing.difference_update(manifest.contents.values())
+            missing.difference_update(manifest.unit_hashes.values())
     return tuple(manifest.tag for manifest in releases.manifests if manifest.tag not in kept)
 
 
 def forgotten_texts(releases: Releases, forgotten: Collection[str]) -> tuple[str, ...]:
     """The contents whose texts no release needs any more once the tags *forgotten* are gone. Pure."""
     needed = {
-        content
+        unit_hash
         for manifest in releases.manifests
         if manifest.tag not in forgotten
-        for content in manifest.contents.values()
+        for unit_hash in manifest.unit_hashes.values()
     }
     return tuple(sorted(set(releases.texts) - needed))
 
@@ -48,6 +51,6 @@ def prune(store: EtcdStore, app: str, running: Collection[str]) -> tuple[str, ..
     for tag in tags:
         store.delete(release_key(app, tag))
     # A manifest that cannot be read may be of a newer version, and its texts needed.
-    for content in () if releases.ignored else forgotten_texts(releases, tags):
-        store.delete(text_key(app, content))
+    for unit_hash in () if releases.ignored else forgotten_texts(releases, tags):
+        store.delete(text_key(app, unit_hash))
     return tags

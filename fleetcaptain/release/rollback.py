@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import ReleaseRefused, UnitRefused
 from fleetcaptain.printable import printable
 from fleetcaptain.release.images import ImageState, reference
@@ -17,26 +17,28 @@ __all__ = ["images_of", "obstacles", "order_back", "unknown_release"]
 _SHOWN = 10
 
 
-def images_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
+def images_of(manifests: Iterable[Release]) -> tuple[str, ...]:
     """Every image of some releases, once."""
     found = {release.image for manifest in manifests for release in manifest.services.values() if release.image}
     return tuple(sorted(found))
 
 
-def obstacles(manifest: Manifest, texts: Mapping[str, str], images: Mapping[str, ImageState]) -> tuple[str, ...]:
+def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, ImageState]) -> tuple[str, ...]:
     """Why it is impossible to go back to *manifest*; empty when it can be done. An image of which nothing is known is
     no obstacle: the rollout fetches it before it touches anything."""
     if manifest.unfinished:
         return ("it has never been available as a whole",)
     found = []
     for service, release in sorted(manifest.services.items()):
-        text = texts.get(release.content)
+        text = texts.get(release.unit_hash)
         if text is None:
-            found.append(f"{service}: the text of its unit ({release.content[:7]}) is not kept any more")
-        elif _content(text) != release.content:
-            found.append(f"{service}: the text of its unit ({release.content[:7]}) was changed in etcd")
+            found.append(f"{service}: the text of its unit ({release.unit_hash[:7]}) is not kept any more")
+        elif _content(text) != release.unit_hash:
+            found.append(f"{service}: the text of its unit ({release.unit_hash[:7]}) was changed in etcd")
         elif printable(text) != text:
-            found.append(f"{service}: the text of its unit ({release.content[:7]}) has characters that cannot be shown")
+            found.append(
+                f"{service}: the text of its unit ({release.unit_hash[:7]}) has characters that cannot be shown"
+            )
         if images.get(release.image) is ImageState.GONE:
             image = reference(release.image)
             found.append(f"{service}: the image {release.image} is gone from the registry {image.registry}")

@@ -6,18 +6,18 @@ import hashlib
 import json
 from typing import Any
 
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 
 __all__ = ["seal"]
 
 
-def seal(manifest: Manifest) -> str:
+def seal(manifest: Release) -> str:
     """The SHA-256, in hex, of all that going back to *manifest* deploys. Who recorded it, and when, is not in it."""
     services = {name: _sealed(release) for name, release in manifest.services.items()}
     return hashlib.sha256(json.dumps([manifest.tag, services], sort_keys=True).encode()).hexdigest()
 
 
-def _sealed(release: Release) -> dict[str, Any]:
+def _sealed(release: ServiceRelease) -> dict[str, Any]:
     data = release.to_data()
     # Pulumi's state has all numbers as fractions, and a service of every machine grows with the cluster.
     times = {name: float(value) if type(value) is int else value for name, value in release.rollout.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.unit_file import UnitFile
@@ -34,10 +34,10 @@ class Part:
         """The services on whose machine its units have to be: fleet places none of them before those."""
         return self.unit.rules(instance_names(self.service, 1)[0]).peers
 
-    def entry(self, file: UnitFile, image: str) -> Release:
+    def entry(self, file: UnitFile, image: str) -> ServiceRelease:
         """What a manifest says of it when it runs *image*, a reference or "", by the unit *file* that names it."""
         rollout = dict(self.rollout)
-        return Release(file.unit_hash, self.instances, image, self.mode, rollout, self.requires, self.scheme)
+        return ServiceRelease(file.unit_hash, self.instances, image, self.mode, rollout, self.requires, self.scheme)
 
 
 def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
@@ -58,11 +58,11 @@ def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
     )
 
 
-def parts_of_manifest(manifest: Manifest, files: Mapping[str, UnitFile]) -> tuple[tuple[Part, ...], dict[str, str]]:
+def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple[tuple[Part, ...], dict[str, str]]:
     """The services of a release, and service -> its image; *files* maps contents to the units with their images."""
     parts, images = [], {}
     for service, release in manifest.services.items():
-        unit, image = files[release.content].without_image()
+        unit, image = files[release.unit_hash].without_image()
         # A service of every machine has as many instances as there are machines by then.
         instances = 1 if release.mode == "global" else release.count
         parts.append(Part(service, unit, instances, release.mode, release.rollout, release.requires, release.scheme))

@@ -39,7 +39,7 @@ def running_bound_units(name: str, service: str, ownership: Ownership, snapshot:
     machine = snapshot.units[name].machine_id
     found = bound_to(name, ((other, unit.file.options) for other, unit in ours.items() if unit.machine_id == machine))
     return tuple(
-        BoundUnit(other, ours[other].content, parent) for other, parent in found if observe(other, snapshot).serving
+        BoundUnit(other, ours[other].unit_hash, parent) for other, parent in found if observe(other, snapshot).serving
     )
 
 
@@ -50,7 +50,7 @@ def missing(bound: Iterable[BoundUnit], ownership: Ownership, snapshot: Snapshot
     down: set[str] = set()
     for unit in bound:
         there = snapshot.units.get(unit.name)
-        if there is None or there.content != unit.unit_hash or not ownership.owns(unit.name, there.mark):
+        if there is None or there.unit_hash != unit.unit_hash or not ownership.owns(unit.name, there.mark):
             continue
         instance = observe(unit.name, snapshot)
         if instance.serving:

@@ -98,7 +98,7 @@ class Cluster:
         fenced._fence = lambda: fence(_FRESH_SEC)
         return fenced
 
-    def look(self, since: float | None = None) -> Snapshot:
+    def snapshot(self, since: float | None = None) -> Snapshot:
         """The cluster as it is now, or as another thread sees it at this moment.
 
         *since*: what another thread saw up to `LOOK_SEC` ago will do, if it was seen after this moment.
@@ -106,7 +106,7 @@ class Cluster:
         now = self.clock()
         return self._poller.after(now if since is None else max(since, now - LOOK_SEC))
 
-    def look_for_refresh(self) -> Snapshot:
+    def snapshot_for_refresh(self) -> Snapshot:
         """The cluster as a refresh shows it. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi
         refreshes at about the same time; it is never older than this process's last change of a unit."""
         return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
@@ -117,7 +117,7 @@ class Cluster:
             self.fleet.put(name, file, DesiredState.LAUNCHED)
         self._nudger.changed()
 
-    def ask(self, name: str, desired: DesiredState) -> None:
+    def set_desired_state(self, name: str, desired: DesiredState) -> None:
         """Ask for *desired* of unit *name*; see `FleetClient.set_desired`."""
         with self._changing():
             self.fleet.set_desired(name, desired)

@@ -14,39 +14,43 @@ from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.securing.securing import Operator
 
-__all__ = ["operate", "reach"]
+__all__ = ["open_cluster", "open_operator"]
 
 
-def reach(way: Endpoint | Direct, app: str) -> Cluster:
-    """The cluster behind *way*, as *app* sees it. Nothing is opened before the first question.
+def open_cluster(endpoint: Endpoint | Direct, app: str) -> Cluster:
+    """The cluster behind *endpoint*, as *app* sees it. Nothing is opened before the first question.
 
     Without ssh no command reaches a machine: a failed rollout is then told without the lines of its journal.
     """
-    if isinstance(way, Direct):
-        fleet = FleetClient(Transport(lambda: way.fleet))
-        return Cluster(app, fleet, EtcdStore(lambda: way.etcd), lambda *_: None)
-    tunnel = Tunnel(way)
+    if isinstance(endpoint, Direct):
+        fleet = FleetClient(Transport(lambda: endpoint.fleet))
+        return Cluster(app, fleet, EtcdStore(lambda: endpoint.etcd), lambda *_: None)
+    tunnel = Tunnel(endpoint)
 
     def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
         try:
-            return tunnel.run(way.to(address), argv, timeout_sec).output
+            return tunnel.run(endpoint.to(address), argv, timeout_sec).output
         except ClusterUnreachable:
             return None
 
-    fleet = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
-    store = EtcdStore(tunnel.etcd_url, leave=tunnel.leave, password=tunnel.etcd_password)
+    fleet = FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable))
+    store = EtcdStore(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable, password=tunnel.etcd_password)
     return Cluster(app, fleet, store, run)
 
 
-def operate(way: Endpoint) -> Operator:
-    """The cluster behind *way*, as its operator reaches it. Nothing is opened before the first question."""
-    tunnel, passwords = Tunnel(way), [""]
+def open_operator(endpoint: Endpoint) -> Operator:
+    """The cluster behind *endpoint*, as its operator reaches it. Nothing is opened before the first question."""
+    tunnel, passwords = Tunnel(endpoint), [""]
     return Operator(
-        FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave)),
-        EtcdStore(tunnel.etcd_url, leave=tunnel.leave, password=lambda: passwords[-1] or tunnel.etcd_password()),
+        FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable)),
+        EtcdStore(
+            tunnel.etcd_url,
+            mark_unreachable=tunnel.mark_unreachable,
+            password=lambda: passwords[-1] or tunnel.etcd_password(),
+        ),
         tunnel.run,
-        way.to,
-        way.hosts,
+        endpoint.to,
+        endpoint.hosts,
         passwords.append,
         time.monotonic,
         time.sleep,

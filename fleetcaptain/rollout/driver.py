@@ -9,12 +9,12 @@ from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.bound_units import BoundUnit, missing, next_state, running_bound_units
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.health import FAULT_SEC, Instance, Sight, fair, lenient, seen
-from fleetcaptain.rollout.model import Decision, Memory, Policy, Target
+from fleetcaptain.rollout.health import FAULT_SEC, ClusterHealth, Instance, extend_deadlines, relax, update_health
+from fleetcaptain.rollout.model import Decision, Policy, RolloutState, Target
 from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign, refusals
 from fleetcaptain.rollout.polling import LOOK_SEC
-from fleetcaptain.rollout.report import Outcome, Timing, Voice, progress, summary, timed
+from fleetcaptain.rollout.report import Outcome, ProgressReporter, Timing, progress, summary, timed
 from fleetcaptain.rollout.window import decide
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -32,7 +32,7 @@ class Driver:
     stopping: Callable[[], bool] = field(default=lambda: False)
     bound: dict[str, tuple[BoundUnit, ...]] = field(default_factory=dict)
 
-    def drive(self, target: Target, policy: Policy) -> Outcome:
+    def run(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
 
         A cluster that cannot be seen, or lacks a machine, for a while is waited for, and that time does not count.
@@ -40,19 +40,19 @@ class Driver:
         owner's unit has come under a name of *target*; what is done stays done.
         """
         clock = self.cluster.clock
-        memory, timing, voice = Memory(), Timing(), Voice(self.report)
+        memory, timing, reporter = RolloutState(), Timing(), ProgressReporter(self.report)
         before: dict[str, UnitFile | None] = {}
         asked_at: dict[str, float] = {}
-        sight, acted = Sight(clock()), clock()
+        health, acted = ClusterHealth(clock()), clock()
         while True:
             try:
-                snapshot = self.cluster.look(acted)
+                snapshot = self.cluster.snapshot(acted)
                 self._stop_at_foreign(target, snapshot)
                 now = clock()
-                last, sight = sight, seen(sight, snapshot.machines, now)
+                last, health = health, update_health(health, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
-                fair_policy = lenient(policy, sight)
-                decision = decide(observed, target, fair_policy, fair(memory, last, sight), now)
+                relaxed = relax(policy, health)
+                decision = decide(observed, target, relaxed, extend_deadlines(memory, last, health), now)
                 memory, timing = decision.memory, timed(timing, decision, now)
                 if decision.failure is not None:
                     return Outcome(before, decision.failure, observed[decision.failure.unit])
@@ -64,20 +64,20 @@ class Driver:
                 if self._act(decision, target, observed, snapshot, before) or came_back:
                     acted = clock()
             except ClusterUnreachable as error:
-                if clock() - sight.at > FAULT_SEC:
+                if clock() - health.at > FAULT_SEC:
                     raise
                 self._stop_here(target, memory)
                 line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
             else:
-                line, counted = progress(decision, target, fair_policy, observed, now)
-            voice.say(line, counted, clock())
+                line, counted = progress(decision, target, relaxed, observed, now)
+            reporter.say(line, counted, clock())
             self.cluster.sleep(LOOK_SEC)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
         """Each instance of *target* as it is to be judged. One that is up itself lacks what systemd stopped with it."""
         observed = {name: observe(name, snapshot, zone_key) for name in target.names}
         for name, instance in observed.items():
-            down = self._missing(name, snapshot) if instance.healthy(target.content) else ()
+            down = self._missing(name, snapshot) if instance.healthy(target.unit_hash) else ()
             if down:
                 observed[name] = replace(instance, missing_bound=down[0].name)
         return observed
@@ -98,13 +98,13 @@ class Driver:
             now = self.cluster.clock()
             desired = next_state(unit, asked_at.get(unit.name, float("-inf")), now)
             if desired is not None:
-                self.cluster.ask(unit.name, desired)
+                self.cluster.set_desired_state(unit.name, desired)
                 asked_at[unit.name], acted = now, True
         if down and not acted:
             self.cluster.nudge(down[0].name, DesiredState(down[0].desired))
         return acted
 
-    def _stop_here(self, target: Target, memory: Memory) -> None:
+    def _stop_here(self, target: Target, memory: RolloutState) -> None:
         if self.stopping():
             raise Interrupted(
                 f"{target.service}: stopped on request with {len(memory.done)} of {len(target.names)} instances "
@@ -114,7 +114,7 @@ class Driver:
     def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:
         """Units may change hands between two looks; what has our very text is what this rollout put there."""
         names = foreign(self.cluster.ownership, target.names, snapshot.units)
-        taken = [name for name in names if snapshot.units[name].content != target.content]
+        taken = [name for name in names if snapshot.units[name].unit_hash != target.unit_hash]
         if taken:
             heading = f"{target.service}: units of its names are not this stack's any more. The rollout stopped there:"
             problems = refusals(self.cluster.ownership, taken, snapshot.units)
@@ -137,8 +137,8 @@ class Driver:
         for name in decision.stop:
             self._note_bound(name, target, snapshot)
             if observed[name].desired == DesiredState.LAUNCHED:
-                self.cluster.ask(name, DesiredState.LOADED)
-        slow = [name for name in decision.waiting if observed[name].running != target.content]
+                self.cluster.set_desired_state(name, DesiredState.LOADED)
+        slow = [name for name in decision.waiting if observed[name].running != target.unit_hash]
         if decision.stop:
             self.cluster.nudge(decision.stop[0], DesiredState.LOADED)
         elif slow and not decision.put:

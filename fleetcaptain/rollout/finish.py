@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.release.drift import ahead, told
+from fleetcaptain.release.drift import services_ahead, told
 from fleetcaptain.release.repository import manifest_of, read_manifests
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.release_gate import current_tag
@@ -28,10 +28,12 @@ def after_failure(cluster: Cluster) -> str:
         current = next((manifest for manifest in manifests if manifest.tag == tag), None)
         if current is None:
             return ""
-        snapshot = cluster.look()
+        snapshot = cluster.snapshot()
         # The one that is coming, which was recorded last, may have services that the current one does not know.
         services = {*current.services, *manifests[-1].services}
-        return told(current, ahead(current, {service: _contents(cluster, service, snapshot) for service in services}))
+        return told(
+            current, services_ahead(current, {service: _contents(cluster, service, snapshot) for service in services})
+        )
     except FleetCaptainError:
         return ""
 
@@ -45,25 +47,25 @@ def retire_old(
     if manifest is None:
         return ()
     left = []
-    snapshot = cluster.look()
+    snapshot = cluster.snapshot()
     for service, release in manifest.services.items():
         present = instances_of(cluster.ownership, service, snapshot)
-        old = [name for name in present if snapshot.units[name].content != release.content]
+        old = [name for name in present if snapshot.units[name].unit_hash != release.unit_hash]
         if release.mode != "bluegreen" or not old:
             continue
-        why = held(cluster, service, old, release.content)
+        why = blocked_by(cluster, service, old, release.unit_hash)
         if why:
             left.append(f"{', '.join(old)} left for those {why}")
             continue
-        with guarded(cluster, service, release.content, report, stopping=stopping) as (fenced, _):
+        with guarded(cluster, service, release.unit_hash, report, stopping=stopping) as (fenced, _):
             retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
     return tuple(left)
 
 
 def tidy(cluster: Cluster) -> None:
     """Forget the releases that need not be kept."""
-    prune(cluster.store, cluster.app, {unit.content for unit in cluster.look().units.values()})
+    prune(cluster.store, cluster.app, {unit.unit_hash for unit in cluster.snapshot().units.values()})
 
 
 def _contents(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
-    return {snapshot.units[name].content for name in instances_of(cluster.ownership, service, snapshot)}
+    return {snapshot.units[name].unit_hash for name in instances_of(cluster.ownership, service, snapshot)}

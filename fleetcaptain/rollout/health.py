@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from fleetcaptain.rollout.model import TICK_SEC, Failure, Memory, Policy, Target, Track, after_blindness, after_fault
+from fleetcaptain.rollout.model import (
+    TICK_SEC,
+    Failure,
+    Policy,
+    Progress,
+    RolloutState,
+    Target,
+    extend_for_fault,
+    shift_for_outage,
+)
 
-__all__ = ["FAULT_SEC", "Instance", "Sight", "fair", "find_failure", "lenient", "seen"]
+__all__ = ["FAULT_SEC", "ClusterHealth", "Instance", "extend_deadlines", "find_failure", "relax", "update_health"]
 
 
 @dataclass(frozen=True)
 class Instance:
     """One instance as reported.
 
-    *content* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
+    *unit_hash* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
     text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
     in its live registration. *machine* is an address; *lost* says that fleet gave the instance to a machine that does
     not answer now. *zone* is the machine's failure domain. *missing_bound* names a unit that systemd stopped together
@@ -22,7 +31,7 @@ class Instance:
     """
 
     name: str
-    content: str | None = None
+    unit_hash: str | None = None
     desired: str = "inactive"
     current: str = "inactive"
     machine: str | None = None
@@ -34,15 +43,15 @@ class Instance:
     zone: str = ""
     missing_bound: str = ""
 
-    def healthy(self, content: str) -> bool:
-        """Whether this very *content* runs on its machine and has registered itself, and what is bound to it runs."""
+    def healthy(self, unit_hash: str) -> bool:
+        """Whether this very *unit_hash* runs on its machine and has registered itself, and what is bound to it runs."""
         return (
-            self.content == content
+            self.unit_hash == unit_hash
             and self.desired == "launched"
-            and self.running == content
+            and self.running == unit_hash
             and self.active == "active"
             and self.sub in ("running", "exited")
-            and self.registered == content
+            and self.registered == unit_hash
             and not self.missing_bound
         )
 
@@ -54,8 +63,8 @@ class Instance:
         another unit, or its state is reported late: only time tells those apart.
         """
         return (
-            self.content is not None
-            and self.running == self.content
+            self.unit_hash is not None
+            and self.running == self.unit_hash
             and self.desired == self.current == "launched"
             and self.active == "inactive"
         )
@@ -63,29 +72,29 @@ class Instance:
     @property
     def unplaced(self) -> bool:
         """Whether no machine has it, though fleet was asked to start it."""
-        asked = self.content is not None and self.desired == "launched"
+        asked = self.unit_hash is not None and self.desired == "launched"
         return asked and self.machine is None and self.running is None and not self.lost
 
-    def stuck(self, content: str) -> bool:
-        """Whether only a stop and another start bring it to *content*, whatever fleet says."""
-        return self.content == content and (self.halted or self.outlived(content))
+    def stuck(self, unit_hash: str) -> bool:
+        """Whether only a stop and another start bring it to *unit_hash*, whatever fleet says."""
+        return self.unit_hash == unit_hash and (self.halted or self.stale_process(unit_hash))
 
-    def outlived(self, content: str) -> bool:
-        """Whether fleet takes it for *content*, but what is registered is of another text.
+    def stale_process(self, unit_hash: str) -> bool:
+        """Whether fleet takes it for *unit_hash*, but what is registered is of another text.
 
         fleet asks systemd for a stop and a start without a wait between (fleet's `agent/reconcile.go`), and where the
         stop still waits when the start comes, systemd drops it: the process of the other text runs on.
         """
         return (
-            self.running == content
+            self.running == unit_hash
             and (self.active, self.sub) == ("active", "running")
-            and self.registered not in (None, content)
+            and self.registered not in (None, unit_hash)
         )
 
     @property
     def serving(self) -> bool:
         """Whether it is up with whatever content it has."""
-        return self.content is not None and self.healthy(self.content)
+        return self.unit_hash is not None and self.healthy(self.unit_hash)
 
     @property
     def stopped(self) -> bool:
@@ -95,18 +104,18 @@ class Instance:
     @property
     def gone(self) -> bool:
         """Whether neither fleet nor systemd knows it any more."""
-        return self.content is None and self.running is None
+        return self.unit_hash is None and self.running is None
 
 
 _UNSCHEDULED_SEC = 30.0
 
 
 def find_failure(
-    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float
+    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
 ) -> Failure | None:
     """The first reason, if there is any, why *target* is not to be reached."""
     for name, track in memory.tracks.items():
-        failed = observed[name].running == target.content and observed[name].active == "failed" and not track.stale
+        failed = observed[name].running == target.unit_hash and observed[name].active == "failed" and not track.stale
         if name in memory.done:
             reason = "systemd says that it failed, after it had been healthy" if failed else ""
         else:
@@ -119,7 +128,7 @@ def find_failure(
     return None
 
 
-def _hopeless(track: Track, instance: Instance, policy: Policy, now: float) -> str:
+def _hopeless(track: Progress, instance: Instance, policy: Policy, now: float) -> str:
     """Why an instance under way will not get there; empty while it may."""
     if track.restarts > policy.restarts_allowed:
         return "it does not stay up: systemd restarts it again and again"
@@ -131,7 +140,7 @@ def _hopeless(track: Track, instance: Instance, policy: Policy, now: float) -> s
     return ""
 
 
-def _unplaced(track: Track, now: float) -> bool:
+def _unplaced(track: Progress, now: float) -> bool:
     return track.unplaced_since is not None and now - track.unplaced_since >= _UNSCHEDULED_SEC
 
 
@@ -153,7 +162,7 @@ _RESTARTS_AFTER_FAULT = 3
 
 
 @dataclass(frozen=True)
-class Sight:
+class ClusterHealth:
     """The last look was *at* this second; *machines* are the ids of all that were ever seen; *short_since* is since
     when one of them is missing, *faulty* whether one ever was."""
 
@@ -163,25 +172,25 @@ class Sight:
     faulty: bool = False
 
 
-def seen(sight: Sight, machines: Collection[str], now: float) -> Sight:
-    """*sight* after a look at *now* that showed *machines*."""
-    missing = bool(sight.machines - set(machines))
-    since = (now if sight.short_since is None else sight.short_since) if missing else None
-    return Sight(now, sight.machines | set(machines), since, sight.faulty or missing)
+def update_health(health: ClusterHealth, machines: Collection[str], now: float) -> ClusterHealth:
+    """*health* after a look at *now* that showed *machines*."""
+    missing = bool(health.machines - set(machines))
+    since = (now if health.short_since is None else health.short_since) if missing else None
+    return ClusterHealth(now, health.machines | set(machines), since, health.faulty or missing)
 
 
-def fair(memory: Memory, before: Sight, after: Sight) -> Memory:
+def extend_deadlines(memory: RolloutState, before: ClusterHealth, after: ClusterHealth) -> RolloutState:
     """*memory*, less the time between two looks, if the cluster could not be seen or lacked a machine then."""
     passed = after.at - before.at
     if passed > _BLIND_TICKS * TICK_SEC:
-        return after_blindness(memory, passed)
+        return shift_for_outage(memory, passed)
     if after.short_since is not None and after.at - after.short_since <= FAULT_SEC:
-        return after_fault(memory, passed)
+        return extend_for_fault(memory, passed)
     return memory
 
 
-def lenient(policy: Policy, sight: Sight) -> Policy:
+def relax(policy: Policy, health: ClusterHealth) -> Policy:
     """*policy*, with some restarts forgiven once the cluster has lacked a machine."""
-    if not sight.faulty:
+    if not health.faulty:
         return policy
     return replace(policy, restarts_allowed=max(policy.restarts_allowed, _RESTARTS_AFTER_FAULT))

@@ -68,10 +68,10 @@ def guarded(
     owner = this_process()
     lock = _acquired(cluster, service, owner, report, stopping)
     try:
-        snapshot = cluster.look()
+        snapshot = cluster.snapshot()
         check(snapshot)
         present = instances_of(cluster.ownership, service, snapshot)
-        before = tuple(sorted({snapshot.units[name].content for name in present}))
+        before = tuple(sorted({snapshot.units[name].unit_hash for name in present}))
         entry = Entry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster
         _tell_of_unfinished(cluster, service, to, report)

@@ -11,13 +11,13 @@ __all__ = [
     "TICK_SEC",
     "Decision",
     "Failure",
-    "Memory",
     "Policy",
+    "Progress",
+    "RolloutState",
     "Target",
-    "Track",
-    "after_blindness",
-    "after_fault",
+    "extend_for_fault",
     "parallel",
+    "shift_for_outage",
 ]
 
 # fleet's agents act on a nudge at most once a second (research: 1.05 s between nudges is the best interval).
@@ -33,7 +33,7 @@ class Target:
     file: UnitFile
 
     @property
-    def content(self) -> str:
+    def unit_hash(self) -> str:
         """The SHA1 of the units' text."""
         return self.file.unit_hash
 
@@ -68,7 +68,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Track:
+class Progress:
     """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
 
     *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
@@ -85,11 +85,11 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Memory:
+class RolloutState:
     """What the last decision knew. *done* holds the instances that proved themselves, *retried* those that were stuck
     and were stopped and started once more."""
 
-    tracks: Mapping[str, Track] = field(default_factory=dict)
+    tracks: Mapping[str, Progress] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     progress_at: float | None = None
     retried: frozenset[str] = frozenset()
@@ -109,7 +109,7 @@ class Decision:
     """*put*: give these units the target text and launch them. *stop*: these must stop before they can start again.
     *waiting*: the instances under way. *finished*: nothing is left to do. *failure*: nothing more may be touched."""
 
-    memory: Memory
+    memory: RolloutState
     put: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -117,9 +117,9 @@ class Decision:
     failure: Failure | None = None
 
 
-def after_blindness(memory: Memory, seconds: float) -> Memory:
+def shift_for_outage(memory: RolloutState, seconds: float) -> RolloutState:
     """*memory* after *seconds* in which the cluster could not be seen: that time counts neither for nor against."""
-    excused = after_fault(memory, seconds)
+    excused = extend_for_fault(memory, seconds)
     tracks = {
         name: replace(track, healthy_since=_later(track.healthy_since, seconds))
         for name, track in excused.tracks.items()
@@ -127,7 +127,7 @@ def after_blindness(memory: Memory, seconds: float) -> Memory:
     return replace(excused, tracks=tracks)
 
 
-def after_fault(memory: Memory, seconds: float) -> Memory:
+def extend_for_fault(memory: RolloutState, seconds: float) -> RolloutState:
     """*memory* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
     tracks = {
         name: replace(

@@ -14,7 +14,7 @@ from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import Ignored
 
-__all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "live", "observe", "rows_of", "runs_everywhere"]
+__all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "is_fleet_global", "live", "observe", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Snapshot:
         return (
             unit is not None
             and unit.desired == "launched"
-            and (unit.machine_id, unit.content) == (entry.machine, entry.content)
+            and (unit.machine_id, unit.unit_hash) == (entry.machine, entry.unit_hash)
             and entry.machine in self.machines
         )
 
@@ -97,14 +97,14 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
     registration = snapshot.registrations.get(name)
     return Instance(
         name=name,
-        content=unit.content if unit else None,
+        unit_hash=unit.unit_hash if unit else None,
         desired=str(unit.desired) if unit else "inactive",
         current=str(unit.current) if unit else "inactive",
         machine=machine.ip if machine else None,
-        running=state.content if state else None,
+        running=state.unit_hash if state else None,
         active=state.active if state else "",
         sub=state.sub if state else "",
-        registered=registration.content if registration and not registration.draining else None,
+        registered=registration.unit_hash if registration and not registration.draining else None,
         lost=bool(unit and unit.machine_id and unit.machine_id not in snapshot.machines),
         zone=machine.metadata.get(zone_key, "") if machine else "",
     )
@@ -135,8 +135,8 @@ class Live:
     machines: tuple[str, ...]
 
 
-def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -> Live | None:
-    """What runs of *service* that *ownership* covers; *content* is the SHA1 that its units should have.
+def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot) -> Live | None:
+    """What runs of *service* that *ownership* covers; *unit_hash* is the SHA1 that its units should have.
 
     None when nothing is left of it.
     """
@@ -144,10 +144,10 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
     if not present:
         return None
     observed = [instance for name in present for instance in _instances(name, snapshot)]
-    other = [instance for instance in observed if instance.content != content]
+    other = [instance for instance in observed if instance.unit_hash != unit_hash]
     shown = (other or observed)[0].name if observed else present[0]
     troubled = list(dict.fromkeys(filter(None, map(_trouble, observed))))
-    if len({instance.content for instance in observed}) > 1:
+    if len({instance.unit_hash for instance in observed}) > 1:
         # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
     file = snapshot.units[shown].file
@@ -166,7 +166,7 @@ def live(ownership: Ownership, service: str, content: str, snapshot: Snapshot) -
 
 def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
     unit = snapshot.units[name]
-    return rows_of(name, snapshot, unit.file) if runs_everywhere(unit) else (observe(name, snapshot),)
+    return rows_of(name, snapshot, unit.file) if is_fleet_global(unit) else (observe(name, snapshot),)
 
 
 def _trouble(instance: Instance) -> str:
@@ -174,12 +174,12 @@ def _trouble(instance: Instance) -> str:
         return f"{instance.name} {instance.desired}"
     if instance.active == "failed" or instance.halted:
         return f"{instance.name} {instance.active}"
-    if instance.content is not None and instance.outlived(instance.content):
+    if instance.unit_hash is not None and instance.stale_process(instance.unit_hash):
         return f"{instance.name} runs another text"
     return ""
 
 
-def runs_everywhere(unit: FleetUnit) -> bool:
+def is_fleet_global(unit: FleetUnit) -> bool:
     """Whether fleet starts *unit* on every machine, as the beacon."""
     return unit.file.rules(unit.name).is_global
 
@@ -188,7 +188,7 @@ def rows_of(name: str, snapshot: Snapshot, file: UnitFile) -> tuple[Instance, ..
     """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does not
     say how far it got with it on each; it is taken to have done what it was asked for."""
     unit = snapshot.units.get(name)
-    content, desired = (unit.content, str(unit.desired)) if unit else (None, "inactive")
+    unit_hash, desired = (unit.unit_hash, str(unit.desired)) if unit else (None, "inactive")
     states = {state.machine_id: state for state in snapshot.states if state.name == name}
     rows = []
     for machine in sorted(snapshot.machines.values(), key=lambda machine: machine.ip):
@@ -197,11 +197,11 @@ def rows_of(name: str, snapshot: Snapshot, file: UnitFile) -> tuple[Instance, ..
             rows.append(
                 Instance(
                     name=name,
-                    content=content,
+                    unit_hash=unit_hash,
                     desired=desired,
                     current=desired,
                     machine=machine.ip,
-                    running=state.content if state else None,
+                    running=state.unit_hash if state else None,
                     active=state.active if state else "",
                     sub=state.sub if state else "",
                 )

@@ -15,7 +15,7 @@ from fleetcaptain.rollout.placement import apart, candidates, misplaced
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["in_the_way", "leaving", "look_for_images", "no_place", "prepare", "pull_everywhere"]
+__all__ = ["find_images", "in_the_way", "leaving", "no_place", "prepare", "pull_everywhere"]
 
 
 def prepare(
@@ -30,7 +30,7 @@ def prepare(
     """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
     machine cannot pull its *image*; nothing was touched then. Instances that already run the target's content need
     neither."""
-    left = [name for name in target.names if not observe(name, snapshot).healthy(target.content)]
+    left = [name for name in target.names if not observe(name, snapshot).healthy(target.unit_hash)]
     if not left:
         return
     why = no_place(target, snapshot, ignored)
@@ -107,11 +107,11 @@ def _pull(cluster: Cluster, address: str, image: str) -> str | None:
 _PROBE_SEC = 60.0
 
 
-def look_for_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState]:
+def find_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState]:
     """Whether each of *images* is in its registry."""
     output = None
     if images:
-        for machine in sorted(cluster.look().machines.values(), key=lambda machine: machine.ip):
+        for machine in sorted(cluster.snapshot().machines.values(), key=lambda machine: machine.ip):
             output = cluster.run(machine.ip, probe_argv(images), _PROBE_SEC)
             if output is not None:
                 break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetcaptain.discovery.available import Lack, lacks
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.keys import current_key
 from fleetcaptain.errors import DeadlineExceeded, Interrupted
 from fleetcaptain.release.record import finish
@@ -25,7 +25,7 @@ def current_tag(cluster: Cluster) -> str:
 
 def open_gate(
     cluster: Cluster,
-    manifest: Manifest,
+    manifest: Release,
     timeout_sec: float,
     report: Callable[[str], None] = lambda _line: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -39,7 +39,7 @@ def open_gate(
     deadline = cluster.clock() + timeout_sec
     last_line = ""
     while True:
-        snapshot = cluster.look()
+        snapshot = cluster.snapshot()
         missing = lacks(manifest, snapshot.live)
         if not missing:
             break
@@ -66,7 +66,7 @@ def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
     unregistered = None
     for name in instances_of(cluster.ownership, lack.service, snapshot):
         instance = observe(name, snapshot)
-        if instance.registered != lack.content:
+        if instance.registered != lack.unit_hash:
             unregistered = unregistered or instance
             state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
             why = explain_standstill(cluster, instance)

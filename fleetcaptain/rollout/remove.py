@@ -37,7 +37,7 @@ def step(instance: Instance) -> Step:
     """The next step of removing *instance*."""
     if instance.gone:
         return Step.NOTHING
-    if instance.content is None:
+    if instance.unit_hash is None:
         return Step.WAIT
     if instance.stopped:
         return Step.DELETE
@@ -60,7 +60,7 @@ def remove(
     began = acted = cluster.clock()
     timeout_sec = 0.0
     while True:
-        snapshot = cluster.look(acted)
+        snapshot = cluster.snapshot(acted)
         timeout_sec = max(timeout_sec, patience(names, snapshot))
         others = foreign(cluster.ownership, names, snapshot.units)
         observed = {name: observe(name, snapshot) for name in names if name not in others}
@@ -76,7 +76,7 @@ def remove(
         report(f"removing {', '.join(left)}")
         for name in left:
             if steps[name] is Step.STOP:
-                cluster.ask(name, DesiredState.LOADED)
+                cluster.set_desired_state(name, DesiredState.LOADED)
             elif steps[name] is Step.DELETE:
                 cluster.delete(name)
         if Step.STOP in steps.values() or Step.DELETE in steps.values():
@@ -95,7 +95,7 @@ def patience(names: Iterable[str], snapshot: Snapshot) -> float:
 
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:
     """Nudge fleet's agents by a unit that stops, or by the app's beacon when all are deleted: a DELETE wakes nobody."""
-    stopping = [name for name, instance in observed.items() if step(instance) is Step.WAIT and instance.content]
+    stopping = [name for name, instance in observed.items() if step(instance) is Step.WAIT and instance.unit_hash]
     beacon = beacon_name(cluster.app)
     if stopping:
         cluster.nudge(stopping[0], DesiredState.LOADED)
@@ -118,11 +118,11 @@ def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
         try:
             if not _has_units(cluster):
                 cluster.store.delete(app_dir(cluster.app), recursive=True)
-                Access(cluster.store.ask).revoke(cluster.app)
+                Access(cluster.store.request).revoke(cluster.app)
         finally:
             lock.release()
 
 
 def _has_units(cluster: Cluster) -> bool:
-    marks = (unit.mark for unit in cluster.look().units.values())
+    marks = (unit.mark for unit in cluster.snapshot().units.values())
     return any(mark is not None and mark.app == cluster.app for mark in marks)

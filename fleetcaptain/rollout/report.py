@@ -8,13 +8,23 @@ from dataclasses import dataclass, field, replace
 from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.health import Instance
-from fleetcaptain.rollout.model import Decision, Failure, Policy, Target, Track
+from fleetcaptain.rollout.model import Decision, Failure, Policy, Progress, Target
 from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.preflight import no_place
 from fleetcaptain.rollout.standstill import why_it_stands_still
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["Outcome", "Timing", "Voice", "describe", "explain", "explain_standstill", "progress", "summary", "timed"]
+__all__ = [
+    "Outcome",
+    "ProgressReporter",
+    "Timing",
+    "describe",
+    "explain",
+    "explain_standstill",
+    "progress",
+    "summary",
+    "timed",
+]
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Timing:
     done: Mapping[str, float] = field(default_factory=dict)
 
 
-class Voice:
+class ProgressReporter:
     """Says a line when it is new, and again every ten seconds, so that a wait is not taken for a hang."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -90,25 +100,25 @@ def summary(target: Target, timing: Timing) -> str:
 
 
 def _wait(
-    instance: Instance, track: Track | None, target: Target, policy: Policy, now: float
+    instance: Instance, track: Progress | None, target: Target, policy: Policy, now: float
 ) -> tuple[str, float | None]:
     """What an instance waits for, and the seconds that it may still take."""
-    if instance.healthy(target.content):
+    if instance.healthy(target.unit_hash):
         since = track.healthy_since if track and track.healthy_since is not None else now
         return "healthy, has to stay so", max(0.0, since + policy.min_healthy_sec - now)
     left = max(0.0, track.since + policy.healthy_deadline_sec - now) if track else None
     if instance.lost:
         return "its machine is lost, waiting for another", None
-    if instance.running != target.content:
+    if instance.running != target.unit_hash:
         return "waiting for fleet", left
-    return _lacking(instance, target.content), left
+    return _lacking(instance, target.unit_hash), left
 
 
-def _lacking(instance: Instance, content: str) -> str:
+def _lacking(instance: Instance, unit_hash: str) -> str:
     if instance.missing_bound:
         return f"waiting for {instance.missing_bound}, which is bound to it"
     if (instance.active, instance.sub) == ("active", "running"):
-        return "its old process still runs" if instance.outlived(content) else "waiting for its registration"
+        return "its old process still runs" if instance.stale_process(unit_hash) else "waiting for its registration"
     if instance.sub == "start-post":
         return "waiting until it is ready"
     return f"{instance.active}/{instance.sub}"
@@ -126,7 +136,7 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
     if outcome.failure.unplaced:
         return describe(instance.name, None, f"{reason}: {_why_unplaced(cluster, instance.name)}", {}, ())
     if instance.missing_bound:
-        bound = observe(instance.missing_bound, cluster.look())
+        bound = observe(instance.missing_bound, cluster.snapshot())
         what = f"systemd says {bound.active or 'nothing'}/{bound.sub or 'nothing'}"
         return f"{describe(instance.name, instance.machine, reason, {}, ())}\n{_with_facts(cluster, bound, what)}"
     return _with_facts(cluster, instance, reason)
@@ -138,7 +148,7 @@ def explain_standstill(cluster: Cluster, instance: Instance) -> str:
     why = ""
     if instance.unplaced:
         why = _why_unplaced(cluster, instance.name)
-    elif instance.halted and (unit := cluster.look().units.get(instance.name)):
+    elif instance.halted and (unit := cluster.snapshot().units.get(instance.name)):
         why = why_it_stands_still(cluster.facts(instance), cluster.unit_events(instance), unit.file)
     return f": {why}" if why else ""
 
@@ -149,7 +159,7 @@ def _with_facts(cluster: Cluster, instance: Instance, reason: str) -> str:
 
 
 def _why_unplaced(cluster: Cluster, name: str) -> str:
-    snapshot = cluster.look()
+    snapshot = cluster.snapshot()
     unit = snapshot.units.get(name)
     if unit is None:
         return "the unit was deleted meanwhile"

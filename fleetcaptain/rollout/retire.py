@@ -18,7 +18,7 @@ def retire(
 ) -> None:
     """Drain the units *old* of *service*, and remove them *keep_old_sec* later."""
     report(f"{service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
-    drain(cluster, service, old, keep_old_sec + patience(old, cluster.look()))
+    drain(cluster, service, old, keep_old_sec + patience(old, cluster.snapshot()))
     cluster.sleep(keep_old_sec)
     remove(cluster, service, old, report)
 

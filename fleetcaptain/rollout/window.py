@@ -1,7 +1,7 @@
 """The sliding window: what to do next, from what the cluster reports now. Pure, and level-triggered.
 
 A killed rollout needs no memory to go on: instances that already run the target content are done, the others are
-replaced. `Memory` holds only what no single look can show: since when an instance has been healthy.
+replaced. `RolloutState` holds only what no single look can show: since when an instance has been healthy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fleetcaptain.rollout.health import Instance, find_failure
-from fleetcaptain.rollout.model import Decision, Memory, Policy, Target, Track
+from fleetcaptain.rollout.model import Decision, Policy, Progress, RolloutState, Target
 
 __all__ = ["decide"]
 
@@ -20,7 +20,9 @@ _STALE_SEC = 15.0
 _STUCK_SEC = 15.0
 
 
-def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Decision:
+def decide(
+    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
+) -> Decision:
     """The next step towards *target*. *observed* has an entry for every name of it; *now* is any clock's seconds."""
     memory = _remember(observed, target, policy, memory, now)
     under_way = tuple(name for name in target.names if name in memory.tracks and name not in memory.done)
@@ -33,12 +35,14 @@ def decide(observed: Mapping[str, Instance], target: Target, policy: Policy, mem
     stop = tuple(name for name in left if _must_stop(observed[name], target))
     startable = [name for name in left if name not in stop]
     chosen = _window(observed, startable, (*under_way, *stop), policy, proven=bool(memory.done))
-    started = {name: Track(since=now, stale=observed[name].active == "failed") for name in chosen}
+    started = {name: Progress(since=now, stale=observed[name].active == "failed") for name in chosen}
     tracks = {**memory.tracks, **started}
     return Decision(replace(memory, tracks=tracks), put=chosen, stop=stop, waiting=(*under_way, *chosen))
 
 
-def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, memory: Memory, now: float) -> Memory:
+def _remember(
+    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
+) -> RolloutState:
     first_look = memory.progress_at is None
     tracks = dict(memory.tracks)
     done = set(memory.done)
@@ -46,20 +50,20 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
     progress_at = now if memory.progress_at is None else memory.progress_at
     for name in target.names:
         instance = observed[name]
-        if instance.content != target.content or instance.desired != "launched":
+        if instance.unit_hash != target.unit_hash or instance.desired != "launched":
             tracks.pop(name, None)
             done.discard(name)
             continue
         if name in done:
             continue
-        healthy = instance.healthy(target.content)
+        healthy = instance.healthy(target.unit_hash)
         if first_look and healthy:
             done.add(name)  # it ran before this rollout began
             continue
         if name not in tracks:
             if first_look and (instance.active == "failed" or instance.halted):
                 continue  # it ended before this rollout began: to be started again
-            tracks[name] = Track(since=now)
+            tracks[name] = Progress(since=now)
         track = tracks[name] = _track(_placed(tracks[name], instance, now), instance, target, healthy, now)
         if track.stuck_since is not None and now - track.stuck_since >= _STUCK_SEC and name not in retried:
             retried.add(name)
@@ -67,37 +71,37 @@ def _remember(observed: Mapping[str, Instance], target: Target, policy: Policy, 
         elif track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
             done.add(name)
             progress_at = now
-    return Memory(tracks, frozenset(done), progress_at, frozenset(retried))
+    return RolloutState(tracks, frozenset(done), progress_at, frozenset(retried))
 
 
-def _placed(track: Track, instance: Instance, now: float) -> Track:
+def _placed(track: Progress, instance: Instance, now: float) -> Progress:
     if not instance.unplaced:
         return replace(track, unplaced_since=None)
     return track if track.unplaced_since is not None else replace(track, unplaced_since=now)
 
 
-def _track(track: Track, instance: Instance, target: Target, healthy: bool, now: float) -> Track:
+def _track(track: Progress, instance: Instance, target: Target, healthy: bool, now: float) -> Progress:
     if healthy:
         since = now if track.healthy_since is None else track.healthy_since
         return replace(track, healthy_since=since, restarting=False, stale=False, stuck_since=None)
     if instance.running is None:
         return track  # no state is reported: unknown, not down
-    restarting = instance.running == target.content and instance.sub == "auto-restart"
+    restarting = instance.running == target.unit_hash and instance.sub == "auto-restart"
     restarts = track.restarts + (restarting and not track.restarting)
     stale = track.stale and instance.active == "failed" and now - track.since < _STALE_SEC
     began = now if track.stuck_since is None else track.stuck_since
-    stuck = began if instance.stuck(target.content) else None
+    stuck = began if instance.stuck(target.unit_hash) else None
     return replace(track, healthy_since=None, restarts=restarts, restarting=restarting, stale=stale, stuck_since=stuck)
 
 
 def _must_stop(instance: Instance, target: Target) -> bool:
     """fleet starts nothing that it believes to be launched, and drops a stop and a start within one second: so a
     unit that is to be started again under the same text has to be seen stopped first."""
-    if instance.content != target.content:
+    if instance.unit_hash != target.unit_hash:
         return False
     if instance.desired != "launched":
         return not instance.stopped
-    return instance.active == "failed" or instance.stuck(target.content)
+    return instance.active == "failed" or instance.stuck(target.unit_hash)
 
 
 def _window(
@@ -109,7 +113,7 @@ def _window(
     limit are down, whoever took them down, and none is down in another zone.
     """
     limit = policy.max_parallel if proven or not policy.first_alone else 1
-    down = [name for name, instance in observed.items() if not instance.serving and instance.content is not None]
+    down = [name for name, instance in observed.items() if not instance.serving and instance.unit_hash is not None]
     down = sorted({*down, *under_way})
     chosen: list[str] = []
     for name in sorted(startable, key=lambda name: observed[name].serving):

@@ -66,11 +66,11 @@ class Securing:
     def __init__(self, operator: Operator, report: Callable[[str], None]) -> None:
         self._operator = operator
         self._report = report
-        self._access = Access(operator.store.ask)
-        self._v3access = V3Access(operator.store.ask)
+        self._access = Access(operator.store.request)
+        self._v3access = V3Access(operator.store.request)
         self._lock = Lock(operator.store, _LOCK, this_process(), "etcd's authentication")
 
-    def look(self) -> Secured:
+    def inspect(self) -> Secured:
         """What is there. Raises ClusterUnreachable and FleetCaptainError."""
         machines = self._machines()
         # With certificates the v3 API is not on HTTP, and there is nothing to do here.
@@ -120,7 +120,7 @@ class Securing:
         self._access.relax()
 
     def _accepted(self, what: str, open_dirs: Collection[str] = ()) -> Secured:
-        secured = self.look()
+        secured = self.inspect()
         refuse(secured, what, open_dirs)
         return secured
 
@@ -254,12 +254,12 @@ class Securing:
         return units_in(self._root(machine, ["sh", "-c", UNITS]).output)
 
     def _beats(self) -> dict[str, Beat]:
-        status, text = self._operator.store.ask("GET", _MACHINES, "")
+        status, text = self._operator.store.request("GET", _MACHINES, "")
         return beats_in(text) if status == _OK else {}
 
     def _directories(self) -> tuple[str, ...]:
         """The other directories and keys of etcd that can be seen: those of fleet are hidden."""
-        _, text = self._operator.store.ask("GET", "/v2/keys/", "")
+        _, text = self._operator.store.request("GET", "/v2/keys/", "")
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             nodes: list[dict[str, Any]] = json.loads(text)["node"].get("nodes", ())
             return tuple(sorted(str(node["key"]) for node in nodes if node["key"] != "/fleetcaptain"))

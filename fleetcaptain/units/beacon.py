@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, Place
+from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, MachinePaths
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
 from fleetcaptain.units.published_address import DIRECT
@@ -35,7 +35,7 @@ def beacon(app: str, stack: str) -> UnitFile:
     )
 
 
-def beacon_line(app: str, place: Place = MACHINE, period_sec: float = _PERIOD_SEC) -> str:
+def beacon_line(app: str, place: MachinePaths = MACHINE, period_sec: float = _PERIOD_SEC) -> str:
     """Walks the files of this machine's registrations, for each by the state of its unit:
 
     active: renew the key if it still has this value, and put it anew if it is gone. One with another value is left,

@@ -42,8 +42,8 @@ def with_run(spec: ServiceSpec, app: str) -> list[str]:
     The command takes the shell's place, so that the unit's main process is the command. It is not run when the unit's
     own variables were replaced.
     """
-    content = f"$(sha1sum <{MACHINE.units}/%n | head -c 40)"
-    known = f"FLEETCAPTAIN_CONTENT={content} FLEETCAPTAIN_RUN=$INVOCATION_ID"
+    unit_hash = f"$(sha1sum <{MACHINE.units}/%n | head -c 40)"
+    known = f"FLEETCAPTAIN_CONTENT={unit_hash} FLEETCAPTAIN_RUN=$INVOCATION_ID"
     script = f'{unchanged(spec, app, image=True)} export {known}; exec "$@"'
     return ["/bin/sh", "-c", Expanded(script.replace("$", "$$")), "run"]
 

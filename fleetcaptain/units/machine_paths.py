@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MACHINE", "TTL_SEC", "Place"]
+__all__ = ["MACHINE", "TTL_SEC", "MachinePaths"]
 
 # A registration that nobody renews is gone after this long; the beacon renews three times within it.
 TTL_SEC = 60
 
 
 @dataclass(frozen=True)
-class Place:
+class MachinePaths:
     """*run* has the tree of registrations in it, *units* fleet's unit files; *etcd* is the URL of the v2 keys API."""
 
     run: str = "/run"
@@ -27,7 +27,7 @@ class Place:
         return f"{self.etcd}/{_path(app, service)}"
 
 
-MACHINE = Place()
+MACHINE = MachinePaths()
 
 
 def _path(app: str, service: str) -> str:

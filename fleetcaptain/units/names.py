@@ -51,9 +51,9 @@ def instance_names(service: str, count: int) -> tuple[str, ...]:
     return tuple(f"{service}@{number}.service" for number in range(1, count + 1))
 
 
-def generation_names(service: str, content: str, count: int) -> tuple[str, ...]:
-    """The units of a blue/green service's generation, named after its *content* (hex): ``redis-abc1234@1.service``."""
-    return instance_names(f"{service}-{content[:_GENERATION_DIGITS]}", count)
+def generation_names(service: str, unit_hash: str, count: int) -> tuple[str, ...]:
+    """The units of a blue/green service's generation: its *unit_hash* (hex): ``redis-abc1234@1.service``."""
+    return instance_names(f"{service}-{unit_hash[:_GENERATION_DIGITS]}", count)
 
 
 def global_name(service: str) -> str:

@@ -11,7 +11,7 @@ import json
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
 from fleetcaptain.units.docker import port_key
-from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, Place
+from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, MachinePaths
 from fleetcaptain.units.published_address import DIRECT, HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.quoting import Expanded, shell_line
 from fleetcaptain.units.registration_match import INDEX, held
@@ -19,7 +19,7 @@ from fleetcaptain.units.registration_match import INDEX, held
 __all__ = ["register_line", "unregister_line"]
 
 
-def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
+def register_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE) -> str:
     """Writes the registration to its file and puts it to etcd, up to ten times; a failure fails the unit's start.
 
     What the app registered itself in this run of the unit is left. The content is the SHA1 of the unit file on the
@@ -53,7 +53,7 @@ def register_line(spec: ServiceSpec, app: str, place: Place = MACHINE) -> str:
     )
 
 
-def unregister_line(spec: ServiceSpec, app: str, place: Place = MACHINE, then: str = "") -> str:
+def unregister_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE, then: str = "") -> str:
     """Takes back this unit's own registration, or the one its app made, and goes on with the shell line *then*.
 
     It is at most 9 s long. A failure passes: while the file is there the beacon tries again.

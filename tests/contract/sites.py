@@ -58,9 +58,9 @@ class Site(ABC):
         found = [state for state in self.client.states() if (state.name, state.machine_id) == (name, self.machine.id)]
         return found[0] if found else None
 
-    def wait_for_state(self, name: str, content: str, active: str, sub: str) -> None:
+    def wait_for_state(self, name: str, unit_hash: str, active: str, sub: str) -> None:
         """Let fleet go on until the machine reports exactly this."""
-        wanted = UnitState(name, self.machine.id, content, "loaded", active, sub)
+        wanted = UnitState(name, self.machine.id, unit_hash, "loaded", active, sub)
         self.wait_for(lambda: self.state(name) == wanted, f"{wanted}, and not {self.state(name)}")
 
     def clear(self) -> None:
@@ -98,7 +98,7 @@ class FakeSite(Site):
 
     def publish(self, states: Iterable[UnitState]) -> None:
         """Put rows beside those of the machine."""
-        rows = {(row.name, row.machine_id): Loaded(row.content, row.active, row.sub, started=True) for row in states}
+        rows = {(row.name, row.machine_id): Loaded(row.unit_hash, row.active, row.sub, started=True) for row in states}
         self.fake.cluster.loaded.update(rows)
 
 
@@ -109,7 +109,7 @@ class RealSite(Site):
         name, address = next(iter(layout.addresses.items()))
         self.identity = layout.identity
         self.machine = Machine(layout.machine_id(name), address, layout.metadata_of(name))
-        self.client = FleetClient(Transport(tunnel.fleet_url, leave=tunnel.leave))
+        self.client = FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable))
         self._tunnel = tunnel
 
     def url(self) -> str:
@@ -132,7 +132,7 @@ class RealSite(Site):
                 "activeState": state.active,
                 "subState": state.sub,
                 "machineState": {"ID": state.machine_id},
-                "unitHash": state.content,
+                "unitHash": state.unit_hash,
             }
             key = f"/v2/keys/_coreos.com/fleet/states/{state.name}/{state.machine_id}"
             form = {"value": json.dumps(value), "ttl": "30"}

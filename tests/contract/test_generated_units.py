@@ -34,7 +34,7 @@ def test_fleet_keeps_the_units_of_any_fleetfile(site: Site, tmp_path: Path, sour
         site.client.put(name, whole, DesiredState.INACTIVE)
         unit = site.client.unit(name)
         assert unit is not None
-        assert (unit.text, unit.content) == (whole.text, whole.unit_hash)
+        assert (unit.text, unit.unit_hash) == (whole.text, whole.unit_hash)
 
 
 @pytest.mark.e2e

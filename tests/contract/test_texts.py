@@ -8,7 +8,7 @@ from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import parse
 from tests.contract.sites import Site
-from tests.fakes.unit_texts import canonical, content
+from tests.fakes.unit_texts import canonical, unit_hash
 
 RUN = "ExecStart=/bin/sleep infinity\n"
 TEXTS = {
@@ -41,7 +41,7 @@ def test_a_text_reads_back_in_canonical_form(site: Site, case: str) -> None:
     unit = site.client.unit(name)
     assert unit is not None
     assert unit.text.encode() == canonical(text).encode()
-    assert unit.content == content(text)
+    assert unit.unit_hash == unit_hash(text)
     assert site.client.units() == (unit,)
 
 
@@ -68,8 +68,8 @@ def test_states_carry_our_hash(site: Site) -> None:
     """The machine reports the hash that we compute for every text, so that it tells the new text from the old one."""
     for case, text in TEXTS.items():
         site.client.put(f"hash-{case}.service", UnitFile.parse(text), DesiredState.LOADED)
-    wanted = {f"hash-{case}.service": content(text) for case, text in TEXTS.items()}
+    wanted = {f"hash-{case}.service": unit_hash(text) for case, text in TEXTS.items()}
     site.wait_for(
-        lambda: wanted.items() <= {state.name: state.content for state in site.client.states()}.items(),
+        lambda: wanted.items() <= {state.name: state.unit_hash for state in site.client.states()}.items(),
         f"the states of {sorted(wanted)} with our hashes",
     )

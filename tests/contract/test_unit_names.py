@@ -8,7 +8,7 @@ from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
 SECTIONS = {
@@ -58,7 +58,7 @@ def test_states_name_units_as_we_do(site: Site) -> None:
         site.client.put(name, UnitFile.parse(SECTIONS[name.rpartition(".")[2]]), DesiredState.LOADED)
     for name in names:
         text = SECTIONS[name.rpartition(".")[2]]
-        site.wait_for_state(name, content(text), "inactive", "dead")
+        site.wait_for_state(name, unit_hash(text), "inactive", "dead")
 
 
 def test_a_name_with_an_underscore_first_is_never_run(site: Site) -> None:
@@ -67,7 +67,7 @@ def test_a_name_with_an_underscore_first_is_never_run(site: Site) -> None:
     body = {"options": options, "desiredState": "launched"}
     assert site.call("PUT", "/units/_hidden.service", body).status_code == 201
     site.client.put("seen.service", UnitFile.parse(TEXT), DesiredState.LAUNCHED)
-    site.wait_for_state("seen.service", content(TEXT), "active", "running")
+    site.wait_for_state("seen.service", unit_hash(TEXT), "active", "running")
     hidden = site.client.unit("_hidden.service")
     assert hidden is not None
     assert (hidden.desired, hidden.machine_id) == ("launched", None)

@@ -8,7 +8,7 @@ from fleetcaptain.errors import FleetApiError
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
-from tests.fakes.unit_texts import canonical, content
+from tests.fakes.unit_texts import canonical, unit_hash
 
 TEXT = "[Service]\nExecStart=/bin/sleep infinity\n"
 OTHER = "[Service]\nExecStart=/bin/sleep 86400\n"
@@ -24,7 +24,7 @@ def test_a_put_unit_reads_back_as_it_was_put(site: Site) -> None:
     site.client.put("put@1.service", UnitFile.parse(TEXT), DesiredState.INACTIVE)
     unit = site.client.unit("put@1.service")
     assert unit is not None
-    assert (unit.name, unit.text, unit.content) == ("put@1.service", TEXT, content(TEXT))
+    assert (unit.name, unit.text, unit.unit_hash) == ("put@1.service", TEXT, unit_hash(TEXT))
     assert (unit.desired, unit.current, unit.machine_id) == ("inactive", "inactive", None)
     assert site.client.units() == (unit,)
 

@@ -7,7 +7,7 @@ from tests.e2e.stack import Stack
 
 def _starts(stack: Stack) -> dict[str, str]:
     """When each server registered itself: every start does."""
-    entries = stack.cluster().look().registrations.values()
+    entries = stack.cluster().snapshot().registrations.values()
     return {entry.unit: entry.since for entry in entries if entry.service == "app_server"}
 
 

@@ -41,12 +41,12 @@ def _answers(url: str) -> bool:
 
 
 def _contents(cluster: Cluster) -> Mapping[str, str]:
-    return {name: unit.content for name, unit in cluster.look().units.items()}
+    return {name: unit.unit_hash for name, unit in cluster.snapshot().units.items()}
 
 
 def _started(stack: Stack) -> Mapping[str, str]:
     """When each instance was started."""
-    return {name: one.since for name, one in stack.cluster().look().registrations.items()}
+    return {name: one.since for name, one in stack.cluster().snapshot().registrations.items()}
 
 
 def test_every_endpoint_answers_when_the_first_up_returns(stack: Stack) -> None:
@@ -100,7 +100,7 @@ def _most_down_while(stack: Stack, act: Callable[[], object]) -> int:
         known: dict[str, str] = {}
         with ThreadPoolExecutor(8) as pool:
             while not done.is_set():
-                for unit, entry in cluster.look().registrations.items():
+                for unit, entry in cluster.snapshot().registrations.items():
                     if entry.service == "app_server":
                         known[unit] = f"http://{entry.connection['host']}:{entry.connection['port']}"
                 down = sum(not answers for answers in pool.map(_answers, known.values()))
@@ -147,13 +147,13 @@ def test_a_unit_destroyed_by_hand_is_shown_and_made_again(stack: Stack) -> None:
 def test_a_unit_edited_by_hand_is_shown_and_put_right(stack: Stack) -> None:
     """Another text under the same name is drift, shown as the lines that differ."""
     cluster = stack.cluster()
-    unit = cluster.look().units["app_server@1.service"]
+    unit = cluster.snapshot().units["app_server@1.service"]
     cluster.fleet.put(
         unit.name, UnitFile.parse(unit.text.replace("RestartSec=5", "RestartSec=77")), DesiredState.LAUNCHED
     )
     assert "RestartSec=77" in stack.preview().output
     stack.up()
-    assert _contents(stack.cluster())["app_server@1.service"] == unit.content
+    assert _contents(stack.cluster())["app_server@1.service"] == unit.unit_hash
     _nothing_left_to_do(stack)
 
 
@@ -183,7 +183,7 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
     """A unit that nobody declared stops everything before anything is changed."""
     cluster = stack.cluster()
     before = _contents(cluster)
-    mark = cluster.look().units["app_server@1.service"].text.replace("Service=app_server", "Service=nobody")
+    mark = cluster.snapshot().units["app_server@1.service"].text.replace("Service=app_server", "Service=nobody")
     cluster.fleet.put("nobody@1.service", UnitFile.parse(mark), DesiredState.INACTIVE)
     try:
         result = stack.fails(command, *(["--yes"] if command == "up" else []))

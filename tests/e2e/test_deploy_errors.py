@@ -20,7 +20,7 @@ _FIVE_MISTAKES = {
 
 
 def _contents(stack: Stack) -> Mapping[str, str]:
-    return {name: unit.content for name, unit in stack.cluster().look().units.items()}
+    return {name: unit.unit_hash for name, unit in stack.cluster().snapshot().units.items()}
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])

@@ -22,7 +22,7 @@ def _answers(url: str) -> bool:
 def test_a_service_in_the_machines_network_moves_to_every_machine(stack: Stack) -> None:
     """It registers and answers at the machine's port, whatever proxy its variables name, on the machine with this short
     id. The unit that has the port goes before the one that takes it, and again on the way back."""
-    machine = sorted(stack.cluster().look().machines)[0]
+    machine = sorted(stack.cluster().snapshot().machines)[0]
     apart = 'instances=2, conflicts=["important_queue"],'
     for where, count in ((f'machine_id="{machine[:8]}",', 1), ("global_unit=True,", 3), (apart, 2)):
         with stack.edited("Fleetfile.py", {_QUEUE: f"{_ON_HOST} {where}"}):

@@ -53,13 +53,13 @@ def states(stack: Stack) -> Stack:
 
 def _down(stack: Stack) -> list[str]:
     """The units of the app that do not run, or are not registered."""
-    snapshot = stack.cluster().look()
+    snapshot = stack.cluster().snapshot()
     return [name for name in snapshot.units if name != _BEACON and not observe(name, snapshot).serving]
 
 
 def _since(stack: Stack, unit: str) -> str:
     """When a unit registered itself: every start does."""
-    return stack.cluster().look().registrations[unit].since
+    return stack.cluster().snapshot().registrations[unit].since
 
 
 def test_what_was_stopped_on_its_machine_is_named_and_started_again(states: Stack) -> None:
@@ -71,7 +71,7 @@ def test_what_was_stopped_on_its_machine_is_named_and_started_again(states: Stac
     assert f"{_BEACON} inactive" in shown
     states.up()
     assert _down(states) == []
-    beacons = [state.active for state in states.cluster().look().states if state.name == _BEACON]
+    beacons = [state.active for state in states.cluster().snapshot().states if state.name == _BEACON]
     assert beacons == ["active"] * 3
     states.rests()
 
@@ -102,7 +102,7 @@ def test_a_restart_brings_back_what_is_bound(states: Stack) -> None:
 
 def test_a_task_is_done_stays_so_and_runs_again_when_it_changes(states: Stack) -> None:
     """It is registered, without the ports that it had while it ran."""
-    snapshot = states.cluster().look()
+    snapshot = states.cluster().snapshot()
     task = observe("migrate@1.service", snapshot)
     assert (task.active, task.sub, task.serving) == ("active", "exited", True)
     assert snapshot.registrations["migrate@1.service"].ports == {}
@@ -116,14 +116,14 @@ def test_a_task_is_done_stays_so_and_runs_again_when_it_changes(states: Stack) -
 
 def test_a_task_that_fails_is_taken_back_and_says_so(states: Stack) -> None:
     """With its exit code and its own words."""
-    before = states.cluster().look().units["migrate@1.service"].content
+    before = states.cluster().snapshot().units["migrate@1.service"].unit_hash
     with states.edited("Fleetfile.py", {'command="true"': "command=\"sh -c 'echo no such column; exit 3'\""}):
         error = states.fails().error
     assert "migrate@1.service on " in error
     assert "exit code 3" in error
     assert "no such column" in error
     assert "have their old text back" in error
-    assert states.cluster().look().units["migrate@1.service"].content == before
+    assert states.cluster().snapshot().units["migrate@1.service"].unit_hash == before
     assert _down(states) == []
     states.up()
     states.rests()

@@ -24,7 +24,7 @@ OPTIONS = [
 
 def _hostile(cluster: Cluster) -> dict[str, str]:
     """Key -> value. The registrations are of an instance that runs, on its machine, with another content."""
-    entry = cluster.look().registrations[SERVER]
+    entry = cluster.snapshot().registrations[SERVER]
     forged = json.dumps(
         {"service": "app_server", "unit": SERVER, "content": "x", "machine": entry.machine, "host": "6.6.6.6"}
     )
@@ -64,13 +64,13 @@ def hostile(stack: Stack) -> Iterator[dict[str, str]]:
 
 def test_what_others_leave_in_etcd_and_fleet_stops_nothing(stack: Stack, hostile: dict[str, str]) -> None:
     """No instance is restarted for it, a release is deployed, and `captain doctor` lists each value once."""
-    before = stack.cluster().look().units[SERVER].content
+    before = stack.cluster().snapshot().units[SERVER].unit_hash
     stack.rests()
     with stack.edited("Fleetfile.py", {"restart_sec=5,": "restart_sec=6,"}):
         assert "Ignored what is in etcd at" in stack.up().output
-        assert stack.cluster().look().units[SERVER].content != before
+        assert stack.cluster().snapshot().units[SERVER].unit_hash != before
     stack.up()
-    assert stack.cluster().look().units[SERVER].content == before
+    assert stack.cluster().snapshot().units[SERVER].unit_hash == before
     listed = [entry["key"] for entry in json.loads(stack.captain("doctor", "--json").output)]
     assert len(listed) == len(hostile)
     assert {key for key in hostile if "/a/a/" not in key} < set(listed)

@@ -61,7 +61,7 @@ def test_the_cluster_grows_and_shrinks_in_place(stack: Stack) -> None:
     stack.set("size", "4")
     try:
         stack.up()
-        assert len(stack.cluster().look().machines) == 4
+        assert len(stack.cluster().snapshot().machines) == 4
         assert len(stack.outputs()["machines"]) == 4
     finally:
         stack.set("size", "3")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.localcluster.docker_client import exec_in
-from fleetcaptain.localcluster.etcd_exec import ask
+from fleetcaptain.localcluster.etcd_exec import exec_request
 from tests.e2e.example import example
 from tests.e2e.stack import Stack, stack_name
 
@@ -45,7 +45,7 @@ def secured(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     stack = Stack(stack_name("e2e-members"), home / "app", home / "pulumi", {"size": "4", "tls": "true"})
     try:
         stack.up()
-        assert ask(stack.containers()["m1"], "PUT", f"{_KEY}?value=1")[0] == 201
+        assert exec_request(stack.containers()["m1"], "PUT", f"{_KEY}?value=1")[0] == 201
         yield stack
     finally:
         stack.remove()
@@ -73,9 +73,9 @@ def _members(stack: Stack) -> dict[str, str]:
 
 def _as_it_was(stack: Stack) -> None:
     """Both instances run and are registered, etcd knows what it knew, and nothing is left to do."""
-    seen = stack.cluster("probe").look()
+    seen = stack.cluster("probe").snapshot()
     assert {"probe@1.service", "probe@2.service"} <= set(seen.registrations)
-    assert '"value":"1"' in ask(stack.containers()["m1"], "GET", _KEY)[1]
+    assert '"value":"1"' in exec_request(stack.containers()["m1"], "GET", _KEY)[1]
     stack.rests()
 
 
@@ -163,7 +163,7 @@ def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, gues
     """The first of its machines is down all the while; what is wrong with the settings is said before, and so is a host
     key that the file of known ones has not; and what goes at the end are the app's units and registrations, nothing
     else."""
-    before = set(secured.cluster("probe").look().units)
+    before = set(secured.cluster("probe").snapshot().units)
     known_hosts = tmp_path / "known_hosts"
     known = known_hosts.read_text()
     known_hosts.write_text("")
@@ -189,7 +189,7 @@ def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, gues
     guest.destroy()
     assert set(secured.containers()) == {"m1", "m2", "m3", "m4", "registry"}
     cluster = secured.cluster("probe")
-    assert set(cluster.look().units) == before
+    assert set(cluster.snapshot().units) == before
     assert cluster.store.below("/fleetcaptain/behavioral") == ()
     secured.up()
     _as_it_was(secured)
@@ -204,7 +204,7 @@ def test_a_member_that_is_gone_with_its_data_is_replaced(secured: Stack) -> None
     found = _members(secured)
     assert found.pop("m2") != known.pop("m2")
     assert found == known
-    assert len(secured.cluster("probe").look().machines) == 4
+    assert len(secured.cluster("probe").snapshot().machines) == 4
     secured.up()  # an instance that ran on it may be on its way to another machine
     _as_it_was(secured)
 

@@ -105,7 +105,7 @@ def _is_announced(stack: Stack) -> bool:
 
 
 def _same_machine(stack: Stack, one: str, other: str) -> bool:
-    units = stack.cluster().look().units
+    units = stack.cluster().snapshot().units
     return units[one].machine_id == units[other].machine_id
 
 
@@ -116,7 +116,7 @@ def _is_named(stack: Stack) -> bool:
 
 
 def _is_on_the_host(stack: Stack) -> bool:
-    entry = next(entry for entry in stack.cluster("shop").look().live if entry.service == "proxy")
+    entry = next(entry for entry in stack.cluster("shop").snapshot().live if entry.service == "proxy")
     return entry.ports == {"80": 80}
 
 

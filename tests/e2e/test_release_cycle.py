@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest
-from fleetcaptain.discovery.instances import Asker
-from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.documents import Release
+from fleetcaptain.discovery.instances import Caller
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
 from fleetcaptain.discovery.keys_api import KeysApi
-from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.read import read_app
 from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.release.images import ACCEPT, reference
 from fleetcaptain.release.retention import KEPT
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
-from tests.fakes.unit_texts import content, with_image
+from tests.fakes.unit_texts import unit_hash, with_image
 
 _QUICK = {
     "Rolling, Service": "BlueGreen, Rolling, Service",
@@ -59,12 +59,12 @@ def _value(cluster: Cluster, key: str) -> str:
 
 
 def _contents(cluster: Cluster) -> Mapping[str, str]:
-    return {name: unit.content for name, unit in cluster.look().units.items()}
+    return {name: unit.unit_hash for name, unit in cluster.snapshot().units.items()}
 
 
 def _runs(cluster: Cluster, but: str) -> Mapping[str, tuple[str, str]]:
     """Since when each instance of every service *but* one is registered, and where."""
-    entries = cluster.look().live
+    entries = cluster.snapshot().live
     return {entry.unit: (entry.since, entry.machine) for entry in entries if entry.service != but}
 
 
@@ -83,7 +83,7 @@ def test_the_outputs_are_what_discovery_says(stack: Stack, first: str) -> None:
     stack.fleetctl("stop", "app_server@2.service")
     stack.up()
     outputs = stack.outputs()
-    served = [entry.connection for entry in cluster.look().live if entry.service == "app_server"]
+    served = [entry.connection for entry in cluster.snapshot().live if entry.service == "app_server"]
     assert sorted(outputs["endpoints"]["app_server"]) == sorted(f"http://{at['host']}:{at['port']}" for at in served)
     assert outputs["etcd"] == [f"https://{address}:2378" for address in outputs["machines"].values()]
     assert outputs["release"] == first == _value(cluster, current_key("behavioral"))
@@ -104,7 +104,7 @@ def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_ba
             "v2",
             first,
         )
-        assert _value(cluster, coming_key("behavioral")) == ""
+        assert _value(cluster, pending_key("behavioral")) == ""
         kept = {row["tag"] for row in _releases(stack)}
         assert kept == {"v2", first, *more[-KEPT + 1 :]}
         _forget(cluster, more)
@@ -175,8 +175,8 @@ def _with_another_image(cluster: Cluster, tag: str, copy: str) -> None:
     assert image is not None
     gone = f"{image.partition('@')[0]}@sha256:{'0' * 64}"
     text = with_image(unit, gone)
-    data["services"]["redis"] = {**redis, "content": content(text), "image": gone}
-    cluster.store.write(text_key("behavioral", content(text)), text)
+    data["services"]["redis"] = {**redis, "content": unit_hash(text), "image": gone}
+    cluster.store.write(text_key("behavioral", unit_hash(text)), text)
     cluster.store.write(release_key("behavioral", copy), json.dumps({**data, "tag": copy}))
 
 
@@ -196,11 +196,11 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
     assert _value(cluster, current_key("behavioral")) == first
     old, new = _generations(cluster, before)
     with stack.as_guest_of_etcd() as url:
-        known, _ = look(KeysApi(url), "behavioral")
-    assert known.coming is not None
-    coming = known.coming.contents["app_server"]
-    assert [instance.unit for instance in lookup("redis", Asker(before["app_server@1.service"]), known)] == [old]
-    assert [instance.unit for instance in lookup("redis", Asker(coming), known)] == [new, old]
+        known, _ = read_app(KeysApi(url), "behavioral")
+    assert known.pending is not None
+    pending = known.pending.unit_hashes["app_server"]
+    assert [instance.unit for instance in lookup("redis", Caller(before["app_server@1.service"]), known)] == [old]
+    assert [instance.unit for instance in lookup("redis", Caller(pending), known)] == [new, old]
     _go_back(stack, first)
     assert _contents(cluster) == before
 
@@ -219,10 +219,10 @@ def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: S
         said = stack.up().output
         assert "left for those who still depend on the old generation of redis" in said
         tag = _value(cluster, current_key("behavioral"))
-        manifest = Manifest.from_json(_value(cluster, release_key("behavioral", tag)))
+        manifest = Release.from_json(_value(cluster, release_key("behavioral", tag)))
         assert manifest.tag == tag != first
-        redis = {content for name, content in _contents(cluster).items() if "redis" in name}
-        assert redis == {manifest.services["redis"].content}
+        redis = {unit_hash for name, unit_hash in _contents(cluster).items() if "redis" in name}
+        assert redis == {manifest.services["redis"].unit_hash}
         stack.rests()
 
 
@@ -232,7 +232,7 @@ def test_a_new_generation_that_declares_the_old_release_takes_over_at_once(stack
     declared = {**_REDIS_TOO, "restart_sec=7,": f'restart_sec=7,\n            versions=["{first}"],'}
     with stack.edited("Fleetfile.py", declared):
         assert "left for those who still depend" not in stack.up().output
-        (redis,) = (entry for entry in cluster.look().live if entry.service == "redis")
+        (redis,) = (entry for entry in cluster.snapshot().live if entry.service == "redis")
         assert redis.versions == (first,)
 
 
@@ -293,7 +293,7 @@ def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_
 
 def _image(cluster: Cluster, service: str) -> str:
     """The image in the text of the units of a service."""
-    texts = {unit.text for unit in cluster.look().units.values() if unit.mark and unit.mark.service == service}
+    texts = {unit.text for unit in cluster.snapshot().units.values() if unit.mark and unit.mark.service == service}
     images = {UnitFile.parse(text).without_image()[1] for text in texts}
     assert len(images) == 1, images
     return str(images.pop())

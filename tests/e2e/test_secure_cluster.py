@@ -151,7 +151,7 @@ def test_a_machine_that_has_no_password_is_locked_out_until_it_gets_one(open_sta
     assert exec_in(machine, "sh", "-ec", f"{lose}; systemctl kill -s KILL fleet.service")[0] == 0
     until(lambda: "not ready, not in fleet's list" in _does(open_stack), "the machine is locked out")
     _does(open_stack, "--apply", "--yes")
-    assert len(open_stack.cluster("probe").look().machines) == 2
+    assert len(open_stack.cluster("probe").snapshot().machines) == 2
     _does(open_stack, "--undo", "--yes")
 
 

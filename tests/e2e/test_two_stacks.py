@@ -74,7 +74,7 @@ def _everything(stack: Stack) -> tuple[dict[str, Any], dict[str, str]]:
     """All that the cluster keeps: every unit with its text, and every key with its value. A registration says since
     when it is there, so one that is the same is of the same process."""
     cluster = stack.cluster()
-    units = {name: (unit.text, unit.desired) for name, unit in cluster.look().units.items()}
+    units = {name: (unit.text, unit.desired) for name, unit in cluster.snapshot().units.items()}
     keys = {node.key: node.value for node in cluster.store.below("/fleetcaptain")}
     for app in ("behavioral", "probe", "blog"):
         keys |= {node.key: node.value for node in cluster.store.below(f"/fleetcaptain/{app}/_texts")}
@@ -85,7 +85,7 @@ def _destroy(stack: Stack, name: str) -> None:
     """Destroy a unit by hand, and wait until no machine runs it."""
     stack.fleetctl("destroy", name)
     cluster = stack.cluster()
-    until(lambda: all(state.name != name for state in cluster.look().states), f"{name} is gone")
+    until(lambda: all(state.name != name for state in cluster.snapshot().states), f"{name} is gone")
 
 
 def _of(app: str, everything: tuple[dict[str, Any], dict[str, str]]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -256,12 +256,12 @@ def test_a_container_that_is_called_like_a_unit_stays(stack: Stack) -> None:
 def test_a_unit_that_names_its_container_otherwise_is_rolled(stack: Stack) -> None:
     """As earlier texts did. The unit that runs stops its own container, and the new one has the new name."""
     cluster = stack.cluster()
-    unit = cluster.look().units["app_server@1.service"]
+    unit = cluster.snapshot().units["app_server@1.service"]
     cluster.fleet.put(
         unit.name, UnitFile.parse(unit.text.replace("fc.behavioral.%p.%i", "%p-%i")), DesiredState.LAUNCHED
     )
     until(
-        lambda: "app_server-1" in _containers(stack) and unit.name in cluster.look().registrations,
+        lambda: "app_server-1" in _containers(stack) and unit.name in cluster.snapshot().registrations,
         "the unit runs under the other name",
     )
     stack.up()

@@ -122,10 +122,10 @@ class FakeCluster(Cluster):
         """A new text: a running unit goes down now, and comes up with it."""
         self.history.append(f"put {name}")
         unit = self.units.get(name)
-        if unit and name in self.dead and unit.content == file.unit_hash and unit.current == desired:
+        if unit and name in self.dead and unit.unit_hash == file.unit_hash and unit.current == desired:
             return
         place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
-        if unit and name in self.runs and unit.content != file.unit_hash:
+        if unit and name in self.runs and unit.unit_hash != file.unit_hash:
             self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
             self._stop(name)
         self.dead.pop(name, None)
@@ -163,7 +163,7 @@ class FakeCluster(Cluster):
         unit = self.units[name]
         alive = [machine for machine in self.machines if machine not in self.away]
         if unit.machine_id in self.away and alive and self.now - self.requested[name] >= self.delay:
-            unit = replace(unit, machine_id=alive[len(name + unit.content) % len(alive)])
+            unit = replace(unit, machine_id=alive[len(name + unit.unit_hash) % len(alive)])
         if unit.current != unit.desired:
             unit = replace(unit, current=unit.desired)
         self.units[name] = unit
@@ -171,13 +171,13 @@ class FakeCluster(Cluster):
             self._stop(name)
             self.dead.pop(name, None)
         elif name not in {**self.runs, **self.dead} and unit.machine_id and unit.machine_id not in self.away:
-            self.runs[name] = unit.content
+            self.runs[name] = unit.unit_hash
             self._register(unit)
 
     def _register(self, unit: FleetUnit) -> None:
         mark = unit.mark
         service = mark.service if mark else unit.name.partition("@")[0]
-        known = {"service": service, "unit": unit.name, "content": unit.content, "machine": unit.machine_id}
+        known = {"service": service, "unit": unit.name, "content": unit.unit_hash, "machine": unit.machine_id}
         key = registration_key(self.app, service, unit.name)
         self._registered[unit.name] = (key, self.etcd.put(key, json.dumps({**known, "host": unit.machine_id})))
 

@@ -112,7 +112,13 @@ class Site:
             if unit is None or mark is None or row.active != "active" or is_global(unit.options):
                 continue
             host = next(machine.ip for machine in self.fleet.machines if machine.id == machine_id)
-            entry = {"service": mark.service, "unit": name, "content": row.content, "machine": machine_id, "host": host}
+            entry = {
+                "service": mark.service,
+                "unit": name,
+                "content": row.unit_hash,
+                "machine": machine_id,
+                "host": host,
+            }
             where = {"ports": {"80": 8080}, "connection": {"host": host, "port": 8080}}
             live[registration_key(mark.app, mark.service, name)] = json.dumps({**entry, **where})
         known = {key: value for key, value in self.etcd.values.items() if "/services/" in key}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["canonical", "content", "with_image"]
+__all__ = ["canonical", "unit_hash", "with_image"]
 
 
 def canonical(text: str) -> str:
@@ -12,7 +12,7 @@ def canonical(text: str) -> str:
     return UnitFile.parse(text).text
 
 
-def content(text: str) -> str:
+def unit_hash(text: str) -> str:
     """The SHA1 that fleet computes for *text*."""
     return UnitFile.parse(text).unit_hash
 

@@ -49,10 +49,10 @@ class History:
         return min(len(one | other) for one, other in itertools.pairwise(served))
 
     @property
-    def contents(self) -> set[str]:
+    def unit_hashes(self) -> set[str]:
         """What the instances have in the last look."""
         units = self.looks[-1].units
-        return {unit.content for name, unit in units.items() if name.startswith(f"{self.service}@")}
+        return {unit.unit_hash for name, unit in units.items() if name.startswith(f"{self.service}@")}
 
     @property
     def turns(self) -> list[str]:
@@ -68,7 +68,7 @@ def recorded(cluster: Cluster, service: str) -> Iterator[History]:
     def watch() -> None:
         while not done.is_set():
             try:
-                history.looks.append(cluster.look())
+                history.looks.append(cluster.snapshot())
                 node = cluster.store.read(lock_key(cluster.app, service))
             except FleetCaptainError:
                 continue  # a cluster without quorum tells nothing
@@ -84,4 +84,4 @@ def recorded(cluster: Cluster, service: str) -> Iterator[History]:
     finally:
         done.set()
         watcher.join()
-        history.looks.append(cluster.look())
+        history.looks.append(cluster.snapshot())

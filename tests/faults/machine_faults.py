@@ -28,7 +28,7 @@ def machine_of(stack: Stack, unit: str) -> Any:
     found: list[Any] = []
 
     def placed() -> bool:
-        machine_id = stack.cluster().look().units[unit].machine_id
+        machine_id = stack.cluster().snapshot().units[unit].machine_id
         ids = {there: run_on(there, "cat", "/etc/machine-id").strip() for there in machines(stack).values()}
         found.extend(there for there, id_ in ids.items() if id_ == machine_id)
         return bool(found)
@@ -80,13 +80,13 @@ def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
 
 def alive(cluster: Cluster) -> int:
     """How many machines fleet sees."""
-    return len(cluster.look().machines)
+    return len(cluster.snapshot().machines)
 
 
 def settled(cluster: Cluster) -> bool:
     """Whether fleet sees all machines, and all units but the beacon are registered where they run. After an outage of
     etcd fleet moves units, and a fleetd may need a minute to end itself before it comes back."""
-    look = cluster.look()
+    look = cluster.snapshot()
     units = {name for name in look.units if name != beacon_name(cluster.app)}
     live = {entry.unit for entry in look.live}
     return len(look.machines) == 3 and live == look.registrations.keys() == units

@@ -17,5 +17,5 @@ class Change:
 
     def everywhere(self, stack: Stack) -> bool:
         """Whether all instances of app_server have it."""
-        units = stack.cluster().look().units
+        units = stack.cluster().snapshot().units
         return all(self.line in unit.text for name, unit in units.items() if name.startswith("app_server@"))

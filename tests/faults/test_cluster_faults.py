@@ -72,7 +72,7 @@ def test_a_member_of_etcd_that_stops(stack: Stack, find: Callable[[Stack], str])
     """Another leader is elected, and another machine is the way in."""
     with rolling(stack) as (_, history), without_etcd(stack, (find(stack),)):
         cluster = stack.cluster()
-        until(lambda: bool(cluster.look().units), "the others have a leader")
+        until(lambda: bool(cluster.snapshot().units), "the others have a leader")
     assert history.least >= 3
 
 
@@ -106,14 +106,14 @@ def test_a_start_that_overtakes_its_stop(stack: Stack) -> None:
     process runs on, and fleet takes it for the new one: the rollout sees that, and starts it again."""
     unit = "app_server@4.service"
     cluster = stack.cluster()
-    before = cluster.look().units[unit].content
+    before = cluster.snapshot().units[unit].unit_hash
     with rolling(stack) as (_, history), unstoppable(machine_of(stack, unit), unit):
-        until(lambda: observe(unit, cluster.look()).running not in (None, before), "fleet takes it for the new one")
-        assert observe(unit, cluster.look()).registered == before
+        until(lambda: observe(unit, cluster.snapshot()).running not in (None, before), "fleet takes it for the new one")
+        assert observe(unit, cluster.snapshot()).registered == before
     assert history.least >= 3
 
 
 def _places(stack: Stack) -> dict[str, str | None]:
     """Unit -> the machine that it is on, of those that nobody rolls."""
-    units = stack.cluster().look().units
+    units = stack.cluster().snapshot().units
     return {name: unit.machine_id for name, unit in units.items() if not name.startswith("app_server@")}

@@ -45,7 +45,7 @@ def test_the_next_up_continues_after_a_kill(stack: Stack, step: str, victim: str
 def test_with_the_old_fleetfile_it_goes_back_after_a_kill(stack: Stack, step: str) -> None:
     """What was half-rolled is taken back by whoever deploys the old version next."""
     cluster = stack.cluster()
-    before = {name: unit.content for name, unit in cluster.look().units.items()}
+    before = {name: unit.unit_hash for name, unit in cluster.snapshot().units.items()}
     with recorded(cluster, "app_server") as history:
         with stack.edited("Fleetfile.py", Change(stack).edits), running(stack) as run:
             run.until(_STEPS[step])
@@ -54,7 +54,7 @@ def test_with_the_old_fleetfile_it_goes_back_after_a_kill(stack: Stack, step: st
         stack.free()
         stack.up()
     assert history.least >= 3
-    assert {name: unit.content for name, unit in cluster.look().units.items()} == before
+    assert {name: unit.unit_hash for name, unit in cluster.snapshot().units.items()} == before
 
 
 def test_a_first_interrupt_stops_after_the_present_step(stack: Stack) -> None:

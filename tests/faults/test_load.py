@@ -57,10 +57,10 @@ def test_not_one_request_is_lost_while_a_service_is_replaced_blue_green(stack: S
     colours = {"import Build, Fleetfile, Http, Rolling,": "import BlueGreen, Build, Fleetfile, Http,"}
     with stack.edited("Fleetfile.py", {**colours, _ROLLING: _BLUE_GREEN}):
         stack.up()
-        generation = {name for name in stack.cluster().look().units if name.startswith("app_server-")}
+        generation = {name for name in stack.cluster().snapshot().units if name.startswith("app_server-")}
         with load(stack) as (answered, lost), stack.edited("Fleetfile.py", {"restart_sec=5,": "restart_sec=6,"}):
             stack.up()
-        after = {name for name in stack.cluster().look().units if name.startswith("app_server-")}
+        after = {name for name in stack.cluster().snapshot().units if name.startswith("app_server-")}
     assert len(generation) == len(after) == 4
     assert not generation & after
     assert lost == []

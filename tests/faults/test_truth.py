@@ -12,18 +12,18 @@ from tests.faults.machine_faults import alive, leader, machines, run_on, until, 
 
 def _registered(stack: Stack) -> dict[str, str]:
     """Unit -> since when it is registered."""
-    return {unit: entry.since for unit, entry in stack.cluster().look().registrations.items()}
+    return {unit: entry.since for unit, entry in stack.cluster().snapshot().registrations.items()}
 
 
 def test_a_killed_container_is_out_of_discovery_before_it_is_back(stack: Stack) -> None:
     """Its unit takes the registration away when it ends, and registers anew when it is ready."""
     cluster = stack.cluster()
     before = _registered(stack)
-    where = cluster.look().registrations["app_server@1.service"].host
+    where = cluster.snapshot().registrations["app_server@1.service"].host
     machine = next(one for one in machines(stack).values() if where in run_on(one, "cat", "/etc/environment"))
     run_on(machine, "docker", "kill", "fc.behavioral.app_server.1")
-    gone = until(lambda: "app_server@1.service" not in cluster.look().registrations, "it is out of discovery")
-    back = until(lambda: "app_server@1.service" in cluster.look().registrations, "it is back")
+    gone = until(lambda: "app_server@1.service" not in cluster.snapshot().registrations, "it is out of discovery")
+    back = until(lambda: "app_server@1.service" in cluster.snapshot().registrations, "it is back")
     print(f"out of discovery after {gone:.1f} s, back after another {back:.1f} s")
     assert _registered(stack)["app_server@1.service"] > before["app_server@1.service"]
 
@@ -31,7 +31,7 @@ def test_a_killed_container_is_out_of_discovery_before_it_is_back(stack: Stack) 
 def test_a_dead_machines_registrations_go_after_it_is_known_lost(stack: Stack) -> None:
     """Not before: until then fleet believes that its units run, and they may."""
     cluster = stack.cluster()
-    registered = cluster.look().registrations
+    registered = cluster.snapshot().registrations
     address = max(entry.host for entry in registered.values())
     before = {unit for unit, entry in registered.items() if entry.host == address}
     names = {there: name for name, there in stack.outputs()["machines"].items()}
@@ -41,7 +41,7 @@ def test_a_dead_machines_registrations_go_after_it_is_known_lost(stack: Stack) -
         lost = until(lambda: alive(cluster) == 2, "fleet sees that the machine is lost")
         believed = [look for look in history.looks if len(look.machines) == 3]
         gone = lost + until(
-            lambda: not any(entry.host == address for entry in cluster.look().registrations.values()),
+            lambda: not any(entry.host == address for entry in cluster.snapshot().registrations.values()),
             "its registrations are gone",
         )
         victim.start()
@@ -60,10 +60,10 @@ def test_no_registration_is_lost_or_comes_back_without_a_quorum(stack: Stack) ->
     cluster, before = stack.cluster(), set(_registered(stack))
     with without_etcd(stack, ("m2", "m3")):
         time.sleep(30)  # the fault itself
-    until(lambda: _true_of(cluster.look()) == before, "all that ran is registered where it runs")
+    until(lambda: _true_of(cluster.snapshot()) == before, "all that ran is registered where it runs")
     with without_etcd(stack, (leader(stack),)):
-        until(lambda: _true_of(cluster.look()) == before, "there is another leader, and all is as it was")
-    until(lambda: _true_of(cluster.look()) == before and alive(cluster) == 3, "all members are back")
+        until(lambda: _true_of(cluster.snapshot()) == before, "there is another leader, and all is as it was")
+    until(lambda: _true_of(cluster.snapshot()) == before and alive(cluster) == 3, "all members are back")
     stack.up()
     stack.rests()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.discovery.documents import Manifest, Registration, Release, manifest_at, registration_at
+from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, manifest_at, registration_at
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
@@ -32,7 +32,7 @@ from fleetcaptain.untrusted import (
 UNIT = "web@1.service"
 KEY = registration_key("shop", "web", UNIT)
 REGISTRATION = {"service": "web", "unit": UNIT, "content": "c", "machine": "m1", "host": "10.0.0.1"}
-ENTRY = Release(
+ENTRY = ServiceRelease(
     "c" * 40, 2, "shop@sha256:1", "rolling", {"max_parallel": "25%", "auto_revert": True}, ("db",)
 ).to_data()
 MANIFEST = {"tag": "v1", "who": "ann@laptop", "when": "2030-01-01T00:00:00+00:00", "services": {"web": ENTRY}}
@@ -65,7 +65,7 @@ def changed(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.sampled_from(sorted(known)), JSON).map(lambda fields: {**known, **fields})
 
 
-@pytest.mark.parametrize("make", [Registration.from_json, Manifest.from_json, Entry.from_json, Owner.from_json])
+@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, Entry.from_json, Owner.from_json])
 @given(st.text() | JSON.map(json.dumps) | changed({**REGISTRATION, "ports": {"80": 1}, "versions": []}).map(json.dumps))
 def test_any_text_is_read_or_refused(make: Any, text: str) -> None:
     """Nothing but `Unreadable` is raised; what is read can be written again."""
@@ -80,9 +80,9 @@ def test_any_text_is_read_or_refused(make: Any, text: str) -> None:
 )
 def test_any_manifest_is_read_or_refused(text: str) -> None:
     """What is read keeps to what a Fleetfile may say, and reads back as it was."""
-    found = readable(Manifest.from_json, text)
+    found = readable(Release.from_json, text)
     if found is not None:
-        assert Manifest.from_json(found.to_json()) == found
+        assert Release.from_json(found.to_json()) == found
         assert all(0 <= release.count <= 10_000 for release in found.services.values())
 
 
@@ -94,7 +94,7 @@ def test_any_answer_of_fleet_is_read_or_refused(make: Any, data: dict[str, Any])
     if isinstance(found, Machine):
         assert not found.ip or is_address(found.ip)
     if isinstance(found, FleetUnit):
-        assert found.content
+        assert found.unit_hash
 
 
 @pytest.mark.parametrize(
@@ -217,19 +217,19 @@ def test_a_manifest_counts_at_its_own_key_only() -> None:
 
 def test_an_app_may_have_many_services() -> None:
     """Its manifest is longer than any registration."""
-    services = {f"service-{number}": Release.read(Fields(ENTRY)) for number in range(1000)}
-    text = Manifest("v1", services).to_json()
+    services = {f"service-{number}": ServiceRelease.read(Fields(ENTRY)) for number in range(1000)}
+    text = Release("v1", services).to_json()
     assert len(text) > LONGEST_BYTES
-    assert Manifest.from_json(text).services == services
+    assert Release.from_json(text).services == services
 
 
 def test_a_service_of_every_machine_may_have_more_instances() -> None:
     """One for each machine; any other one has as many as a Fleetfile may say."""
-    assert Release.read(Fields({**ENTRY, "mode": "global", "instances": 300})).count == 300
-    assert Release.read(Fields({**ENTRY, "instances": MAX_INSTANCES})).count == MAX_INSTANCES
+    assert ServiceRelease.read(Fields({**ENTRY, "mode": "global", "instances": 300})).count == 300
+    assert ServiceRelease.read(Fields({**ENTRY, "instances": MAX_INSTANCES})).count == MAX_INSTANCES
 
 
-@pytest.mark.parametrize("make", [Registration.from_json, Manifest.from_json, Entry.from_json, Owner.from_json])
+@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, Entry.from_json, Owner.from_json])
 @pytest.mark.parametrize(
     "text", [DEEP, "9" * 5000, '{"a": 1e999}', '{"a": "\ud800"}', "{" * 500, '{"a":' * 200_000, ""]
 )
@@ -290,7 +290,7 @@ def test_whatever_options_a_unit_has_it_has_a_text(options: list[dict[str, str]]
     """Every look at the cluster reads the units of all apps: one that someone else put there stops none."""
     unit = readable(FleetUnit.of, {"name": "odd@1.service", "options": options})
     if unit is not None:
-        assert len(unit.content) == 40
+        assert len(unit.unit_hash) == 40
         assert isinstance(unit.file.without_image()[0].text, str)
         assert unit.file.needs(unit.name).name == unit.name
 
@@ -304,4 +304,4 @@ def test_a_unit_that_no_file_can_hold_has_a_text_and_a_mark() -> None:
     unit = FleetUnit.of({"name": "odd.service", "options": options})
     assert unit.mark is not None
     assert unit.text.startswith("# A unit option cannot be written:")
-    assert len(unit.content) == 40
+    assert len(unit.unit_hash) == 40

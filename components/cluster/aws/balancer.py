@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import Ground
+from components.cluster.aws.launch_context import LaunchContext
 from components.cluster.aws.topology import Public
 
 __all__ = ["health_check", "make_balancer", "target_name"]
@@ -35,7 +35,7 @@ def health_check(service: Public) -> Mapping[str, object]:
 
 
 def make_balancer(
-    ground: Ground,
+    context: LaunchContext,
     public: Sequence[Public],
     group: pulumi.Input[str],
     *,
@@ -44,7 +44,7 @@ def make_balancer(
 ) -> Mapping[str, pulumi.Output[str]]:
     """The balancer, in the security *group*, before *members* (name -> instance id) and the Auto Scaling group
     *workers*. Returns service -> the URL by which the public reaches it."""
-    scope, network = ground.scope, ground.network
+    scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
         load_balancer_type="network",
@@ -58,7 +58,7 @@ def make_balancer(
     )
     urls = {}
     for service in public:
-        targets = _listen(ground, balancer, service)
+        targets = _listen(context, balancer, service)
         part = _part(service)
         for name, instance in members.items():
             aws.lb.TargetGroupAttachment(
@@ -87,12 +87,12 @@ def target_name(part: str) -> str:
     return f"{part[: _NAME_LENGTH - 7].rstrip('-')}-{hashlib.sha256(part.encode()).hexdigest()[:6]}"
 
 
-def _listen(ground: Ground, balancer: aws.lb.LoadBalancer, service: Public) -> pulumi.Output[str]:
+def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Public) -> pulumi.Output[str]:
     """The listener of *service*; the ARN of the target group that it leads to."""
-    scope, part = ground.scope, _part(service)
+    scope, part = context.scope, _part(service)
     targets = aws.lb.TargetGroup(
         target_name(scope.named(part)),
-        vpc_id=ground.network.vpc_id,
+        vpc_id=context.network.vpc_id,
         target_type="instance",
         protocol="TCP",
         port=service.target,

@@ -14,16 +14,16 @@ from components.cluster.aws.balancer import make_balancer
 from components.cluster.aws.binaries import find_programs, make_bucket, sums_of
 from components.cluster.aws.iam import make_identity
 from components.cluster.aws.image_registry import make_registry
-from components.cluster.aws.launch_context import Ground, Launch
-from components.cluster.aws.members import Door, find_image, make_door, make_member
+from components.cluster.aws.launch_context import Launch, LaunchContext
+from components.cluster.aws.members import MemberNetwork, find_image, make_member, make_member_network
 from components.cluster.aws.network import choose_zones, make_network
 from components.cluster.aws.readiness import ClusterReady
 from components.cluster.aws.scope import Scope
 from components.cluster.aws.secrets import make_keys
 from components.cluster.aws.security_groups import make_groups
 from components.cluster.aws.settings import Settings, read
-from components.cluster.aws.ssh_connection import guarded, hosts_of, way_in
-from components.cluster.aws.topology import Opening, Place, Public, openings, places, public_services, subnets
+from components.cluster.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
+from components.cluster.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
 from components.cluster.aws.userdata import Boot
 from components.cluster.aws.workers import make_workers
 from components.cluster.interface import ClusterComponent
@@ -74,8 +74,8 @@ class CoreOSCluster(ClusterComponent):
         )
         registry = make_registry(scope, args.repositories)
         bucket = make_bucket(scope, programs, sums_of(programs))
-        ground = Ground(scope, settings, network, groups, ami)
-        doors = {place.name: make_door(ground, place) for place in members}
+        context = LaunchContext(scope, settings, network, groups, ami)
+        doors = {place.name: make_member_network(context, place) for place in members}
         keys = make_keys(scope, bucket, _addresses(settings, members, doors))
         roles = {
             kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=not settings.allow_ssh_from)
@@ -89,7 +89,7 @@ class CoreOSCluster(ClusterComponent):
             others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
             before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *keys["users"], *needs)
             machines[place.name] = make_member(
-                ground,
+                context,
                 place,
                 doors[place.name],
                 Launch(user_data, roles["members"], before),
@@ -99,19 +99,19 @@ class CoreOSCluster(ClusterComponent):
         if settings.workers:
             user_data, needs = boot.worker()
             before = (*bucket.before_machines, *keys["workers"], *keys["users"], *needs)
-            group = make_workers(ground, Launch(user_data, roles["workers"], before))
+            group = make_workers(context, Launch(user_data, roles["workers"], before))
         if groups.balancer is not None:
             ids = {place: machine.id for place, machine in machines.items()}
             self.public = make_balancer(
-                ground, args.public, groups.balancer, members=ids, workers=group.name if group else None
+                context, args.public, groups.balancer, members=ids, workers=group.name if group else None
             )
 
         hosts = hosts_of(settings, doors, machines)
-        way = way_in(settings, identity, hosts)
+        endpoint = endpoint_of_members(settings, identity, hosts)
         ready = ClusterReady(
             name,
             {
-                "connection": way,
+                "connection": endpoint,
                 "size": settings.size,
                 "members": {place.name: place.address for place in members},
                 "instances": {place: machine.id for place, machine in machines.items()},
@@ -123,7 +123,7 @@ class CoreOSCluster(ClusterComponent):
         )
         self.owned = ready
         # The way is known long before somebody answers: what needs the cluster waits for its readiness too.
-        self.connection = pulumi.Output.all(way, ready.id).apply(lambda both: both[0])
+        self.connection = pulumi.Output.all(endpoint, ready.id).apply(lambda both: both[0])
         self.registry, self.login = registry.host, _login() if args.repositories else None
         self.etcd = pulumi.Output.from_input([f"https://{place.address}:2378" for place in members])
         self.machines = pulumi.Output.from_input({place.name: place.address for place in members})
@@ -131,7 +131,7 @@ class CoreOSCluster(ClusterComponent):
 
 
 def _addresses(
-    settings: Settings, members: Sequence[Place], doors: Mapping[str, Door]
+    settings: Settings, members: Sequence[MemberSlot], doors: Mapping[str, MemberNetwork]
 ) -> dict[str, list[pulumi.Input[str]]]:
     """The addresses that a member's certificate is for."""
     told = settings.advertised == "public"

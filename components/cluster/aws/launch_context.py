@@ -12,11 +12,11 @@ from components.cluster.aws.scope import Scope
 from components.cluster.aws.security_groups import Groups
 from components.cluster.aws.settings import Settings
 
-__all__ = ["Ground", "Launch"]
+__all__ = ["Launch", "LaunchContext"]
 
 
 @dataclass(frozen=True)
-class Ground:
+class LaunchContext:
     """The cluster's *scope* and *settings*, its *network* and security *groups*, and the machines' image *ami*."""
 
     scope: Scope

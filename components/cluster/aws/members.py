@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import Ground, Launch
-from components.cluster.aws.topology import Place
+from components.cluster.aws.launch_context import Launch, LaunchContext
+from components.cluster.aws.topology import MemberSlot
 
-__all__ = ["FLATCAR", "Door", "find_image", "make_door", "make_member"]
+__all__ = ["FLATCAR", "MemberNetwork", "find_image", "make_member", "make_member_network"]
 
 # What would stop or replace a machine.
 _KEPT = ["ami", "user_data", "instance_type", "key_name"]
 
 
 @dataclass(frozen=True)
-class Door:
+class MemberNetwork:
     """What a member has before it is there, and keeps: its network *interface*, its *volume_id*, and its *public*
     address."""
 
@@ -32,9 +32,9 @@ class Door:
         return address
 
 
-def make_door(ground: Ground, place: Place) -> Door:
+def make_member_network(context: LaunchContext, place: MemberSlot) -> MemberNetwork:
     """The address and the volume of the member at *place*."""
-    scope, network, groups = ground.scope, ground.network, ground.groups
+    scope, network, groups = context.scope, context.network, context.groups
     tags = scope.tags(place.name)
     interface = aws.ec2.NetworkInterface(
         scope.named(place.name),
@@ -56,20 +56,20 @@ def make_door(ground: Ground, place: Place) -> Door:
     volume = aws.ebs.Volume(
         scope.named(f"{place.name}-etcd"),
         availability_zone=place.subnet.zone,
-        size=ground.settings.data_gib,
+        size=context.settings.data_gib,
         type="gp3",
         encrypted=True,
         tags=scope.tags(f"{place.name}-etcd"),
-        opts=scope.child(protect=ground.settings.protect_data),
+        opts=scope.child(protect=context.settings.protect_data),
     )
-    return Door(interface, volume.id, address)
+    return MemberNetwork(interface, volume.id, address)
 
 
 def make_member(
-    ground: Ground, place: Place, door: Door, launch: Launch, *, ami: pulumi.Input[str]
+    context: LaunchContext, place: MemberSlot, door: MemberNetwork, launch: Launch, *, ami: pulumi.Input[str]
 ) -> aws.ec2.Instance:
     """The member at *place*, with the volume of its *door* and the image *ami*."""
-    scope, settings = ground.scope, ground.settings
+    scope, settings = context.scope, context.settings
     machine = aws.ec2.Instance(
         scope.named(place.name),
         ami=ami,

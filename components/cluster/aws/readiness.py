@@ -36,7 +36,7 @@ class JoinedMachines:
 
 def wait_joined(
     wanted: JoinedMachines,
-    look: Callable[[], tuple[Machine, ...]],
+    probe: Callable[[], tuple[Machine, ...]],
     report: Callable[[str], None],
     timeout_sec: float,
     *,
@@ -44,7 +44,7 @@ def wait_joined(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when all of *wanted* are there. *look* gives the machines in fleet, and raises ClusterUnreachable while
+    """Return when all of *wanted* are there. *probe* gives the machines in fleet, and raises ClusterUnreachable while
     nothing answers.
 
     Raises DeadlineExceeded with what is missing and how to look at it, and Interrupted.
@@ -52,7 +52,7 @@ def wait_joined(
     deadline, last = clock() + timeout_sec, ""
     while True:
         try:
-            found, why = look(), ""
+            found, why = probe(), ""
         except ClusterUnreachable as error:
             found, why = (), str(error)
         missing = _missing(wanted, found)
@@ -152,12 +152,12 @@ def _wait(props: Mapping[str, Any]) -> bool:
     """Return when all machines are there; whether etcd is secured then."""
     cluster = connect(props["connection"], "")
 
-    def look() -> tuple[Machine, ...]:
+    def probe() -> tuple[Machine, ...]:
         cluster.store.write(_PROBE, props["connection"]["stack"], _PROBE_SEC)
         return cluster.fleet.machines()
 
     wanted = JoinedMachines(int(props["size"]), props["members"], props["instances"])
-    wait_joined(wanted, look, status, float(props["timeout_sec"]), cancelled=cancelled)
+    wait_joined(wanted, probe, status, float(props["timeout_sec"]), cancelled=cancelled)
     return _secure(cluster, props)
 
 
@@ -165,7 +165,7 @@ def _secure(cluster: Cluster, props: Mapping[str, Any]) -> bool:
     status("securing etcd")
     argv = ["cat", FLEET_SETTINGS]
     settings = {machine.ip: cluster.run(machine.ip, argv, _PROBE_SEC) for machine in cluster.fleet.machines()}
-    old, access = not_ready(settings), Access(cluster.store.ask)
+    old, access = not_ready(settings), Access(cluster.store.request)
     if old and not access.enforced():
         warn(
             f"etcd stays open to containers: the machines {', '.join(old)} have no certificate of fleet's, as an "

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from components.cluster.aws.topology import default_members
 from components.cluster.aws.validators import (
-    Wrong,
+    ValidationError,
     blocks,
     cluster_size,
     count_of_members,
@@ -75,7 +75,7 @@ def read(get: Callable[[str], str | None]) -> Settings:
     def value(key: str, default: str, parse: Callable[[str], _T], otherwise: _T) -> _T:
         try:
             return parse((get(key) or default).strip())
-        except Wrong as wrong:
+        except ValidationError as wrong:
             problems.append(f"fleetcaptain:{key}: {wrong}")
             return otherwise
 

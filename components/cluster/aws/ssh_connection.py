@@ -8,15 +8,15 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.abort import give_up
-from components.cluster.aws.members import Door
+from components.abort import abort
+from components.cluster.aws.members import MemberNetwork
 from components.cluster.aws.replacement_guard import refuse_second_loss
 from components.cluster.aws.settings import Settings
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 
-__all__ = ["connection", "guarded", "hosts_of", "way_in"]
+__all__ = ["connection", "endpoint_of_members", "guarded", "hosts_of"]
 
 _USER = "core"
 
@@ -26,7 +26,7 @@ def connection(settings: Settings, identity: str, region: str, hosts: Mapping[st
 
     Paths are relative to the program's folder, so that two people with one stack see the same.
     """
-    way: dict[str, Any] = {
+    endpoint: dict[str, Any] = {
         "kind": "aws",
         "stack": identity,
         "ssh": [f"{_USER}@{host}" for _, host in sorted(hosts.items())],
@@ -37,15 +37,15 @@ def connection(settings: Settings, identity: str, region: str, hosts: Mapping[st
         "size": settings.size,
     }
     if not settings.allow_ssh_from:
-        way["proxy"] = (
+        endpoint["proxy"] = (
             f"aws ssm start-session --region {region} --target %h --document-name AWS-StartSSHSession "
             "--parameters portNumber=%p"
         )
-    return way
+    return endpoint
 
 
 def hosts_of(
-    settings: Settings, doors: Mapping[str, Door], machines: Mapping[str, aws.ec2.Instance]
+    settings: Settings, doors: Mapping[str, MemberNetwork], machines: Mapping[str, aws.ec2.Instance]
 ) -> Mapping[str, pulumi.Output[str]]:
     """Member -> what ssh is told to connect to."""
     if settings.allow_ssh_from:
@@ -53,7 +53,7 @@ def hosts_of(
     return {name: machine.id for name, machine in machines.items()}
 
 
-def way_in(
+def endpoint_of_members(
     settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]
 ) -> pulumi.Output[Mapping[str, Any]]:
     """The connection, as soon as its *hosts* are known."""
@@ -65,13 +65,13 @@ def guarded(ami: str, settings: Settings, identity: str, hosts: Mapping[str, pul
     """*ami* for the member that is renewed, once all of the others, whose *hosts* these are, are known to be healthy.
     Ends the program when one is not."""
 
-    def look(known: Mapping[str, Any]) -> str:
+    def probe(known: Mapping[str, Any]) -> str:
         tunnel = Tunnel(Endpoint.of(known))
         members = dict(zip(sorted(hosts), known["ssh"], strict=True))
         try:
             refuse_second_loss(settings.renew, members, lambda host, argv: tunnel.run(host, argv).code)
         except ClusterRefused as error:
-            give_up(error)
+            abort(error)
         return ami
 
-    return way_in(settings, identity, hosts).apply(look)
+    return endpoint_of_members(settings, identity, hosts).apply(probe)

@@ -10,8 +10,8 @@ from fleetcaptain.fleetfile.values import App, Http, ServiceSpec, Tcp
 
 __all__ = [
     "MEMBER_COUNTS",
+    "MemberSlot",
     "Opening",
-    "Place",
     "Public",
     "Subnet",
     "default_members",
@@ -39,7 +39,7 @@ class Subnet:
 
 
 @dataclass(frozen=True)
-class Place:
+class MemberSlot:
     """A member's *name*, its fixed private *address*, and the *subnet* that it is in."""
 
     name: str
@@ -61,13 +61,13 @@ def subnets(network: str, zones: Sequence[str]) -> tuple[Subnet, ...]:
     return tuple(Subnet(f"s{number}", zone, str(block)) for number, (zone, block) in numbered)
 
 
-def places(count: int, among: Sequence[Subnet]) -> tuple[Place, ...]:
+def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
     """Where the *count* members are: in one subnet after the other."""
     found = []
     for number in range(count):
         subnet = among[number % len(among)]
         address = IPv4Network(subnet.block)[_FIRST_HOST + number // len(among)]
-        found.append(Place(f"m{number + 1}", str(address), subnet))
+        found.append(MemberSlot(f"m{number + 1}", str(address), subnet))
     return tuple(found)
 
 

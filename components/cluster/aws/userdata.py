@@ -12,10 +12,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.cluster.aws.binaries import Bucket
-from components.cluster.aws.members import Door
+from components.cluster.aws.members import MemberNetwork
 from components.cluster.aws.scope import Scope
 from components.cluster.aws.settings import Settings
-from components.cluster.aws.topology import Place
+from components.cluster.aws.topology import MemberSlot
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine import ec2
 from fleetcaptain.machine.definition import Binary, File, Machine, Member, Unit
@@ -36,7 +36,7 @@ class Boot:
         self,
         scope: Scope,
         settings: Settings,
-        members: Sequence[Place],
+        members: Sequence[MemberSlot],
         bucket: Bucket,
         *,
         registry: pulumi.Input[str],
@@ -49,7 +49,7 @@ class Boot:
             lambda known: Surroundings(region, known[0], programs, known[1], token)
         )
 
-    def member(self, place: Place, door: Door) -> _Definition:
+    def member(self, place: MemberSlot, door: MemberNetwork) -> _Definition:
         """For the member at *place*."""
 
         def define(around: Surroundings, own: tuple[str, str]) -> str:
@@ -96,7 +96,9 @@ class Surroundings:
     token: str
 
 
-def member(settings: Settings, all_: Sequence[Place], place: Place, around: Surroundings, own: tuple[str, str]) -> str:
+def member(
+    settings: Settings, all_: Sequence[MemberSlot], place: MemberSlot, around: Surroundings, own: tuple[str, str]
+) -> str:
     """The definition of the member at *place*. *own*: its volume's id, and the address that it has for the world."""
     volume_id, public = own
     machine = Machine(
@@ -113,14 +115,14 @@ def member(settings: Settings, all_: Sequence[Place], place: Place, around: Surr
     return text(ignition(machine))
 
 
-def worker(settings: Settings, all_: Sequence[Place], around: Surroundings) -> str:
+def worker(settings: Settings, all_: Sequence[MemberSlot], around: Surroundings) -> str:
     """The one definition of all workers."""
     more = [ec2.address("role=worker", settings.advertised), ec2.drain()]
     return text(ignition(Machine(name="", address="", **_common(all_, around, "workers", more))))
 
 
 def _common(
-    all_: Sequence[Place],
+    all_: Sequence[MemberSlot],
     around: Surroundings,
     keys: str,
     more: Sequence[tuple[tuple[File, ...], tuple[Unit, ...]]],

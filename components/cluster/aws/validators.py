@@ -11,7 +11,7 @@ from components.cluster.aws.topology import MEMBER_COUNTS
 
 __all__ = [
     "SIZES",
-    "Wrong",
+    "ValidationError",
     "blocks",
     "cluster_size",
     "count_of_members",
@@ -38,7 +38,7 @@ _HIGH_MEMORY = re.compile(r"u-?[a-z0-9-]+\.[a-z0-9-]+")
 _KEY_PAIR = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
-class Wrong(ValueError):
+class ValidationError(ValueError):
     """What is wrong with one setting; the words are those of the report."""
 
 
@@ -47,7 +47,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,6}", text) or not least <= int(text) <= most:
-            raise Wrong(f"a whole number from {least} to {most} is wanted, not {text!r}")
+            raise ValidationError(f"a whole number from {least} to {most} is wanted, not {text!r}")
         return int(text)
 
     return parse
@@ -62,7 +62,7 @@ def count_of_members(text: str, size: int) -> int:
     """How many of *size* machines keep etcd's data. With an even number no more may be lost than with one less."""
     known = [count for count in MEMBER_COUNTS if count <= size]
     if text not in map(str, known):
-        raise Wrong(f"{' or '.join(map(str, known))} of {size} machines can keep etcd's data, not {text!r}")
+        raise ValidationError(f"{' or '.join(map(str, known))} of {size} machines can keep etcd's data, not {text!r}")
     return int(text)
 
 
@@ -72,28 +72,30 @@ def instance_type(text: str) -> str:
     if match is None:
         if _HIGH_MEMORY.fullmatch(text):
             return text
-        raise Wrong(f"{text!r} is no instance type, such as t3.medium")
+        raise ValidationError(f"{text!r} is no instance type, such as t3.medium")
     if "g" in match["traits"] or text.startswith(("a1.", "mac")):
-        raise Wrong(f"{text} is not amd64 (x86-64), and fleetd runs on nothing else; take t3.medium or m6i.large")
+        raise ValidationError(
+            f"{text} is not amd64 (x86-64), and fleetd runs on nothing else; take t3.medium or m6i.large"
+        )
     return text
 
 
 def image_id(text: str) -> str:
     """The id of an AMI, or nothing."""
     if text and not re.fullmatch(r"ami-[0-9a-f]{8,17}", text):
-        raise Wrong(f"{text!r} is no AMI's id, such as ami-0123456789abcdef0")
+        raise ValidationError(f"{text!r} is no AMI's id, such as ami-0123456789abcdef0")
     return text
 
 
 def key_pair(text: str) -> str:
     """The name of a key pair that EC2 has."""
     if not text:
-        raise Wrong(
+        raise ValidationError(
             "the name of an EC2 key pair is needed (`aws ec2 describe-key-pairs`): `pulumi config set "
             "fleetcaptain:keyPair NAME`"
         )
     if not _KEY_PAIR.fullmatch(text):
-        raise Wrong(f"{text!r} is no name of a key pair")
+        raise ValidationError(f"{text!r} is no name of a key pair")
     return text
 
 
@@ -103,9 +105,11 @@ def blocks(text: str) -> tuple[str, ...]:
     for word in filter(None, re.split(r"[,\s]+", text)):
         block = _block(word)
         if isinstance(block, IPv6Network):
-            raise Wrong(f"{word}: the machines have IPv4 addresses only")
+            raise ValidationError(f"{word}: the machines have IPv4 addresses only")
         if block.prefixlen < _LEAST_BITS:
-            raise Wrong(f"{word} is open to the world: name the addresses that you come from, such as 198.51.100.7/32")
+            raise ValidationError(
+                f"{word} is open to the world: name the addresses that you come from, such as 198.51.100.7/32"
+            )
         found.append(str(block))
     return tuple(found)
 
@@ -115,7 +119,7 @@ def network(text: str) -> str:
     block = _block(text)
     if isinstance(block, IPv6Network) or not block.is_private or block.prefixlen not in _NETWORK_BITS:
         least, most = _NETWORK_BITS[0], _NETWORK_BITS[-1]
-        raise Wrong(f"{text}: a private block from /{least} to /{most} is wanted, such as 10.71.0.0/16")
+        raise ValidationError(f"{text}: a private block from /{least} to /{most} is wanted, such as 10.71.0.0/16")
     return str(block)
 
 
@@ -128,7 +132,7 @@ def url(text: str) -> str:
     except ValueError:
         right = False
     if text and not right:
-        raise Wrong(f"{text!r} is no http(s) URL; leave it out, and the members know each other without it")
+        raise ValidationError(f"{text!r} is no http(s) URL; leave it out, and the members know each other without it")
     return text
 
 
@@ -137,7 +141,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in words:
-            raise Wrong(f"{' or '.join(words)} is wanted, not {text!r}")
+            raise ValidationError(f"{' or '.join(words)} is wanted, not {text!r}")
         return text
 
     return parse
@@ -153,7 +157,7 @@ def zones(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(filter(None, re.split(r"[,\s]+", text))))
     odd = [zone for zone in found if not re.fullmatch(r"[a-z]{2}(-[a-z0-9]+)+-\d[a-z]", zone)]
     if odd or len(found) == 1:
-        raise Wrong(
+        raise ValidationError(
             f"the names of {_LEAST_ZONES} zones or more are wanted, such as eu-west-1a,eu-west-1b, not {text!r}"
         )
     return found
@@ -163,7 +167,7 @@ def member_name(text: str, members: int) -> str:
     """The name of one of the *members*, or nothing."""
     known = [f"m{number}" for number in range(1, members + 1)]
     if text and text not in known:
-        raise Wrong(f"the members are {', '.join(known)}; one of them is wanted, not {text!r}")
+        raise ValidationError(f"the members are {', '.join(known)}; one of them is wanted, not {text!r}")
     return text
 
 
@@ -171,4 +175,4 @@ def _block(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise Wrong(f"{text!r} is no block of addresses such as 198.51.100.0/24: {error}") from error
+        raise ValidationError(f"{text!r} is no block of addresses such as 198.51.100.0/24: {error}") from error

@@ -6,7 +6,7 @@ import base64
 
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import Ground, Launch
+from components.cluster.aws.launch_context import Launch, LaunchContext
 
 __all__ = ["DRAIN_SEC", "make_workers"]
 
@@ -16,14 +16,14 @@ DRAIN_SEC = 180
 _BOOT_SEC = 180
 
 
-def make_workers(ground: Ground, launch: Launch) -> aws.autoscaling.Group:
+def make_workers(context: LaunchContext, launch: Launch) -> aws.autoscaling.Group:
     """The group of all workers."""
-    scope, settings = ground.scope, ground.settings
-    template = _template(ground, launch)
+    scope, settings = context.scope, context.settings
+    template = _template(context, launch)
     tags = scope.tags("worker")
     group = aws.autoscaling.Group(
         scope.named("workers"),
-        vpc_zone_identifiers=list(ground.network.subnet_ids.values()),
+        vpc_zone_identifiers=list(context.network.subnet_ids.values()),
         min_size=settings.workers,
         max_size=settings.workers,
         desired_capacity=settings.workers,
@@ -44,7 +44,7 @@ def make_workers(ground: Ground, launch: Launch) -> aws.autoscaling.Group:
             },
         },
         tags=[{"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(tags.items())],
-        opts=scope.child(depends_on=[*launch.needs, *ground.network.before_machines]),
+        opts=scope.child(depends_on=[*launch.needs, *context.network.before_machines]),
     )
     aws.autoscaling.LifecycleHook(
         scope.named("drain"),
@@ -57,12 +57,12 @@ def make_workers(ground: Ground, launch: Launch) -> aws.autoscaling.Group:
     return group
 
 
-def _template(ground: Ground, launch: Launch) -> aws.ec2.LaunchTemplate:
-    scope, settings = ground.scope, ground.settings
+def _template(context: LaunchContext, launch: Launch) -> aws.ec2.LaunchTemplate:
+    scope, settings = context.scope, context.settings
     tags = scope.tags("worker")
     return aws.ec2.LaunchTemplate(
         scope.named("worker"),
-        image_id=ground.ami,
+        image_id=context.ami,
         instance_type=settings.instance_type,
         key_name=settings.key_pair,
         iam_instance_profile={"name": launch.identity.profile},
@@ -73,7 +73,7 @@ def _template(ground: Ground, launch: Launch) -> aws.ec2.LaunchTemplate:
                 "device_index": 0,
                 "associate_public_ip_address": "true",
                 "delete_on_termination": "true",
-                "security_groups": [ground.groups.machines],
+                "security_groups": [context.groups.machines],
             }
         ],
         block_device_mappings=[

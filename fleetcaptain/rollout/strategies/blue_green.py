@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.observe import instances_of
@@ -21,14 +21,14 @@ __all__ = ["replace_generation"]
 def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
     """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
 
-    One that a service of another release still depends on is left for later: see `held`.
+    One that a service of another release still depends on is left for later: see `blocked_by`.
     Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
     """
     cluster = driver.cluster
     at_once = replace(policy, max_parallel=len(target.names), first_alone=False)
     if not _other_generations(cluster, target):
         at_once = replace(at_once, restarts_allowed=RESTARTS_AT_INSTALL)
-    outcome = driver.drive(target, at_once)
+    outcome = driver.run(target, at_once)
     if outcome.failure is not None:
         told = explain(cluster, outcome)
         new = [name for name, text in outcome.before.items() if text is None]
@@ -40,7 +40,7 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
     old = _other_generations(cluster, target)
     if not old:
         return
-    why = held(cluster, target.service, old, target.content)
+    why = blocked_by(cluster, target.service, old, target.unit_hash)
     if why:
         driver.report(f"new generation healthy; {', '.join(old)} left for those {why}")
         return
@@ -49,5 +49,5 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
 
 def _other_generations(cluster: Cluster, target: Target) -> list[str]:
     """The units of the service that are not of *target*, as they are on the cluster now."""
-    present = instances_of(cluster.ownership, target.service, cluster.look())
+    present = instances_of(cluster.ownership, target.service, cluster.snapshot())
     return [name for name in present if name not in target.names]

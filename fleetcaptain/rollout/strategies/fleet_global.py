@@ -12,7 +12,7 @@ from fleetcaptain.rollout.observe import rows_of
 from fleetcaptain.rollout.report import describe
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["run_everywhere"]
+__all__ = ["run_fleet_global"]
 
 # An agent looks for what to do every five seconds, whether it is woken or not.
 _AGENT_SEC = 7.0
@@ -20,7 +20,7 @@ _AGENT_SEC = 7.0
 _STALE_SEC = 15.0
 
 
-def run_everywhere(
+def run_fleet_global(
     cluster: Cluster, target: Target, timeout_sec: float, report: Callable[[str], None] = lambda _line: None
 ) -> None:
     """Put the one unit of a global service and wait until it runs on every machine that it may run on. Where it stands
@@ -30,8 +30,8 @@ def run_everywhere(
     """
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
-    rows = rows_of(name, cluster.look(), target.file)
-    down = [row for row in rows if row.content == target.content and (row.halted or row.active == "failed")]
+    rows = rows_of(name, cluster.snapshot(), target.file)
+    down = [row for row in rows if row.unit_hash == target.unit_hash and (row.halted or row.active == "failed")]
     failed_before = {row.machine for row in down if row.active == "failed"}
     if down:
         _stop_everywhere(cluster, name, target.file, deadline)
@@ -40,15 +40,15 @@ def run_everywhere(
     stale_until = acted + _STALE_SEC
     last_line = ""
     while True:
-        rows = rows_of(name, cluster.look(acted), target.file)
+        rows = rows_of(name, cluster.snapshot(acted), target.file)
         for row in rows:
             stale = row.machine in failed_before and cluster.clock() < stale_until
-            if row.running == target.content and row.active == "failed" and not stale:
+            if row.running == target.unit_hash and row.active == "failed" and not stale:
                 told = describe(
                     name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
                 )
                 raise RolloutFailed(f"{told}\nMend the service and run `pulumi up` again.")
-        waiting = [row for row in rows if (row.running, row.active, row.sub) != (target.content, "active", "running")]
+        waiting = [row for row in rows if (row.running, row.active, row.sub) != (target.unit_hash, "active", "running")]
         if not waiting:
             return
         if cluster.clock() > deadline:
@@ -64,10 +64,10 @@ def run_everywhere(
 
 def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
     """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
-    cluster.ask(name, DesiredState.LOADED)
+    cluster.set_desired_state(name, DesiredState.LOADED)
     acted = cluster.clock()
     while True:
-        rows = rows_of(name, cluster.look(acted), file)
+        rows = rows_of(name, cluster.snapshot(acted), file)
         running = [row.machine for row in rows if row.active not in ("", "inactive", "failed")]
         if not running and cluster.clock() - acted >= _AGENT_SEC:
             return

@@ -32,7 +32,7 @@ class RestartDriver(Driver):
     def start(self, name: str, target: Target) -> None:
         """Stop an instance the first time; the window then waits until it is down, and starts it the second time."""
         if name in self.pending:
-            self.cluster.ask(name, DesiredState.LOADED)
+            self.cluster.set_desired_state(name, DesiredState.LOADED)
             self.pending.discard(name)
         else:
             super().start(name, target)
@@ -76,7 +76,7 @@ def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target
 def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:
     """Restart every unit of *target*, never more at once than *policy* says. Raises RolloutFailed."""
     driver.pending.update(target.names)
-    outcome = driver.drive(target, policy)
+    outcome = driver.run(target, policy)
     if outcome.failure is not None:
         untouched = f"; not restarted: {', '.join(sorted(driver.pending))}" if driver.pending else ""
         raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe restart stopped there{untouched}.")
@@ -85,7 +85,7 @@ def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:
 def _older(instance: Instance) -> Instance:
     return replace(
         instance,
-        content=_BEFORE,
-        running=_BEFORE if instance.running == instance.content else instance.running,
-        registered=_BEFORE if instance.registered == instance.content else instance.registered,
+        unit_hash=_BEFORE,
+        running=_BEFORE if instance.running == instance.unit_hash else instance.running,
+        registered=_BEFORE if instance.registered == instance.unit_hash else instance.registered,
     )

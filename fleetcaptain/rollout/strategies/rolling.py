@@ -25,7 +25,7 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
     Raises RolloutFailed, and leaves what runs as it is: a first version has no text to go back to.
     """
     at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
-    outcome = driver.drive(target, at_once)
+    outcome = driver.run(target, at_once)
     if outcome.failure is not None:
         raise RolloutFailed(
             f"{explain(driver.cluster, outcome)}\nThere is no earlier version to go back to; the other instances were "
@@ -47,7 +47,7 @@ def roll(
     if displaced:
         driver.report(f"{target.service}: {', '.join(displaced)} must go before the new instances find a machine")
         remove(driver.cluster, target.service, displaced, driver.report)
-    outcome = driver.drive(target, policy)
+    outcome = driver.run(target, policy)
     if outcome.failure is not None:
         told = explain(driver.cluster, outcome)
         if not auto_revert:
@@ -69,7 +69,7 @@ def roll(
             "again."
         )
     cluster = driver.cluster
-    present = instances_of(cluster.ownership, target.service, cluster.look())
+    present = instances_of(cluster.ownership, target.service, cluster.snapshot())
     extra = [name for name in present if name not in target.names]
     remove(cluster, target.service, extra, driver.report)
 
@@ -87,7 +87,7 @@ def _take_back(
         patient = replace(
             policy.for_file(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
         )
-        outcome = driver.drive(back, patient)
+        outcome = driver.run(back, patient)
         if outcome.failure is not None:
             raise RolloutMixed(
                 f"{told}\nAnd going back failed: {explain(cluster, outcome)}\nThe service now has instances of both "

@@ -37,7 +37,7 @@ class Stored:
 class Loaded:
     """A unit on a machine, as systemd sees it. *started*: fleet has called StartUnit, which it does once."""
 
-    content: str
+    unit_hash: str
     active: str = "inactive"
     sub: str = "dead"
     started: bool = False
@@ -90,14 +90,14 @@ class Cluster:
 
     def _advance(self, name: str, row: Loaded | None) -> Loaded | None:
         unit = self.units[name]
-        content = content_of(unit.options)
+        unit_hash = content_of(unit.options)
         if row is None:
-            return Loaded(content)
-        if row.content != content:
+            return Loaded(unit_hash)
+        if row.unit_hash != unit_hash:
             return None
         if unit.desired == "launched" and not row.started:
-            return Loaded(content, *self.outcome(name, raw_text(unit.options)), started=True)
-        return Loaded(content) if unit.desired == "loaded" else row
+            return Loaded(unit_hash, *self.outcome(name, raw_text(unit.options)), started=True)
+        return Loaded(unit_hash) if unit.desired == "loaded" else row
 
     def _here(self, name: str, machine: Machine) -> bool:
         unit = self.units[name]

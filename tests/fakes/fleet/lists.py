@@ -36,7 +36,7 @@ def states(cluster: Cluster, query: _Query) -> list[dict[str, Any]]:
     rows = [
         {
             "name": name,
-            "hash": row.content,
+            "hash": row.unit_hash,
             "machineID": machine_id,
             "systemdLoadState": "loaded",
             "systemdActiveState": row.active,

@@ -76,7 +76,12 @@ def _registrations(fleet: FakeFleet) -> dict[str, str]:
         mark = UnitFile.parse(text).mark
         if row.active == "active" and mark is not None:
             ports = {inside: int(outside) for outside, inside in _PORTS.findall(text)}
-            value: dict[str, Any] = {"service": mark.service, "unit": unit, "content": row.content, "machine": machine}
+            value: dict[str, Any] = {
+                "service": mark.service,
+                "unit": unit,
+                "content": row.unit_hash,
+                "machine": machine,
+            }
             connection = {"host": hosts[machine], "port": next(iter(ports.values()), None)}
             value |= {"host": hosts[machine], "ports": ports, "connection": connection}
             found[registration_key(mark.app, mark.service, unit)] = json.dumps(value)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.discovery.client import Discovery
-from fleetcaptain.discovery.documents import Manifest, Registration
+from fleetcaptain.discovery.documents import Registration, Release
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.units.environment import passed_on
@@ -83,7 +83,7 @@ def test_the_examples_are_what_is_read() -> None:
     found = Registration.from_json(entry)
     assert found is not None
     assert (found.unit, found.connection["port"], found.versions) == ("redis-1f0c3a9@1.service", 32768, ("v1.0",))
-    assert Manifest.from_json(manifest).services["redis"].content == found.content
+    assert Release.from_json(manifest).services["redis"].unit_hash == found.unit_hash
 
 
 def test_every_variable_is_listed() -> None:

@@ -191,13 +191,13 @@ def test_an_app_that_comes_meanwhile_keeps_its_keys(secured: tuple[Access, Calla
     root, requests = user("root"), 0
     access.enforce()
 
-    def ask(method: str, path: str, body: str) -> tuple[int, str]:
+    def request(method: str, path: str, body: str) -> tuple[int, str]:
         nonlocal requests
         requests += 1
         access.grant(f"app{requests}")
         return root(method, path, body)
 
-    Access(ask).enforce()
+    Access(request).enforce()
     assert requests > 5
     for number in range(1, requests + 1):
         assert user("").write(f"/fleetcaptain/app{number}/services/web/web@1.service") == 201, number
@@ -220,7 +220,7 @@ def test_a_connection_without_rights_is_left_for_another(etcd: Etcd, etcd_url: s
     """A machine that has just booted may not have its socket for root yet. Without another the error says why."""
     Access(etcd.user("root")).enforce()
     urls = [etcd.user("").url, etcd_url]
-    store = EtcdStore(lambda: urls[0], lambda _sec: None, leave=urls.remove)
+    store = EtcdStore(lambda: urls[0], lambda _sec: None, mark_unreachable=urls.remove)
     store.write("/fleetcaptain/shop/current", "v1")
     assert store.read("/fleetcaptain/shop/current")
     guest = EtcdStore(lambda: etcd.user("").url, lambda _sec: None)
@@ -235,7 +235,7 @@ def requests_until_done(run: Callable[[Ask], None], real: Ask) -> int:
     while True:
         left = allowed
 
-        def ask(method: str, path: str, body: str) -> tuple[int, str]:
+        def request(method: str, path: str, body: str) -> tuple[int, str]:
             nonlocal left
             if left == 0:
                 raise KeyboardInterrupt
@@ -243,7 +243,7 @@ def requests_until_done(run: Callable[[Ask], None], real: Ask) -> int:
             return real(method, path, body)
 
         try:
-            run(ask)
+            run(request)
         except KeyboardInterrupt:
             allowed += 1
         else:
@@ -268,8 +268,8 @@ PASSWORDS = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
 
 def turn_on(root: EtcdStore, open_dirs: Collection[str] = ()) -> None:
     """Both APIs, as on a cluster that others made."""
-    V3Access(root.ask).enforce(PASSWORDS["root"])
-    Access(root.ask).enforce(open_dirs, PASSWORDS)
+    V3Access(root.request).enforce(PASSWORDS["root"])
+    Access(root.request).enforce(open_dirs, PASSWORDS)
 
 
 def turn_off(ask: Ask, root: EtcdStore) -> None:
@@ -294,7 +294,7 @@ def store(url: str, password: str = "") -> EtcdStore:
 def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
     """Root writes every key, a guest registrations only, and authentication can be turned off again."""
     guest, root = Client(plain, tmp_path), store(plain, PASSWORDS["root"])
-    access, v3access = Access(root.ask), V3Access(root.ask)
+    access, v3access = Access(root.request), V3Access(root.request)
     for _ in range(2):
         assert (access.enforced(), v3access.enforced()) == (False, False)
         turn_on(root, ["/config"])
@@ -311,7 +311,7 @@ def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
             store(plain, "a-wrong-password").write("/kept", "1")
         assert "a-wrong-password" not in str(refused.value)
         for _again in range(2):
-            turn_off(root.ask, root)
+            turn_off(root.request, root)
         assert guest.write("/_coreos.com/fleet/unit/a") in {200, 201}
         assert guest("POST", "/v3/kv/put", '{"key":"YQ==","value":"YQ=="}')[0] == 200
         assert json.loads(guest("GET", "/v2/auth/users", "")[1]).get("users") is None
@@ -326,14 +326,14 @@ def test_users_that_are_there_get_the_given_password(plain: str, tmp_path: Path)
     root = store(plain, PASSWORDS["root"])
     turn_on(root)
     root.write("/kept", "1")
-    turn_off(root.ask, root)
-    assert not V3Access(root.ask).enforced()
+    turn_off(root.request, root)
+    assert not V3Access(root.request).enforced()
 
 
 def test_what_is_taken_back_in_pieces_is_finished(plain: str) -> None:
     """A run that is cut off at any request is finished by the next one."""
     root = store(plain, PASSWORDS["root"])
     turn_on(root)
-    assert requests_until_done(lambda ask: turn_off(ask, root), root.ask) > 5
-    assert not Access(store(plain).ask).enforced()
-    assert not V3Access(store(plain).ask).enforced()
+    assert requests_until_done(lambda ask: turn_off(ask, root), root.request) > 5
+    assert not Access(store(plain).request).enforced()
+    assert not V3Access(store(plain).request).enforced()

@@ -114,11 +114,11 @@ def test_an_etcd_that_is_away_is_left_for_another_one(etcd_url: str) -> None:
     ways = [away, etcd_url]
     left: list[str] = []
 
-    def leave(url: str) -> None:
+    def mark_unreachable(url: str) -> None:
         left.append(url)
         ways.remove(url)
 
-    assert EtcdStore(lambda: ways[0], lambda _seconds: None, leave).read("/nothing") is None
+    assert EtcdStore(lambda: ways[0], lambda _seconds: None, mark_unreachable).read("/nothing") is None
     assert left == [away]
 
 

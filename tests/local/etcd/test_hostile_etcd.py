@@ -9,23 +9,23 @@ from urllib.parse import urlencode
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.instances import Known
+from fleetcaptain.discovery.instances import Registry
 from fleetcaptain.discovery.keys import app_dir, path_of, registration_key, release_key, text_key
 from fleetcaptain.discovery.keys_api import KeysApi
-from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.read import read_app
 from fleetcaptain.release.repository import read_releases
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.retire import drain
 from tests.fakes.fake_cluster import FakeCluster, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 UNIT = "web@1.service"
 REGISTRATION = {"service": "web", "unit": UNIT, "content": "c", "machine": "m1", "host": "10.0.0.1"}
 TEXT = text_of("web")
-MANIFEST = Manifest("v1", {"web": Release(content(TEXT), 1)})
+MANIFEST = Release("v1", {"web": ServiceRelease(unit_hash(TEXT), 1)})
 
 
 def form(url: str, key: str, **fields: str) -> None:
@@ -47,18 +47,18 @@ class App:
         self.key = registration_key(name, "web", UNIT)
         self.store.write(self.key, json.dumps(REGISTRATION))
         self.store.write(release_key(name, "v1"), MANIFEST.to_json())
-        self.store.write(text_key(name, content(TEXT)), TEXT)
+        self.store.write(text_key(name, unit_hash(TEXT)), TEXT)
 
-    def known(self) -> Known:
+    def known(self) -> Registry:
         """What a lookup knows, by the way that apps look."""
-        return look(KeysApi(self.url), self.name)[0]
+        return read_app(KeysApi(self.url), self.name)[0]
 
     def ignored(self) -> tuple[list[str], list[str]]:
         """The keys that lookups ignore, and those that a rollout does. Both know the registration and the release."""
-        known, snapshot, releases = self.known(), self.cluster.look(), read_releases(self.store, self.name)
+        known, snapshot, releases = self.known(), self.cluster.snapshot(), read_releases(self.store, self.name)
         assert [entry.unit for entry in known.registrations] == [*snapshot.registrations] == [UNIT]
         assert known.manifests == releases.manifests == (MANIFEST,)
-        assert releases.texts[content(TEXT)] == TEXT
+        assert releases.texts[unit_hash(TEXT)] == TEXT
         found = known.ignored, (*snapshot.ignored, *releases.ignored)
         by_lookups, by_rollouts = (sorted(entry.key for entry in entries) for entries in found)
         return by_lookups, by_rollouts

@@ -62,7 +62,7 @@ def test_a_secured_machine_is_kept_with_fleetds_password(tmp_path: Path, secured
         passwords = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
         store = EtcdStore(lambda: url, password=lambda: passwords["root"])
         if secured:
-            Access(store.ask).enforce((), passwords)
+            Access(store.request).enforce((), passwords)
         store.write(f"{MACHINES}/m1/object", STATE, ttl_sec=30)
         run(url, tmp_path, "m1", "10.0.0.11")
         assert (store.read(f"{MACHINES}/m1/object") is not None) is secured

@@ -171,7 +171,7 @@ def test_the_journal_says_how_it_ended(cluster: FakeCluster, error: Exception | 
     after = journal_of(cluster, "web")
     assert during is not None
     assert after is not None
-    assert (during.state, during.before, during.to) == ("rolling", (cluster.units["web@1.service"].content,), "new")
+    assert (during.state, during.before, during.to) == ("rolling", (cluster.units["web@1.service"].unit_hash,), "new")
     assert (after.state, after.error) == (state, str(error or ""))
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
 

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
 from components import diagnostics as log
-from components.abort import give_up
+from components.abort import abort
 from components.dynamic_resource import PartialFailure, Resource, status, warn
 from fleetcaptain.errors import RolloutFailed, StrayUnits
 from fleetcaptain.units.quoting import exec_line
@@ -73,5 +73,5 @@ def declare() -> None:
     log.info(f"remark {HOSTILE}")
     log.warn(f"warned {HOSTILE}")
     if name == "refused":
-        give_up(StrayUnits("Units run:", [HOSTILE]))
+        abort(StrayUnits("Units run:", [HOSTILE]))
     pulumi.export("endpoints", Hostile(name).endpoints)

@@ -19,13 +19,13 @@ SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """The cluster that captain reaches."""
     cluster = FakeCluster({"web@1.service": text_of("web")})
-    monkeypatch.setattr("fleetcaptain.rollout.connect.reach", lambda *_: cluster)
+    monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
     return cluster
 
 
 def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """It says so, and of which app."""
-    assert cluster.look().ignored == ()
+    assert cluster.snapshot().ignored == ()
     assert main(["doctor", *SSH]) == 0
     assert "All values in etcd of the app shop can be read." in capsys.readouterr().out
 

@@ -17,7 +17,7 @@ SSH = ["--ssh", "core@10.0.0.1"]
 def there(monkeypatch: pytest.MonkeyPatch) -> World:
     """The machines that captain reaches."""
     there = world(2)
-    monkeypatch.setattr("fleetcaptain.rollout.connect.operate", lambda way: there.operator(*way.hosts))
+    monkeypatch.setattr("fleetcaptain.rollout.connect.open_operator", lambda endpoint: there.operator(*endpoint.hosts))
     return there
 
 

@@ -14,7 +14,7 @@ from fleetcaptain.localcluster import cluster_ready as metadata
 from fleetcaptain.localcluster import cluster_ready as ready
 from fleetcaptain.localcluster import docker_client as engine
 from fleetcaptain.localcluster import membership
-from fleetcaptain.members.reconcile import settle
+from fleetcaptain.members.reconcile import reconcile
 from tests.fakes.fake_machines import FakeMachines
 from tests.fakes.fake_site import Site
 
@@ -30,7 +30,7 @@ def _provider_process() -> None:
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     """A cluster of three machines without any unit; each connection of the test leads to it."""
     site = Site()
-    monkeypatch.setattr(connection, "reach", lambda _endpoint, app: site.cluster(app))
+    monkeypatch.setattr(connection, "open_cluster", lambda _endpoint, app: site.cluster(app))
     return site
 
 
@@ -62,5 +62,5 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
     moments = iter(range(10_000))
     for module in (metadata, ready):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
-    monkeypatch.setattr(membership, "settle", functools.partial(settle, sleep=lambda _: None))
+    monkeypatch.setattr(membership, "reconcile", functools.partial(reconcile, sleep=lambda _: None))
     return machines

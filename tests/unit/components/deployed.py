@@ -8,7 +8,7 @@ from typing import Any
 from fleetcaptain.units.names import generation_names, instance_names, machine_names
 from tests.fakes.fake_cluster import APP, STACK, text_of
 from tests.fakes.fake_site import MACHINES
-from tests.fakes.unit_texts import content, with_image
+from tests.fakes.unit_texts import unit_hash, with_image
 
 __all__ = ["CONNECTION", "IMAGE", "LOCAL", "STACK", "full", "names_of", "text_of", "unit_inputs", "units_of"]
 
@@ -58,7 +58,7 @@ def names_of(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     service, instances = inputs["service"], inputs["instances"]
     match inputs["mode"]:
         case "bluegreen":
-            return generation_names(service, content(full(inputs["unit"])), instances)
+            return generation_names(service, unit_hash(full(inputs["unit"])), instances)
         case "global":
             return machine_names(service, [machine.id for machine in MACHINES])
         case "everywhere":

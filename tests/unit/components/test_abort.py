@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # As Pulumi's language host runs a program: within the loop's first task, which also waits for the resources.
 _HOST = """\
 import asyncio, atexit, os, subprocess, sys, threading
-from components.abort import give_up, refuse_early_end
+from components.abort import abort, refuse_early_end
 
 def program():
     refuse_early_end()
@@ -88,7 +88,7 @@ def test_a_program_that_comes_to_its_end_ends_well(program: str) -> None:
 
 @pytest.mark.parametrize(
     ("program", "code"),
-    [("raise ValueError('wrong')", 1), ("give_up(ValueError('wrong'))", 32)],
+    [("raise ValueError('wrong')", 1), ("abort(ValueError('wrong'))", 32)],
 )
 def test_an_error_is_the_only_one(program: str, code: int) -> None:
     """It fails the update already."""

@@ -12,7 +12,7 @@ import pytest
 
 from components.app import FleetApp
 from components.cluster.interface import ClusterComponent
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
@@ -23,7 +23,7 @@ from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
-from tests.fakes.unit_texts import content, with_image
+from tests.fakes.unit_texts import unit_hash, with_image
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of
 
 OWN = Build()
@@ -270,7 +270,7 @@ def test_the_record_has_what_a_rollback_needs(app: FakeEngine) -> None:
     record, units = app.one("Release", f"{APP}-release"), app.of("Unit")
     web = full_text(units["web"])
     assert record["release"] == "v1"
-    assert record["texts"][content(web)] == web
+    assert record["texts"][unit_hash(web)] == web
     assert set(record["services"]) == {spec.name for spec in SERVICES}
     assert {entry["content"] for entry in record["services"].values()} == set(record["texts"])
     assert record["services"]["web"]["image"] == units["web"]["image"]
@@ -372,15 +372,15 @@ OLD_WEB, OLD_DB = text_of(description="old", requires=("db",)), text_of("db")
 def released(site: Site) -> Site:
     """A cluster on which v2, with web and queue, runs, and v1 is recorded, with another web and db."""
     old = {
-        "web": Release(content(full(OLD_WEB)), 2, requires=("db",), rollout=_times()),
-        "db": Release(content(full(OLD_DB)), 1, rollout=_times()),
+        "web": ServiceRelease(unit_hash(full(OLD_WEB)), 2, requires=("db",), rollout=_times()),
+        "db": ServiceRelease(unit_hash(full(OLD_DB)), 1, rollout=_times()),
     }
-    site.etcd.put(release_key(APP, "v1"), Manifest("v1", old).to_json())
-    new = {name: Release(content(full(text_of(name))), 1) for name in ("web", "queue")}
-    site.etcd.put(release_key(APP, "v2"), Manifest("v2", new).to_json())
+    site.etcd.put(release_key(APP, "v1"), Release("v1", old).to_json())
+    new = {name: ServiceRelease(unit_hash(full(text_of(name))), 1) for name in ("web", "queue")}
+    site.etcd.put(release_key(APP, "v2"), Release("v2", new).to_json())
     site.etcd.put(current_key(APP), "v2")
     for text in (OLD_WEB, OLD_DB):
-        site.etcd.put(text_key(APP, content(full(text))), full(text))
+        site.etcd.put(text_key(APP, unit_hash(full(text))), full(text))
     site.start({f"{name}@1.service": full(text_of(name)) for name in new})
     return site
 
@@ -391,7 +391,7 @@ def _times() -> dict[str, float]:
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
-    monkeypatch.setattr("components.rollback_plan.look_for_images", lambda _cluster, _images: {})
+    monkeypatch.setattr("components.rollback_plan.find_images", lambda _cluster, _images: {})
     engine = declared(rollback_to="v1")
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components import diagnostics as log
-from components.abort import give_up
+from components.abort import abort
 from components.app_image import told_by_buildx
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.targets import downtime
@@ -34,7 +34,7 @@ def test_the_program_ends_with_one_error(monkeypatch: pytest.MonkeyPatch) -> Non
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", said.append)
     with pytest.raises(SystemExit) as ended:
-        give_up(FleetCaptainError("what is wrong"))
+        abort(FleetCaptainError("what is wrong"))
     assert (ended.value.code, said) == (32, ["what is wrong"])
 
 

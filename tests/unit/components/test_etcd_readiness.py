@@ -9,11 +9,11 @@ import pytest
 
 from components.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
 from tests.fakes.fake_site import APP, Site
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
 
 PROVIDER = ReadinessProvider()
@@ -21,11 +21,11 @@ WEB, REDIS = unit_inputs(), unit_inputs("redis", 1, "bluegreen")
 OLD_REDIS = {**REDIS, "unit": text_of("redis", description="old")}
 
 
-def entries(*services: dict[str, Any]) -> dict[str, Release]:
+def entries(*services: dict[str, Any]) -> dict[str, ServiceRelease]:
     """The entry of each service in a release's manifest."""
     return {
-        one["service"]: Release(
-            content(full(one["unit"])), one["instances"], IMAGE, one["mode"], {"keep_old_sec": 5}, scheme="http"
+        one["service"]: ServiceRelease(
+            unit_hash(full(one["unit"])), one["instances"], IMAGE, one["mode"], {"keep_old_sec": 5}, scheme="http"
         )
         for one in services
     }
@@ -34,7 +34,7 @@ def entries(*services: dict[str, Any]) -> dict[str, Release]:
 def gate_inputs(tag: str = "v2", **more: Any) -> dict[str, Any]:
     """The inputs of the gate of a release of web and redis."""
     services = {
-        name: {"content": one.content, "count": float(one.count), "image": IMAGE, "scheme": "http"}
+        name: {"content": one.unit_hash, "count": float(one.count), "image": IMAGE, "scheme": "http"}
         for name, one in entries(WEB, REDIS).items()
     }
     inputs = {"app": APP, "stack": STACK, "release": tag, "services": services, "timeout_sec": 10.0, "ready": True}
@@ -46,7 +46,7 @@ def deployed(site: Site) -> Site:
     """Release v2 runs and is recorded; v1 is current still."""
     site.etcd.put(current_key(APP), "v1")
     for tag, services in (("v1", entries(WEB, OLD_REDIS)), ("v2", entries(WEB, REDIS))):
-        site.etcd.put(release_key(APP, tag), Manifest(tag, services, unfinished=tag == "v2").to_json())
+        site.etcd.put(release_key(APP, tag), Release(tag, services, unfinished=tag == "v2").to_json())
     site.start(units_of(WEB, REDIS))
     return site
 
@@ -99,8 +99,8 @@ def test_what_was_kept_for_the_old_release_goes_with_it(deployed: Site, warnings
 def test_an_old_generation_that_others_still_need_is_warned_of(deployed: Site, warnings: list[str]) -> None:
     """It stays; the release is current all the same."""
     old_web = {**WEB, "unit": text_of(description="old")}
-    needing = Release(content(full(old_web["unit"])), 1, IMAGE, requires=("redis",))
-    deployed.etcd.put(release_key(APP, "v1"), Manifest("v1", {**entries(OLD_REDIS), "web": needing}).to_json())
+    needing = ServiceRelease(unit_hash(full(old_web["unit"])), 1, IMAGE, requires=("redis",))
+    deployed.etcd.put(release_key(APP, "v1"), Release("v1", {**entries(OLD_REDIS), "web": needing}).to_json())
     deployed.start({**units_of(OLD_REDIS), "web@3.service": full(old_web["unit"])})
     PROVIDER.update(APP, {}, gate_inputs())
     assert deployed.etcd.values[current_key(APP)] == "v2"

@@ -17,7 +17,7 @@ from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.beacon import beacon
 from tests.fakes.fake_site import APP, Site
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import (
     IMAGE,
     LOCAL,
@@ -67,7 +67,7 @@ def test_a_new_service_runs_and_reads_back_as_its_inputs(site: Site, mode: str) 
     assert site.running == set(names_of(inputs))
     assert outs["units"] == list(names_of(inputs))
     assert outs["count"] == len(names_of(inputs))
-    assert outs["content"] == content(next(iter(units_of(inputs).values())))
+    assert outs["content"] == unit_hash(next(iter(units_of(inputs).values())))
     assert set(outs["machines"]) <= {machine.ip for machine in site.fleet.machines}
     assert outs["machines"]
     assert drift(outs, inputs) == {}

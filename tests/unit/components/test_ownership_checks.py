@@ -9,7 +9,7 @@ import pytest
 
 from components.etcd_readiness import ReadinessProvider
 from components.fleet_unit import RollingUpdateProvider
-from components.preview_checks import Preflight, look_before
+from components.preview_checks import Preflight, check_cluster
 from components.release_record import RecordProvider
 from components.stray_units import StraysProvider
 from fleetcaptain.discovery.keys import current_key, lock_key, registration_key, release_key
@@ -22,7 +22,7 @@ from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
 
 PROVIDER = RollingUpdateProvider()
@@ -82,7 +82,7 @@ def preflight(
 
     def program() -> None:
         ownership, strays = Ownership(app, stack, adopt), StrayPolicy.parse(policy)
-        found.append(look_before(connection, ownership, parts, declared=declared, policy=strays))
+        found.append(check_cluster(connection, ownership, parts, declared=declared, policy=strays))
 
     try:
         engine.run(program)
@@ -134,7 +134,7 @@ def test_names_of_the_state_that_another_app_has_now_are_left(prod: Site) -> Non
     outs = PROVIDER.read("web", state).outs
     assert outs is not None
     assert (outs["units"], outs["instances"]) == (["web@2.service"], 1)
-    assert set(prod.cluster().look().registrations) & {"web@1.service"} == set()
+    assert set(prod.cluster().snapshot().registrations) & {"web@1.service"} == set()
     prod.etcd.remove(stale)
     texts, running, keys = everything(prod)
     PROVIDER.delete("web", state)
@@ -418,4 +418,4 @@ def test_a_rollout_stops_when_a_name_becomes_another_apps(prod: Site, monkeypatc
     with pytest.raises(RolloutFailed, match=r"(?s)The rollout stopped there:.*of the app 'blog'"):
         PROVIDER.update("web", PROD["web"], new)
     assert prod.texts["web@2.service"] == theirs
-    assert content(prod.texts["web@1.service"]) == content(full(PROD["web"]["unit"]))
+    assert unit_hash(prod.texts["web@1.service"]) == unit_hash(full(PROD["web"]["unit"]))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.fleet_unit import RollingUpdateProvider
-from components.preview_checks import look_before
+from components.preview_checks import check_cluster
 from fleetcaptain.fleetfile.values import App, Port, Rolling, ServiceSpec
 from fleetcaptain.release.service_release import parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS
@@ -60,11 +60,14 @@ def test_the_program_reads_back_once_what_it_rendered(site: Site, passes: Counte
     files = render_app(WEB, STACK)
     assert taken(passes) == (1, 2)
     parts = parts_of_app(WEB, files)
-    look_before(CONNECTION, Ownership(APP, STACK), parts, declared=["web"], policy=STRAYS_ARE_ERRORS)
+    check_cluster(CONNECTION, Ownership(APP, STACK), parts, declared=["web"], policy=STRAYS_ARE_ERRORS)
     assert parts[0].peers == ()
     assert taken(passes) == (0, 0)
     file = parts[0].unit.with_image(IMAGE)
-    assert (parts[0].entry(file, IMAGE).content, file.unit_hash) == (file.unit_hash, parts[0].entry(file, "").content)
+    assert (parts[0].entry(file, IMAGE).unit_hash, file.unit_hash) == (
+        file.unit_hash,
+        parts[0].entry(file, "").unit_hash,
+    )
     assert taken(passes) == (0, 1)
 
 

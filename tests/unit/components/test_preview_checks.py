@@ -10,9 +10,9 @@ import pulumi
 import pytest
 
 from components.preview_checks import Preflight as Found
-from components.preview_checks import look_before, refuse_in_preview
+from components.preview_checks import check_cluster, refuse_in_preview
 from components.stray_units import StraysProvider
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.release.service_release import Part
@@ -44,7 +44,9 @@ class Preflight:
 
     def _program(self) -> None:
         services = {part.service for part in self._parts}
-        self.found = look_before(self._connection, self._ownership, self._parts, declared=services, policy=self._policy)
+        self.found = check_cluster(
+            self._connection, self._ownership, self._parts, declared=services, policy=self._policy
+        )
 
     def strays(self) -> list[str]:
         """The strays that are to be removed."""
@@ -145,7 +147,7 @@ def deployment(tag: str, unit_hash: str = "new", connection: Mapping[str, Any] =
 
     def program() -> None:
         known = pulumi.Output.from_input(connection)
-        entries = pulumi.Output.from_input(unit_hash).apply(lambda sha1: {"web": Release(sha1, 1)})
+        entries = pulumi.Output.from_input(unit_hash).apply(lambda sha1: {"web": ServiceRelease(sha1, 1)})
         refuse_in_preview(known, APP, pulumi.Output.from_input(tag), entries)
 
     return program
@@ -154,7 +156,7 @@ def deployment(tag: str, unit_hash: str = "new", connection: Mapping[str, Any] =
 @pytest.fixture
 def released(site: Site) -> Site:
     """A cluster with the release v1 of web."""
-    site.etcd.put(release_key(APP, "v1"), Manifest("v1", {"web": Release("old", 1)}).to_json())
+    site.etcd.put(release_key(APP, "v1"), Release("v1", {"web": ServiceRelease("old", 1)}).to_json())
     return site
 
 

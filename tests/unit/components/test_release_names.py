@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.discovery.documents import Manifest
+from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import Build
@@ -477,7 +477,7 @@ def test_a_tag_that_is_taken_comes_back_the_same(tag: str) -> None:
     if not tag:
         return
     store = FakeEtcd().store
-    store.write(release_key("shop", name.tag({})), Manifest(tag, {}).to_json())
+    store.write(release_key("shop", name.tag({})), Release(tag, {}).to_json())
     assert [manifest.tag for manifest in read_manifests(store, "shop")] == [tag]
 
 

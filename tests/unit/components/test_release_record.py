@@ -10,8 +10,8 @@ import pytest
 from components import release_record as record
 from components.release_record import RecordProvider
 from fleetcaptain.discovery.access import Access
-from fleetcaptain.discovery.documents import Manifest, Release
-from fleetcaptain.discovery.keys import coming_key, release_key
+from fleetcaptain.discovery.documents import Release, ServiceRelease
+from fleetcaptain.discovery.keys import pending_key, release_key
 from fleetcaptain.errors import ClusterUnreachable, ReleaseRefused
 from tests.fakes.fake_site import APP, Site
 from tests.unit.components.deployed import CONNECTION, LOCAL
@@ -21,7 +21,7 @@ PROVIDER = RecordProvider()
 
 def record_inputs(tag: str = "v1", unit_hash: str = "w1", **more: Any) -> dict[str, Any]:
     """The inputs of the record of a release of web alone."""
-    services = {"web": Release(unit_hash, 2, "web@sha256:1").to_data()}
+    services = {"web": ServiceRelease(unit_hash, 2, "web@sha256:1").to_data()}
     inputs = {"app": APP, "release": tag, "services": services, "texts": {unit_hash: "text of web"}}
     return {**inputs, "rollback": False, "cluster": CONNECTION, **more}
 
@@ -30,15 +30,15 @@ def test_an_update_records_the_next_release(site: Site) -> None:
     """As the one that is being deployed; the one before stays."""
     PROVIDER.create(record_inputs())
     PROVIDER.update(APP, record_inputs(), record_inputs("v2", "w2"))
-    assert site.etcd.values[coming_key(APP)] == "v2"
-    manifests = [Manifest.from_json(site.etcd.values[release_key(APP, tag)]) for tag in ("v1", "v2")]
-    assert [manifest.contents for manifest in manifests] == [{"web": "w1"}, {"web": "w2"}]
+    assert site.etcd.values[pending_key(APP)] == "v2"
+    manifests = [Release.from_json(site.etcd.values[release_key(APP, tag)]) for tag in ("v1", "v2")]
+    assert [manifest.unit_hashes for manifest in manifests] == [{"web": "w1"}, {"web": "w2"}]
     assert all(manifest.unfinished for manifest in manifests)
 
 
 def test_the_tag_of_a_finished_release_is_not_given_to_another(site: Site) -> None:
     """The error says which service differs."""
-    finished = Manifest("v1", {"web": Release("w1", 2, "web@sha256:1")})
+    finished = Release("v1", {"web": ServiceRelease("w1", 2, "web@sha256:1")})
     site.etcd.put(release_key(APP, "v1"), finished.to_json())
     with pytest.raises(ReleaseRefused, match="web has another unit text there"):
         PROVIDER.update(APP, record_inputs(), record_inputs(unit_hash="w2"))
@@ -49,7 +49,7 @@ def test_an_app_that_may_not_register_itself_is_a_difference(site: Site) -> None
     """So the next `up` grants it that, though the record is as it was."""
     PROVIDER.create(record_inputs())
     assert PROVIDER.read(APP, record_inputs()).inputs == record_inputs()
-    Access(site.etcd.store.ask).enforce()
+    Access(site.etcd.store.request).enforce()
     assert PROVIDER.read(APP, record_inputs()).inputs == record_inputs()
     site.etcd.access.roles["guest"]["write"].clear()
     found = PROVIDER.read(APP, record_inputs())
@@ -93,7 +93,7 @@ def test_a_rollback_takes_only_what_this_stack_deployed() -> None:
     back = record_inputs(rollback=True)
     PROVIDER.diff(APP, second, back)
     PROVIDER.diff(APP, record_inputs("v2", "w2"), back)
-    changed = {"web": Release("w1", 50, "web@sha256:1").to_data()}
+    changed = {"web": ServiceRelease("w1", 50, "web@sha256:1").to_data()}
     with pytest.raises(ReleaseRefused, match="not what this stack deployed under that tag"):
         PROVIDER.diff(APP, second, {**back, "services": changed})
     PROVIDER.diff(APP, second, record_inputs(services=changed))

@@ -15,7 +15,7 @@ from components import rollback_plan as back
 from components import stray_units as strays
 from components.connection import Presence
 from components.deployment_plan import Plan, forward
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key, text_key
 from fleetcaptain.errors import ReleaseRefused, RolloutFailed
 from fleetcaptain.release.images import ImageState
@@ -25,13 +25,15 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
-from tests.fakes.unit_texts import content, with_image
+from tests.fakes.unit_texts import unit_hash, with_image
 from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
 
 OURS = Ownership(APP, STACK)
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
 FULL = with_image(WEB1, IMAGE)
-OLD = Manifest("v1", {"web": Release(content(FULL), 2, IMAGE, requires=("db",)), "db": Release(content(DB1), 1)})
+OLD = Release(
+    "v1", {"web": ServiceRelease(unit_hash(FULL), 2, IMAGE, requires=("db",)), "db": ServiceRelease(unit_hash(DB1), 1)}
+)
 CONNECTION: Mapping[str, Any] = {
     "kind": "existing",
     "stack": "shop/dev",
@@ -42,12 +44,12 @@ CONNECTION: Mapping[str, Any] = {
 
 
 def _reached(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
-    monkeypatch.setattr(connection, "reach", lambda _way, _app: cluster)
+    monkeypatch.setattr(connection, "open_cluster", lambda _way, _app: cluster)
 
 
-def _props(tag: str = "v1", **services: Release) -> dict[str, Any]:
+def _props(tag: str = "v1", **services: ServiceRelease) -> dict[str, Any]:
     entries = {name: {**one.to_data(), "instances": float(one.count)} for name, one in services.items()}
-    texts = {one.content: f"text of {name}" for name, one in services.items()}
+    texts = {one.unit_hash: f"text of {name}" for name, one in services.items()}
     return {"app": APP, "release": tag, "services": entries, "texts": texts, "cluster": CONNECTION}
 
 
@@ -67,7 +69,7 @@ def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) 
     """So that a refresh shows no difference, though etcd counts in whole numbers, and anew when all is available."""
     cluster = released({}, "")
     _reached(monkeypatch, cluster)
-    props = _props(web=Release("w1", 2, "web@sha256:1", requires=("db",)), db=Release("d1", 1))
+    props = _props(web=ServiceRelease("w1", 2, "web@sha256:1", requires=("db",)), db=ServiceRelease("d1", 1))
     record.RecordProvider().create(props)
     assert _read(props) == props
     more = {**props["services"], "web": {**props["services"]["web"], "instances": 5}}
@@ -78,7 +80,7 @@ def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) ->
     """The manifest, or only a text of it."""
     cluster = released({}, "")
     _reached(monkeypatch, cluster)
-    props = _props(web=Release("w1", 1), db=Release("d1", 1))
+    props = _props(web=ServiceRelease("w1", 1), db=ServiceRelease("d1", 1))
     record.RecordProvider().create(props)
     cluster.store.delete(text_key(APP, "w1"))
     assert set(_read(props)["texts"]) == {"d1"}
@@ -104,13 +106,13 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
 
 
 def _plan(
-    monkeypatch: pytest.MonkeyPatch, manifest: Manifest, tag: str = "v1", state: ImageState = ImageState.THERE
+    monkeypatch: pytest.MonkeyPatch, manifest: Release, tag: str = "v1", state: ImageState = ImageState.THERE
 ) -> tuple[Plan, tuple[str, ...]]:
     cluster = released({"web@1.service": WEB1}, "v2", manifest, V2)
-    cluster.store.write(text_key(APP, content(FULL)), FULL)
-    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
+    cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, state))
+    monkeypatch.setattr(back, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
     return back.plan_back(CONNECTION, OURS, tag)
 
 
@@ -191,7 +193,7 @@ def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says who does."""
     cluster = released(
-        {"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Manifest("v2", {"web": Release("w", 1)})
+        {"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Release("v2", {"web": ServiceRelease("w", 1)})
     )
     with pytest.raises(RolloutFailed, match=r"db is not removed, .* web \(web@1.service\) of release v1"):
         _removal(cluster, monkeypatch)
@@ -225,7 +227,7 @@ def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatc
     _reached(monkeypatch, cluster)
     before = dict(cluster.etcd.entries)
     with pytest.raises(ReleaseRefused):
-        record.RecordProvider().create(_props(web=Release("other", 1)))
+        record.RecordProvider().create(_props(web=ServiceRelease("other", 1)))
     assert cluster.etcd.entries == before
 
 
@@ -245,10 +247,10 @@ def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyP
     """Their texts carry its mark: once deployed they would not be ours."""
     said = _refused(monkeypatch)
     cluster = released({}, "v2", OLD)
-    cluster.store.write(text_key(APP, content(FULL)), FULL)
-    cluster.store.write(text_key(APP, content(DB1)), DB1)
+    cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
+    cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(back, "look_for_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    monkeypatch.setattr(back, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
     with pytest.raises(SystemExit):
         back.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
     assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
@@ -268,9 +270,9 @@ def test_a_recorded_text_that_is_not_this_stacks_is_refused(
 ) -> None:
     """Whoever can write the record can write a text under its own hash."""
     said = _refused(monkeypatch)
-    unit_hash = "c" * 40 if text == "[Service" else content(text)
-    cluster = released({}, "v2", Manifest("v1", {"db": Release(unit_hash, 1)}), V2)
-    cluster.store.write(text_key(APP, unit_hash), text)
+    recorded = "c" * 40 if text == "[Service" else unit_hash(text)
+    cluster = released({}, "v2", Release("v1", {"db": ServiceRelease(recorded, 1)}), V2)
+    cluster.store.write(text_key(APP, recorded), text)
     _reached(monkeypatch, cluster)
     with pytest.raises(SystemExit):
         back.plan_back(CONNECTION, OURS, "v1")

@@ -7,21 +7,21 @@ import json
 import pytest
 
 from fleetcaptain.discovery.available import endpoints, lacks, serving
-from fleetcaptain.discovery.documents import Manifest, Registration, Release, drained
+from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, drained
 from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
 from fleetcaptain.units import machine_paths as place
 
-MANIFEST = Manifest("v1", {"web": Release("aaa", 2, "web@sha256:1"), "db": Release("bbb", 1)})
+MANIFEST = Release("v1", {"web": ServiceRelease("aaa", 2, "web@sha256:1"), "db": ServiceRelease("bbb", 1)})
 
 
-def registration(service: str, number: int, content: str, **more: object) -> Registration:
+def registration(service: str, number: int, unit_hash: str, **more: object) -> Registration:
     """A registration of one instance on port 8080 + *number*."""
     connection = {"host": "10.0.0.1", "port": 8080 + number}
     text = json.dumps(
         {
             "service": service,
             "unit": f"{service}@{number}.service",
-            "content": content,
+            "content": unit_hash,
             "connection": connection,
             **more,
         }
@@ -61,7 +61,7 @@ def test_endpoints() -> None:
 
 def test_manifest_round_trip() -> None:
     """A manifest reads back as it was written."""
-    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+    assert Release.from_json(MANIFEST.to_json()) == MANIFEST
 
 
 def test_one_time_to_live() -> None:
@@ -79,8 +79,8 @@ def test_what_did_not_change_is_in_the_new_release_at_once() -> None:
     """Of twenty services one is new: only that one is waited for, and it alone has to be rolled."""
     names = [f"s{number}" for number in range(20)]
     live = [registration(name, 1, f"{name}-old") for name in names]
-    old = Manifest("v1", {name: Release(f"{name}-old", 1) for name in names})
-    new = Manifest("v2", {**old.services, "s7": Release("s7-new", 1)})
+    old = Release("v1", {name: ServiceRelease(f"{name}-old", 1) for name in names})
+    new = Release("v2", {**old.services, "s7": ServiceRelease("s7-new", 1)})
     assert lacks(old, live) == ()
     assert [lack.service for lack in lacks(new, live)] == ["s7"]
     assert lacks(new, [*live, registration("s7", 2, "s7-new")]) == ()

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest, Registration, Release
-from fleetcaptain.discovery.instances import Asker, Instance, Known
+from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease
+from fleetcaptain.discovery.instances import Caller, Instance, Registry
 from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.errors import NotAvailable
 
 WEB1, WEB2, REDIS1, REDIS2 = "web-one", "web-two", "redis-one", "redis-two"
-WEB = Asker(WEB1, "web")
+WEB = Caller(WEB1, "web")
 
 
-def manifest(tag: str, web: str, redis: str) -> Manifest:
+def manifest(tag: str, web: str, redis: str) -> Release:
     """A release of two services; later tags are younger."""
-    return Manifest(tag, {"web": Release(web, 2), "redis": Release(redis, 1)}, when=f"2030-{tag}")
+    return Release(tag, {"web": ServiceRelease(web, 2), "redis": ServiceRelease(redis, 1)}, when=f"2030-{tag}")
 
 
-def redis(unit: str, content: str, *versions: str, draining: bool = False, service: str = "redis") -> Registration:
+def redis(unit: str, unit_hash: str, *versions: str, draining: bool = False, service: str = "redis") -> Registration:
     """A registration of redis."""
     connection = {"host": "10.0.0.1", "port": 6379}
     return Registration(
-        service, unit, content, "m", "10.0.0.1", connection=connection, versions=versions, draining=draining
+        service, unit, unit_hash, "m", "10.0.0.1", connection=connection, versions=versions, draining=draining
     )
 
 
-def known(*registrations: Registration, manifests: tuple[Manifest, ...] = (), current: str = "") -> Known:
+def known(*registrations: Registration, manifests: tuple[Release, ...] = (), current: str = "") -> Registry:
     """What etcd knows; the last manifest is the current release unless said otherwise."""
-    return Known(registrations, manifests, current or (manifests[-1].tag if manifests else ""))
+    return Registry(registrations, manifests, current or (manifests[-1].tag if manifests else ""))
 
 
-def seen(asker: Asker, there: Known, service: str = "redis") -> list[tuple[str, bool]]:
+def seen(asker: Caller, there: Registry, service: str = "redis") -> list[tuple[str, bool]]:
     """The units that *asker* sees, and whether they are of its own release."""
     return [(instance.unit, instance.own) for instance in lookup(service, asker, there)]
 
@@ -42,7 +42,7 @@ def test_an_asker_sees_its_own_generation_only() -> None:
         redis("a", REDIS1), redis("b", REDIS2), manifests=(manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
     )
     assert seen(WEB, there) == [("a", True)]
-    assert seen(Asker(WEB2), there) == [("b", True)]
+    assert seen(Caller(WEB2), there) == [("b", True)]
 
 
 def test_an_unchanged_asker_sees_both_generations_the_current_first() -> None:
@@ -107,10 +107,10 @@ def test_a_coming_generation_sees_itself_first_and_then_the_current_release() ->
     there = (redis("a", REDIS1), redis("b", REDIS2), redis("c", "other", "v1"), redis("d", "older"))
     older = manifest("v0", WEB1, "older")
     current = manifest("v1", WEB1, REDIS1)
-    assert seen(Asker(WEB2), known(*there, manifests=(older, current))) == [("b", True), ("a", True), ("c", False)]
-    assert seen(Asker(WEB2), known(there[0], manifests=(older, current))) == [("a", True)]
+    assert seen(Caller(WEB2), known(*there, manifests=(older, current))) == [("b", True), ("a", True), ("c", False)]
+    assert seen(Caller(WEB2), known(there[0], manifests=(older, current))) == [("a", True)]
     with pytest.raises(NotAvailable):
-        lookup("redis", Asker(WEB2), known(there[3], manifests=(older, current)))
+        lookup("redis", Caller(WEB2), known(there[3], manifests=(older, current)))
 
 
 def test_what_no_release_names_counts_only_where_there_is_nothing_else() -> None:
@@ -124,7 +124,7 @@ def test_outside_of_any_unit_the_current_release_is_ones_own() -> None:
     """A person or a script asks as the current release does."""
     releases = (manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
     there = known(redis("a", REDIS1), redis("b", REDIS2), manifests=releases, current="v1")
-    assert seen(Asker(), there) == [("a", True)]
+    assert seen(Caller(), there) == [("a", True)]
 
 
 def test_a_name_that_is_no_service_belongs_to_the_release_of_whoever_registered_it() -> None:
@@ -153,18 +153,18 @@ def test_the_coming_release_is_the_own_one_of_who_is_only_in_it() -> None:
     """The record says what is coming; what did not change, or has not had its turn, is the current release's."""
     v1, v2 = manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2)
     there = (redis("a", REDIS1), redis("b", REDIS2), redis("c", "leftover"))
-    coming = Known(there, (v1,), "v1", v2)
-    assert seen(Asker(WEB2), coming) == [("b", True), ("a", True)]
-    assert seen(WEB, coming) == [("a", True)]
-    assert seen(WEB, Known(there[1:2], (v1,), "v1", v2)) == [("b", False)]
+    pending = Registry(there, (v1,), "v1", v2)
+    assert seen(Caller(WEB2), pending) == [("b", True), ("a", True)]
+    assert seen(WEB, pending) == [("a", True)]
+    assert seen(WEB, Registry(there[1:2], (v1,), "v1", v2)) == [("b", False)]
 
 
 def test_an_unchanged_asker_stays_with_the_current_release_until_the_coming_one_is_current() -> None:
     """The cut-over is the moment in which ``current`` moves; before, the coming generation is only a last resort."""
     v1, v2 = manifest("v1", WEB1, REDIS1), manifest("v2", WEB1, REDIS2)
     there = (redis("a", REDIS1), redis("b", REDIS2))
-    assert seen(WEB, Known(there, (v1,), "v1", v2)) == [("a", True)]
-    assert seen(WEB, Known(there[1:], (v1,), "v1", v2)) == [("b", False)]
+    assert seen(WEB, Registry(there, (v1,), "v1", v2)) == [("a", True)]
+    assert seen(WEB, Registry(there[1:], (v1,), "v1", v2)) == [("b", False)]
 
 
 def test_a_release_that_is_gone_back_to_is_a_coming_one() -> None:
@@ -172,15 +172,15 @@ def test_a_release_that_is_gone_back_to_is_a_coming_one() -> None:
     already is the older one's."""
     releases = (manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
     newer, older = redis("b", REDIS2), redis("a", REDIS1)
-    assert seen(WEB, Known((newer,), releases, "v2", releases[0])) == [("b", True)]
-    assert seen(WEB, Known((newer, older), releases, "v2", releases[0])) == [("a", True), ("b", True)]
-    assert seen(Asker(WEB2), Known((older,), releases, "v2", releases[0])) == [("a", False)]
+    assert seen(WEB, Registry((newer,), releases, "v2", releases[0])) == [("b", True)]
+    assert seen(WEB, Registry((newer, older), releases, "v2", releases[0])) == [("a", True), ("b", True)]
+    assert seen(Caller(WEB2), Registry((older,), releases, "v2", releases[0])) == [("a", False)]
     with pytest.raises(NotAvailable):
-        lookup("redis", WEB, Known((newer,), releases, "v2"))
+        lookup("redis", WEB, Registry((newer,), releases, "v2"))
 
 
 def test_what_the_coming_release_shares_with_the_current_one_is_not_coming() -> None:
     """A caller of a third release is refused it as before."""
     v0, v1, v2 = manifest("v0", "web-zero", "redis-zero"), manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS1)
     with pytest.raises(NotAvailable):
-        lookup("redis", Asker("web-zero"), Known((redis("a", REDIS1),), (v0, v1), "v1", v2))
+        lookup("redis", Caller("web-zero"), Registry((redis("a", REDIS1),), (v0, v1), "v1", v2))

@@ -13,7 +13,7 @@ from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys_api import KeysApi
-from fleetcaptain.discovery.read import look
+from fleetcaptain.discovery.read import read_app
 from fleetcaptain.errors import RegistrationRefused
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.discovery_app.app_container import CONTENT, KEY, MACHINE, UNIT, environment, of_the_unit
@@ -29,7 +29,7 @@ def test_registering_says_who_where_and_what(etcd: FakeEtcd) -> None:
         found = Registration.from_json(etcd.entries[KEY].value)
         assert etcd.entries[KEY].ttl == 60
     assert found is not None
-    assert (found.service, found.unit, found.content, found.machine) == ("web", UNIT, CONTENT, MACHINE)
+    assert (found.service, found.unit, found.unit_hash, found.machine) == ("web", UNIT, CONTENT, MACHINE)
     assert (found.host, found.versions, found.lease) == ("10.0.0.1", ("v1.0",), "app")
     assert found.connection == {"host": "10.9.9.9", "port": 8080, "tls": True}
     assert datetime.fromisoformat(found.since) >= before
@@ -94,9 +94,9 @@ def test_discovering_gives_typed_instances_of_ones_own_release_first(etcd: FakeE
     etcd.put("/fleetcaptain/shop/releases/v1", json.dumps({"tag": "v1", "services": services}))
     etcd.put("/fleetcaptain/shop/releases/broken", "{")
     etcd.put("/fleetcaptain/shop/current", "v0")
-    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", content="blue", versions=["v1"]))
-    etcd.put(REDIS.replace("@1", "@2"), of_the_unit("redis", "redis@2.service", content="red"))
-    etcd.put(REDIS.replace("@1", "@3"), of_the_unit("redis", "redis@3.service", content="green"))
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", unit_hash="blue", versions=["v1"]))
+    etcd.put(REDIS.replace("@1", "@2"), of_the_unit("redis", "redis@2.service", unit_hash="red"))
+    etcd.put(REDIS.replace("@1", "@3"), of_the_unit("redis", "redis@3.service", unit_hash="green"))
     etcd.put(REDIS.replace("@1", "@4"), "not a registration")
     found = fleetcaptain.discover("redis")
     assert [(instance.unit, instance.own, instance.address) for instance in found] == [
@@ -166,13 +166,13 @@ def test_a_release_that_was_never_available_counts_only_while_it_is_coming(etcd:
     """Its record is there before its first unit is rolled, and stays when that fails."""
     services = {"web": {"content": "new", "instances": 1}, "redis": {"content": "coming", "instances": 1}}
     etcd.put("/fleetcaptain/shop/releases/v2", json.dumps({"tag": "v2", "services": services, "unfinished": True}))
-    known, _ = look(KeysApi(etcd.url), "shop")
-    assert (known.manifests, known.coming) == ((), None)
+    known, _ = read_app(KeysApi(etcd.url), "shop")
+    assert (known.manifests, known.pending) == ((), None)
     etcd.put("/fleetcaptain/shop/coming", "v2")
-    known, _ = look(KeysApi(etcd.url), "shop")
+    known, _ = read_app(KeysApi(etcd.url), "shop")
     assert known.manifests == ()
-    assert known.coming is not None
-    assert known.coming.contents == {"web": "new", "redis": "coming"}
+    assert known.pending is not None
+    assert known.pending.unit_hashes == {"web": "new", "redis": "coming"}
 
 
 @pytest.mark.usefixtures("environ")

@@ -17,7 +17,7 @@ from tests.unit.discovery_app.app_container import CONTENT, KEY, MACHINE, RUN, U
 def test_a_container_knows_all_of_itself() -> None:
     """Each variable has its place."""
     known = Identity.from_environment(environment("http://e:1"))
-    told = (known.app, known.service, known.unit, known.machine, known.content, known.run, known.host, known.etcd)
+    told = (known.app, known.service, known.unit, known.machine, known.unit_hash, known.run, known.host, known.etcd)
     assert told == ("shop", "web", UNIT, MACHINE, CONTENT, RUN, "10.0.0.1", "http://e:1")
     assert known.key("web") == KEY
     assert known.key("admin") == KEY.replace("/web/", "/admin/")
@@ -48,9 +48,9 @@ def test_on_the_machine_itself_the_content_is_that_of_the_units_file(tmp_path: P
     names = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
     told = {f"FLEETCAPTAIN_{name}": environment("")[f"FLEETCAPTAIN_{name}"] for name in names}
     known = Identity.from_environment({**told, "COREOS_PRIVATE_IPV4": "10.0.0.7", "INVOCATION_ID": "ff"}, tmp_path)
-    assert known.content == hashlib.sha1(b"[Service]\n").hexdigest()  # noqa: S324 - fleet's own hash
+    assert known.unit_hash == hashlib.sha1(b"[Service]\n").hexdigest()  # noqa: S324 - fleet's own hash
     assert (known.host, known.etcd, known.run) == ("10.0.0.7", "http://127.0.0.1:2379", "ff")
-    assert Identity.from_environment(told, tmp_path / "elsewhere").content == ""
+    assert Identity.from_environment(told, tmp_path / "elsewhere").unit_hash == ""
 
 
 def test_outside_of_any_unit_the_computer_is_the_unit(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_outside_of_any_unit_the_computer_is_the_unit(tmp_path: Path) -> None:
     known = Identity.from_environment(
         {"INVOCATION_ID": "of the shell's own unit"}, tmp_path, app="shop", etcd="http://e"
     )
-    assert (known.etcd, known.asker.content, known.run) == ("http://e", "", "")
+    assert (known.etcd, known.asker.unit_hash, known.run) == ("http://e", "", "")
     assert known.key("db") == f"/fleetcaptain/shop/services/db/{socket.gethostname()}"
     assert not known.owns("db")
 

@@ -17,10 +17,10 @@ import pytest
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleet.local_endpoint import Direct, way_of
+from fleetcaptain.fleet.local_endpoint import Direct, endpoint_of
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
 from fleetcaptain.fleet.transport import Transport
-from fleetcaptain.rollout.connect import reach
+from fleetcaptain.rollout.connect import open_cluster
 from tests.programs import program
 
 
@@ -75,10 +75,10 @@ def test_a_bastion_gets_the_same_key_and_known_hosts() -> None:
 def test_a_connection_tells_the_way() -> None:
     """Through ssh, or directly; one without a bastion says nothing of it."""
     ssh = {"kind": "local", "ssh": ["core@10.0.0.1"], "key": "/k", "known_hosts": "/h"}
-    assert way_of(ssh) == Endpoint(("core@10.0.0.1",), "/k", "/h", managed=True)
+    assert endpoint_of(ssh) == Endpoint(("core@10.0.0.1",), "/k", "/h", managed=True)
     existing = {**ssh, "kind": "existing", "jump": "gate"}
-    assert way_of(existing) == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
-    assert way_of({"fleet": "unix:///run/fleet.sock", "etcd": "http://127.0.0.1:2379"}) == Direct(
+    assert endpoint_of(existing) == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
+    assert endpoint_of({"fleet": "unix:///run/fleet.sock", "etcd": "http://127.0.0.1:2379"}) == Direct(
         "unix:///run/fleet.sock", "http://127.0.0.1:2379"
     )
 
@@ -110,7 +110,7 @@ def test_fleets_own_socket_is_a_way(tmp_path: Path) -> None:
     """For whoever works on a machine of the cluster."""
     path = tmp_path / "fleet.sock"
     with socket_server(path):
-        cluster = reach(Direct(f"unix://{path}", "http://127.0.0.1:2379"), "shop")
+        cluster = open_cluster(Direct(f"unix://{path}", "http://127.0.0.1:2379"), "shop")
         assert [machine.ip for machine in cluster.fleet.machines()] == ["10.0.0.1"]
         assert cluster.fleet.version() == "1.0.0"
 

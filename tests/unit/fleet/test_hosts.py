@@ -10,7 +10,7 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, tunnel_argv
-from fleetcaptain.rollout.connect import reach
+from fleetcaptain.rollout.connect import open_cluster
 from tests.programs import program
 
 HOST, OTHER = "core@10.0.0.1", "core@10.0.0.2"
@@ -67,7 +67,7 @@ def test_ssh_goes_to_addresses_only(address: str) -> None:
     endpoint = Endpoint((HOST,))
     with pytest.raises(ClusterUnreachable, match="where ssh does not go"):
         endpoint.to(address)
-    assert reach(endpoint, "shop").run(address, ["true"], 1) is None
+    assert open_cluster(endpoint, "shop").run(address, ["true"], 1) is None
 
 
 def test_addresses_are_written_as_ssh_takes_them() -> None:

@@ -18,7 +18,7 @@ from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleet.port_forward import Line, connect
+from fleetcaptain.fleet.port_forward import PortForward, connect
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
@@ -45,7 +45,7 @@ def ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeEtcd]:
         yield etcd
 
 
-def folder_of(line: Line) -> Path:
+def folder_of(line: PortForward) -> Path:
     """The folder of the line's sockets."""
     return Path(socket_of(line.fleet_url)).parent
 
@@ -101,7 +101,7 @@ def test_root_s_password_comes_through_the_connection_and_shows_nowhere(
             assert node is not None
             ssh.failures, ssh.failure = 1, 401
             assert password not in f"{tunnel!r}{store!r}"
-            status, _ = store.ask("GET", "/v2/keys/k", "")
+            status, _ = store.request("GET", "/v2/keys/k", "")
             assert status == 401
     sent = [headers.get("authorization", "") for headers in ssh.headers]
     assert sent == [f"Basic {b64encode(f'root:{password}'.encode()).decode()}"] * 2 + [""] * 4

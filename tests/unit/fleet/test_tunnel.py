@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.fleet.port_forward import Line
+from fleetcaptain.fleet.port_forward import PortForward
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 
 
-class _Line(Line):
+class _Line(PortForward):
     """A line that stands until it is closed."""
 
     def __init__(self, host: str) -> None:
@@ -31,16 +31,16 @@ def tunnel(*hosts: str) -> Tunnel:
 @pytest.mark.parametrize("what", ["fleet", "etcd"])
 def test_a_machine_is_left_for_the_next_when_its_fleet_or_its_etcd_does_not_answer(what: str) -> None:
     """Both then go through the other one; who is late to say so changes nothing."""
-    way = tunnel("a", "b")
-    assert way.etcd_url() == "http://etcd.a"
+    endpoint = tunnel("a", "b")
+    assert endpoint.etcd_url() == "http://etcd.a"
     for _ in range(2):
-        way.leave(f"http://{what}.a")
-        assert (way.fleet_url(), way.etcd_url()) == ("http://fleet.b", "http://etcd.b")
+        endpoint.mark_unreachable(f"http://{what}.a")
+        assert (endpoint.fleet_url(), endpoint.etcd_url()) == ("http://fleet.b", "http://etcd.b")
 
 
 def test_the_only_machine_is_not_left() -> None:
     """There is no other way."""
-    way = tunnel("a")
-    first = way.fleet_url()
-    way.leave(first)
-    assert way.fleet_url() == first
+    endpoint = tunnel("a")
+    first = endpoint.fleet_url()
+    endpoint.mark_unreachable(first)
+    assert endpoint.fleet_url() == first

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.docker_args import RESERVED_DOCKER_OPTIONS, docker_options, refuse_reserved
-from fleetcaptain.fleetfile.validation_error import Mistake
+from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.fleetfile.values import Port
 from tests.unit.fleetfile.written import mistakes, service
 
@@ -119,7 +119,7 @@ def test_an_option_that_a_unit_can_stand_is_taken(words: list[str], tmp_path: Pa
 @given(st.lists(st.text(min_size=1, max_size=12) | st.sampled_from(["-d", "--env", "-e", "--net", "-it", "--", "x"])))
 def test_any_words_are_read_or_refused(words: list[str]) -> None:
     """Never another exception."""
-    with suppress(Mistake):
+    with suppress(ValidationError):
         refuse_reserved(words)
 
 

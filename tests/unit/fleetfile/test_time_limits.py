@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, followed, refuse_never
-from fleetcaptain.fleetfile.validation_error import Mistake
+from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.fleetfile.values import BlueGreen, Rolling
 from tests.unit.fleetfile.written import mistakes, service
 
@@ -87,7 +87,7 @@ def test_no_limit_cuts_another_that_is_not_given(
     given_rollout = kind(min_healthy_sec=stays, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
     try:
         refuse_never(given_rollout)
-    except Mistake:
+    except ValidationError:
         return
     start_sec, found = followed(start, stop, given_rollout)
     healthy_sec, progress_sec = found.healthy_deadline_sec or 0, found.progress_deadline_sec or 0

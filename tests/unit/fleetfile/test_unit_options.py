@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.unit_options import RESERVED_OPTIONS, RESERVED_WITH_DOCKER, options_of
-from fleetcaptain.fleetfile.validation_error import Mistake
+from fleetcaptain.fleetfile.validation_error import ValidationError
 from tests.unit.fleetfile.written import app, mistakes, service
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -221,7 +221,7 @@ def test_whatever_is_given_is_taken_or_refused(value: object, section: str) -> N
     """Never another exception; what is taken is one line of text each."""
     try:
         found = options_of(section)(value)
-    except Mistake:
+    except ValidationError:
         return
     assert all(text.strip() and "\n" not in text for _, text in found)
 

@@ -14,7 +14,7 @@ from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.command_words import command
 from fleetcaptain.fleetfile.letters import letters, sample
-from fleetcaptain.fleetfile.validation_error import Mistake
+from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.fleetfile.values import Expand, Http, Literal
 from tests.unit.fleetfile.written import HEAD, mistakes, service
 
@@ -120,7 +120,7 @@ def test_a_text_is_split_as_by_a_shell(text: str) -> None:
         expected = []
     try:
         assert list(command(text)) == expected
-    except Mistake:
+    except ValidationError:
         assert not expected or not letters_only(text)
 
 
@@ -128,7 +128,7 @@ def letters_only(text: str) -> bool:
     """Whether no part of it could be replaced."""
     try:
         letters(text)
-    except Mistake:
+    except ValidationError:
         return False
     return True
 
@@ -214,7 +214,7 @@ def test_a_text_that_could_be_either_is_refused(tmp_path: Path, keyword: str, te
 )
 def test_a_variable_of_the_machine_could_be_either(text: str, expand: str) -> None:
     """No shell would read it."""
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(ValidationError) as mistake:
         letters(text)
     assert repr(Expand(expand)) in str(mistake.value)
     assert repr(Literal(text)) in str(mistake.value)
@@ -242,7 +242,7 @@ def test_an_expand_has_what_systemd_replaces(text: str) -> None:
 )
 def test_an_expand_that_systemd_would_not_replace_is_refused(text: str) -> None:
     """Systemd leaves it, or replaces another part."""
-    with pytest.raises(Mistake, match=r"write (%%|\$\{NAME\})"):
+    with pytest.raises(ValidationError, match=r"write (%%|\$\{NAME\})"):
         letters(Expand(text))
 
 

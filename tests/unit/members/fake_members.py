@@ -34,7 +34,7 @@ class Etcd:
         """The machines are gone for now."""
         self.running -= set(names)
 
-    def look(self) -> Seen | None:
+    def observed(self) -> Seen | None:
         """As an operator sees it; None when nobody answers."""
         up = [one for one in self.listed.values() if one.name in self.running]
         if not up:

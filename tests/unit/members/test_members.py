@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.members.member import QuorumLost, Step, Wait
 from fleetcaptain.members.next_change import next_step, refuse_loss
-from fleetcaptain.members.reconcile import settle
+from fleetcaptain.members.reconcile import reconcile
 from tests.unit.members.fake_members import Etcd, members
 
 THREE, FIVE = ("m1", "m2", "m3"), ("m1", "m2", "m3", "m4", "m5")
@@ -22,7 +22,9 @@ def settled(etcd: Etcd, *wanted: str) -> list[str]:
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    settle(members(*wanted), etcd.look, etcd.do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep)
+    reconcile(
+        members(*wanted), etcd.observed, etcd.do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep
+    )
     return etcd.history
 
 
@@ -43,7 +45,7 @@ def test_a_member_that_only_stopped_is_waited_for() -> None:
     """It has its data, so it comes back as it was."""
     etcd = Etcd(*THREE)
     etcd.stop("m2")
-    assert etcd.look() is not None
+    assert etcd.observed() is not None
     assert settled(etcd, *THREE) == []
 
 
@@ -52,7 +54,7 @@ def test_nothing_is_changed_while_another_member_is_down() -> None:
     etcd = Etcd(*THREE)
     etcd.stop("m3")
     etcd.lose("m2")
-    seen = etcd.look()
+    seen = etcd.observed()
     assert seen is not None
     assert isinstance(next_step(members(*THREE), seen), Wait)
     with pytest.raises(DeadlineExceeded, match="waiting for etcd on m"):
@@ -113,12 +115,14 @@ def test_a_step_that_etcd_refuses_for_now_is_tried_again_and_told_at_last() -> N
     def do(step: Step) -> str:
         return refusals.pop() if refusals else etcd.do(step)
 
-    settle(members(*THREE), etcd.look, do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep)
+    reconcile(members(*THREE), etcd.observed, do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep)
     assert etcd.names == set(THREE)
     refusals += ["unhealthy cluster"] * 1000
     etcd.lose("m2")
     with pytest.raises(DeadlineExceeded, match=r"remove member m2, for 10 s \(unhealthy cluster\)"):
-        settle(members(*THREE), etcd.look, do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep)
+        reconcile(
+            members(*THREE), etcd.observed, do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep
+        )
 
 
 @given(
@@ -135,7 +139,7 @@ def test_whatever_is_killed_when_the_members_come_right(before: int, after: int,
         etcd.lose(FIVE[lost % before])
     for kill in kills:
         for _ in range(kill):
-            seen = etcd.look()
+            seen = etcd.observed()
             step = next_step(members(*FIVE[:after]), seen) if seen else None
             if isinstance(step, Step):
                 etcd.do(step)

@@ -8,19 +8,19 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.listing import as_json, rows, table
 from fleetcaptain.release.repository import Releases
 from tests.fakes.fake_etcd import FakeEtcd
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.cli.conftest import etcd
 from tests.unit.release.example_releases import release
 
 __all__ = ["etcd"]
 TEXT = "[Service]\nExecStart=/bin/true"
-SHA1 = content(TEXT)
+SHA1 = unit_hash(TEXT)
 KNOWN = Releases(
     (release("v1", web=SHA1), release("v2", web=SHA1), release("v3", unfinished=True, web="other")),
     current="v2",
@@ -61,7 +61,7 @@ def test_the_command_reads_an_etcd(
 ) -> None:
     """With --etcd it needs neither a stack nor a machine."""
     monkeypatch.delenv("FLEETCAPTAIN_APP", raising=False)
-    without_image = Manifest("v1", {"web": Release(SHA1, 1)})
+    without_image = Release("v1", {"web": ServiceRelease(SHA1, 1)})
     etcd.put(release_key("shop", "v1"), without_image.to_json())
     etcd.put(text_key("shop", SHA1), TEXT)
     etcd.put(current_key("shop"), "v1")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest
-from fleetcaptain.discovery.keys import coming_key, current_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.documents import Release
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.record import finish, other_content, record
 from fleetcaptain.release.repository import read_releases
@@ -21,11 +21,11 @@ def _value(etcd: FakeEtcd, key: str) -> str:
     return etcd.values.get(key, "")
 
 
-def _manifest(etcd: FakeEtcd, tag: str) -> Manifest:
-    return Manifest.from_json(_value(etcd, release_key("shop", tag)))
+def _manifest(etcd: FakeEtcd, tag: str) -> Release:
+    return Release.from_json(_value(etcd, release_key("shop", tag)))
 
 
-def _deployed(etcd: FakeEtcd, *manifests: Manifest) -> FakeEtcd:
+def _deployed(etcd: FakeEtcd, *manifests: Release) -> FakeEtcd:
     for manifest in manifests:
         record(etcd.store, "shop", manifest, {})
         finish(etcd.store, "shop", manifest)
@@ -38,7 +38,7 @@ def test_a_release_is_recorded_unfinished_with_its_texts_and_is_coming() -> None
     record(etcd.store, "shop", V1, {"w1": "text one", "d1": "text two"})
     assert _manifest(etcd, "v1") == replace(V1, unfinished=True)
     assert _value(etcd, text_key("shop", "w1")) == "text one"
-    assert _value(etcd, coming_key("shop")) == "v1"
+    assert _value(etcd, pending_key("shop")) == "v1"
     assert _value(etcd, current_key("shop")) == ""
 
 
@@ -47,7 +47,7 @@ def test_a_finished_release_is_current_and_the_one_before_is_remembered() -> Non
     etcd = _deployed(FakeEtcd(), V1, release("v2", web="w2"))
     assert not _manifest(etcd, "v2").unfinished
     assert (_value(etcd, current_key("shop")), _value(etcd, previous_key("shop"))) == ("v2", "v1")
-    assert coming_key("shop") not in etcd.values
+    assert pending_key("shop") not in etcd.values
 
 
 def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
@@ -66,7 +66,9 @@ def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
 
 def test_another_image_is_called_so() -> None:
     """The likeliest reason: the same commit, built anew."""
-    new = replace(V1, services={**V1.services, "web": replace(V1.services["web"], content="w2", image="web@sha256:2")})
+    new = replace(
+        V1, services={**V1.services, "web": replace(V1.services["web"], unit_hash="w2", image="web@sha256:2")}
+    )
     assert other_content(V1, new)[0] == "web has another image there"
 
 
@@ -75,7 +77,7 @@ def test_a_release_that_was_never_available_gives_its_tag_up() -> None:
     etcd = FakeEtcd()
     record(etcd.store, "shop", V1, {})
     record(etcd.store, "shop", release("v1", web="w2"), {})
-    assert _manifest(etcd, "v1").contents == {"web": "w2"}
+    assert _manifest(etcd, "v1").unit_hashes == {"web": "w2"}
 
 
 def test_the_same_release_again_keeps_its_author_and_stays_available() -> None:

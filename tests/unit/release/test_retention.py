@@ -17,23 +17,23 @@ TAGS = [f"v{number}" for number in range(30)]
 HISTORIES = st.lists(st.sampled_from(range(8)), max_size=30)
 
 
-def _history(contents: list[int]) -> tuple[Releases, list[str]]:
-    manifests = [release(tag, web=f"w{content}") for tag, content in zip(TAGS, contents, strict=False)]
-    texts = {f"w{content}": "text" for content in range(8)}
+def _history(unit_hashes: list[int]) -> tuple[Releases, list[str]]:
+    manifests = [release(tag, web=f"w{unit_hash}") for tag, unit_hash in zip(TAGS, unit_hashes, strict=False)]
+    texts = {f"w{unit_hash}": "text" for unit_hash in range(8)}
     return Releases(tuple(manifests), texts=texts), [manifest.tag for manifest in manifests]
 
 
 @given(HISTORIES, st.sampled_from(TAGS), st.sampled_from(TAGS), st.sets(st.sampled_from(range(8))))
-def test_what_is_needed_is_kept(contents: list[int], current: str, previous: str, running: set[int]) -> None:
+def test_what_is_needed_is_kept(unit_hashes: list[int], current: str, previous: str, running: set[int]) -> None:
     """The last ten; the current and the previous one; for each content that runs a release that names it; and every
     text of all these. Nothing else."""
-    releases, tags = _history(contents)
+    releases, tags = _history(unit_hashes)
     releases = Releases(releases.manifests, current, previous, texts=releases.texts)
-    gone = outdated(releases, {f"w{content}" for content in running})
+    gone = outdated(releases, {f"w{unit_hash}" for unit_hash in running})
     kept = [manifest for manifest in releases.manifests if manifest.tag not in gone]
     assert not {*tags[-KEPT:], current, previous}.intersection(gone)
-    named = {content for manifest in kept for content in manifest.contents.values()}
-    assert {f"w{content}" for content in running if content in contents} <= named
+    named = {unit_hash for manifest in kept for unit_hash in manifest.unit_hashes.values()}
+    assert {f"w{unit_hash}" for unit_hash in running if unit_hash in unit_hashes} <= named
     assert len(kept) <= KEPT + 2 + len(running)
     assert set(forgotten_texts(releases, gone)) == set(releases.texts) - named
 
@@ -42,9 +42,9 @@ def test_pruning_forgets_releases_and_their_texts() -> None:
     """A text that a kept release needs stays."""
     store = FakeEtcd().store
     for number in range(KEPT + 2):
-        content = "shared" if number in (0, 5) else f"w{number}"
-        store.write(release_key("shop", f"v{number}"), release(f"v{number}", web=content).to_json())
-        store.write(text_key("shop", content), "text")
+        unit_hash = "shared" if number in (0, 5) else f"w{number}"
+        store.write(release_key("shop", f"v{number}"), release(f"v{number}", web=unit_hash).to_json())
+        store.write(text_key("shop", unit_hash), "text")
     store.write(current_key("shop"), f"v{KEPT + 1}")
     assert prune(store, "shop", {"shared"}) == ("v0", "v1")
     assert len(store.below(releases_dir("shop"))) == KEPT
@@ -57,7 +57,7 @@ def test_the_release_that_is_coming_is_kept() -> None:
     """One may go back to an old one while others are deployed."""
     releases, tags = _history(list(range(8)) * 3)
     assert tags[0] in outdated(releases, ())
-    assert tags[0] not in outdated(Releases(releases.manifests, coming=tags[0]), ())
+    assert tags[0] not in outdated(Releases(releases.manifests, pending=tags[0]), ())
 
 
 def test_no_text_goes_while_a_manifest_cannot_be_read() -> None:

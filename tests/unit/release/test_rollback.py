@@ -13,13 +13,13 @@ from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
 from fleetcaptain.release.service_release import Part, parts_of_manifest
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.release.example_releases import release
 
 FILE = UnitFile.parse("[Service]\nExecStart=/bin/true\n")
 WITH_IMAGE = FILE.with_image("web@sha256:1")
 FULL = WITH_IMAGE.text
-V1 = release("v1", web=content(FULL))
+V1 = release("v1", web=unit_hash(FULL))
 SERVICES = "abcdef"
 
 
@@ -31,7 +31,7 @@ def part(service: str, *requires: str) -> Part:
 def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> None:
     """An image of which nothing is known is no obstacle."""
     for state in (ImageState.THERE, ImageState.UNKNOWN):
-        assert obstacles(V1, {content(FULL): FULL}, {"web@sha256:1": state}) == ()
+        assert obstacles(V1, {unit_hash(FULL): FULL}, {"web@sha256:1": state}) == ()
 
 
 def test_every_obstacle_is_told() -> None:
@@ -39,7 +39,7 @@ def test_every_obstacle_is_told() -> None:
     (lost,) = obstacles(V1, {}, {})
     assert "web: the text of its unit" in lost
     assert "not kept" in lost
-    told = obstacles(V1, {content(FULL): "forged"}, {"web@sha256:1": ImageState.GONE})
+    told = obstacles(V1, {unit_hash(FULL): "forged"}, {"web@sha256:1": ImageState.GONE})
     assert "was changed in etcd" in told[0]
     assert "web: the image web@sha256:1 is gone from the registry" in told[1]
     assert obstacles(replace(V1, unfinished=True), {}, {}) == ("it has never been available as a whole",)
@@ -56,7 +56,7 @@ def test_a_manifest_gives_its_parts_back() -> None:
     """The image apart from the text; a service of every machine has no number of instances."""
     everywhere = replace(V1.services["web"], mode="global", count=3)
     manifest = replace(V1, services={"web": replace(V1.services["web"], count=3), "agent": everywhere})
-    parts, images = parts_of_manifest(manifest, {content(FULL): WITH_IMAGE})
+    parts, images = parts_of_manifest(manifest, {unit_hash(FULL): WITH_IMAGE})
     assert [(one.service, one.unit, one.instances) for one in parts] == [("web", FILE, 3), ("agent", FILE, 1)]
     assert images == {"web": "web@sha256:1", "agent": "web@sha256:1"}
     assert parts[0].entry(WITH_IMAGE, images["web"]) == manifest.services["web"]
@@ -99,12 +99,12 @@ def test_a_text_that_no_terminal_may_get_is_an_obstacle() -> None:
     """Pulumi would print it. Whoever can write the record can write a text that fits its hash."""
     for odd in ("<{% if a %}", "\x1b]52;c;", "\u202e"):
         text = FULL.replace("/bin/true", f"/bin/true {odd}")
-        (why,) = obstacles(release("v1", web=content(text)), {content(text): text}, {})
+        (why,) = obstacles(release("v1", web=unit_hash(text)), {unit_hash(text): text}, {})
         assert "has characters that cannot be shown" in why
 
 
 @pytest.mark.parametrize("text", ["[Unit", "note", "", "[Unit]\nA", "[Unit]\nA=\ud800\n", "\0", FULL + "[X\n"])
 def test_a_text_that_is_no_units_is_an_obstacle(text: str) -> None:
     """Of its own release; the list of all releases names it and goes on."""
-    (why,) = obstacles(V1, {content(FULL): text}, {})
+    (why,) = obstacles(V1, {unit_hash(FULL): text}, {})
     assert "was changed in etcd" in why

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.release.seal import seal
 
-WEB = Release("c" * 40, 2, "shop@sha256:1", "rolling", {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http")
-KNOWN = Manifest("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
+WEB = ServiceRelease(
+    "c" * 40, 2, "shop@sha256:1", "rolling", {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http"
+)
+KNOWN = Release("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fleetcaptain.rollout.health import Instance
-from fleetcaptain.rollout.model import Decision, Memory, Policy, Target
+from fleetcaptain.rollout.model import Decision, Policy, RolloutState, Target
 from fleetcaptain.rollout.window import decide
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -14,9 +14,9 @@ NEW_FILE = UnitFile.parse("[Service]\nExecStart=/bin/new\n")
 OLD, NEW = "old", NEW_FILE.unit_hash
 
 
-def running(name: str, content: str) -> Instance:
-    """An instance that is up, healthy and registered with *content*."""
-    return Instance(name, content, "launched", "launched", "10.0.0.1", content, "active", "running", content)
+def running(name: str, unit_hash: str) -> Instance:
+    """An instance that is up, healthy and registered with *unit_hash*."""
+    return Instance(name, unit_hash, "launched", "launched", "10.0.0.1", unit_hash, "active", "running", unit_hash)
 
 
 @dataclass
@@ -40,46 +40,46 @@ class Simulated:
     touched: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
 
-    def put(self, name: str, content: str) -> None:
+    def put(self, name: str, unit_hash: str) -> None:
         """fleet takes the text at once; systemd goes on with the old one until the next tick."""
         self.touched.append(name)
         old = self.instances[name]
         self.instances[name] = Instance(
-            name, content, "launched", "launched", "10.0.0.1", old.running, old.active, old.sub, old.registered
+            name, unit_hash, "launched", "launched", "10.0.0.1", old.running, old.active, old.sub, old.registered
         )
-        self.coming[name] = (self.faults.get(name, Fault()).delay, content)
+        self.coming[name] = (self.faults.get(name, Fault()).delay, unit_hash)
 
     def stop(self, name: str) -> None:
         """The desired state becomes loaded, and systemd runs nothing of it."""
         old = self.instances[name]
         self.stopped.append(name)
         self.coming.pop(name, None)
-        self.instances[name] = Instance(name, old.content, "loaded", "loaded", "10.0.0.1", old.content, "inactive")
+        self.instances[name] = Instance(name, old.unit_hash, "loaded", "loaded", "10.0.0.1", old.unit_hash, "inactive")
 
     def tick(self) -> None:
         """One second passes."""
-        for name, (left, content) in list(self.coming.items()):
-            how = self.faults.get(name, Fault()).how if content == NEW else ""
+        for name, (left, unit_hash) in list(self.coming.items()):
+            how = self.faults.get(name, Fault()).how if unit_hash == NEW else ""
             if how == "outlived" and self.stopped.count(name) < self.faults[name].times:
-                self.instances[name] = replace(running(name, content), registered=OLD)
+                self.instances[name] = replace(running(name, unit_hash), registered=OLD)
             elif left > 0:
-                self.coming[name] = (left - 1, content)
-                self.instances[name] = self._state(name, content, "activating", "start-post")
+                self.coming[name] = (left - 1, unit_hash)
+                self.instances[name] = self._state(name, unit_hash, "activating", "start-post")
             elif how == "halted" and self.stopped.count(name) < self.faults[name].times:
-                self.instances[name] = self._state(name, content, "inactive", "dead")
+                self.instances[name] = self._state(name, unit_hash, "inactive", "dead")
             elif how == "failed":
-                self.instances[name] = self._state(name, content, "failed", "failed")
+                self.instances[name] = self._state(name, unit_hash, "failed", "failed")
             elif how == "loop":
                 sub = "auto-restart" if self.instances[name].sub != "auto-restart" else "start-post"
-                self.instances[name] = self._state(name, content, "activating", sub)
+                self.instances[name] = self._state(name, unit_hash, "activating", sub)
             elif how == "unregistered":
-                self.instances[name] = self._state(name, content, "active", "running")
+                self.instances[name] = self._state(name, unit_hash, "active", "running")
             elif how != "stuck":
-                self.instances[name] = running(name, content)
+                self.instances[name] = running(name, unit_hash)
                 del self.coming[name]
 
-    def _state(self, name: str, content: str, active: str, sub: str) -> Instance:
-        return Instance(name, content, "launched", "launched", "10.0.0.1", content, active, sub)
+    def _state(self, name: str, unit_hash: str, active: str, sub: str) -> Instance:
+        return Instance(name, unit_hash, "launched", "launched", "10.0.0.1", unit_hash, active, sub)
 
     def serving(self) -> int:
         """How many instances serve, whatever they serve."""
@@ -100,7 +100,7 @@ def run(cluster: Simulated, policy: Policy, limit: int = 3000) -> Run:
     """Drive *cluster* to `NEW` until the decision ends it. Fails when it does not within *limit* ticks."""
     names = tuple(cluster.instances)
     target = Target("web", names, NEW_FILE)
-    memory = Memory()
+    memory = RolloutState()
     least, most_down = cluster.serving(), 0
     for now in range(limit):
         decision = decide(dict(cluster.instances), target, policy, memory, float(now))

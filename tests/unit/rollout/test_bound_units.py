@@ -13,7 +13,7 @@ from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, to_r
 from fleetcaptain.rollout.strategies.rolling import roll
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 SIDE = text_of("side", unit=(("BindsTo", "web@%i.service"), ("After", "web@%i.service")))
 NEW = text_of("web", description="new")
@@ -27,7 +27,7 @@ class OnlyBesideTheOld(FakeCluster):
 
     def _reach(self, name: str) -> None:
         super()._reach(name)
-        if name in self.runs and self.runs.get(name.replace("side", "web")) == content(NEW) and name in SIDES:
+        if name in self.runs and self.runs.get(name.replace("side", "web")) == unit_hash(NEW) and name in SIDES:
             self.halt(name)
 
 
@@ -46,7 +46,7 @@ def announced(side: str = SIDE, kind: type[FakeCluster] = FakeCluster, **more: s
 def test_each_instance_brings_back_its_own_before_the_next_one_goes() -> None:
     """So the announcers of a service are never all away; texts of theirs are not written."""
     cluster = announced()
-    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
+    assert Driver(cluster).run(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.runs) == {*WEB, *SIDES}
     assert cluster.least_up == 4
     each = [[f"put {web}", f"loaded {side}", f"launched {side}"] for web, side in zip(WEB, SIDES, strict=True)]
@@ -56,7 +56,7 @@ def test_each_instance_brings_back_its_own_before_the_next_one_goes() -> None:
 def test_a_restart_brings_them_back_too() -> None:
     """By the same driver."""
     cluster = announced()
-    restart(RestartDriver(cluster), to_restart(cluster.ownership, "web", cluster.look()), POLICY)
+    restart(RestartDriver(cluster), to_restart(cluster.ownership, "web", cluster.snapshot()), POLICY)
     assert set(cluster.runs) == {*WEB, *SIDES}
     assert cluster.least_up == 4
 
@@ -65,7 +65,7 @@ def test_a_chain_comes_back_link_by_link() -> None:
     """What is bound to a bound unit is started after that."""
     cluster = announced(log_1=text_of("log", unit=(("PartOf", "side@%i.service"),)))
     cluster.binds = {**cluster.binds, "side@1.service": ("log@1.service",)}
-    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
+    assert Driver(cluster).run(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.runs) == {*WEB, *SIDES, "log@1.service"}
     assert cluster.history.index("launched side@1.service") < cluster.history.index("loaded log@1.service")
 
@@ -74,7 +74,7 @@ def test_what_stood_still_before_is_left_alone() -> None:
     """It is no work of this rollout, and its own preview names it."""
     cluster = announced()
     cluster.halt("side@2.service")
-    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
+    assert Driver(cluster).run(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert "side@2.service" in cluster.dead
     assert not [step for step in cluster.history if "side@2" in step]
 
@@ -84,7 +84,7 @@ def test_units_of_others_are_left_alone(mark: dict[str, str]) -> None:
     """Whoever deployed them starts them."""
     side = text_of("side", unit=(("BindsTo", "web@%i.service"),), **mark)
     cluster = announced(side=side)
-    assert Driver(cluster).drive(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
+    assert Driver(cluster).run(Target("web", WEB, UnitFile.parse(NEW)), POLICY).failure is None
     assert set(cluster.dead) == set(SIDES)
     assert not [step for step in cluster.history if "side" in step]
 
@@ -100,7 +100,7 @@ def test_what_another_rollout_changed_meanwhile_is_left_to_that() -> None:
         return False
 
     driver = Driver(cluster, stopping=other_rollout)
-    assert driver.drive(Target("web", WEB[:1], UnitFile.parse(NEW)), POLICY).failure is None
+    assert driver.run(Target("web", WEB[:1], UnitFile.parse(NEW)), POLICY).failure is None
     assert not [step for step in cluster.history if step.endswith(("loaded side@1.service", "launched side@1.service"))]
 
 
@@ -116,7 +116,7 @@ def test_one_that_does_not_come_back_fails_the_rollout_which_is_taken_back() -> 
     assert "have their old text back" in said
     assert any("waiting for side@1.service, which is bound to it" in line for line in lines)
     assert set(cluster.runs) == {*WEB, *SIDES}
-    assert {cluster.units[name].content for name in WEB} == {content(text_of("web"))}
+    assert {cluster.units[name].unit_hash for name in WEB} == {unit_hash(text_of("web"))}
 
 
 def test_a_bound_unit_is_given_time_between_two_starts() -> None:

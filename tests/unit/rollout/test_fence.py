@@ -38,7 +38,7 @@ def changes(cluster: Cluster) -> tuple[Callable[[], None], ...]:
     """Each way to change something."""
     return (
         lambda: cluster.put("a", UnitFile.parse(TEXT)),
-        lambda: cluster.ask("a", DesiredState.LOADED),
+        lambda: cluster.set_desired_state("a", DesiredState.LOADED),
         lambda: cluster.delete("a"),
     )
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.documents import Release
+from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.errors import DeadlineExceeded
-from fleetcaptain.rollout.dependents import held
+from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure, retire_old
 from fleetcaptain.rollout.model import Policy, Target
@@ -17,16 +17,16 @@ from fleetcaptain.rollout.release_gate import current_tag, open_gate
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.rollout.released import BOTH, DB1, DB2, V1, V2, WEB1, WEB2, released
 
 
 def test_an_old_generation_is_held_until_who_requires_it_is_rolled() -> None:
     """The release under way is known by its record."""
     cluster = released(BOTH, "v1", V1, V2)
-    assert "web (web@1.service) of release v1" in held(cluster, "db", ["db-1@1.service"], content(DB2))
+    assert "web (web@1.service) of release v1" in blocked_by(cluster, "db", ["db-1@1.service"], unit_hash(DB2))
     rolled = released({**BOTH, "web@1.service": WEB2}, "v1", V1, V2)
-    assert held(rolled, "db", ["db-1@1.service"], content(DB2)) == ""
+    assert blocked_by(rolled, "db", ["db-1@1.service"], unit_hash(DB2)) == ""
 
 
 @pytest.mark.parametrize(("web", "kept"), [(WEB1, True), (WEB2, False)])
@@ -36,7 +36,7 @@ def test_a_blue_green_rollout_keeps_the_old_generation_while_it_is_required(web:
     lines: list[str] = []
     target = Target("db", ("db-2@1.service",), UnitFile.parse(DB2))
     replace_generation(Driver(cluster, lines.append), target, Policy(min_healthy_sec=0), 0)
-    assert cluster.runs["db-2@1.service"] == content(DB2)
+    assert cluster.runs["db-2@1.service"] == unit_hash(DB2)
     assert ("db-1@1.service" in cluster.units) is kept
     assert any("db-1@1.service left for those who still depend" in line for line in lines) is kept
 
@@ -57,8 +57,8 @@ def test_the_gate_opens_when_all_is_available() -> None:
 def test_of_one_release_nothing_holds() -> None:
     """When all goes, the current release does not keep its own services."""
     cluster = released({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
-    assert held(cluster, "db", ["db-1@1.service"], None) != ""
-    assert held(cluster, "db", ["db-1@1.service"], None, but="v1") == ""
+    assert blocked_by(cluster, "db", ["db-1@1.service"], None) != ""
+    assert blocked_by(cluster, "db", ["db-1@1.service"], None, but="v1") == ""
 
 
 def test_what_was_left_for_others_goes_at_the_end() -> None:
@@ -81,7 +81,7 @@ def test_what_is_still_needed_stays_and_is_told() -> None:
 
 def test_a_failure_tells_who_is_ahead() -> None:
     """A service that only the coming release has counts too."""
-    new = replace(V2, services={**V2.services, "new": Release("n", 1)})
+    new = replace(V2, services={**V2.services, "new": ServiceRelease("n", 1)})
     cluster = released({**BOTH, "new@1.service": text_of("new")}, "v1", V1, new)
     assert "Ahead of it are db, new. `pulumi up -c fleetcaptain:rollbackTo=v1`" in after_failure(cluster)
 

@@ -13,7 +13,7 @@ from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 NEW = text_of("web", description="new")
 EVENTS = st.lists(
@@ -44,9 +44,9 @@ def clusters(draw: st.DrawFn) -> FakeCluster:
 @given(cluster=clusters(), after=st.integers(1, 7), width=st.integers(1, 4))
 def test_no_instance_that_serves_is_taken_beyond_the_window(cluster: FakeCluster, after: int, width: int) -> None:
     """Whoever took the others down. It ends with the new text everywhere, and faults of machines never fail it."""
-    outcome = Driver(cluster).drive(target(after), Policy(max_parallel=width, min_healthy_sec=1))
+    outcome = Driver(cluster).run(target(after), Policy(max_parallel=width, min_healthy_sec=1))
     assert outcome.failure is None
-    assert {cluster.units[name].content for name in names(after)} == {content(NEW)}
+    assert {cluster.units[name].unit_hash for name in names(after)} == {unit_hash(NEW)}
     wanted = set(names(after))
     for name, others in cluster.taken_down:
         assert len(others & wanted - {name}) < width
@@ -57,7 +57,7 @@ def test_zones_are_replaced_one_at_a_time(width: int, count: int, delay: int) ->
     """Never two instances of one service down in two of them, so long as no machine is lost."""
     cluster = FakeCluster(delay=delay, zones=True)
     cluster.launch_service("web", count)
-    Driver(cluster).drive(target(count), Policy(max_parallel=width, min_healthy_sec=1))
+    Driver(cluster).run(target(count), Policy(max_parallel=width, min_healthy_sec=1))
     assert len(cluster.taken_down) == count
     for name, others in cluster.taken_down:
         assert {cluster.zone_of(other) for other in others} <= {cluster.zone_of(name)}
@@ -72,8 +72,8 @@ def test_a_rollout_that_was_cut_off_again_and_again_goes_on(count: int, width: i
     for looks in stops:
         left = iter(range(looks))
         with suppress(Interrupted):
-            Driver(cluster, stopping=lambda left=left: next(left, None) is None).drive(target(count), policy)  # type: ignore[misc]
-    assert Driver(cluster).drive(target(count), policy).failure is None
+            Driver(cluster, stopping=lambda left=left: next(left, None) is None).run(target(count), policy)  # type: ignore[misc]
+    assert Driver(cluster).run(target(count), policy).failure is None
     assert sorted(name for name, _ in cluster.taken_down) == sorted(names(count))
     assert all(len(others) < width for _, others in cluster.taken_down)
 
@@ -86,11 +86,11 @@ def test_the_old_text_takes_a_rollout_back_from_anywhere(count: int, looks: int)
     old = next(iter(cluster.units.values())).text
     left = iter(range(looks))
     with suppress(Interrupted):
-        Driver(cluster, stopping=lambda: next(left, None) is None).drive(target(count), Policy(min_healthy_sec=1))
+        Driver(cluster, stopping=lambda: next(left, None) is None).run(target(count), Policy(min_healthy_sec=1))
     touched = {name for name, unit in cluster.units.items() if unit.text != old}
     cluster.taken_down.clear()
     cluster.history.clear()
-    Driver(cluster).drive(Target("web", names(count), UnitFile.parse(old)), Policy(min_healthy_sec=1))
+    Driver(cluster).run(Target("web", names(count), UnitFile.parse(old)), Policy(min_healthy_sec=1))
     assert {unit.text for unit in cluster.units.values()} == {old}
     assert {word.removeprefix("put ") for word in cluster.history if word.startswith("put ")} == touched
     assert DesiredState.LOADED not in "".join(cluster.history)

@@ -19,7 +19,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from tests.fakes.fake_cluster import MACHINES as ADDRESSES
 from tests.fakes.fake_cluster import FakeCluster, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 
 def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> None:
@@ -31,12 +31,12 @@ def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> 
 
 
 UNIT = FleetUnit("web@1.service", UnitFile(()), DesiredState.LAUNCHED, DesiredState.LAUNCHED, "m2")
-ENTRY = Registration("web", UNIT.name, UNIT.content, "m2", "10.0.0.2")
+ENTRY = Registration("web", UNIT.name, UNIT.unit_hash, "m2", "10.0.0.2")
 MACHINES = [Machine("m1", "10.0.0.1"), Machine("m2", "10.0.0.2")]
 
 
 def _state(machine: str, active: str) -> UnitState:
-    return UnitState(UNIT.name, machine, UNIT.content, "loaded", active, "")
+    return UnitState(UNIT.name, machine, UNIT.unit_hash, "loaded", active, "")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_registration_without_a_state_needs_its_machine() -> None:
 
 def test_what_another_machine_registered_is_left_out() -> None:
     """fleet says where the unit is: a registration of elsewhere is old, or forged, and no reason to act."""
-    elsewhere = replace(ENTRY, machine="m1", content="other")
+    elsewhere = replace(ENTRY, machine="m1", unit_hash="other")
     assert Snapshot.of([UNIT], [], MACHINES, [elsewhere]).registrations == {}
     unplaced = Snapshot.of([replace(UNIT, machine_id=None)], [], MACHINES, [elsewhere])
     assert unplaced.registrations == {UNIT.name: elsewhere}
@@ -105,8 +105,8 @@ def test_a_forged_registration_is_no_reason_to_act(key: str, value: dict[str, st
     names = cluster.launch_service("web", 2)
     cluster.etcd.put(key, json.dumps(value))
     text = text_of("web")
-    assert all(observe(name, cluster.look()).healthy(content(text)) for name in names)
-    outcome = Driver(cluster, lambda _line: None).drive(Target("web", names, UnitFile.parse(text)), Policy())
+    assert all(observe(name, cluster.snapshot()).healthy(unit_hash(text)) for name in names)
+    outcome = Driver(cluster, lambda _line: None).run(Target("web", names, UnitFile.parse(text)), Policy())
     assert (outcome.failure, cluster.history) == (None, [])
 
 
@@ -131,13 +131,13 @@ def test_an_odd_unit_of_others_stops_nothing(option: Option) -> None:
         "odd@1.service", UnitFile((option,)), DesiredState.LAUNCHED, DesiredState.LAUNCHED, cluster.machines[0]
     )
     cluster.units[odd.name] = odd
-    snapshot = cluster.look()
+    snapshot = cluster.snapshot()
     assert instances_of(cluster.ownership, "web", snapshot) == names
     strays = find_strays(snapshot.units, cluster.ownership, ["web"], own_cluster=False)
     assert (*strays.own, *strays.suspect, *strays.unmarked) == (odd.name,)
     text = text_of("web", description="new")
     target = Target("web", names, UnitFile.parse(text))
     assert no_place(target, snapshot) == ""
-    assert Driver(cluster, lambda _line: None).drive(target, Policy(min_healthy_sec=0)).failure is None
+    assert Driver(cluster, lambda _line: None).run(target, Policy(min_healthy_sec=0)).failure is None
     tidy(cluster)
     assert odd.name in cluster.units

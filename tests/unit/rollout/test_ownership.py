@@ -75,11 +75,11 @@ def test_a_removal_waits_as_long_as_the_stop_may_take() -> None:
 def test_a_restart_is_of_one_stack() -> None:
     """Where the command line names none, it is the one whose units are there."""
     cluster = FakeCluster({"web@1.service": text_of("web")})
-    assert stack_on(APP, "web", cluster.look()) == STACK
-    assert stack_on(APP, "db", cluster.look()) == ""
+    assert stack_on(APP, "web", cluster.snapshot()) == STACK
+    assert stack_on(APP, "db", cluster.snapshot()) == ""
     cluster.launch("web@2.service", text_of("web").replace(f"Stack={STACK}", "Stack=p/other"))
-    assert to_restart(cluster.ownership, "web", cluster.look()).names == ("web@1.service",)
+    assert to_restart(cluster.ownership, "web", cluster.snapshot()).names == ("web@1.service",)
     with pytest.raises(RolloutFailed, match=r"fleetcaptain/prod, p/other\. Nothing was changed\."):
-        stack_on(APP, "web", cluster.look())
+        stack_on(APP, "web", cluster.snapshot())
     with pytest.raises(RolloutFailed, match="of 'shop', stack p/none, is on this cluster"):
-        to_restart(Ownership(APP, "p/none"), "web", cluster.look())
+        to_restart(Ownership(APP, "p/none"), "web", cluster.snapshot())

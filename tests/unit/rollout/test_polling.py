@@ -37,17 +37,17 @@ def reads(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_one_read_serves_all_resources_of_a_refresh(cluster: FakeCluster, reads: list[float]) -> None:
     """The engine refreshes eight at a time, for as long as it takes."""
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: cluster.look_for_refresh(), range(100)))
+        list(pool.map(lambda _: cluster.snapshot_for_refresh(), range(100)))
     cluster.sleep(REFRESH_SEC - 1)
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
     assert len(reads) == 1
 
 
 def test_a_later_refresh_reads_again(cluster: FakeCluster, reads: list[float]) -> None:
     """As after a pause between a preview and its update."""
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
     cluster.sleep(REFRESH_SEC + 1)
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
     assert len(reads) == 2
 
 
@@ -55,7 +55,7 @@ def test_a_later_refresh_reads_again(cluster: FakeCluster, reads: list[float]) -
     "change",
     [
         lambda cluster: cluster.put("web@1.service", UnitFile.parse(text_of("web", description="new"))),
-        lambda cluster: cluster.ask("web@1.service", DesiredState.LOADED),
+        lambda cluster: cluster.set_desired_state("web@1.service", DesiredState.LOADED),
         lambda cluster: cluster.delete("web@1.service"),
         lambda cluster: cluster.unregister("web", "web@1.service"),
     ],
@@ -65,17 +65,17 @@ def test_a_refresh_shows_what_this_process_changed(
     cluster: FakeCluster, reads: list[float], change: Callable[[Cluster], None]
 ) -> None:
     """What was read before the change serves no refresh, whoever holds the lock."""
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
     cluster.sleep(1)
     change(cluster.fenced(lambda: None))
-    cluster.look_for_refresh()
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
+    cluster.snapshot_for_refresh()
     assert len(reads) == 2
 
 
 def test_a_rollout_never_acts_on_what_a_refresh_read(cluster: FakeCluster, reads: list[float]) -> None:
     """Only a refresh may share what was read some seconds ago."""
-    cluster.look_for_refresh()
+    cluster.snapshot_for_refresh()
     cluster.sleep(1)
-    cluster.look()
+    cluster.snapshot()
     assert len(reads) == 2

@@ -43,7 +43,7 @@ def test_every_machine_that_may_get_an_instance_fetches_the_image() -> None:
     """Side by side, before anything stops."""
     cluster, called = machines()
     cluster.launch_service("web", 3)
-    prepare(cluster, cluster.look(), target(), "shop@sha256:1", mute)
+    prepare(cluster, cluster.snapshot(), target(), "shop@sha256:1", mute)
     assert sorted(called) == cluster.machines
     assert cluster.history == []
 
@@ -54,7 +54,7 @@ def test_an_image_that_cannot_be_pulled_stops_the_update_before_anything_stops()
     cluster.launch_service("web", 3)
     said = r"(?s)Failed to pull shop@sha256:1 on 10\.0\.0\.2.*manifest unknown.*Nothing was touched"
     with pytest.raises(RolloutFailed, match=said):
-        prepare(cluster, cluster.look(), target(), "shop@sha256:1", mute)
+        prepare(cluster, cluster.snapshot(), target(), "shop@sha256:1", mute)
     assert cluster.history == []
 
 
@@ -74,7 +74,7 @@ def test_instances_without_a_place_stop_the_update() -> None:
     cluster, called = machines()
     cluster.launch_service("web", 3)
     with pytest.raises(RolloutFailed, match=r"web: no machine can take .*Nothing was touched"):
-        prepare(cluster, cluster.look(), target(machine_metadata=("disk=ssd",)), "shop@sha256:1", mute)
+        prepare(cluster, cluster.snapshot(), target(machine_metadata=("disk=ssd",)), "shop@sha256:1", mute)
     assert called == []
 
 
@@ -82,5 +82,5 @@ def test_nothing_is_fetched_when_nothing_will_be_started() -> None:
     """All run the target's content already."""
     cluster, called = machines()
     cluster.launch_service("web", 3, description="new")
-    prepare(cluster, cluster.look(), target(), "shop@sha256:1", mute)
+    prepare(cluster, cluster.snapshot(), target(), "shop@sha256:1", mute)
     assert called == []

@@ -24,7 +24,7 @@ def test_what_a_machine_says_of_an_instance_is_a_word() -> None:
     """It goes into the first line of an error."""
     said = "Result=exit-code\nExecMainStatus=<{%\x1b]52;\nOther=x\nnote\nResult\n=\n"
     cluster = FakeCluster({"web@1.service": text_of("web")}, run=lambda *_: said)
-    assert cluster.facts(observe("web@1.service", cluster.look())) == {"Result": "exit-code"}
+    assert cluster.facts(observe("web@1.service", cluster.snapshot())) == {"Result": "exit-code"}
 
 
 def test_a_unit_without_a_machine_waits_for_the_one_that_it_follows() -> None:
@@ -33,7 +33,7 @@ def test_a_unit_without_a_machine_waits_for_the_one_that_it_follows() -> None:
     cluster = FakeCluster({"web@1.service": follower}, homeless=["web@1.service", "db@1.service"])
 
     def said() -> str:
-        failed = observe("web@1.service", cluster.look())
+        failed = observe("web@1.service", cluster.snapshot())
         return explain(cluster, Outcome({}, Failure(failed.name, "no machine took it", unplaced=True), failed))
 
     assert "MachineOf asks for the machine of db@1.service, but there is no such unit" in said()

@@ -18,7 +18,7 @@ def test_every_instance_restarts_once_one_after_the_other() -> None:
     """Each is stopped, seen down, started and healthy before the next one stops."""
     cluster = FakeCluster()
     names = cluster.launch_service("web", 3)
-    restart(RestartDriver(cluster), to_restart(cluster.ownership, "web", cluster.look()), ONE)
+    restart(RestartDriver(cluster), to_restart(cluster.ownership, "web", cluster.snapshot()), ONE)
     assert cluster.history == [step for name in names for step in (f"loaded {name}", f"put {name}")]
     assert cluster.least_up == 2
     assert sorted(cluster.runs) == sorted(names)
@@ -30,7 +30,7 @@ def test_a_wider_window_restarts_more_at_once() -> None:
     cluster.launch_service("web", 5)
     restart(
         RestartDriver(cluster),
-        to_restart(cluster.ownership, "web", cluster.look()),
+        to_restart(cluster.ownership, "web", cluster.snapshot()),
         Policy(max_parallel=2, min_healthy_sec=0),
     )
     assert cluster.least_up == 3
@@ -40,7 +40,7 @@ def test_a_wider_window_restarts_more_at_once() -> None:
 def test_a_service_that_is_not_there_cannot_restart() -> None:
     """Its name is said."""
     with pytest.raises(RolloutFailed, match="no unit of a service 'web'"):
-        to_restart(Ownership(APP, STACK), "web", FakeCluster().look())
+        to_restart(Ownership(APP, STACK), "web", FakeCluster().snapshot())
 
 
 def test_a_half_rolled_service_is_not_restarted() -> None:
@@ -49,7 +49,7 @@ def test_a_half_rolled_service_is_not_restarted() -> None:
     cluster.launch_service("web", 2)
     cluster.put("web@2.service", UnitFile.parse(text_of("web", description="another")))
     with pytest.raises(RolloutMixed, match="cut off"):
-        to_restart(cluster.ownership, "web", cluster.look())
+        to_restart(cluster.ownership, "web", cluster.snapshot())
 
 
 def test_a_failed_restart_says_who_was_not_restarted() -> None:
@@ -59,7 +59,7 @@ def test_a_failed_restart_says_who_was_not_restarted() -> None:
     with pytest.raises(RolloutFailed, match=r"not restarted: web@2\.service, web@3\.service"):
         restart(
             RestartDriver(cluster),
-            to_restart(cluster.ownership, "web", cluster.look()),
+            to_restart(cluster.ownership, "web", cluster.snapshot()),
             Policy(progress_deadline_sec=60),
         )
     assert cluster.history == ["loaded web@1.service"]

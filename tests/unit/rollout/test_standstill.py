@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.documents import Manifest, Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
@@ -17,7 +17,7 @@ from fleetcaptain.rollout.standstill import events_in, why_it_stands_still
 from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 
 STARTING, STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786248231fbf"
 STOPPING, STOPPED = "de5b426a63be47a7b6ac3eaac82e2f6f", "9d1aaa27d60140bd96365438aad20286"
@@ -118,7 +118,7 @@ def test_the_gate_names_what_stands_still_and_why() -> None:
         cluster.launch(name, JOB)
         cluster.halt(name)
     with pytest.raises(DeadlineExceeded) as failure:
-        open_gate(cluster, Manifest("v1", {"job": Release(content(JOB), 2)}), -1)
+        open_gate(cluster, Release("v1", {"job": ServiceRelease(unit_hash(JOB), 2)}), -1)
     said = str(failure.value)
     for name, machine in (("job@1.service", "10.0.0.1"), ("job@2.service", "10.0.0.2")):
         assert f"  {name} on {machine}: inactive/dead, not registered: its command ended well, and Restart=on-" in said
@@ -131,7 +131,7 @@ def test_the_gate_says_why_no_machine_takes_a_unit() -> None:
     cluster = FakeCluster(homeless=("job@1.service",))
     cluster.launch("job@1.service", text)
     with pytest.raises(DeadlineExceeded, match=r"job@1\.service on no machine: .*, not registered: .*disk=ssd"):
-        open_gate(cluster, Manifest("v1", {"job": Release(content(text), 1)}), -1)
+        open_gate(cluster, Release("v1", {"job": ServiceRelease(unit_hash(text), 1)}), -1)
 
 
 def test_a_rollout_that_fails_says_why_its_unit_stands_still() -> None:
@@ -164,9 +164,9 @@ def test_a_repair_that_fails_has_no_text_to_go_back_to() -> None:
 def test_an_instance_that_runs_or_failed_does_not_stand_still() -> None:
     """Nor does one that fleet was asked to stop, or has not started yet."""
     cluster = FakeCluster({"job@1.service": JOB})
-    running = observe("job@1.service", cluster.look())
+    running = observe("job@1.service", cluster.snapshot())
     cluster.halt("job@1.service")
-    still = observe("job@1.service", cluster.look())
+    still = observe("job@1.service", cluster.snapshot())
     assert (running.halted, still.halted) == (False, True)
     for other in (
         replace(still, active="failed"),

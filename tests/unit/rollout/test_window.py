@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.rollout.health import Instance
-from fleetcaptain.rollout.model import Memory, Policy, Target
+from fleetcaptain.rollout.model import Policy, RolloutState, Target
 from fleetcaptain.rollout.window import decide
 from tests.unit.rollout.simulated import NEW, NEW_FILE, OLD, Fault, Simulated, run, running
 
 FAST = Policy(min_healthy_sec=3, healthy_deadline_sec=30, progress_deadline_sec=200)
 
 
-def cluster(count: int, content: str = OLD, **faults: Fault) -> Simulated:
+def cluster(count: int, unit_hash: str = OLD, **faults: Fault) -> Simulated:
     """*count* running instances named i1, i2, ..."""
     names = [f"i{number}" for number in range(1, count + 1)]
-    return Simulated({name: running(name, content) for name in names}, faults)
+    return Simulated({name: running(name, unit_hash) for name in names}, faults)
 
 
 def test_nothing_to_do() -> None:
@@ -55,7 +55,7 @@ def test_window_opens_after_the_first() -> None:
 def test_bake_time_restarts_with_a_restart() -> None:
     """An instance that restarts within its bake time has failed, though it comes back."""
     target = Target("web", ("i1",), NEW_FILE)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
+    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
     memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
     again = Instance("i1", NEW, "launched", "launched", "10.0.0.1", NEW, "activating", "auto-restart")
     decision = decide({"i1": again}, target, FAST, memory, 2)
@@ -85,7 +85,7 @@ def test_no_machine() -> None:
     """A unit that no machine takes fails with that reason."""
     target = Target("web", ("i1",), NEW_FILE)
     waiting = {"i1": Instance("i1", NEW, "launched")}
-    memory = decide({"i1": Instance("i1")}, target, FAST, Memory(), 0).memory
+    memory = decide({"i1": Instance("i1")}, target, FAST, RolloutState(), 0).memory
     memory = decide(waiting, target, FAST, memory, 1).memory
     decision = decide(waiting, target, FAST, memory, 31)
     assert decision.failure is not None
@@ -95,7 +95,7 @@ def test_no_machine() -> None:
 def test_missing_state_is_unknown() -> None:
     """An instance whose state is not reported for a while is neither failed nor does its bake time restart."""
     target = Target("web", ("i1",), NEW_FILE)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
+    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
     memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
     blackout = Instance("i1", NEW, "launched", "loaded", "10.0.0.1", None, "", "", NEW)
     memory = decide({"i1": blackout}, target, FAST, memory, 2).memory
@@ -119,9 +119,9 @@ def test_failed_unit_under_the_same_text_is_started_again() -> None:
     assert simulated.touched == ["i2"]
 
 
-def halted(name: str, content: str = NEW) -> Instance:
+def halted(name: str, unit_hash: str = NEW) -> Instance:
     """An instance that fleet takes for launched, of which systemd runs nothing."""
-    return Instance(name, content, "launched", "launched", "10.0.0.1", content, "inactive", "dead")
+    return Instance(name, unit_hash, "launched", "launched", "10.0.0.1", unit_hash, "inactive", "dead")
 
 
 def test_an_instance_that_stands_still_is_started_again() -> None:
@@ -165,7 +165,7 @@ def test_a_start_that_is_reported_late_is_no_standstill() -> None:
     """fleet takes a unit for launched some seconds before it reports what systemd says of it."""
     simulated = cluster(2)
     target = Target("web", ("i1", "i2"), NEW_FILE)
-    memory = decide(simulated.instances, target, FAST, Memory(), 0).memory
+    memory = decide(simulated.instances, target, FAST, RolloutState(), 0).memory
     for second in range(1, 15):
         decision = decide({**simulated.instances, "i1": halted("i1")}, target, FAST, memory, second)
         assert (decision.stop, decision.put, decision.failure) == ((), (), None)
@@ -177,7 +177,7 @@ def test_a_start_that_is_reported_late_is_no_standstill() -> None:
 def test_what_fleet_has_not_started_yet_is_not_stopped() -> None:
     """The agent is about to."""
     waiting = replace(halted("i1"), current="loaded")
-    decision = decide({"i1": waiting}, Target("web", ("i1",), NEW_FILE), FAST, Memory(), 0)
+    decision = decide({"i1": waiting}, Target("web", ("i1",), NEW_FILE), FAST, RolloutState(), 0)
     assert (decision.stop, decision.put, decision.waiting) == ((), (), ("i1",))
 
 
@@ -185,7 +185,7 @@ def test_an_instance_without_what_is_bound_to_it_is_not_healthy() -> None:
     """It counts as down, and when its time is over the reason names the unit."""
     target = Target("web", ("i1", "i2"), NEW_FILE)
     lacking = replace(running("i1", NEW), missing_bound="announcer@1.service")
-    memory = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, Memory(), 0).memory
+    memory = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, RolloutState(), 0).memory
     for second in (1, 20):
         decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, memory, second)
         assert (decision.put, decision.waiting, decision.failure) == ((), ("i1",), None)
@@ -217,14 +217,14 @@ def test_an_instance_is_stopped_for_its_old_process_only_once() -> None:
 def test_an_old_registration_is_not_at_once_taken_for_an_old_process() -> None:
     """States and registrations are not read in one moment: one that is put right within seconds was none."""
     target = Target("web", ("i1",), NEW_FILE)
-    outlived = replace(running("i1", NEW), registered=OLD)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, Memory(), 0).memory
+    stale_process = replace(running("i1", NEW), registered=OLD)
+    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
     for second in (1, 15):
-        decision = decide({"i1": outlived}, target, FAST, memory, second)
+        decision = decide({"i1": stale_process}, target, FAST, memory, second)
         assert decision.stop == ()
         memory = decision.memory
     memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 16).memory
-    assert decide({"i1": outlived}, target, FAST, memory, 17).stop == ()
+    assert decide({"i1": stale_process}, target, FAST, memory, 17).stop == ()
 
 
 @given(

@@ -162,7 +162,7 @@ def is_open(there: World) -> bool:
 def test_a_look_changes_nothing_and_shows_the_way() -> None:
     """With the commands, and what they cost; passwords stand nowhere in them."""
     there = world()
-    found = securing(there).look()
+    found = securing(there).inspect()
     text = "\n".join(lines(found))
     assert "v2 API off, v3 API off" in text
     assert text.count("not ready") == 3
@@ -183,7 +183,7 @@ def test_machines_come_first_one_after_the_other_and_etcd_last() -> None:
     secret = {there.passwords[-1], there.machines["core@10.0.0.1"].uses}
     assert len(secret) == 2
     assert not any(word in str(there.commands) for word in secret)
-    assert "Nothing is to be done" in "\n".join(lines(securing(there).look()))
+    assert "Nothing is to be done" in "\n".join(lines(securing(there).inspect()))
     securing(there).apply(["/other"])
     assert len(there.done) == 3
     assert there.etcd.access.roles["guest"]["write"] == ["/config/*", "/other/*"]
@@ -253,7 +253,7 @@ def test_a_cluster_with_certificates_everywhere_has_nothing_to_do() -> None:
     for machine in there.machines.values():
         machine.said.add("certificates")
     there.etcd.access.enabled = True
-    first, _ = lines(Securing(there.operator(), print).look())
+    first, _ = lines(Securing(there.operator(), print).inspect())
     assert "There is nothing to do here." in first
 
 
@@ -263,7 +263,7 @@ def test_a_rollout_and_a_directory_that_stays_closed_refuse_it() -> None:
     there.etcd.put("/fleetcaptain/shop/locks/web", "{}")
     assert "shop/web is being rolled out" in refused(there, APPLY)
     for directory in ("/_coreos.com", "/fleetcaptain/shop", "config", "/a/../b"):
-        assert problems(securing(world()).look(), APPLY, [directory])
+        assert problems(securing(world()).inspect(), APPLY, [directory])
 
 
 def test_a_machine_that_does_not_come_back_stops_it_before_etcd_asks() -> None:
@@ -317,7 +317,7 @@ def test_a_machine_that_was_added_gets_the_same_passwords() -> None:
     securing(there).apply()
     # Its units are elsewhere by now.
     there.machines["core@10.0.0.3"] = FakeMachine("m3", "10.0.0.3", restarted=" ")
-    found = securing(there, "core@10.0.0.3").look()
+    found = securing(there, "core@10.0.0.3").inspect()
     assert [machine.id for machine in to_do(found, APPLY)] == ["m3"]
     there.done.clear()
     securing(there, "core@10.0.0.3").apply()
@@ -343,7 +343,7 @@ def test_a_machine_is_ready_only_as_a_whole() -> None:
     there = world(1)
     securing(there).apply()
     machine = there.machines["core@10.0.0.1"]
-    (ready,) = securing(there).look().machines
+    (ready,) = securing(there).inspect().machines
     reference = ready.login.secrets
     assert ready.login.is_ready("10.0.0.1", reference)
     assert not ready.login.is_ready("10.0.0.9", reference)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from fleetcaptain.units.machine_paths import Place
+from fleetcaptain.units.machine_paths import MachinePaths
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.units.systemd import command
 
@@ -33,7 +33,7 @@ class PretendedMachine:
     def __init__(self, folder: Path, etcd: FakeEtcd) -> None:
         self.folder = folder
         self.etcd = etcd
-        self.place = Place(run=f"{folder}/run", units=f"{folder}/units", etcd=f"{etcd.url}/v2/keys")
+        self.place = MachinePaths(run=f"{folder}/run", units=f"{folder}/units", etcd=f"{etcd.url}/v2/keys")
         for name in ("run", "units", "bin"):
             (folder / name).mkdir()
         self.stub("sleep", "exit 0")

@@ -11,7 +11,7 @@ import pytest
 
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.units.registration import register_line, unregister_line
-from tests.fakes.unit_texts import content
+from tests.fakes.unit_texts import unit_hash
 from tests.unit.units.shell_machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
@@ -38,7 +38,7 @@ def test_the_registration_says_who_where_and_what(loaded: PretendedMachine) -> N
     assert value == {
         "service": "app_server",
         "unit": UNIT,
-        "content": content(TEXT),
+        "content": unit_hash(TEXT),
         "machine": "machine-a",
         "host": ADDRESS,
         "ports": {"80": 80},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.units.unit_text import Option, parse, serialize
-from tests.fakes.unit_texts import canonical, content
+from tests.fakes.unit_texts import canonical, unit_hash
 
 # Computed by fleet 1.0.0's own unit.NewUnitFile(text).Hash(); null where it returned an error.
 CASES = json.loads((Path(__file__).parent / "golden" / "fleet-contents.json").read_text())
@@ -43,9 +43,9 @@ def test_content_is_the_hash_that_fleet_computes(case: dict[str, str | None]) ->
     text = str(case["text"])
     if case["content"] is None:
         with pytest.raises(UnitRefused):
-            content(text)
+            unit_hash(text)
     else:
-        assert content(text) == case["content"]
+        assert unit_hash(text) == case["content"]
 
 
 def test_sections_stand_in_order_of_first_appearance_with_their_options_together() -> None:
