@@ -12,29 +12,31 @@ from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.localcluster.docker_client import exec_in, find
 from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.printable import excerpt
+from fleetcaptain.waiting import wait_until
 
-__all__ = ["apply_metadata", "machines_in_fleet", "wait_ready"]
+__all__ = ["apply_metadata", "wait_ready"]
 
 _PAUSE_SEC = 0.25
 _SSH_PORT = 22
+_MACHINES_URL = "http://fleet/fleet/v1/machines"
+_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--unix-socket", "/run/fleet.sock")
 _JOURNAL_LINES = 8
 
 
 def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]) -> None:
     """Return when all of *layout* is ready. Raises DeadlineExceeded, with the journal of a machine that is not."""
-    deadline = time.monotonic() + timeout_sec
-    last_line = ""
-    while True:
+    missing: set[str] = set()
+
+    def pending() -> str:
+        nonlocal missing
         missing = _missing(layout)
-        if not missing:
-            return
-        line = f"{layout.size - len(missing)}/{layout.size} machines ready; waiting for {', '.join(sorted(missing))}"
-        if line != last_line:
-            report(line)
-            last_line = line
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(f"not ready after {timeout_sec:.0f} s: {_told(layout, missing)}")
-        time.sleep(_PAUSE_SEC)
+        ready = f"{layout.size - len(missing)}/{layout.size} machines ready"
+        return f"{ready}; waiting for {', '.join(sorted(missing))}" if missing else ""
+
+    def timed_out(_line: str) -> DeadlineExceeded:
+        return DeadlineExceeded(f"not ready after {timeout_sec:.0f} s: {_journal_of(layout, missing)}")
+
+    _wait(pending, timeout_sec, report, timed_out)
 
 
 def _missing(layout: Layout) -> set[str]:
@@ -51,7 +53,7 @@ def _seen_by(container: Any) -> set[str]:
     they forget it only after the agent's TTL."""
     if container is None or container.status != "running":
         return set()
-    return set(machines_in_fleet(container)[0] or ())
+    return set(_machines_in_fleet(container)[0] or ())
 
 
 def _listens(address: str) -> bool:
@@ -62,7 +64,7 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _told(layout: Layout, missing: set[str]) -> str:
+def _journal_of(layout: Layout, missing: set[str]) -> str:
     lines = [", ".join(sorted(missing))]
     for container in find(layout.identity, "machine"):
         if container.name.rpartition("-")[2] in missing:
@@ -76,14 +78,9 @@ def _told(layout: Layout, missing: set[str]) -> str:
     return "\n".join(lines)
 
 
-_URL = "http://fleet/fleet/v1/machines"
-_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--unix-socket", "/run/fleet.sock")
-_PAUSE_SEC_metadata = 0.5
-
-
-def machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None, str]:
+def _machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None, str]:
     """The id of each machine that fleet in *container* sees -> its metadata. None, and why, when fleet does not say."""
-    code, output = exec_in(container, *_CURL, _URL)
+    code, output = exec_in(container, *_CURL, _MACHINES_URL)
     if code != 0:
         return None, output.strip() or f"curl ended with {code}"
     try:
@@ -99,20 +96,29 @@ def apply_metadata(layout: Layout, timeout_sec: float) -> None:
     A fleetd that answers may fail a moment later, as while etcd elects a leader. Raises DeadlineExceeded after
     *timeout_sec* seconds.
     """
-    deadline = time.monotonic() + timeout_sec
-    while reason := _applied(layout):
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(
-                f"fleet did not take the machines' metadata within {timeout_sec:.0f} s: {reason}. Look at `journalctl "
-                "-u fleet` on the machines, then run the same command again."
-            )
-        time.sleep(_PAUSE_SEC_metadata)
+
+    def timed_out(reason: str) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"fleet did not take the machines' metadata within {timeout_sec:.0f} s: {reason}. Look at `journalctl -u "
+            "fleet` on the machines, then run the same command again."
+        )
+
+    _wait(lambda: _applied(layout), timeout_sec, lambda _reason: None, timed_out)
+
+
+def _wait(
+    pending: Callable[[], str],
+    timeout_sec: float,
+    report: Callable[[str], None],
+    timed_out: Callable[[str], Exception],
+) -> None:
+    wait_until(pending, timeout_sec, report, timed_out, pause_sec=_PAUSE_SEC, clock=time.monotonic, sleep=time.sleep)
 
 
 def _applied(layout: Layout) -> str:
     """Change what differs in one request; why that failed, empty when it did not."""
     container = find(layout.identity, "machine")[0]
-    known, reason = machines_in_fleet(container)
+    known, reason = _machines_in_fleet(container)
     if known is None:
         return reason
     changes = []
@@ -126,5 +132,5 @@ def _applied(layout: Layout) -> str:
                 changes.append({**verb, "path": path})
     if not changes:
         return ""
-    code, output = exec_in(container, *_CURL, "-X", "PATCH", "-d", json.dumps(changes), _URL)
+    code, output = exec_in(container, *_CURL, "-X", "PATCH", "-d", json.dumps(changes), _MACHINES_URL)
     return (output.strip() or f"curl ended with {code}") if code != 0 else ""

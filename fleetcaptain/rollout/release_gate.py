@@ -13,6 +13,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.report import describe, explain_standstill
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["current_tag", "open_gate"]
 
@@ -36,31 +37,29 @@ def open_gate(
     states and the last journal lines of one of them; ReleaseRefused when another release was recorded under its tag
     meanwhile. The release that was current stays current then.
     """
-    deadline = cluster.clock() + timeout_sec
-    last_line = ""
-    while True:
+    snapshot: Snapshot
+
+    def pending() -> str:
+        nonlocal snapshot
         snapshot = cluster.snapshot()
         missing = lacks(manifest, snapshot.live)
-        if not missing:
-            break
-        if stopping():
+        if missing and stopping():
             raise Interrupted("Stopped on request while waiting for registrations; the next `pulumi up` waits again.")
-        if cluster.clock() > deadline:
-            told = "\n".join(_tell(cluster, lack, snapshot) for lack in missing)
-            raise DeadlineExceeded(
-                f"release {manifest.tag} is not available after {timeout_sec:.0f} s:\n{told}\n"
-                "Mend what the journal says and run `pulumi up` again; the release that was current still is."
-            )
-        line = "; ".join(map(str, missing))
-        if line != last_line:
-            report(line)
-            last_line = line
-        cluster.sleep(TICK_SEC)
+        return "; ".join(map(str, missing))
+
+    def timed_out(_line: str) -> DeadlineExceeded:
+        missing = "\n".join(_describe(cluster, lack, snapshot) for lack in lacks(manifest, snapshot.live))
+        return DeadlineExceeded(
+            f"release {manifest.tag} is not available after {timeout_sec:.0f} s:\n{missing}\n"
+            "Mend what the journal says and run `pulumi up` again; the release that was current still is."
+        )
+
+    wait_until(pending, timeout_sec, report, timed_out, pause_sec=TICK_SEC, clock=cluster.clock, sleep=cluster.sleep)
     finish(cluster.store, cluster.app, manifest)
     return snapshot
 
 
-def _tell(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
+def _describe(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
     """What is known of a service that is not available."""
     lines = [str(lack)]
     unregistered = None

@@ -19,6 +19,7 @@ from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCapta
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.localcluster.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["ClusterReady", "JoinedMachines", "ReadyProvider", "wait_joined"]
 
@@ -49,24 +50,27 @@ def wait_joined(
 
     Raises DeadlineExceeded with what is missing and how to look at it, and Interrupted.
     """
-    deadline, last = clock() + timeout_sec, ""
-    while True:
+    last: tuple[str, list[str]] = ("", [])
+
+    def pending() -> str:
+        nonlocal last
         try:
-            found, why = probe(), ""
+            found, reason = probe(), ""
         except ClusterUnreachable as error:
-            found, why = (), str(error)
+            found, reason = (), str(error)
         missing = _missing(wanted, found)
-        if not why and not missing and len(found) >= wanted.size:
-            return
-        line = "waiting for etcd and fleet to answer" if why else _counted(wanted, found, missing)
-        if line != last:
-            report(line)
-            last = line
+        if not reason and not missing and len(found) >= wanted.size:
+            return ""
+        line = "waiting for etcd and fleet to answer" if reason else _counted(wanted, found, missing)
+        last = reason or line, missing
         if cancelled():
             raise Interrupted(f"stopped while {line}; `pulumi up` goes on waiting")
-        if clock() > deadline:
-            raise DeadlineExceeded(_told(wanted, timeout_sec, why or line, missing))
-        sleep(_PAUSE_SEC)
+        return line
+
+    def timed_out(_line: str) -> DeadlineExceeded:
+        return DeadlineExceeded(_not_ready(wanted, timeout_sec, *last))
+
+    wait_until(pending, timeout_sec, report, timed_out, pause_sec=_PAUSE_SEC, clock=clock, sleep=sleep)
 
 
 def _missing(wanted: JoinedMachines, found: tuple[Machine, ...]) -> list[str]:
@@ -80,7 +84,7 @@ def _counted(wanted: JoinedMachines, found: tuple[Machine, ...], missing: list[s
     return f"{len(found)} of {wanted.size} machines are in fleet{rest}"
 
 
-def _told(wanted: JoinedMachines, timeout_sec: float, what: str, missing: list[str]) -> str:
+def _not_ready(wanted: JoinedMachines, timeout_sec: float, what: str, missing: list[str]) -> str:
     lines = [f"the cluster is not ready after {timeout_sec:.0f} s: {what}"]
     for name in missing:
         instance = wanted.instances.get(name, "?")

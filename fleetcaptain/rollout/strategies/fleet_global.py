@@ -7,10 +7,12 @@ from collections.abc import Callable
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import TICK_SEC, Target
 from fleetcaptain.rollout.observe import rows_of
 from fleetcaptain.rollout.report import describe
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["run_fleet_global"]
 
@@ -38,40 +40,55 @@ def run_fleet_global(
     cluster.put(name, target.file)
     acted = cluster.clock()
     stale_until = acted + _STALE_SEC
-    last_line = ""
-    while True:
+    waiting: list[Instance] = []
+
+    def pending() -> str:
         rows = rows_of(name, cluster.snapshot(acted), target.file)
         for row in rows:
             stale = row.machine in failed_before and cluster.clock() < stale_until
             if row.running == target.unit_hash and row.active == "failed" and not stale:
-                told = describe(
-                    name, row.machine, "systemd says that it failed", cluster.facts(row), cluster.journal(row)
-                )
-                raise RolloutFailed(f"{told}\nMend the service and run `pulumi up` again.")
-        waiting = [row for row in rows if (row.running, row.active, row.sub) != (target.unit_hash, "active", "running")]
-        if not waiting:
-            return
-        if cluster.clock() > deadline:
-            where = ", ".join(f"{row.machine} ({row.active or 'no state'}/{row.sub or 'reported'})" for row in waiting)
-            raise DeadlineExceeded(f"{name} does not run everywhere after {timeout_sec:.0f} s; missing: {where}")
-        line = f"{len(rows) - len(waiting)}/{len(rows)} machines"
-        if line != last_line:
-            report(line)
-            last_line = line
-        cluster.nudge(name, DesiredState.LAUNCHED)
-        cluster.sleep(TICK_SEC)
+                reason = "systemd says that it failed"
+                message = describe(name, row.machine, reason, cluster.facts(row), cluster.journal(row))
+                raise RolloutFailed(f"{message}\nMend the service and run `pulumi up` again.")
+        waiting[:] = [
+            row for row in rows if (row.running, row.active, row.sub) != (target.unit_hash, "active", "running")
+        ]
+        if waiting:
+            cluster.nudge(name, DesiredState.LAUNCHED)
+        return f"{len(rows) - len(waiting)}/{len(rows)} machines" if waiting else ""
+
+    def timed_out(_line: str) -> DeadlineExceeded:
+        where = ", ".join(f"{row.machine} ({row.active or 'no state'}/{row.sub or 'reported'})" for row in waiting)
+        return DeadlineExceeded(f"{name} does not run everywhere after {timeout_sec:.0f} s; missing: {where}")
+
+    _wait(cluster, pending, deadline, report, timed_out)
 
 
 def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
     """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
     cluster.set_desired_state(name, DesiredState.LOADED)
     acted = cluster.clock()
-    while True:
+
+    def pending() -> str:
         rows = rows_of(name, cluster.snapshot(acted), file)
-        running = [row.machine for row in rows if row.active not in ("", "inactive", "failed")]
+        running = ", ".join(str(row.machine) for row in rows if row.active not in ("", "inactive", "failed"))
         if not running and cluster.clock() - acted >= _AGENT_SEC:
-            return
-        if cluster.clock() > deadline:
-            raise DeadlineExceeded(f"{name} does not stop on {', '.join(map(str, running))}; run `pulumi up` again.")
+            return ""
         cluster.nudge(name, DesiredState.LOADED)
-        cluster.sleep(TICK_SEC)
+        return running or "all machines"
+
+    def timed_out(line: str) -> DeadlineExceeded:
+        return DeadlineExceeded(f"{name} does not stop on {line}; run `pulumi up` again.")
+
+    _wait(cluster, pending, deadline, lambda _line: None, timed_out)
+
+
+def _wait(
+    cluster: Cluster,
+    pending: Callable[[], str],
+    deadline: float,
+    report: Callable[[str], None],
+    timed_out: Callable[[str], Exception],
+) -> None:
+    left = deadline - cluster.clock()
+    wait_until(pending, left, report, timed_out, pause_sec=TICK_SEC, clock=cluster.clock, sleep=cluster.sleep)

@@ -94,9 +94,9 @@ def test_discovering_gives_typed_instances_of_ones_own_release_first(etcd: FakeE
     etcd.put("/fleetcaptain/shop/releases/v1", json.dumps({"tag": "v1", "services": services}))
     etcd.put("/fleetcaptain/shop/releases/broken", "{")
     etcd.put("/fleetcaptain/shop/current", "v0")
-    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", unit_hash="blue", versions=["v1"]))
-    etcd.put(REDIS.replace("@1", "@2"), of_the_unit("redis", "redis@2.service", unit_hash="red"))
-    etcd.put(REDIS.replace("@1", "@3"), of_the_unit("redis", "redis@3.service", unit_hash="green"))
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service", content="blue", versions=["v1"]))
+    etcd.put(REDIS.replace("@1", "@2"), of_the_unit("redis", "redis@2.service", content="red"))
+    etcd.put(REDIS.replace("@1", "@3"), of_the_unit("redis", "redis@3.service", content="green"))
     etcd.put(REDIS.replace("@1", "@4"), "not a registration")
     found = fleetcaptain.discover("redis")
     assert [(instance.unit, instance.own, instance.address) for instance in found] == [

@@ -56,8 +56,8 @@ def test_what_changes_no_lookup_is_passed_over(etcd: FakeEtcd, identity: Identit
 
 def test_a_release_changes_what_is_seen(etcd: FakeEtcd, identity: Identity) -> None:
     """The same registrations mean something else once a manifest names them."""
-    etcd.put(f"{REDIS}/a", redis("a", unit_hash="old"))
-    etcd.put(f"{REDIS}/b", redis("b", unit_hash="new"))
+    etcd.put(f"{REDIS}/a", redis("a", content="old"))
+    etcd.put(f"{REDIS}/b", redis("b", content="new"))
     seen = Discovery(identity).watch("redis")
     assert [instance.unit for instance in next(seen)] == ["a", "b"]
     services = {"web": {"content": CONTENT, "instances": 1}, "redis": {"content": "new", "instances": 1}}
@@ -67,7 +67,7 @@ def test_a_release_changes_what_is_seen(etcd: FakeEtcd, identity: Identity) -> N
 
 def test_a_release_that_is_coming_changes_what_is_seen(etcd: FakeEtcd, identity: Identity) -> None:
     """The caller's own old release is gone back to: it may use what the newer one still has."""
-    etcd.put(f"{REDIS}/a", redis("a", unit_hash="new"))
+    etcd.put(f"{REDIS}/a", redis("a", content="new"))
     for tag, web, unit_hash in (("v1", CONTENT, "old"), ("v2", "another", "new")):
         services = {"web": {"content": web, "instances": 1}, "redis": {"content": unit_hash, "instances": 1}}
         etcd.put(f"{APP}/releases/{tag}", json.dumps({"tag": tag, "services": services}))

@@ -19,7 +19,7 @@ KNOWN = Release("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
 @pytest.mark.parametrize(
     "change",
     [
-        {"content": "d" * 40},
+        {"unit_hash": "d" * 40},
         {"count": 3},
         {"image": "shop@sha256:2"},
         {"mode": "bluegreen"},
