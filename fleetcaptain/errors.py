@@ -6,6 +6,7 @@ FleetCaptainError (1)
 ├── ReleaseRefused (2)        a release that cannot be: its tag is taken, or something of it is gone
 ├── ClusterRefused (2)        a cluster that cannot be made as the stack's configuration says
 ├── RegistrationRefused (2)   a registration that no lookup could read
+├── UnknownApp (2)            no app is named, and the environment names none
 ├── NotAvailable (3)          a service is not available in a release
 ├── RolloutFailed (4)         a rollout failed; what was touched has its old text back
 ├── RolloutMixed (5)          a rollout failed and could not be taken back
@@ -13,6 +14,7 @@ FleetCaptainError (1)
 ├── StrayUnits (7)            units run that no Fleetfile declares
 ├── Interrupted (8)           stopped on request; the next ``up`` continues
 ├── DeadlineExceeded (9)      a wait took longer than it may
+├── QuorumLost (1)            too many members of etcd lost their data
 └── ClusterUnreachable (10)   no machine of the cluster answers
     └── FleetApiError (10)    fleet answered, but with an error
 """
@@ -32,12 +34,14 @@ __all__ = [
     "Interrupted",
     "Locked",
     "NotAvailable",
+    "QuorumLost",
     "RegistrationRefused",
     "ReleaseRefused",
     "RolloutFailed",
     "RolloutMixed",
     "StrayUnits",
     "UnitRefused",
+    "UnknownApp",
     "with_more",
 ]
 
@@ -94,6 +98,12 @@ class RegistrationRefused(FleetCaptainError):
     exit_code = 2
 
 
+class UnknownApp(FleetCaptainError):
+    """It is not known which app's services are meant."""
+
+    exit_code = 2
+
+
 class NotAvailable(FleetCaptainError):
     """A service is not available in the release it is looked up in."""
 
@@ -134,6 +144,10 @@ class DeadlineExceeded(FleetCaptainError):
     """A wait took longer than it may."""
 
     exit_code = 9
+
+
+class QuorumLost(FleetCaptainError):
+    """So many members lost their data that those left cannot decide anything; nothing was touched."""
 
 
 class ClusterUnreachable(FleetCaptainError):

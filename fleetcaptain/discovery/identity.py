@@ -12,19 +12,13 @@ from pathlib import Path
 
 from fleetcaptain.discovery.instances import Caller
 from fleetcaptain.discovery.keys import registration_key
-from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.errors import UnknownApp
 
-__all__ = ["UNITS", "Identity", "UnknownApp"]
+__all__ = ["UNITS", "Identity"]
 
 # fleet's unit files; only a program that runs on the machine itself, and not in a container, sees them.
 UNITS = Path("/run/fleet/units")
 _LOCAL_ETCD = "http://127.0.0.1:2379"
-
-
-class UnknownApp(FleetCaptainError):
-    """It is not known which app's services are meant."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)

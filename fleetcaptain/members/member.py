@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine.definition import Member
 
-__all__ = ["Listed", "QuorumLost", "Seen", "Step", "Verb", "Wait", "quorum"]
-
-
-class QuorumLost(FleetCaptainError):
-    """So many members lost their data that those left cannot decide anything; nothing was touched."""
+__all__ = ["Listed", "Seen", "Step", "Verb", "Wait", "quorum"]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from fleetcaptain.errors import QuorumLost
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.members.member import Listed, QuorumLost, Seen, Step, Verb, Wait, quorum
+from fleetcaptain.members.member import Listed, Seen, Step, Verb, Wait, quorum
 
 __all__ = ["next_step", "refuse_loss"]
 

@@ -14,12 +14,11 @@ import pytest
 
 from components.cluster.local_provider import LocalMachinesProvider
 from components.dynamic_resource import PartialFailure
-from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, QuorumLost
 from fleetcaptain.localcluster.cluster_ready import apply_metadata
 from fleetcaptain.localcluster.docker_client import machines_running
 from fleetcaptain.localcluster.layout import Layout, subnets
 from fleetcaptain.machine.tls import KEY
-from fleetcaptain.members.member import QuorumLost
 from tests.fakes.fake_docker import Container, FakeDocker
 from tests.fakes.fake_machines import FakeMachines
 from tests.unit.components.local_inputs import IDENTITY, NAME, PREFIX, cluster_inputs

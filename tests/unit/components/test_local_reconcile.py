@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from components.connection import Presence, presence
+from fleetcaptain.errors import QuorumLost
 from fleetcaptain.localcluster.layout import Layout, member_names
 from fleetcaptain.localcluster.local_reconcile import Boot, boot
 from fleetcaptain.localcluster.machines import machine_config
-from fleetcaptain.members.member import QuorumLost
 from tests.unit.components.deployed import LOCAL
 
 THREE = ("m1", "m2", "m3")

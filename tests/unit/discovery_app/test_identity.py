@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.discovery.identity import Identity, UnknownApp
+from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.errors import UnknownApp
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.units.environment import passed_on, unit_environment
 from tests.unit.discovery_app.app_container import CONTENT, KEY, MACHINE, RUN, UNIT, environment

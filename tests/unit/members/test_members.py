@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.errors import DeadlineExceeded
-from fleetcaptain.members.member import QuorumLost, Step, Wait
+from fleetcaptain.errors import DeadlineExceeded, QuorumLost
+from fleetcaptain.members.member import Step, Wait
 from fleetcaptain.members.next_change import next_step, refuse_loss
 from fleetcaptain.members.reconcile import reconcile
 from tests.unit.members.fake_members import Etcd, members
