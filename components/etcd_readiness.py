@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.connection import Presence, connect, only_first, presence, whole
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.documents import Release, ServiceRelease
@@ -48,23 +49,24 @@ class ReadinessProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the release is still available, and the endpoints as discovery knows them now."""
-        there = presence(props["cluster"])
+        handle = handle_of(props["cluster"])
+        there = handle.presence()
         if there is Presence.GONE:
             return ReadResult(None, {})
         snapshot, current = None, False
         if there is Presence.THERE:
-            cluster = connect(props["cluster"], props["app"])
-            snapshot = only_first(props["cluster"], cluster.snapshot_for_refresh)
+            cluster = handle.connect(props["app"])
+            snapshot = handle.only_first(cluster.snapshot_for_refresh)
             current = snapshot is not None and current_tag(cluster) == props["release"]
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
-        ready = current and whole(props["cluster"]) and not lacks(manifest, snapshot.live)
+        ready = current and handle.is_whole() and not lacks(manifest, snapshot.live)
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
-        cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"])
+        cluster = handle_of(props["cluster"]).connect(props["app"]).owned_by(props["stack"])
         manifest = _manifest(props)
         try:
             snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.connection import Presence, connect, only_first, presence
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.cluster import Cluster
@@ -97,7 +98,8 @@ class RollingUpdateProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
-        there = presence(props["cluster"])
+        handle = handle_of(props["cluster"])
+        there = handle.presence()
         if there is Presence.GONE:
             return ReadResult(None, {})
         known = {key: props[key] for key in _INPUTS if key in props}
@@ -105,7 +107,7 @@ class RollingUpdateProvider(ResourceProvider):
             return ReadResult(id_, props, known)
         desired = DesiredService.of(props)
         cluster = _cluster({**props, "adopt": ()}, desired.file)
-        snapshot = only_first(props["cluster"], cluster.snapshot_for_refresh)
+        snapshot = handle.only_first(cluster.snapshot_for_refresh)
         if snapshot is None:
             return ReadResult(id_, props, known)
         target = desired.target(snapshot)
@@ -125,7 +127,7 @@ class RollingUpdateProvider(ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Stop and delete every unit that carries the mark of the service and of the stack that deployed it, and wait
         until it is gone. With the app's last unit goes all that etcd has of the app."""
-        if presence(props["cluster"]) is Presence.GONE:
+        if handle_of(props["cluster"]).presence() is Presence.GONE:
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         # The names in the state do not count: since then others may have put units of these names.
@@ -172,7 +174,7 @@ class RollingUpdateProvider(ResourceProvider):
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
         """The units of the service that are on the cluster, as far as it can be asked now."""
-        if not isinstance(props["cluster"], Mapping) or presence(props["cluster"]) is not Presence.THERE:
+        if not isinstance(props["cluster"], Mapping) or handle_of(props["cluster"]).presence() is not Presence.THERE:
             return ()  # in a preview the way into a new cluster is not known yet
         cluster = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"]))
         try:
@@ -205,7 +207,7 @@ class RollingUpdateProvider(ResourceProvider):
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
     """The cluster, on which the units are ours that carry the same mark as *file*, and those to adopt."""
     stack = file.mark.stack if file.mark else ""
-    return connect(props["cluster"], props["app"]).owned_by(stack, props.get("adopt", ()))
+    return handle_of(props["cluster"]).connect(props["app"]).owned_by(stack, props.get("adopt", ()))
 
 
 class FleetUnit(Resource):

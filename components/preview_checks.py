@@ -11,7 +11,8 @@ import pulumi
 
 from components import diagnostics as log
 from components.abort import abort
-from components.connection import Presence, connect, expected_machines, presence
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.stray_units import report_strays
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key
@@ -55,20 +56,19 @@ def check_cluster(
     would find no machine, and when the cluster does not answer. A cluster that is not there yet, or is stopped, has
     no units.
     """
-    if presence(connection) is not Presence.THERE:
+    handle = handle_of(connection)
+    if handle.presence() is not Presence.THERE:
         return Preflight()
     try:
-        snapshot = connect(connection, ownership.app).snapshot()
+        snapshot = handle.connect(ownership.app).snapshot()
         for entry in snapshot.ignored:
             log.warn(f"Ignored what is in etcd at {entry}. `captain doctor` lists all such values.")
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)
-        # On a cluster that the stack made for itself it is alone.
-        own_cluster = connection.get("kind") != "existing"
-        found = find_strays(snapshot.units, ownership, declared, own_cluster=own_cluster)
+        found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
         strays = report_strays(found, policy, snapshot.units)
         problems = _problems(ownership, parts, snapshot, strays)
-        if len(snapshot.machines) < expected_machines(connection):
+        if len(snapshot.machines) < handle.connection.size:
             problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself looks again
         if problems and found.own and not strays and not _problems(ownership, parts, snapshot, found.own):
             going = ", ".join(found.own)
@@ -93,10 +93,11 @@ def refuse_in_preview(
 
     def check(known: Sequence[Any]) -> None:
         where, release, services = known
-        if presence(where) is not Presence.THERE:
+        handle = handle_of(where)
+        if handle.presence() is not Presence.THERE:
             return
         try:
-            node = connect(where, app).store.read(release_key(app, release))
+            node = handle.connect(app).store.read(release_key(app, release))
             refuse_other_content(manifest_of(node), Release(release, services))
         except FleetCaptainError as error:
             abort(error)

@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.connection import Presence, connect, only_first, presence
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
@@ -70,29 +71,31 @@ class RecordProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What is recorded under this tag; nothing of it when the app may not register itself. The next `up` mends what
         is missing."""
-        there = presence(props["cluster"])
+        handle = handle_of(props["cluster"])
+        there = handle.presence()
         if there is Presence.GONE:
             return ReadResult(None, {})
         known = {key: props[key] for key in _INPUTS if key in props}
         if there is Presence.STOPPED:
             return ReadResult(id_, props, known)
-        store = connect(props["cluster"], props["app"]).store
-        found = only_first(props["cluster"], lambda: _found(store, props))
+        store = handle.connect(props["app"]).store
+        found = handle.only_first(lambda: _found(store, props))
         if found is not None:
             known |= found
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Forget all that etcd has of the app, if its last unit is gone; else that goes with it."""
-        if presence(props["cluster"]) is not Presence.GONE:
-            forget_app(connect(props["cluster"], props["app"]), status)
+        handle = handle_of(props["cluster"])
+        if handle.presence() is not Presence.GONE:
+            forget_app(handle.connect(props["app"]), status)
 
 
 def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
     """Record the release; the outputs, with its seal beside the *seals* of the last ones."""
     manifest = _manifest(props)
     status(f"recording {manifest.tag}")
-    store = connect(props["cluster"], props["app"]).store
+    store = handle_of(props["cluster"]).connect(props["app"]).store
     record(store, props["app"], manifest, props["texts"])
     # Before the units: what they run writes its registration.
     Access(store.request).grant(props["app"])

@@ -7,7 +7,8 @@ from typing import Any
 
 from components import diagnostics as log
 from components.abort import abort
-from components.connection import Presence, connect, presence
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.deployment_plan import Plan
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
@@ -32,9 +33,10 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
     Ends the program, with nothing touched, when that release is unknown, something of it is gone, or another stack
     deployed it.
     """
-    if presence(connection) is not Presence.THERE:
+    handle = handle_of(connection)
+    if handle.presence() is not Presence.THERE:
         abort(_not_there(tag))
-    cluster = connect(connection, ownership.app)
+    cluster = handle.connect(ownership.app)
     try:
         releases = read_releases(cluster.store, ownership.app)
         plan = _plan(cluster, ownership, releases, tag)

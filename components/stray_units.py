@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components import diagnostics as log
-from components.connection import connect
+from components.cluster.handles import handle_of
 from components.dynamic_resource import Resource, status, warn
 from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
@@ -76,7 +76,11 @@ class StraysProvider(ResourceProvider):
     def _remove(self, props: Mapping[str, Any]) -> None:
         if not props["names"]:
             return
-        cluster = connect(props["cluster"], props["app"]).owned_by(props["stack"], [*props["names"], *props["adopt"]])
+        cluster = (
+            handle_of(props["cluster"])
+            .connect(props["app"])
+            .owned_by(props["stack"], [*props["names"], *props["adopt"]])
+        )
         units = cluster.snapshot().units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:

@@ -9,9 +9,10 @@ from typing import Any
 import pulumi
 
 from components.cluster.existing_config import connection_of, version_problem
+from components.cluster.existing_handle import ExistingHandle
 from components.cluster.interface import ClusterComponent
-from components.connection import connect
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.printable import printable
 
 __all__ = ["ExistingCluster", "machines_of"]
@@ -48,7 +49,7 @@ class ExistingCluster(ClusterComponent):
 
 def machines_of(connection: Mapping[str, Any]) -> dict[str, str]:
     """Name, or id where a machine has no name, -> address. Raises ClusterRefused when fleet is not one for us."""
-    fleet = connect(connection, "").fleet
+    fleet = ExistingHandle(Connection.parse(connection)).connect("").fleet
     problem = version_problem(fleet.server())
     if problem:
         raise ClusterRefused("this cluster cannot be used:", [problem])

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.net.pools import UNIX
 
 __all__ = [
@@ -33,7 +34,7 @@ _SERVER = re.compile(r"fleetd/v?(\d+)\.(\d+)\S*")
 
 
 def connection_of(fleet: Sequence[str], settings: Mapping[str, str], stack: str, root: Path) -> dict[str, Any]:
-    """The connection (see `components.connection`) to the cluster at the addresses *fleet*.
+    """The connection (see `Connection`) to the cluster at the addresses *fleet*.
 
     *settings* has the texts of `SETTINGS` that are configured. Paths in it are relative to *root*, and stay so: the
     project may be moved.
@@ -65,7 +66,7 @@ def connection_of(fleet: Sequence[str], settings: Mapping[str, str], stack: str,
         problems.append(why)
     if problems:
         raise ClusterRefused("there is no way into the cluster as it is configured; nothing was touched:", problems)
-    known = {"kind": "existing", "stack": stack}
+    known = {"kind": ClusterKind.EXISTING.value, "stack": stack}
     if not ssh:
         return {**known, "fleet": fleet[0], "etcd": etcd or DEFAULT_ETCD}
     hosts = [Address.of(url).written for url in ssh]

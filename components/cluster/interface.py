@@ -12,7 +12,7 @@ __all__ = ["ClusterComponent"]
 
 
 class ClusterComponent(pulumi.ComponentResource):
-    """A cluster. *connection*: the way in, as `components.connection` describes it. *registry*: ``host:port`` to push
+    """A cluster. *connection*: see `fleetcaptain.fleet.connection`. *registry*: ``host:port`` to push
     images to, by which the machines pull them too. *etcd*: URLs on the network, as far as they are known. *machines*:
     name -> address. *owned*: the resource with which the cluster goes away, None for one that this stack does not
     own. *login*: user and password for pushing to the registry, None where it asks for none. *public*: service -> the

@@ -13,9 +13,10 @@ import typer
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
-from fleetcaptain.fleet.local_endpoint import Direct, endpoint_of
+from fleetcaptain.fleet.connection import ClusterKind, Connection
+from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.owning_checkout import Checkout, copied_from, refused_copy
-from fleetcaptain.fleet.project_files import from_project, has_relative_files, located, project_folder
+from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
@@ -39,7 +40,7 @@ class Site:
     """The way into a cluster, the *app* that is meant on it, and the *stack* (``project/stack``) that deployed it; ""
     where that is not known."""
 
-    endpoint: Endpoint | Direct
+    endpoint: Endpoint | LocalEndpoint
     app: str
     stack: str = ""
 
@@ -80,20 +81,20 @@ def site(
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
         owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
-        connection = outputs["connection"]
-        found = Site(endpoint_of(_located(connection)), app or outputs["app"], owner)
+        connection = Connection.parse(outputs["connection"])
+        found = Site(_located(connection).endpoint, app or outputs["app"], owner)
         if changes:
             _refuse_copy(connection)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
     return found
 
 
-def _refuse_copy(connection: dict[str, Any]) -> None:
+def _refuse_copy(connection: Connection) -> None:
     root = project_folder(Path.cwd())
-    if connection.get("kind") != "local" or root is None:
+    if connection.kind is not ClusterKind.LOCAL or root is None:
         return
-    keys, identity = from_project(connection["key"]).parent, connection.get("stack", "")
+    keys, identity = from_project(str(connection.folder)), connection.stack
     path = copied_from(Checkout.recorded(root / keys), Checkout.at(root), keys, identity)
     if path:
         raise refused_copy(
@@ -106,11 +107,11 @@ def _refuse_copy(connection: dict[str, Any]) -> None:
         )
 
 
-def _located(connection: dict[str, Any]) -> dict[str, Any]:
+def _located(connection: Connection) -> Connection:
     root = project_folder(Path.cwd())
-    if root is None and has_relative_files(connection):
+    if root is None and connection.has_relative_files:
         raise _unknown("the stack names its key relative to the folder of its Pulumi program, which is not here.")
-    return located(connection, root or Path.cwd())
+    return connection.located(root or Path.cwd())
 
 
 def _unknown(why: str) -> ClusterUnreachable:

@@ -1,4 +1,4 @@
-"""The way into a cluster from one of its machines, or through a tunnel that somebody keeps open: no ssh of ours."""
+"""The endpoint of a cluster that answers on this computer: one of its machines, or the end of the user's tunnel."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from fleetcaptain.fleet.ssh import Endpoint
-
-__all__ = ["Direct", "endpoint_of"]
+__all__ = ["LocalEndpoint"]
 
 
 @dataclass(frozen=True)
-class Direct:
+class LocalEndpoint:
     """*fleet* is ``unix://<path of fleet's socket>`` or ``http://<host>:<port>``, *etcd* ``http://<host>:<port>``."""
 
     fleet: str
@@ -20,10 +18,5 @@ class Direct:
 
     @classmethod
     def of(cls, connection: Mapping[str, Any]) -> Self:
-        """The way that a cluster's connection tells of. Raises KeyError when that is through ssh."""
+        """The endpoint in the plain data of a *connection*. Raises KeyError when it has none."""
         return cls(connection["fleet"], connection["etcd"])
-
-
-def endpoint_of(connection: Mapping[str, Any]) -> Endpoint | Direct:
-    """The way that a cluster's connection tells of. Raises KeyError when it tells of none."""
-    return Endpoint.of(connection) if "ssh" in connection else Direct.of(connection)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-__all__ = ["STACKS", "from_project", "has_relative_files", "located", "project_folder"]
+__all__ = ["STACKS", "from_project", "project_folder"]
 
 STACKS = ".fleetcaptain"
 """The folder of the project in which each stack has a folder with its keys."""
 
 _OWN = (STACKS, ".tools")
-_FILES = ("key", "known_hosts")
 
 
 def from_project(text: str) -> Path:
@@ -24,22 +21,6 @@ def from_project(text: str) -> Path:
     path = Path(text)
     starts = [number for number, part in enumerate(path.parts) if part in _OWN]
     return Path(*path.parts[starts[-1] :]) if path.is_absolute() and starts else path
-
-
-def located(connection: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """*connection* with its files found from the project's folder *root*; "" stays "". Pure, but for ``~``."""
-    found = dict(connection)
-    for name in _FILES:
-        if text := found.get(name):
-            path = from_project(text) if found.get("kind") == "local" else Path(text).expanduser()
-            found[name] = str(root / path)
-    return found
-
-
-def has_relative_files(connection: Mapping[str, Any]) -> bool:
-    """Whether *connection* names files that only the project's folder locates."""
-    texts = [connection.get(name) or "" for name in _FILES]
-    return any(text and not Path(text).expanduser().is_absolute() for text in texts)
 
 
 def project_folder(start: Path) -> Path | None:

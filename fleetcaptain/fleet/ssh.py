@@ -38,8 +38,6 @@ _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
 _WORDS_CHARS = 300
 _PASSWORD = re.compile(re.escape(HAS_PASSWORD) + rb"([A-Za-z0-9_-]{20,128})\r?\n")
-# Clusters whose machines the stack makes; the keys of others' machines are for others to tell.
-_OWN_KINDS = ("local", "aws")
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,9 @@ class Endpoint:
     managed: bool = False
 
     @classmethod
-    def of(cls, connection: Mapping[str, Any]) -> Self:
-        """The way that a cluster's connection tells of. Raises KeyError when that is not through ssh."""
+    def of(cls, connection: Mapping[str, Any], *, managed: bool) -> Self:
+        """The endpoint in the plain data of a *connection*. Raises KeyError when that is not through ssh."""
         more = {name: connection[name] for name in ("jump", "proxy", "inside") if name in connection}
-        managed = connection.get("kind") in _OWN_KINDS
         return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], managed=managed, **more)
 
     def to(self, address: str) -> str:

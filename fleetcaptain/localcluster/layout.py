@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleet.project_files import from_project
 from fleetcaptain.machine.definition import Member
 from fleetcaptain.machine.tls import CLIENT_TLS
@@ -169,9 +170,9 @@ class Layout:
         return hashlib.sha256(f"{self.identity}/{name}".encode()).hexdigest()[:32]
 
     def connection(self) -> dict[str, Any]:
-        """The way in; see `components.connection`."""
+        """The way in; see `Connection`."""
         return {
-            "kind": "local",
+            "kind": ClusterKind.LOCAL.value,
             "stack": self.identity,
             "ssh": [f"core@{address}" for address in self.addresses.values()],
             "key": str(self.key),

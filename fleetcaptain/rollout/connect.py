@@ -7,7 +7,7 @@ import time
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleet.local_endpoint import Direct
+from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
@@ -17,12 +17,12 @@ from fleetcaptain.securing.securing import Operator
 __all__ = ["open_cluster", "open_operator"]
 
 
-def open_cluster(endpoint: Endpoint | Direct, app: str) -> Cluster:
+def open_cluster(endpoint: Endpoint | LocalEndpoint, app: str) -> Cluster:
     """The cluster behind *endpoint*, as *app* sees it. Nothing is opened before the first question.
 
     Without ssh no command reaches a machine: a failed rollout is then told without the lines of its journal.
     """
-    if isinstance(endpoint, Direct):
+    if isinstance(endpoint, LocalEndpoint):
         fleet = FleetClient(Transport(lambda: endpoint.fleet))
         return Cluster(app, fleet, EtcdStore(lambda: endpoint.etcd), lambda *_: None)
     tunnel = Tunnel(endpoint)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.connection import connect
+from components.cluster.handles import handle_of
 from fleetcaptain.localcluster.docker_client import find
 from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.rollout.cluster import Cluster
@@ -229,7 +229,7 @@ class Stack:
         """Its cluster, reached as the program reaches it."""
         if self._connection is None:
             self._connection = self.outputs()["connection"]
-        return connect(self._connection, app)
+        return handle_of(self._connection).connect(app)
 
     @contextmanager
     def as_guest_of_etcd(self) -> Iterator[str]:

@@ -37,7 +37,7 @@ def test_after_a_reboot_an_up_starts_what_was_stopped(stack: Stack) -> None:
 
 def test_other_users_of_this_computer_have_no_way_in(stack: Stack) -> None:
     """While a connection is open its sockets are its user's alone, and go with it."""
-    with Tunnel(Endpoint.of(stack.outputs()["connection"])) as tunnel:
+    with Tunnel(Endpoint.of(stack.outputs()["connection"], managed=True)) as tunnel:
         sockets = [Path(socket_of(url)) for url in (tunnel.fleet_url(), tunnel.etcd_url())]
         folder = sockets[0].parent
         assert folder.stat().st_mode & 0o777 == 0o700

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from components import connection
+from components.cluster import handle
 from fleetcaptain.discovery import api as app
 
 # Machines that run the tests are shared: how long one example takes says nothing.
@@ -16,6 +16,6 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def _process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins like a new process: what the product remembers of clusters and apps is forgotten."""
-    monkeypatch.setattr(connection, "_clusters", {})
-    monkeypatch.setattr(connection, "_reported", set())
+    monkeypatch.setattr(handle, "_clusters", {})
+    monkeypatch.setattr(handle, "_reported", set())
     app._of.cache_clear()

@@ -12,10 +12,11 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
-from components.connection import connect
+from components.cluster.handle import ClusterHandle
 from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.localcluster.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
@@ -154,7 +155,7 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
 
 def _wait(props: Mapping[str, Any]) -> bool:
     """Return when all machines are there; whether etcd is secured then."""
-    cluster = connect(props["connection"], "")
+    cluster = ClusterHandle(Connection.parse(props["connection"])).connect("")
 
     def probe() -> tuple[Machine, ...]:
         cluster.store.write(_PROBE, props["connection"]["stack"], _PROBE_SEC)

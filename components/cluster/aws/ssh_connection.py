@@ -13,6 +13,7 @@ from components.cluster.aws.members import MemberNetwork
 from components.cluster.aws.replacement_guard import refuse_second_loss
 from components.cluster.aws.settings import Settings
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 
@@ -22,12 +23,12 @@ _USER = "core"
 
 
 def connection(settings: Settings, identity: str, region: str, hosts: Mapping[str, str]) -> dict[str, Any]:
-    """The way in; see `components.connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
+    """The way in; see `Connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
 
     Paths are relative to the program's folder, so that two people with one stack see the same.
     """
     endpoint: dict[str, Any] = {
-        "kind": "aws",
+        "kind": ClusterKind.AWS.value,
         "stack": identity,
         "ssh": [f"{_USER}@{host}" for _, host in sorted(hosts.items())],
         "key": settings.ssh_key,
@@ -66,7 +67,7 @@ def guarded(ami: str, settings: Settings, identity: str, hosts: Mapping[str, pul
     Ends the program when one is not."""
 
     def probe(known: Mapping[str, Any]) -> str:
-        tunnel = Tunnel(Endpoint.of(known))
+        tunnel = Tunnel(Endpoint.of(known, managed=True))
         members = dict(zip(sorted(hosts), known["ssh"], strict=True))
         try:
             refuse_second_loss(settings.renew, members, lambda host, argv: tunnel.run(host, argv).code)

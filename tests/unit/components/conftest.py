@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import docker
 import pytest
 
-from components import connection
-from fleetcaptain.localcluster import cluster_ready as metadata
+from components.cluster import handle, local_handle
 from fleetcaptain.localcluster import cluster_ready as ready
 from fleetcaptain.localcluster import docker_client as engine
 from fleetcaptain.localcluster import membership
@@ -23,14 +22,14 @@ from tests.fakes.fake_site import Site
 def _provider_process() -> None:
     """Each test begins like a new process of the providers' host."""
     engine.engine.cache_clear()
-    connection._original.cache_clear()
+    local_handle._original.cache_clear()
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     """A cluster of three machines without any unit; each connection of the test leads to it."""
     site = Site()
-    monkeypatch.setattr(connection, "open_cluster", lambda _endpoint, app: site.cluster(app))
+    monkeypatch.setattr(handle, "open_cluster", lambda _endpoint, app: site.cluster(app))
     return site
 
 
@@ -48,8 +47,8 @@ def docker_machines(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The machines of a local cluster that run, by name, as Docker reports them: ``running`` is None when there is no
     machine at all. ``original``: the checkout that the cluster belongs to, "" for this one."""
     state = SimpleNamespace(running=frozenset({"m1", "m2", "m3"}), original="")
-    monkeypatch.setattr("fleetcaptain.localcluster.checkout.original", lambda _identity, _home: state.original)
-    monkeypatch.setattr("fleetcaptain.localcluster.docker_client.machines_running", lambda _identity: state.running)
+    monkeypatch.setattr("components.cluster.local_handle.original", lambda _identity, _home: state.original)
+    monkeypatch.setattr("components.cluster.local_handle.machines_running", lambda _identity: state.running)
     return state
 
 
@@ -60,7 +59,6 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
     monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
     monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
     moments = iter(range(10_000))
-    for module in (metadata, ready):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
+    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
     monkeypatch.setattr(membership, "reconcile", functools.partial(reconcile, sleep=lambda _: None))
     return machines

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from components.cluster.local_provider import LocalMachinesProvider
-from components.connection import Presence, connect, presence
 from fleetcaptain.cli.target_cluster import Site, site
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet import owning_checkout
@@ -72,14 +73,14 @@ def refusals(inputs: dict[str, Any]) -> list[str]:
         lambda: PROVIDER.read(inputs["identity"], dict(inputs)),
         lambda: PROVIDER.update(inputs["identity"], inputs, dict(inputs)),
         lambda: PROVIDER.delete(inputs["identity"], dict(inputs)),
-        lambda: connect(connection, "shop"),
+        lambda: handle_of(connection).connect("shop"),
     ]
     messages = []
     for operation in operations:
         with pytest.raises(ClusterRefused) as refused:
             operation()
         messages.append(str(refused.value))
-    assert presence(connection) is Presence.STOPPED  # so the units' resources say nothing of it
+    assert handle_of(connection).presence() is Presence.STOPPED  # so the units' resources say nothing of it
     return messages
 
 
@@ -113,7 +114,7 @@ def test_a_moved_checkout_goes_on(
     assert PROVIDER.read(inputs["identity"], dict(inputs)).inputs == inputs
     PROVIDER.update(inputs["identity"], inputs, dict(inputs))
     assert everything(machines)[0] == before
-    assert presence(Layout.of(inputs).connection()) is Presence.THERE
+    assert handle_of(Layout.of(inputs).connection()).presence() is Presence.THERE
     PROVIDER.delete(inputs["identity"], dict(inputs))
     assert everything(machines) == ({}, {}, [])
     assert not HOME.exists()

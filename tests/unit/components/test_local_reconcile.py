@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.connection import Presence, presence
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
 from fleetcaptain.errors import QuorumLost
 from fleetcaptain.localcluster.layout import Layout, member_names
 from fleetcaptain.localcluster.local_reconcile import Boot, boot
@@ -75,7 +76,7 @@ def test_a_cluster_without_a_quorum_is_as_good_as_stopped(
 ) -> None:
     """Then an up starts it, instead of failing at the first question."""
     docker_machines.running = None if running is None else frozenset(running)
-    assert presence({**LOCAL, "ssh": ["core@a"] * size}) is found
+    assert handle_of({**LOCAL, "ssh": ["core@a"] * size}).presence() is found
 
 
 def test_three_machines_or_one_are_members() -> None:

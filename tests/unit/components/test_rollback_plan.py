@@ -8,12 +8,12 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import connection
 from components import fleet_unit as unit
 from components import release_record as record
 from components import rollback_plan as back
 from components import stray_units as strays
-from components.connection import Presence
+from components.cluster import handle
+from components.cluster.handle import ClusterHandle, Presence
 from components.deployment_plan import Plan, forward
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key, text_key
@@ -44,7 +44,7 @@ CONNECTION: Mapping[str, Any] = {
 
 
 def _reached(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
-    monkeypatch.setattr(connection, "open_cluster", lambda _way, _app: cluster)
+    monkeypatch.setattr(handle, "open_cluster", lambda _way, _app: cluster)
 
 
 def _props(tag: str = "v1", **services: ServiceRelease) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def test_an_image_of_which_nothing_is_known_is_warned_of(monkeypatch: pytest.Mon
 def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to do instead of deploying something else."""
     said = _refused(monkeypatch)
-    monkeypatch.setattr(back, "presence", lambda _connection: Presence.STOPPED)
+    monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.STOPPED)
     with pytest.raises(SystemExit):
         back.plan_back(CONNECTION, OURS, "v1")
     assert "recorded in the cluster, which does not run" in said[0]

@@ -16,8 +16,9 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleet.local_endpoint import Direct, endpoint_of
+from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.rollout.connect import open_cluster
@@ -72,15 +73,14 @@ def test_a_bastion_gets_the_same_key_and_known_hosts() -> None:
     assert words[-4:] == ["-W", "[10.0.0.1]:22", "--", "ssh://ann@gate:2222"]
 
 
-def test_a_connection_tells_the_way() -> None:
+def test_a_connection_has_an_endpoint() -> None:
     """Through ssh, or directly; one without a bastion says nothing of it."""
     ssh = {"kind": "local", "ssh": ["core@10.0.0.1"], "key": "/k", "known_hosts": "/h"}
-    assert endpoint_of(ssh) == Endpoint(("core@10.0.0.1",), "/k", "/h", managed=True)
+    assert Connection.parse(ssh).endpoint == Endpoint(("core@10.0.0.1",), "/k", "/h", managed=True)
     existing = {**ssh, "kind": "existing", "jump": "gate"}
-    assert endpoint_of(existing) == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
-    assert endpoint_of({"fleet": "unix:///run/fleet.sock", "etcd": "http://127.0.0.1:2379"}) == Direct(
-        "unix:///run/fleet.sock", "http://127.0.0.1:2379"
-    )
+    assert Connection.parse(existing).endpoint == Endpoint(("core@10.0.0.1",), "/k", "/h", "gate")
+    local = {"kind": "existing", "fleet": "unix:///run/fleet.sock", "etcd": "http://127.0.0.1:2379"}
+    assert Connection.parse(local).endpoint == LocalEndpoint("unix:///run/fleet.sock", "http://127.0.0.1:2379")
 
 
 @contextmanager
@@ -106,11 +106,11 @@ def socket_server(path: Path) -> Iterator[None]:
         server.shutdown()
 
 
-def test_fleets_own_socket_is_a_way(tmp_path: Path) -> None:
+def test_fleets_own_socket_is_an_endpoint(tmp_path: Path) -> None:
     """For whoever works on a machine of the cluster."""
     path = tmp_path / "fleet.sock"
     with socket_server(path):
-        cluster = open_cluster(Direct(f"unix://{path}", "http://127.0.0.1:2379"), "shop")
+        cluster = open_cluster(LocalEndpoint(f"unix://{path}", "http://127.0.0.1:2379"), "shop")
         assert [machine.ip for machine in cluster.fleet.machines()] == ["10.0.0.1"]
         assert cluster.fleet.version() == "1.0.0"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, tunnel_argv
 from fleetcaptain.rollout.connect import open_cluster
 from tests.programs import program
@@ -165,4 +166,6 @@ def test_a_bastion_is_a_host_of_the_configuration(known_hosts: str, expected: st
 @pytest.mark.parametrize(("kind", "managed"), [("local", True), ("aws", True), ("existing", False)])
 def test_the_kind_of_the_cluster_says_whose_machines_they_are(kind: str, managed: bool) -> None:
     """The stack's own have host keys that are not known before."""
-    assert Endpoint.of({"kind": kind, "ssh": [HOST], "key": "", "known_hosts": "/k"}).managed is managed
+    assert Connection.parse({"kind": kind, "ssh": [HOST], "key": "", "known_hosts": "/k"}).endpoint == Endpoint(
+        (HOST,), known_hosts="/k", managed=managed
+    )

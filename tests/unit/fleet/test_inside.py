@@ -46,5 +46,7 @@ def test_a_command_takes_the_connections_place() -> None:
 def test_the_connection_says_so() -> None:
     """What it does not say is as it always was."""
     plain = {"ssh": list(HOSTS), "key": "", "known_hosts": ""}
-    assert Endpoint.of(plain) == Endpoint(HOSTS)
-    assert Endpoint.of({**plain, "inside": True, "proxy": "x", "size": 4}) == Endpoint(HOSTS, proxy="x", inside=True)
+    assert Endpoint.of(plain, managed=False) == Endpoint(HOSTS)
+    assert Endpoint.of({**plain, "inside": True, "proxy": "x", "size": 4}, managed=False) == Endpoint(
+        HOSTS, proxy="x", inside=True
+    )
