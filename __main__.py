@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pulumi
 
-from components.abort import abort, refuse_early_end
 from components.app import FleetApp
-from components.cluster.factory import choose_cluster
+from components.engine import diagnostics
+from components.engine.abort import abort, refuse_early_end
+from components.factory import choose_cluster
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
@@ -65,7 +66,10 @@ def stack_name() -> str:
 def name_release(config: pulumi.Config, fleetfile: App, files: Mapping[str, UnitFile]) -> ReleaseName:
     """What the release of *fleetfile* is called; *files* are its units."""
     builds = built_images(fleetfile, files)
-    return release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
+    name = release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
+    if name.notice:
+        diagnostics.info(name.notice)
+    return name
 
 
 refuse_early_end()

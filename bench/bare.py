@@ -14,7 +14,7 @@ from typing import Any
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider
 
 from bench.harness import seconds
-from components.dynamic_resource import Resource
+from components.engine.dynamic_resource import Resource
 
 __all__ = ["BareProvider", "bare_preview", "declare"]
 

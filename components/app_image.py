@@ -9,11 +9,11 @@ from pathlib import Path
 import pulumi
 import pulumi_docker_build as docker_build
 
-from components import diagnostics as log
-from components.build_context import refuse_private_files
+from components.engine import diagnostics as log
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
+from fleetcaptain.release.build_context import refuse_private_files
 
 __all__ = ["AppImage", "told_by_buildx"]
 

@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateRes
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import FleetCaptainError, with_more

@@ -10,7 +10,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.dynamic_resource import Resource, warn
+from components.engine.dynamic_resource import Resource, warn
 from fleetcaptain.fleet.process_output import Finished, run
 from fleetcaptain.release.pinned import config_argv, config_volumes, kept_warning, manifest_argv, pin, tag_warning
 from fleetcaptain.untrusted import Unreadable

@@ -9,10 +9,10 @@ from typing import Any
 
 import pulumi
 
-from components import diagnostics as log
-from components.abort import abort
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
+from components.engine import diagnostics as log
+from components.engine.abort import abort
 from components.stray_units import report_strays
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key

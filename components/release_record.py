@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.dynamic_resource import Resource, status, warn
+from components.engine.dynamic_resource import Resource, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore

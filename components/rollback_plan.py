@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components import diagnostics as log
-from components.abort import abort
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.deployment_plan import Plan
+from components.engine import diagnostics as log
+from components.engine.abort import abort
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 from fleetcaptain.release.images import ImageState

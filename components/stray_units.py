@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components import diagnostics as log
 from components.cluster.handles import handle_of
-from components.dynamic_resource import Resource, status, warn
+from components.engine import diagnostics as log
+from components.engine.dynamic_resource import Resource, status, warn
 from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import diagnostics as log
+from components.engine import diagnostics as log
 from fleetcaptain.fleetfile.values import Build, ServiceSpec
 from fleetcaptain.units.image_volumes import dockerfile_volumes, loss_warning, unmounted
 

@@ -44,8 +44,8 @@ class Profile(IntEnum):
     @property
     def modules(self) -> str:
         """The modules of the program that load all packages it uses."""
-        program = "components.app, components.cluster.factory, fleetcaptain.cli"
-        return program if self is Profile.MAIN else f"{program}, components.cluster.aws.coreos_cluster"
+        program = "components.app, components.factory, fleetcaptain.cli"
+        return program if self is Profile.MAIN else f"{program}, components.aws.coreos_cluster"
 
     @property
     def purpose(self) -> str:

@@ -11,7 +11,7 @@ import pulumi
 
 from components.cluster.interface import ClusterComponent
 from components.cluster.local_provider import RUNNING
-from components.dynamic_resource import Resource
+from components.engine.dynamic_resource import Resource
 from fleetcaptain.fleet.project_files import STACKS
 from fleetcaptain.localcluster.checkout import stack_folder
 from fleetcaptain.localcluster.layout import Layout

@@ -11,7 +11,7 @@ from typing import Any
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.dynamic_resource import PartialFailure, status
+from components.engine.dynamic_resource import PartialFailure, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.project_files import from_project
 from fleetcaptain.localcluster.certificates import has_authority
@@ -89,7 +89,7 @@ class LocalMachinesProvider(ResourceProvider):
         """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
         claim(props["identity"], props["home"])
         try:
-            reconcile(Layout.of(props))
+            reconcile(Layout.of(props), status)
         except FleetCaptainError as error:
             raise PartialFailure(props["identity"], {**_known(props), "state": "incomplete"}, str(error)) from error
         return CreateResult(props["identity"], _known(props))
@@ -97,7 +97,7 @@ class LocalMachinesProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Repair, grow, shrink, or change metadata. Raises DeadlineExceeded, FleetCaptainError."""
         claim(news["identity"], news["home"])
-        reconcile(Layout.of(news))
+        reconcile(Layout.of(news), status)
         return UpdateResult(_known(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.cluster.aws.readiness import ReadyProvider
+from components.aws.readiness import ReadyProvider
 from components.cluster.local_provider import LocalMachinesProvider
 from components.etcd_readiness import ReadinessProvider
 from components.fleet_unit import RollingUpdateProvider

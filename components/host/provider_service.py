@@ -22,7 +22,7 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.dynamic_resource import CURRENT, Operation, PartialFailure
+from components.engine.dynamic_resource import CURRENT, Operation, PartialFailure
 from components.host.property_values import struct_of, values_of
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.printable import printable

@@ -42,8 +42,7 @@ def add(captain: typer.Typer) -> None:
         does not come back or authentication was turned off again. Both can be run again after an interruption.
         """
         from fleetcaptain.fleet.ssh import Endpoint
-        from fleetcaptain.rollout.connect import open_operator
-        from fleetcaptain.securing.securing import Securing
+        from fleetcaptain.securing.securing import Securing, open_operator
         from fleetcaptain.securing.security_state import APPLY, UNDO, as_json, lines, refuse
 
         if apply and undo:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.dynamic_resource import status
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.localcluster.certificates import ensure_authority, has_authority
 from fleetcaptain.localcluster.cluster_ready import apply_metadata, wait_ready
@@ -37,8 +36,11 @@ IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 _READY_SEC = 180
 
 
-def reconcile(layout: Layout) -> None:
-    """Bring the computer from whatever is there to *layout*. Raises QuorumLost, DeadlineExceeded, FleetCaptainError."""
+def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
+    """Bring the computer from whatever is there to *layout*, and *report* each step.
+
+    Raises QuorumLost, DeadlineExceeded, FleetCaptainError.
+    """
     if layout.tls and not has_authority(layout.certificates):
         # Of two authorities neither knows the other's machines, so all change at once. Data stays, in volumes.
         for container in find(layout.identity, "machine"):
@@ -49,9 +51,9 @@ def reconcile(layout: Layout) -> None:
     there = {_name(layout, container): container for container in find(layout.identity, "machine")}
     status_of = {name: container.status for name, container in there.items()}
     begin = boot(layout, status_of, with_data(layout), known_members(layout))
-    status(f"building the machines' image {layout.image}")
+    report(f"building the machines' image {layout.image}")
     image_of(IMAGE_FOLDER, layout.image)
-    status("starting the machines")
+    report("starting the machines")
     ensure_network(layout)
     ensure_registry(layout)
     for name in begin.resumed:
@@ -62,26 +64,26 @@ def reconcile(layout: Layout) -> None:
     if not begin.fresh:
         # Without etcd a fleetd can tell nobody that it goes: it goes before its member does.
         for name in sorted({*leaving, *_relieved(layout, there)}):
-            status(f"units leave {name}")
+            report(f"units leave {name}")
             drain(there[name])
-        started += settle_members(layout, key, programs, status)
+        started += settle_members(layout, key, programs, report)
     started += _ensure_all(layout, [name for name in machines if not _runs(layout, name)], machines, programs)
     if started:
-        wait_ready(layout, _READY_SEC, status)
+        wait_ready(layout, _READY_SEC, report)
         _forget_stale(layout, started)
     remember(layout)
     # Machines that run are changed one after the other, so that etcd keeps its quorum.
     for name, machine in machines.items():
         if name not in started and ensure_machine(layout, machine, programs):
-            wait_ready(layout, _READY_SEC, status)
+            wait_ready(layout, _READY_SEC, report)
             _forget_stale(layout, [name])
-    wait_ready(layout, _READY_SEC, status)
+    wait_ready(layout, _READY_SEC, report)
     for container in leaving.values():
         remove_machine(container)
     apply_metadata(layout, _READY_SEC)
     if layout.tls:
         # Only now has every machine its certificates.
-        status("securing etcd")
+        report("securing etcd")
         _secure(layout)
 
 

@@ -6,13 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import diagnostics as log
-from components.build_context import ignore_file, ignored_lines, is_sent
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.release.build_context import ignore_file, ignored_lines, is_sent
 from fleetcaptain.release.git import changed_files, commit_of
 
 __all__ = ["ReleaseName", "release_name"]
@@ -30,10 +29,12 @@ _RULE = (
 
 @dataclass(frozen=True)
 class ReleaseName:
-    """The *base* of a release's tag; it is the whole tag when it is *exact*."""
+    """The *base* of a release's tag; it is the whole tag when it is *exact*. *notice*: what the user should know of the
+    name; empty when there is nothing."""
 
     base: str
     exact: bool = True
+    notice: str = field(default="", compare=False)
 
     def tag(self, contents: Mapping[str, str]) -> str:
         """The tag. Where the release has no name of its own, the *contents* of its services tell it from the
@@ -65,10 +66,11 @@ def release_name(
     if changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         names = ", ".join(os.path.relpath(path, commit.top) for path in changed[:_SHOWN])
-        log.info(
+        notice = (
             f"The release is {name.base}-..., as what it deploys is not all in the commit: {names}{more}. To name it "
             f"{commit.name}, commit or remove these files; what the image does not need, exclude in .dockerignore."
         )
+        return replace(name, notice=notice)
     return name
 
 

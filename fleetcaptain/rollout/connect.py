@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -12,9 +10,8 @@ from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.transport import Transport
 from fleetcaptain.fleet.tunnel import Tunnel
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.securing.securing import Operator
 
-__all__ = ["open_cluster", "open_operator"]
+__all__ = ["open_cluster"]
 
 
 def open_cluster(endpoint: Endpoint | LocalEndpoint, app: str) -> Cluster:
@@ -36,22 +33,3 @@ def open_cluster(endpoint: Endpoint | LocalEndpoint, app: str) -> Cluster:
     fleet = FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable))
     store = EtcdStore(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable, password=tunnel.etcd_password)
     return Cluster(app, fleet, store, run)
-
-
-def open_operator(endpoint: Endpoint) -> Operator:
-    """The cluster behind *endpoint*, as its operator reaches it. Nothing is opened before the first question."""
-    tunnel, passwords = Tunnel(endpoint), [""]
-    return Operator(
-        FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable)),
-        EtcdStore(
-            tunnel.etcd_url,
-            mark_unreachable=tunnel.mark_unreachable,
-            password=lambda: passwords[-1] or tunnel.etcd_password(),
-        ),
-        tunnel.run,
-        endpoint.to,
-        endpoint.hosts,
-        passwords.append,
-        time.monotonic,
-        time.sleep,
-    )

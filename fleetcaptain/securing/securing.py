@@ -6,6 +6,7 @@ Each step looks first at what is there. So a run that was cut off is continued b
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from fleetcaptain.discovery.keys import lock_key
 from fleetcaptain.discovery.v3access import V3Access
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleet.tunnel import Result
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.transport import Transport
+from fleetcaptain.fleet.tunnel import Result, Tunnel
 from fleetcaptain.printable import last_lines
 from fleetcaptain.rollout.lock import Lock, this_process
 from fleetcaptain.securing.machine_login import INSPECT, READ, UNITS, Login, Passwords, units_in
@@ -34,7 +37,7 @@ from fleetcaptain.securing.security_state import (
     to_do,
 )
 
-__all__ = ["Operator", "Securing"]
+__all__ = ["Operator", "Securing", "open_operator"]
 
 _LOCK = "/fleetcaptain/_securing"
 _MACHINES = "/v2/keys/_coreos.com/fleet/machines?recursive=true"
@@ -289,3 +292,22 @@ class Securing:
 
 def _last(result: Result) -> str:
     return last_lines(f"{result.output}\n{result.errors}") or "nothing"
+
+
+def open_operator(endpoint: Endpoint) -> Operator:
+    """The cluster behind *endpoint*, as its operator reaches it. Nothing is opened before the first question."""
+    tunnel, passwords = Tunnel(endpoint), [""]
+    return Operator(
+        FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable)),
+        EtcdStore(
+            tunnel.etcd_url,
+            mark_unreachable=tunnel.mark_unreachable,
+            password=lambda: passwords[-1] or tunnel.etcd_password(),
+        ),
+        tunnel.run,
+        endpoint.to,
+        endpoint.hosts,
+        passwords.append,
+        time.monotonic,
+        time.sleep,
+    )

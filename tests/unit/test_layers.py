@@ -21,55 +21,45 @@ MAY: dict[str, set[str]] = {
     "fleetfile": {"errors", "printable", "image_reference", "units.names", "units.xfleet"},
     "units": {"errors", "printable", "fleetfile", "units.names", "units.xfleet"},
     "machine": set(),
+    "waiting": set(),
     "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "image_reference", "net"},
-    "release": {"errors", "untrusted", "printable", "image_reference", "fleetfile", "units", "discovery"},
-    "rollout": {"errors", "untrusted", "printable", "units", "machine", "fleet", "discovery", "release"},
-    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout"},
+    "release": {"errors", "untrusted", "printable", "image_reference", "fleetfile", "units", "fleet", "discovery"},
+    "rollout": {"errors", "untrusted", "printable", "waiting", "units", "fleet", "discovery", "release"},
+    "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
+    "localcluster": {
+        "errors",
+        "untrusted",
+        "printable",
+        "waiting",
+        "machine",
+        "members",
+        "units",
+        "fleet",
+        "discovery",
+    },
+    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout", "securing"},
 }
-# The parts of the program are its own modules, `cluster`, `cluster.aws` and `host`. All imports from one part into
-# another, and what each is for: resources stand on clusters, which do not know what stands on them; nothing imports the
-# host.
-CROSSINGS: dict[tuple[str, str], str] = {
-    ("app", "cluster.base"): "the interface of every cluster",
-    ("connection", "cluster.layout"): "which machines of a local cluster are members of etcd",
-    ("connection", "cluster.presence"): "whether a local cluster runs",
-    ("cluster.choose", "cluster.aws.choose"): "the setting `cluster` is aws",
-    ("cluster.aws.cluster", "cluster.base"): "the interface of every cluster",
-    ("connection", "cluster.checkout"): "whether a local cluster belongs to another checkout",
-    ("cluster.aws.ready", "cluster.access"): "which machines let etcd be secured",
-    ("cluster.aws.ready", "cluster.private_folder"): "the folder of the stack's known hosts",
-    ("host.provider_service", "dynamic_resource"): "the operation that a provider works on",
-    ("host.provider_registry", "cluster.provider"): "a provider",
-    ("host.provider_registry", "cluster.aws.ready"): "a provider",
-    ("host.provider_registry", "pinned_image"): "a provider",
-    ("host.provider_registry", "readiness"): "a provider",
-    ("host.provider_registry", "record"): "a provider",
-    ("host.provider_registry", "strays"): "a provider",
-    ("host.provider_registry", "unit"): "a provider",
-    # Upwards, to what all resources share.
-    ("cluster.aws.choose", "log"): "a warning",
-    ("cluster.converge", "dynamic_resource"): "progress messages",
-    ("cluster.local", "dynamic_resource"): "the resource of the machines",
-    ("cluster.provider", "dynamic_resource"): "the provider of the machines",
-    ("cluster.existing", "connection"): "reads which machines there are",
-    ("cluster.aws.ready", "connection"): "reads which machines have joined",
-    ("cluster.aws.ready", "dynamic_resource"): "the resource that waits for the machines",
-    ("cluster.aws.way", "failing"): "ends the program with an error",
-    # Upwards, to the app: ports and repositories follow from the Fleetfile.
-    ("cluster.aws.choose", "repositories"): "the repositories that the images need",
+# The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
+# and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.
+PARTS: dict[str, set[str]] = {
+    "engine": set(),
+    "cluster": {"engine"},
+    "aws": {"engine", "cluster"},
+    "resources": {"engine", "cluster", "aws"},
+    "host": {"engine", "cluster", "aws", "resources"},
 }
 # The ways out to a terminal, and who owns each: all texts pass `printable` there. typer prints the words of its caller.
 OUTLETS: dict[str, set[str]] = {
     "print": set(),
-    "pulumi.log": {"components.diagnostics"},
+    "pulumi.log": {"components.engine.diagnostics"},
     "pulumi.info": set(),
     "pulumi.warn": set(),
     "pulumi.error": set(),
     "sys.stdout": {"components.host.provider_service", "fleetcaptain.cli.printer", "tools.__main__"},
-    "sys.stderr": {"components.diagnostics", "fleetcaptain.cli.printer", "tools.__main__"},
-    "engine_pb2.LogRequest": {"components.dynamic_resource"},
+    "sys.stderr": {"components.engine.diagnostics", "fleetcaptain.cli.printer", "tools.__main__"},
+    "engine_pb2.LogRequest": {"components.engine.dynamic_resource"},
     "context.abort": {"components.host.provider_service"},
     "logging.getLogger": {"fleetcaptain.discovery.log"},
     "typer.echo": set(),
@@ -87,7 +77,11 @@ NETWORKED = {
     "fleetcaptain.fleet.process_output",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
+    "fleetcaptain.localcluster.cluster_ready",  # whether sshd listens
+    "fleetcaptain.localcluster.docker_client",
+    "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
     "fleetcaptain.net.pools",
+    "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
 }
 
@@ -137,7 +131,8 @@ def called(tree: ast.Module) -> Iterator[str]:
 
 def part(name: str) -> str:
     """The part of the program to which a module belongs."""
-    return next((prefix for prefix in ("cluster.aws", "cluster", "host") if f"{name}.".startswith(f"{prefix}.")), "")
+    _, folder, *rest = name.split(".")
+    return folder if rest else "resources"
 
 
 def layer(name: str, importer: str = "") -> str:
@@ -172,10 +167,14 @@ def test_every_package_is_in_a_layer() -> None:
     assert offenders == []
 
 
-def test_the_library_imports_neither_pulumi_nor_docker() -> None:
-    """It can be used, and tested, without them."""
-    outside = {"docker", "grpc", "components", "tools", "tests", "bench"}
+def test_the_library_does_not_import_pulumi() -> None:
+    """It can be used, and tested, without them; `localcluster` alone drives docker."""
+    outside = {"grpc", "components", "tools", "tests", "bench"}
     assert foreign(LIBRARY, lambda root: root.startswith("pulumi") or root in outside) == []
+    drivers = {
+        name for name, tree in LIBRARY.items() if "docker" in {found.partition(".")[0] for found in imports(tree)}
+    }
+    assert {name.split(".")[1] for name in drivers} == {"localcluster"}
 
 
 def test_few_modules_of_the_library_use_the_network() -> None:
@@ -198,7 +197,7 @@ def test_no_text_of_others_is_decoded_strictly() -> None:
         "fleetcaptain.printable",
         "fleetcaptain.untrusted",
         "fleetcaptain.fleet.ssh",
-        "components.cluster.aws.workers",
+        "components.aws.workers",
     }
     offenders = []
     for name, tree in {**ALL, "__main__": ast.parse((ROOT / "__main__.py").read_text())}.items():
@@ -226,16 +225,32 @@ def test_the_toolchain_needs_nothing_but_python() -> None:
     assert foreign({"": LIBRARY["fleetcaptain.printable"]}, lambda root: root not in sys.stdlib_module_names) == []
 
 
-def test_the_parts_of_the_program_meet_where_they_are_listed() -> None:
-    """Each import from one part into another is in `CROSSINGS`, with its reason, and each entry is an import."""
+def test_the_parts_of_the_program_import_one_another_in_one_direction() -> None:
+    """As `PARTS` says, no more and no less."""
     arrows = {
-        (name.removeprefix("components."), found.removeprefix("components."))
+        (part(name), part(found), name)
         for name, tree in PROGRAM.items()
         for found in imports(tree)
-        if found.startswith("components.")
+        if found in PROGRAM and name != "components.__init__"
     }
-    crossings = {arrow for arrow in arrows if part(arrow[0]) != part(arrow[1])}
-    assert sorted(crossings ^ CROSSINGS.keys()) == []
+    offenders = [f"{name} imports {other}" for own, other, name in sorted(arrows) if other not in {own, *PARTS[own]}]
+    unused = {(own, other) for own, others in PARTS.items() for other in others} - {arrow[:2] for arrow in arrows}
+    offenders += [f"PARTS allows {own} to import {other}, which it does not" for own, other in sorted(unused)]
+    assert offenders == []
+
+
+def test_all_errors_are_in_one_tree() -> None:
+    """In `fleetcaptain.errors`, whose docstring lists them with their exit codes."""
+    known = {node.name for node in LIBRARY["fleetcaptain.errors"].body if isinstance(node, ast.ClassDef)}
+    offenders = [
+        f"{name}.{node.name}"
+        for name, tree in ALL.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and {base.id for base in node.bases if isinstance(base, ast.Name)} & known
+    ]
+    assert [offender for offender in offenders if not offender.startswith("fleetcaptain.errors.")] == []
+    listed = ast.get_docstring(LIBRARY["fleetcaptain.errors"]) or ""
+    assert sorted(name for name in known if not name.startswith("_") and f"{name} (" not in listed) == []
 
 
 def test_every_module_lists_what_is_public() -> None:

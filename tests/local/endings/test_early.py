@@ -11,7 +11,7 @@ from tests.local.terminal.session import Session
 
 ROOT = Path(__file__).resolve().parents[3]
 # Without the loader of Fleetfiles. Pulumi alone ends each of them with 0, and deletes everything.
-_BARE = "import asyncio, os, sys\nfrom components.abort import refuse_early_end\nrefuse_early_end()\n{}\n"
+_BARE = "import asyncio, os, sys\nfrom components.engine.abort import refuse_early_end\nrefuse_early_end()\n{}\n"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components.dynamic_resource import Resource
+from components.engine.dynamic_resource import Resource
 from components.host.provider_registry import PROVIDERS
 
 __all__ = ["PROVIDERS", "STATE", "declare", "dynamic"]

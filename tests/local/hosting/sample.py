@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.dynamic_resource import PartialFailure, Resource, cancelled
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled
 from fleetcaptain.errors import RolloutFailed
 
 __all__ = ["CALLS", "PROVIDERS", "SECRETS", "SampleProvider", "declare"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.cluster.aws.userdata import pointer
+from components.aws.userdata import pointer
 from fleetcaptain.machine.ignition import ignition
 from tests.programs import program
 from tests.unit.aws.definitions import MACHINES as AWS_MACHINES

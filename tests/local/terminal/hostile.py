@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
-from components import diagnostics as log
-from components.abort import abort
-from components.dynamic_resource import PartialFailure, Resource, status, warn
+from components.engine import diagnostics as log
+from components.engine.abort import abort
+from components.engine.dynamic_resource import PartialFailure, Resource, status, warn
 from fleetcaptain.errors import RolloutFailed, StrayUnits
 from fleetcaptain.units.quoting import exec_line
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-from components.cluster.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
-from components.cluster.aws.settings import read
-from components.cluster.aws.topology import Opening, Public
+from components.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
+from components.aws.settings import read
+from components.aws.topology import Opening, Public
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_machines import write_programs
 

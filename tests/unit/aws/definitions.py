@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from components.cluster.aws.settings import read
-from components.cluster.aws.topology import places, subnets
-from components.cluster.aws.userdata import Surroundings, member, worker
+from components.aws.settings import read
+from components.aws.topology import places, subnets
+from components.aws.userdata import Surroundings, member, worker
 from tests.unit.aws.declared import CONFIG, ZONES
 
 __all__ = ["AROUND", "MACHINES", "OWN", "defined"]

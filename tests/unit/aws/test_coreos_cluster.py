@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.cluster.aws.image_registry import KEPT_IMAGES
-from components.cluster.aws.members import FLATCAR
+from components.aws.image_registry import KEPT_IMAGES
+from components.aws.members import FLATCAR
 from fleetcaptain.errors import ClusterRefused
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import WEB, ZONES, declare

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.aws.userdata import USER_DATA_BYTES, checked, fits, pointer
+from components.aws.userdata import USER_DATA_BYTES, checked, fits, pointer
 from fleetcaptain.errors import FleetCaptainError
 from tests.unit.aws.declared import declare
 from tests.unit.aws.definitions import AROUND, MACHINES, defined
@@ -140,7 +140,7 @@ def test_too_long_a_definition_is_fetched_and_checked() -> None:
 
 def test_a_definition_that_may_be_too_long_goes_to_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the machine that reads it is launched."""
-    monkeypatch.setattr("components.cluster.aws.userdata.USER_DATA_BYTES", 4096)
+    monkeypatch.setattr("components.aws.userdata.USER_DATA_BYTES", 4096)
     declared = declare()
     put = declared.one("BucketObjectv2", "cluster-m1-config")
     assert json.loads(put["content"])["storage"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from components.cluster.aws.readiness import JoinedMachines, ReadyProvider, wait_joined
-from components.cluster.aws.replacement_guard import HEALTH, refuse_second_loss
+from components.aws.readiness import JoinedMachines, ReadyProvider, wait_joined
+from components.aws.replacement_guard import HEALTH, refuse_second_loss
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, DeadlineExceeded, Interrupted
 from fleetcaptain.fleet.entities import Machine
 

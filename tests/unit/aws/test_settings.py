@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.aws.settings import DEFAULT_TYPE, Settings, read
+from components.aws.settings import DEFAULT_TYPE, Settings, read
 from fleetcaptain.errors import ClusterRefused
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.aws.topology import Opening, Public, openings, places, public_services, subnets
+from components.aws.topology import Opening, Public, openings, places, public_services, subnets
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render

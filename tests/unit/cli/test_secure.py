@@ -17,7 +17,9 @@ SSH = ["--ssh", "core@10.0.0.1"]
 def there(monkeypatch: pytest.MonkeyPatch) -> World:
     """The machines that captain reaches."""
     there = world(2)
-    monkeypatch.setattr("fleetcaptain.rollout.connect.open_operator", lambda endpoint: there.operator(*endpoint.hosts))
+    monkeypatch.setattr(
+        "fleetcaptain.securing.securing.open_operator", lambda endpoint: there.operator(*endpoint.hosts)
+    )
     return there
 
 

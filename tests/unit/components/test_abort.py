@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # As Pulumi's language host runs a program: within the loop's first task, which also waits for the resources.
 _HOST = """\
 import asyncio, atexit, os, subprocess, sys, threading
-from components.abort import abort, refuse_early_end
+from components.engine.abort import abort, refuse_early_end
 
 def program():
     refuse_early_end()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from components.cluster.aws import readiness as ready
-from components.cluster.aws.readiness import ReadyProvider
-from components.dynamic_resource import PartialFailure
+from components.aws import readiness as ready
+from components.aws.readiness import ReadyProvider
+from components.engine.dynamic_resource import PartialFailure
 from fleetcaptain.errors import DeadlineExceeded
 from tests.fakes.fake_site import MACHINES, Site
 from tests.unit.components.deployed import CONNECTION, STACK

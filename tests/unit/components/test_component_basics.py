@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import diagnostics as log
-from components.abort import abort
 from components.app_image import told_by_buildx
+from components.engine import diagnostics as log
+from components.engine.abort import abort
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.targets import downtime
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic_resource import PartialFailure
+from components.engine.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key

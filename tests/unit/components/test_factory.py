@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.cluster.factory import choose_cluster
+from components.factory import choose_cluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
 from fleetcaptain.units.render import render_app
@@ -146,7 +146,7 @@ def test_a_missing_package_for_aws_is_named_with_the_command_that_installs_it(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first `make up` of a stack on AWS installs them; other stacks do without."""
-    for module in [name for name in sys.modules if name.startswith("components.cluster.aws")]:
+    for module in [name for name in sys.modules if name.startswith("components.aws")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(FleetCaptainError, match=rf"{package} is not installed.*`make up STACK={STACK}`.*--aws"):

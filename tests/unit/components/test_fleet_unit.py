@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic_resource import PartialFailure
+from components.engine.dynamic_resource import PartialFailure
 from components.fleet_unit import RollingUpdateProvider
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused

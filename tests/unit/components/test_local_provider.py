@@ -13,7 +13,7 @@ import docker.errors
 import pytest
 
 from components.cluster.local_provider import LocalMachinesProvider
-from components.dynamic_resource import PartialFailure
+from components.engine.dynamic_resource import PartialFailure
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, QuorumLost
 from fleetcaptain.localcluster.cluster_ready import apply_metadata
 from fleetcaptain.localcluster.docker_client import machines_running

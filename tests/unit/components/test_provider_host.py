@@ -28,7 +28,7 @@ from pulumi.dynamic import (
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.dynamic_resource import PartialFailure, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, cancelled, status, warn
 from components.host.provider_registry import PROVIDERS
 from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed

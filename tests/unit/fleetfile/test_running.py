@@ -71,8 +71,8 @@ def test_what_works_in_a_module_works(tmp_path: Path, text: str) -> None:
         ({"tools.py": "NAME = 'web'"}, "from tools import NAME"),
         ({"pytest.py": "NAME = 'web'"}, "import pytest\nNAME = pytest.NAME"),
         (
-            {"components/__init__.py": "", "components/diagnostics.py": "NAME = 'web'"},
-            "from components.diagnostics import NAME",
+            {"components/__init__.py": "", "components/engine/diagnostics.py": "NAME = 'web'"},
+            "from components.engine.diagnostics import NAME",
         ),
         ({"deploy/names.py": "NAME = 'web'"}, "from deploy.names import NAME"),
         ({"deploy/__init__.py": "from .names import NAME", "deploy/names.py": "NAME = 'web'"}, "from deploy import *"),

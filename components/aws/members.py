@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import Launch, LaunchContext
-from components.cluster.aws.topology import MemberSlot
+from components.aws.launch_context import Launch, LaunchContext
+from components.aws.topology import MemberSlot
 
 __all__ = ["FLATCAR", "MemberNetwork", "find_image", "make_member", "make_member_network"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.scope import Scope
+from components.aws.scope import Scope
 
 __all__ = ["Identity", "make_identity", "policy"]
 

@@ -13,7 +13,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, 
 
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
 from components.cluster.handle import ClusterHandle
-from components.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
 from fleetcaptain.fleet.connection import Connection

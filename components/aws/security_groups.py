@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.scope import Scope
-from components.cluster.aws.topology import Opening, Public
+from components.aws.scope import Scope
+from components.aws.topology import Opening, Public
 from fleetcaptain.machine.tls import CLIENT_TLS
 
 __all__ = ["Groups", "make_groups"]

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,15 +106,12 @@ def test_a_tag_of_git_that_is_no_key_is_refused(tag: str | bytes, tmp_path: Path
 
 
 @pytest.fixture(autouse=True)
-def info(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the program remarks. git has no settings but this one."""
+def _git_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """git has no settings but this one."""
     settings = tmp_path_factory.mktemp("home") / "gitconfig"
     settings.write_text("[protocol.file]\n\tallow = always\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    messages: list[str] = []
-    monkeypatch.setattr(pulumi.log, "info", messages.append)
-    return messages
 
 
 @pytest.fixture(scope="module")
@@ -187,13 +183,13 @@ V1, DIRTY = ReleaseName("v1"), ReleaseName("v1-dirty", exact=False)
         "shop/Dockerfile.dockerignore",
     ],
 )
-def test_a_file_that_git_does_not_have_is_no_part_of_the_commit(repository: Path, name: str, info: list[str]) -> None:
+def test_a_file_that_git_does_not_have_is_no_part_of_the_commit(repository: Path, name: str) -> None:
     """When it goes into an image, or decides what does. Once it is committed it is, under another name. It is named."""
     file = repository / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"x")
     assert named(repository) == DIRTY
-    assert "The release is v1-dirty-..., as what it deploys is not all in the commit: shop/" in info[0]
+    assert "The release is v1-dirty-..., as what it deploys is not all in the commit: shop/" in named(repository).notice
     git(repository, "add", "--force", "--all")
     assert named(repository) == DIRTY
     git(repository, "commit", "-q", "-m", "more")
@@ -259,14 +255,14 @@ def test_a_file_that_differs_from_the_commit_makes_another_release(repository: P
         "shopping/src/x",
     ],
 )
-def test_what_is_not_deployed_changes_nothing(repository: Path, name: str, info: list[str]) -> None:
+def test_what_is_not_deployed_changes_nothing(repository: Path, name: str) -> None:
     """Elsewhere in the repository, or kept out of the images."""
     (repository / name).parent.mkdir(parents=True, exist_ok=True)
     (repository / name).write_text("x")
     assert named(repository) == V1
     git(repository, "add", "--all")
     assert named(repository) == V1
-    assert info == []
+    assert named(repository).notice == ""
 
 
 def test_the_same_contents_are_clean(repository: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.scope import Scope
+from components.aws.scope import Scope
 
 __all__ = ["KEPT_IMAGES", "Registry", "lifecycle", "make_registry"]
 

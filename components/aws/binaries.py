@@ -13,7 +13,7 @@ from shutil import which
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.scope import Scope
+from components.aws.scope import Scope
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["Bucket", "find_programs", "make_bucket", "sums_of"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-from components.cluster.aws.topology import MEMBER_COUNTS
+from components.aws.topology import MEMBER_COUNTS
 
 __all__ = [
     "SIZES",

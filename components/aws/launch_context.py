@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster.aws.iam import Identity
-from components.cluster.aws.network import Network
-from components.cluster.aws.scope import Scope
-from components.cluster.aws.security_groups import Groups
-from components.cluster.aws.settings import Settings
+from components.aws.iam import Identity
+from components.aws.network import Network
+from components.aws.scope import Scope
+from components.aws.security_groups import Groups
+from components.aws.settings import Settings
 
 __all__ = ["Launch", "LaunchContext"]
 

@@ -53,7 +53,7 @@ def _local(config: pulumi.Config) -> ClusterComponent:
 def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
     # Half a second and an extra that other clusters do without.
     try:
-        from components.cluster.aws.coreos_cluster import choose_aws
+        from components.aws.coreos_cluster import choose_aws
     except ModuleNotFoundError as error:
         if error.name not in _AWS_PACKAGES:
             raise

@@ -6,7 +6,7 @@ import base64
 
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import Launch, LaunchContext
+from components.aws.launch_context import Launch, LaunchContext
 
 __all__ = ["DRAIN_SEC", "make_workers"]
 

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from components.build_context import excludes, is_sent, refuse_private_files
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.release.build_context import excludes, is_sent, refuse_private_files
 
 PRIVATE = (".fleetcaptain", ".git", ".tools", ".venv")
 

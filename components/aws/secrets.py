@@ -14,8 +14,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_tls as tls
 
-from components.cluster.aws.binaries import Bucket
-from components.cluster.aws.scope import Scope
+from components.aws.binaries import Bucket
+from components.aws.scope import Scope
 from fleetcaptain.machine.tls import USERS
 
 __all__ = ["make_keys"]

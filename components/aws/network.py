@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.scope import Scope
-from components.cluster.aws.topology import Subnet
+from components.aws.scope import Scope
+from components.aws.topology import Subnet
 from fleetcaptain.errors import ClusterRefused
 
 __all__ = ["Network", "choose_zones", "make_network"]

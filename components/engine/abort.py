@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from components import diagnostics as log
+from components.engine import diagnostics as log
 
 __all__ = ["abort", "refuse_early_end"]
 

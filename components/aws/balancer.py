@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.launch_context import LaunchContext
-from components.cluster.aws.topology import Public
+from components.aws.launch_context import LaunchContext
+from components.aws.topology import Public
 
 __all__ = ["health_check", "make_balancer", "target_name"]
 

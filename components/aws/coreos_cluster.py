@@ -9,24 +9,24 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from components import diagnostics as log
-from components.cluster.aws.balancer import make_balancer
-from components.cluster.aws.binaries import find_programs, make_bucket, sums_of
-from components.cluster.aws.iam import make_identity
-from components.cluster.aws.image_registry import make_registry
-from components.cluster.aws.launch_context import Launch, LaunchContext
-from components.cluster.aws.members import MemberNetwork, find_image, make_member, make_member_network
-from components.cluster.aws.network import choose_zones, make_network
-from components.cluster.aws.readiness import ClusterReady
-from components.cluster.aws.scope import Scope
-from components.cluster.aws.secrets import make_keys
-from components.cluster.aws.security_groups import make_groups
-from components.cluster.aws.settings import Settings, read
-from components.cluster.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
-from components.cluster.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
-from components.cluster.aws.userdata import Boot
-from components.cluster.aws.workers import make_workers
+from components.aws.balancer import make_balancer
+from components.aws.binaries import find_programs, make_bucket, sums_of
+from components.aws.iam import make_identity
+from components.aws.image_registry import make_registry
+from components.aws.launch_context import Launch, LaunchContext
+from components.aws.members import MemberNetwork, find_image, make_member, make_member_network
+from components.aws.network import choose_zones, make_network
+from components.aws.readiness import ClusterReady
+from components.aws.scope import Scope
+from components.aws.secrets import make_keys
+from components.aws.security_groups import make_groups
+from components.aws.settings import Settings, read
+from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
+from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
+from components.aws.userdata import Boot
+from components.aws.workers import make_workers
 from components.cluster.interface import ClusterComponent
+from components.engine import diagnostics as log
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.units.unit_file import UnitFile

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from components.cluster.aws.topology import default_members
-from components.cluster.aws.validators import (
+from components.aws.topology import default_members
+from components.aws.validators import (
     ValidationError,
     blocks,
     cluster_size,

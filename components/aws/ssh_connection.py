@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.abort import abort
-from components.cluster.aws.members import MemberNetwork
-from components.cluster.aws.replacement_guard import refuse_second_loss
-from components.cluster.aws.settings import Settings
+from components.aws.members import MemberNetwork
+from components.aws.replacement_guard import refuse_second_loss
+from components.aws.settings import Settings
+from components.engine.abort import abort
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleet.ssh import Endpoint

@@ -11,11 +11,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster.aws.binaries import Bucket
-from components.cluster.aws.members import MemberNetwork
-from components.cluster.aws.scope import Scope
-from components.cluster.aws.settings import Settings
-from components.cluster.aws.topology import MemberSlot
+from components.aws.binaries import Bucket
+from components.aws.members import MemberNetwork
+from components.aws.scope import Scope
+from components.aws.settings import Settings
+from components.aws.topology import MemberSlot
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine import ec2
 from fleetcaptain.machine.definition import Binary, File, Machine, Member, Unit
