@@ -1,8 +1,8 @@
 """FleetCaptain deploys an app made of several services to a fleet cluster without taking it down.
 
-For a Fleetfile: its words; docs/fleetfile.md says what each of them means. For the app itself: `register`,
-`unregister`, `discover` and `ensure_available`; see docs/discovery.md. Each is loaded when it is first named, so that
-an app's image needs, and an app loads, only what it uses.
+For a Fleetfile: its classes; see docs/fleetfile.md. For the app itself: `register`, `unregister`, `discover` and
+`ensure_available`; see docs/discovery.md. Each name is loaded at first use, so an app's image needs, and an app loads,
+only what it uses.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 __version__ = "0.2.0"
-"""The version of the package: pyproject.toml reads it from here, so it also holds in a clone that is not installed."""
+"""The version of the package. pyproject.toml reads it from here, so a clone that is not installed has it too."""
 
 _IN = {
     "fleetcaptain.discovery.api": ("discover", "ensure_available", "register", "unregister"),

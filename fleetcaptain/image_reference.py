@@ -1,6 +1,6 @@
-"""References of images as docker reads them: ``localhost:5000/acme/shop:v1@sha256:...``. Pure.
+"""Parses and validates image references as docker does: ``localhost:5000/acme/shop:v1@sha256:...``. Pure.
 
-The grammar is docker's own: ``reference/regexp.go`` and ``normalize.go`` of distribution, and the digests of go-digest.
+The grammar is docker's: ``reference/regexp.go`` and ``normalize.go`` of distribution, and the digests of go-digest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LONGEST_NAME = 255
 _IMAGE_ID = re.compile("[a-f0-9]{64}")
 
 RECORDED = re.compile(rf"(?=.{{1,512}}\Z)(?:{_REGISTRY}/)?{_NAME}(?::{_TAG})?(?:@[a-z0-9]+:[0-9a-fA-F]{{1,128}})?")
-"""A reference that stands in a record: its digest may be of any kind, since docker has run it."""
+"""A reference in a release's record: its digest may be of any kind, since docker has run it."""
 
 
 @dataclass(frozen=True)
 class ImageReference:
-    """*registry* is "" where none is named: docker then means the public one. *tag* and *digest* may be "" too."""
+    """The parts of a reference. *registry* is "" for docker's public one. *tag* and *digest* may be "" too."""
 
     registry: str
     name: str
@@ -34,7 +34,7 @@ class ImageReference:
 
 
 def parse_reference(text: str) -> ImageReference | None:
-    """The parts of a reference that stands in a record; None for what is none."""
+    """The parts of a reference in a release's record; None when *text* is not a reference."""
     if not RECORDED.fullmatch(text):
         return None
     rest, _, digest = text.partition("@")
@@ -44,33 +44,33 @@ def parse_reference(text: str) -> ImageReference | None:
 
 
 def reference_mistake(text: str) -> str:
-    """Why docker would not take *text* for an image; "" when it would."""
+    """Why docker would reject *text* as an image reference; "" when it is valid."""
     rest, at, digest = text.partition("@")
     registry, rest = split_registry(rest)
     name, colon, tag = rest.partition(":")
     if registry and not re.fullmatch(_REGISTRY, registry):
-        return f"{registry!r} is no registry, such as registry.example.org:5000"
+        return f"{registry!r} must be a registry, such as registry.example.org:5000"
     if colon and not re.fullmatch(_TAG, tag):
-        return f"the tag {tag!r} must have 1 to 128 letters, digits, _ . or -, and begin with none of the last two"
+        return f"the tag {tag!r} must have 1 to 128 letters, digits, _ . or -, and must not begin with . or -"
     if at and not _DIGEST.fullmatch(digest):
         return f'the digest {digest!r} must be "sha256:" and 64 hex digits in lower case'
     if not registry and _IMAGE_ID.fullmatch(text):
-        return "docker takes 64 hex digits for the id of an image; write its name"
+        return "docker reads 64 hex digits as an image id; write the image's name"
     return name_mistake(name, f"{registry}/{name}" if registry else name)
 
 
 def name_mistake(name: str, whole: str = "") -> str:
-    """Why *name*, without registry, tag and digest, is none; "" when it is one. *whole*: with its registry."""
+    """Why *name*, without registry, tag and digest, is invalid; "" when it is valid. *whole*: with its registry."""
     if not name:
-        return "it has no name"
+        return "the name is missing"
     if name.lower() != name:
-        return "names of images are lower case"
+        return "the name must be lower case"
     if "" in name.split("/"):
         return "a part of the name is empty; remove the slash"
     if not re.fullmatch(_NAME, name):
-        return "each part of a name has letters and digits, and between them one . or _, two _ or any number of -"
+        return "each part of the name must have letters and digits, separated by one . or _, two _ or any number of -"
     if len(whole or name) > _LONGEST_NAME:
-        return f"the name has {len(whole or name)} characters, docker takes at most {_LONGEST_NAME}"
+        return f"the name has {len(whole or name)} characters; docker accepts at most {_LONGEST_NAME}"
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Reading what others wrote, into etcd above all: a value is taken whole, or refused with the reason.
+"""Validates values that other programs wrote, mostly into etcd: each is accepted as a whole or rejected with a reason.
 
-Whoever reaches etcd can write anything there. What is read here has a limited size, the types and forms that it should
-have, and nothing that could not be written again as JSON in UTF-8 (lone surrogates, infinite numbers).
+Every client of etcd can write any value. An accepted value has a limited size, the expected types and formats, and can
+be written again as JSON in UTF-8 (no lone surrogates, no infinite numbers).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _T = TypeVar("_T")
 _V = TypeVar("_V")
 
 LONGEST_BYTES = 64 * 1024
-# Python's own functions, such as `copy.deepcopy`, fail at some hundred levels.
+# Python's own functions, such as `copy.deepcopy`, fail at a few hundred levels.
 DEEPEST = 32
-# Some hundred characters are enough for whatever is neither a name nor an error. No encoding has lone surrogates.
+# The limit for values that are neither names nor errors. No encoding has lone surrogates.
 ANY = re.compile(r"[^\ud800-\udfff]{0,4096}")
 ANY_LENGTH = re.compile(r"[^\ud800-\udfff]*")
 # Names of units, services and machines, as systemd allows them. They become parts of keys, which cannot be dots alone.
@@ -47,12 +47,12 @@ WORD = re.compile(r"[A-Za-z0-9_.:@/+ -]{0,255}")
 
 
 class Unreadable(ValueError):
-    """A value that is not what it should be. The text says why."""
+    """A value is invalid. The message says why."""
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A value that is ignored: where it is (*key*), and *why*."""
+    """An ignored value: its *key*, and *why* it is ignored."""
 
     key: str
     why: str
@@ -62,8 +62,8 @@ class Ignored:
 
 
 class Fields(Mapping[str, Any]):
-    """A JSON object that is read field by field. Raises `Unreadable` for anything else. So does every method below, for
-    a field of another type or form; one without a default must be there."""
+    """A JSON object whose fields are validated when read. Raises `Unreadable` for any other value; so does every method
+    below for a field of another type or format, or a missing field without a default."""
 
     def __init__(self, data: Any) -> None:
         if not isinstance(data, Mapping):
@@ -80,43 +80,43 @@ class Fields(Mapping[str, Any]):
         return len(self._data)
 
     def text(self, name: str, form: re.Pattern[str] = ANY, default: str | None = None) -> str:
-        """A text of the *form*."""
+        """The string *name*, which must match *form*."""
         return self._text(name, self._value(name, default), form, default)
 
     def texts(self, name: str, form: re.Pattern[str] = ANY) -> tuple[str, ...]:
-        """A list of texts of the *form*; empty when there is none."""
+        """The list of strings *name*, each of which must match *form*; empty if missing."""
         found = self._value(name, [])
         if not isinstance(found, (list, tuple)):
             raise Unreadable(f"{name} is not a list")
         return tuple(self._text(name, entry, form, None) for entry in found)
 
     def number(self, name: str, low: int, high: int) -> int:
-        """A whole number from *low* to *high*."""
+        """The integer *name*, from *low* to *high*."""
         found = self._value(name, None)
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not low <= found <= high or found % 1:
-            raise Unreadable(f"{name} is not a whole number from {low} to {high}")
+            raise Unreadable(f"{name} is not an integer from {low} to {high}")
         return int(found)
 
     def flag(self, name: str) -> bool:
-        """True or false; false when there is none."""
+        """The boolean *name*; false if missing."""
         found = self._value(name, False)
         if not isinstance(found, bool):
-            raise Unreadable(f"{name} is neither true nor false")
+            raise Unreadable(f"{name} is not true or false")
         return found
 
     def fields(self, name: str) -> Fields:
-        """An object; empty when there is none."""
+        """The object *name*, validated in turn; empty if missing."""
         return Fields(self.mapping(name))
 
     def objects(self, name: str) -> tuple[dict[str, Any], ...]:
-        """A list of objects as they are; empty when there is none."""
+        """The list of objects *name*, not validated further; empty if missing."""
         found = self._value(name, [])
         if not isinstance(found, (list, tuple)) or not all(isinstance(entry, dict) for entry in found):
             raise Unreadable(f"{name} is not a list of objects")
         return tuple(found)
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """An object as it is; empty when there is none."""
+        """The object *name*, not validated further; empty if missing."""
         found = self._value(name, {})
         if not isinstance(found, Mapping):
             raise Unreadable(f"{name} is not an object")
@@ -132,17 +132,17 @@ class Fields(Mapping[str, Any]):
 
     def _text(self, name: str, found: Any, form: re.Pattern[str], default: str | None) -> str:
         if not isinstance(found, str):
-            raise Unreadable(f"{name} is not a text")
+            raise Unreadable(f"{name} is not a string")
         if found != default and not form.fullmatch(found):
-            raise Unreadable(f"{name} has a form that is not allowed")
+            raise Unreadable(f"{name} has characters or a length that are not allowed")
         return found
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The shell lines of units read the first of two fields with one name, Python the last."""
+    """The fields as a mapping. Of two fields with one name a unit's shell lines read the first, Python the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Unreadable("a field is in it twice")
+        raise Unreadable("it has a duplicate field")
     return found
 
 
@@ -150,22 +150,22 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition)
 
 
 def json_object(text: str, longest: int = LONGEST_BYTES) -> Fields:
-    """The JSON object that *text*, of at most *longest* characters, is. Raises Unreadable."""
+    """Parse *text*, of at most *longest* characters, as a JSON object. Raises Unreadable."""
     if len(text) > longest:
-        raise Unreadable(f"it has {len(text)} characters; at most {longest} are read")
+        raise Unreadable(f"it has {len(text)} characters; the limit is {longest}")
     try:
         data = _DECODER.decode(text)
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except Unreadable:
         raise
     except (ValueError, RecursionError) as error:
-        raise Unreadable("it is not JSON that could be written again") from error
+        raise Unreadable("it is not valid JSON in UTF-8") from error
     _check_depth(data, DEEPEST)
     return Fields(data)
 
 
 def port_number(value: Any) -> int:
-    """*value*, a number or a text, as the number of a port; 0 when it is none."""
+    """*value*, a number or a string, as a port number; 0 when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return 0
     if isinstance(value, str):
@@ -182,7 +182,7 @@ def _check_depth(value: Any, left: int) -> None:
 
 
 def readable(make: Callable[[_V], _T], value: _V) -> _T | None:
-    """What *make* makes of *value*, or None when it raises `Unreadable`."""
+    """``make(value)``, or None when it raises `Unreadable`."""
     try:
         return make(value)
     except Unreadable:
@@ -192,7 +192,7 @@ def readable(make: Callable[[_V], _T], value: _V) -> _T | None:
 def read_all(
     make: Callable[[str, str], _T], values: Iterable[tuple[str, str]]
 ) -> tuple[tuple[_T, ...], tuple[Ignored, ...]]:
-    """What *make* makes of each of the *values* (key, text), and those for which it raises `Unreadable`."""
+    """``make(key, text)`` for each of the *values*, and the values for which it raises `Unreadable`."""
     found, ignored = [], []
     for key, text in values:
         try:

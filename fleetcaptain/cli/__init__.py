@@ -1,4 +1,4 @@
-"""``captain``, the command line. Its exit codes are those of `fleetcaptain.errors`; 2 is also a mistake in the line."""
+"""``captain``, the command line. Its exit codes are those of `fleetcaptain.errors`; a usage error also gives 2."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. With ``--json`` an error is one JSON object on standard output too."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run one command and return its exit code. With ``--json`` an error is also printed as JSON on standard output."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         from fleetcaptain.cli.build import build
     except ModuleNotFoundError as error:
@@ -22,10 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         echo("captain needs typer, which is not installed. Run `pip install typer`.", error=True)
         return 1
     try:
-        build()(words, prog_name="captain")
+        build()(arguments, prog_name="captain")
     except FleetCaptainError as error:
         echo(f"captain: {error}", error=True)
-        if "--json" in words:
+        if "--json" in arguments:
             echo_json({"error": type(error).__name__, "exit_code": error.exit_code, "message": str(error)})
         return error.exit_code
     except SystemExit as ended:

@@ -1,4 +1,4 @@
-"""All commands of ``captain``, put together. A command is a module of this package with a function `add`."""
+"""Assembles the commands of ``captain``. A command is a module of this package with a function `add`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _COMMANDS = (discover, ensure_available, register, unregister, restart, releases
 
 
 def build() -> typer.Typer:
-    """The command line. An error of ours passes through it to `main`, without typer's traceback."""
+    """The command line. A FleetCaptainError passes through it to `main`, without typer's traceback."""
     captain = typer.Typer(
-        help="What is not a deployment: finding services, saying which one is ready, restarting them, old releases.",
+        help="Operate a deployed app: discovery, restarts, releases.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -39,15 +39,15 @@ def build() -> typer.Typer:
             bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
         ] = False,
     ) -> None:
-        """The options of all of ``captain``. Their help is that of the whole."""
+        """Options of ``captain`` itself; `captain --help` lists them."""
 
     for command in _COMMANDS:
         command.add(captain)
     return captain
 
 
-def _version(wanted: bool) -> None:
-    """Print the version of the installed package, and end."""
-    if wanted:
+def _version(requested: bool) -> None:
+    """Print the version of the installed package and exit."""
+    if requested:
         echo(f"captain {__version__}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""Options that several commands have in common."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ __all__ = ["App", "Etcd", "Json", "Service"]
 
 App = Annotated[
     str | None,
-    typer.Option(
-        "--app", help="The app's name in its Fleetfile. FLEETCAPTAIN_APP has it in a container.", metavar="NAME"
-    ),
+    typer.Option("--app", help="The app's name in its Fleetfile. Default: FLEETCAPTAIN_APP.", metavar="NAME"),
 ]
 Etcd = Annotated[
     str | None,
     typer.Option(
-        "--etcd", help="Where etcd answers. FLEETCAPTAIN_ETCD has it; on a machine, the loopback does.", metavar="URL"
+        "--etcd", help="The URL of etcd. Default: FLEETCAPTAIN_ETCD, else http://127.0.0.1:2379.", metavar="URL"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Service = Annotated[str, typer.Argument(help="The service's name.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Service = Annotated[str, typer.Argument(help="The name of the service.")]

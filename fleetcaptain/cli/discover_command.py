@@ -1,4 +1,4 @@
-"""``captain discover``: where a service answers."""
+"""``captain discover``: lists the instances of a service."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def discover(
         service: Service,
-        watch: Annotated[bool, typer.Option("--watch", help="Go on, and print the list again at each change.")] = False,
+        watch: Annotated[bool, typer.Option("--watch", help="Watch for changes and print the list again.")] = False,
         json_wanted: Json = False,
         app: App = None,
         etcd: Etcd = None,
     ) -> None:
-        """Print the instances of a service that the caller may use, its own release's first.
+        """List the instances of a service.
 
-        Exits with 3 when there is none, and with 10 when etcd does not answer.
+        Only instances that the caller may use are listed, those of its own release first. Exits with 3 when there is
+        none, and with 10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         if not watch:

@@ -1,12 +1,12 @@
-"""``captain doctor``: values in etcd that FleetCaptain ignores."""
+"""``captain doctor``: lists values in etcd that FleetCaptain ignores."""
 
 from __future__ import annotations
 
 import typer
 
-from fleetcaptain.cli.common_options import App, Json
+from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 from fleetcaptain.discovery.keys import CURL, path_of
 from fleetcaptain.printable import one_line
 
@@ -14,7 +14,7 @@ __all__ = ["add"]
 
 _ETCD = "http://127.0.0.1:2379"
 _RUN = "Run `captain secure`."
-_MAKE = "A new cluster has it, unless `fleetcaptain:tls` is false; for this one run `captain secure`."
+_MAKE = "Run `captain secure`. A new cluster has authentication unless `fleetcaptain:tls` is false."
 
 
 def add(captain: typer.Typer) -> None:
@@ -27,12 +27,12 @@ def add(captain: typer.Typer) -> None:
         stack: Stack = None,
         ssh: Ssh = None,
         key: Key = "",
-        app: App = None,
+        app: TargetApp = None,
     ) -> None:
         """List values in etcd that FleetCaptain ignores.
 
-        They are neither a registration nor a release, or stand at the wrong key: someone else wrote them, or a newer
-        version did. Exits with 1 when there are any.
+        They are neither a registration nor a release, or are stored at the wrong key: another program or a newer
+        version wrote them. Exits with 1 when there are any.
         """
         from fleetcaptain.discovery.access import Access
         from fleetcaptain.fleet.ssh import Endpoint
@@ -46,11 +46,11 @@ def add(captain: typer.Typer) -> None:
             echo_json([{"key": entry.key, "why": entry.why} for entry in ignored])
         elif ignored:
             echo("\n".join(f"ignored: {one_line(str(entry))}" for entry in ignored))
-            echo("Delete those that do not belong there, on a machine:")
+            echo("On a machine, delete the values that do not belong there:")
             echo("\n".join(f"  {CURL} -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
         else:
-            echo(f"All values in etcd of the app {where.app} can be read.")
-        # Not an exit code: a cluster is meant to be so, or is not this app's to change.
+            echo(f"Every value of the app {where.app} in etcd is valid.")
+        # Not an exit code: the cluster may be open on purpose, or belong to another team.
         if not json_wanted and not Access(cluster.store.request).enforced():
             is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed
             what = "etcd has no authentication: every container on the cluster can run anything as root."

@@ -1,4 +1,4 @@
-"""``captain ensure-available``: whether a service is there, or will be soon; made for ``ExecStartPre``."""
+"""``captain ensure-available``: waits for a service; made for ``ExecStartPre``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def add(captain: typer.Typer) -> None:
     def ensure_available(
         service: Service,
         timeout: Annotated[
-            float, typer.Option("--timeout", help="How long to wait for it.", metavar="SECONDS", min=0)
+            float, typer.Option("--timeout", help="How long to wait for the service.", metavar="SECONDS", min=0)
         ] = 0,
         json_wanted: Json = False,
         app: App = None,
         etcd: Etcd = None,
     ) -> None:
-        """Wait until a service is available to the caller, and print its instances as discover does.
+        """Wait for a service and list its instances.
 
-        Exits with 0 when it is, with 3 when it is not within the time, and with 10 when etcd did not answer.
+        Exits with 0 when the service is available to the caller, with 3 when it is not within the timeout, and with 10
+        when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         show(discovery.ensure_available(service, timeout_sec=timeout), json_wanted)

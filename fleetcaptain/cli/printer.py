@@ -1,4 +1,4 @@
-"""The only way out of ``captain``: what it prints passes `printable`, or is JSON."""
+"""The output of ``captain``: everything that it prints passes `printable` or is JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["echo", "echo_json"]
 
 
 def echo(text: str, *, error: bool = False) -> None:
-    """Print *text* on standard output, or with *error* on standard error."""
+    """Print *text* to standard output, or to standard error if *error*."""
     _write(printable(text), sys.stderr if error else sys.stdout)
 
 
 def echo_json(value: Any) -> None:
-    """Print *value* on standard output as one line of JSON, in ASCII alone. JSON itself escapes all but DEL."""
+    """Print *value* to standard output as one line of ASCII JSON. The encoder escapes everything but DEL."""
     _write(json.dumps(value).replace("\x7f", "\\u007f"), sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""``captain register``: say that this instance serves a service."""
+"""``captain register``: registers this instance of a service."""
 
 from __future__ import annotations
 
@@ -27,28 +27,26 @@ def add(captain: typer.Typer) -> None:
         connection: Annotated[
             list[str] | None,
             typer.Argument(
-                help="Where and how it is reached: host=... (the machine's unless given), port=..., anything else.",
+                help="How to reach the instance: port=..., any other value, host=... (default: the machine's address).",
                 metavar="NAME=VALUE",
             ),
         ] = None,
         *,
         versions: Annotated[
             list[str] | None,
-            typer.Option(
-                "--versions", help="A release that it serves besides its own; may be given again.", metavar="TAG"
-            ),
+            typer.Option("--versions", help="A further release that the instance serves. Repeatable.", metavar="TAG"),
         ] = None,
         hold: Annotated[
-            bool, typer.Option("--hold", help="Stay, renew the registration, and take it back when told to end.")
+            bool, typer.Option("--hold", help="Keep running, renew the registration, and remove it on SIGTERM or ^C.")
         ] = False,
         json_wanted: Json = False,
         app: App = None,
         etcd: Etcd = None,
     ) -> None:
-        """Say that this instance serves a service, instead of what its unit registered by itself.
+        """Register this instance of a service.
 
-        The registration of the unit's own service is renewed by the machine's beacon as long as the unit is active;
-        any other needs --hold. Exits with 10 when etcd does not answer.
+        The registration replaces the one that the unit wrote. The machine's beacon renews it while the unit is active
+        if the service is the unit's own; any other service needs --hold. Exits with 10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         pairs = connection_of(connection or ())
@@ -64,18 +62,22 @@ def add(captain: typer.Typer) -> None:
             show_key(discovery, service, json_wanted)
         else:
             raise typer.BadParameter(
-                f"nobody would renew {service!r}, since it is not the service of the unit that this runs in "
-                f"({discovery.identity.service or 'it runs in none'}); add --hold, and leave the command running"
+                f"the machine's beacon does not renew {service!r}: this command runs "
+                f"{_where(discovery.identity.service)}. Add --hold and keep the command running"
             )
 
 
+def _where(service: str) -> str:
+    return f"in a unit of the service {service!r}" if service else "outside of any unit"
+
+
 def connection_of(pairs: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` words as a mapping; numbers, booleans and null as JSON has them. Raises typer.BadParameter."""
+    """``NAME=VALUE`` arguments as a mapping; numbers, booleans and null as in JSON. Raises typer.BadParameter."""
     connection: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
-            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE, as in port=8080")
+            raise typer.BadParameter(f"{pair!r} must be NAME=VALUE, such as port=8080")
         try:
             connection[name] = json.loads(value)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""``captain releases``: what was deployed, and what can be gone back to."""
+"""``captain releases``: lists the releases and whether each can be rolled back to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from fleetcaptain.cli.common_options import App, Json
+from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.release.images import ImageState, probe_argv, probed
 from fleetcaptain.release.listing import as_json, rows, table
@@ -23,7 +23,7 @@ _PROBE_SEC = 60
 
 Etcd = Annotated[
     str | None,
-    typer.Option("--etcd", help="Where the cluster's etcd answers, instead of a stack.", metavar="URL"),
+    typer.Option("--etcd", help="The URL of the cluster's etcd, instead of a stack.", metavar="URL"),
 ]
 
 
@@ -38,12 +38,12 @@ def add(captain: typer.Typer) -> None:
         ssh: Ssh = None,
         key: Key = "",
         etcd: Etcd = None,
-        app: App = None,
+        app: TargetApp = None,
     ) -> None:
-        """List the releases, the last one first: when, by whom, of what, and whether it can be gone back to.
+        """List releases and whether each can be rolled back to.
 
-        That takes the texts of its units, which etcd keeps, and its images, for which their registry is asked: from a
-        machine of the cluster, or with --etcd from this computer. To go back to one:
+        The newest comes first. A rollback needs the unit texts, which etcd keeps, and the images: a machine of the
+        cluster checks their registry, or with --etcd this computer does. To roll back, run
         pulumi up -c fleetcaptain:rollbackTo=TAG
         """
         known, images = _by_etcd(etcd, app) if etcd else _by_ssh(app, stack, ssh, key)
@@ -53,7 +53,7 @@ def add(captain: typer.Typer) -> None:
         elif found:
             echo("\n".join(table(found)))
         else:
-            echo("there is no release yet", error=True)
+            echo("No releases. Deploy one with `pulumi up`.", error=True)
 
 
 def _by_ssh(

@@ -1,4 +1,4 @@
-"""``captain restart``: a rolling restart of a service under the text it has."""
+"""``captain restart``: restarts a service in a rolling update, with its present unit text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from fleetcaptain.cli.common_options import App, Service
+from fleetcaptain.cli.common_options import Service
 from fleetcaptain.cli.printer import echo
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 __all__ = ["add"]
 
@@ -21,27 +21,28 @@ def add(captain: typer.Typer) -> None:
         service: Service,
         *,
         max_parallel: Annotated[
-            str, typer.Option("--max-parallel", help="How many at once: a number, or a share such as 25%.")
+            str, typer.Option("--max-parallel", help="How many instances restart at once: a number or a share (25%).")
         ] = "1",
         min_healthy: Annotated[
-            float, typer.Option("--min-healthy", help="How long each has to stay healthy.", metavar="SECONDS", min=0)
+            float,
+            typer.Option("--min-healthy", help="How long each instance must stay healthy.", metavar="SECONDS", min=0),
         ] = 10,
         stack: Stack = None,
         ssh: Ssh = None,
         key: Key = "",
-        app: App = None,
+        app: TargetApp = None,
     ) -> None:
-        """Restart every instance of a service, one window after the other, by the engine of a rolling update.
+        """Restart all instances of a service, a few at a time.
 
-        Exits with 4 when an instance does not come back, with 6 while the service is being rolled out.
+        Exits with 4 when an instance does not come back, and with 6 while another rollout of the service runs.
         """
-        # Here, not above: in an app's image the other commands work without what a deployment needs.
+        # Imported here: in an app's image the other commands work without the packages of a deployment.
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.journal import ensure_free, guarded
         from fleetcaptain.rollout.model import Policy, parallel
         from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, stack_on, to_restart
 
-        wanted = _wanted(max_parallel)
+        at_once = _parsed(max_parallel)
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)
         ensure_free(cluster, service, echo)
@@ -50,14 +51,14 @@ def add(captain: typer.Typer) -> None:
         target = to_restart(cluster.ownership, service, snapshot)
         whose = f"the app {where.app}, stack {cluster.ownership.stack}"
         echo(f"restarting {service} of {whose}: {', '.join(target.names)}")
-        policy = Policy(max_parallel=parallel(wanted, len(target.names)), min_healthy_sec=min_healthy)
+        policy = Policy(max_parallel=parallel(at_once, len(target.names)), min_healthy_sec=min_healthy)
         policy = policy.for_file(target.file)
         with guarded(cluster, service, target.unit_hash, echo) as (fenced, _):
             restart(RestartDriver(fenced, echo), target, policy)
 
 
-def _wanted(max_parallel: str) -> int | str:
+def _parsed(max_parallel: str) -> int | str:
     number = max_parallel.removesuffix("%")
     if not number.isdecimal() or int(number) < 1:
-        raise typer.BadParameter("a number, or a share such as 25%", param_hint="--max-parallel")
+        raise typer.BadParameter("must be a positive integer or a share such as 25%", param_hint="--max-parallel")
     return max_parallel if max_parallel.endswith("%") else int(number)

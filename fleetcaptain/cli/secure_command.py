@@ -1,4 +1,4 @@
-"""``captain secure``: etcd's authentication, by passwords, on a cluster that has no certificates."""
+"""``captain secure``: password authentication for etcd on a cluster without certificates."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def secure(
         *,
-        apply: Annotated[bool, typer.Option("--apply", help="Do the steps, one machine after the other.")] = False,
-        undo: Annotated[
-            bool, typer.Option("--undo", help="Turn authentication off, and remove the passwords.")
-        ] = False,
-        yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --apply or --undo.")] = False,
+        apply: Annotated[bool, typer.Option("--apply", help="Secure the cluster, one machine at a time.")] = False,
+        undo: Annotated[bool, typer.Option("--undo", help="Turn authentication off and remove the passwords.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
         open_dirs: Annotated[
             list[str] | None,
             typer.Option(
-                "--open", help="A directory of etcd that stays open to everybody; may be repeated.", metavar="/DIR"
+                "--open", help="A directory of etcd that stays open to every client. Repeatable.", metavar="/DIR"
             ),
         ] = None,
         json_wanted: Json = False,
@@ -38,20 +36,20 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Show who can write etcd, and secure an existing cluster.
 
-        Without --apply or --undo nothing is changed. Exits with 2 when a step is refused, and with 4 when a machine
-        does not come back or authentication was turned off again. Both can be run again after an interruption.
+        Changes nothing without --apply or --undo. Exits with 2 when a step is refused, and with 4 when a machine does
+        not come back or authentication was turned off again. After an interruption, run the same command again.
         """
         from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.securing.securing import Securing, open_operator
         from fleetcaptain.securing.security_state import APPLY, UNDO, as_json, lines, refuse
 
         if apply and undo:
-            raise typer.BadParameter("not both", param_hint="--apply, --undo")
+            raise typer.BadParameter("cannot be combined", param_hint="--apply, --undo")
         endpoint = site(None, stack, ssh, key, any_app=True).endpoint
         if not isinstance(endpoint, Endpoint):
             raise ClusterRefused(
-                "captain secure works on the machines, which it reaches over SSH only.",
-                ["Name them with --ssh core@address, or set fleetcaptain:fleet to ssh:// addresses."],
+                "Cannot secure this cluster: captain secure reaches the machines over SSH only. Nothing was changed.",
+                ["Name the machines with --ssh core@address, or set fleetcaptain:fleet to ssh:// addresses."],
             )
         securing = Securing(open_operator(endpoint), lambda line: echo(line, error=json_wanted))
         wanted, dirs = (APPLY if apply else UNDO if undo else ""), open_dirs or []
@@ -77,7 +75,7 @@ def add(captain: typer.Typer) -> None:
 
 
 _DONE = {
-    "apply": "etcd is secured. `pulumi up` and captain find root's password on the machines, over SSH. Run `captain "
-    "secure --apply` again after machines were added; `captain secure --undo` takes it back.",
-    "undo": "etcd has no authentication any more, and the machines have no passwords.",
+    "apply": "etcd is secured. `pulumi up` and captain read root's password from the machines over SSH. After adding "
+    "machines, run `captain secure --apply` again. To revert, run `captain secure --undo`.",
+    "undo": "etcd's authentication is off and the passwords are removed from the machines.",
 }

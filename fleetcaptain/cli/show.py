@@ -1,4 +1,4 @@
-"""Instances as a person reads them, and as a program does."""
+"""Prints instances, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["as_json", "show", "show_key"]
 
 
 def as_json(instance: Instance) -> dict[str, Any]:
-    """What its registration says, where it answers, and whether it is of the caller's own release."""
+    """An instance as JSON: its registration, its address, and whether it is of the caller's own release (``own``)."""
     where = {"own": instance.own, "address": instance.address, "host": instance.host, "port": instance.port}
     registration = instance.registration
     return {
@@ -31,7 +31,7 @@ def as_json(instance: Instance) -> dict[str, Any]:
 
 
 def show(instances: Sequence[Instance], json_wanted: bool) -> None:
-    """One line an instance: its unit, its address, and what it is to the caller; or one line with a JSON list."""
+    """Print one line per instance (unit, address, release), or one line with a JSON list."""
     if json_wanted:
         echo_json([as_json(instance) for instance in instances])
         return
@@ -47,6 +47,6 @@ def _cells(instance: Instance) -> tuple[str, str, str]:
 
 
 def show_key(discovery: Discovery, service: str, json_wanted: bool) -> None:
-    """What a program may want to know of a registration that was written; a person sees nothing."""
+    """Print the key of the registration that was written, only as JSON."""
     if json_wanted:
         echo_json({"service": service, "key": discovery.identity.key(service)})

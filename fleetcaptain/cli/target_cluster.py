@@ -1,4 +1,4 @@
-"""Which cluster a command of the operator means: a stack's own, as its outputs tell, or one named by its machines."""
+"""The cluster that an operator's command works on: the one in a stack's outputs, or one named by its machines."""
 
 from __future__ import annotations
 
@@ -20,25 +20,29 @@ from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
-__all__ = ["Key", "Site", "Ssh", "Stack", "site"]
+__all__ = ["Key", "Site", "Ssh", "Stack", "TargetApp", "site"]
 
 Stack = Annotated[
     str | None,
-    typer.Option("--stack", help="The Pulumi stack whose cluster is meant; else the selected one.", metavar="NAME"),
+    typer.Option("--stack", help="The Pulumi stack of the cluster. Default: the selected stack.", metavar="NAME"),
 ]
 Ssh = Annotated[
     list[str] | None,
-    typer.Option("--ssh", help="A machine of the cluster, instead of a stack; may be repeated.", metavar="USER@HOST"),
+    typer.Option("--ssh", help="A machine of the cluster, instead of a stack. Repeatable.", metavar="USER@HOST"),
 ]
 Key = Annotated[
-    str, typer.Option("--key", help="The private key for --ssh; else those of ssh's agent.", metavar="FILE")
+    str, typer.Option("--key", help="The private key for --ssh. Default: the keys of ssh-agent.", metavar="FILE")
+]
+TargetApp = Annotated[
+    str | None,
+    typer.Option("--app", help="The app's name in its Fleetfile. Default: the app of the stack.", metavar="NAME"),
 ]
 
 
 @dataclass(frozen=True)
 class Site:
-    """The way into a cluster, the *app* that is meant on it, and the *stack* (``project/stack``) that deployed it; ""
-    where that is not known."""
+    """A cluster's *endpoint*, the *app* on it, and the *stack* (``project/stack``) that deployed the app, "" if
+    unknown."""
 
     endpoint: Endpoint | LocalEndpoint
     app: str
@@ -52,9 +56,9 @@ def _outputs_of(stack: str | None) -> str:
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
         )
     except OSError as error:
-        raise _unknown(f"pulumi does not start: {error}") from error
+        raise _unknown(f"could not start pulumi: {error}.") from error
     if done.returncode:
-        raise _unknown(last_lines(done.stderr) or "pulumi ended without a word")
+        raise _unknown(last_lines(done.stderr) or f"pulumi failed with exit code {done.returncode}.")
     return done.stdout
 
 
@@ -68,12 +72,14 @@ def site(
     changes: bool = False,
     any_app: bool = False,
 ) -> Site:
-    """The cluster that the options name; with *any_app* no app has to be named. Raises ClusterUnreachable when they,
-    or the stack's outputs, name none; and, for a command that *changes* the cluster, ClusterRefused in a copy of the
-    checkout that a stack's cluster belongs to."""
+    """The cluster that the options name; with *any_app* the app is optional.
+
+    Raises ClusterUnreachable when neither the options nor the stack's outputs name a cluster. For a command that
+    *changes* the cluster, raises ClusterRefused in a copy of the checkout that the stack's cluster belongs to.
+    """
     if ssh:
         if not app and not any_app:
-            raise typer.BadParameter("with --ssh, say which app is meant", param_hint="--app")
+            raise typer.BadParameter("is required with --ssh", param_hint="--app")
         try:
             return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app or "")
         except ValueError as error:
@@ -86,7 +92,9 @@ def site(
         if changes:
             _refuse_copy(connection)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unknown("the stack has no outputs `connection` and `app`; was it ever brought up?") from error
+        raise _unknown(
+            "the stack has no `connection` and `app` outputs. Deploy it first with `pulumi up`, or select another one."
+        ) from error
     return found
 
 
@@ -102,7 +110,7 @@ def _refuse_copy(connection: Connection) -> None:
             path,
             [
                 f"To change that cluster, run the same command in {path}.",
-                "`make preview` says how to go on with it here, or to start a cluster of its own here.",
+                "To take the cluster over here, or to start another one here, run `make preview`: it names the steps.",
             ],
         )
 
@@ -110,12 +118,12 @@ def _refuse_copy(connection: Connection) -> None:
 def _located(connection: Connection) -> Connection:
     root = project_folder(Path.cwd())
     if root is None and connection.has_relative_files:
-        raise _unknown("the stack names its key relative to the folder of its Pulumi program, which is not here.")
+        raise _unknown("the stack's key is relative to the folder of the Pulumi program, and this folder is not in it.")
     return connection.located(root or Path.cwd())
 
 
 def _unknown(why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
-        f"which cluster is meant is not known: {why} Run this in the folder of the Pulumi program, with its stack "
+        f"Cannot determine the cluster: {why} Run this command in the folder of the Pulumi program, with its stack "
         "selected, or name a machine with --ssh core@address --app name."
     )

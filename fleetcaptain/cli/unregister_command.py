@@ -1,4 +1,4 @@
-"""``captain unregister``: take the caller's registration back."""
+"""``captain unregister``: removes the registration of this instance."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def add(captain: typer.Typer) -> None:
 
     @captain.command()
     def unregister(service: Service, json_wanted: Json = False, app: App = None, etcd: Etcd = None) -> None:
-        """Say that this instance does not serve a service any more.
+        """Remove this instance's registration of a service.
 
-        It is not discovered, though its unit runs, until it registers again or is started again. Exits with 10 when
-        etcd does not answer.
+        The unit keeps running, but discovery leaves the instance out until it registers again or restarts. Exits with
+        10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         discovery.unregister(service)

@@ -1,12 +1,11 @@
-"""Who may write which keys of etcd, once its authentication is on.
+"""Authentication and access rights of etcd's v2 API, which holds the keys of fleet and FleetCaptain.
 
-Without it whoever reaches etcd runs anything as root on every machine, as fleet does what is written below
-``/_coreos.com/fleet``. With it there are three: etcd's superuser ``root``, who deploys; ``fleet``, for fleetd; and
-``guest``, which is everybody without a certificate or password: units and containers. What etcd calls a user's name is
-the common name of a client's certificate.
+Without authentication every client of etcd can run anything as root on every machine, since fleet runs what is written
+below ``/_coreos.com/fleet``. With it there are three users: etcd's superuser ``root``, who deploys; ``fleet``, for
+fleetd; and ``guest``, every client without a certificate or password, such as units and containers. etcd takes the
+user's name from the common name of the client's certificate.
 
-This is about the v2 API, in which fleet's keys and ours are. Of the v3 API see `fleetcaptain.machine.etcd_units`, and
-for existing clusters `fleetcaptain.discovery.v3access`.
+For the v3 API see `fleetcaptain.machine.etcd_units`, and for existing clusters `fleetcaptain.discovery.v3access`.
 """
 
 from __future__ import annotations
@@ -36,36 +35,36 @@ _CLOSED = ("_coreos.com", "fleetcaptain")
 
 
 def is_open_dir(directory: str) -> bool:
-    """Whether *directory* is of the form ``/directory`` and may be open to guests: not fleet's, not FleetCaptain's."""
+    """Whether *directory* has the form ``/directory`` and may be open to guests: not fleet's, not FleetCaptain's."""
     return bool(_DIRECTORY.fullmatch(directory)) and directory.split("/")[1] not in _CLOSED and "/." not in directory
 
 
 class Access:
-    """etcd's authentication, by way of *ask*, whose requests are the superuser's once it is on.
+    """Manages etcd's authentication. *ask* sends the requests, as the superuser once authentication is on.
 
-    Raises FleetCaptainError for what etcd refuses.
+    Raises FleetCaptainError when etcd refuses a request.
     """
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     def apps(self) -> tuple[str, ...]:
-        """The apps that etcd has something of."""
+        """The apps that have keys in etcd."""
         found = self._get("/v2/keys/fleetcaptain")
         nodes = found["node"].get("nodes", ()) if found else ()
         return tuple(str(node["key"]).rpartition("/")[2] for node in nodes if node.get("dir"))
 
     def enforced(self) -> bool:
-        """Whether etcd asks who a client is."""
+        """Whether authentication is on."""
         return (self._get("/v2/auth/enable") or {}).get("enabled") is True
 
     def guest(self) -> Mapping[str, list[str]]:
-        """What guests may ``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
+        """What guests may ``read`` and ``write``: key patterns, with ``*`` at the end only."""
         return _permissions(self._get(_role_path(_GUEST)))
 
     def enforce(self, open_dirs: Collection[str] = (), passwords: Mapping[str, str] | None = None) -> None:
-        """Turn authentication on, or bring it to this: guests write the registrations of every app, and all below
-        *open_dirs*; they read that, and everything of every app. *passwords*: those of `ROOT` and `FLEET`, for clusters
+        """Turn authentication on, or reconcile it: guests write the registrations of every app and everything below
+        *open_dirs*; they read these and everything of every app. *passwords*: those of `ROOT` and `FLEET`, for clusters
         without certificates."""
         given = passwords or {}
         self._role(FLEET, _FLEETS_KEYS, _FLEETS_KEYS)
@@ -73,29 +72,29 @@ class Access:
         self._user(FLEET, [FLEET], given.get(FLEET, ""))
         opened = [f"{directory}/*" for directory in open_dirs]
         self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *map(_registrations, self.apps())])
-        # A guest that does not exist yet would be made here, with every right.
+        # etcd itself would create a missing guest here, with every right.
         self._done("PUT", "/v2/auth/enable", {}, also=_CONFLICT)
 
     def relax(self) -> None:
-        """Turn authentication off, and remove what `enforce` made. What is off or gone already stays so."""
+        """Turn authentication off and remove the users and roles of `enforce`. May be repeated."""
         if self.enforced():
             self._done("DELETE", "/v2/auth/enable", {})
         for path in (f"users/{FLEET}", f"users/{ROOT}", f"roles/{FLEET}", f"roles/{_GUEST}"):
             self._ask("DELETE", f"/v2/auth/{path}", "")
 
     def grant(self, app: str) -> None:
-        """Let guests write the registrations of *app*, unless `registers`."""
+        """Let guests write the registrations of *app*, unless they may already."""
         if self.registers(app) is False:
             self._change("grant", app)
 
     def revoke(self, app: str) -> None:
-        """No longer let guests write the registrations of *app*, if `registers`."""
+        """Revoke the guests' right to write the registrations of *app*, if they have it."""
         if self.registers(app):
             self._change("revoke", app)
 
     def registers(self, app: str) -> bool | None:
-        """Whether guests may write the registrations of *app*; None where that is not decided here: authentication is
-        off, or an existing cluster has its own, and we are no superuser."""
+        """Whether guests may write the registrations of *app*; None where it cannot be known: authentication is off, or
+        an existing cluster has its own and this connection is not the superuser's."""
         if not self.enforced():
             return None
         status, text = self._ask("GET", _role_path(_GUEST), "")
@@ -104,12 +103,12 @@ class Access:
         return _registrations(app) in _permissions(_found(_role_path(_GUEST), status, text)).get("write", ())
 
     def _change(self, verb: str, app: str) -> None:
-        """Change this one pattern. Of two such requests at the same moment etcd may lose one: see `registers`."""
+        """Change this one pattern. etcd may lose one of two concurrent requests: check with `registers`."""
         change = {"role": _GUEST, verb: {"kv": {"write": [_registrations(app)]}}}
         self._done("PUT", _role_path(_GUEST), change, also=_CONFLICT)
 
     def _role(self, name: str, read: Iterable[str], write: Iterable[str]) -> None:
-        """Give a role these patterns, and take all others, except registrations: apps come meanwhile."""
+        """Grant a role these patterns and revoke all others except registrations: new apps may appear meanwhile."""
         wanted = {"read": set(read), "write": set(write)}
         path = _role_path(name)
         role = self._get(path)
@@ -125,7 +124,7 @@ class Access:
             self._done("PUT", path, {"role": name, "grant": {"kv": more}, "revoke": {"kv": less}})
 
     def _user(self, name: str, roles: Collection[str], password: str) -> None:
-        """A user with *password*, or with one that is known nowhere: a certificate is the way in then."""
+        """Create or update a user with *password*; without one, with a random password for login by certificate."""
         path = f"/v2/auth/users/{name}"
         if self._ask("GET", path, "")[0] == _NOT_FOUND:
             user = {"user": name, "password": password or secrets.token_urlsafe(32), "roles": list(roles)}
@@ -143,7 +142,7 @@ class Access:
 
 
 def answered(what: str, status: int, text: str) -> Mapping[str, Any]:
-    """What etcd answered the request *what*, a JSON object. Raises FleetCaptainError for any other answer."""
+    """Parse etcd's answer to the request *what*, a JSON object. Raises FleetCaptainError for any other answer."""
     if status != _OK:
         raise refused(what, status, text)
     try:
@@ -161,7 +160,7 @@ def _role_path(role: str) -> str:
 
 
 def _permissions(role: Mapping[str, Any] | None) -> Mapping[str, list[str]]:
-    """``read`` and ``write``: patterns of keys, where ``*`` stands at the end only."""
+    """``read`` and ``write``: key patterns, with ``*`` at the end only."""
     found = ((role or {}).get("permissions") or {}).get("kv") or {}
     return {kind: patterns for kind, patterns in found.items() if isinstance(patterns, list)}
 
@@ -176,8 +175,8 @@ def _is_registrations(pattern: str) -> bool:
 
 
 def refused(what: str, status: int, text: str) -> FleetCaptainError:
-    """The error that etcd answered the request *what* with this *status* and *text*."""
+    """The error for the request *what*, which etcd answered with *status* and *text*."""
     return FleetCaptainError(
-        f"etcd refuses {what} ({status or 'no answer'}): {text.strip()[:200]}. Who may write which of its keys is not "
-        "settled. Run the same command again; if it fails again, look at `journalctl -u etcd` on the machines."
+        f"etcd refused {what} ({status or 'no answer'}): {text.strip()[:200]}. The access rights of its keys may be "
+        "incomplete. Run the same command again; if it fails again, look at `journalctl -u etcd` on the machines."
     )

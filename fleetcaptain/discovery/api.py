@@ -1,6 +1,6 @@
-"""What an app does with discovery: say that it is ready, and find the others. `fleetcaptain` re-exports it.
+"""Discovery for apps: register an instance and find other services. `fleetcaptain` re-exports these functions.
 
-Everything comes from the environment that FleetCaptain gives to a container; see `Identity`.
+They read the environment variables of a container; see `Identity`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["discover", "ensure_available", "register", "unregister"]
 
 
 def register(service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> Lease:
-    """Say that this instance serves *service*, at *connection*: ``{"host": ..., "port": ...}`` and whatever else its
-    users need. Without a host, the machine's counts. It replaces what the unit registered by itself.
+    """Register this instance of *service* at *connection*: ``{"host": ..., "port": ...}`` and any other value that its
+    users need. The host defaults to the machine's address. The registration replaces the one that the unit wrote.
 
-    Instances of the same release discover it; with *versions*, release tags, those of these releases do too. It is
-    renewed in the background until the lease is closed, or `unregister` is called, or the process ends. Raises
-    RegistrationRefused for what no lookup could read, ClusterUnreachable, and UnknownApp outside of any app.
+    Instances of the same release discover it, and with *versions* (release tags) those of these releases too. A thread
+    renews it until the lease is closed, `unregister` is called or the process ends. Raises RegistrationRefused for an
+    invalid registration, ClusterUnreachable, and UnknownApp outside of any app.
     """
     return _mine().register(service, connection, versions=versions)
 
 
 def unregister(service: str) -> None:
-    """Say that this instance does not serve *service* any more: before it exits, or for a while. Nobody discovers it,
-    though its unit runs, until it registers again or is started again. Raises ClusterUnreachable and UnknownApp.
+    """Remove this instance's registration of *service*, before it exits or for a while. The unit keeps running, but
+    discovery leaves the instance out until it registers again or restarts. Raises ClusterUnreachable and UnknownApp.
     """
     _mine().unregister(service)
 
@@ -43,18 +43,18 @@ def discover(service: str, *, watch: bool = False) -> list[Instance] | Iterator[
     """The instances of *service* that this one may use: those of its own release first, then those that declare to
     serve it too. Raises NotAvailable when there is none, ClusterUnreachable, and UnknownApp outside of any app.
 
-    With *watch*: an endless iterator over such lists, the present one at once, and another whenever it has changed; an
-    empty one instead of NotAvailable. It goes on when etcd was away.
+    With *watch*: an endless iterator over such lists, first the present one, then another after each change; an empty
+    list instead of NotAvailable. It survives outages of etcd.
     """
     mine = _mine()
     return mine.watch(service) if watch else mine.discover(service)
 
 
 def ensure_available(service: str, *, timeout_sec: float = 0) -> list[Instance]:
-    """The instances of *service*, as `discover` gives them, waited for up to *timeout_sec* seconds.
+    """The instances of *service* as from `discover`; waits up to *timeout_sec* seconds for the first one.
 
-    Raises NotAvailable when there is none by then, ClusterUnreachable when etcd did not answer to the end, and
-    UnknownApp outside of any app.
+    Raises NotAvailable when there is none by then, ClusterUnreachable when etcd does not answer by then, and UnknownApp
+    outside of any app.
     """
     return _mine().ensure_available(service, timeout_sec=timeout_sec)
 

@@ -1,4 +1,4 @@
-"""Is a release available? A pure question about registrations."""
+"""Decides from registrations whether a release is available. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fleetcaptain.untrusted import port_number
 __all__ = ["Lack", "endpoints", "lacks", "serving"]
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-# What ends in a number would be taken for an IPv4 address, which it is not.
+# A name that ends in a number would be read as an IPv4 address.
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
 
 
 @dataclass(frozen=True)
 class Lack:
-    """A *service* of which *wanted* registrations are needed and *found* are there."""
+    """A *service* with too few registrations: *found* of *wanted*."""
 
     service: str
     unit_hash: str
@@ -34,7 +34,7 @@ class Lack:
 def serving(
     service: str, release: ServiceRelease, tag: str, registrations: Iterable[Registration]
 ) -> tuple[Registration, ...]:
-    """The registrations of *service* that serve the release *tag*: the same content, or the tag in their versions."""
+    """The registrations of *service* that serve the release *tag*: same unit hash, or the tag in their versions."""
     return tuple(
         registration
         for registration in registrations
@@ -45,7 +45,7 @@ def serving(
 
 
 def lacks(manifest: Release, registrations: Iterable[Registration]) -> tuple[Lack, ...]:
-    """What the release still lacks, one entry per service that is not available; empty when it is available."""
+    """The services of the release that are not available yet; empty when the release is available."""
     known = tuple(registrations)
     missing = []
     for service, release in sorted(manifest.services.items()):
@@ -58,8 +58,8 @@ def lacks(manifest: Release, registrations: Iterable[Registration]) -> tuple[Lac
 def endpoints(
     manifest: Release, registrations: Iterable[Registration], schemes: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """Service -> the URLs at which its instances answer, sorted by unit. Services without a port have no entry, and
-    what is neither an address nor the name of a host, or no port, is left out: anything can be registered.
+    """Service -> the URLs of its instances, sorted by unit. Services without a port have no entry. Registrations whose
+    host or port is invalid are left out, since an app can register any value.
 
     *schemes* maps a service to the scheme of its URLs (``http``, ``tcp``).
     """
@@ -75,9 +75,9 @@ def endpoints(
 
 
 def _host(value: Any) -> str:
-    """*value* as a URL has it; "" when it is no host."""
+    """*value* as the host of a URL; "" when it is no host."""
     if not isinstance(value, str) or "%" in value:
-        return ""  # behind the "%" is an interface of one machine, which means nothing on another
+        return ""  # "%" begins the name of a network interface, which has no meaning on another machine
     try:
         address = ip_address(value)
     except ValueError:

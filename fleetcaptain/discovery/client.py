@@ -1,4 +1,4 @@
-"""Discovery as one caller does it: what the functions for apps and the command line have in common."""
+"""The discovery client that the functions for apps and the command line share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ _PAUSE_SEC = 1.0
 
 
 class Discovery:
-    """Discovery as *identity* does it; the functions below do it as the environment says.
-
-    Safe to share by threads.
-    """
+    """Discovery for the caller *identity*. Safe to share between threads."""
 
     def __init__(
         self,
@@ -46,7 +43,7 @@ class Discovery:
         self._lock = threading.Lock()
 
     def register(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> Lease:
-        """Register, and renew until the lease is closed. Raises ClusterUnreachable and RegistrationRefused."""
+        """Register and renew until the lease is closed. Raises ClusterUnreachable and RegistrationRefused."""
         lease = Lease(
             self._api,
             self.identity.key(service),
@@ -63,9 +60,9 @@ class Discovery:
         return lease
 
     def announce(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> None:
-        """Register once, for a program that ends at once: the beacon renews, as long as the unit is active.
+        """Register once, for a program that ends: the machine's beacon renews while the unit is active.
 
-        The beacon does so only for the unit's own service; any other registration runs out after `TTL_SEC`.
+        The beacon renews only the unit's own service; any other registration expires after `TTL_SEC`.
         """
         value = registration(self.identity, service, "beacon", connection, versions)
         with self._lock:
@@ -73,7 +70,7 @@ class Discovery:
             self._api.put(self.identity.key(service), value, TTL_SEC)
 
     def unregister(self, service: str) -> None:
-        """Take the caller's registration back. Nothing happens when there is none. Raises ClusterUnreachable."""
+        """Remove the caller's registration, if there is one. Raises ClusterUnreachable."""
         with self._lock:
             self._stop(service)
             self._withdraw(service)
@@ -81,21 +78,21 @@ class Discovery:
     def discover(self, service: str) -> list[Instance]:
         """The instances that the caller may use. Raises NotAvailable and ClusterUnreachable."""
         known, _ = read_app(self._api, self.identity.app)
-        return list(lookup(service, self.identity.asker, known))
+        return list(lookup(service, self.identity.caller, known))
 
     def watch(self, service: str) -> Iterator[list[Instance]]:
         """As `changes`."""
-        return changes(self._api, self.identity.app, service, self.identity.asker, self._sleep)
+        return changes(self._api, self.identity.app, service, self.identity.caller, self._sleep)
 
     def ensure_available(self, service: str, *, timeout_sec: float = 0) -> list[Instance]:
-        """The instances, waited for. Raises NotAvailable, or ClusterUnreachable when etcd was away to the end."""
+        """Wait for the instances. Raises NotAvailable, or ClusterUnreachable when etcd does not answer by then."""
         api = KeysApi(self.identity.etcd, patience_sec=0)
         deadline = self._clock() + timeout_sec
         while True:
             try:
                 known, index = read_app(api, self.identity.app)
                 try:
-                    return list(lookup(service, self.identity.asker, known))
+                    return list(lookup(service, self.identity.caller, known))
                 except NotAvailable:
                     if self._clock() >= deadline:
                         raise
@@ -119,7 +116,7 @@ class Discovery:
         if found is not None and (found.machine, found.unit) != (self.identity.machine, self.identity.name):
             return
         if self.identity.owns(service):
-            # Without a mark the beacon would put the unit's own registration back: the unit is still active.
+            # Without this mark the beacon would write the unit's own registration again: the unit is still active.
             mark = drained(registration(self.identity, service, "beacon", {}, ()))
             compare = {"prevExist": "false"} if answer.gone else {"prevValue": text}
             self._api.put(key, mark, TTL_SEC, **compare)
@@ -130,9 +127,9 @@ class Discovery:
 def registration(
     identity: Identity, service: str, lease: str, connection: Mapping[str, Any], versions: Iterable[str]
 ) -> str:
-    """The value of a registration. Machine, lease and run stand first: by them the unit's lines know whose it is.
+    """The value of a registration. Machine, lease and run come first: the unit's lines recognize the owner by them.
 
-    What the Fleetfile declares of the caller's own service holds too. Raises RegistrationRefused.
+    The versions that the Fleetfile declares for the caller's own service are added. Raises RegistrationRefused.
     """
     declared = identity.versions if service == identity.service else ()
     value = {

@@ -1,4 +1,4 @@
-"""What is written in etcd, as frozen values: registrations and release manifests."""
+"""The documents in etcd as frozen values: registrations and release manifests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCHEME = re.compile("tcp|https?")
 _SHARE = re.compile("[0-9]{1,3}%")
 _SETTING = re.compile("[a-z_]{1,40}")
 _MOST_INSTANCES = 100
-# A service of every machine has as many instances as there are machines.
+# A service that runs on every machine has as many instances as there are machines.
 _MOST_MACHINES = 10_000
 _LONGEST_SEC = 7 * 24 * 3600
 # etcd itself takes 1.5 MiB; a service takes some 400 bytes.
@@ -32,12 +32,12 @@ _LONGEST_MANIFEST = 2**20
 
 @dataclass(frozen=True)
 class Registration:
-    """One instance that says that it is ready.
+    """The registration of one ready instance.
 
     *unit_hash* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
-    container's ports to the host's. *draining*: it still answers, and is about to go; lookups leave it out.
-    *lease*: who renews it; "" its machine's beacon as the unit wrote it, ``app`` the app that wrote it, ``beacon`` the
-    beacon for the app that wrote it.
+    container's ports to the host's. *draining*: it still answers but is about to stop; lookups leave it out.
+    *lease*: who renews it: "" the machine's beacon (the unit wrote it), ``app`` the app (the app wrote it), ``beacon``
+    the beacon (the app wrote it).
     """
 
     service: str
@@ -54,9 +54,9 @@ class Registration:
 
     @classmethod
     def from_json(cls, text: str) -> Registration:
-        """The registration that *text* is. Raises Unreadable.
+        """Parse *text*. Raises Unreadable.
 
-        The same text gives the same object: of many registrations few change between two lookups.
+        The same text gives the same object: few of many registrations change between two lookups.
         """
         return _parsed(text)
 
@@ -81,7 +81,7 @@ def _parsed(text: str) -> Registration:
 
 
 def registration_at(key: str, text: str) -> Registration:
-    """The registration at *key*. Raises Unreadable, also for one of another service or unit than the key's."""
+    """Parse the registration at *key*. Raises Unreadable, also when its service or unit is not the key's."""
     found = Registration.from_json(text)
     own = registration_key(_app_of(key), found.service, found.unit)
     if key not in (own, f"{own}~{found.machine}"):
@@ -92,17 +92,17 @@ def registration_at(key: str, text: str) -> Registration:
 def drained(text: str) -> str:
     """The registration *text*, marked so that lookups leave it out. Raises Unreadable.
 
-    Its beginning stays as it was: by it the machine's shell lines know whose registration it is.
+    Its beginning does not change: the machine's shell lines recognize the owner by it.
     """
     return json.dumps({**json_object(text), "draining": True}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class ServiceRelease:
-    """One service in a release: its *unit_hash*, how many instances must carry it, and the *image* they run.
+    """One service in a release: its *unit_hash*, how many instances must have it (*count*), and their *image*.
 
-    What going back needs besides: how it is replaced (*mode*, and the times of its *rollout* in seconds), the services
-    that it *requires*, and the *scheme* of its URLs.
+    A rollback also needs how it is replaced (*mode*, and the times of its *rollout* in seconds), the services that it
+    *requires*, and the *scheme* of its URLs.
     """
 
     unit_hash: str
@@ -127,7 +127,7 @@ class ServiceRelease:
 
     @classmethod
     def read(cls, fields: Fields) -> ServiceRelease:
-        """The service that an entry of a manifest is. Raises Unreadable."""
+        """Parse an entry of a manifest. Raises Unreadable."""
         mode = fields.text("mode", _MODE, "rolling")
         return cls(
             unit_hash=fields.text("content", NAME),
@@ -141,7 +141,7 @@ class ServiceRelease:
 
 
 def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The times of a rollout: numbers and flags; ``max_parallel`` may be a share such as ``25%``. Raises Unreadable."""
+    """Validate a rollout's settings: numbers, flags, and a share (``25%``) for ``max_parallel``. Raises Unreadable."""
     for name, value in settings.items():
         is_number = isinstance(value, (int, float)) and 0 <= value <= _LONGEST_SEC
         is_share = name == "max_parallel" and isinstance(value, str) and _SHARE.fullmatch(value)
@@ -152,9 +152,9 @@ def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Release:
-    """What a release is made of: its *tag*, its services, *who* made it and *when* (ISO 8601, UTC).
+    """A release: its *tag*, its services, *who* deployed it and *when* (ISO 8601, UTC).
 
-    *unfinished*: it has never been available as a whole, so lookups do not count with it.
+    *unfinished*: it has never been available as a whole, so lookups ignore it.
     """
 
     tag: str
@@ -164,14 +164,14 @@ class Release:
     unfinished: bool = False
 
     def to_json(self) -> str:
-        """The text kept in etcd; the same services always give the same text."""
+        """The JSON that etcd stores; the same services always give the same text."""
         services = {name: release.to_data() for name, release in sorted(self.services.items())}
         mark = {"unfinished": True} if self.unfinished else {}
         return json.dumps({"tag": self.tag, "who": self.who, "when": self.when, **mark, "services": services})
 
     @classmethod
     def from_json(cls, text: str) -> Release:
-        """The manifest that *text* is. Raises Unreadable."""
+        """Parse *text*. Raises Unreadable."""
         fields = json_object(text, _LONGEST_MANIFEST)
         services = fields.fields("services")
         return cls(
@@ -184,12 +184,12 @@ class Release:
 
     @property
     def unit_hashes(self) -> dict[str, str]:
-        """Service -> its content: by this, and nothing else, two releases are the same."""
+        """Service -> unit hash. Two releases are the same if these are equal."""
         return {name: release.unit_hash for name, release in self.services.items()}
 
 
 def manifest_at(key: str, text: str) -> Release:
-    """The manifest at *key*. Raises Unreadable, also for one of another tag than the key's."""
+    """Parse the manifest at *key*. Raises Unreadable, also when its tag is not the key's."""
     found = Release.from_json(text)
     if key != release_key(_app_of(key), found.tag):
         raise Unreadable(f"it is the manifest of {found.tag}")

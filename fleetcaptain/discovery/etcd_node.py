@@ -1,4 +1,4 @@
-"""A key of etcd, as whoever reads it gets it."""
+"""A key of etcd as its readers get it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Node:
 
 
 class Reader(Protocol):
-    """Whoever reads etcd. Both raise ClusterUnreachable."""
+    """Reads etcd. Both methods raise ClusterUnreachable."""
 
     def read(self, key: str) -> Node | None:
         """The node at *key*, or None when there is none."""
 
     def below(self, directory: str) -> tuple[Node, ...]:
-        """Every key below *directory*, at any depth, in the order of their names."""
+        """Every key below *directory*, at any depth, sorted by name."""

@@ -1,4 +1,4 @@
-"""The only place that talks to etcd: its v2 keys, through python-etcd."""
+"""etcd's v2 keys through python-etcd, for deployments."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _HTTP_PORT = 80
 
 
 class EtcdStore:
-    """Reads and writes v2 keys. *url* gives the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``,
-    before each try, so that a broken tunnel can be replaced, and *mark_unreachable* gets each from which no answer
-    came, so that the next one leads elsewhere. *password* gives that of etcd's superuser; "" where
-    none is needed, or known.
+    """Reads and writes v2 keys.
 
-    Every call is tried for about eight seconds, which outlasts the election of a leader. Raises ClusterUnreachable
-    when etcd does not answer by then, or answers too much; FleetCaptainError for what etcd refuses, such as a key below
-    another key.
+    *url* returns the address, ``http://<host>:<port>`` or ``unix://<path of a socket>``, before each try, so that a
+    broken tunnel can be replaced. *mark_unreachable* gets each address that did not answer, so that *url* can return
+    another one. *password* returns the password of etcd's superuser; "" if none is needed or known.
+
+    Every call is tried for about eight seconds, longer than the election of a leader. Raises ClusterUnreachable when
+    etcd does not answer by then or its answer is too long; FleetCaptainError when etcd refuses the call, such as for a
+    key below another key.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class EtcdStore:
         return self._call(f"read {key}", call)
 
     def below(self, directory: str) -> tuple[Node, ...]:
-        """Every key below *directory*, at any depth, in the order of their names. What is nested too deep to be read is
-        one without a value, see `DEPTH`."""
+        """Every key below *directory*, at any depth, sorted by name. A directory that is nested too deep to be read is
+        a key without a value, see `DEPTH`."""
 
         def call(client: Any) -> tuple[Node, ...]:
             try:
@@ -76,11 +77,11 @@ class EtcdStore:
         return self._call(f"list {directory}", call)
 
     def write(self, key: str, value: str, ttl_sec: int | None = None) -> None:
-        """Set *key* to *value*, for *ttl_sec* seconds or for ever."""
+        """Set *key* to *value*, for *ttl_sec* seconds or without expiry."""
         self._call(f"write {key}", lambda client: client.write(key, value, ttl=ttl_sec))
 
     def create(self, key: str, value: str, ttl_sec: int | None = None) -> bool:
-        """Set *key* only if there is none yet; whether it was set."""
+        """Set *key* only if it does not exist; returns whether it was set."""
 
         def call(client: Any) -> bool:
             try:
@@ -92,7 +93,7 @@ class EtcdStore:
         return self._call(f"create {key}", call)
 
     def swap(self, key: str, old: Node, value: str, ttl_sec: int | None = None) -> bool:
-        """Set *key* only if nobody changed it since *old* was read; whether it was set."""
+        """Set *key* only if it has not changed since *old* was read; returns whether it was set."""
 
         def call(client: Any) -> bool:
             try:
@@ -104,7 +105,7 @@ class EtcdStore:
         return self._call(f"change {key}", call)
 
     def hold(self, key: str, value: str, ttl_sec: int) -> bool:
-        """Let *key* live for another *ttl_sec* seconds only if it still has this *value*; whether it has."""
+        """Renew *key* for *ttl_sec* seconds only if it still has this *value*; returns whether it was renewed."""
 
         def call(client: Any) -> bool:
             try:
@@ -127,7 +128,7 @@ class EtcdStore:
         self._call(f"let go of {key}", call)
 
     def delete(self, key: str, recursive: bool = False) -> None:
-        """Remove *key*, or the directory *key* and all below it; nothing happens when there is none."""
+        """Remove *key*, or the directory *key* and everything below it; a missing key is no error."""
 
         def call(client: Any) -> None:
             try:
@@ -138,12 +139,12 @@ class EtcdStore:
         self._call(f"delete {key}", call)
 
     def request(self, method: str, path: str, body: str) -> tuple[int, str]:
-        """The status and text of etcd's answer to a request that may be repeated, with a *body* of JSON: for what is no
-        key."""
+        """Send a request that is not about a key, with a JSON *body*; returns status and text. The request may be sent
+        more than once."""
         return self._asked(method, path, body)
 
     def bearing(self, token: str) -> Ask:
-        """What asks as `ask` does, with a *token* of the v3 API, which knows neither passwords nor certificates."""
+        """As `request`, with a *token* of the v3 API, which accepts neither passwords nor certificates over HTTP."""
         return lambda method, path, body: self._asked(method, path, body, token)
 
     def _asked(self, method: str, path: str, body: str, token: str = "") -> tuple[int, str]:
@@ -166,7 +167,7 @@ class EtcdStore:
             return self._tried(what, call)
         except (etcd.EtcdKeyError, etcd.EtcdValueError) as error:
             raise FleetCaptainError(
-                f"etcd refuses to {what}: {error}. Something else is at that key, or above it. Look at it with "
+                f"etcd refused to {what}: {error}. An unexpected key is there or above it. Look at it with "
                 f"`{CURL} http://127.0.0.1:2379/v2/keys/...` on a machine of the cluster, remove it, then run the same "
                 "command again."
             ) from error
@@ -178,35 +179,35 @@ class EtcdStore:
                 self._sleep(_PAUSE_SEC)
             url = self._url()
             try:
-                # One client a call: python-etcd keeps connections, which a replaced tunnel leaves dead.
+                # One client per call: python-etcd keeps connections, which are dead after the tunnel was replaced.
                 return call(new_client(url, self._password()))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
             except etcd.EtcdException as error:
                 last, refused = str(error), isinstance(error, etcd.EtcdInsufficientPermissions)
-                # Also when refused: a machine that has just booted may not have had its socket for root yet.
+                # Also when refused: a machine that has just booted may not have its socket for root yet.
                 self._leave(url)
         if refused:
             raise FleetCaptainError(
-                f"etcd refuses to {what}: {last}. The cluster is secured, and this connection has only the rights of a "
+                f"etcd refused to {what}: {last}. The cluster is secured, and this connection has only the rights of a "
                 "container. Use the connection of the stack, or `unix:///run/etcd.sock` on a machine."
             )
         raise ClusterUnreachable(
-            f"etcd did not {what} within {_TRIES} tries: {last}. Is there a quorum? Run `etcdctl endpoint health` "
-            "on a machine of the cluster, then run the same command again; nothing is lost."
+            f"etcd did not {what} within {_TRIES} tries: {last}. Check its quorum with `etcdctl endpoint health` on a "
+            "machine of the cluster, then run the same command again; nothing is lost."
         )
 
 
 class _Client(etcd.Client):  # type: ignore[misc]
-    """python-etcd's client, which puts keys into URLs as they are; here they are quoted."""
+    """python-etcd's client, but with quoted keys in its URLs."""
 
     def api_execute(self, path: str, method: str, params: Any = None, timeout: Any = None) -> Any:
         return super().api_execute(path_of(path.removeprefix(self.key_endpoint)), method, params, timeout)
 
 
 def new_client(url: str, password: str = "") -> etcd.Client:
-    """python-etcd's client at *url*: by TCP or through a socket, with quoted keys, answers of limited size and no
-    redirects; as the superuser if there is a *password*."""
+    """A client for *url*, over TCP or a unix socket, with quoted keys, answers of limited size and no redirects; as the
+    superuser if there is a *password*."""
     path = socket_of(url)
     address = urlsplit(LOCAL_URL if path else url)
     client = _Client(
@@ -227,7 +228,7 @@ def _node(result: Any) -> Node:
 
 
 def _leaves(client: Any, directory: str, depth: int) -> list[Any]:
-    """The keys below *directory*; directories that are too deep to be read only where they are *depth* levels below."""
+    """The keys below *directory*. A directory *depth* levels below it that is too deep to be read counts as a key."""
     try:
         # An empty directory is its own only leaf, hence the test for `dir`.
         return [leaf for leaf in client.read(directory, recursive=True).leaves if not leaf.dir]

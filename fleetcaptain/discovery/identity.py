@@ -1,4 +1,4 @@
-"""Who we are: what FleetCaptain tells each container, and each line of a unit, in its environment."""
+"""The caller's identity, read from the environment of its container or unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetcaptain.errors import UnknownApp
 
 __all__ = ["UNITS", "Identity"]
 
-# fleet's unit files; only a program that runs on the machine itself, and not in a container, sees them.
+# fleet's unit files; a program sees them only if it runs on the machine itself and not in a container.
 UNITS = Path("/run/fleet/units")
 _LOCAL_ETCD = "http://127.0.0.1:2379"
 
@@ -47,54 +47,54 @@ class Identity:
         app: str | None = None,
         etcd: str | None = None,
     ) -> Identity:
-        """The caller, from ``FLEETCAPTAIN_...``; *app* and *etcd* count more. Raises UnknownApp.
+        """Read the caller's identity from ``FLEETCAPTAIN_...``; *app* and *etcd* take precedence. Raises UnknownApp.
 
-        On the machine itself etcd is on the loopback, the host in COREOS_PRIVATE_IPV4, and the content that of the
-        unit's file in *units*.
+        On the machine itself etcd is on the loopback, the host in COREOS_PRIVATE_IPV4, and the hash is computed from
+        the unit's file in *units*.
         """
 
-        def told(name: str) -> str:
+        def variable(name: str) -> str:
             return environ.get(f"FLEETCAPTAIN_{name}", "")
 
-        known = app or told("APP")
-        if not known:
+        name = app or variable("APP")
+        if not name:
             raise UnknownApp(
-                "The app is not known: FLEETCAPTAIN_APP is not set, as it is in every container that FleetCaptain "
-                "starts. Set it to the app's name in the Fleetfile, or give --app."
+                "Cannot determine the app: FLEETCAPTAIN_APP is not set. FleetCaptain sets it in every container that "
+                "it starts. Set it to the app's name in the Fleetfile, or add --app."
             )
-        unit = told("UNIT")
+        unit = variable("UNIT")
         return cls(
-            app=known,
-            service=told("SERVICE"),
+            app=name,
+            service=variable("SERVICE"),
             unit=unit,
-            unit_hash=told("CONTENT") or _content(units, unit),
-            run=told("RUN") or (environ.get("INVOCATION_ID", "") if unit else ""),
-            machine=told("MACHINE"),
-            host=told("HOST") or environ.get("COREOS_PRIVATE_IPV4", ""),
-            etcd=etcd or told("ETCD") or _LOCAL_ETCD,
-            versions=tuple(json.loads(told("VERSIONS") or "[]")),
+            unit_hash=variable("CONTENT") or _hash_of_file(units, unit),
+            run=variable("RUN") or (environ.get("INVOCATION_ID", "") if unit else ""),
+            machine=variable("MACHINE"),
+            host=variable("HOST") or environ.get("COREOS_PRIVATE_IPV4", ""),
+            etcd=etcd or variable("ETCD") or _LOCAL_ETCD,
+            versions=tuple(json.loads(variable("VERSIONS") or "[]")),
         )
 
     @property
-    def asker(self) -> Caller:
-        """The caller as one who looks services up."""
+    def caller(self) -> Caller:
+        """The caller of a lookup."""
         return Caller(self.unit_hash, self.service)
 
     def key(self, service: str) -> str:
-        """Where the caller registers *service*. Outside of any unit, its computer's name stands for the unit."""
+        """The key at which the caller registers *service*. Outside of any unit the host name replaces the unit."""
         return registration_key(self.app, service, self.name)
 
     def owns(self, service: str) -> bool:
-        """Whether the key of *service* is the one at which the caller's unit registers itself."""
+        """Whether *service* is the one that the caller's unit registers itself."""
         return bool(self.unit and self.machine) and service == self.service
 
     @property
     def name(self) -> str:
-        """The unit, or the computer's name outside of any."""
+        """The unit, or the host name outside of any unit."""
         return self.unit or socket.gethostname()
 
 
-def _content(units: Path, unit: str) -> str:
+def _hash_of_file(units: Path, unit: str) -> str:
     try:
         return hashlib.sha1((units / unit).read_bytes()).hexdigest() if unit else ""  # noqa: S324 - fleet's own hash
     except OSError:

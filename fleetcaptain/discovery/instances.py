@@ -1,4 +1,4 @@
-"""The values of a lookup: who asks, what is known, and the instances that the answer is made of."""
+"""The values of a lookup: the caller, the registry, and the instances found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Caller", "Instance", "Registry", "releases_of", "unit_hashes_of"]
 
 @dataclass(frozen=True)
 class Caller:
-    """Who looks a service up: the *unit_hash* of its unit, "" outside of any; *name* is for messages."""
+    """The caller of a lookup: the *unit_hash* of its unit, "" outside of any unit; *name* is for messages."""
 
     unit_hash: str = ""
     name: str = ""
@@ -22,10 +22,10 @@ class Caller:
 
 @dataclass(frozen=True)
 class Registry:
-    """What etcd knows of an app at one moment. *manifests* are those of the releases that have been available.
+    """An app's keys in etcd at one moment. *manifests* are those of the releases that have been available.
 
-    *current* is the tag of the current release, "" before there is one; *pending*, the one that is being deployed: a
-    new one, which is not among *manifests* yet, or an old one that is gone back to. *ignored* are the values that are
+    *current* is the tag of the current release, "" before the first one. *pending* is the release that is being
+    deployed: a new one, which is not among *manifests* yet, or an old one in a rollback. *ignored* are values that are
     neither a registration nor a manifest.
     """
 
@@ -38,10 +38,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance that can be used.
+    """One instance that the caller may use.
 
-    *own*: it is of the asker's own release; else it is of another one, and is usable since it lists the asker's release
-    in its *versions*, or since there is nothing else.
+    *own*: it belongs to the caller's own release. Otherwise it belongs to another one and lists the caller's release in
+    its *versions*, or no other instance exists.
     """
 
     registration: Registration
@@ -59,17 +59,17 @@ class Instance:
 
     @property
     def connection(self) -> Mapping[str, Any]:
-        """All that was registered about how to reach it."""
+        """The registered connection: how to reach it."""
         return self.registration.connection
 
     @property
     def host(self) -> str:
-        """Where it answers: the host of its connection, or else its machine's address."""
+        """The host of its connection, else its machine's address."""
         return str(self.connection.get("host") or self.registration.host)
 
     @property
     def port(self) -> int | None:
-        """The port of its connection. None: there is none, or it is no number from 1 to 65535."""
+        """The port of its connection; None if missing or not a number from 1 to 65535."""
         return port_number(self.connection.get("port")) or None
 
     @property
@@ -79,27 +79,27 @@ class Instance:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The releases that it serves besides its own."""
+        """Further releases that it serves."""
         return self.registration.versions
 
 
-def releases_of(asker: Caller, known: Registry) -> tuple[Release, ...]:
-    """The releases that name the asker's content, the current one first, then the youngest. Without a content: the
+def releases_of(caller: Caller, known: Registry) -> tuple[Release, ...]:
+    """The releases that name the caller's unit hash, the current one first, then the newest. Without a hash: the
     current one.
 
-    An asker of the release that is only coming is of that one first, and then of the current one, from which it may
-    have taken over what did not change, or which goes on until its turn comes.
+    A caller that only the pending release names belongs to that one first, then to the current one: services that did
+    not change, or whose rollout has not begun, are still of the current one.
     """
     mine = [
         manifest
         for manifest in known.manifests
-        if (asker.unit_hash in unit_hashes_of(manifest) if asker.unit_hash else manifest.tag == known.current)
+        if (caller.unit_hash in unit_hashes_of(manifest) if caller.unit_hash else manifest.tag == known.current)
     ]
     mine.sort(key=lambda manifest: (manifest.tag == known.current, manifest.when), reverse=True)
     pending = known.pending
     if (
         pending is None
-        or asker.unit_hash not in unit_hashes_of(pending)
+        or caller.unit_hash not in unit_hashes_of(pending)
         or any(one.tag == known.current for one in mine)
     ):
         return tuple(mine)
@@ -108,5 +108,5 @@ def releases_of(asker: Caller, known: Registry) -> tuple[Release, ...]:
 
 
 def unit_hashes_of(manifest: Release) -> set[str]:
-    """The contents of all services of a release."""
+    """The unit hashes of all services of a release."""
     return {release.unit_hash for release in manifest.services.values()}

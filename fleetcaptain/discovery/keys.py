@@ -1,4 +1,4 @@
-"""Where things are kept in etcd. This layout is a contract with everybody who looks services up."""
+"""The layout of the keys in etcd. It is a contract with every client of discovery."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ __all__ = [
 ]
 
 
-# A registration that nobody renews is gone after this long. The units' lines have the same number, which a test holds:
-# importing it from there would load, into an app, all that writes units.
+# A registration expires after this long unless renewed. The units' lines have the same number, which a test holds:
+# importing it from there would load the rendering of units into every app.
 TTL_SEC = 60
 
-# A directory in which keys are nested too deep for a JSON parser is read level by level, and what is more than so many
-# levels below it is not read: nothing of an app's is.
+# A directory that is nested too deep for a JSON parser is read level by level, down to this depth: no key of an app is
+# deeper.
 DEPTH = 3
 
 
 CURL = "curl $([ -S /run/etcd.sock ] && echo --unix-socket /run/etcd.sock)"
-"""How a command for a machine's shell begins that asks etcd with all rights, where it asks for any."""
+"""The start of a shell command for a machine that calls etcd with all rights."""
 
 
 def path_of(key: str) -> str:
-    """The path of *key* in etcd's v2 API: each character stands for itself, so etcd stores exactly this key and gives
-    it back as it is. Raises FleetCaptainError for a key that etcd, or HTTP on the way, would take for another one."""
+    """The path of *key* in etcd's v2 API, quoted so that etcd stores exactly this key. Raises FleetCaptainError for a
+    key that etcd or HTTP would normalize to another one."""
     parts = key.split("/")[1:]
     if not key.startswith("/") or not parts or any(part in ("", ".", "..") for part in parts):
         raise FleetCaptainError(
-            f"{key!r} is not a key of etcd: it has an empty part, or one that is `.` or `..`. Check the names of the "
-            "app, its services and its releases. Nothing was changed."
+            f"{key!r} is not a valid key of etcd: no part may be empty, `.` or `..`. Nothing was changed. Check the "
+            "names of the app, its services and its releases."
         )
     try:
         return f"/v2/keys{quote(key)}"
     except UnicodeEncodeError as error:
-        raise FleetCaptainError(f"{key!r} is not a key of etcd: {error}. Nothing was changed.") from error
+        raise FleetCaptainError(f"{key!r} is not a valid key of etcd: {error}. Nothing was changed.") from error
 
 
 def app_dir(app: str) -> str:
-    """The directory of everything that belongs to *app*."""
+    """The directory of all keys of *app*."""
     return f"/fleetcaptain/{app}"
 
 
@@ -71,7 +71,7 @@ def service_dir(app: str, service: str) -> str:
 
 
 def registration_key(app: str, service: str, unit: str) -> str:
-    """The key of one instance's registration; its value is a `Registration`, its lifetime 60 s unless renewed."""
+    """The key of one instance's `Registration`, which expires after 60 s unless renewed."""
     return f"{service_dir(app, service)}/{unit}"
 
 
@@ -81,12 +81,12 @@ def releases_dir(app: str) -> str:
 
 
 def release_key(app: str, tag: str) -> str:
-    """The key of one release's `Release`. A slash in the tag is no level of the tree: the key itself has ``%2F``."""
+    """The key of the `Release` *tag*. A slash in the tag makes no level of the tree: the key itself has ``%2F``."""
     return f"{releases_dir(app)}/{tag.replace('/', '%2F')}"
 
 
 def lock_key(app: str, service: str) -> str:
-    """The key that whoever rolls *service* out holds."""
+    """The key of the lock that a rollout of *service* holds."""
     return f"{app_dir(app)}/locks/{service}"
 
 
@@ -96,23 +96,23 @@ def rollout_key(app: str, service: str) -> str:
 
 
 def current_key(app: str) -> str:
-    """The key whose value is the tag of the release that is current."""
+    """The key whose value is the tag of the current release."""
     return f"{app_dir(app)}/current"
 
 
 def previous_key(app: str) -> str:
-    """The key whose value is the tag of the release that was current before."""
+    """The key whose value is the tag of the previous release."""
     return f"{app_dir(app)}/previous"
 
 
 def pending_key(app: str) -> str:
-    """The key whose value is the tag of the release that is being deployed, or that was when it failed."""
+    """The key whose value is the tag of the release that is being deployed, or whose deployment failed."""
     return f"{app_dir(app)}/coming"
 
 
 def texts_dir(app: str) -> str:
-    """The directory of the unit texts of all releases. etcd leaves out what begins with ``_`` when the app's whole
-    directory is read, so lookups do not pay for them."""
+    """The directory of the unit texts of all releases. Its name begins with ``_``, so etcd leaves it out when the app's
+    directory is read, and lookups stay cheap."""
     return f"{app_dir(app)}/_texts"
 
 

@@ -1,7 +1,7 @@
-"""etcd's v2 keys over HTTP, with nothing but Python's own library: what an app's image needs of discovery.
+"""etcd's v2 keys over HTTP with Python's standard library alone, for apps.
 
-python-etcd, which the deployment uses, would bring three packages into every image, one of them to be built there, and
-its watches lose their place without a word. No proxy of the environment is asked: etcd is on the machine.
+python-etcd, which deployments use, would add three packages to every image, one of which must be built there, and its
+watches silently miss changes. Proxies of the environment are ignored: etcd is on the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EXPECTED = {200, 201, 400, _GONE, _CONFLICT}
 
 @dataclass(frozen=True)
 class Answer:
-    """What etcd answered. *index* is its own index then: all that happened up to it is in the answer."""
+    """etcd's answer. *index* is etcd's index at that moment: the answer includes every change up to it."""
 
     status: int
     index: int
@@ -37,26 +37,26 @@ class Answer:
 
     @property
     def node(self) -> Mapping[str, Any]:
-        """The node asked for, or changed; empty when there is none."""
+        """The node that was read or changed; empty when there is none."""
         node = self.body.get("node")
         return node if isinstance(node, dict) else {}
 
     @property
     def done(self) -> bool:
-        """Whether it was as asked: the key was there, the comparison held."""
+        """Whether the request succeeded: the key existed and the comparison held."""
         return self.status not in (400, _GONE, _CONFLICT)
 
     @property
     def gone(self) -> bool:
-        """Whether there is no such key."""
+        """Whether the key does not exist."""
         return self.status == _GONE
 
 
 class KeysApi:
-    """etcd at *url*, ``http://host:port``. Keys begin with ``/``. Safe to share between threads.
+    """A client of etcd at *url*, ``http://host:port``. Keys begin with ``/``. Safe to share between threads.
 
-    Every call is tried for *patience_sec* seconds, at least once, and then raises ClusterUnreachable; the default
-    outlasts the election of a leader.
+    Every call is tried for *patience_sec* seconds, at least once, and then raises ClusterUnreachable. The default is
+    longer than the election of a leader.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class KeysApi:
         address = urlsplit(url if "//" in url else f"//{url}")
         if address.scheme not in ("", "http"):
             raise ClusterUnreachable(
-                f"{url} cannot be asked: only plain HTTP is spoken to etcd. Use http://127.0.0.1:2379 on a machine of "
-                "the cluster, or run this in a container, which finds etcd by itself."
+                f"Cannot use etcd at {url}: discovery supports plain HTTP only. Use http://127.0.0.1:2379 on a machine "
+                "of the cluster, or run this in a container, where FLEETCAPTAIN_ETCD names etcd."
             )
         self._host, self._port = address.hostname or "", address.port or 2379
         self._patience_sec = patience_sec
@@ -79,12 +79,12 @@ class KeysApi:
         self._sleep = sleep
 
     def get(self, key: str, *, recursive: bool = False) -> Answer:
-        """The key, or the whole directory."""
+        """Read *key*, or the whole directory *key*."""
         return self._call("GET", key, {"recursive": "true"} if recursive else {})
 
     def tree(self, directory: str, depth: int = DEPTH) -> Answer:
-        """The whole *directory*, by one read. If keys in it are nested too deep to be read (see `DEPTH`), by several;
-        then a directory that is too deep stands in it as a key without a value."""
+        """Read the whole *directory* at once. If its keys are nested too deep for that, read it level by level; then a
+        directory deeper than `DEPTH` is a key without a value."""
         try:
             return self.get(directory, recursive=True)
         except RecursionError:
@@ -100,11 +100,11 @@ class KeysApi:
         return replace(answer, body={**answer.body, "node": {**answer.node, "nodes": nodes}})
 
     def put(self, key: str, value: str, ttl_sec: int, **compare: str) -> Answer:
-        """Set *key*; *compare* is etcd's own, such as ``prevExist="false"`` or ``prevValue=...``."""
+        """Set *key*; *compare* is etcd's comparison, such as ``prevExist="false"`` or ``prevValue=...``."""
         return self._call("PUT", key, {"value": value, "ttl": str(ttl_sec), **compare})
 
     def refresh(self, key: str, value: str, ttl_sec: int) -> Answer:
-        """Let *key* live for *ttl_sec* seconds from now, if it still has *value*. No watcher sees it."""
+        """Renew *key* for *ttl_sec* seconds if it still has *value*. Watchers do not see it."""
         return self._call("PUT", key, {"refresh": "true", "ttl": str(ttl_sec), "prevValue": value})
 
     def delete(self, key: str, **compare: str) -> Answer:
@@ -112,7 +112,7 @@ class KeysApi:
         return self._call("DELETE", key, compare)
 
     def wait(self, directory: str, index: int, timeout_sec: float) -> Answer | None:
-        """The first change below *directory* from *index* on; None when none came. It is tried only once."""
+        """Wait for the first change below *directory* from *index* on; None on timeout. Tried only once."""
         form = {"wait": "true", "recursive": "true", "waitIndex": str(index)}
         try:
             return self._once("GET", directory, form, timeout_sec)
@@ -137,16 +137,16 @@ class KeysApi:
             self._sleep(_PAUSE_SEC)
 
     def _once(self, verb: str, key: str, form: Mapping[str, str], timeout_sec: float) -> Answer:
-        words = urlencode(form)
+        query = urlencode(form)
         path = path_of(key)
         # Go's server reads a form from the body of a PUT only.
-        path, body = (path, words) if verb == "PUT" else (f"{path}?{words}" if words else path, None)
+        path, body = (path, query) if verb == "PUT" else (f"{path}?{query}" if query else path, None)
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_sec)
         try:
             connection.request(verb, path, body, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
             response = connection.getresponse()
             text = read_body(iter(lambda: response.read(CHUNK_BYTES), b""), f"{verb} {key} of etcd")
-            # A long wait that etcd itself ends has no body.
+            # When etcd ends a long wait, its answer has no body.
             answer = json.loads(text) if text.strip() else {}
             index = int(response.headers.get("X-Etcd-Index") or 0)
             return Answer(response.status, index, answer if isinstance(answer, dict) else {})
@@ -155,6 +155,6 @@ class KeysApi:
 
     def _unreachable(self, problem: str) -> ClusterUnreachable:
         return ClusterUnreachable(
-            f"etcd at http://{self._host}:{self._port} cannot be asked: {problem}. Is that its address "
-            "(FLEETCAPTAIN_ETCD, or --etcd), and has the cluster a quorum?"
+            f"Could not reach etcd at http://{self._host}:{self._port}: {problem}. Check the address "
+            "(FLEETCAPTAIN_ETCD, or --etcd) and that the cluster has a quorum."
         )

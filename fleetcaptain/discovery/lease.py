@@ -1,4 +1,4 @@
-"""A registration that the app itself renews, until it closes it or ends."""
+"""A registration that the app renews until it closes the lease or ends."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _AGAIN_SEC = 5.0
 
 
 class Lease:
-    """Keeps *value* alive at *key* from a thread of its own; a context manager that closes it.
+    """Renews *value* at *key* in a thread; as a context manager it closes itself.
 
-    *close* is what takes the registration back; *shared* as for `next_step`. A lease does not survive a fork: the
-    process that registered renews.
+    *withdraw* removes the registration; *shared* as for `next_step`. After a fork only the process that registered
+    renews.
     """
 
     def __init__(
@@ -52,24 +52,24 @@ class Lease:
         self._thread = threading.Thread(target=self._run, name=f"renews {key}", daemon=True)
 
     def start(self) -> None:
-        """Register now, and renew from now on. Raises ClusterUnreachable; nothing is renewed then."""
+        """Register and start renewing. Raises ClusterUnreachable; then nothing is renewed."""
         self._renewed_at = self._clock()
         self._api.put(self._key, self._value, TTL_SEC)
         self._thread.start()
 
     @property
     def held(self) -> bool:
-        """Whether the registration stands as far as is known, and is renewed."""
+        """Whether the registration is in place, as far as is known, and is renewed."""
         return not self._ended.is_set() and not self._taken
 
     def stop(self) -> None:
-        """Renew no longer, and return when the thread has ended. The registration is left to run out."""
+        """Stop renewing and wait for the thread to end. The registration expires."""
         self._ended.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def close(self) -> None:
-        """Stop, and take the registration back. A second time nothing happens. Raises ClusterUnreachable."""
+        """Stop and remove the registration. May be repeated. Raises ClusterUnreachable."""
         if self._ended.is_set():
             return
         self.stop()
@@ -90,11 +90,11 @@ class Lease:
                 self.renew()
                 pause = _PERIOD_SEC
             except ClusterUnreachable as error:
-                log.warning("the registration at %s is not renewed: %s", self._key, error)
+                log.warning("Could not renew the registration at %s: %s", self._key, error)
                 pause = _AGAIN_SEC
 
     def renew(self) -> None:
-        """Renew once, or find out why that cannot be and do what `next_step` says. Raises ClusterUnreachable."""
+        """Renew once; if that fails, take the step that `next_step` gives. Raises ClusterUnreachable."""
         now = self._clock()
         if self._api.refresh(self._key, self._value, TTL_SEC).done:
             self._now_held(now)
@@ -103,12 +103,14 @@ class Lease:
         text = str(answer.node.get("value", ""))
         found = readable(Registration.from_json, text)
         if found is None and not answer.gone:
-            self._now_taken("by a value that is no registration")
+            self._now_taken("an invalid value replaced it")
             return
         lapsed = now - self._renewed_at >= TTL_SEC and not self._taken
         step = next_step(found, self._machine, shared=self._shared, lapsed=lapsed)
         if step is Step.WAIT:
-            self._now_taken(f"by {found.unit} on {found.host}" if found else "back by its unit, which is stopping")
+            self._now_taken(
+                f"{found.unit} on {found.host} replaced it" if found else "its unit, which is stopping, removed it"
+            )
             return
         compare = {"prevExist": "false"} if step is Step.CREATE else {"prevValue": text}
         if self._api.put(self._key, self._value, TTL_SEC, **compare).done:
@@ -118,7 +120,7 @@ class Lease:
         self._renewed_at = since
         self._taken = False
 
-    def _now_taken(self, how: str) -> None:
+    def _now_taken(self, reason: str) -> None:
         if not self._taken:
-            log.warning("the registration at %s was taken %s; it is put back when it is free again", self._key, how)
+            log.warning("Lost the registration at %s: %s. It is written again once the key is free.", self._key, reason)
         self._taken = True

@@ -1,4 +1,4 @@
-"""What discovery logs: an app's own log may be on a terminal, and what others wrote into etcd is in it."""
+"""The logger of discovery. It escapes its messages: they quote values from etcd, and may reach a terminal."""
 
 from __future__ import annotations
 

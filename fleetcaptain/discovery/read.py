@@ -1,4 +1,4 @@
-"""One look at an app in etcd: one read, so that registrations and releases are those of one moment."""
+"""Reads an app's registrations and releases in one request, so that they are of one moment."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["read_app"]
 
 
 def read_app(api: KeysApi, app: str) -> tuple[Registry, int]:
-    """What is known of *app*, and etcd's index at that moment. Raises ClusterUnreachable.
+    """The registry of *app*, and etcd's index at that moment. Raises ClusterUnreachable.
 
-    A value that is ignored is logged as a warning, once in a process.
+    Each ignored value is logged as a warning, once per process.
     """
     answer = api.tree(app_dir(app))
     parts = {str(node.get("key")): node for node in answer.node.get("nodes") or ()}
@@ -40,7 +40,7 @@ def read_app(api: KeysApi, app: str) -> tuple[Registry, int]:
 
 @lru_cache(maxsize=1024)
 def _warn(entry: Ignored) -> None:
-    log.warning("ignored what is in etcd at %s", entry)
+    log.warning("Ignored the value in etcd at %s", entry)
 
 
 def _values(node: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

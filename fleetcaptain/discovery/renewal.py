@@ -1,7 +1,7 @@
-"""What to do about a registration that can no longer be renewed by comparing. Pure.
+"""Decides what to do when a compare-and-swap renewal of a registration fails. Pure.
 
-An app goes on running after its unit has taken its registration back, while it stops, and after a rollout has marked it
-as about to go. So what somebody took away on purpose is not put there again; what was lost is.
+An app keeps running while its unit stops and has removed the registration, and after a rollout has marked it as
+draining. So a registration that was removed on purpose is not written again; one that was lost is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Step", "next_step"]
 
 
 class Step(Enum):
-    """CREATE it anew; REPLACE what is there; WAIT for what comes."""
+    """CREATE the registration again, REPLACE the value at its key, or WAIT."""
 
     CREATE = auto()
     REPLACE = auto()
@@ -22,13 +22,13 @@ class Step(Enum):
 
 
 def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed: bool) -> Step:
-    """What the app does that finds *found* at its registration's key, or nothing.
+    """The app's next step when its registration's key holds *found*, or None.
 
-    *shared*: the key is also its unit's own. *lapsed*: it could not renew in time, so etcd may have let it run out.
+    *shared*: the unit uses the same key. *lapsed*: the app could not renew in time, so the key may have expired.
 
-    A key that is gone before that was taken back by the unit, which is stopping. Where something else took it, the
-    beacon puts the unit's own value there, for the unit is active: that one the app replaces. All other values are a
-    decision of somebody: a rollout's mark, another machine's unit, a later registration.
+    A shared key that is missing earlier was removed by the unit, which is stopping. If another program removed it, the
+    beacon writes the unit's own value, as the unit is active, and the app replaces that. Any other value was written on
+    purpose: a rollout's mark, a unit on another machine, a later registration.
     """
     if found is None:
         return Step.CREATE if lapsed or not shared else Step.WAIT

@@ -13,35 +13,35 @@ __all__ = ["lookup", "refusal"]
 Entries = list[Registration]
 
 
-def lookup(service: str, asker: Caller, known: Registry) -> tuple[Instance, ...]:
-    """The instances of *service* that *asker* may use, its own release's first, and then by unit.
+def lookup(service: str, caller: Caller, known: Registry) -> tuple[Instance, ...]:
+    """The instances of *service* that *caller* may use, its own release's first, then by unit.
 
-    Raises NotAvailable when there is none, naming what there is.
+    Raises NotAvailable when there is none; its message names the registered instances.
     """
     there = sorted(
         (entry for entry in known.registrations if entry.service == service and not entry.draining),
         key=lambda entry: entry.unit,
     )
-    own, compatible, pending = _sorted_out(service, there, asker, known)
+    own, compatible, pending = _sorted_out(service, there, caller, known)
     if own or compatible:
         return (*_instances(own, True), *_instances(compatible, False))
     if pending:
         return _instances(pending, False)
-    raise NotAvailable(refusal(service, there, asker, known))
+    raise NotAvailable(refusal(service, there, caller, known))
 
 
 def _sorted_out(
-    service: str, there: Iterable[Registration], asker: Caller, known: Registry
+    service: str, there: Iterable[Registration], caller: Caller, known: Registry
 ) -> tuple[Entries, Entries, Entries]:
-    """The registrations of the asker's own release, those that say they serve it, and those of a coming release."""
-    releases = releases_of(asker, known)
-    is_coming = bool(asker.unit_hash) and not releases
-    if is_coming:
-        # It may be unchanged in the coming release, so the current one's is taken for its own, after the coming one's.
+    """The registrations of the caller's own release, those that declare to serve it, and those of a pending release."""
+    releases = releases_of(caller, known)
+    is_pending = bool(caller.unit_hash) and not releases
+    if is_pending:
+        # The service may be unchanged in the pending release, so the current one's instances also count as its own.
         releases = releases_of(Caller(), known)
     tags = {manifest.tag for manifest in releases}
     wanted = [_wanted(service, manifest) for manifest in releases]
-    named = {unit_hash for manifest in known.manifests for unit_hash in unit_hashes_of(manifest)} - _only_coming(known)
+    named = {unit_hash for manifest in known.manifests for unit_hash in unit_hashes_of(manifest)} - _only_pending(known)
     own: list[tuple[int, Registration]] = []
     compatible, pending = [], []
     for entry in there:
@@ -54,17 +54,18 @@ def _sorted_out(
             pending.append(entry)
     own.sort(key=lambda ranked: ranked[0])
     mine = [entry for _, entry in own]
-    return ([*pending, *mine], compatible, []) if is_coming else (mine, compatible, pending)
+    return ([*pending, *mine], compatible, []) if is_pending else (mine, compatible, pending)
 
 
-def _only_coming(known: Registry) -> set[str]:
-    """The contents that the coming release names and the current one does not."""
+def _only_pending(known: Registry) -> set[str]:
+    """The unit hashes that the pending release names and the current one does not."""
     current = (unit_hashes_of(manifest) for manifest in known.manifests if manifest.tag == known.current)
     return unit_hashes_of(known.pending).difference(*current) if known.pending else set()
 
 
 def _wanted(service: str, manifest: Release) -> set[str]:
-    """The contents that serve *service* in a release. A name that is no service of it is whoever's registered it."""
+    """The unit hashes that serve *service* in a release. A name that is not one of its services may be registered by
+    any of them."""
     release = manifest.services.get(service)
     return {release.unit_hash} if release else unit_hashes_of(manifest)
 
@@ -73,14 +74,14 @@ def _instances(entries: Iterable[Registration], own: bool) -> tuple[Instance, ..
     return tuple(Instance(entry, own) for entry in entries)
 
 
-_DIGITS = 7  # of a content, as many as in the units' names
+_DIGITS = 7  # of a unit hash, as many as in the units' names
 _SHOWN = 5
 
 
-def refusal(service: str, there: Sequence[Registration], asker: Caller, known: Registry) -> str:
-    """Why *asker* is not given *service*; *there* are the registrations of it that it may not use."""
-    tags = [manifest.tag for manifest in releases_of(asker, known)]
-    who = asker.name or "a caller outside of any unit"
+def refusal(service: str, there: Sequence[Registration], caller: Caller, known: Registry) -> str:
+    """The error message for *caller*; *there* are the registrations of *service* that it may not use."""
+    tags = [manifest.tag for manifest in releases_of(caller, known)]
+    who = caller.name or "a caller outside of any unit"
     release = f"release {' and '.join(tags)}" if tags else "no release yet"
     refused = f"{service} is not available to {who} ({release})"
     if there:
@@ -88,21 +89,21 @@ def refusal(service: str, there: Sequence[Registration], asker: Caller, known: R
         more = f"; and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
         tag = tags[0] if tags else "TAG"
         return (
-            f"{refused}. There is: {shown}{more}. Deploy {service} in that release too, or declare "
-            f'versions=["{tag}"] where {service} is registered if it can serve it.'
+            f"{refused}. Registered: {shown}{more}. Deploy {service} in that release too, or, if it can serve that "
+            f'release, declare versions=["{tag}"] where {service} is registered.'
         )
     draining = sum(entry.service == service for entry in known.registrations)
     if draining:
-        return f"{refused}: its {draining} registered instances are all about to go. Its next generation is not up yet."
+        return f"{refused}: all {draining} registered instances are draining. Wait for its next generation."
     others = sorted({entry.service for entry in known.registrations})
-    registered = f"registered are {', '.join(others)}" if others else "nothing is registered"
+    registered = f"registered: {', '.join(others)}" if others else "nothing is registered"
     return (
-        f"{refused}: no instance of it is registered ({registered}). Is the name right, and is it deployed and ready?"
+        f"{refused}: it has no registered instance ({registered}). Check the name, and that it is deployed and ready."
     )
 
 
 def _described(entry: Registration, known: Registry) -> str:
     tags = [manifest.tag for manifest in known.manifests if entry.unit_hash in unit_hashes_of(manifest)]
     of = f"of release {', '.join(sorted(tags))}" if tags else "of no release"
-    also = f", serves also {', '.join(entry.versions)}" if entry.versions else ""
+    also = f", also serves {', '.join(entry.versions)}" if entry.versions else ""
     return f"{entry.unit} (content {entry.unit_hash[:_DIGITS] or 'unknown'} {of}{also})"

@@ -1,7 +1,7 @@
-"""Authentication of etcd's v3 API over HTTP, on clusters that others made.
+"""Authentication of etcd's v3 API over HTTP, on existing clusters.
 
-There whoever reaches etcd has that API as well, and could add members by it. The superuser is the only user that it is
-given. While it is on, the v2 API changes no members, whoever asks (etcd 3.5).
+There every client of etcd also has the v3 API, and could add members through it. The superuser becomes its only user.
+While authentication is on, the v2 API changes no members for any user (etcd 3.5).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["V3Access"]
 
 # etcd 3.2 has the last one, 3.3 the last two, 3.4 and later the first.
 _APIS = ("/v3", "/v3beta", "/v3alpha")
-# What it answers to a request without a token, once authentication is on (etcd's v3rpc/rpctypes/error.go).
+# Its answer to a request without a token once authentication is on (etcd's v3rpc/rpctypes/error.go).
 _ON = "user name is empty"
 _OK, _NOT_FOUND = 200, 404
 
 
 class V3Access:
-    """The v3 API's authentication, by way of *ask*. Raises FleetCaptainError for what etcd refuses."""
+    """Manages the v3 API's authentication through *ask*. Raises FleetCaptainError when etcd refuses a request."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     def enforced(self) -> bool | None:
-        """Whether it requires a login; None when etcd has no such API."""
+        """Whether it requires a login; None when etcd has no v3 API."""
         api = self._api()
         if api is None:
             return None
@@ -40,8 +40,7 @@ class V3Access:
         return status != _OK
 
     def enforce(self, password: str) -> None:
-        """Turn it on, with *password* for the superuser. Steps that were done before are refused, and so is every step
-        once the last one is done."""
+        """Turn it on, with *password* for the superuser. May be repeated: etcd refuses steps that are already done."""
         api = self._api()
         if api is None:
             return
@@ -58,8 +57,8 @@ class V3Access:
             raise refused(f"POST {api}/auth/enable", status, text)
 
     def relax(self, password: str, bearing: Callable[[str], Ask]) -> None:
-        """Turn it off, and remove what `enforce` made. *bearing* gives what asks with a token. What is off or gone
-        already stays so."""
+        """Turn it off and remove the user and role of `enforce`. *bearing* returns an `Ask` that sends a token. May be
+        repeated."""
         api = self._api()
         if api is None:
             return
@@ -71,8 +70,8 @@ class V3Access:
         self._ask("POST", f"{api}/auth/role/delete", json.dumps({"role": ROOT}))
 
     def _api(self) -> str | None:
-        """Where it answers; None for an etcd that has none. Raises FleetCaptainError for one whose v3 API is out of
-        reach, and so would stay open."""
+        """The path of the v3 API; None for an etcd without one. Raises FleetCaptainError when etcd has a v3 API that
+        HTTP does not reach: it would stay open."""
         for api in _APIS:
             if self._ask("POST", f"{api}/auth/user/list", "{}")[0] != _NOT_FOUND:
                 return api
@@ -80,13 +79,13 @@ class V3Access:
         if version.startswith("2."):
             return None
         raise FleetCaptainError(
-            f"etcd {version[:20]} does not answer its v3 API over HTTP, so that API cannot be closed, and by it every "
-            "container could add members. Update etcd to 3.5, or start it with --enable-grpc-gateway=true, then run "
-            "the same command again."
+            f"Cannot close the v3 API of etcd {version[:20]}: it does not answer over HTTP. Through it every container "
+            "could add members. Update etcd to 3.5, or start it with --enable-grpc-gateway=true, then run the same "
+            "command again."
         )
 
     def _token(self, api: str, password: str) -> str:
-        """What `ROOT` asks with."""
+        """A token of `ROOT`."""
         body = json.dumps({"name": ROOT, "password": password})
         return str(self._answer("POST", f"{api}/auth/authenticate", body).get("token", ""))
 

@@ -1,4 +1,4 @@
-"""Changes of what a lookup answers, as they happen."""
+"""Watches the instances that a lookup finds."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from fleetcaptain.errors import ClusterUnreachable, NotAvailable
 
 __all__ = ["QUIET_SEC", "changes", "next_change"]
 
-# After so long without a change all is read again, so that nothing that went by unseen stays unseen.
+# After this long without a change everything is read again, so that a missed change is noticed.
 QUIET_SEC = 30.0
 _PAUSE_SEC = 1.0
 
 
 def changes(
-    api: KeysApi, app: str, service: str, asker: Caller, sleep: Callable[[float], None] = time.sleep
+    api: KeysApi, app: str, service: str, caller: Caller, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[list[Instance]]:
-    """The instances of *service* that *asker* may use, at once, and again whenever they have changed; empty when there
-    are none. It has no end, and goes on when etcd was away; only the first look raises ClusterUnreachable.
+    """The instances of *service* that *caller* may use, now and after each change; empty when there are none. The
+    iterator is endless and survives outages of etcd; only the first read raises ClusterUnreachable.
     """
     last: list[Instance] | None = None
     while True:
         try:
             known, index = read_app(api, app)
             try:
-                found = list(lookup(service, asker, known))
+                found = list(lookup(service, caller, known))
             except NotAvailable:
                 found = []
             if found != last:
@@ -41,19 +41,19 @@ def changes(
         except ClusterUnreachable as error:
             if last is None:
                 raise
-            log.warning("%s keeps what it knew: %s", service, error)
+            log.warning("Kept the last known instances of %s: %s", service, error)
             sleep(_PAUSE_SEC)
 
 
 def next_change(api: KeysApi, app: str, service: str, index: int, timeout_sec: float) -> None:
-    """Wait, for *timeout_sec* seconds at most, until something from *index* on may change the lookup of *service*.
+    """Wait, for *timeout_sec* seconds at most, for a change from *index* on that may affect a lookup of *service*.
 
-    Rollouts write much into the app's directory that changes no lookup; it is passed over.
+    Changes that affect no lookup, such as a rollout's own keys, are skipped.
     """
     deadline = time.monotonic() + timeout_sec
     while (left := deadline - time.monotonic()) > 0:
         event = api.wait(app_dir(app), index, left)
-        # Nothing came, or too much since *index* for etcd to remember: then all has to be read again.
+        # Timeout, or more changes since *index* than etcd remembers: everything must be read again.
         if event is None or not event.node or not event.done:
             return
         if _concerns(str(event.node.get("key", "")), app, service):
@@ -62,6 +62,6 @@ def next_change(api: KeysApi, app: str, service: str, index: int, timeout_sec: f
 
 
 def _concerns(key: str, app: str, service: str) -> bool:
-    """Whether a change at *key* can change what a lookup of *service* answers."""
+    """Whether a change at *key* may affect a lookup of *service*."""
     parts = (service_dir(app, service), releases_dir(app), current_key(app), pending_key(app))
     return any(f"{part}/".startswith(f"{key}/") or key.startswith(f"{part}/") for part in parts)

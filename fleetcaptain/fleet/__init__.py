@@ -1,1 +1,1 @@
-"""The fleet API as it really behaves: values, a client, its transport, and the tunnel through SSH."""
+"""fleet's API: values, a client, its transport, and the SSH tunnel to it."""

@@ -1,4 +1,4 @@
-"""Where a machine lets us in. Pure."""
+"""The SSH address of a machine. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 __all__ = ["Address"]
 
-# No word that ssh or a shell would take for something else can be a user or a host here.
+# Excludes every user and host that ssh or a shell would read as an option or a command.
 _FORM = re.compile(r"(?:ssh://)?(?:([A-Za-z_][\w.-]*)@)?([A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)/?")
 _USER = "core"
 _PORTS = range(1, 65536)
@@ -24,16 +24,16 @@ class Address:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """What *text* says, in either way of writing; the user is ``core`` unless named. Raises ValueError."""
+        """Parse *text* in either form; the user defaults to ``core``. Raises ValueError."""
         match = _FORM.fullmatch(text)
         host, colon, port = (match.group(2) if match else "").partition(":")
         if match is None or (colon and (not port.isdecimal() or int(port) not in _PORTS)):
-            raise ValueError(f"{text!r} is not of the form ssh://user@host or ssh://user@host:port")
+            raise ValueError(f"{text!r} must have the form ssh://user@host or ssh://user@host:port")
         return cls(match.group(1) or _USER, host, int(port or 0))
 
     @property
     def written(self) -> str:
-        """As ssh takes it for a destination."""
+        """The destination argument of ssh."""
         if not self.port:
             return f"{self.user}@{self.host}"
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -1,4 +1,4 @@
-"""What fleet's API speaks of: units, their states, machines. Empty fields are left out of its answers."""
+"""The entities of fleet's API: units, their states, machines. fleet omits empty fields from its answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
 
 
 class DesiredState(StrEnum):
-    """What fleet is asked to do with a unit. `LOADED` stops a unit that runs (fleet's states.md)."""
+    """The desired state of a unit. `LOADED` stops a unit that runs (fleet's states.md)."""
 
     INACTIVE = "inactive"
     LOADED = "loaded"
@@ -25,7 +25,7 @@ class DesiredState(StrEnum):
 
 @dataclass(frozen=True)
 class FleetUnit:
-    """A unit as fleet keeps it. *current* says how far fleet got, nothing of health; *machine_id* None: unscheduled."""
+    """A unit in fleet. *current* is fleet's progress, not the unit's health; *machine_id* is None if unscheduled."""
 
     name: str
     file: UnitFile
@@ -35,7 +35,7 @@ class FleetUnit:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> FleetUnit:
-        """The unit in fleet's JSON. Raises Unreadable."""
+        """Parse a unit in fleet's JSON. Raises Unreadable."""
         fields = Fields(data)
         options = (
             Option(option.text("section"), option.text("name"), option.text("value", ANY_LENGTH, ""))
@@ -67,7 +67,7 @@ class FleetUnit:
 
 @dataclass(frozen=True)
 class UnitState:
-    """What systemd on one machine says of a unit. *unit_hash* is the SHA1 of the text that is loaded there."""
+    """systemd's state of a unit on one machine. *unit_hash* is the SHA1 of the text that is loaded there."""
 
     name: str
     machine_id: str
@@ -78,15 +78,16 @@ class UnitState:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> UnitState:
-        """The state in fleet's JSON. Raises Unreadable."""
+        """Parse a state in fleet's JSON. Raises Unreadable."""
         fields = Fields(data)
-        words = (fields.text(f"systemd{kind}State", WORD, "") for kind in ("Load", "Active", "Sub"))
-        return cls(fields.text("name", NAME), fields.text("machineID", NAME, ""), fields.text("hash", WORD, ""), *words)
+        load, active, sub = (fields.text(f"systemd{kind}State", WORD, "") for kind in ("Load", "Active", "Sub"))
+        machine_id, unit_hash = fields.text("machineID", NAME, ""), fields.text("hash", WORD, "")
+        return cls(fields.text("name", NAME), machine_id, unit_hash, load, active, sub)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine of the cluster; *ip* is the address that it gave fleet, "" when that is none."""
+    """A machine of the cluster; *ip* is its address according to fleet, "" if that is no IP address."""
 
     id: str
     ip: str
@@ -94,7 +95,7 @@ class Machine:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Machine:
-        """The machine in fleet's JSON. Raises Unreadable."""
+        """Parse a machine in fleet's JSON. Raises Unreadable."""
         fields = Fields(data)
         metadata = fields.fields("metadata")
         ip = fields.text("primaryIP", ANY, "")

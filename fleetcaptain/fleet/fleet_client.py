@@ -1,4 +1,4 @@
-"""The calls of fleet's API v1 that a deployment needs, safe against its traps."""
+"""The client of fleet's API v1 for deployments; it avoids the API's traps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["FleetClient"]
 
 _T = TypeVar("_T")
 
-# A page has 100 entries (fleet's api/serialization.go), so this is far above any cluster.
+# A page has 100 entries (fleet's api/serialization.go), so this is far above any cluster's size.
 _MAX_PAGES = 1000
 
 
@@ -29,15 +29,15 @@ class FleetClient:
         self._transport = transport
 
     def server(self) -> str:
-        """The ``Server`` header, ``fleetd/1.0.0``; whoever calls itself otherwise is not fleet."""
+        """The ``Server`` header, ``fleetd/1.0.0``; any other name is not fleet."""
         return self._get("/machines").server
 
     def version(self) -> str:
-        """The version in it: ``1.0.0``."""
+        """The version in that header: ``1.0.0``."""
         return self.server().partition("/")[2]
 
     def units(self) -> tuple[FleetUnit, ...]:
-        """Every unit of the cluster, whoever put it there."""
+        """Every unit of the cluster, of every owner."""
         return self._list("/units", "units", FleetUnit.of, lambda unit: unit.name)
 
     def unit(self, name: str) -> FleetUnit | None:
@@ -46,9 +46,9 @@ class FleetClient:
         return FleetUnit.of(answer.data) if answer is not None else None
 
     def states(self) -> tuple[UnitState, ...]:
-        """What systemd says, one entry per unit and machine. Absence means unknown, not down.
+        """systemd's states, one per unit and machine. A missing entry means unknown, not down.
 
-        Never asked for one name: fleet 1.0.0 drops the connection when that has no state.
+        Always the whole list: for a single name without a state fleet 1.0.0 drops the connection.
         """
         return self._list("/state", "states", UnitState.of, lambda state: (state.name, state.machine_id))
 
@@ -59,28 +59,29 @@ class FleetClient:
     def put(self, name: str, file: UnitFile, desired: DesiredState) -> None:
         """Make unit *name* have *file* and *desired*; replaces a different one.
 
-        Raises UnitRefused for what fleet would accept and then choke on; nothing is sent then.
+        Raises UnitRefused for a unit that fleet would accept and fail on; then nothing is sent.
         """
         refuse(name, file)
         self._put(name, desired, {"options": [asdict(option) for option in file.options]})
 
     def set_desired(self, name: str, desired: DesiredState) -> None:
-        """Ask for *desired* of a unit that exists; the same again is a nudge. Raises FleetApiError if it does not.
+        """Set the state *desired* of an existing unit; setting the same state again nudges fleet. Raises FleetApiError
+        if the unit does not exist.
 
-        The text is left out on purpose: a unit that another put meanwhile would get its old text back, or come back.
+        The text is omitted on purpose: it would overwrite a unit that another client put meanwhile, or create it again.
         """
         self._put(name, desired, {})
 
     def delete(self, name: str) -> bool:
-        """Make fleet forget unit *name*; whether there was one. The machine unloads it some seconds later.
+        """Delete unit *name*; returns whether it existed. The machine unloads it some seconds later.
 
-        False also when the first try did delete it, but its answer was lost.
+        False also when the first try deleted it but its answer was lost.
         """
         return self._transport.call("DELETE", _path(name)) is not None
 
     def _put(self, name: str, desired: DesiredState, more: Mapping[str, Any]) -> None:
-        # Without a desired state fleet stops a unit whose text is replaced; with a word that it does not know the unit
-        # can never be read again.
+        # Without a desired state fleet stops a unit whose text is replaced; with an unknown state the unit can never be
+        # read again.
         body = {"name": name, "desiredState": DesiredState(desired).value, **more}
         if self._transport.call("PUT", _path(name), body=body) is None:
             raise _no_fleet(f"PUT {_path(name)}")
@@ -88,10 +89,10 @@ class FleetClient:
     def _list(
         self, path: str, key: str, make: Callable[[Mapping[str, Any]], _T], identity: Callable[[_T], object]
     ) -> tuple[_T, ...]:
-        """All pages. They are no snapshot: when the list changes in between, an entry may come twice, or be missing."""
+        """All pages. They are not a snapshot: while the list changes, an entry may come twice or be missing."""
         found: dict[object, _T] = {}
         for data in self._pages(path, key):
-            # An entry that is none may stand in etcd; fleet shows it to everybody.
+            # An invalid entry may be in etcd; fleet passes it on to every client.
             entry = readable(make, data)
             if entry is not None:
                 found[identity(entry)] = entry
@@ -104,14 +105,14 @@ class FleetClient:
             page = self._get(path, {"nextPageToken": token} if token else None).data
             entries = page.get(key) or []
             if not isinstance(entries, list):
-                raise _no_fleet(f"GET {path}", "answers something else than a list")
+                raise _no_fleet(f"GET {path}", "did not answer with a list")
             yield from entries
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
         raise FleetApiError(
             f"fleet's list of {path} does not end: after {len(seen)} pages it names one more, {token[:40]!r}. Check "
-            "the cluster's address, look at `journalctl -u fleet` on the machines, then run the same command again."
+            "the cluster's address and `journalctl -u fleet` on the machines, then run the same command again."
         )
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
@@ -125,8 +126,9 @@ def _path(name: str) -> str:
     return f"/units/{quote(name, safe='@:._-')}"
 
 
-def _no_fleet(what: str, why: str = "knows no such path") -> FleetApiError:
+def _no_fleet(what: str, why: str = "does not know this path") -> FleetApiError:
     return FleetApiError(
-        f"what answers {what} {why}, so it is not fleet. Check the cluster's address, then run the same command again.",
+        f"{what} failed: the server {why}, so it is not fleet. Check the cluster's address, then run the same command "
+        "again.",
         404,
     )

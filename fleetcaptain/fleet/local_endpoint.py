@@ -1,4 +1,4 @@
-"""The endpoint of a cluster that answers on this computer: one of its machines, or the end of the user's tunnel."""
+"""The endpoint of a cluster on this computer: a machine of the cluster, or the end of the user's tunnel."""
 
 from __future__ import annotations
 

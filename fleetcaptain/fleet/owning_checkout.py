@@ -1,4 +1,4 @@
-"""Which checkout (folder with the program) the keys of a local cluster belong to: a copied checkout has them too."""
+"""The checkout (folder with the program) that owns the keys of a local cluster: a copied checkout has them too."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _OWNER_FILE = "checkout"
 
 @dataclass(frozen=True)
 class Checkout:
-    """A folder with the program: its *path*, and what the file system knows it by, ``<device>:<inode>``, or "" when
-    that was never recorded. A move within a file system keeps *inode*, and no copy has it."""
+    """A folder with the program: its *path* and its *inode*, ``<device>:<inode>`` of the file system, or "" when that
+    was never recorded. A move within a file system keeps the inode; a copy has another one."""
 
     path: str
     inode: str
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """The one in *folder*, an absolute path."""
+        """The checkout in *folder*, an absolute path."""
         facts = folder.stat()
         return cls(str(folder), f"{facts.st_dev}:{facts.st_ino}")
 
     @classmethod
     def recorded(cls, keys: Path) -> Self | None:
-        """The one that the folder *keys* was recorded to belong to, if any."""
+        """The recorded owner of the folder *keys*, if any."""
         file = keys / _OWNER_FILE
         inode, _, path = (
             file.read_text(errors="surrogateescape").strip().partition("\n") if file.is_file() else ("", "", "")
@@ -41,18 +41,18 @@ class Checkout:
         return cls(path, inode) if path else None
 
     def record(self, keys: Path) -> None:
-        """Record that the folder *keys* belongs to this one. A copy of it says so, too."""
+        """Record this checkout as the owner of the folder *keys*. A copy of *keys* has the same record."""
         if Checkout.recorded(keys) != self:
             (keys / _OWNER_FILE).write_text(f"{self.inode}\n{self.path}\n", errors="surrogateescape")
 
     def same(self, other: Checkout) -> bool:
-        """Whether both are one folder, at one of its paths or moved. A path that is the same and another *inode* is one
-        that was restored, or whose device has another number since the computer was started."""
+        """Whether both are one folder, moved or not. The same path with another *inode* is a restored folder, or one
+        whose device number changed at a reboot."""
         return other.path == self.path or other.inode == self.inode
 
     def holds(self, keys: Path, identity: str) -> bool:
-        """Whether it still has the keys of the cluster *identity*, in *keys*, a path relative to it. Keys that may not
-        be read it has."""
+        """Whether it still has the keys of the cluster *identity* in *keys*, a path relative to it. Keys that cannot be
+        read count as present."""
         folder = Path(self.path) / keys
         try:
             (folder / KEY_FILE).stat()
@@ -65,20 +65,20 @@ class Checkout:
 
 
 def kept_identity(keys: Path) -> str:
-    """The identity of the cluster whose keys are in the folder *keys*, "" when none is kept there."""
+    """The identity of the cluster whose keys are in the folder *keys*, "" when there is none."""
     file = keys / ID_FILE
     return file.read_text(errors="backslashreplace").strip() if file.is_file() else ""
 
 
 def copied_from(owner: Checkout | None, here: Checkout, keys: Path, identity: str) -> str:
-    """The path of *owner*, to which the cluster *identity* belongs, when *here* is a copy of that; else "". *keys* as
-    for `Checkout.holds`."""
+    """The path of *owner*, which owns the cluster *identity*, when *here* is a copy of it; else "". *keys* as for
+    `Checkout.holds`."""
     return "" if owner is None or owner.same(here) or not owner.holds(keys, identity) else owner.path
 
 
 def refused_copy(identity: str, path: str, ways: Sequence[str]) -> ClusterRefused:
-    """The error that this checkout is a copy of the one at *path*, to which the cluster *identity* belongs. *ways*: the
-    ways out."""
+    """The error that this checkout is a copy of the one at *path*, which owns the cluster *identity*. *ways*: the
+    remedies."""
     return ClusterRefused(
         f"This checkout is a copy: the cluster {identity} belongs to the checkout {path}. Nothing was changed.", ways
     )

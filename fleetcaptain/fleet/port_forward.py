@@ -1,9 +1,9 @@
-"""One ssh that forwards fleet's socket and etcd of one machine to unix sockets of this user; etcd as its superuser has
-it, where the machine has a socket or a password for that.
+"""One ssh process that forwards fleet's socket and etcd of one machine to unix sockets of this user; etcd as its
+superuser, where the machine has a socket or a password for that.
 
-The remote end of the connection is ``cat``, fed by a pipe of ours: a line that comes back says that the forwards stand,
-and when this process dies, however it dies, the pipe closes, ``cat`` ends, ssh with it, and the shell that started ssh
-removes the folder of the sockets.
+The remote command is ``cat``, fed by a pipe of this process: a line that comes back means that the forwards are up.
+When this process dies in any way, the pipe closes, ``cat`` and ssh end, and the shell that started ssh removes the
+folder of the sockets.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from pathlib import Path
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.process_output import Tail
 from fleetcaptain.fleet.socket_folder import socket_folder
-from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, last_words, password_in, tunnel_argv
+from fleetcaptain.fleet.ssh import HAS_ROOT_SOCKET, Endpoint, password_in, ssh_error, tunnel_argv
 from fleetcaptain.net.pools import UNIX
 
 __all__ = ["PortForward", "connect"]
 
 _HELLO = b"fleetcaptain\n"
 _READY_SEC = 15
-_SAID_BYTES = 4096
+_ANSWER_BYTES = 4096
 _CLOSE_SEC = 5
 _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 
 class PortForward:
-    """A running ssh with its forwards, at *fleet_url* and *etcd_url*, whose sockets are in *folder*. *etcd_password* is
-    that of etcd's superuser, if the machine has one."""
+    """A running ssh with forwards at *fleet_url* and *etcd_url*; their sockets are in *folder*. *etcd_password* is that
+    of etcd's superuser, if the machine has one."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
@@ -45,17 +45,17 @@ class PortForward:
 
     @property
     def alive(self) -> bool:
-        """Whether ssh still runs. It ends some 15 s after the machine fell silent."""
+        """Whether ssh still runs. It ends about 15 s after the machine stops answering."""
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End ssh, and remove its sockets."""
+        """End ssh and remove its sockets."""
         _end(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def connect(endpoint: Endpoint, host: str) -> PortForward:
-    """A line to *host* (``user@address``). Raises ClusterUnreachable, in ssh's own words."""
+    """Open a connection to *host* (``user@address``). Raises ClusterUnreachable with ssh's message."""
     folder = socket_folder()
     argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)), str(_root(folder)))
     try:
@@ -64,13 +64,13 @@ def connect(endpoint: Endpoint, host: str) -> PortForward:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # A ^C in the terminal is for us; ssh ends with our pipe.
+            # A ^C in the terminal must not reach ssh; ssh ends when the pipe closes.
             start_new_session=True,
         )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise ClusterUnreachable(f"{host}: OpenSSH's client does not start: {error}") from error
-    line, stderr = PortForward(process, folder), Tail(process.stderr)
+        raise ClusterUnreachable(f"{host}: could not start OpenSSH's client: {error}") from error
+    forward, stderr = PortForward(process, folder), Tail(process.stderr)
     answer, why = None, ""
     try:
         answer = _answer(process)
@@ -78,13 +78,13 @@ def connect(endpoint: Endpoint, host: str) -> PortForward:
         why = f"no answer within {_READY_SEC} s"
     finally:
         if answer is None:
-            line.close()
+            forward.close()
     if answer is not None:
         if HAS_ROOT_SOCKET in answer:
-            line.etcd_url = f"{UNIX}{_root(folder)}"
-        line.etcd_password = password_in(answer)
-        return line
-    raise ClusterUnreachable(f"{host}: {why or last_words(stderr.text())}")
+            forward.etcd_url = f"{UNIX}{_root(folder)}"
+        forward.etcd_password = password_in(answer)
+        return forward
+    raise ClusterUnreachable(f"{host}: {why or ssh_error(stderr.text())}")
 
 
 def _fleet(folder: Path) -> Path:
@@ -100,8 +100,8 @@ def _root(folder: Path) -> Path:
 
 
 def _answer(process: subprocess.Popen[bytes]) -> bytes | None:
-    """What the machine says up to our line, which ``cat`` on the other side gives back; ssh makes its forwards before
-    it starts that. None when ssh ends before. Raises TimeoutError when neither happens in time."""
+    """The machine's output up to the line that ``cat`` sends back; ssh opens its forwards before it starts ``cat``.
+    None when ssh ends before. Raises TimeoutError when neither happens in time."""
     if process.stdin is None or process.stdout is None:
         return None
     try:
@@ -109,16 +109,16 @@ def _answer(process: subprocess.Popen[bytes]) -> bytes | None:
         process.stdin.flush()
     except OSError:
         return None
-    said, deadline = b"", time.monotonic() + _READY_SEC
+    answer, deadline = b"", time.monotonic() + _READY_SEC
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):
             chunk = os.read(process.stdout.fileno(), 4096)
-            said += chunk
-            # Before that may come what the machine's shell says at a login.
-            if not chunk or _HELLO in said:
-                return said if chunk else None
-            said = said[-_SAID_BYTES:]
+            answer += chunk
+            # The output of the machine's login shell may come first.
+            if not chunk or _HELLO in answer:
+                return answer if chunk else None
+            answer = answer[-_ANSWER_BYTES:]
     raise TimeoutError
 
 

@@ -1,4 +1,4 @@
-"""What a program prints, however much that is: its end is kept."""
+"""Runs programs and keeps the end of their output, whatever its size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tail:
         self._thread.start()
 
     def text(self) -> str:
-        """What was kept, once the stream has ended, or a second later."""
+        """The kept text, once the stream has ended, or after a second."""
         self._thread.join(_DRAIN_SEC)
         with self._lock:
             return self._kept.decode(errors="replace")
@@ -38,7 +38,7 @@ class Tail:
     def _read(self) -> None:
         if self._stream is None:
             return
-        # Whoever reads it closes it: a close by another thread would wait for the read, or free its number.
+        # The reading thread closes it: a close by another thread would wait for the read, or free its descriptor.
         with self._stream:
             while chunk := os.read(self._stream.fileno(), _CHUNK_BYTES):
                 with self._lock:
@@ -56,13 +56,13 @@ class Finished:
 
 
 def run(argv: Sequence[str], timeout_sec: float, text: str = "") -> Finished:
-    """Run *argv* with the *text*, of a few lines, as its input. Raises subprocess.TimeoutExpired, and OSError when it
-    does not start."""
+    """Run *argv* with *text*, a few lines, as its input. Raises subprocess.TimeoutExpired, and OSError when it does not
+    start."""
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = Tail(process.stdout), Tail(process.stderr)
     try:
         if process.stdin is not None:
-            # One that does not read it, or has ended, says so by its code.
+            # A program that does not read its input, or has ended, reports it by its exit code.
             with contextlib.suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(text.encode())
         code = process.wait(timeout_sec)

@@ -1,4 +1,4 @@
-"""Files of the project that a stack's state and outputs name: relative to its folder, so that it can be moved."""
+"""The project's files in a stack's state and outputs: relative to the project's folder, so that it can be moved."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _OWN = (STACKS, ".tools")
 
 
 def from_project(text: str) -> Path:
-    """A path of the project itself, relative to its folder. Pure.
+    """A path of the project, relative to its folder. Pure.
 
-    Earlier versions wrote absolute paths. Of those the part from `STACKS` or ``.tools`` on counts: the project may have
-    been moved since. All other paths are returned as they are.
+    Earlier versions wrote absolute paths. Only their part from `STACKS` or ``.tools`` on is used: the project may have
+    been moved since. All other paths are returned unchanged.
     """
     path = Path(text)
     starts = [number for number, part in enumerate(path.parts) if part in _OWN]
@@ -24,6 +24,6 @@ def from_project(text: str) -> Path:
 
 
 def project_folder(start: Path) -> Path | None:
-    """The folder of the Pulumi project that *start* is in: the next one upwards with a ``Pulumi.yaml``, as Pulumi
+    """The folder of the Pulumi project that contains *start*: the nearest one upwards with a ``Pulumi.yaml``, as Pulumi
     itself looks for it. None when there is none."""
     return next((folder for folder in (start, *start.parents) if (folder / "Pulumi.yaml").is_file()), None)

@@ -1,4 +1,4 @@
-"""Which failed calls are made again, and when. Pure."""
+"""Decides which failed calls are repeated, and when. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _FAULTS = (DROPPED, 500)
 
 @dataclass(frozen=True)
 class Retry:
-    """When to give up: after *fault_tries* dropped connections and errors 500, or *restart_sec* seconds of 503.
+    """The limits: *fault_tries* dropped connections and errors 500, or *restart_sec* seconds of 503.
 
-    503 has its own measure: after a crash fleetd answers it until its old key in etcd has expired, 30 s by default.
+    503 has its own limit: after a crash fleetd answers it until its old key in etcd has expired, 30 s by default.
     """
 
     fault_tries: int = 5
@@ -25,9 +25,9 @@ class Retry:
 
 
 def repeatable(method: str, body: Mapping[str, Any] | None) -> bool:
-    """Whether a call that may have been carried out can be made again with the same outcome.
+    """Whether a call that may have succeeded can be repeated with the same outcome.
 
-    A PUT without a desired state cannot: where it replaced a text, fleet refuses it the second time.
+    A PUT without a desired state cannot: if it replaced a text, fleet refuses it the second time.
     """
     return method in ("GET", "DELETE") or (method == "PUT" and "desiredState" in (body or {}))
 
@@ -35,7 +35,7 @@ def repeatable(method: str, body: Mapping[str, Any] | None) -> bool:
 def pause_before_next(failures: Sequence[int], retry: Retry) -> float | None:
     """Seconds to wait before the next try, None for no further try.
 
-    *failures* are the HTTP statuses of all tries so far (`DROPPED`: no answer), the last one included.
+    *failures* are the HTTP statuses of all tries so far, including the last (`DROPPED`: no answer).
     """
     last = failures[-1]
     if last == UNAVAILABLE:

@@ -1,4 +1,4 @@
-"""A folder for unix sockets that its owner alone can enter."""
+"""A folder for unix sockets that only its owner can enter."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SHORT = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 in it
 
 
 def socket_folder() -> Path:
-    """A new folder of mode 0700, in the folder for temporary files, or in /tmp where that has a path unfit for sockets.
-    Raises ClusterUnreachable when it cannot be made."""
+    """A new folder of mode 0700 in the folder for temporary files, or in /tmp if that folder's path is unfit for
+    sockets. Raises ClusterUnreachable when it cannot be created."""
     base = tempfile.gettempdir()
     try:
         return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base if _USABLE.fullmatch(base) else _SHORT))
     except OSError as error:
         raise ClusterUnreachable(
-            f"Could not create a folder for the connection's sockets: {error}. Set TMPDIR to a folder in which you may "
-            "write, then run the same command again. Nothing was changed."
+            f"Could not create a folder for the connection's sockets: {error}. Nothing was changed. Set TMPDIR to a "
+            "writable folder, then run the same command again."
         ) from error

@@ -18,34 +18,35 @@ __all__ = [
     "PASSWORD_FILE",
     "Endpoint",
     "command_argv",
-    "last_words",
     "password_in",
+    "ssh_error",
     "tunnel_argv",
 ]
 
 HAS_ROOT_SOCKET = b"fleetcaptain: etcd has a socket for root\n"
-"""What the machine says before all else when etcd has a socket for its superuser."""
+"""The first output of a machine whose etcd has a socket for its superuser."""
 
 HAS_PASSWORD = b"fleetcaptain: etcd has a password for root\n"
-"""What the machine says before the password of etcd's superuser, which stands on the next line."""
+"""The machine's output before the password of etcd's superuser, which is on the next line."""
 
 PASSWORD_FILE = "/etc/fleetcaptain/etcd-root"  # noqa: S105 - a path
-"""Where a machine has that password, for the group ``core``, who is root there anyway; see `captain secure`."""
+"""The machine's file with that password, for the group ``core``, which has root's rights there; see `captain
+secure`."""
 
 _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
 _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
-_WORDS_CHARS = 300
+_ERROR_CHARS = 300
 _PASSWORD = re.compile(re.escape(HAS_PASSWORD) + rb"([A-Za-z0-9_-]{20,128})\r?\n")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The way into a cluster: *hosts* (see `Address`), the private *key* ("": the agent's), *known_hosts* ("": ssh's
-    own), and what all of them are reached through: the bastion *jump*, or the command *proxy* (ssh_config(5),
-    ProxyCommand). *inside*: the machines' own addresses are reached through one of *hosts*, and not from here.
-    *managed*: the stack makes the machines, so each of them may have a host key that is not known.
+    """A cluster's endpoint over SSH: *hosts* (see `Address`), the private *key* ("": the agent's), *known_hosts* ("":
+    ssh's own), and the bastion *jump* or the command *proxy* (ssh_config(5), ProxyCommand) in front of all hosts.
+    *inside*: the machines' own addresses are reachable only through one of *hosts*. *managed*: the stack makes the
+    machines, so their host keys may be unknown.
     """
 
     hosts: tuple[str, ...]
@@ -58,18 +59,18 @@ class Endpoint:
 
     @classmethod
     def of(cls, connection: Mapping[str, Any], *, managed: bool) -> Self:
-        """The endpoint in the plain data of a *connection*. Raises KeyError when that is not through ssh."""
+        """The endpoint in the plain data of a *connection*. Raises KeyError when the connection does not use SSH."""
         more = {name: connection[name] for name in ("jump", "proxy", "inside") if name in connection}
         return cls(tuple(connection["ssh"]), connection["key"], connection["known_hosts"], managed=managed, **more)
 
     def to(self, address: str) -> str:
-        """The machine whose *address* fleet gives, by the user and port of the first host. Raises ClusterUnreachable
-        when that is no IP address: whoever can write etcd says what it is, and names may lead anywhere."""
+        """The SSH destination of the machine with *address*, with the user and port of the first host. Raises
+        ClusterUnreachable when *address* is no IP address: it comes from etcd, and a name could lead anywhere."""
         first = Address.of(self.hosts[0])
         return Address(first.user, str(self._machine(address)), first.port).written
 
     def accepts_new_key(self, host: str) -> bool:
-        """Whether ssh believes the first host key that *host* shows: the configuration names it and no file of known
+        """Whether ssh accepts an unknown host key of *host*: the configuration names the host and no file of known
         keys, or the machines are the stack's own."""
         return self.managed or (host in self.hosts and not self.known_hosts)
 
@@ -78,7 +79,7 @@ class Endpoint:
             ip = ip_address(address)
         except ValueError as error:
             raise _refused(address, "it is not an IP address") from error
-        # Behind % a zone may be any text.
+        # The zone after % may be any text.
         if isinstance(ip, IPv6Address) and ip.scope_id:
             raise _refused(address, "it has a zone")
         if ip.is_multicast or ip.is_unspecified or (isinstance(ip, IPv6Address) and ip.ipv4_mapped):
@@ -89,9 +90,10 @@ class Endpoint:
 
 
 def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str, root_socket: str) -> list[str]:
-    """Forwards sockets to fleet's socket, to etcd, and to etcd's socket for root, for as long as its input is open.
+    """The command that forwards sockets to fleet's socket, to etcd, and to etcd's socket for root, until its input
+    ends.
 
-    Sockets, as ports of the loopback are open to every user of this computer, and to pages in its browsers.
+    It uses sockets because every user of this computer, and pages in browsers, can reach ports of the loopback.
     """
     forwards = [
         *("-o", "ExitOnForwardFailure=yes"),
@@ -101,7 +103,7 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: s
         *("-L", f"{etcd_socket}:{_ETCD}"),
         *("-L", f"{root_socket}:{_ETCD_ROOT_SOCKET}"),
     ]
-    socket, password = (said.decode().strip() for said in (HAS_ROOT_SOCKET, HAS_PASSWORD))
+    socket, password = (line.decode().strip() for line in (HAS_ROOT_SOCKET, HAS_PASSWORD))
     remote = (
         f"[ ! -S {_ETCD_ROOT_SOCKET} ] || echo '{socket}'; "
         f"[ ! -r {PASSWORD_FILE} ] || {{ echo '{password}'; cat {PASSWORD_FILE}; }}; exec cat"
@@ -110,35 +112,35 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: s
 
 
 def password_in(answer: bytes) -> str:
-    """The password of etcd's superuser in what the machine says first; "" when it has none."""
+    """The password of etcd's superuser in the machine's first output; "" when it has none."""
     found = _PASSWORD.search(answer)
     return found[1].decode() if found else ""
 
 
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:
-    """Runs *argv* on *host*; each of its words arrives as it is. *via*: the one of the hosts to go through when *host*
+    """The command that runs *argv* on *host*, with its arguments quoted. *via*: the host to connect through when *host*
     is inside."""
     through = via or endpoint.hosts[0] if endpoint.inside and host not in endpoint.hosts else ""
     options = [*_options(endpoint, endpoint.accepts_new_key(through or host)), *_NO_FORWARDS]
     if through:
-        # Machines come and go there, and the next one has the same address; the way to it is one that is known.
+        # Machines inside are replaced, and a new one may have an old one's address; the host in front is known.
         within = [*_options(Endpoint((), endpoint.key, "/dev/null"), accept_new=True), *_NO_FORWARDS]
         options = [*within, "-o", f"ProxyCommand={_through(['ssh', *options], through)}"]
     return ["ssh", *options, "--", host, shlex.join(argv)]
 
 
-def last_words(stderr: str) -> str:
-    """The line in which ssh says why it gave up."""
+def ssh_error(stderr: str) -> str:
+    """The line of *stderr* in which ssh says why it failed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    return lines[-1][:_WORDS_CHARS] if lines else "ssh ended without a word"
+    return lines[-1][:_ERROR_CHARS] if lines else "ssh failed without a message"
 
 
 _NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
 
 
 def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
-    """What every ssh of ours is started with. The user's own settings stay in force where they lead to a host, and not
-    where they would give the host something of this computer."""
+    """The options of every ssh process. The user's own settings apply where they lead to a host, and are overridden
+    where they would give the host access to this computer."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": "5",
@@ -151,38 +153,38 @@ def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
         "Tunnel": "no",
         "PermitLocalCommand": "no",
         "RemoteCommand": "none",
-        # A connection that the user's own settings share would outlive us, and keep our forwards.
+        # A connection that the user's own settings share would outlive this process and keep its forwards.
         "ControlMaster": "no",
         "ControlPath": "none",
     }
     if endpoint.known_hosts:
         options["UserKnownHostsFile"] = f'"{_plain(endpoint.known_hosts)}"'
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    arguments = [argument for name, value in options.items() for argument in ("-o", f"{name}={value}")]
     if endpoint.key:
-        words += ["-i", _plain(endpoint.key), "-o", "IdentitiesOnly=yes"]
+        arguments += ["-i", _plain(endpoint.key), "-o", "IdentitiesOnly=yes"]
     if endpoint.jump:
-        # Not ProxyJump: it would go without the key and the known hosts that are given here.
+        # Not ProxyJump: it would ignore the key and the known hosts that are given here.
         to_jump = Endpoint((), endpoint.key, endpoint.known_hosts)
         argv = ["ssh", *_options(to_jump, accept_new=endpoint.managed or not endpoint.known_hosts), *_NO_FORWARDS]
-        words += ["-o", f"ProxyCommand={_through(argv, endpoint.jump)}"]
+        arguments += ["-o", f"ProxyCommand={_through(argv, endpoint.jump)}"]
     elif endpoint.proxy:
-        words += ["-o", f"ProxyCommand={endpoint.proxy}"]
-    return ["-T", *words]
+        arguments += ["-o", f"ProxyCommand={endpoint.proxy}"]
+    return ["-T", *arguments]
 
 
 def _through(argv: Sequence[str], jump: str) -> str:
-    """The command that ssh starts instead of connecting by itself: all but its own two tokens is taken as it is."""
+    """The command that ssh starts instead of connecting itself: everything but its two tokens is escaped."""
     first, last = shlex.join(argv), shlex.join(["--", Address.of(jump).written])
     return f"{_plain(first)} -W '[%h]:%p' {_plain(last)}"
 
 
 def _refused(address: str, why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
-        f"fleet names a machine at {address[:60]!r}, where ssh does not go: {why}. Look at `fleetctl list-machines`, "
-        "and at who can write etcd."
+        f"Cannot connect to {address[:60]!r}, which fleet lists as a machine: {why}. Check `fleetctl list-machines` "
+        "and which clients can write etcd."
     )
 
 
 def _plain(path: str) -> str:
-    """*path* with nothing in it that ssh would replace (ssh_config(5), TOKENS)."""
+    """*path* without tokens that ssh would expand (ssh_config(5), TOKENS)."""
     return path.replace("%", "%%")

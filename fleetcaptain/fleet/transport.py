@@ -1,4 +1,4 @@
-"""HTTP to fleet's API: time-outs, repeated tries, and errors that say what to do."""
+"""HTTP to fleet's API: timeouts, retries, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NOT_FOUND = 404
 _REDIRECT = 300
 _ADVICE = {
     500: "Look for the reason with `journalctl -u fleet` on the machines, then run the same command again.",
-    UNAVAILABLE: "Look for etcd's quorum with `etcdctl endpoint health` on the machines, then run the same command "
-    "again when it has one.",
+    UNAVAILABLE: "Check etcd's quorum with `etcdctl endpoint health` on the machines, then run the same command again "
+    "when it has one.",
 }
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What fleet answered: the JSON object, empty where there is none, and its ``Server`` header."""
+    """fleet's answer: the JSON object, empty if there is none, and the ``Server`` header."""
 
     data: Mapping[str, Any]
     server: str
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Response:
-    """What came back: the *status*, the ``Server`` header and the body."""
+    """A raw response: the *status*, the ``Server`` header and the body."""
 
     status: int
     server: str
@@ -54,9 +54,9 @@ class _Response:
 class Transport:
     """Calls below ``/fleet/v1``. Safe to share between threads.
 
-    *base_url*, ``http://<host>:<port>`` or ``unix://<path of a socket>``, is asked before each try, so that a try after
-    a fault may go another way. *mark_unreachable* gets the address from which no answer came, so that the next
-    leads elsewhere. *adapter* carries the requests, if neither TCP nor a socket does.
+    *base_url* returns ``http://<host>:<port>`` or ``unix://<path of a socket>`` before each try, so that a retry can
+    use another address. *mark_unreachable* gets each address that did not answer. *adapter* carries the requests
+    instead of TCP or a socket.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class Transport:
     ) -> Answer | None:
         """The answer, or None for 404.
 
-        Raises ClusterUnreachable when nothing answers, or too much; FleetApiError when fleet refuses, redirects or does
-        not recover.
+        Raises ClusterUnreachable without an answer or for one that is too long; FleetApiError when fleet refuses,
+        redirects or does not recover.
         """
         failures: list[int] = []
         while True:
@@ -124,7 +124,7 @@ class Transport:
             return None, _cause(error)
 
     def _session_to(self, base: str) -> requests.Session:
-        """The session with what answers at *base*; that of an address which is left ends with its last call."""
+        """The session for *base*; the session of another address ends with its last call."""
         with self._lock:
             if self._session is None or self._session[0] != base:
                 self._session = (base, self._new_session(base))
@@ -150,7 +150,7 @@ def _answer(method: str, path: str, response: _Response) -> Answer:
         data = None
     if not isinstance(data, dict):
         raise FleetApiError(
-            f"what answers {method} {path} is not fleet: it says {response.text[:60]!r}. Check the cluster's "
+            f"{method} {path} failed: the server is not fleet, it answered {response.text[:60]!r}. Check the cluster's "
             "address, then run the same command again.",
             response.status,
         )
@@ -161,16 +161,17 @@ def _error(what: str, base: str, response: _Response | None, problem: str, tries
     often = "once" if tries == 1 else f"{tries} times"
     if response is None:
         return ClusterUnreachable(
-            f"fleet does not answer ({what} at {base}, tried {often}): {problem}. Is fleet running? Look with "
-            "`systemctl status fleet` on the machines, then run the same command again."
+            f"fleet does not answer ({what} at {base}, tried {often}): {problem}. Check `systemctl status fleet` on "
+            "the machines, then run the same command again."
         )
     status = response.status
-    advice = _ADVICE.get(status, "fleet will not take this request, and did nothing.")
-    return FleetApiError(f"fleet answered {what} with {status} ({_said(response)}; tried {often}). {advice}", status)
+    advice = _ADVICE.get(status, "fleet refused this request and changed nothing.")
+    message = f"fleet answered {what} with {status} ({_message_of(response)}; tried {often}). {advice}"
+    return FleetApiError(message, status)
 
 
-def _said(response: _Response) -> str:
-    """fleet's own words; they are often empty."""
+def _message_of(response: _Response) -> str:
+    """fleet's error message, which is often empty."""
     try:
         return str(json.loads(response.content)["error"]["message"])[:200] or "no reason given"
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -178,7 +179,7 @@ def _said(response: _Response) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: what requests says around it repeats the address three times."""
+    """The message of the innermost error: those of requests around it repeat the address three times."""
     while error.__context__ is not None:
         error = error.__context__
     return str(error)

@@ -1,4 +1,4 @@
-"""The way into a cluster through OpenSSH: fleet's socket, etcd, and commands, through whichever machine answers."""
+"""The SSH tunnel to a cluster: fleet's socket, etcd and commands, through any machine that answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.port_forward import PortForward, connect
 from fleetcaptain.fleet.process_output import run
-from fleetcaptain.fleet.ssh import Endpoint, command_argv, last_words
+from fleetcaptain.fleet.ssh import Endpoint, command_argv, ssh_error
 
 __all__ = ["Result", "Tunnel"]
 
@@ -21,7 +21,7 @@ _SSH_FAILED = 255
 
 @dataclass(frozen=True)
 class Result:
-    """What a command on a machine left: its exit *code* and the end of its standard *output* and of its *errors*."""
+    """The result of a command on a machine: its exit *code* and the end of its standard *output* and *errors*."""
 
     code: int
     output: str = field(repr=False)
@@ -29,26 +29,26 @@ class Result:
 
 
 class Tunnel:
-    """Opened when first used, and again, through the next machine, when it broke. Safe to share between threads.
+    """Opens at first use, and again through the next machine when it breaks. Safe to share between threads.
 
     Give `fleet_url` and `mark_unreachable` to a `Transport`; `etcd_url`, `etcd_password` and `mark_unreachable` to an
-    `EtcdStore`: a call that meets a dead machine, or one whose fleetd or etcd is dead, then goes through another one.
+    `EtcdStore`: a call to a dead machine, or one with a dead fleetd or etcd, is then retried through another machine.
     """
 
     def __init__(self, endpoint: Endpoint, connect: Callable[[Endpoint, str], PortForward] = connect) -> None:
         self._endpoint = endpoint
         self._connect = connect
         self._lock = threading.Lock()
-        self._line: PortForward | None = None
-        self._left: PortForward | None = None
+        self._forward: PortForward | None = None
+        self._former: PortForward | None = None
         self._next = 0
 
     def fleet_url(self) -> str:
-        """Where fleet's API answers now. Raises ClusterUnreachable when no machine lets us in."""
+        """The present URL of fleet's API. Raises ClusterUnreachable when no machine accepts a connection."""
         return self._open().fleet_url
 
     def etcd_url(self) -> str:
-        """Where etcd answers now. Raises ClusterUnreachable when no machine lets us in."""
+        """The present URL of etcd. Raises ClusterUnreachable when no machine accepts a connection."""
         return self._open().etcd_url
 
     def etcd_password(self) -> str:
@@ -56,39 +56,39 @@ class Tunnel:
         return self._open().etcd_password
 
     def mark_unreachable(self, url: str) -> None:
-        """Go on through another machine, if there is one: fleet, or etcd, did not answer at *url*.
+        """Switch to another machine, if there is one: fleet or etcd did not answer at *url*.
 
-        Nothing happens when the way leads elsewhere already.
+        Does nothing when the tunnel uses another machine already.
         """
         with self._lock:
-            line = self._line
-            if line is None or url not in (line.fleet_url, line.etcd_url) or len(self._endpoint.hosts) == 1:
+            forward = self._forward
+            if forward is None or url not in (forward.fleet_url, forward.etcd_url) or len(self._endpoint.hosts) == 1:
                 return
             # Other threads may be in the middle of a call through it, so it stays open a while.
-            if self._left is not None:
-                self._left.close()
-            self._left, self._line = self._line, None
+            if self._former is not None:
+                self._former.close()
+            self._former, self._forward = self._forward, None
 
     def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC, text: str = "") -> Result:
-        """Run a command on *host* (``user@address``), with *text* as its input. Raises ClusterUnreachable when that
-        machine does not answer, or the command is not done by then."""
+        """Run a command on *host* (``user@address``) with *text* as its input. Raises ClusterUnreachable when the
+        machine does not answer or the command exceeds *timeout_sec*."""
         try:
             done = run(command_argv(self._endpoint, host, argv, self._last()), timeout_sec, text)
         except subprocess.TimeoutExpired as error:
-            raise _silent(host, f"`{argv[0]}` was not done within {timeout_sec:g} s") from error
+            raise _silent(host, f"`{argv[0]}` did not finish within {timeout_sec:g} s") from error
         except OSError as error:
-            raise _silent(host, f"OpenSSH's client does not start: {error}") from error
+            raise _silent(host, f"could not start OpenSSH's client: {error}") from error
         if done.code == _SSH_FAILED:
-            raise _silent(host, last_words(done.errors))
+            raise _silent(host, ssh_error(done.errors))
         return Result(done.code, done.output, done.errors)
 
     def close(self) -> None:
-        """End what runs for this tunnel. It opens again when it is used again."""
+        """End the ssh processes of this tunnel. It opens again at the next use."""
         with self._lock:
-            for line in (self._line, self._left):
-                if line is not None:
-                    line.close()
-            self._line = self._left = None
+            for forward in (self._forward, self._former):
+                if forward is not None:
+                    forward.close()
+            self._forward = self._former = None
 
     def __enter__(self) -> Self:
         return self
@@ -97,33 +97,33 @@ class Tunnel:
         self.close()
 
     def _last(self) -> str:
-        """The host that let us in last."""
+        """The host of the last connection."""
         hosts = self._endpoint.hosts
         return hosts[(self._next - 1) % len(hosts)] if hosts else ""
 
     def _open(self) -> PortForward:
         with self._lock:
-            if self._line is not None:
-                if self._line.alive:
-                    return self._line
-                self._line.close()
-                self._line = None
+            if self._forward is not None:
+                if self._forward.alive:
+                    return self._forward
+                self._forward.close()
+                self._forward = None
             hosts, problems = self._endpoint.hosts, []
             for turn in range(self._next, self._next + len(hosts)):
                 try:
-                    self._line = self._connect(self._endpoint, hosts[turn % len(hosts)])
+                    self._forward = self._connect(self._endpoint, hosts[turn % len(hosts)])
                 except ClusterUnreachable as error:
                     problems.append(str(error))
                 else:
                     self._next = (turn + 1) % len(hosts)
-                    return self._line
+                    return self._forward
             raise ClusterUnreachable(
-                f"no machine of the cluster lets us in ({'; '.join(problems)}). Are the machines running, and is the "
-                "key right? Nothing was changed; run the same command again when one answers."
+                f"Could not connect to any machine of the cluster ({'; '.join(problems)}). Nothing was changed. Check "
+                "that the machines are running and that the SSH key is correct, then run the same command again."
             )
 
 
 def _silent(host: str, why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
-        f"{host} does not answer: {why}. Is the machine running? Run the same command again when it answers."
+        f"{host} does not answer: {why}. Check that the machine is running, then run the same command again."
     )

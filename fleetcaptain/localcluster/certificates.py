@@ -1,7 +1,7 @@
-"""The certificates of a local cluster: an authority of its own, and one for each machine, in files beside its SSH key.
+"""The certificates of a local cluster: its authority and one per machine, in files next to its SSH key.
 
-They are in no state and no machine's definition: they go into a machine as files. Those of etcd's users, who are
-clients only, are the same on every machine.
+They are not in Pulumi's state or a machine's definition, but are copied into the machines. The certificates of etcd's
+users, who are clients only, are the same on every machine.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = ["authority_of", "ensure_authority", "ensure_machine_pair", "ensure_us
 
 _CA = "ca"
 _LIFE = timedelta(days=3650)
-# Clocks of machines may be a little apart.
+# The clocks of machines may differ a little.
 _BEFORE = timedelta(hours=1)
-# A member is a server, and a client of the other members; every other machine is a client.
+# A member is a server and a client of the other members; every other machine is a client.
 _USES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 _KEY_USAGES = (
     "digital_signature",
@@ -47,7 +47,7 @@ _KEY_USAGES = (
 )
 
 
-# Machines are made side by side, and need the same users' pairs.
+# Machines are made in parallel and need the same users' pairs.
 _making = threading.Lock()
 
 
@@ -57,7 +57,7 @@ def has_authority(folder: Path) -> bool:
 
 
 def ensure_authority(folder: Path, name: str) -> None:
-    """Make an authority called *name* in *folder*, unless there is one."""
+    """Create an authority called *name* in *folder*, unless it has one."""
     if has_authority(folder):
         return
     private_folder(folder)
@@ -74,13 +74,13 @@ def authority_of(folder: Path) -> bytes:
 
 
 def ensure_machine_pair(folder: Path, name: str, address: str) -> tuple[bytes, bytes]:
-    """A certificate and key of the machine *name* at *address*, as PEM; made unless they are there."""
+    """The certificate and key of the machine *name* at *address*, as PEM; created if missing."""
     names = [x509.DNSName(name), x509.IPAddress(ip_address(address)), x509.IPAddress(ip_address("127.0.0.1"))]
     return _pair(folder, name, _USES, [x509.SubjectAlternativeName(names)])
 
 
 def ensure_user_pair(folder: Path, user: str) -> tuple[bytes, bytes]:
-    """A certificate and key by which etcd knows *user*, as PEM; made unless they are there."""
+    """The certificate and key by which etcd identifies *user*, as PEM; created if missing."""
     return _pair(folder, user, (ExtendedKeyUsageOID.CLIENT_AUTH,), [])
 
 
@@ -119,7 +119,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
 
 
 def _write(folder: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    """The key first: what is found later is a pair."""
+    """Write the key first, so that a certificate always has its key."""
     _cert(folder, name).unlink(missing_ok=True)
     path = _key(folder, name)
     path.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""Which checkout a local cluster belongs to: the one that made it, wherever that is moved, and no copy of it.
+"""The checkout that owns a local cluster: the one that made it, also after a move, but no copy of it.
 
-A cluster's identity is made once, and kept in the file ``id`` of the stack's folder and on all that Docker has of it.
-An empty volume records, in its labels, which checkout the cluster belongs to. A checkout that was moved is still the
-same folder for the file system, or its old path is gone; a copy is another folder, and the original is still there.
-The same record is in the stack's folder, for `captain`, which does not ask Docker.
+A cluster's identity is created once and kept in the file ``id`` of the stack's folder and in the labels of its Docker
+objects. The labels of an empty volume record the owning checkout. A moved checkout is still the same folder for the
+file system, or its old path is gone; a copy is another folder while the original still exists. The stack's folder has
+the same record for `captain`, which does not use Docker.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["claim", "identity_for", "original", "refuse_copy", "stack_folder"]
 
 _PATH, _INODE = "fleetcaptain.checkout.path", "fleetcaptain.checkout.inode"
 _IDENTITY = re.compile(r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)/[0-9a-f]+")
-# What else lies beside the stacks' folders.
+# Other folders next to the stacks' folders.
 _RESERVED = ("pulumi",)
 
 
 def stack_folder(text: str) -> Path:
-    """The folder of a stack's keys, *text* in its state, relative to the project's folder. Raises ClusterRefused for
-    any that is not ``.fleetcaptain/<stack>``: it is removed with the cluster."""
+    """The folder of a stack's keys, relative to the project's folder; *text* is its path in the state. Raises
+    ClusterRefused unless it is ``.fleetcaptain/<stack>``: it is removed with the cluster."""
     folder = from_project(text)
     if len(folder.parts) == 2 and folder.parts[0] == STACKS and folder.name not in ("..", *_RESERVED):  # noqa: PLR2004
         return folder
@@ -41,14 +41,12 @@ def stack_folder(text: str) -> Path:
         why = f"{folder} holds Pulumi's state, so no stack with a local cluster can have this name. Choose another one."
     else:
         why = f"the state of the stack names the folder {text}. Restore the state that belongs to this project."
-    raise ClusterRefused(
-        f"The keys of a local cluster are kept in {STACKS}/<stack>, and nowhere else. Nothing was changed:", [why]
-    )
+    raise ClusterRefused(f"The keys of a local cluster must be in {STACKS}/<stack>. Nothing was changed:", [why])
 
 
 def identity_for(name: str, folder: Path, known: str = "") -> str:
-    """The identity of the cluster of the stack *name* (``project/stack``): the one that its state has (*known*), else
-    the one kept in *folder*, else a new one. Raises ClusterRefused when *folder* is that of another stack."""
+    """The identity of the cluster of the stack *name* (``project/stack``): the one in its state (*known*), else the one
+    in *folder*, else a new one. Raises ClusterRefused when *folder* belongs to another stack."""
     if known:
         return known
     kept = kept_identity(folder)
@@ -57,20 +55,20 @@ def identity_for(name: str, folder: Path, known: str = "") -> str:
     match = _IDENTITY.fullmatch(kept)
     if match is None or match[1] != name:
         raise ClusterRefused(
-            f"The cluster of the stack {name} is not known. Nothing was changed:",
+            f"Cannot determine the cluster of the stack {name}. Nothing was changed:",
             [
-                f"{folder / ID_FILE} says {kept!r}, which is no cluster of this stack. If the folder was copied from "
-                f"another stack, remove it: `rm -r {folder}`."
+                f"{folder / ID_FILE} names {kept!r}, which is not a cluster of this stack. If the folder was copied "
+                f"from another stack, remove it: `rm -r {folder}`."
             ],
         )
     return kept
 
 
 def original(identity: str, home: str) -> str:
-    """The path of the checkout that the cluster *identity* belongs to, when this one is a copy of that; else "".
+    """The path of the checkout that owns the cluster *identity*, when this one is a copy of it; else "".
 
-    *home*: the stack's folder as its state names it; an absolute one, of an earlier version, says where the cluster
-    was made. Raises ClusterRefused, ClusterUnreachable.
+    *home*: the stack's folder in its state; an absolute path, from an earlier version, is where the cluster was made.
+    Raises ClusterRefused and ClusterUnreachable.
     """
     owner = _recorded(identity)
     if owner is None and Path(home).is_absolute():
@@ -79,7 +77,7 @@ def original(identity: str, home: str) -> str:
 
 
 def refuse_copy(identity: str, home: str) -> None:
-    """Raises ClusterRefused when this checkout is a copy, see `original`, with the ways out."""
+    """Raise ClusterRefused, with the remedies, when this checkout is a copy (see `original`)."""
     path = original(identity, home)
     if not path:
         return
@@ -87,16 +85,16 @@ def refuse_copy(identity: str, home: str) -> None:
         identity,
         path,
         [
-            f"To work with that cluster, run the same command in {path}.",
+            f"To use that cluster, run the same command in {path}.",
             _own_cluster(stack_folder(home)),
-            f"To go on with that cluster here and no longer there: `rm -r {Path(path) / stack_folder(home)}`.",
+            f"To use that cluster from here and no longer from there, run `rm -r {Path(path) / stack_folder(home)}`.",
         ],
     )
 
 
 def claim(identity: str, home: str) -> None:
-    """Keep *identity* in the stack's folder, and record that its cluster belongs to this checkout. Raises
-    ClusterRefused when it belongs to another one."""
+    """Write *identity* into the stack's folder, and record this checkout as the owner of its cluster. Raises
+    ClusterRefused when another checkout owns it."""
     refuse_copy(identity, home)
     keys, here = private_folder(stack_folder(home)), _here()
     if kept_identity(keys) != identity:
@@ -111,7 +109,7 @@ def claim(identity: str, home: str) -> None:
 
 
 def _here() -> Checkout:
-    """The one that this process works in: Pulumi runs programs and providers in the project's folder."""
+    """The checkout of this process: Pulumi runs programs and providers in the project's folder."""
     return Checkout.at(Path.cwd())
 
 
@@ -130,15 +128,15 @@ def _recorded(identity: str) -> Checkout | None:
 
 
 def _own_cluster(folder: Path) -> str:
-    """How a copy gets a cluster of its own. Its stack may be forgotten only when no other checkout has the same one."""
+    """How to start another cluster in a copy. Its stack may be removed only if no other checkout shares its state."""
     stack, state = folder.name, f"file://{Path.cwd() / STACKS / 'pulumi'}"
     if os.environ.get("PULUMI_BACKEND_URL", "").rstrip("/") == state:
         forget = f"PULUMI_BACKEND_URL={state} pulumi stack rm {stack} --force --yes --preserve-config"
         return (
-            "To start a cluster of its own here, forget the other one, of which nothing is removed, then deploy: "
+            "To start another cluster here, run the following, which removes nothing of the existing one: "
             f"`{forget} && rm -r {folder} && make up STACK={stack}`."
         )
     return (
-        f"To start a cluster of its own here, use another stack: `cp Pulumi.{stack}.yaml Pulumi.{stack}2.yaml && "
+        f"To start another cluster here, use another stack: `cp Pulumi.{stack}.yaml Pulumi.{stack}2.yaml && "
         f"make up STACK={stack}2`."
     )

@@ -24,7 +24,7 @@ _JOURNAL_LINES = 8
 
 
 def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]) -> None:
-    """Return when all of *layout* is ready. Raises DeadlineExceeded, with the journal of a machine that is not."""
+    """Return when all machines of *layout* are ready. Raises DeadlineExceeded with the journal of one that is not."""
     missing: set[str] = set()
 
     def pending() -> str:
@@ -34,7 +34,10 @@ def wait_ready(layout: Layout, timeout_sec: float, report: Callable[[str], None]
         return f"{ready}; waiting for {', '.join(sorted(missing))}" if missing else ""
 
     def timed_out(_line: str) -> DeadlineExceeded:
-        return DeadlineExceeded(f"not ready after {timeout_sec:.0f} s: {_journal_of(layout, missing)}")
+        return DeadlineExceeded(
+            f"The cluster is not ready after {timeout_sec:.0f} s: {_journal_of(layout, missing)}\n"
+            "Look for the cause in the journal, then run the same command again: it continues from here."
+        )
 
     _wait(pending, timeout_sec, report, timed_out)
 
@@ -49,8 +52,8 @@ def _missing(layout: Layout) -> set[str]:
 
 
 def _seen_by(container: Any) -> set[str]:
-    """The ids of the machines that fleet on this machine sees. The others may still see one that is on its way up:
-    they forget it only after the agent's TTL."""
+    """The ids of the machines that this machine's fleet sees. Other machines may still list one that is starting: they
+    forget it only after the agent's TTL."""
     if container is None or container.status != "running":
         return set()
     return set(_machines_in_fleet(container)[0] or ())
@@ -65,6 +68,7 @@ def _listens(address: str) -> bool:
 
 
 def _journal_of(layout: Layout, missing: set[str]) -> str:
+    """The names of the *missing* machines, and the journal of one of them."""
     lines = [", ".join(sorted(missing))]
     for container in find(layout.identity, "machine"):
         if container.name.rpartition("-")[2] in missing:
@@ -79,10 +83,10 @@ def _journal_of(layout: Layout, missing: set[str]) -> str:
 
 
 def _machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None, str]:
-    """The id of each machine that fleet in *container* sees -> its metadata. None, and why, when fleet does not say."""
+    """Machine id -> metadata, for each machine that fleet in *container* sees. None and the reason when fleet fails."""
     code, output = exec_in(container, *_CURL, _MACHINES_URL)
     if code != 0:
-        return None, output.strip() or f"curl ended with {code}"
+        return None, output.strip() or f"curl failed with exit code {code}"
     try:
         return {machine["id"]: machine.get("metadata") or {} for machine in json.loads(output).get("machines", ())}, ""
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -90,17 +94,17 @@ def _machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None
 
 
 def apply_metadata(layout: Layout, timeout_sec: float) -> None:
-    """Bring fleet's metadata of each machine to that of *layout*. A restart of fleetd would stop all its units, so this
-    uses fleet's API, and fleet remembers it; the file is for a machine's next first boot.
+    """Reconcile fleet's metadata of each machine with *layout*. It uses fleet's API, which stores the metadata, because
+    a restart of fleetd would stop all its units; the metadata file is read only at a machine's first boot.
 
-    A fleetd that answers may fail a moment later, as while etcd elects a leader. Raises DeadlineExceeded after
+    A fleetd that answers may fail a moment later, such as while etcd elects a leader. Raises DeadlineExceeded after
     *timeout_sec* seconds.
     """
 
     def timed_out(reason: str) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"fleet did not take the machines' metadata within {timeout_sec:.0f} s: {reason}. Look at `journalctl -u "
-            "fleet` on the machines, then run the same command again."
+            f"Failed to set the machines' metadata in fleet within {timeout_sec:.0f} s: {reason}. Look at "
+            "`journalctl -u fleet` on the machines, then run the same command again."
         )
 
     _wait(lambda: _applied(layout), timeout_sec, lambda _reason: None, timed_out)
@@ -116,7 +120,7 @@ def _wait(
 
 
 def _applied(layout: Layout) -> str:
-    """Change what differs in one request; why that failed, empty when it did not."""
+    """Change all differences in one request. Returns why that failed, "" on success."""
     container = find(layout.identity, "machine")[0]
     known, reason = _machines_in_fleet(container)
     if known is None:
@@ -133,4 +137,4 @@ def _applied(layout: Layout) -> str:
     if not changes:
         return ""
     code, output = exec_in(container, *_CURL, "-X", "PATCH", "-d", json.dumps(changes), _MACHINES_URL)
-    return (output.strip() or f"curl ended with {code}") if code != 0 else ""
+    return (output.strip() or f"curl failed with exit code {code}") if code != 0 else ""

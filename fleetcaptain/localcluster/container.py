@@ -1,4 +1,4 @@
-"""One container of a local cluster: made, made anew when what it is made of has changed, and started."""
+"""Creates, replaces and starts one container of a local cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def ensure_container(  # noqa: PLR0917  a container is made of all of this
     files: bytes = b"",
     same: bytes = b"",
 ) -> bool:
-    """A container of the stack that runs with *files* in it; it is made anew when *same* or the rest has changed."""
+    """Ensure that a container runs with *files*; replace it when *same* or another argument has changed. Returns
+    whether it had to be started."""
     name = f"{layout.prefix}-{part}"
     client = engine()
     made_from = json.dumps([layout.image, address, config, host], sort_keys=True).encode() + same

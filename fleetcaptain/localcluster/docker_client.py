@@ -1,4 +1,4 @@
-"""Docker as the local cluster uses it: thin calls, and errors that say what to do."""
+"""Thin calls of Docker for the local cluster, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def engine() -> docker.DockerClient:
 
 @contextmanager
 def docker_errors(doing: str) -> Iterator[None]:
-    """Turn Docker's errors into ours; *doing* completes "could not ..."."""
+    """Raise Docker's errors as FleetCaptain's; *doing* completes "Could not ..."."""
     try:
         yield
     except docker.errors.APIError as error:
-        raise FleetCaptainError(f"could not {doing}: {error.explanation or error}") from error
+        raise FleetCaptainError(f"Could not {doing}: {error.explanation or error}") from error
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise ClusterUnreachable(
-            "the Docker engine of this computer does not answer. Start it (`systemctl start docker`, or `make tools`, "
-            f"which starts one), then run the same command again. It says: {_short(error)}"
+            f"The Docker engine of this computer does not answer: {_short(error)}\n"
+            "Start it with `systemctl start docker` or `make tools`, then run the same command again."
         ) from error
 
 
@@ -50,7 +50,7 @@ def _short(error: Exception) -> str:
 
 
 def find(identity: str, role: str | None = None) -> list[Any]:
-    """The containers of a stack, stopped ones too, in the order of their names."""
+    """The containers of a stack, including stopped ones, sorted by name."""
     labels = [f"{LABEL}={identity}"] + ([f"{ROLE}={role}"] if role else [])
     with docker_errors("list the containers"):
         found = engine().containers.list(all=True, filters={"label": labels}, ignore_removed=True)
@@ -58,7 +58,7 @@ def find(identity: str, role: str | None = None) -> list[Any]:
 
 
 def exec_in(container: Any, *argv: str) -> tuple[int, str]:
-    """Run a command inside a container: its exit code and what it said. 1 and the reason if it does not run."""
+    """Run a command inside a container. Returns its exit code and output, or 1 and the reason if it cannot run."""
     try:
         code, output = container.exec_run(list(argv))
     except docker.errors.APIError as error:
@@ -73,22 +73,23 @@ def put(container: Any, data: bytes) -> None:
 
 
 def image_of(folder: Path, tag: str) -> None:
-    """Build the image *tag* from *folder* unless it is there. Raises FleetCaptainError with the step that failed."""
+    """Build the image *tag* from *folder* unless it exists. Raises FleetCaptainError with the failed step."""
     client = engine()
     with docker_errors(f"look for the image {tag}"):
         if client.images.list(name=tag):
             return
         if not client.images.list(name="debian:bookworm"):
             raise FleetCaptainError(
-                "the base image debian:bookworm is not in the Docker engine: `make tools` fetches or makes it"
+                "Could not build the machines' image: the Docker engine has no image debian:bookworm. Run `make "
+                "tools`, which pulls or builds it."
             )
     with docker_errors(f"build the image {tag}"):
         try:
             client.images.build(fileobj=io.BytesIO(_tar(folder)), custom_context=True, tag=tag, rm=True, forcerm=True)
         except docker.errors.BuildError as error:
-            said = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
-            last = "\n  ".join([line for line in said if line][-15:])
-            raise FleetCaptainError(f"Failed to build the image of the machines: {error.msg}\n  {last}") from error
+            output = [line.get("stream", line.get("error", "")).rstrip() for line in error.build_log]
+            last = "\n  ".join([line for line in output if line][-15:])
+            raise FleetCaptainError(f"Failed to build the machines' image: {error.msg}\n  {last}") from error
 
 
 def _tar(folder: Path) -> bytes:
@@ -100,14 +101,13 @@ def _tar(folder: Path) -> bytes:
 
 
 def machines_running(identity: str) -> frozenset[str] | None:
-    """The names (``m1``) of the stack's machines that run; None when it has no machines at all. Raises
-    ClusterUnreachable."""
+    """The names (``m1``) of the stack's running machines; None if it has no machines. Raises ClusterUnreachable."""
     labels = [f"{LABEL}={identity}", f"{ROLE}=machine"]
-    # One call of Docker's API: each resource that Pulumi refreshes asks this.
+    # One call of Docker's API: each resource that Pulumi refreshes calls this.
     with docker_errors("list the containers"):
         machines = engine().api.containers(all=True, filters={"label": labels})
     if not machines:
         return None
-    # A container that is being removed has no name any more.
+    # A container that is being removed has no name.
     names = [machine["Names"][0] for machine in machines if machine["State"] == "running" and machine["Names"]]
     return frozenset(name.rpartition("-")[2] for name in names)

@@ -1,4 +1,4 @@
-"""What fleet learns of a machine that goes, or has gone: at once, not when it has been silent for half a minute."""
+"""Reports a leaving or lost machine to fleet at once, instead of after half a minute without heartbeats."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _PRESENCE = "/v2/keys/_coreos.com/fleet/machines"
 
 
 def drain(container: Any) -> None:
-    """Stop fleet on a machine that is about to go. fleet has no word for it, but a fleetd that is stopped ends its
-    units in order and tells the others, which take them at once.
+    """Drain a machine before its removal. fleet has no drain command, but a fleetd that is stopped stops its units in
+    order and notifies the others, which start them at once.
 
-    A machine that does not run has nothing left to take.
+    A machine that does not run has no units to move.
     """
     if container.status == "running":
         exec_in(container, "systemctl", "stop", "fleet.socket", "fleet.service")
 
 
 def forget_presence(container: Any, machine_id: str) -> None:
-    """Have the machine *container* tell fleet that another one is dead. Its units move, and when it comes back under
-    the same id it has not to wait until fleet has forgotten it by itself."""
+    """Remove another machine's key from fleet, through the machine *container*. Its units move, and when it comes back
+    with the same id it need not wait until the key expires."""
     exec_request(container, "DELETE", f"{_PRESENCE}/{machine_id}/object")

@@ -1,4 +1,4 @@
-"""etcd as a machine of a local cluster sees it, with its superuser's rights."""
+"""Requests to etcd from within a machine of a local cluster, with superuser rights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fleetcaptain.machine.etcd_units import ROOT_SOCKET
 
 __all__ = ["exec_request"]
 
-# A machine that an earlier version made has no such socket, and a password is there after `captain secure` only.
+# A machine from an earlier version has no such socket, and a password exists only after `captain secure`.
 _CURL = f"""\
 [ ! -S {ROOT_SOCKET} ] || set -- --unix-socket {ROOT_SOCKET} "$@"
 [ -r {PASSWORD_FILE} ] || exec curl "$@"
@@ -20,7 +20,7 @@ _ETCD = "http://127.0.0.1:2379"
 
 
 def exec_request(container: Any, method: str, path: str, body: str = "") -> tuple[int, str]:
-    """Send a request with a *body* of JSON: the answer's status, 0 when nothing answers, and its text."""
+    """Send a request with a JSON *body*. Returns the answer's status, 0 without an answer, and its text."""
     options = ["--silent", "--max-time", "5", "--write-out", r"\n%{http_code}", "-X", method, "-d", body]
     _, output = exec_in(
         container, "sh", "-c", _CURL, "sh", *options, "-H", "Content-Type: application/json", f"{_ETCD}{path}"

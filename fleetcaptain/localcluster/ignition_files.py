@@ -1,7 +1,7 @@
-"""The local carrier of Ignition: from a machine's JSON to the files that are put into its container. Pure.
+"""Converts a machine's Ignition JSON to the files of its container. Pure.
 
-It understands exactly what `fleetcaptain.machine` renders, and refuses the rest: a file that is silently missing would
-make a machine that differs from the one on AWS.
+It supports exactly the output of `fleetcaptain.machine` and refuses the rest: a file that is silently missing would
+make the machine differ from the one on AWS.
 """
 
 from __future__ import annotations
@@ -40,15 +40,17 @@ class Entry:
 
 
 def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[Entry, ...]:
-    """The files and links of *config*; *sources* holds what its URLs would fetch. Users and their groups are the
-    image's own, as on Flatcar; only their keys come from here.
+    """The files and links of *config*; *sources* maps its URLs to their content. Users and groups are the image's own,
+    as on Flatcar; only their keys come from here.
 
-    Raises FleetCaptainError for what it does not understand, and for a source whose hash is not the one named.
+    Raises FleetCaptainError for an unsupported part, and for a source with another hash than the named one.
     """
     for part, known in _KNOWN.items():
         odd = set(config.get(part, {}) if part else config) - known
         if odd:
-            raise FleetCaptainError(f"the local carrier knows no {', '.join(sorted(odd))} of an Ignition configuration")
+            raise FleetCaptainError(
+                f"Local machines do not support {', '.join(sorted(odd))} in an Ignition configuration"
+            )
     files = config.get("storage", {}).get("files", ())
     found = [Entry(file["path"], _contents(file["contents"], sources), file.get("mode", 0o644)) for file in files]
     for unit in config.get("systemd", {}).get("units", ()):
@@ -61,7 +63,7 @@ def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[En
 
 
 def archive(files: tuple[Entry, ...], owners: Mapping[str, int]) -> bytes:
-    """A tar of *files* with the folders that they need; *owners* maps user names to ids."""
+    """A tar archive of *files* and the folders that they need; *owners* maps user names to ids."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for entry in files:
@@ -81,7 +83,7 @@ def archive(files: tuple[Entry, ...], owners: Mapping[str, int]) -> bytes:
 
 
 def _folder(entry: Entry, owners: Mapping[str, int]) -> tarfile.TarInfo:
-    """A user's own folder: sshd reads no keys from one that belongs to somebody else."""
+    """The folder of *entry*, owned by its user: sshd reads no keys from a folder with another owner."""
     info = tarfile.TarInfo(entry.path.lstrip("/").rpartition("/")[0])
     info.type = tarfile.DIRTYPE
     info.mode = 0o700
@@ -94,10 +96,10 @@ def _contents(contents: Mapping[str, Any], sources: Mapping[str, bytes]) -> byte
     if source.startswith("data:,"):
         return unquote_to_bytes(source.removeprefix("data:,"))
     if source not in sources:
-        raise FleetCaptainError(f"the local carrier has nothing for {source}")
+        raise FleetCaptainError(f"No content for {source}, which a machine's definition names")
     wanted = contents.get("verification", {}).get("hash", "")
     if wanted != f"sha512-{hashlib.sha512(sources[source]).hexdigest()}":
-        raise FleetCaptainError(f"{source} is not what the machine's definition says that it is")
+        raise FleetCaptainError(f"{source} does not have the hash in the machine's definition")
     return sources[source]
 
 

@@ -1,4 +1,4 @@
-"""What a local cluster is made of, from its inputs alone: names, addresses, members. Pure."""
+"""The layout of a local cluster, derived from its inputs: names, addresses, members. Pure."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _REGISTRY_HOST, _FIRST_HOST = 2, 11
 
 
 def member_count(size: int) -> int:
-    """How many of *size* machines keep etcd's data: 3 survive the loss of one, 2 would survive none."""
+    """How many of *size* machines are members of etcd: 3 survive the loss of one, 2 would survive none."""
     return _QUORUM_FROM if size >= _QUORUM_FROM else 1
 
 
 def member_names(size: int) -> frozenset[str]:
-    """The names of those."""
+    """The names of etcd's members in a cluster of *size* machines."""
     return frozenset(f"m{number}" for number in range(1, member_count(size) + 1))
 
 
@@ -47,17 +47,17 @@ def machine_names(size: int) -> tuple[str, ...]:
 
 
 def prefix_of(identity: str) -> str:
-    """What the names of a cluster's containers, volumes and network begin with."""
+    """The prefix of the names of a cluster's containers, volumes and network."""
     return "fc-" + identity.replace("/", "-")
 
 
 def certificates_in(home: Path) -> Path:
-    """The folder with a stack's own authority and its certificates; *home* is the stack's."""
+    """The folder of a stack's authority and certificates; *home* is the stack's folder."""
     return home / "tls"
 
 
 def subnets(seed: str) -> Iterator[str]:
-    """The subnets to try for a stack, the same ones in the same order for the same *seed*."""
+    """The subnets to try for a stack, in an order that depends on *seed* only."""
     start = int(hashlib.sha256(seed.encode()).hexdigest(), 16) % 16384
     for step in range(64):
         number = (start + step) % 16384
@@ -100,7 +100,7 @@ class Layout:
             tools=from_project(props["tools"]),
             agent_ttl_sec=int(props["agent_ttl_sec"]),
             metadata=dict(props["metadata"]),
-            # A state of an earlier version has none of these.
+            # A state from an earlier version lacks these.
             tls=bool(props.get("tls")),
             open_dirs=tuple(props.get("open_dirs") or ()),
         )
@@ -121,7 +121,7 @@ class Layout:
         return {name: self.address_of(name) for name in self.names}
 
     def address_of(self, name: str) -> str:
-        """The address of a machine, of one that is about to leave too."""
+        """The address of a machine, also of one that is being removed."""
         return str(IPv4Network(self.subnet)[_FIRST_HOST + int(name.removeprefix("m")) - 1])
 
     @property
@@ -131,18 +131,18 @@ class Layout:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The machines that keep etcd's data: the first ones."""
+        """etcd's members: the first machines."""
         return tuple(Member(name, self.addresses[name]) for name in self.names[: member_count(self.size)])
 
     @property
     def etcd_urls(self) -> tuple[str, ...]:
-        """Where etcd answers on the network: the members, with TLS for those that have a certificate only."""
+        """etcd's URLs on the network: the members; with TLS only clients with a certificate can use them."""
         scheme, port = ("https", CLIENT_TLS) if self.tls else ("http", 2379)
         return tuple(f"{scheme}://{member.address}:{port}" for member in self.members)
 
     @property
     def members_file(self) -> Path:
-        """The names of etcd's members, as last seen."""
+        """The file with the names of etcd's members, as last seen."""
         return self.home / "members.json"
 
     @property
@@ -152,7 +152,7 @@ class Layout:
 
     @property
     def key(self) -> Path:
-        """The private key that opens every machine."""
+        """The private SSH key for every machine."""
         return self.home / "id_ed25519"
 
     @property
@@ -161,16 +161,16 @@ class Layout:
         return self.home / "known_hosts"
 
     def metadata_of(self, name: str) -> dict[str, str]:
-        """What fleet knows of a machine: its name, a zone of its own for every third one, and the given metadata."""
+        """A machine's metadata in fleet: its name, one of three zones, and the configured metadata."""
         number = self.names.index(name)
         return {"name": name, "zone": f"z{number % _QUORUM_FROM + 1}", **self.metadata}
 
     def machine_id(self, name: str) -> str:
-        """The ``/etc/machine-id`` of a machine, by which fleet knows it: it survives a new container."""
+        """The ``/etc/machine-id`` of a machine, which is also fleet's id: it survives a new container."""
         return hashlib.sha256(f"{self.identity}/{name}".encode()).hexdigest()[:32]
 
     def connection(self) -> dict[str, Any]:
-        """The way in; see `Connection`."""
+        """The connection; see `Connection`."""
         return {
             "kind": ClusterKind.LOCAL.value,
             "stack": self.identity,

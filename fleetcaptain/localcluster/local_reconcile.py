@@ -24,7 +24,7 @@ from fleetcaptain.localcluster.machines import (
     ensure_registry,
     machine_config,
 )
-from fleetcaptain.localcluster.membership import known_members, remember, settle_members
+from fleetcaptain.localcluster.membership import known_members, reconcile_members, remember
 from fleetcaptain.localcluster.stale_registrations import forget_stale
 from fleetcaptain.localcluster.volumes import remove_container, remove_machine, with_data
 from fleetcaptain.machine.definition import Machine
@@ -42,7 +42,7 @@ def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
     Raises QuorumLost, DeadlineExceeded, FleetCaptainError.
     """
     if layout.tls and not has_authority(layout.certificates):
-        # Of two authorities neither knows the other's machines, so all change at once. Data stays, in volumes.
+        # Machines of two authorities do not trust each other, so all change at once. Data stays in volumes.
         for container in find(layout.identity, "machine"):
             remove_container(container)
         ensure_authority(layout.certificates, layout.prefix)
@@ -62,11 +62,11 @@ def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
     started = _ensure_all(layout, begin.now, machines, programs)
     leaving = {name: container for name, container in there.items() if name not in machines}
     if not begin.fresh:
-        # Without etcd a fleetd can tell nobody that it goes: it goes before its member does.
+        # Without etcd a fleetd cannot report that it stops: drain it before its member is removed.
         for name in sorted({*leaving, *_relieved(layout, there)}):
-            report(f"units leave {name}")
+            report(f"draining {name}")
             drain(there[name])
-        started += settle_members(layout, key, programs, report)
+        started += reconcile_members(layout, key, programs, report)
     started += _ensure_all(layout, [name for name in machines if not _runs(layout, name)], machines, programs)
     if started:
         wait_ready(layout, _READY_SEC, report)
@@ -82,7 +82,7 @@ def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
         remove_machine(container)
     apply_metadata(layout, _READY_SEC)
     if layout.tls:
-        # Only now has every machine its certificates.
+        # Every machine has its certificates only now.
         report("securing etcd")
         _secure(layout)
 
@@ -93,14 +93,14 @@ def _secure(layout: Layout) -> None:
 
 
 def _relieved(layout: Layout, names: Collection[str]) -> frozenset[str]:
-    """Those of *names* that have data of etcd's, and shall have none."""
+    """The machines of *names* that have etcd's data and are no longer to be members."""
     return (with_data(layout) & set(names)) - {member.name for member in layout.members}
 
 
 def _ensure_all(
     layout: Layout, names: Sequence[str], machines: Mapping[str, Machine], programs: Mapping[str, bytes]
 ) -> list[str]:
-    """Make, or start, the machines *names*, all at once."""
+    """Create or start the machines *names* in parallel."""
     with ThreadPoolExecutor(max_workers=len(SIZES)) as pool:
         list(pool.map(lambda name: ensure_machine(layout, machines[name], programs), names))
     return list(names)
@@ -124,9 +124,9 @@ def _forget_stale(layout: Layout, started: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Boot:
-    """*now*: made, or started, as the layout has them. *resumed*: started as they are, for they hold data of which they
-    are about to be relieved. All others wait: a fleetd that loses etcd while its members change is away for half a
-    minute. *fresh*: etcd begins anew, with all machines at once."""
+    """The machines to start first. *now*: created or started according to the layout. *resumed*: started unchanged, as
+    members that are about to be removed. All others wait: a fleetd that loses etcd while its members change is away for
+    half a minute. *fresh*: etcd starts empty, with all machines at once."""
 
     now: tuple[str, ...]
     resumed: tuple[str, ...]
@@ -134,8 +134,8 @@ class Boot:
 
 
 def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known: Collection[str]) -> Boot:
-    """*status*: what Docker says of each machine that is there; *data*: the machines that have a volume of etcd's;
-    *known*: the members that etcd was last seen to have, none before it ever had any. Raises QuorumLost."""
+    """Decide which machines start first. *status*: Docker's status of each existing machine; *data*: the machines with
+    a volume of etcd's data; *known*: etcd's last known members, none before its first start. Raises QuorumLost."""
     refuse_loss(known, data)
     down = [name for name in layout.names if status.get(name) != "running"]
     if not set(known) & set(data):

@@ -1,4 +1,4 @@
-"""Making and mending the parts of a local cluster. Everything here may be called again: what is right stays."""
+"""Creates and repairs the parts of a local cluster. Every function may be repeated: correct parts do not change."""
 
 from __future__ import annotations
 
@@ -37,27 +37,29 @@ __all__ = [
 
 _SOURCE = "https://binaries.fleetcaptain.internal"
 _REQUIRED = ("etcd", "fleetd")
-# For operators. Only tests and clusters on AWS have it built, so it must not decide whether a machine is up to date.
+# For operators. Only tests and clusters on AWS build it, so it must not decide whether a machine is up to date.
 _OPTIONAL = "fleetctl"
 # The ids of the user core in the machine's image.
 _OWNERS = {"root": 0, "core": 1000}
 
 
 def ensure_key(layout: Layout) -> str:
-    """The public key of the stack; the pair is made when there is none."""
+    """The public SSH key of the stack; the pair is created if missing."""
     private_folder(layout.home)
     if not layout.key.exists():
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", layout.prefix, "-f", str(layout.key)]
         try:
             subprocess.run(argv, check=True, capture_output=True, text=True, errors="backslashreplace")
         except (OSError, subprocess.CalledProcessError) as error:
-            raise FleetCaptainError(f"no SSH key could be made; is OpenSSH's client installed? {error}") from error
+            raise FleetCaptainError(
+                f"Failed to create an SSH key: {error}. Install OpenSSH's client, then run the same command again."
+            ) from error
     return layout.key.with_suffix(".pub").read_text(errors="backslashreplace").strip()
 
 
 def binaries(layout: Layout) -> dict[str, bytes]:
-    """Source URL -> program: etcd, fleetd, and fleetctl if it was built. Raises FleetCaptainError when one of the first
-    two is missing."""
+    """Source URL -> program: etcd, fleetd, and fleetctl if it was built. Raises FleetCaptainError without etcd or
+    fleetd."""
     found: dict[str, bytes] = {}
     for name in (*_REQUIRED, _OPTIONAL):
         path = layout.tools / name
@@ -66,7 +68,7 @@ def binaries(layout: Layout) -> dict[str, bytes]:
             found[f"{_SOURCE}/{name}"] = Path(place).read_bytes()
         elif name in _REQUIRED:
             raise FleetCaptainError(
-                f"Could not make a machine: {name} is neither in {layout.tools} nor on PATH. Run `make tools`, which "
+                f"Cannot create a machine: {name} is neither in {layout.tools} nor on PATH. Run `make tools`, which "
                 "builds it."
             )
     return found
@@ -79,7 +81,7 @@ def machine_config(
     sources: Mapping[str, bytes],
     joining: tuple[Member, ...] = (),
 ) -> Machine:
-    """The definition of one machine. *joining*: it is to be one of these members, of which the others run already."""
+    """The definition of one machine. *joining*: the machine joins these members, of which the others already run."""
     programs = tuple(
         Binary(f"/opt/bin/{source.rpartition('/')[2]}", source, hashlib.sha512(data).hexdigest())
         for source, data in sources.items()
@@ -100,7 +102,7 @@ def machine_config(
 
 
 def ensure_network(layout: Layout) -> None:
-    """The stack's own network."""
+    """Create the stack's network if it is missing."""
     client = engine()
     with docker_errors(f"create the network {layout.subnet}"):
         if client.networks.list(filters={"label": f"{LABEL}={layout.identity}"}):
@@ -111,7 +113,7 @@ def ensure_network(layout: Layout) -> None:
 
 
 def ensure_registry(layout: Layout) -> None:
-    """The registry, which listens on the loopback of this computer and on the stack's network."""
+    """Ensure that the registry runs; it listens on the loopback of this computer and on the stack's network."""
     host = {
         **REGISTRY_RIGHTS,
         "PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(layout.registry_port)}]},
@@ -125,9 +127,9 @@ def ensure_registry(layout: Layout) -> None:
 
 
 def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes]) -> bool:
-    """One machine, booted from its Ignition JSON; whether anything had to be done.
+    """Ensure that one machine runs, booted from its Ignition JSON. Returns whether it had to be started.
 
-    A container that differs in what `replacing` keeps is replaced. The data of etcd and docker stays in its volumes.
+    A container whose `replacing` part differs is replaced. The data of etcd and docker stays in its volumes.
     """
     name = f"{layout.prefix}-{machine.name}"
     own = (Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
@@ -144,8 +146,8 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
 
 def replacing(machine: Machine) -> Machine:
     """The part of *machine* whose change replaces its container. Not its metadata: `apply_metadata` changes that while
-    the machine runs. Not how etcd begins nor the other members: a member with data ignores both. Not fleetctl: machines
-    must stay when it is built later, for tests."""
+    the machine runs. Not etcd's initial state and the other members: a member with data ignores both. Not fleetctl:
+    building it later, for tests, must not replace machines."""
     members = machine.members
     if machine.is_member:
         members = tuple(member for member in members if member.name == machine.name)
@@ -154,7 +156,7 @@ def replacing(machine: Machine) -> Machine:
 
 
 def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
-    """What is no part of its definition, as that is for everybody to read."""
+    """Certificates and keys, which are not in the machine's definition because every user can read that."""
     if not machine.tls:
         return ()
     folder = layout.certificates
@@ -167,7 +169,7 @@ def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
 
 
 def remove_all(identity: str) -> None:
-    """Remove every container, volume and network of a stack, half-made ones too."""
+    """Remove every container, volume and network of a stack, including incomplete ones."""
     client = engine()
     label = {"label": f"{LABEL}={identity}"}
     for container in find(identity):

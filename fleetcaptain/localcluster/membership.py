@@ -1,4 +1,4 @@
-"""etcd's members of a local cluster: asking them from within their machines, and giving up or taking in one."""
+"""etcd's members of a local cluster: reads them from within their machines, adds and removes them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fleetcaptain.members.member import Listed, Seen, Step, Verb
 from fleetcaptain.members.members_api import MembersApi
 from fleetcaptain.members.reconcile import reconcile
 
-__all__ = ["known_members", "remember", "settle_members"]
+__all__ = ["known_members", "reconcile_members", "remember"]
 
 _STEP_SEC = 90
 
 
 def known_members(layout: Layout) -> tuple[str, ...]:
-    """The names of the members that etcd has, or had when it last answered; none before it ever did."""
+    """The names of etcd's members, now or when etcd last answered; none before its first answer."""
     for _, member, _ in _running(layout):
         listed = member.listed()
         if listed:
@@ -33,20 +33,22 @@ def known_members(layout: Layout) -> tuple[str, ...]:
 
 
 def remember(layout: Layout) -> None:
-    """Keep who the members are, for when none of them answers."""
+    """Store the members' names for a time when none of them answers."""
     layout.members_file.write_text(json.dumps([member.name for member in layout.members]))
 
 
-def settle_members(layout: Layout, key: str, programs: Mapping[str, bytes], report: Callable[[str], None]) -> list[str]:
-    """Bring etcd's members to those of *layout*, one at a time; the machines that were made for that.
+def reconcile_members(
+    layout: Layout, key: str, programs: Mapping[str, bytes], report: Callable[[str], None]
+) -> list[str]:
+    """Reconcile etcd's members with *layout*, one at a time. Returns the machines that were created for that.
 
-    Raises QuorumLost, DeadlineExceeded.
+    Raises QuorumLost and DeadlineExceeded.
     """
     seen: list[Seen] = []
     made: dict[str, None] = {}
 
     def probe() -> Seen | None:
-        found = _look(layout)
+        found = _observe(layout)
         seen[:] = [found] if found else []
         return found
 
@@ -60,7 +62,7 @@ def settle_members(layout: Layout, key: str, programs: Mapping[str, bytes], repo
             return ""
         healthy = next((found for found in _running(layout) if found[0] in seen[0].healthy), None)
         if healthy is None:
-            return "no member is healthy any more"
+            return "no member is healthy"
         _, member, container = healthy
         if step.verb is Verb.REMOVE:
             return member.remove(step.id)
@@ -73,10 +75,10 @@ def settle_members(layout: Layout, key: str, programs: Mapping[str, bytes], repo
     return list(made)
 
 
-def _look(layout: Layout) -> Seen | None:
+def _observe(layout: Layout) -> Seen | None:
     members = {address: member for address, member, _ in _running(layout)}
     healthy = frozenset(address for address, member in members.items() if member.healthy())
-    # Only who takes part in decisions knows the list as it is.
+    # Only a healthy member has the present list.
     for address in sorted(members, key=lambda address: address not in healthy):
         listed: tuple[Listed, ...] | None = members[address].listed()
         if listed:
@@ -85,7 +87,7 @@ def _look(layout: Layout) -> Seen | None:
 
 
 def _running(layout: Layout) -> Iterator[tuple[str, MembersApi, Any]]:
-    """Address, etcd and container of each machine that runs and has data of etcd's, those about to leave too."""
+    """(address, etcd, container) of each running machine with etcd's data, including those that are to be removed."""
     data = with_data(layout)
     for container in find(layout.identity, "machine"):
         name = container.name.removeprefix(f"{layout.prefix}-")

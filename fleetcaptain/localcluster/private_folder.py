@@ -1,4 +1,4 @@
-"""Folders for keys and state: for their owner alone."""
+"""Folders for keys and state that only their owner can enter."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _OWNER_ONLY = 0o700
 
 
 def private_folder(folder: Path) -> Path:
-    """Make *folder* and the parents that it lacks, for their owner alone whatever the umask; from `STACKS` on also
-    those that exist. Returns *folder*."""
+    """Create *folder* and its missing parents with mode 0700, whatever the umask; from `STACKS` on, also set the mode
+    of existing ones. Returns *folder*."""
     for path in (*reversed(folder.parents), folder):
         if STACKS in path.parts or not path.exists():
             path.mkdir(mode=_OWNER_ONLY, exist_ok=True)

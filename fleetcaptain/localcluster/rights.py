@@ -1,11 +1,11 @@
-"""What the containers of a local cluster may do on this computer: no more than systemd and the docker inside need.
+"""The rights of a local cluster's containers on this computer: only those that systemd and the docker inside need.
 
-This is no boundary for an attacker: with SYS_ADMIN, which both need, root on a machine undoes most of it. It stops
-accidents and ready-made attacks.
+This is no boundary against an attacker: with SYS_ADMIN, which both need, root on a machine can undo most of it. It
+stops accidents and ready-made attacks.
 
-Capabilities are listed by name, as "all" grows with the engine and the kernel. Each name is older than any kernel that
-runs the machines, since an engine refuses one that it does not know. Some engines lack SYS_RESOURCE, which also rules
-out `--privileged`.
+Capabilities are listed by name because "all" grows with the engine and the kernel. Each name is older than any kernel
+that runs the machines, since an engine refuses unknown names. Some engines lack SYS_RESOURCE, which also rules out
+`--privileged`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["MACHINE_RIGHTS", "MASKED", "READ_ONLY", "REGISTRY_RIGHTS"]
 
-# Docker's default for a container, which is also what the docker inside gives to its own.
+# Docker's default for a container; the docker inside gives the same to its own.
 _DEFAULT = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SYS_CHROOT"),
     *("AUDIT_WRITE", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP"),
@@ -29,7 +29,7 @@ _CAPABILITIES = (
     *("IPC_LOCK", "SYS_NICE"),  # for apps: databases lock memory and set priorities. Both reach time and memory only
 )
 
-# What an engine masks for any other container, and sysrq: it reboots the computer, or dumps its memory.
+# The paths that an engine masks for any other container, and sysrq, which can reboot the computer or dump its memory.
 MASKED = (
     "/proc/acpi",
     "/proc/asound",
@@ -44,7 +44,7 @@ MASKED = (
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 )
-# An engine's usual ones, but for /proc/sys/net: that is the machine's own, and the docker inside turns forwarding on.
+# An engine's usual paths except /proc/sys/net: it is the machine's own, and the docker inside turns forwarding on.
 READ_ONLY = (
     "/proc/bus",
     "/proc/fs",
@@ -58,9 +58,9 @@ READ_ONLY = (
     "/proc/sys/vm",
 )
 
-# No rules for devices: the engine's own let a container make any node (images have some), but open only such as null,
-# random and terminals. AppArmor's default profile forbids mounts. seccomp's default forbids keyctl, with which the runc
-# inside begins every container; its other refusals follow the missing capabilities anyhow.
+# No rules for devices: the engine's own let a container create any node (images have some), but open only null, random,
+# terminals and the like. AppArmor's default profile forbids mounts. seccomp's default forbids keyctl, which the runc
+# inside calls for every container; the missing capabilities cover its other rules.
 MACHINE_RIGHTS: Mapping[str, Any] = {
     "CapDrop": ["ALL"],
     "CapAdd": list(_CAPABILITIES),

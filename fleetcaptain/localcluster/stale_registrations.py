@@ -1,4 +1,4 @@
-"""Registrations that a machine left behind when it was stopped without a word: they would be believed for a minute."""
+"""Removes registrations that a machine left behind when it was killed: they would be valid for another minute."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEYS = "/v2/keys"
 
 
 def stale(answer: str, started: Mapping[str, datetime]) -> list[tuple[str, int]]:
-    """The keys, with their indices, of registrations in etcd's recursive *answer* that are older than their machine:
-    *started* maps the ids of machines to when they were started. Pure."""
+    """(key, index) of each registration in etcd's recursive *answer* that is older than its machine's start: *started*
+    maps machine ids to start times. Pure."""
     try:
         tree = json.loads(answer).get("node", {})
     except (ValueError, AttributeError, RecursionError):
@@ -34,8 +34,9 @@ def stale(answer: str, started: Mapping[str, datetime]) -> list[tuple[str, int]]
 
 
 def forget_stale(containers: Collection[Any], machine_ids: Mapping[str, str]) -> None:
-    """Remove what the machines *containers* left behind before they were started now. *machine_ids* has the ids by
-    the containers' names. Each key is compared, so that one that was written anew meanwhile stays."""
+    """Remove the registrations that the machines *containers* left behind before their present start. *machine_ids*
+    maps the containers' names to ids. Each deletion is a compare-and-delete, so a registration that was just renewed
+    stays."""
     started = {}
     for container in containers:
         container.reload()

@@ -1,4 +1,4 @@
-"""What outlives a machine's container: the data of etcd and docker, in volumes."""
+"""The volumes with the data of etcd and docker, which outlive a machine's container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["forget_member", "remove_container", "remove_machine", "remove_volume
 
 
 def with_data(layout: Layout) -> frozenset[str]:
-    """The names of the machines that have data of etcd's, whether they run or not."""
+    """The names of the machines that have etcd's data, running or not."""
     with docker_errors("list the volumes"):
         volumes = engine().volumes.list(filters={"label": f"{LABEL}={layout.identity}"})
     names = [str(volume.name).removeprefix(f"{layout.prefix}-") for volume in volumes]
@@ -23,20 +23,20 @@ def with_data(layout: Layout) -> frozenset[str]:
 
 
 def remove_container(container: Any) -> None:
-    """Remove a machine but for its data."""
+    """Remove a machine but keep its data."""
     with docker_errors(f"remove {container.name}"):
         container.remove(force=True)
 
 
 def remove_machine(container: Any) -> None:
-    """Remove one machine and its data."""
+    """Remove a machine and its data."""
     remove_container(container)
     for kind in ("docker", "etcd"):
         remove_volume(f"{container.name}-{kind}")
 
 
 def forget_member(layout: Layout, name: str) -> None:
-    """Remove what a machine has of etcd's, and with that its container: a member that joins begins with nothing."""
+    """Remove a machine's etcd data and its container: a member that joins must start without data."""
     for container in find(layout.identity, "machine"):
         if container.name == f"{layout.prefix}-{name}":
             drain(container)
@@ -45,6 +45,6 @@ def forget_member(layout: Layout, name: str) -> None:
 
 
 def remove_volume(name: str) -> None:
-    """Remove a volume, if it is there."""
+    """Remove a volume, if it exists."""
     with docker_errors(f"remove the volume {name}"), suppress(docker.errors.NotFound):
         engine().volumes.get(name).remove(force=True)

@@ -1,1 +1,1 @@
-"""One machine's definition: what it is, and the Ignition JSON that makes it so, on AWS and in local Docker alike."""
+"""A machine's definition and its Ignition JSON, for AWS and local Docker alike."""

@@ -1,4 +1,4 @@
-"""What a machine is, as frozen values."""
+"""The definition of a machine as frozen values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Binary:
-    """A program that the machine fetches to *path* from *source* (a URL) and checks against *sha512* (hex)."""
+    """A program that the machine downloads to *path* from *source* (a URL) and verifies against *sha512* (hex)."""
 
     path: str
     source: str
@@ -27,9 +27,9 @@ class Binary:
 
 @dataclass(frozen=True)
 class Forward:
-    """The registry as every machine sees it: 127.0.0.1:*port*, passed on to *target* (``host:port``).
+    """The registry on every machine: 127.0.0.1:*port*, forwarded to *target* (``host:port``).
 
-    Docker trusts registries on the loopback without TLS, and an image has the same name everywhere.
+    Docker trusts registries on the loopback without TLS, and an image has the same name on every machine.
     """
 
     port: int
@@ -38,7 +38,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class File:
-    """A further file at *path*: *text* itself, or what Ignition fetches from *source* at the first boot."""
+    """A further file at *path*: *text*, or the content that Ignition downloads from *source* at the first boot."""
 
     path: str
     text: str = ""
@@ -48,7 +48,7 @@ class File:
 
 @dataclass(frozen=True)
 class Unit:
-    """A further systemd unit; one that is not *enabled* is started by another one."""
+    """A further systemd unit; if it is not *enabled*, another unit starts it."""
 
     name: str
     text: str
@@ -59,15 +59,15 @@ class Unit:
 class Machine:
     """One machine of a cluster.
 
-    *members* are all machines with etcd's data; a machine that is not among them gets a gateway to them.
-    *agent_ttl_sec*: fleet takes a silent machine's units elsewhere after so many seconds.
-    *etcd_state*: ``existing`` for a member that joins a cluster that runs, else ``new``.
-    *name* and *address* are empty where only the machine itself can know them: then one of *units* has to write
+    *members* are all machines with etcd's data; any other machine gets a gateway to them.
+    *agent_ttl_sec*: after so many seconds without a heartbeat fleet moves the machine's units.
+    *etcd_state*: ``existing`` for a member that joins a running cluster, else ``new``.
+    *name* and *address* are empty if only the machine itself can know them: then one of *units* must write
     `/etc/environment`.
-    *advertised*: the address that fleet and etcd tell clients, when that is not *address*.
-    *discovery_url*: where the members find each other, instead of by *members*.
-    *tls*: machines speak to etcd over TLS, with the files of `fleetcaptain.machine.tls`.
-    *files* and *units* are what only this carrier needs, beside those of every machine.
+    *advertised*: the address that fleet and etcd give to clients, if not *address*.
+    *discovery_url*: the discovery service of the members, instead of *members*.
+    *tls*: machines use TLS to etcd, with the files of `fleetcaptain.machine.tls`.
+    *files* and *units* are those of this kind of cluster, in addition to those of every machine.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Machine:
     binaries: tuple[Binary, ...]
     registry: Forward | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    etcd_token: str = "fleetcaptain"  # noqa: S105  it tells clusters apart, and keeps nobody out
+    etcd_token: str = "fleetcaptain"  # noqa: S105  it distinguishes clusters and is not a secret
     agent_ttl_sec: int = 30
     etcd_state: str = "new"
     advertised: str = ""

@@ -1,5 +1,8 @@
-"""What a machine on EC2 needs beside the definition of every machine: its volume, its addresses, its registry's login,
-and a way to leave. All of it comes from EC2's metadata service, version 2, with `curl` and `jq`, which Flatcar has."""
+"""The files and units of a machine on EC2: its volume, its addresses, its registry's login, and its drain.
+
+They use EC2's metadata service, version 2, through `curl` and `jq`, which Flatcar has. Their texts are part of the
+machines' user data: any change of a text, even of a comment in a script, replaces every machine.
+"""
 
 from __future__ import annotations
 
@@ -90,20 +93,20 @@ WantedBy=multi-user.target
 """
 
 _TIMER = "[Unit]\nDescription={description}\n\n[Timer]\n{when}\n\n[Install]\nWantedBy=timers.target\n"
-# Not Requires=: one failed try would take the other unit along for good, though the next try succeeds. What needs the
-# result fails without it, and is started again until it is there.
+# Not Requires=: after one failed try the other unit would never start, even if the next try succeeds. A unit that needs
+# the result fails without it and is restarted until it is there.
 _NEEDS = "[Unit]\nWants={unit}\nAfter={unit}\n\n[Service]\n{check}\n"
 _MOUNTED = "ExecStartPre=/bin/sh -c 'mountpoint -q /var/lib/etcd'"
 _BIN = "/opt/bin/fleetcaptain-"
 
 
 def updates() -> File:
-    """A machine never restarts by itself: two members at once would be etcd's end. A new AMI brings the new system."""
+    """Turns automatic reboots off: two members at once would lose etcd's quorum. A new AMI brings a new system."""
     return File("/etc/flatcar/update.conf", "REBOOT_STRATEGY=off\n")
 
 
 def volume(volume_id: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """etcd's data on an EBS volume of its own, formatted only when it is empty. etcd waits for it: on the root disk it
+    """etcd's data on a separate EBS volume, formatted only when it is empty. etcd waits for it: on the root disk it
     would start without its data."""
     script = _script("volume", _VOLUME.format(nvme=volume_id.replace("-", "")))
     needs = File("/etc/systemd/system/etcd.service.d/10-volume.conf", _needs("etcd-volume", _MOUNTED))
@@ -112,8 +115,8 @@ def volume(volume_id: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
 
 
 def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """The addresses of a machine that nobody chose, and with them what fleet knows of it. *metadata* (``k=v,k=v``) is
-    added to its name and zone; *advertised* is ``private`` or ``public``."""
+    """The addresses that EC2 gave the machine, and its fleet metadata. *metadata* (``k=v,k=v``) is added to its name
+    and zone; *advertised* is ``private`` or ``public``."""
     script = _script("address", _ADDRESS.format(imds=_IMDS, metadata=metadata, advertised=advertised))
     text = _needs("address", "EnvironmentFile=/etc/fleet/machine.env")
     needs = File("/etc/systemd/system/fleet.service.d/10-address.conf", text)
@@ -122,7 +125,7 @@ def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Uni
 
 
 def drain() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """Units leave a machine that its group, or the spot market, is about to end; looked for every five seconds."""
+    """Drains a machine that its group or the spot market is about to terminate; checked every five seconds."""
     script = _script("drain", _DRAIN.format(imds=_IMDS))
     service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"
     timer = _TIMER.format(description="Whether the machine has to go", when="OnBootSec=60\nOnUnitInactiveSec=5")
@@ -130,8 +133,8 @@ def drain() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
 
 
 def login(registry: str, region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """Docker's login at an ECR *registry*, by the machine's role; it holds for twelve hours and is renewed after six.
-    *api*: where ECR answers, if not where AWS has it."""
+    """Docker's login at an ECR *registry* by the machine's role. It is valid for twelve hours and renewed after six.
+    *api*: the URL of ECR, if not AWS's own."""
     at = api or f"https://api.ecr.{region}.amazonaws.com/"
     script = _script("login", _LOGIN.format(imds=_IMDS, region=region, registry=registry, api=at))
     again = "Restart=on-failure\nRestartSec=5\n"

@@ -1,9 +1,9 @@
 """etcd on a machine: a member with the v2 keys that fleet needs, or a gateway to the members.
 
-There are three ways in. Port 2379 is for units and containers, which are guests when etcd asks who they are; port 2378
-of the loopback is TLS, for fleetd; and `ROOT_SOCKET` is for who deploys. Where etcd speaks TLS, all of them are HTTP
-with the v2 API only: whatever has the v3 API may add members. That one is gRPC, for who has a certificate and is on the
-machine. etcd's authentication of the v3 API would not do: once it is on, the v2 API changes no members, whoever asks.
+It has three endpoints. Port 2379 is for units and containers, which are guests when authentication is on; port 2378 of
+the loopback is TLS, for fleetd; `ROOT_SOCKET` is for deployments. With TLS all of them serve HTTP with the v2 API only,
+because every client of the v3 API may add members. The v3 API is gRPC, for clients on the machine with a certificate.
+etcd's authentication of the v3 API is no option: once it is on, the v2 API changes no members for any user.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleetcaptain.machine.tls import CA, CLIENT_TLS, member_options, user_files
 __all__ = ["ROOT_SOCKET", "etcd_unit", "members_unit", "root_unit"]
 
 ROOT_SOCKET = "/run/etcd.sock"
-"""etcd as its superuser sees it, for the group ``core``: who may use fleet's socket is root on every machine anyway."""
+"""etcd with its superuser's rights, for the group ``core``, which is root on every machine anyway by fleet's socket."""
 
 _CLIENT, _PEER, _GRPC = 2379, 2380, 2381
 
@@ -67,8 +67,8 @@ def root_unit(machine: Machine) -> str:
 
 
 def members_unit(machine: Machine) -> str:
-    """The text of ``etcd-members.service`` of a machine that is none: etcd over TLS, on the loopback, as members have
-    it."""
+    """The text of ``etcd-members.service`` on a machine that is not a member: etcd over TLS on the loopback, as on
+    members."""
     return _FORWARD.format(description="etcd of the members, over TLS", command=_to_members(machine, CLIENT_TLS))
 
 
@@ -90,7 +90,7 @@ def _member(machine: Machine) -> list[str]:
         "INITIAL_CLUSTER_TOKEN": machine.etcd_token,
     }
     if machine.discovery_url:
-        # Of the two ways to find the others etcd takes one.
+        # etcd accepts only one of the two ways to find the others.
         options = {name: value for name, value in options.items() if not name.startswith("INITIAL_CLUSTER")}
         options["DISCOVERY"] = machine.discovery_url
     if machine.tls:
@@ -101,7 +101,7 @@ def _member(machine: Machine) -> list[str]:
         options["ADVERTISE_CLIENT_URLS"] = f"https://{advertised}:{CLIENT_TLS}"
         options.update(member_options())
     environment = [f"Environment=ETCD_{name}={value}" for name, value in options.items()]
-    # An election may take longer than systemd's usual patience, and a member waits for the others.
+    # An election may take longer than systemd's default timeout, and a member waits for the others.
     return ["Type=notify", "TimeoutStartSec=0", *environment, "ExecStart=/opt/bin/etcd"]
 
 

@@ -1,8 +1,8 @@
-"""Keeps the plain port of etcd off the network, where etcd speaks TLS.
+"""Keeps the plain port of etcd off the network, where etcd uses TLS.
 
-Whoever can write etcd can run anything on every machine. What runs on a machine reaches its etcd without a
-certificate all the same: fleetd and units at the loopback, containers at the machine's own address. So it is the way
-in that counts, not the address: what comes from another machine is refused.
+A client that can write etcd can run anything on every machine. Programs on a machine reach its etcd without a
+certificate: fleetd and units at the loopback, containers at the machine's own address. So the firewall decides by the
+interface, not by the address: it rejects connections from other machines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["BEHIND_FIREWALL", "FIREWALL"]
 
 _CHAIN = "fleetcaptain"
 _PLAIN = "-p tcp --dport 2379"
-# The loopback, docker's own bridge, and those of docker's networks.
+# The loopback, docker's default bridge, and the bridges of docker's networks.
 _INSIDE = ("lo", "docker+", "br-+")
 
 _STEPS = (
@@ -38,5 +38,5 @@ ExecStart=/bin/sh -ec '{"; ".join(_STEPS)}'
 WantedBy=multi-user.target
 """
 
-# For the sections [Unit] of what listens on that port: without the firewall it does not start.
+# For the [Unit] section of units that listen on that port: without the firewall they do not start.
 BEHIND_FIREWALL = "Requires=firewall.service\nAfter=firewall.service\n"

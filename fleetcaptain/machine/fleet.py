@@ -22,11 +22,11 @@ SocketGroup=core
 WantedBy=sockets.target
 """
 
-# A fleetd that was killed leaves its machine's key behind, and fleetd refuses to start beside it until it expires: by
-# then fleet has taken the machine for lost, and moves its units. So the key has to go first. But any moment without it
-# is enough for fleet's engine to move the units too, so before that the same value is put beside it, under a name that
-# sorts before the new key. fleet reads values, not names (its registry/machine.go), and empty folders are no machines.
-# The key of a machine with a copy of this one's id, which has another address, stays.
+# A killed fleetd leaves its machine's key behind, and a new fleetd does not start until the key expires: by then fleet
+# has marked the machine as lost and moves its units. So the key must be removed first. But even a moment without it
+# lets fleet's engine move the units, so the same value is first written under a name that sorts before the new key.
+# fleet reads values, not names (its registry/machine.go), and ignores empty directories. The key of another machine
+# with a copy of this id has another address and stays.
 KEEP_MACHINE = r"""#!/bin/sh
 # keep-machine ID ADDRESS: let a new fleetd register this machine while fleet's engine keeps its units here.
 [ ! -S /run/etcd.sock ] || root='--unix-socket /run/etcd.sock'

@@ -1,4 +1,4 @@
-"""A machine's Ignition configuration, specification 3.3.0: plain JSON, which Flatcar reads at its first boot."""
+"""Renders a machine's Ignition configuration, specification 3.3.0: JSON that Flatcar reads at its first boot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _core(machine: Machine) -> dict[str, Any]:
 
 
 def _files(machine: Machine) -> list[dict[str, Any]]:
-    # CoreOS's own names for a machine's addresses; units read them to say where they answer.
+    # CoreOS's names for a machine's addresses; units read them for their registrations.
     public = machine.advertised or machine.address
     addresses = f"COREOS_PRIVATE_IPV4={machine.address}\nCOREOS_PUBLIC_IPV4={public}\n"
     files = [_file("/etc/hostname", f"{machine.name}\n")] if machine.name else []

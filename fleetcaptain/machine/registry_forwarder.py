@@ -1,4 +1,4 @@
-"""The registry's forwarder: systemd's own proxy, started by the first connection."""
+"""The registry's forwarder: systemd's proxy, started by the first connection."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """etcd over TLS between machines.
 
-Members ask each other and every other machine for a certificate, on `CLIENT_TLS` and the peers' port. The plain port
-2379 stays for what runs on the machine itself (fleetd, units, containers); `fleetcaptain.machine.firewall` keeps it off
-the network.
+Members require a certificate from each other and from every other machine, on `CLIENT_TLS` and the peers' port. The
+plain port 2379 stays for programs on the machine itself (fleetd, units, containers); `fleetcaptain.machine.firewall`
+keeps it off the network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CLIENT_TLS = 2378
 CA, CERT, KEY = (f"/etc/fleetcaptain/tls/{name}.pem" for name in ("ca", "cert", "key"))
 
 USERS = ("root", "fleet")
-"""Whom etcd knows by a certificate of the cluster; see `fleetcaptain.discovery.access`."""
+"""etcd's users with a certificate of the cluster; see `fleetcaptain.discovery.access`."""
 
 GATEWAY_SOCKET = f"""\
 [Unit]
@@ -48,22 +48,22 @@ ExecStart=/bin/sh -c '{tries}'
 
 
 def user_files(user: str) -> tuple[str, str]:
-    """Where the certificate and the key of one of `USERS` are, for root alone."""
+    """The paths of the certificate and the key of one of `USERS`; only root can read them."""
     return f"/etc/fleetcaptain/tls/{user}.pem", f"/etc/fleetcaptain/tls/{user}-key.pem"
 
 
 def member_options() -> Mapping[str, str]:
-    """What a member's etcd has to know, without the prefix ``ETCD_``."""
+    """The TLS options of a member's etcd, without the prefix ``ETCD_``."""
     files = {"TRUSTED_CA_FILE": CA, "CERT_FILE": CERT, "KEY_FILE": KEY}
     own = {"CLIENT_CERT_AUTH": "true", **files}
     return {**own, **{f"PEER_{name}": value for name, value in own.items()}}
 
 
 def gateway_unit(machine: Machine) -> str:
-    """The text of ``etcd@.service``, one for each connection: the first member that answers gets it. etcd's own gateway
-    passes bytes on as they are, so it cannot speak TLS for those that do not."""
+    """The text of ``etcd@.service``, one per connection, which goes to the first member that answers. etcd's own
+    gateway forwards plain bytes, so it cannot add TLS."""
     pem = f"cafile={CA},cert={CERT},key={KEY},connect-timeout=2"
     tries = " || ".join(f"ask {member.address}" for member in machine.members)
-    # socat fails before it has read anything when it cannot connect, so that the next one can have all of it.
+    # socat that cannot connect fails before it reads anything, so the next one gets the whole request.
     define = f'ask() {{ socat - "OPENSSL:$1:{CLIENT_TLS},{pem}"; }}'
     return _GATEWAY.format(tries=f"{define}; {tries}".replace("$", "$$"))

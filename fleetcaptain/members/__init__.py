@@ -1,1 +1,1 @@
-"""Which machines keep etcd's data: from those that do to those that shall, one at a time and never without a quorum."""
+"""Reconciles etcd's members with the wanted ones, one at a time and always with a quorum."""

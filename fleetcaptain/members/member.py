@@ -1,4 +1,4 @@
-"""Members of etcd, as it lists them, and steps to other ones."""
+"""etcd's members as it lists them, and the steps that change them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Listed", "Seen", "Step", "Verb", "Wait", "quorum"]
 
 @dataclass(frozen=True)
 class Listed:
-    """A member on etcd's own list. *name* is empty until it has started for the first time."""
+    """A member on etcd's list. *name* is empty until it has started for the first time."""
 
     id: str
     name: str
@@ -21,8 +21,8 @@ class Listed:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the cluster shows: the members *listed*, the addresses of those that are *healthy* (they serve requests that
-    need a quorum), and the names of the machines that have etcd's *data*, running or not."""
+    """The observed state: the members *listed*, the addresses of the *healthy* ones (they serve requests that need a
+    quorum), and the names of the machines that have etcd's *data*, running or not."""
 
     listed: tuple[Listed, ...]
     healthy: frozenset[str]
@@ -30,7 +30,7 @@ class Seen:
 
 
 class Verb(StrEnum):
-    """What is done to a member."""
+    """The kind of a step."""
 
     REMOVE = "remove"
     ADD = "add"
@@ -39,8 +39,8 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """The one next thing to do: remove a member (*id*) from etcd's list, add *member* to it, or start the machine of a
-    *member* that is on it and has not joined yet. What is added has to be without data when it starts."""
+    """The next step: remove a member (*id*) from etcd's list, add *member* to it, or start the machine of a *member*
+    that is on the list and has not joined. A member that is added must start without data."""
 
     verb: Verb
     member: Member
@@ -49,11 +49,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing may be done before the members *names* are healthy."""
+    """Wait until the members *names* are healthy."""
 
     names: tuple[str, ...]
 
 
 def quorum(count: int) -> int:
-    """How many of *count* members can decide."""
+    """How many of *count* members are a quorum."""
     return count // 2 + 1

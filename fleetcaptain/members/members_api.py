@@ -1,4 +1,4 @@
-"""etcd's list of members, through its v2 API: plain JSON, and on every port that serves keys."""
+"""etcd's list of members through its v2 API, which every port that serves keys has."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _ADDED, _REMOVED = 201, 204
 
 
 class MembersApi:
-    """The list, by way of the member that *ask* asks."""
+    """The list of members as seen by the member that *ask* reaches."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     def listed(self) -> tuple[Listed, ...] | None:
-        """The members that the one asked knows of; None when it does not answer."""
+        """The members that this one knows; None when it does not answer."""
         found = _parsed(self._ask("GET", _PATH, "")[1]).get("members")
         return tuple(map(_listed, found)) if found else None
 
     def healthy(self) -> bool:
-        """Whether the one asked serves what needs a quorum."""
+        """Whether this member serves requests that need a quorum."""
         return _parsed(self._ask("GET", "/health", "")[1]).get("health") == "true"
 
     def add(self, peer_url: str) -> str:
-        """Put a member on the list, before it starts. Why etcd does not do that now; empty when it is done."""
+        """Add a member to the list, before it starts. Returns why etcd refuses, "" on success."""
         return _refusal(_ADDED, *self._ask("POST", _PATH, json.dumps({"peerURLs": [peer_url]})))
 
     def remove(self, member_id: str) -> str:
-        """Take a member off the list. Why etcd does not do that now; empty when it is done."""
+        """Remove a member from the list. Returns why etcd refuses, "" on success."""
         return _refusal(_REMOVED, *self._ask("DELETE", f"{_PATH}/{member_id}", ""))
 
 

@@ -1,8 +1,8 @@
-"""The next step from the members that etcd has to those that it shall have. Pure, and computed anew each time from what
-the cluster shows, so that a run that was killed is taken up wherever it was.
+"""The next step from etcd's members to the wanted ones. Pure: computed from the observed state each time, so that a run
+that was killed can be continued anywhere.
 
-The order is etcd's own advice (etcd's runtime-configuration.md): a lost member is removed before another is added, a
-member is added before it starts, and one at a time.
+The order follows etcd's runtime-configuration.md: a lost member is removed before another is added, a member is added
+before it starts, one at a time.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ __all__ = ["next_step", "refuse_loss"]
 
 
 def refuse_loss(members: Collection[str], data: Collection[str]) -> None:
-    """Raise QuorumLost when some of *members* (names) have their *data*, but too few to decide. With none left there is
-    nothing to lose."""
+    """Raise QuorumLost when some of *members* (names) have their *data*, but too few for a quorum. With no data left
+    there is nothing to lose."""
     lost = sorted(set(members) - set(data))
     left = len(members) - len(lost)
     if left and left < quorum(len(members)):
         raise QuorumLost(
-            f"{len(lost)} of etcd's {len(members)} members lost their data ({', '.join(lost)}), and the rest cannot "
-            "decide anything without them. Nothing was touched. If the data can be brought back, do that and run the "
-            "same command again. Else the cluster is lost: `pulumi destroy` and `pulumi up` make a new one, "
-            "with all its units."
+            f"etcd has no quorum: {len(lost)} of its {len(members)} members lost their data ({', '.join(lost)}). "
+            "Nothing was changed. Restore the data and run the same command again. If that is impossible, the cluster "
+            "is lost: run `pulumi destroy`, then `pulumi up` for a new one with all its units."
         )
 
 
 def next_step(wanted: Sequence[Member], seen: Seen) -> Step | Wait | None:
-    """What to do now; None when the members are those *wanted*. Raises QuorumLost."""
+    """The next step; None when the members are those *wanted*. Raises QuorumLost."""
     known = {one.address: one for one in seen.listed}
     names = {member.address: member.name for member in wanted}
     joining = next((member for member in wanted if member.address in known and not known[member.address].name), None)
@@ -57,7 +56,8 @@ def _removal(one: Listed) -> Step:
 
 
 def _safe(step: Step, dead: Sequence[Listed], seen: Seen) -> Step | Wait:
-    """*step*, when all others are healthy; those of *dead* whose turn has not come are not waited for, but count."""
+    """*step* if all other members are healthy, else a wait. Members of *dead* are not waited for, but count for the
+    quorum."""
     absent = [one for one in seen.listed if one.address not in seen.healthy]
     waited = tuple(one.name for one in absent if one not in dead)
     if waited or len(seen.listed) - len(absent) < quorum(len(seen.listed)):

@@ -1,4 +1,4 @@
-"""Going step by step until the members are those that are wanted."""
+"""Reconciles etcd's members step by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAUSE_SEC = 0.5
 
 def reconcile(
     wanted: Sequence[Member],
-    look: Callable[[], Seen | None],
+    observe: Callable[[], Seen | None],
     do: Callable[[Step], str],
     report: Callable[[str], None],
     *,
@@ -27,24 +27,24 @@ def reconcile(
 ) -> None:
     """Return when etcd's members are *wanted*.
 
-    *look* gives None while no etcd answers. *do* does a step, or says why that cannot be done yet; it is told of the
-    same one again until it shows. Each step, and each wait, may take *step_sec* seconds. Raises QuorumLost, and
-    DeadlineExceeded with what was waited for.
+    *observe* returns None while no etcd answers. *do* takes a step, or returns why etcd refuses it now; it gets the
+    same step again until the observed state shows it. Each step and each wait may take *step_sec* seconds. Raises
+    QuorumLost, and DeadlineExceeded with the pending step.
     """
     last, since, why = "", clock(), ""
     while True:
-        seen = look()
+        seen = observe()
         step = next_step(wanted, seen) if seen is not None else Wait(tuple(member.name for member in wanted))
         if step is None:
             return
-        told = _told(step)
-        if told != last:
-            last, since, why = told, clock(), ""
-            report(told)
+        message = _format_step(step)
+        if message != last:
+            last, since, why = message, clock(), ""
+            report(message)
         elif clock() - since > step_sec:
             raise DeadlineExceeded(
-                f"etcd's members do not settle: {told}, for {step_sec:.0f} s{why and f' ({why})'}. Look at `journalctl "
-                "--unit etcd` on that machine, then run the same command again: it goes on from here."
+                f"Could not reconcile etcd's members: {message}, for {step_sec:.0f} s{why and f' ({why})'}. Look at "
+                "`journalctl --unit etcd` on that machine, then run the same command again: it continues from here."
             )
         if isinstance(step, Step):
             # etcd refuses any change until all members have been connected for five seconds.
@@ -52,7 +52,7 @@ def reconcile(
         sleep(_PAUSE_SEC)
 
 
-def _told(step: Step | Wait) -> str:
+def _format_step(step: Step | Wait) -> str:
     if isinstance(step, Wait):
         return f"waiting for etcd on {', '.join(step.names)}"
     return f"etcd: {step.verb} member {step.member.name}"

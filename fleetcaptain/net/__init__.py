@@ -1,1 +1,1 @@
-"""HTTP as the cluster's clients need it: unix sockets, and answers of limited size."""
+"""HTTP for the cluster's clients: unix sockets, and answers of limited size."""

@@ -1,4 +1,4 @@
-"""The body of an HTTP answer, up to a limit: whoever answers must not fill this computer's memory."""
+"""Reads the body of an HTTP answer up to a limit, so that a server cannot fill this computer's memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleetcaptain.errors import ClusterUnreachable
 
 __all__ = ["CHUNK_BYTES", "MAX_BYTES", "read_body"]
 
-# Far above what a cluster of a hundred services answers, and far below what a computer has.
+# Far above the answers of a cluster with a hundred services, and far below a computer's memory.
 MAX_BYTES = 64 * 2**20
 CHUNK_BYTES = 64 * 2**10
 

@@ -1,4 +1,4 @@
-"""What asks one server over HTTP, however it gets there."""
+"""The type of a function that sends requests to one server."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from collections.abc import Callable
 __all__ = ["Ask"]
 
 Ask = Callable[[str, str, str], tuple[int, str]]
-"""Sends (method, path, body), a body being JSON; the answer's status, 0 when nothing answers, and its text."""
+"""Sends (method, path, body), with a JSON body; returns the answer's status, 0 without an answer, and its text."""

@@ -1,4 +1,4 @@
-"""HTTP through a unix socket, or TCP, for `requests` and for python-etcd, which both stand on urllib3."""
+"""HTTP through a unix socket or TCP for `requests` and python-etcd, which both use urllib3."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fleetcaptain.net.body import CHUNK_BYTES, read_body
 __all__ = ["LOCAL_URL", "UNIX", "Pools", "UnixAdapter", "socket_of"]
 
 UNIX = "unix://"
-"""How the address of a socket begins; its path follows."""
+"""The scheme of a socket's address; the path follows."""
 
 LOCAL_URL = "http://localhost"
-"""What a request through a socket names as its host."""
+"""The base URL of a request through a socket."""
 
 
 def socket_of(url: str) -> str:
-    """The path of the socket that *url* names; empty when it names none."""
+    """The path of the socket in *url*; "" when it is no socket's."""
     return url.removeprefix(UNIX) if url.startswith(UNIX) else ""
 
 
@@ -36,10 +36,10 @@ class _Connection(HTTPConnection):
 
 
 class Pools(PoolManager):
-    """Connections to the socket at *path*, whatever host a URL names; with an empty one, to that host.
+    """Connections to the socket at *path*, for every URL; with an empty *path*, to the host of the URL.
 
-    What `urlopen` gives back has been read, up to a limit. It tries once: urllib3's own retries wait for as long as an
-    answer says.
+    `urlopen` reads the whole answer, up to a limit. It tries once: urllib3's own retries wait as long as an answer
+    demands.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -49,7 +49,7 @@ class Pools(PoolManager):
             self.pool_classes_by_scheme = {"http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": connection})}
 
     def urlopen(self, method: str, url: str, redirect: bool = False, **more: Any) -> HTTPResponse:  # type: ignore[override]
-        """Make the request. Raises ClusterUnreachable when the answer is too long."""
+        """Send the request. Raises ClusterUnreachable when the answer is too long."""
         response = super().urlopen(method, url, redirect=redirect, **{**more, "preload_content": False})
         try:
             content = read_body(response.stream(CHUNK_BYTES), f"{method} {url}")
@@ -68,5 +68,5 @@ class UnixAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *_args: Any, **_settings: Any) -> None:
-        """Make the pools, which `HTTPAdapter` closes."""
+        """Create the pools, which `HTTPAdapter` closes."""
         self.poolmanager = Pools(self._path)

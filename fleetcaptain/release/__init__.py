@@ -1,1 +1,1 @@
-"""A release as one thing: what it is made of, how it is written down, and whether it can be gone back to."""
+"""Releases: their services, their record in etcd, and rollback."""

@@ -1,4 +1,4 @@
-"""What git knows of an app's folder: what its commit is called, and what of its files is not as in that commit."""
+"""Reads an app's git repository: the name of the commit, and the files that differ from it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["Commit", "changed_files", "commit_of"]
 _TIMEOUT_SEC = 60
 _LINES = 8
 _SUBMODULE = "160000"
-# A preview changes nothing, and the reasons that git gives are shown as they are.
+# A preview changes nothing, and git's error messages are shown as they are.
 _ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 _ALL_FILES = ("--no-renames", "--untracked-files=all", "--ignored=traditional", "--ignore-submodules=none")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The commit that is checked out in the folder *top*, and what ``git describe`` calls it (*name*)."""
+    """The commit that is checked out in the folder *top*, and its *name* from ``git describe``."""
 
     top: Path
     name: str
 
 
 def commit_of(folder: Path) -> Commit | None:
-    """The commit of the repository that *folder* is in; None when it is in none, or in one without a commit. Raises
-    ReleaseRefused when there is a repository and git does not say."""
+    """The commit of the repository that contains *folder*; None without a repository or a commit. Raises ReleaseRefused
+    when git fails in a repository."""
     if "GIT_DIR" not in os.environ and not any((place / ".git").exists() for place in (folder, *folder.parents)):
         return None
     top = Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
@@ -42,9 +42,9 @@ def commit_of(folder: Path) -> Commit | None:
 
 
 def changed_files(top: Path, places: Sequence[Path], counts: Callable[[Path], bool]) -> list[Path]:
-    """Those files below *places* for which *counts* holds and that are not as in the commit of the repository *top*:
-    changed, deleted, not tracked or ignored, whatever git is set to overlook. A folder that is another repository, or a
-    submodule that is not checked out, counts as one file. Raises ReleaseRefused when git does not say."""
+    """The files below *places* for which *counts* holds and that differ from the commit of the repository *top*:
+    changed, deleted, not tracked or ignored, also those that git is configured to overlook. A nested repository, or a
+    submodule that is not checked out, counts as one file. Raises ReleaseRefused when git fails."""
     found = [place for place in places if not place.is_relative_to(top)]
     submodules: list[Path] = []
     for flag, mode, path in _tracked(top):
@@ -53,7 +53,7 @@ def changed_files(top: Path, places: Sequence[Path], counts: Callable[[Path], bo
             continue
         if mode == _SUBMODULE:
             submodules.append(file)
-        elif flag != "H":  # git was asked not to look at it (assume-unchanged, skip-worktree), or sees a conflict
+        elif flag != "H":  # git is configured to skip it (assume-unchanged, skip-worktree), or it has a conflict
             found.append(file)
     for is_as_committed, path in _status(top, [*places, *submodules]):
         if not (is_as_committed and top / path in submodules):
@@ -80,7 +80,7 @@ def _tracked(top: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _status(top: Path, places: Sequence[Path]) -> Iterator[tuple[bool, str]]:
-    """(whether it is a submodule whose commit is the recorded one, path) of each file that is not as in the commit."""
+    """(whether it is a submodule at the recorded commit, path) of each file that differs from the commit."""
     names = [str(place.relative_to(top)) for place in places if place.is_relative_to(top)]
     if not names:
         return
@@ -103,12 +103,12 @@ def _headers(output: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _entries(output: bytes) -> list[str]:
-    """What ended with a zero byte; names of files are any other bytes."""
+    """The entries of *output*, each of which ends with a zero byte; file names have any other bytes."""
     return os.fsdecode(output).split("\0")[:-1]
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """What git prints. Raises ReleaseRefused when it fails, in its own words."""
+    """Run git and return its output. Raises ReleaseRefused with git's message when it fails."""
     argv = ["git", "--literal-pathspecs", *arguments]
     try:
         done = subprocess.run(
@@ -117,15 +117,17 @@ def _git(folder: Path, *arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _failed(folder, str(error)) from error
     if done.returncode != 0:
-        raise _failed(folder, last_lines(text_of(done.stderr), _LINES) or f"it ended with status {done.returncode}")
+        raise _failed(
+            folder, last_lines(text_of(done.stderr), _LINES) or f"git failed with exit code {done.returncode}"
+        )
     return done.stdout
 
 
 def _failed(folder: Path, reason: str) -> ReleaseRefused:
     return ReleaseRefused(
-        f"Could not name the release after the commit of {folder}; nothing was changed. git says:",
+        f"Could not name the release after the commit of {folder}. Nothing was changed. git says:",
         [
             *reason.splitlines(),
-            "Make git work there, or name the release yourself: `pulumi config set fleetcaptain:release TAG`.",
+            "Fix the repository, or name the release with `pulumi config set fleetcaptain:release TAG`.",
         ],
     )

@@ -1,4 +1,4 @@
-"""Whether an image is still in its registry: a HEAD for its manifest, by the registries' v2 API. Pure."""
+"""Checks whether an image is still in its registry: a HEAD for its manifest in the registry's v2 API. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleetcaptain.image_reference import parse_reference
 
 __all__ = ["ACCEPT", "ImageState", "Reference", "judged", "probe_argv", "probed", "reference"]
 
-# Without these a registry answers 404 for manifests of the newer kinds.
+# Without these types a registry answers 404 for newer manifests.
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -35,7 +35,7 @@ done
 
 
 class ImageState(StrEnum):
-    """*UNKNOWN*: its registry did not say; it asks for a login, or does not answer."""
+    """Whether an image exists. *UNKNOWN*: its registry requires a login or does not answer."""
 
     THERE = "there"
     GONE = "gone"
@@ -52,17 +52,17 @@ class Reference:
 
     @property
     def url(self) -> str:
-        """Where its manifest is. As docker does, a registry on the loopback is asked without TLS."""
+        """The URL of its manifest. A registry on the loopback is called without TLS, as docker does."""
         scheme = "http" if _LOOPBACK.fullmatch(self.registry) else "https"
         return f"{scheme}://{self.registry}/v2/{self.name}/manifests/{self.version}"
 
 
 def reference(image: str) -> Reference:
-    """The parts of a reference, with what docker adds to a short one (``redis:7``). Raises ValueError for what is
-    none."""
+    """Parse a reference; a short one (``redis:7``) gets the parts that docker adds. Raises ValueError for any other
+    text."""
     found = parse_reference(image)
     if found is None:
-        raise ValueError(f"{image!r} is no reference of an image")
+        raise ValueError(f"{image!r} is not an image reference")
     version = found.digest or found.tag or "latest"
     if found.registry and found.registry not in _PUBLIC_NAMES:
         return Reference(found.registry, found.name, version)
@@ -70,19 +70,19 @@ def reference(image: str) -> Reference:
 
 
 def judged(status: int) -> ImageState:
-    """What the HTTP *status* of a HEAD means; 0: there was no answer."""
+    """The state for the HTTP *status* of a HEAD; 0: no answer."""
     return {_THERE: ImageState.THERE, _GONE: ImageState.GONE}.get(status, ImageState.UNKNOWN)
 
 
 def probe_argv(images: Sequence[str]) -> list[str]:
-    """The command that a machine runs to ask for *images*; it prints one status a line. What is no reference is not
-    asked for."""
+    """The command that a machine runs to check *images*; it prints one status per line. Invalid references are
+    skipped."""
     script = _SCRIPT.format(seconds=_PROBE_SEC, accept=ACCEPT)
     return ["sh", "-c", script, "probe", *(reference(image).url for image in images if parse_reference(image))]
 
 
 def probed(images: Sequence[str], output: str | None) -> dict[str, ImageState]:
-    """What the *output* of that command says; None: no machine ran it."""
+    """Parse the *output* of `probe_argv`; None: no machine ran it."""
     lines = iter((output or "").split())
     statuses = [next(lines, "") if parse_reference(image) else "" for image in images]
     return {image: judged(_status(status)) for image, status in zip(images, statuses, strict=True)}

@@ -1,4 +1,4 @@
-"""The releases as they are listed: for a person, and for a program. Pure."""
+"""Lists releases, as a table or as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fleetcaptain.release.rollback import images_of, obstacles
 
 __all__ = ["Row", "as_json", "rows", "table"]
 
-_HEAD = ("TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK TO IT")
+_HEAD = ("TAG", "STATE", "WHEN", "WHO", "SERVICES", "ROLLBACK")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; *why_not*: why it cannot be gone back
-    to, empty when it can; and its *unknown* images, of which their registry says nothing."""
+    """One release; its *state*: ``current``, ``previous``, ``unfinished`` or ""; *why_not*: why it cannot be rolled
+    back to, empty when it can; and its *unknown* images, which their registry neither confirms nor denies."""
 
     manifest: Release
     state: str
@@ -29,7 +29,7 @@ class Row:
 
 
 def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...]:
-    """One row a release, the one deployed last first. *images* says what is known of each image."""
+    """One row per release, the last deployed first. *images* maps each image to its state."""
     return tuple(
         Row(
             manifest,
@@ -42,7 +42,7 @@ def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """What a program gets of a release."""
+    """A release as JSON."""
     manifest = row.manifest
     services = {name: release.to_data() for name, release in sorted(manifest.services.items())}
     about = {"tag": manifest.tag, "state": row.state, "when": manifest.when, "who": manifest.who}
@@ -56,7 +56,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def table(found: Sequence[Row]) -> list[str]:
-    """The lines that a person reads."""
+    """The lines of the table."""
     lines = [_HEAD, *(tuple(map(one_line, _cells(row))) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -67,10 +67,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     services = ", ".join(
         f"{name} x{release.count}" if release.count > 1 else name for name, release in sorted(manifest.services.items())
     )
-    back = f"yes, if {', '.join(row.unknown)} still exists" if row.unknown else "yes"
+    rollback = f"yes, if {', '.join(row.unknown)} still exists" if row.unknown else "yes"
     if row.why_not:
-        back = f"no: {'; '.join(row.why_not)}"
-    return manifest.tag, row.state, manifest.when, manifest.who, services, back
+        rollback = f"no: {'; '.join(row.why_not)}"
+    return manifest.tag, row.state, manifest.when, manifest.who, services, rollback
 
 
 def _state(manifest: Release, releases: Releases) -> str:

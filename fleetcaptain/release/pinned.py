@@ -1,6 +1,6 @@
-"""Images that others push, pinned to the digests that their tags have at a deployment. Pure.
+"""Pins foreign images to the digests that their tags have at a deployment. Pure.
 
-What a registry says is read by strict rules; the digest is computed here from the manifest, and not believed.
+A registry's answers are validated strictly; the digest is computed here from the manifest, not taken from the registry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleetcaptain.untrusted import Fields, Unreadable, json_object
 
 __all__ = ["config_argv", "config_volumes", "kept_warning", "manifest_argv", "pin", "tag_warning"]
 
-# A builder that the operator selected may not run; none is needed.
+# No builder is needed, and the one that the operator selected may not run.
 _INSPECT = ("docker", "buildx", "imagetools", "inspect", "--builder", "default")
 _SCHEMA = 2
 # The configurations of an image for ten platforms, each with its history.
@@ -23,8 +23,8 @@ _LINES = 3
 
 
 def manifest_argv(reference: str) -> list[str]:
-    """The command that prints the manifest of *reference* byte by byte, by one request beside the one for its digest. A
-    format would have it ask for the manifests and configurations of all platforms."""
+    """The command that prints the exact bytes of the manifest of *reference*, with two requests. With ``--format`` it
+    would fetch the manifests and configurations of all platforms."""
     return [*_INSPECT, "--raw", reference]
 
 
@@ -34,9 +34,9 @@ def config_argv(ref: str) -> list[str]:
 
 
 def pin(reference: str, manifest: str) -> str:
-    """*reference* with the digest of its *manifest*: ``redis:7@sha256:...``. Raises Unreadable for what is none, or is
-    not whole."""
-    # Without these the text is not byte by byte what the registry has.
+    """*reference* with the digest of its *manifest*: ``redis:7@sha256:...``. Raises Unreadable for an invalid or
+    incomplete manifest."""
+    # With a replacement character the text is not the exact bytes of the registry.
     if "\ufffd" in manifest:
         raise Unreadable("it is not UTF-8")
     json_object(manifest).number("schemaVersion", _SCHEMA, _SCHEMA)
@@ -57,22 +57,22 @@ def _platforms(image: Fields) -> list[Fields]:
 
 
 def kept_warning(reference: str, ref: str, why: str) -> str:
-    """The warning that *reference* stays the image *ref*, as it was deployed: its registry could not be asked."""
+    """The warning that *reference* stays at the image *ref*: its registry did not give a digest."""
     return (
-        f"Could not ask the registry of {reference} for its digest: {_last(why)}\n"
-        f"The image stays as it was deployed ({ref.rpartition('@')[2]}). Check the connection and `docker login`, and "
+        f"Could not get the digest of {reference} from its registry: {_last(why)}\n"
+        f"The image stays as it was deployed ({ref.rpartition('@')[2]}). Check the connection and `docker login`, then "
         "run `pulumi preview` again to see whether the tag has moved."
     )
 
 
 def tag_warning(reference: str, why: str) -> str:
-    """The warning that *reference* is deployed by its tag: its registry could not be asked."""
+    """The warning that *reference* is deployed by its tag: its registry did not give a digest."""
     return (
-        f"Could not ask the registry of {reference} for its digest: {_last(why)}\n"
-        "The image is deployed by its tag: instances may run different images, and a rollback may not bring this one "
-        f'back. Check its name and `docker login`, or write the digest: image="{reference}@sha256:...".'
+        f"Could not get the digest of {reference} from its registry: {_last(why)}\n"
+        "The image is deployed by its tag: instances may run different images, and a rollback may not restore this "
+        f'one. Check its name and `docker login`, or set the digest: image="{reference}@sha256:...".'
     )
 
 
 def _last(why: str) -> str:
-    return last_lines(why, _LINES) or "no reason was given"
+    return last_lines(why, _LINES) or "no reason given"

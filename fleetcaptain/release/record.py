@@ -1,4 +1,4 @@
-"""Writing releases down: before the first unit is rolled, and once more when all of it is available."""
+"""Records releases in etcd: before the first unit is rolled out, and again when the release is available."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
 
 def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str]) -> None:
-    """Write *manifest*, unfinished, and the unit *texts* (content -> text), and say that it is coming.
+    """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release.
 
-    Raises ReleaseRefused when a release of this tag was available once, with other contents. One that never was is
-    replaced: whoever mends a release that failed keeps its name.
+    Raises ReleaseRefused when a release of this tag was available once with other unit hashes. One that never was
+    available is replaced, so a failed release keeps its name once it is fixed.
     """
     key = release_key(app, manifest.tag)
     while True:
@@ -41,13 +41,13 @@ def refuse_other_content(known: Release | None, manifest: Release) -> None:
     problems = other_content(known, manifest)
     if problems:
         raise ReleaseRefused(
-            f"The release {manifest.tag} exists already, with other contents; nothing was touched:", problems
+            f"The release {manifest.tag} already exists with other contents. Nothing was changed:", problems
         )
 
 
 def other_content(known: Release | None, manifest: Release) -> list[str]:
-    """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same, or when *known*
-    was never available. Pure."""
+    """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same or *known* was
+    never available. Pure."""
     if known is None or known.unfinished or known.unit_hashes == manifest.unit_hashes:
         return []
     differences = []
@@ -56,19 +56,18 @@ def other_content(known: Release | None, manifest: Release) -> list[str]:
         if old is None:
             differences.append(f"{service} is not in it")
         elif new is None:
-            differences.append(f"{service} is in it, and in the Fleetfile no more")
+            differences.append(f"{service} is in it, but no longer in the Fleetfile")
         elif old.unit_hash != new.unit_hash:
-            differences.append(f"{service} has another {'unit text' if old.image == new.image else 'image'} there")
+            differences.append(f"{service} has another {'unit text' if old.image == new.image else 'image'} in it")
     return [
         *differences,
-        "Give this one a name of its own (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or go back to "
-        f"that one: `pulumi up -c fleetcaptain:rollbackTo={manifest.tag}`.",
+        "Give the new release its own name (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or roll back "
+        f"to the existing one: `pulumi up -c fleetcaptain:rollbackTo={manifest.tag}`.",
     ]
 
 
 def finish(store: EtcdStore, app: str, manifest: Release) -> None:
-    """All of *manifest* is available: say so in what was recorded, with the numbers of instances as they are now, and
-    make it the current release.
+    """Mark the release as available in its record, with the present numbers of instances, and make it the current one.
 
     Raises ReleaseRefused when another release was recorded under this tag meanwhile.
     """
@@ -78,8 +77,8 @@ def finish(store: EtcdStore, app: str, manifest: Release) -> None:
         known = manifest_of(node)
         if node is None or known is None or known.unit_hashes != manifest.unit_hashes:
             raise ReleaseRefused(
-                f"The release {manifest.tag} is available, but what was recorded of it is not what runs:",
-                ["Somebody else deploys too. Run `pulumi up` again when that is done."],
+                f"The release {manifest.tag} is available, but another deployment replaced its record:",
+                ["Wait until that deployment is done, then run `pulumi up` again."],
             )
         counted = {
             name: replace(release, count=manifest.services[name].count) for name, release in known.services.items()
@@ -92,15 +91,15 @@ def finish(store: EtcdStore, app: str, manifest: Release) -> None:
 
 
 def _renewed(known: Release | None, manifest: Release) -> Release:
-    """What is written over *known*: the same release keeps its author and its date, and that it was available."""
+    """The manifest that replaces *known*: the same release keeps its author, its date and whether it was available."""
     if known is None or known.unit_hashes != manifest.unit_hashes:
         return replace(manifest, unfinished=True)
     return replace(manifest, who=known.who, when=known.when, unfinished=known.unfinished)
 
 
 def _make_current(store: EtcdStore, app: str, tag: str) -> None:
-    """Move ``current`` by compare-and-swap: the last gate to open wins. The one that was current is remembered first:
-    cut off between the two, it is written again when ``current`` moves."""
+    """Move ``current`` by compare-and-swap: the last deployment wins. ``previous`` is written first: after an
+    interruption between the two writes it is written again."""
     key = current_key(app)
     while True:
         node = store.read(key)

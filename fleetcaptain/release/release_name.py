@@ -1,4 +1,4 @@
-"""What a release is called."""
+"""The name of a release: configured, or from the git commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ReleaseName", "release_name"]
 _DIGITS = 7
 _DIRTY = "-dirty"
 _SHOWN = 3
-# Parts that begin otherwise are hidden by etcd, or lead elsewhere; so do two dots.
+# etcd hides parts that begin with other characters; two dots lead to another key.
 _TAG = re.compile(r"(?=.{1,128}\Z)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+@-]*(?:/[A-Za-z0-9][A-Za-z0-9._+@-]*)*")
 _RULE = (
     "it must have at most 128 letters, digits and . _ / + @ -, begin with a letter or digit, also after each /, and "
@@ -37,8 +37,8 @@ class ReleaseName:
     notice: str = field(default="", compare=False)
 
     def tag(self, contents: Mapping[str, str]) -> str:
-        """The tag. Where the release has no name of its own, the *contents* of its services tell it from the
-        next one, so that each can be gone back to."""
+        """The tag. A base that is not exact gets a hash of the *contents* (service -> unit hash), so that each release
+        has its own tag and can be rolled back to."""
         if self.exact:
             return self.base
         lines = "".join(f"{service} {content}\n" for service, content in sorted(contents.items()))
@@ -48,12 +48,11 @@ class ReleaseName:
 def release_name(
     configured: str | None, root: Path, builds: Collection[Build] = (Build(),), sources: Collection[Path] = ()
 ) -> ReleaseName:
-    """The configured tag, else what ``git describe`` says of the commit in *root*, the app's folder, else ``dev``.
+    """The configured tag, else the output of ``git describe`` for *root*, the app's folder, else ``dev``.
 
-    The last one is completed by the contents, and so is that of a commit when not all that is deployed is in it: the
-    files that go into the images of *builds*, and *sources*, those that the Fleetfile reads. Raises ReleaseRefused when
-    git does not say, and for a tag, whoever gave it, that etcd would take for something else or a terminal must not
-    show."""
+    ``dev`` gets a hash of the contents; so does a commit's name if a deployed file differs from the commit: the files
+    in the images of *builds*, and *sources*, the files that the Fleetfile reads. Raises ReleaseRefused when git fails,
+    and for a tag that is not valid as a key of etcd or on a terminal."""
     if configured:
         return ReleaseName(_checked(configured, "Change fleetcaptain:release"))
     commit = commit_of(root)
@@ -61,22 +60,23 @@ def release_name(
         return ReleaseName("dev", exact=False)
     changed = _changed(commit.top, root, builds, sources)
     name = ReleaseName(commit.name) if not changed else ReleaseName(f"{commit.name}{_DIRTY}", exact=False)
-    way_out = "Name the release with `pulumi config set fleetcaptain:release TAG`, or give the commit another git tag"
-    _checked(name.tag({}), way_out)
+    remedy = "Name the release with `pulumi config set fleetcaptain:release TAG`, or give the commit another git tag"
+    _checked(name.tag({}), remedy)
     if changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         names = ", ".join(os.path.relpath(path, commit.top) for path in changed[:_SHOWN])
         notice = (
-            f"The release is {name.base}-..., as what it deploys is not all in the commit: {names}{more}. To name it "
-            f"{commit.name}, commit or remove these files; what the image does not need, exclude in .dockerignore."
+            f"The release is named {name.base}-... because these files differ from the commit: {names}{more}. To name "
+            f"it {commit.name}, commit or remove them, or exclude them in .dockerignore if the image does not need "
+            "them."
         )
         return replace(name, notice=notice)
     return name
 
 
 def _changed(top: Path, root: Path, builds: Collection[Build], sources: Collection[Path]) -> list[Path]:
-    """What goes into *builds* below *root*, or is one of *sources*, and is not as in the commit of the repository
-    *top*. What the Fleetfile reads outside of it, no commit could have."""
+    """The files of *builds* below *root*, and of *sources*, that differ from the commit of the repository *top*.
+    Sources outside of the repository are ignored: no commit can have them."""
     contexts: dict[Path, list[list[str]]] = {}
     files = {file for path in sources for file in (path, path.resolve()) if file.is_relative_to(top)}
     for build in builds:
@@ -97,7 +97,7 @@ def _changed(top: Path, root: Path, builds: Collection[Build], sources: Collecti
     return changed_files(top, [*contexts, *sorted(files)], counts)
 
 
-def _checked(tag: str, way_out: str) -> str:
+def _checked(tag: str, remedy: str) -> str:
     if not _TAG.fullmatch(tag):
-        raise ReleaseRefused(f"{tag!r} cannot be the name of a release; nothing was changed:", [_RULE, f"{way_out}."])
+        raise ReleaseRefused(f"{tag!r} is not a valid release name. Nothing was changed:", [_RULE, f"{remedy}."])
     return tag

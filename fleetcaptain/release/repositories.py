@@ -1,4 +1,4 @@
-"""What images are pushed to. Pure."""
+"""The repositories that images are pushed to. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BuiltImage", "built_images", "repositories"]
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """What a build is called: its *resource*, and the *repository* that it is pushed to, without the registry."""
+    """The names of a build: its *resource*, and the *repository* that it is pushed to, without the registry."""
 
     resource: str
     repository: str
@@ -28,7 +28,7 @@ def built_images(app: App, files: Mapping[str, UnitFile]) -> dict[Build, BuiltIm
             services.setdefault(spec.image, spec.name)
     has_own = app.image is not None and Build() in services
     pushed = {build: f"{app.app}/{service}" for build, service in services.items()}
-    # Names that are taken get a dot, which neither apps nor services have in theirs.
+    # A name that is taken gets a dot, which no app or service has in its name.
     if has_own:
         pushed = {build: f"{name}.image" if name == app.image else name for build, name in pushed.items()}
         pushed[Build()] = str(app.image)

@@ -1,4 +1,4 @@
-"""The releases of an app, as etcd has them."""
+"""Reads the releases of an app from etcd."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_t
 
 @dataclass(frozen=True)
 class Releases:
-    """All *manifests*, the one deployed last at the end, and the tags of the release that is *current*, of the one that
-    was before, and of the one that is being deployed; "" where there is none. *texts* maps contents to unit texts.
-    *ignored* are the values in etcd that are no manifests."""
+    """All *manifests*, the last deployed at the end, and the tags of the *current*, the *previous* and the *pending*
+    release; "" where there is none. *texts* maps unit hashes to unit texts. *ignored* are values in etcd that are not
+    manifests."""
 
     manifests: tuple[Release, ...] = ()
     current: str = ""
@@ -33,7 +33,7 @@ class Releases:
 
 def read_releases(reader: Reader, app: str) -> Releases:
     """The releases of *app*, with the texts of their units."""
-    # The texts first: whoever records a release writes its manifest before its texts, so each text seen has its owner.
+    # The texts first: a deployment writes the manifest before the texts, so each text that is read has its manifest.
     texts = read_texts(reader, app)
     manifests, ignored = _manifests(reader, app)
     return Releases(
@@ -52,7 +52,7 @@ def _value(reader: Reader, key: str) -> str:
 
 
 def read_manifests(reader: Reader, app: str) -> tuple[Release, ...]:
-    """The manifests of all releases of *app*; the one that was deployed last is the last."""
+    """The manifests of all releases of *app*, in the order of deployment."""
     return _manifests(reader, app)[0]
 
 
@@ -62,7 +62,7 @@ def _manifests(reader: Reader, app: str) -> tuple[tuple[Release, ...], tuple[Ign
 
 
 def manifest_of(node: Node | None) -> Release | None:
-    """The manifest that *node* holds; None when there is none, or none that can be read."""
+    """The manifest in *node*; None when it is missing or invalid."""
     try:
         return manifest_at(node.key, node.value) if node else None
     except Unreadable:
@@ -70,7 +70,7 @@ def manifest_of(node: Node | None) -> Release | None:
 
 
 def read_texts(reader: Reader, app: str) -> dict[str, str]:
-    """Content -> the unit's text, for all texts that are kept of *app*."""
+    """Unit hash -> the unit's text, for all texts that etcd keeps of *app*."""
     return {
         unit_hash: node.value
         for node in reader.below(texts_dir(app))

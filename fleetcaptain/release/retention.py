@@ -1,4 +1,4 @@
-"""Which releases are kept: the last ten, the current and the previous one, and those that still run."""
+"""The retention of releases: the last ten, the current and the previous one, and those that still run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KEPT = 10
 
 
 def outdated(releases: Releases, running: Collection[str]) -> tuple[str, ...]:
-    """The tags of the releases to forget, the oldest first. *running*: the contents of all units there are.
+    """The tags of the releases to delete, the oldest first. *running*: the hashes of all units on the cluster.
 
-    Of a content that runs, the youngest release that names it is kept: lookups need it. Pure.
+    For each running hash the newest release that names it is kept: lookups need it. Pure.
     """
     kept = {manifest.tag for manifest in releases.manifests[-KEPT:]}
     kept |= {releases.current, releases.previous, releases.pending}
@@ -34,7 +34,7 @@ def outdated(releases: Releases, running: Collection[str]) -> tuple[str, ...]:
 
 
 def forgotten_texts(releases: Releases, forgotten: Collection[str]) -> tuple[str, ...]:
-    """The contents whose texts no release needs any more once the tags *forgotten* are gone. Pure."""
+    """The unit hashes whose texts no release needs once the tags *forgotten* are deleted. Pure."""
     needed = {
         unit_hash
         for manifest in releases.manifests
@@ -45,12 +45,12 @@ def forgotten_texts(releases: Releases, forgotten: Collection[str]) -> tuple[str
 
 
 def prune(store: EtcdStore, app: str, running: Collection[str]) -> tuple[str, ...]:
-    """Forget what need not be kept, and return the tags."""
+    """Delete outdated releases and their texts, and return the tags."""
     releases = read_releases(store, app)
     tags = outdated(releases, running)
     for tag in tags:
         store.delete(release_key(app, tag))
-    # A manifest that cannot be read may be of a newer version, and its texts needed.
+    # An invalid manifest may be a newer version's, and need its texts.
     for unit_hash in () if releases.ignored else forgotten_texts(releases, tags):
         store.delete(text_key(app, unit_hash))
     return tags

@@ -1,4 +1,4 @@
-"""Going back to an earlier release: whether it can be done, and in which order. Pure."""
+"""Rollback to an earlier release: its obstacles and its order. Pure."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _SHOWN = 10
 
 
 def images_of(manifests: Iterable[Release]) -> tuple[str, ...]:
-    """Every image of some releases, once."""
+    """Every image of *manifests*, once."""
     found = {release.image for manifest in manifests for release in manifest.services.values() if release.image}
     return tuple(sorted(found))
 
 
 def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, ImageState]) -> tuple[str, ...]:
-    """Why it is impossible to go back to *manifest*; empty when it can be done. An image of which nothing is known is
-    no obstacle: the rollout fetches it before it touches anything."""
+    """Why *manifest* cannot be rolled back to; empty when it can. An image whose state is unknown is no obstacle: the
+    rollout pulls it before it changes anything."""
     if manifest.unfinished:
         return ("it has never been available as a whole",)
     found = []
     for service, release in sorted(manifest.services.items()):
         text = texts.get(release.unit_hash)
         if text is None:
-            found.append(f"{service}: the text of its unit ({release.unit_hash[:7]}) is not kept any more")
+            found.append(f"{service}: etcd no longer has the text of its unit ({release.unit_hash[:7]})")
         elif _content(text) != release.unit_hash:
             found.append(f"{service}: the text of its unit ({release.unit_hash[:7]}) was changed in etcd")
         elif printable(text) != text:
@@ -46,27 +46,30 @@ def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, 
 
 
 def unknown_release(tag: str, releases: Releases) -> ReleaseRefused:
-    """The error for a *tag* that is no release."""
+    """The error for a *tag* that no release has."""
     there = [manifest.tag for manifest in reversed(releases.manifests) if not manifest.unfinished]
-    named = f"There are {', '.join(there[:_SHOWN])}." if there else "There is none yet: deploy one first."
+    named = f"Choose one of {', '.join(there[:_SHOWN])}" if there else "Deploy a release first"
     return ReleaseRefused(
-        f"There is no release {tag} to go back to; nothing was touched.",
-        [f"{named} `captain releases` lists them; `pulumi config rm fleetcaptain:rollbackTo` deploys the Fleetfile."],
+        f"Cannot roll back to {tag}: no such release. Nothing was changed.",
+        [
+            f"{named} (see `captain releases`), or run `pulumi config rm fleetcaptain:rollbackTo` to deploy the "
+            "Fleetfile."
+        ],
     )
 
 
 def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Service -> the services that have to be rolled before it.
+    """Service -> the services that must be rolled before it.
 
-    Going forward, a service comes after what it requires. Going back it comes before: what is required then never is
-    older than who needs it. But what does not run at all (*running* are the services that do) has to be started before
-    those who need it. That never makes a circle: along ``x before y`` a step up the requirements starts at a service
-    that does not run, and a step down ends at one that does, so no step up follows a step down.
+    A deployment rolls a service after those that it requires. A rollback rolls it before them, so that a required
+    service is never older than its dependents. But a required service that does not run (*running* are those that do)
+    must start before its dependents. That makes no cycle: along ``x before y`` a step up the requirements starts at a
+    service that does not run, and a step down ends at one that does, so no step up follows a step down.
     """
     parts = tuple(parts)
     before: dict[str, list[str]] = {part.service: [] for part in parts}
     for part in parts:
-        # fleet waits for a unit whose machine another one follows; where that one runs, there is nothing to wait for.
+        # fleet places a unit only once the unit whose machine it follows is placed; a running one is placed already.
         peers = (peer for peer in part.peers if peer not in running)
         for needed in dict.fromkeys((*part.requires, *peers)):
             if needed not in before:

@@ -1,4 +1,4 @@
-"""The seal of a release: by it Pulumi's state knows again what it deployed, whatever was written into etcd since."""
+"""The seal of a release: Pulumi's state recognizes by it what it deployed, even if etcd was changed since."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["seal"]
 
 
 def seal(manifest: Release) -> str:
-    """The SHA-256, in hex, of all that going back to *manifest* deploys. Who recorded it, and when, is not in it."""
+    """The SHA-256, in hex, of everything that a rollback to *manifest* deploys, without its author and date."""
     services = {name: _sealed(release) for name, release in manifest.services.items()}
     return hashlib.sha256(json.dumps([manifest.tag, services], sort_keys=True).encode()).hexdigest()
 
 
 def _sealed(release: ServiceRelease) -> dict[str, Any]:
     data = release.to_data()
-    # Pulumi's state has all numbers as fractions, and a service of every machine grows with the cluster.
+    # Pulumi's state has all numbers as floats, and a service that runs on every machine grows with the cluster.
     times = {name: float(value) if type(value) is int else value for name, value in release.rollout.items()}
     return {**data, "rollout": times, "instances": release.count if release.mode != "global" else 0}

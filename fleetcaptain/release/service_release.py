@@ -1,4 +1,4 @@
-"""One service of a release as it is deployed, from a Fleetfile or from a manifest. Pure."""
+"""One service of a release to deploy, from a Fleetfile or a manifest. Pure."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.release.drift import services_ahead, told
+from fleetcaptain.release.drift import format_drift, services_ahead
 from fleetcaptain.release.repository import manifest_of, read_manifests
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
@@ -31,7 +31,7 @@ def after_failure(cluster: Cluster) -> str:
         snapshot = cluster.snapshot()
         # The one that is coming, which was recorded last, may have services that the current one does not know.
         services = {*current.services, *manifests[-1].services}
-        return told(
+        return format_drift(
             current, services_ahead(current, {service: _contents(cluster, service, snapshot) for service in services})
         )
     except FleetCaptainError:

@@ -1,8 +1,7 @@
-"""What a machine needs so that its fleetd says to etcd who it is: files, and the scripts that bring and remove them.
-Pure.
+"""The files with which a machine's fleetd logs in to etcd, and the scripts that install and remove them. Pure.
 
-The scripts run as root. Passwords reach them by their standard input, and stand in files only: not in arguments, not in
-a unit's text, not in a log.
+The scripts run as root. They get passwords through standard input and store them in files only: not in arguments, a
+unit's text or a log. Their texts are compared by hash: any change of KEEP_MACHINE makes every machine "not ready".
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ _DROP_IN_FOLDER = "/etc/systemd/system/fleet.service.d"
 _DROP_IN_FILE = f"{_DROP_IN_FOLDER}/20-fleetcaptain-etcd.conf"
 _SECRETS = {FLEET_FILE: "600 root root", PASSWORD_FILE: "640 root core"}
 _TEXTS_MODE = "644 root root"
-_SAID = re.compile(r"fleetcaptain: (\S+)=(.*)")
+_FACT = re.compile(r"fleetcaptain: (\S+)=(.*)")
 _BYTES = 32
 
 _ENVIRON = """\
 environ() { tr '\\0' '\\n' < "/proc/$(systemctl show -p MainPID fleet.service | sed 's/.*=//')/environ"; }
 """
-# systemctl restart alone would let fleetd end its units; a fleetd that is dead when it comes ends none.
+# With systemctl restart alone fleetd would stop its units; a fleetd that is already dead stops none.
 _FUNCTIONS = f"""\
 {_ENVIRON}restart() {{ systemctl kill -s KILL fleet.service || true; systemctl restart fleet.service; }}
 put() {{ cat > "$1.new"; chmod "$2" "$1.new"; chgrp "$3" "$1.new"; mv -f "$1.new" "$1"; }}
@@ -57,7 +56,7 @@ user=$FLEET_ETCD_USERNAME:$FLEET_ETCD_PASSWORD
 login() {{ [ "$user" = : ] || printf 'user = "%s"\\n' "$user"; }}
 curl() {{ login | command curl -K - "$@"; }}
 {fleet.KEEP_MACHINE}"""
-"""See `fleetcaptain.machine.fleet`; this one has the password of fleetd."""
+"""As in `fleetcaptain.machine.fleet`, but with the password of fleetd."""
 
 INSPECT = f"""\
 say() {{ echo "fleetcaptain: $1=$2"; }}
@@ -72,7 +71,7 @@ done
 ! environ | grep -q '^FLEET_ETCD_PASSWORD=' || say password yes
 [ ! -f {FLEET_FILE} ] || [ "$(environ | grep -cxFf {FLEET_FILE})" != 2 ] || say current yes
 """
-"""Prints what `Login.of` reads."""
+"""Prints the input of `Login.of`."""
 
 PREPARE = f"""\
 set -eu
@@ -91,7 +90,7 @@ restart
 each."""
 
 READ = f"cat {FLEET_FILE} {PASSWORD_FILE}"
-"""Prints what `Passwords.of` reads."""
+"""Prints the input of `Passwords.of`."""
 
 CLEAR = f"""\
 set -eu
@@ -106,7 +105,7 @@ rm -f {_DROP_IN_FILE} {FLEET_FILE} {PASSWORD_FILE} {_SCRIPT_FILE}
 systemctl daemon-reload
 rmdir {_DROP_IN_FOLDER} /etc/fleetcaptain 2> /dev/null || true
 """
-"""Arguments: as for `PREPARE`, the drop-in being the one without a password."""
+"""Arguments: as for `PREPARE`, with the drop-in without a password."""
 
 UNITS = """\
 cd /run/fleet/units 2> /dev/null || exit 0
@@ -114,7 +113,7 @@ for unit in *; do
   [ ! -e "$unit" ] || { systemctl show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$unit"; echo; }
 done
 """
-"""Prints what `units_in` reads: fleet's units on the machine."""
+"""Prints the input of `units_in`: fleet's units on the machine."""
 
 
 def drop_in(address: str, *, password: bool = True) -> str:
@@ -125,26 +124,26 @@ def drop_in(address: str, *, password: bool = True) -> str:
 
 @dataclass(frozen=True)
 class Passwords:
-    """Those of etcd's users ``fleet`` and ``root``."""
+    """The passwords of etcd's users ``fleet`` and ``root``."""
 
     fleet: str = field(repr=False)
     root: str = field(repr=False)
 
     @classmethod
     def random(cls) -> Passwords:
-        """New ones."""
+        """New random passwords."""
         return cls(secrets.token_urlsafe(_BYTES), secrets.token_urlsafe(_BYTES))
 
     @classmethod
     def of(cls, output: str) -> Passwords | None:
-        """Those in the output of `READ`; None when they are not there."""
+        """The passwords in the output of `READ`; None when they are missing."""
         form = r"[A-Za-z0-9_-]{20,128}"
         found = re.search(rf"^FLEET_ETCD_PASSWORD=({form})\n({form})\n", output, re.MULTILINE)
         return cls(found[1], found[2]) if found else None
 
     @property
     def text(self) -> str:
-        """What `PREPARE` reads."""
+        """The input of `PREPARE`."""
         return f"{self.fleet}\n{self.root}\n"
 
     @property
@@ -155,62 +154,62 @@ class Passwords:
 
 @dataclass(frozen=True)
 class Login:
-    """What a machine has of all this. *said*: what `INSPECT` printed, name -> value; a file's is its SHA-256, mode and
-    owners."""
+    """The state of a machine. *facts*: the output of `INSPECT`, name -> value; the value of a file is its SHA-256, mode
+    and owners."""
 
-    said: Mapping[str, str]
+    facts: Mapping[str, str]
 
     @classmethod
     def of(cls, output: str) -> Login:
-        """The login in the output of `INSPECT`. A line that it did not print is ignored."""
-        found = (_SAID.fullmatch(line) for line in output.splitlines())
+        """Parse the output of `INSPECT`. Other lines are ignored."""
+        found = (_FACT.fullmatch(line) for line in output.splitlines())
         return cls({one[1]: one[2] for one in found if one})
 
     @property
     def machine_id(self) -> str:
         """The machine's id, which is also fleet's."""
-        return self.said.get("id", "")
+        return self.facts.get("id", "")
 
     @property
     def has_certificates(self) -> bool:
-        """Whether etcd knows its users by certificates here."""
-        return "certificates" in self.said
+        """Whether etcd identifies its users by certificates here."""
+        return "certificates" in self.facts
 
     @property
     def secrets(self) -> tuple[str, ...] | None:
-        """What tells two machines' passwords apart; None when it has not both of them, each for its reader alone."""
-        values = [self.said.get(path, "") for path in _SECRETS]
+        """Hashes that identify the machine's passwords; None unless it has both, each with its exact owner and mode."""
+        values = [self.facts.get(path, "") for path in _SECRETS]
         whole = all(value.endswith(f" {mode}") for value, mode in zip(values, _SECRETS.values(), strict=True))
         return tuple(values) if whole else None
 
     @property
     def is_clear(self) -> bool:
-        """Whether nothing of this is there, and its fleetd does not use a password."""
-        return not {*_SECRETS, _SCRIPT_FILE, _DROP_IN_FILE, "password"} & self.said.keys()
+        """Whether the machine has none of these files and its fleetd uses no password."""
+        return not {*_SECRETS, _SCRIPT_FILE, _DROP_IN_FILE, "password"} & self.facts.keys()
 
     def is_ready(self, address: str, reference: tuple[str, ...] | None) -> bool:
-        """Whether its fleetd uses the password that *reference* is about, and is kept when it is killed."""
+        """Whether its fleetd uses the passwords of *reference* and has the keep-machine script."""
         texts = {_SCRIPT_FILE: KEEP_MACHINE, _DROP_IN_FILE: drop_in(address)}
         return (
             self.secrets is not None
             and self.secrets == reference
-            and "current" in self.said
-            and all(self.said.get(path) == f"{_sha256(text)} {_TEXTS_MODE}" for path, text in texts.items())
+            and "current" in self.facts
+            and all(self.facts.get(path) == f"{_sha256(text)} {_TEXTS_MODE}" for path, text in texts.items())
         )
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why this cannot be done here."""
+        """Why this machine cannot be prepared."""
         needed = {
             "fleetd": "it has no fleet.service",
-            "etcd": "etcd does not answer at http://127.0.0.1:2379, where its keep-machine script asks it",
-            "group": "it has no group `core`, for which the password of root is kept",
+            "etcd": "etcd does not answer at http://127.0.0.1:2379, which the keep-machine script needs",
+            "group": "it has no group `core`, which must be able to read root's password",
         }
-        return tuple(text for name, text in needed.items() if name not in self.said)
+        return tuple(text for name, text in needed.items() if name not in self.facts)
 
 
 def units_in(output: str) -> dict[str, tuple[str, str]]:
-    """Unit -> its state, and when it became active, in the output of `UNITS`."""
+    """Unit -> (state, when it became active), from the output of `UNITS`."""
     found = {}
     for block in output.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)

@@ -1,6 +1,6 @@
-"""Securing a cluster's etcd by passwords, and taking that back: one machine after the other, then etcd itself.
+"""Secures a cluster's etcd by passwords, and reverts that: one machine at a time, then etcd itself.
 
-Each step looks first at what is there. So a run that was cut off is continued by the next one, or undone.
+Each step first reads the present state, so an interrupted run can be continued or undone.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _OK = 200
 
 @dataclass(frozen=True)
 class Operator:
-    """A cluster as its operator reaches it. *run* (host, argv, seconds, input) a command on a machine; *to* gives the
-    host of a machine's address; *hosts* are the ones that the way into the cluster names; *log_in* has *store* use a
-    password of root from now on. *clock* and *sleep* are seconds."""
+    """An operator's connection to a cluster. *run* (host, argv, seconds, input) runs a command on a machine; *to*
+    returns the host for a machine's address; *hosts* are the endpoint's; *log_in* makes *store* use a password of root
+    from now on. *clock* and *sleep* are in seconds."""
 
     fleet: FleetClient
     store: EtcdStore
@@ -64,7 +64,7 @@ class Operator:
 
 
 class Securing:
-    """What `captain secure` does on the cluster of *operator*. *report* gets a line for each step."""
+    """The steps of `captain secure` on the cluster of *operator*. *report* gets a line for each step."""
 
     def __init__(self, operator: Operator, report: Callable[[str], None]) -> None:
         self._operator = operator
@@ -74,9 +74,9 @@ class Securing:
         self._lock = Lock(operator.store, _LOCK, this_process(), "etcd's authentication")
 
     def inspect(self) -> Secured:
-        """What is there. Raises ClusterUnreachable and FleetCaptainError."""
+        """Read the present state. Raises ClusterUnreachable and FleetCaptainError."""
         machines = self._machines()
-        # With certificates the v3 API is not on HTTP, and there is nothing to do here.
+        # With certificates the v3 API is not on HTTP, and there is nothing to secure.
         is_certified = any(machine.login.has_certificates for machine in machines)
         v2, v3 = self._access.enforced(), None if is_certified else self._v3access.enforced()
         guest: Mapping[str, list[str]] | None = None
@@ -88,10 +88,10 @@ class Securing:
         return Secured(v2, v3, machines, guest, directories, rollouts)
 
     def apply(self, open_dirs: Collection[str] = ()) -> None:
-        """Prepare every machine, then turn authentication on. Directories that are open already stay so.
+        """Prepare every machine, then turn authentication on. Open directories stay open.
 
-        Raises ClusterRefused, when nothing was changed; RolloutFailed when a machine did not come back, or when
-        authentication was turned off again; Locked.
+        Raises ClusterRefused, with nothing changed; RolloutFailed when a machine did not come back or authentication
+        was turned off again; Locked.
         """
         secured = self._accepted(APPLY, open_dirs)
         passwords = self._known(secured) or Passwords.random()
@@ -128,15 +128,15 @@ class Securing:
         return secured
 
     def _known(self, secured: Secured) -> Passwords | None:
-        """The passwords that machines have already."""
+        """The passwords that the machines already have."""
         if secured.keeper is None:
             return None
         result = self._root(secured.keeper, ["sh", "-c", READ])
         passwords = Passwords.of(result.output)
         if passwords is None:
             raise FleetCaptainError(
-                f"Could not read the passwords on {secured.keeper.host}: they are not in the form in which they were "
-                "written. Nothing was changed. Look at the files in /etc/fleetcaptain there."
+                f"Could not read the passwords on {secured.keeper.host}: their format is invalid. Nothing was changed. "
+                "Check the files in /etc/fleetcaptain there."
             )
         return passwords
 
@@ -148,21 +148,21 @@ class Securing:
                 self._change(machine, what, passwords)
             except (ClusterUnreachable, RolloutFailed) as error:
                 others = ", ".join(one.host for one in machines[number:])
-                later = f" Not touched yet: {others}." if others else ""
+                later = f" Not changed yet: {others}." if others else ""
                 raise RolloutFailed(
-                    f"{error}{later} Run `captain secure --{what}` again to go on"
-                    + (", or `captain secure --undo`." if what == APPLY else ".")
+                    f"{error}{later} To continue, run `captain secure --{what}` again"
+                    + ("; to revert, run `captain secure --undo`." if what == APPLY else ".")
                 ) from error
 
     def _change(self, machine: Machine, what: str, passwords: Passwords | None) -> None:
-        """Do it on one machine, and see it come back with all of its units."""
+        """Change one machine and wait until it is back with all of its units."""
         beat = self._beats().get(machine.id)
-        # Of a machine that fleet takes for lost, units are elsewhere by now, and it ends its own.
+        # Units of a machine that fleet marked as lost run elsewhere by now, and the machine stops its own.
         units = self._units(machine) if machine.listed else {}
         result = self._root(machine, argv_to(machine, what)[2:], passwords.text if passwords else "")
         if result.code != 0:
             raise RolloutFailed(f"{machine.host}: the command failed with exit code {result.code}: {_last(result)}.")
-        restarts = what == APPLY or "password" in machine.login.said
+        restarts = what == APPLY or "password" in machine.login.facts
         deadline = self._operator.clock() + _BACK_SEC
         while missing := self._missing(machine, beat if restarts else None, units):
             if self._operator.clock() > deadline:
@@ -172,23 +172,23 @@ class Securing:
         active = {name: since for name, (state, since) in units.items() if state == "active"}
         moved = sorted(name for name, since in active.items() if after.get(name, ("", since))[1] != since)
         self._report(
-            f"{machine.host}: fleetd is back, its units ran on"
+            f"{machine.host}: fleetd is back, its units kept running"
             + (f"; these restarted by themselves: {', '.join(moved)}" if moved else "")
         )
 
     def _missing(self, machine: Machine, beat: Beat | None, units: Mapping[str, tuple[str, str]]) -> str:
-        """What *machine* is not yet: back in etcd by a new key, in fleet's list, with all *units* that were active."""
+        """What *machine* still lacks: a new key in etcd, its place in fleet's list, or *units* that were active."""
         found = self._beats().get(machine.id)
         if found is None or (beat is not None and found.created == beat.created):
-            return "its fleetd did not register again; see `journalctl -u fleet` there"
+            return "its fleetd has not registered again; see `journalctl -u fleet` there"
         if machine.id not in {one.id for one in self._operator.fleet.machines()}:
             return "it is not in fleet's list"
         now = self._units(machine)
         down = [name for name, (state, _) in units.items() if state == "active" and now.get(name, ("",))[0] != "active"]
-        return f"these units do not run on: {', '.join(sorted(down))}" if down else ""
+        return f"these units no longer run: {', '.join(sorted(down))}" if down else ""
 
     def _wait_for_beats(self, before: Mapping[str, Beat]) -> None:
-        """Return when every machine has written its key since. Raises RolloutFailed."""
+        """Return when every machine has written its key again. Raises RolloutFailed."""
         self._report(f"waiting for the heartbeats of {len(before)} machines")
         # fleetd writes twice within its key's life.
         longest = max((beat.ttl_sec for beat in before.values()), default=0)
@@ -202,12 +202,12 @@ class Securing:
             if not silent:
                 return
             if self._operator.clock() > deadline:
-                raise RolloutFailed(f"No heartbeat of {', '.join(silent)} since etcd requires a login.")
+                raise RolloutFailed(f"No heartbeat from {', '.join(silent)} since etcd requires a login.")
             self._wait()
 
     @contextmanager
     def _or_off(self, passwords: Passwords) -> Iterator[None]:
-        """When what is done here fails, or is interrupted, authentication is off again."""
+        """Turn authentication off again when the body fails or is interrupted."""
         try:
             yield
         except BaseException as error:
@@ -222,12 +222,12 @@ class Securing:
                 raise
             raise RolloutFailed(
                 f"{error} etcd's authentication was turned off again, so the cluster is as open as before. The "
-                "machines stay prepared. Look at `journalctl -u fleet` there, then run `captain secure --apply` again, "
+                "machines stay prepared. Check `journalctl -u fleet` there, then run `captain secure --apply` again, "
                 "or `captain secure --undo`."
             ) from error
 
     def _machines(self) -> tuple[Machine, ...]:
-        """Fleet's machines, and others that the way into the cluster names: those may have lost fleet."""
+        """fleet's machines, and the endpoint's other hosts, whose fleetd may be down."""
         found = {}
         for machine in sorted(self._operator.fleet.machines(), key=lambda one: one.ip):
             found[machine.id] = self._inspected(Machine(machine.id, self._operator.to(machine.ip), machine.ip, True))
@@ -261,7 +261,7 @@ class Securing:
         return beats_in(text) if status == _OK else {}
 
     def _directories(self) -> tuple[str, ...]:
-        """The other directories and keys of etcd that can be seen: those of fleet are hidden."""
+        """etcd's other visible directories and keys; fleet's are hidden."""
         _, text = self._operator.store.request("GET", "/v2/keys/", "")
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             nodes: list[dict[str, Any]] = json.loads(text)["node"].get("nodes", ())
@@ -281,7 +281,7 @@ class Securing:
         try:
             yield
         finally:
-            # It expires by itself; what is being raised says more.
+            # The lock expires by itself; the error that is being raised is more useful.
             with suppress(FleetCaptainError):
                 self._lock.release()
 

@@ -1,4 +1,4 @@
-"""How far a cluster's etcd is secured by passwords, and what is to be done on which machine. Pure."""
+"""The state of a cluster's password authentication, and the steps that change it. Pure."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 APPLY, UNDO = "apply", "undo"
-"""What there is to do."""
+"""The two changes."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: its *id*, how ssh gets there (*host*), the *address* that fleet knows, whether fleet *listed* it, and
-    what it has. *problem*: why that is not known."""
+    """A machine: its *id*, its SSH destination (*host*), its *address* in fleet, whether fleet *listed* it, and its
+    *login*. *problem*: why the login is unknown."""
 
     id: str
     host: str
@@ -48,8 +48,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class Secured:
-    """What is there: whether the *v2* and the *v3* API require a login (None: there is no v3), what *guest* may
-    ``read`` and ``write`` (None: not known from here), the other directories of etcd, and the *rollouts* under way."""
+    """The observed state: whether the *v2* and the *v3* API require a login (None: no v3 API), what *guest* may
+    ``read`` and ``write`` (None: unknown), the other directories of etcd, and the running *rollouts*."""
 
     v2: bool
     v3: bool | None
@@ -65,12 +65,12 @@ class Secured:
 
     @property
     def certified(self) -> tuple[Machine, ...]:
-        """The machines on which etcd knows its users by certificates."""
+        """The machines on which etcd identifies its users by certificates."""
         return tuple(machine for machine in self.machines if machine.login.has_certificates)
 
     @property
     def reference(self) -> tuple[str, ...] | None:
-        """What most machines have of passwords; None when none has any."""
+        """The secrets that most machines have; None when none has any."""
         common = Counter(secrets for one in self.machines if (secrets := one.login.secrets)).most_common(1)
         return common[0][0] if common else None
 
@@ -81,7 +81,7 @@ class Secured:
         return next((one for one in self.machines if reference and one.login.secrets == reference), None)
 
     def is_ready(self, machine: Machine) -> bool:
-        """Whether the fleetd of *machine* goes on when etcd asks who it is."""
+        """Whether the fleetd of *machine* keeps working once authentication is on."""
         return machine.login.is_ready(machine.address, self.reference)
 
 
@@ -95,13 +95,13 @@ class Beat:
 
 
 def beats_in(answer: str) -> dict[str, Beat]:
-    """The id of each machine that etcd's recursive *answer* has the key of -> its heartbeat."""
+    """Machine id -> heartbeat, from etcd's recursive *answer*."""
     found = {}
     try:
         for directory in json.loads(answer)["node"].get("nodes", ()):
             name = str(directory["key"]).rpartition("/")[2]
             for node in directory.get("nodes", ()):
-                # One that begins with - is the stand-in of a machine whose fleetd is about to come back.
+                # A name that begins with - is the placeholder of a machine whose fleetd is restarting.
                 if str(node["key"]).endswith("/object") and not name.startswith("-"):
                     beat = Beat(int(node["createdIndex"]), int(node["modifiedIndex"]), int(node.get("ttl", 0)))
                     found[name] = beat
@@ -111,13 +111,13 @@ def beats_in(answer: str) -> dict[str, Beat]:
 
 
 def dirs_open_to(guest: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The directories that the rights of *guest* leave open, beside the apps' registrations."""
+    """The directories that *guest* may write, except the apps' registrations."""
     directories = (pattern.removesuffix("/*") for pattern in guest.get("write", ()) if pattern.endswith("/*"))
     return tuple(directory for directory in directories if is_open_dir(directory))
 
 
 def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
-    """The machines on which something is to be done, in this order."""
+    """The machines to change, in this order."""
     reachable = [machine for machine in secured.machines if not machine.problem]
     if what == UNDO:
         return tuple(machine for machine in reachable if not machine.login.is_clear)
@@ -125,36 +125,38 @@ def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
 
 
 def argv_to(machine: Machine, what: str) -> list[str]:
-    """The command that does it on *machine*."""
+    """The command that changes *machine*."""
     script = PREPARE if what == APPLY else CLEAR
     return ["sudo", "-n", "sh", "-c", script, what, KEEP_MACHINE, drop_in(machine.address, password=what == APPLY)]
 
 
 def _shown(machine: Machine) -> str:
-    """The same for a person, who has seen the scripts."""
+    """The same command, shortened for a reader who has the scripts."""
     text = shlex.quote(drop_in(machine.address).removesuffix("\n"))
     return f'on {machine.host}: sudo -n sh -c "$PREPARE" {APPLY} "$KEEP_MACHINE" {text}'
 
 
 def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> list[str]:
     """Why *what* is refused; empty when it is not."""
-    found = [f"--open {one}: not of the form /directory, or not open to others" for one in _closed(open_dirs)]
+    found = [
+        f"--open {one}: must have the form /directory and must not be fleet's or ours" for one in _closed(open_dirs)
+    ]
     certified = [machine.host for machine in secured.certified]
     if certified:
         found.append(
-            f"etcd knows its users by certificates on {', '.join(certified)}: `pulumi up` of the stack that made them "
-            "secures it, there is nothing to do here"
+            f"etcd identifies its users by certificates on {', '.join(certified)}: `pulumi up` of their stack secures "
+            "it; do not run captain secure"
         )
     if not secured.machines:
-        found.append("fleet lists no machine")
+        found.append("fleet lists no machines")
     for machine in secured.machines:
         if machine.problem and machine.listed:
-            found.append(f"{machine.host}: {machine.problem}; fleet lists it, so it must be prepared as well")
+            found.append(f"{machine.host}: {machine.problem}; fleet lists it, so it must be prepared too")
         elif not machine.problem and what == APPLY:
             found += [f"{machine.host}: {problem}" for problem in machine.login.problems]
     if secured.is_on and secured.reference is None and not certified:
-        found.append("etcd requires a login already, and no machine has the password: others turned that on")
-    found += [f"{service} is being rolled out; wait until that is done" for service in secured.rollouts]
+        found.append("etcd already requires a login, but no machine has the password: another tool turned it on")
+    found += [f"{service} is being rolled out; wait until the rollout is done" for service in secured.rollouts]
     return found
 
 
@@ -162,11 +164,11 @@ def refuse(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> None
     """Raise ClusterRefused when there are `problems`."""
     found = problems(secured, what, open_dirs)
     if found:
-        raise ClusterRefused(f"captain secure --{what} is refused. Nothing was changed.", found)
+        raise ClusterRefused(f"Cannot run captain secure --{what}. Nothing was changed:", found)
 
 
 def as_json(secured: Secured, open_dirs: Collection[str] = ()) -> dict[str, Any]:
-    """What is there, and what would be done, for programs."""
+    """The state and the steps, as JSON."""
     return {
         "v2": secured.v2,
         "v3": secured.v3,
@@ -191,11 +193,14 @@ def as_json(secured: Secured, open_dirs: Collection[str] = ()) -> dict[str, Any]
 
 
 def lines(secured: Secured, open_dirs: Collection[str] = ()) -> list[str]:
-    """What is there, and what `APPLY` would do, for a person."""
-    said = {True: "on", False: "off", None: "not there"}
+    """The state and the steps of `APPLY`, as text."""
+    states = {True: "on", False: "off", None: "missing"}
     if secured.v2 and secured.machines and len(secured.certified) == len(secured.machines):
-        return ["etcd knows its users by certificates on every machine. There is nothing to do here.", _who(secured)]
-    found = [f"etcd's authentication: v2 API {said[secured.v2]}, v3 API {said[secured.v3]}", _who(secured)]
+        return ["etcd identifies its users by certificates on every machine. Nothing to do.", _format_rights(secured)]
+    found = [
+        f"etcd's authentication: v2 API {states[secured.v2]}, v3 API {states[secured.v3]}",
+        _format_rights(secured),
+    ]
     for machine in secured.machines:
         state = "ready" if secured.is_ready(machine) else "not ready"
         reasons = [machine.problem] if machine.problem else list(machine.login.problems)
@@ -206,40 +211,40 @@ def lines(secured: Secured, open_dirs: Collection[str] = ()) -> list[str]:
         return [*found, "", "--apply would be refused:", *(f"  {problem}" for problem in refused)]
     machines = to_do(secured, APPLY)
     if not machines and secured.v2 and secured.v3 is not False:
-        return [*found, "", "Nothing is to be done. `captain secure --undo` takes it back."]
+        return [*found, "", "Nothing to do. To revert, run `captain secure --undo`."]
     return [*found, "", *_plan(secured, machines, open_dirs)]
 
 
-def _who(secured: Secured) -> str:
+def _format_rights(secured: Secured) -> str:
     if not secured.v2:
-        return "Everybody who reaches etcd, so every container, writes all of it, and runs anything as root by that."
+        return "Every client of etcd, so every container, can write all keys, and run anything as root."
     if secured.guest is None:
-        return "Who may write what is not known from here: this way into the cluster has only a container's rights."
+        return "Access rights unknown: this connection has only the rights of a container."
     kinds = {"read": "read", "write": "write"}
     rights = "; ".join(f"{verb} {', '.join(secured.guest.get(kind, ())) or 'nothing'}" for kind, verb in kinds.items())
     return f"Containers {rights}. root writes everything, fleet writes /_coreos.com/*."
 
 
 def _plan(secured: Secured, machines: Sequence[Machine], open_dirs: Collection[str]) -> list[str]:
-    found = ["--apply would do this; until then nothing is changed:"]
+    found = ["Nothing was changed. --apply does the following:"]
     if machines:
         found += ["", "KEEP_MACHINE is", _indented(KEEP_MACHINE), "PREPARE is", _indented(PREPARE)]
-        found += ["On one machine after the other, the passwords of fleet and root being the command's input:"]
+        found += ["On one machine at a time, with the passwords of fleet and root as the command's input:"]
         found += [f"  {_shown(machine)}" for machine in machines]
-        found += ["  ... and go on when the machine is in fleet's list again and its units run on.", ""]
+        found += ["  ... then continue when the machine is back in fleet's list and its units still run.", ""]
     found += [
         "Then, in etcd: PUT /v2/auth/roles/fleet, /v2/auth/users/root, /v2/auth/users/fleet, /v2/auth/roles/guest; "
         "POST /v3/auth/role/add, user/add, user/grant, user/changepw, enable; PUT /v2/auth/enable. If fleetd's "
-        "heartbeats then stop on any machine, it is turned off again.",
+        "heartbeats then stop on any machine, authentication is turned off again.",
         "",
-        "What it costs: etcd checks a password at each request, with 60 to 80 ms of CPU: at rest about 20 % of a core "
-        "for each machine of the cluster. fleetd is restarted without its units. Every other client becomes a guest.",
+        "Cost: etcd checks a password at each request, with 60 to 80 ms of CPU: at rest about 20 % of a core for each "
+        "machine of the cluster. fleetd restarts, its units do not. Every other client becomes a guest.",
     ]
     kept = (*open_dirs, *dirs_open_to(secured.guest or {}))
     lost = [one for one in secured.directories if not any(f"{one}/".startswith(f"{open_}/") for open_ in kept)]
     if lost:
         options = " ".join(f"--open {one}" for one in lost)
-        found.append(f"These lose their readers and writers: {', '.join(lost)}. Keep them open with {options}.")
+        found.append(f"Clients lose access to {', '.join(lost)}. To keep it, add {options}.")
     return found
 
 

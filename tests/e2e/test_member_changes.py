@@ -231,7 +231,7 @@ def test_two_lost_members_of_three_are_one_error_with_a_way_out(secured: Stack) 
     """Nothing is touched, and the way out works."""
     for name in ("m2", "m3"):
         _lose(secured, name)
-    assert "2 of etcd's 3 members lost their data (m2, m3)" in secured.fails().error
+    assert "2 of its 3 members lost their data (m2, m3)" in secured.fails().error
     assert set(secured.containers()) == {"m1", "registry"}
     secured.must("destroy", "--yes")
     assert secured.leftovers() == []

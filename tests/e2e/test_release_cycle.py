@@ -191,7 +191,7 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
         f"app_server (app_server@1.service, app_server@2.service, app_server@3.service, app_server@4.service) of "
         f"release {first}" in result.output
     )
-    assert f"{first} still is the current release. Ahead of it is redis." in result.error
+    assert f"{first} is still the current release. redis already runs the new version." in result.error
     assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
     assert _value(cluster, current_key("behavioral")) == first
     old, new = _generations(cluster, before)

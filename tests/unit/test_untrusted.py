@@ -269,8 +269,8 @@ def test_a_port_is_a_number_of_sixteen_bits(value: object, number: int) -> None:
 def test_what_is_ignored_says_where_and_why() -> None:
     """As a warning shows it."""
     _, ignored = read_all(registration_at, [(KEY, json.dumps({**REGISTRATION, "draining": 1}))])
-    assert [str(entry) for entry in ignored] == [f"{KEY}: draining is neither true nor false"]
-    assert ignored == (Ignored(KEY, "draining is neither true nor false"),)
+    assert [str(entry) for entry in ignored] == [f"{KEY}: draining is not true or false"]
+    assert ignored == (Ignored(KEY, "draining is not true or false"),)
 
 
 def test_this_process_reads_back() -> None:

@@ -148,5 +148,5 @@ def test_the_python(app: App) -> None:
 
 def test_the_entry_point_of_an_app_that_is_not_touched(app: App) -> None:
     """It has the address in its environment."""
-    (block,) = blocks("sh", "From addresses written down")
+    (block,) = blocks("sh", "Migrate from hard-coded addresses")
     assert app.sh(block + "printenv REDIS_ADDRESS") == "10.77.0.12:32768\n"

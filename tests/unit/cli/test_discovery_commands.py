@@ -61,7 +61,7 @@ def test_what_is_available_exits_with_0(etcd: FakeEtcd, capsys: pytest.CaptureFi
 def test_an_etcd_that_does_not_answer_exits_with_10(capsys: pytest.CaptureFixture[str]) -> None:
     """It is not the same as a service that is not there."""
     assert main(["ensure-available", "redis", "--etcd", "http://127.0.0.1:1"]) == 10
-    assert "etcd at http://127.0.0.1:1 cannot be asked" in capsys.readouterr().err
+    assert "Could not reach etcd at http://127.0.0.1:1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_what_is_ignored_cannot_either(etcd: FakeEtcd, environ: dict[str, str]) 
     )
     assert done.stdout == "redis@1.service  10.0.0.1:80  own release\n"
     (line,) = done.stderr.splitlines()
-    assert r"redis@1.service\x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80: it is not JSON" in line
+    assert r"redis@1.service\x1b]52;c;cm0=\x07\x9b31m\u202e\nforged  10.0.0.9:80: it is not valid JSON" in line
 
 
 @pytest.mark.parametrize(

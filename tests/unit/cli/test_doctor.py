@@ -27,7 +27,7 @@ def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str
     """It says so, and of which app."""
     assert cluster.snapshot().ignored == ()
     assert main(["doctor", *SSH]) == 0
-    assert "All values in etcd of the app shop can be read." in capsys.readouterr().out
+    assert "Every value of the app shop in etcd is valid." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("enabled", [False, True])

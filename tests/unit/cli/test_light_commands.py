@@ -13,4 +13,4 @@ def test_the_command_line_needs_only_typer() -> None:
     code = f"{_WITHOUT}; from fleetcaptain.cli import main; sys.exit(main(['discover', '--help']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "Print the instances of a service" in done.stdout
+    assert "List the instances of a service" in done.stdout

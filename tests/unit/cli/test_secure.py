@@ -60,7 +60,7 @@ def test_refusals_exit_with_2(there: World, capsys: pytest.CaptureFixture[str]) 
     there.machines["core@10.0.0.2"].down = True
     for yes in ([], ["--yes"]):
         assert main(["secure", "--apply", *yes, *SSH]) == 2
-        assert "Nothing was changed." in capsys.readouterr().err
+        assert "Nothing was changed:" in capsys.readouterr().err
     assert main(["secure", "--apply", "--undo", *SSH]) == 2
     assert main(["secure", "--apply", "--yes", "--open", "/_coreos.com", *SSH]) == 2
     assert is_open(there)

@@ -37,7 +37,7 @@ def test_a_key_is_found_from_the_folder_of_the_program(tmp_path: Path, monkeypat
     below = tmp_path / "shop" / "web"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    with pytest.raises(ClusterUnreachable, match="relative to the folder of its Pulumi program"):
+    with pytest.raises(ClusterUnreachable, match="relative to the folder of the Pulumi program"):
         site(None, None, None, "", lambda _stack: outputs)
     (tmp_path / "shop" / "Pulumi.yaml").touch()
     home = tmp_path / "shop" / ".fleetcaptain" / "dev"
@@ -53,7 +53,7 @@ def test_machines_named_on_the_line_need_no_stack() -> None:
 @pytest.mark.parametrize("outputs", ["", "{}", '{"app": "shop", "connection": null}', '{"connection": {"ssh": []}}'])
 def test_a_stack_that_was_never_up_is_said_so(outputs: str) -> None:
     """With both ways out."""
-    with pytest.raises(ClusterUnreachable, match=r"was it ever brought up\? Run this in the folder .* --ssh"):
+    with pytest.raises(ClusterUnreachable, match=r"Deploy it first .* Run this command in the folder .* --ssh"):
         site(None, None, None, "", lambda _stack: outputs)
 
 
@@ -63,10 +63,10 @@ def test_a_cluster_that_is_not_known_exits_with_10(
     """Without pulumi at hand too."""
     monkeypatch.setenv("PATH", "")
     assert main(["restart", "web"]) == 10
-    assert "pulumi does not start" in capsys.readouterr().err
+    assert "could not start pulumi" in capsys.readouterr().err
 
 
 def test_a_share_that_is_none_is_a_mistake_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is opened."""
     assert main(["restart", "web", "--ssh", "core@127.0.0.1", "--app", "shop", "--max-parallel", "some"]) == 2
-    assert "a number, or a share such as 25%" in capsys.readouterr().err
+    assert "must be a positive integer or a share such as 25%" in capsys.readouterr().err

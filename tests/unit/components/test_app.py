@@ -412,7 +412,7 @@ def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> No
     """Nothing is declared, and nothing is touched."""
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
     message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": "v9"}))
-    assert "There is no release v9" in message
+    assert "Cannot roll back to v9" in message
     assert engine.of("Unit") == {}
     assert released.running == {"web@1.service", "queue@1.service"}
 

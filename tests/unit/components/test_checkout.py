@@ -288,7 +288,7 @@ def test_the_folder_of_another_stack_is_not_believed(shop: Path, text: str) -> N
     """Two stacks would have one cluster. An empty file, of a run that was killed, says nothing."""
     (shop / HOME / ID_FILE).write_text(text)
     if text:
-        with pytest.raises(ClusterRefused, match=r"no cluster of this stack.*`rm -r .fleetcaptain/dev`"):
+        with pytest.raises(ClusterRefused, match=r"not a cluster of this stack.*`rm -r .fleetcaptain/dev`"):
             PROVIDER.check({}, dict(DECLARED))
     else:
         assert identity_for(NAME, HOME).startswith(f"{NAME}/")
@@ -317,7 +317,7 @@ def test_a_device_may_get_another_number(inputs: dict[str, Any], shop: Path) -> 
 def test_a_lost_state_does_not_shrink_the_cluster(inputs: dict[str, Any]) -> None:
     """The machines that Docker has count."""
     (failure,) = PROVIDER.check({}, {**DECLARED, "size": 1.0}).failures
-    assert "m2, m3 would be removed" in failure.reason
+    assert "would remove m2, m3" in failure.reason
     found = PROVIDER.check({}, {**DECLARED, "size": 1.0, "remove_machines": ["m2", "m3"]})
     assert found.failures == []
     assert "remove_machines" not in found.inputs  # consent is no state

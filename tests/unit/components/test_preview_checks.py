@@ -164,7 +164,7 @@ def released(site: Site) -> Site:
 def test_a_tag_of_another_release_ends_a_preview() -> None:
     """An update does not end here: the record of the release refuses it, before any unit."""
     message = FakeEngine().refusal(deployment("v1"), preview=True)
-    assert "The release v1 exists already, with other contents; nothing was touched:" in message
+    assert "The release v1 already exists with other contents. Nothing was changed:" in message
     FakeEngine().run(deployment("v1"), preview=False)
 
 

@@ -102,7 +102,7 @@ def test_settings_reach_the_app(engine: FakeEngine) -> None:
         ({"adopt": "dev"}, "'dev' is neither a stack (project/stack) nor a unit (name.service)"),
         ({"project": "/nowhere"}, "There is no Fleetfile:"),
         ({"cluster": "gce"}, "fleetcaptain:cluster is 'gce'; it can be local, aws, existing"),
-        ({"release": "a b"}, "'a b' cannot be the name of a release"),
+        ({"release": "a b"}, "'a b' is not a valid release name"),
         ({"rollbackTo": "v0"}, "v0 cannot be gone back to"),
         ({"size": "many"}, "size"),
     ],
@@ -145,7 +145,7 @@ def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
     config = {key: value for key, value in CONFIG.items() if key != "release"} | {"project": str(tmp_path)}
     message = engine.refusal(program, config)
-    assert "nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
+    assert "Nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
     assert engine.resources == {}
     assert "v0 cannot be gone back to" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
 

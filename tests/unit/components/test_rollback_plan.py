@@ -152,7 +152,7 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("tag", "state", "told"),
     [
-        ("v9", ImageState.THERE, "There is no release v9 to go back to; nothing was touched."),
+        ("v9", ImageState.THERE, "Cannot roll back to v9: no such release. Nothing was changed."),
         ("v2", ImageState.THERE, "It is not possible to go back to v2; nothing was touched:"),
         ("v1", ImageState.GONE, f"web: the image {IMAGE} is gone from the registry 127.0.0.1:5000"),
     ],

@@ -31,9 +31,9 @@ def known(*registrations: Registration, manifests: tuple[Release, ...] = (), cur
     return Registry(registrations, manifests, current or (manifests[-1].tag if manifests else ""))
 
 
-def seen(asker: Caller, there: Registry, service: str = "redis") -> list[tuple[str, bool]]:
-    """The units that *asker* sees, and whether they are of its own release."""
-    return [(instance.unit, instance.own) for instance in lookup(service, asker, there)]
+def seen(caller: Caller, there: Registry, service: str = "redis") -> list[tuple[str, bool]]:
+    """The units that *caller* sees, and whether they are of its own release."""
+    return [(instance.unit, instance.own) for instance in lookup(service, caller, there)]
 
 
 def test_an_asker_sees_its_own_generation_only() -> None:
@@ -55,7 +55,7 @@ def test_an_unchanged_asker_sees_both_generations_the_current_first() -> None:
 
 
 def test_declared_versions_come_after_the_own_generation() -> None:
-    """An instance that lists the asker's release in its versions serves it too, whatever its content."""
+    """An instance that lists the caller's release in its versions serves it too, whatever its content."""
     releases = (manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
     there = known(redis("a", REDIS2, "v0", "v1"), redis("b", REDIS1), manifests=releases)
     assert seen(WEB, there) == [("b", True), ("a", False)]
@@ -68,8 +68,9 @@ def test_another_generation_is_refused_and_named() -> None:
     with pytest.raises(NotAvailable) as refused:
         lookup("redis", WEB, known(redis("b", REDIS2, "v9"), manifests=releases))
     assert str(refused.value) == (
-        "redis is not available to web (release v1). There is: b (content redis-t of release v2, serves also v9). "
-        'Deploy redis in that release too, or declare versions=["v1"] where redis is registered if it can serve it.'
+        "redis is not available to web (release v1). Registered: b (content redis-t of release v2, also serves v9). "
+        "Deploy redis in that release too, or, if it can serve that release, declare "
+        'versions=["v1"] where redis is registered.'
     )
 
 
@@ -83,9 +84,7 @@ def test_a_long_list_is_cut() -> None:
 
 def test_what_is_not_there_is_refused_with_what_is() -> None:
     """A wrong name is the likeliest reason."""
-    with pytest.raises(
-        NotAvailable, match=r"reddis is not available to web \(no release yet\).*registered are redis\)"
-    ):
+    with pytest.raises(NotAvailable, match=r"reddis is not available to web \(no release yet\).*registered: redis\)"):
         lookup("reddis", WEB, known(redis("a", REDIS1)))
     with pytest.raises(NotAvailable, match="nothing is registered"):
         lookup("redis", WEB, known())
@@ -93,7 +92,7 @@ def test_what_is_not_there_is_refused_with_what_is() -> None:
 
 def test_draining_instances_are_left_out() -> None:
     """They answer still, but are about to go."""
-    with pytest.raises(NotAvailable, match="its 1 registered instances are all about to go"):
+    with pytest.raises(NotAvailable, match="all 1 registered instances are draining"):
         lookup("redis", WEB, known(redis("a", REDIS1, draining=True), manifests=(manifest("v1", WEB1, REDIS1),)))
 
 

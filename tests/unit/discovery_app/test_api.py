@@ -117,7 +117,7 @@ def test_one_lookup_is_one_read(etcd: FakeEtcd) -> None:
 @pytest.mark.usefixtures("environ")
 def test_ensuring_returns_at_once_what_is_there(etcd: FakeEtcd) -> None:
     """Without a time to wait it is a question; the answer no is an error."""
-    with pytest.raises(fleetcaptain.NotAvailable, match="no instance of it is registered"):
+    with pytest.raises(fleetcaptain.NotAvailable, match="it has no registered instance"):
         fleetcaptain.ensure_available("redis")
     etcd.put(REDIS, of_the_unit("redis"))
     assert [instance.service for instance in fleetcaptain.ensure_available("redis")] == ["redis"]

@@ -59,7 +59,7 @@ def test_outside_of_any_unit_the_computer_is_the_unit(tmp_path: Path) -> None:
     known = Identity.from_environment(
         {"INVOCATION_ID": "of the shell's own unit"}, tmp_path, app="shop", etcd="http://e"
     )
-    assert (known.etcd, known.asker.unit_hash, known.run) == ("http://e", "", "")
+    assert (known.etcd, known.caller.unit_hash, known.run) == ("http://e", "", "")
     assert known.key("db") == f"/fleetcaptain/shop/services/db/{socket.gethostname()}"
     assert not known.owns("db")
 

@@ -44,7 +44,7 @@ def test_an_address_is_written_as_ssh_takes_it(text: str, written: str) -> None:
 @pytest.mark.parametrize("text", ["", "ssh://", "core@", "-oProxyCommand=x", "a b", "a:0", "a:70000", "a;b", "a@b@c"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     """A word that ssh or a shell would take for something else too."""
-    with pytest.raises(ValueError, match="is not of the form"):
+    with pytest.raises(ValueError, match="must have the form"):
         Address.of(text)
 
 

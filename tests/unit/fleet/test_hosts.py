@@ -66,7 +66,7 @@ NO = {
 def test_ssh_goes_to_addresses_only(address: str) -> None:
     """Whoever can write etcd says what a machine's address is; no command is started for another one."""
     endpoint = Endpoint((HOST,))
-    with pytest.raises(ClusterUnreachable, match="where ssh does not go"):
+    with pytest.raises(ClusterUnreachable, match="which fleet lists as a machine"):
         endpoint.to(address)
     assert open_cluster(endpoint, "shop").run(address, ["true"], 1) is None
 

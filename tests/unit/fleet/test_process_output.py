@@ -47,5 +47,5 @@ def test_a_machine_that_talks_without_end_does_not_answer(tmp_path: Path, monkey
     (tmp_path / "ssh").write_text("#!/bin/sh\nexec yes\n")
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(ClusterUnreachable, match=r"`docker` was not done within 0\.5 s"):
+    with pytest.raises(ClusterUnreachable, match=r"`docker` did not finish within 0\.5 s"):
         Tunnel(Endpoint(("core@10.0.0.1",))).run("core@10.0.0.1", ["docker", "pull", "x"], 0.5)

@@ -41,12 +41,14 @@ def test_fleetd_says_who_it_is_and_units_do_not(machine: Machine) -> None:
         assert "--listen-addr=127.0.0.1:2378 --endpoints=10.0.0.11:2378," in gateway
 
 
-@pytest.mark.parametrize(("machine", "way"), [(TLS_WORKER, "OPENSSL:127.0.0.1:2378,"), (WORKER, "TCP:127.0.0.1:2379")])
-def test_whoever_may_use_fleets_socket_is_etcds_superuser(machine: Machine, way: str) -> None:
+@pytest.mark.parametrize(
+    ("machine", "endpoint"), [(TLS_WORKER, "OPENSSL:127.0.0.1:2378,"), (WORKER, "TCP:127.0.0.1:2379")]
+)
+def test_whoever_may_use_fleets_socket_is_etcds_superuser(machine: Machine, endpoint: str) -> None:
     """By a socket for the same group, and by no port."""
     root = units(ignition(machine))["etcd-root.service"]
     assert "UNIX-LISTEN:/run/etcd.sock,fork,unlink-early,mode=0660,user=root,group=core" in root
-    assert way in root
+    assert endpoint in root
     assert ("cert=/etc/fleetcaptain/tls/root.pem" in root) is machine.tls
 
 

@@ -72,11 +72,11 @@ def test_of_five_members_two_are_replaced_one_after_the_other() -> None:
 @pytest.mark.parametrize(("all_of_them", "lost"), [(THREE, ("m2", "m3")), (FIVE, ("m1", "m3", "m5"))])
 def test_what_lost_its_quorum_is_refused_with_a_way_out(all_of_them: tuple[str, ...], lost: tuple[str, ...]) -> None:
     """Whether etcd is asked, or what was last known of it."""
-    with pytest.raises(QuorumLost, match=rf"{len(lost)} of etcd's .*\({', '.join(lost)}\).*pulumi destroy"):
+    with pytest.raises(QuorumLost, match=rf"{len(lost)} of its .*\({', '.join(lost)}\).*pulumi destroy"):
         refuse_loss(all_of_them, set(all_of_them) - set(lost))
     etcd = Etcd(*all_of_them)
     etcd.lose(*lost)
-    with pytest.raises(QuorumLost, match="Nothing was touched"):
+    with pytest.raises(QuorumLost, match="Nothing was changed"):
         settled(etcd, *all_of_them)
     assert etcd.history == []
 

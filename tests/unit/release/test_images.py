@@ -58,7 +58,7 @@ HOSTILE = [
 @pytest.mark.parametrize("image", HOSTILE)
 def test_what_is_no_reference_is_not_asked_for(image: str) -> None:
     """Its state is unknown, and does not shift those of the others."""
-    with pytest.raises(ValueError, match="is no reference"):
+    with pytest.raises(ValueError, match="is not an image reference"):
         reference(image)
     images = ["a", image, "b"]
     assert probe_argv(images)[4:] == [reference("a").url, reference("b").url]

@@ -52,7 +52,7 @@ def test_an_image_of_which_nothing_is_known_is_no_yes() -> None:
 def test_the_table_has_a_line_a_release() -> None:
     """One reads from it what to do."""
     head, _, line, _ = table(rows(KNOWN, {"web@sha256:1": ImageState.THERE}))
-    assert head.split() == ["TAG", "STATE", "WHEN", "WHO", "SERVICES", "BACK", "TO", "IT"]
+    assert head.split() == ["TAG", "STATE", "WHEN", "WHO", "SERVICES", "ROLLBACK"]
     assert line.split() == ["v2", "current", "2030-01-31T12:00:00+00:00", "ann@laptop", "web", "yes"]
 
 
@@ -69,7 +69,7 @@ def test_the_command_reads_an_etcd(
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["tag"], row["state"], row["can_go_back"]) == ("v1", "current", True)
     assert main(["releases", "--etcd", etcd.url, "--app", "other"]) == 0
-    assert "there is no release yet" in capsys.readouterr().err
+    assert "No releases. Deploy one" in capsys.readouterr().err
 
 
 def test_a_row_is_one_line_whatever_is_in_it() -> None:

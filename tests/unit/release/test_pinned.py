@@ -130,10 +130,10 @@ def test_the_warnings_say_which_image_why_and_what_to_do() -> None:
     kept = kept_warning("redis:7", "redis:7@sha256:abc", why)
     tagged = tag_warning("redis:7", why)
     for warning in (kept, tagged):
-        assert warning.startswith("Could not ask the registry of redis:7 for its digest: ")
+        assert warning.startswith("Could not get the digest of redis:7 from its registry: ")
         assert "ERROR: denied" in warning
         assert "docker login" in warning
         assert len(warning) < 1500
     assert "stays as it was deployed (sha256:abc)" in kept
     assert 'image="redis:7@sha256:..."' in tagged
-    assert "no reason was given" in tag_warning("redis:7", "")
+    assert "no reason given" in tag_warning("redis:7", "")

@@ -57,10 +57,10 @@ def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
     with pytest.raises(ReleaseRefused) as refused:
         record(etcd.store, "shop", release("v1", web="w2", cache="c1"), {"w2": "text"})
     told = str(refused.value)
-    assert told.startswith("The release v1 exists already, with other contents; nothing was touched:\n")
+    assert told.startswith("The release v1 already exists with other contents. Nothing was changed:\n")
     assert "cache is not in it" in told
-    assert "db is in it, and in the Fleetfile no more" in told
-    assert "web has another unit text there" in told
+    assert "db is in it, but no longer in the Fleetfile" in told
+    assert "web has another unit text in it" in told
     assert etcd.entries == entries
 
 
@@ -69,7 +69,7 @@ def test_another_image_is_called_so() -> None:
     new = replace(
         V1, services={**V1.services, "web": replace(V1.services["web"], unit_hash="w2", image="web@sha256:2")}
     )
-    assert other_content(V1, new)[0] == "web has another image there"
+    assert other_content(V1, new)[0] == "web has another image in it"
 
 
 def test_a_release_that_was_never_available_gives_its_tag_up() -> None:
@@ -103,7 +103,7 @@ def test_a_record_that_somebody_replaced_does_not_become_current() -> None:
     etcd = FakeEtcd()
     record(etcd.store, "shop", V1, {})
     record(etcd.store, "shop", release("v1", web="w2"), {})
-    with pytest.raises(ReleaseRefused, match="not what runs"):
+    with pytest.raises(ReleaseRefused, match="another deployment replaced its record"):
         finish(etcd.store, "shop", V1)
     assert current_key("shop") not in etcd.values
 

@@ -73,7 +73,7 @@ GIT_TAGS = [
 )
 def test_a_tag_that_is_no_key_is_refused(tag: str, tmp_path: Path) -> None:
     """etcd would hide it, or take it for something else, or a terminal would."""
-    with pytest.raises(ReleaseRefused, match="cannot be the name of a release") as refused:
+    with pytest.raises(ReleaseRefused, match="is not a valid release name") as refused:
         release_name(tag, tmp_path)
     assert "Change fleetcaptain:release." in str(refused.value)
     assert str(refused.value).replace("\n", "").isprintable()
@@ -99,7 +99,7 @@ def test_a_tag_of_git_that_is_no_key_is_refused(tag: str | bytes, tmp_path: Path
         if name:
             (tmp_path / name).write_text("")
             git(tmp_path, "add", name)
-        with pytest.raises(ReleaseRefused, match="cannot be the name of a release") as refused:
+        with pytest.raises(ReleaseRefused, match="is not a valid release name") as refused:
             release_name(None, tmp_path)
         assert "pulumi config set fleetcaptain:release TAG" in str(refused.value)
         assert str(refused.value).replace("\n", "").isprintable()
@@ -189,7 +189,10 @@ def test_a_file_that_git_does_not_have_is_no_part_of_the_commit(repository: Path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"x")
     assert named(repository) == DIRTY
-    assert "The release is v1-dirty-..., as what it deploys is not all in the commit: shop/" in named(repository).notice
+    assert (
+        "The release is named v1-dirty-... because these files differ from the commit: shop/"
+        in named(repository).notice
+    )
     git(repository, "add", "--force", "--all")
     assert named(repository) == DIRTY
     git(repository, "commit", "-q", "-m", "more")

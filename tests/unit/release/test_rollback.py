@@ -37,8 +37,8 @@ def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> Non
 def test_every_obstacle_is_told() -> None:
     """The service, and what is missing of it."""
     (lost,) = obstacles(V1, {}, {})
-    assert "web: the text of its unit" in lost
-    assert "not kept" in lost
+    assert "web: etcd no longer has the text of its unit" in lost
+    assert "no longer has the text" in lost
     told = obstacles(V1, {unit_hash(FULL): "forged"}, {"web@sha256:1": ImageState.GONE})
     assert "was changed in etcd" in told[0]
     assert "web: the image web@sha256:1 is gone from the registry" in told[1]
@@ -48,8 +48,8 @@ def test_every_obstacle_is_told() -> None:
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:
     """The last one first, and only those that were available."""
     known = Releases((V1, release("v2", web="w2"), release("v3", unfinished=True, web="w3")))
-    assert "There are v2, v1." in str(unknown_release("v9", known))
-    assert "There is none yet" in str(unknown_release("v9", Releases()))
+    assert "Choose one of v2, v1" in str(unknown_release("v9", known))
+    assert "Deploy a release first" in str(unknown_release("v9", Releases()))
 
 
 def test_a_manifest_gives_its_parts_back() -> None:

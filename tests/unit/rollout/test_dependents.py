@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fleetcaptain.release.drift import services_ahead
-from fleetcaptain.release.drift import told as told_ahead
+from fleetcaptain.release.drift import format_drift, services_ahead
 from fleetcaptain.rollout.dependents import Dependent, Successor, dependents, format_dependents
 from tests.unit.release.example_releases import live, release
 
@@ -68,8 +67,8 @@ def test_ahead_is_what_is_not_as_the_current_release_says() -> None:
 
 def test_the_way_back_is_one_command() -> None:
     """Where nothing is ahead there is none to be said."""
-    assert told_ahead(V1, ["db", "web"]) == (
-        "v1 still is the current release. Ahead of it are db, web. "
-        "`pulumi up -c fleetcaptain:rollbackTo=v1` brings everything back."
+    assert format_drift(V1, ["db", "web"]) == (
+        "v1 is still the current release. db, web already run the new version. "
+        "To roll everything back, run `pulumi up -c fleetcaptain:rollbackTo=v1`."
     )
-    assert "rollbackTo" not in told_ahead(V1, [])
+    assert "rollbackTo" not in format_drift(V1, [])

@@ -83,7 +83,9 @@ def test_a_failure_tells_who_is_ahead() -> None:
     """A service that only the coming release has counts too."""
     new = replace(V2, services={**V2.services, "new": ServiceRelease("n", 1)})
     cluster = released({**BOTH, "new@1.service": text_of("new")}, "v1", V1, new)
-    assert "Ahead of it are db, new. `pulumi up -c fleetcaptain:rollbackTo=v1`" in after_failure(cluster)
+    message = after_failure(cluster)
+    assert "db, new already run the new version." in message
+    assert "run `pulumi up -c fleetcaptain:rollbackTo=v1`." in message
 
 
 def test_a_failure_before_any_release_or_out_of_sight_says_nothing_more() -> None:

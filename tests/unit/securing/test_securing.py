@@ -183,7 +183,7 @@ def test_machines_come_first_one_after_the_other_and_etcd_last() -> None:
     secret = {there.passwords[-1], there.machines["core@10.0.0.1"].uses}
     assert len(secret) == 2
     assert not any(word in str(there.commands) for word in secret)
-    assert "Nothing is to be done" in "\n".join(lines(securing(there).inspect()))
+    assert "Nothing to do" in "\n".join(lines(securing(there).inspect()))
     securing(there).apply(["/other"])
     assert len(there.done) == 3
     assert there.etcd.access.roles["guest"]["write"] == ["/config/*", "/other/*"]
@@ -218,7 +218,7 @@ def test_a_run_that_was_cut_off_is_continued_or_undone(first: str, second: str, 
 
 def refused(there: World, what: str, *hosts: str) -> str:
     """Why nothing is done."""
-    with pytest.raises(ClusterRefused, match=r"Nothing was changed\.") as error:
+    with pytest.raises(ClusterRefused, match=r"Nothing was changed:") as error:
         securing(there, *hosts).apply() if what == APPLY else securing(there).undo()
     assert there.done == []
     return str(error.value)
@@ -244,7 +244,7 @@ def test_a_cluster_with_certificates_or_with_authentication_of_others_is_left_al
     there = world()
     there.etcd.access.v3_enabled = True
     for what in (APPLY, UNDO):
-        assert "others turned that on" in refused(there, what)
+        assert "another tool turned it on" in refused(there, what)
 
 
 def test_a_cluster_with_certificates_everywhere_has_nothing_to_do() -> None:
@@ -254,7 +254,7 @@ def test_a_cluster_with_certificates_everywhere_has_nothing_to_do() -> None:
         machine.said.add("certificates")
     there.etcd.access.enabled = True
     first, _ = lines(Securing(there.operator(), print).inspect())
-    assert "There is nothing to do here." in first
+    assert "Nothing to do." in first
 
 
 def test_a_rollout_and_a_directory_that_stays_closed_refuse_it() -> None:
@@ -271,7 +271,7 @@ def test_a_machine_that_does_not_come_back_stops_it_before_etcd_asks() -> None:
     there = world()
     there.machines["core@10.0.0.2"].mute = True
     there.etcd.put("/_coreos.com/fleet/machines/m2/object", "{}", 30)
-    with pytest.raises(RolloutFailed, match=r"did not register again.*Not touched yet: core@10\.0\.0\.3.*--undo"):
+    with pytest.raises(RolloutFailed, match=r"has not registered again.*Not changed yet: core@10\.0\.0\.3.*--undo"):
         securing(there).apply()
     assert there.done == ["apply m1", "apply m2"]
     assert there.etcd.access.enabled is False
@@ -282,7 +282,7 @@ def test_units_that_stop_with_fleetd_stop_it_and_those_that_restart_are_named() 
     there = world()
     there.machines["core@10.0.0.2"].restarted = UNIT.format(5).replace("=active", "=failed")
     with pytest.raises(
-        RolloutFailed, match=r"core@10\.0\.0\.2: after 120 s these units do not run on: web@1\.service\."
+        RolloutFailed, match=r"core@10\.0\.0\.2: after 120 s these units no longer run: web@1\.service\."
     ):
         securing(there).apply()
     there, said = world(1), list[str]()
@@ -302,7 +302,7 @@ def test_without_heartbeats_it_is_turned_off_again(monkeypatch: pytest.MonkeyPat
         there.machines["core@10.0.0.3"].mute = True
 
     monkeypatch.setattr("fleetcaptain.securing.securing.Access.enforce", enforce_and_break)
-    with pytest.raises(RolloutFailed, match=r"No heartbeat of m3.*turned off again"):
+    with pytest.raises(RolloutFailed, match=r"No heartbeat from m3.*turned off again"):
         securing(there).apply()
     assert not there.etcd.access.enabled
     assert not there.etcd.access.v3_enabled
@@ -347,8 +347,8 @@ def test_a_machine_is_ready_only_as_a_whole() -> None:
     reference = ready.login.secrets
     assert ready.login.is_ready("10.0.0.1", reference)
     assert not ready.login.is_ready("10.0.0.9", reference)
-    for name in ready.login.said.keys() - {"id", "group", "etcd", "fleetd", "password"}:
-        less = replace(ready.login, said={key: value for key, value in ready.login.said.items() if key != name})
+    for name in ready.login.facts.keys() - {"id", "group", "etcd", "fleetd", "password"}:
+        less = replace(ready.login, facts={key: value for key, value in ready.login.facts.items() if key != name})
         assert not less.is_ready("10.0.0.1", reference), name
     open_to_all = Login.of(machine.inspected().replace("600 root root", "644 root root"))
     assert open_to_all.secrets is None
