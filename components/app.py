@@ -19,6 +19,7 @@ from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from fleetcaptain.fleetfile.values import App, Build
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import BuiltImage, built_images
 from fleetcaptain.release.service_release import Part, parts_of_app
@@ -65,7 +66,7 @@ class FleetApp(pulumi.ComponentResource):
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = beacon_name(fleetfile.app).removesuffix(".service")
-        self._beacon = Part(service, beacon(fleetfile.app, stack), 1, "everywhere", _BEACON_ROLLOUT)
+        self._beacon = Part(service, beacon(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _BEACON_ROLLOUT)
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
             found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
@@ -159,7 +160,7 @@ class FleetApp(pulumi.ComponentResource):
             unit=part.unit.text,
             image=image,
             instances=part.instances,
-            mode=part.mode,
+            mode=part.mode.value,
             rollout=part.rollout,
             adopt=self._adopted(part.service),
             cluster=self._connection,

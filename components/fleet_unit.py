@@ -11,22 +11,18 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
-from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused, with_more
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
+from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
-from fleetcaptain.rollout.driver import Driver
-from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
-from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.remove import forget_app, remove
-from fleetcaptain.rollout.strategies.blue_green import replace_generation
-from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
-from fleetcaptain.rollout.strategies.rolling import install, roll
-from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, policy_of
+from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
+from fleetcaptain.rollout.update import update
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
@@ -79,7 +75,7 @@ class RollingUpdateProvider(ResourceProvider):
         desired = DesiredService.of(props)
         cluster = _cluster(props, desired.file)
         try:
-            target = self._bring(cluster, props, desired)
+            target = update(cluster, desired, status, cancelled)
         except UnitRefused:
             raise  # nothing was changed
         except FleetCaptainError as error:
@@ -93,7 +89,7 @@ class RollingUpdateProvider(ResourceProvider):
         """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
         desired = DesiredService.of(news)
         cluster = _cluster(news, desired.file)
-        target = self._bring(cluster, news, desired)
+        target = update(cluster, desired, status, cancelled)
         return UpdateResult(self._outs(cluster, news, target, cluster.snapshot()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -116,7 +112,7 @@ class RollingUpdateProvider(ResourceProvider):
             return ReadResult(None, {})
         unit, image = found.file.without_image()
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
-        if props["mode"] in ("rolling", "bluegreen"):
+        if desired.mode in (Mode.ROLLING, Mode.BLUE_GREEN):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
             inputs["state"] = f"{', '.join(missing)} missing"
@@ -139,38 +135,6 @@ class RollingUpdateProvider(ResourceProvider):
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)
-
-    def _bring(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> Target:
-        """Roll the service. The cluster is read once under the lock, and again by the driver before its first step."""
-
-        def check(snapshot: Snapshot) -> None:
-            refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
-
-        try:
-            to = desired.file.unit_hash
-            with guarded(cluster, props["service"], to, status, check=check, stopping=cancelled) as (fenced, snapshot):
-                target = desired.target(snapshot)
-                # An old generation stays until the new one is healthy; all others go, before it if need be.
-                stays = props["mode"] == "bluegreen"
-                going = () if stays else leaving(cluster.ownership, target, snapshot)
-                prepare(fenced, snapshot, target, props["image"], status, ignored=going)
-                self._replace(fenced, snapshot, props, target)
-        except FleetCaptainError as error:
-            raise with_more(error, after_failure(cluster)) from error
-        return target
-
-    def _replace(self, cluster: Cluster, snapshot: Snapshot, props: Mapping[str, Any], target: Target) -> None:
-        driver = Driver(cluster, status, cancelled)
-        policy = policy_of(props["rollout"], len(target.names))
-        if props["mode"] == "everywhere":
-            run_fleet_global(cluster, target, policy.healthy_deadline_sec, status)
-        elif props["mode"] == "bluegreen":
-            replace_generation(driver, target, policy, float(props["rollout"].get("keep_old_sec", 0)))
-        elif instances_of(cluster.ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
-            first = {name: snapshot.units[name].file for name in in_the_way(cluster.ownership, target, snapshot)}
-            roll(driver, target, policy, bool(props["rollout"].get("auto_revert", True)), first)
-        else:
-            install(driver, target, policy)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
         """The units of the service that are on the cluster, as far as it can be asked now."""

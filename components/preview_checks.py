@@ -17,6 +17,7 @@ from components.stray_units import report_strays
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError, UnitRefused
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.release.repository import manifest_of
 from fleetcaptain.release.service_release import Part
@@ -117,7 +118,7 @@ def _refuse_others(ownership: Ownership, parts: Sequence[Part], snapshot: Snapsh
 def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
     """The units of *part*, as far as they are known before its image is: a generation's name comes from its content,
     and no other unit has it by chance."""
-    if part.mode == "bluegreen":
+    if part.mode is Mode.BLUE_GREEN:
         return ()
     return DesiredService(part.service, part.unit, part.mode, part.instances).target(snapshot).names
 
@@ -146,16 +147,16 @@ def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, r
     gone, planned = set(removed), {}
     for part in parts:
         for name in instances_of(ownership, part.service, snapshot):
-            if part.mode == "bluegreen" or name in names[part.service]:
+            if part.mode is Mode.BLUE_GREEN or name in names[part.service]:
                 planned[name] = part.unit
             else:
                 gone.add(name)
     found = []
     for part in parts:
-        if part.mode == "everywhere":
+        if part.mode is Mode.FLEET_GLOBAL:
             continue
         ignored, wanted = gone, names[part.service]
-        if part.mode == "bluegreen":
+        if part.mode is Mode.BLUE_GREEN:
             wanted = generation_names(part.service, "0" * 40, part.instances)
             # When nothing changes there is no other generation.
             ignored = gone | set(instances_of(ownership, part.service, snapshot))

@@ -12,13 +12,14 @@ from typing import Any
 
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.image_reference import RECORDED
+from fleetcaptain.mode import Mode
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
 __all__ = ["Registration", "Release", "ServiceRelease", "drained", "manifest_at", "registration_at"]
 
 _NO_PORTS: Mapping[str, int] = MappingProxyType({})
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,254}")
-_MODE = re.compile("rolling|bluegreen|global|everywhere")
+_MODE = re.compile("|".join(Mode))
 _SCHEME = re.compile("tcp|https?")
 _SHARE = re.compile("[0-9]{1,3}%")
 _SETTING = re.compile("[a-z_]{1,40}")
@@ -108,7 +109,7 @@ class ServiceRelease:
     unit_hash: str
     count: int
     image: str = ""
-    mode: str = "rolling"
+    mode: Mode = Mode.ROLLING
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
@@ -119,7 +120,7 @@ class ServiceRelease:
             "content": self.unit_hash,
             "instances": self.count,
             "image": self.image,
-            "mode": self.mode,
+            "mode": self.mode.value,
             "rollout": dict(self.rollout),
             "requires": list(self.requires),
             "scheme": self.scheme,
@@ -128,10 +129,10 @@ class ServiceRelease:
     @classmethod
     def read(cls, fields: Fields) -> ServiceRelease:
         """Parse an entry of a manifest. Raises Unreadable."""
-        mode = fields.text("mode", _MODE, "rolling")
+        mode = Mode(fields.text("mode", _MODE, Mode.ROLLING))
         return cls(
             unit_hash=fields.text("content", NAME),
-            count=fields.number("instances", 0, _MOST_MACHINES if mode == "global" else _MOST_INSTANCES),
+            count=fields.number("instances", 0, _MOST_MACHINES if mode is Mode.PER_MACHINE else _MOST_INSTANCES),
             image=fields.text("image", RECORDED, ""),
             mode=mode,
             rollout=_rollout(fields.mapping("rollout")),

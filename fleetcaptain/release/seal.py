@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from fleetcaptain.discovery.documents import Release, ServiceRelease
+from fleetcaptain.mode import Mode
 
 __all__ = ["seal"]
 
@@ -21,4 +22,4 @@ def _sealed(release: ServiceRelease) -> dict[str, Any]:
     data = release.to_data()
     # Pulumi's state has all numbers as floats, and a service that runs on every machine grows with the cluster.
     times = {name: float(value) if type(value) is int else value for name, value in release.rollout.items()}
-    return {**data, "rollout": times, "instances": release.count if release.mode != "global" else 0}
+    return {**data, "rollout": times, "instances": release.count if release.mode is not Mode.PER_MACHINE else 0}

@@ -8,6 +8,7 @@ from typing import Any
 
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
+from fleetcaptain.mode import Mode
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -23,7 +24,7 @@ class Part:
     service: str
     unit: UnitFile
     instances: int
-    mode: str
+    mode: Mode
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
@@ -64,13 +65,13 @@ def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple
     for service, release in manifest.services.items():
         unit, image = files[release.unit_hash].without_image()
         # A service of every machine has as many instances as there are machines by then.
-        instances = 1 if release.mode == "global" else release.count
+        instances = 1 if release.mode is Mode.PER_MACHINE else release.count
         parts.append(Part(service, unit, instances, release.mode, release.rollout, release.requires, release.scheme))
         images[service] = image
     return tuple(parts), images
 
 
-def _mode(spec: ServiceSpec) -> str:
+def _mode(spec: ServiceSpec) -> Mode:
     if spec.global_unit:
-        return "global"
-    return "bluegreen" if isinstance(spec.rollout, BlueGreen) else "rolling"
+        return Mode.PER_MACHINE
+    return Mode.BLUE_GREEN if isinstance(spec.rollout, BlueGreen) else Mode.ROLLING

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.drift import format_drift, services_ahead
 from fleetcaptain.release.repository import manifest_of, read_manifests
 from fleetcaptain.release.retention import prune
@@ -51,7 +52,7 @@ def retire_old(
     for service, release in manifest.services.items():
         present = instances_of(cluster.ownership, service, snapshot)
         old = [name for name in present if snapshot.units[name].unit_hash != release.unit_hash]
-        if release.mode != "bluegreen" or not old:
+        if release.mode is not Mode.BLUE_GREEN or not old:
             continue
         why = blocked_by(cluster, service, old, release.unit_hash)
         if why:

@@ -6,39 +6,78 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.model import Policy, Target, parallel
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.placement import admits, apart
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DesiredService", "displaced", "downtime", "policy_of"]
+__all__ = ["DesiredService", "RolloutSettings", "displaced", "downtime"]
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The rollout keyword of a service, as its resource has it. Times are seconds; *max_parallel* is a number of
+    instances or a share of them, such as ``25%``."""
+
+    min_healthy_sec: float = 10
+    healthy_deadline_sec: float = 300
+    progress_deadline_sec: float = 600
+    max_parallel: int | str = 1
+    auto_revert: bool = True
+    keep_old_sec: float = 0
+
+    @classmethod
+    def of(cls, props: Mapping[str, Any]) -> RolloutSettings:
+        """The settings in the input ``rollout`` of a ``FleetUnit``."""
+        return cls(
+            float(props["min_healthy_sec"]),
+            float(props["healthy_deadline_sec"]),
+            float(props["progress_deadline_sec"]),
+            props.get("max_parallel", 1),
+            bool(props.get("auto_revert", True)),
+            float(props.get("keep_old_sec", 0)),
+        )
+
+    def policy(self, instances: int) -> Policy:
+        """The policy of a rollout of so many *instances*."""
+        return Policy(
+            max_parallel=parallel(self.max_parallel, instances),
+            min_healthy_sec=self.min_healthy_sec,
+            healthy_deadline_sec=self.healthy_deadline_sec,
+            progress_deadline_sec=self.progress_deadline_sec,
+        )
 
 
 @dataclass(frozen=True)
 class DesiredService:
-    """A *service* as it should be: the *file* of its units, their *mode* and how many *instances* there are."""
+    """A *service* as it should be: the *file* of its units with their *image* ("": none), their *mode*, how many
+    *instances* there are, and the *settings* of its rollouts."""
 
     service: str
     file: UnitFile
-    mode: str
+    mode: Mode
     instances: int
+    image: str = ""
+    settings: RolloutSettings = RolloutSettings()
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
         """The service in the inputs of a ``FleetUnit``, its units with their image. Raises UnitRefused."""
         file = UnitFile.parse(props["unit"]).with_image(props["image"])
-        return cls(props["service"], file, props["mode"], int(props["instances"]))
+        mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
+        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings)
 
     def target(self, snapshot: Snapshot) -> Target:
         """The file and the names of its units; of a global service, one for each machine that its rules admit."""
         service, file = self.service, self.file
-        if self.mode == "everywhere":
+        if self.mode is Mode.FLEET_GLOBAL:
             names: tuple[str, ...] = (global_name(service),)
-        elif self.mode == "global":
+        elif self.mode is Mode.PER_MACHINE:
             called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
             names = tuple(sorted(name for name, machine in called.items() if admits(name, file, machine)))
-        elif self.mode == "bluegreen":
+        elif self.mode is Mode.BLUE_GREEN:
             names = generation_names(service, file.unit_hash, self.instances)
         else:
             names = instance_names(service, self.instances)
@@ -47,7 +86,7 @@ class DesiredService:
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
-    single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
+    single = news["mode"] == Mode.ROLLING and olds.get("instances") == news["instances"] == 1
     changes = single and any(olds.get(key) != news[key] for key in ("unit", "image"))
     return changes and not UnitFile.parse(news["unit"]).is_task
 
@@ -55,20 +94,10 @@ def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the old units of a service that gets others, such as one on every machine, cannot stay beside those."""
     modes = {olds.get("mode"), news["mode"]}
-    if modes != {"rolling", "global"}:
+    if modes != {Mode.ROLLING, Mode.PER_MACHINE}:
         return False
     old, new = (
         UnitFile.parse(props["unit"]).needs(f"{news['service']}@{instance}.service")
         for instance, props in ((0, olds), (1, news))
     )
     return apart(old, new)
-
-
-def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
-    """The times of the rollout in seconds, and how many at once, which may be a percentage of *instances*."""
-    return Policy(
-        max_parallel=parallel(rollout.get("max_parallel", 1), instances),
-        min_healthy_sec=float(rollout["min_healthy_sec"]),
-        healthy_deadline_sec=float(rollout["healthy_deadline_sec"]),
-        progress_deadline_sec=float(rollout["progress_deadline_sec"]),
-    )

@@ -14,6 +14,7 @@ from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
 from fleetcaptain.fleetfile.keywords import MAX_INSTANCES
+from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.journal import Entry
 from fleetcaptain.rollout.lock import Owner, this_process
 from fleetcaptain.untrusted import (
@@ -33,7 +34,7 @@ UNIT = "web@1.service"
 KEY = registration_key("shop", "web", UNIT)
 REGISTRATION = {"service": "web", "unit": UNIT, "content": "c", "machine": "m1", "host": "10.0.0.1"}
 ENTRY = ServiceRelease(
-    "c" * 40, 2, "shop@sha256:1", "rolling", {"max_parallel": "25%", "auto_revert": True}, ("db",)
+    "c" * 40, 2, "shop@sha256:1", Mode.ROLLING, {"max_parallel": "25%", "auto_revert": True}, ("db",)
 ).to_data()
 MANIFEST = {"tag": "v1", "who": "ann@laptop", "when": "2030-01-01T00:00:00+00:00", "services": {"web": ENTRY}}
 DEEP = "[" * 200_000
@@ -225,7 +226,7 @@ def test_an_app_may_have_many_services() -> None:
 
 def test_a_service_of_every_machine_may_have_more_instances() -> None:
     """One for each machine; any other one has as many as a Fleetfile may say."""
-    assert ServiceRelease.read(Fields({**ENTRY, "mode": "global", "instances": 300})).count == 300
+    assert ServiceRelease.read(Fields({**ENTRY, "mode": Mode.PER_MACHINE, "instances": 300})).count == 300
     assert ServiceRelease.read(Fields({**ENTRY, "instances": MAX_INSTANCES})).count == MAX_INSTANCES
 
 

@@ -12,6 +12,7 @@ from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
+from fleetcaptain.mode import Mode
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
@@ -25,7 +26,7 @@ def entries(*services: dict[str, Any]) -> dict[str, ServiceRelease]:
     """The entry of each service in a release's manifest."""
     return {
         one["service"]: ServiceRelease(
-            unit_hash(full(one["unit"])), one["instances"], IMAGE, one["mode"], {"keep_old_sec": 5}, scheme="http"
+            unit_hash(full(one["unit"])), one["instances"], IMAGE, Mode(one["mode"]), {"keep_old_sec": 5}, scheme="http"
         )
         for one in services
     }

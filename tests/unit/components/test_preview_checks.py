@@ -15,6 +15,7 @@ from components.stray_units import StraysProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
 from fleetcaptain.units.mark import Ownership
@@ -58,15 +59,17 @@ class Preflight:
         return self.engine.refusal(self._program)
 
 
-def part(service: str = "web", instances: int = 2, mode: str = "rolling", **keywords: Any) -> Part:
+def part(service: str = "web", instances: int = 2, mode: Mode = Mode.ROLLING, **keywords: Any) -> Part:
     """A service that is about to be deployed."""
-    return Part(service, UnitFile.parse(text_of(service, global_unit=mode == "global", **keywords)), instances, mode)
+    return Part(
+        service, UnitFile.parse(text_of(service, global_unit=mode is Mode.PER_MACHINE, **keywords)), instances, mode
+    )
 
 
 def test_a_cluster_with_room_for_everything_is_not_refused(site: Site) -> None:
     """Units of other apps are no strays."""
     site.start({**units_of(WEB), "theirs@1.service": full(text_of("theirs", app="other"))})
-    preflight = Preflight(part(), part("redis", 1, "bluegreen"), part("agent", 1, "global"))
+    preflight = Preflight(part(), part("redis", 1, Mode.BLUE_GREEN), part("agent", 1, Mode.PER_MACHINE))
     assert (preflight.strays(), preflight.engine.messages) == ([], [])
 
 
@@ -122,7 +125,7 @@ def test_a_blue_green_service_does_not_need_room_for_two_when_nothing_changes(si
     """Only its running generation is there then."""
     site.fleet.machines = site.fleet.machines[:1]
     site.start({"redis-1@1.service": full(text_of("redis", conflicts=("redis-*",)))})
-    assert Preflight(part("redis", 1, "bluegreen", conflicts=("redis-*",))).strays() == []
+    assert Preflight(part("redis", 1, Mode.BLUE_GREEN, conflicts=("redis-*",))).strays() == []
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -228,7 +231,7 @@ def test_a_service_that_is_renamed_takes_over_the_ports_of_its_old_name(site: Si
 def test_a_service_is_not_in_its_own_way(site: Site, rules: dict[str, Any], back: bool) -> None:
     """From so many instances to one on every machine, and back: the rollout removes the old ones first."""
     everywhere = {"ports": PORTS} if "ports" in rules else {}
-    modes = [part("web", 3, **rules), part("web", 1, "global", **everywhere)]
+    modes = [part("web", 3, **rules), part("web", 1, Mode.PER_MACHINE, **everywhere)]
     old, new = reversed(modes) if back else modes
     names = [f"web@m{number}.service" if back else f"web@{number}.service" for number in (1, 2, 3)]
     site.start(dict.fromkeys(names, full(old.unit.text)))
@@ -249,4 +252,7 @@ def test_a_service_of_every_machine_finds_each_taken_port(site: Site) -> None:
     """A unit of others stays where it is."""
     theirs = full(text_of("theirs", app="other", ports=PORTS))
     site.start({"theirs@1.service": theirs})
-    assert "port 8080/tcp is taken by theirs@1.service" in Preflight(part("agent", 1, "global", ports=PORTS)).refusal()
+    assert (
+        "port 8080/tcp is taken by theirs@1.service"
+        in Preflight(part("agent", 1, Mode.PER_MACHINE, ports=PORTS)).refusal()
+    )

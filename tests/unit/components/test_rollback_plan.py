@@ -18,6 +18,7 @@ from components.deployment_plan import Plan, forward
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key, text_key
 from fleetcaptain.errors import ReleaseRefused, RolloutFailed
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.service_release import Part
@@ -91,14 +92,14 @@ def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_plan_orders_each_service_after_those_before_it() -> None:
     """Whatever order they are written in; what a release does not have is passed over."""
     parts = tuple(
-        Part(name, UnitFile(()), 1, "rolling", requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",)))
+        Part(name, UnitFile(()), 1, Mode.ROLLING, requires=needs) for name, needs in (("a", ("b", "x")), ("b", ("c",)))
     )
-    plan = forward((*parts, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1"))
+    plan = forward((*parts, Part("c", UnitFile(()), 1, Mode.ROLLING)), {}, ReleaseName("v1"))
     assert [part.service for part in plan.ordered()] == ["c", "b", "a"]
-    later = Part("a", UnitFile(()), 1, "rolling", after=("c",))
+    later = Part("a", UnitFile(()), 1, Mode.ROLLING, after=("c",))
     assert [
         part.service
-        for part in forward((later, Part("c", UnitFile(()), 1, "rolling")), {}, ReleaseName("v1")).ordered()
+        for part in forward((later, Part("c", UnitFile(()), 1, Mode.ROLLING)), {}, ReleaseName("v1")).ordered()
     ] == [
         "c",
         "a",
@@ -127,7 +128,7 @@ def _plan(
 def test_a_service_is_rolled_after_the_one_on_whose_machine_it_has_to_be(rules: dict[str, Any]) -> None:
     """fleet places it after that one only, and the rollout waits half a minute for a place."""
     parts = [
-        Part(name, UnitFile.parse(text_of(name, **keywords)), 1, "rolling")
+        Part(name, UnitFile.parse(text_of(name, **keywords)), 1, Mode.ROLLING)
         for name, keywords in (("web", rules), ("db", {}))
     ]
     plan = forward(tuple(parts), {}, ReleaseName("v1"))

@@ -35,7 +35,7 @@ def test_discovery_runs_on_python_alone() -> None:
     ours = {name for name in modules if name.partition(".")[0] == "fleetcaptain"}
     assert {name.partition(".")[0] for name in modules - ours - {"__main__"}} <= sys.stdlib_module_names
     packages = {".".join(name.split(".")[:2]) for name in ours}
-    ground = {f"fleetcaptain.{name}" for name in ("errors", "image_reference", "net", "printable", "untrusted")}
+    ground = {f"fleetcaptain.{name}" for name in ("errors", "image_reference", "mode", "net", "printable", "untrusted")}
     assert packages == {"fleetcaptain", "fleetcaptain.discovery", *ground}
 
 

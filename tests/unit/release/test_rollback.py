@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
@@ -25,7 +26,7 @@ SERVICES = "abcdef"
 
 def part(service: str, *requires: str) -> Part:
     """A service that requires others."""
-    return Part(service, FILE, 1, "rolling", requires=requires)
+    return Part(service, FILE, 1, Mode.ROLLING, requires=requires)
 
 
 def test_a_release_whose_texts_and_images_are_there_can_be_gone_back_to() -> None:
@@ -54,7 +55,7 @@ def test_an_unknown_release_is_refused_with_those_there_are() -> None:
 
 def test_a_manifest_gives_its_parts_back() -> None:
     """The image apart from the text; a service of every machine has no number of instances."""
-    everywhere = replace(V1.services["web"], mode="global", count=3)
+    everywhere = replace(V1.services["web"], mode=Mode.PER_MACHINE, count=3)
     manifest = replace(V1, services={"web": replace(V1.services["web"], count=3), "agent": everywhere})
     parts, images = parts_of_manifest(manifest, {unit_hash(FULL): WITH_IMAGE})
     assert [(one.service, one.unit, one.instances) for one in parts] == [("web", FILE, 3), ("agent", FILE, 1)]

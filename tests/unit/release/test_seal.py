@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fleetcaptain.discovery.documents import Release, ServiceRelease
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.seal import seal
 
 WEB = ServiceRelease(
-    "c" * 40, 2, "shop@sha256:1", "rolling", {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http"
+    "c" * 40, 2, "shop@sha256:1", Mode.ROLLING, {"min_healthy_sec": 10, "auto_revert": True}, ("db",), "http"
 )
 KNOWN = Release("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
 
@@ -22,7 +23,7 @@ KNOWN = Release("v1", {"web": WEB}, "ann@laptop", "2030-01-01", True)
         {"unit_hash": "d" * 40},
         {"count": 3},
         {"image": "shop@sha256:2"},
-        {"mode": "bluegreen"},
+        {"mode": Mode.BLUE_GREEN},
         {"rollout": {"min_healthy_sec": 0, "auto_revert": True}},
         {"requires": ()},
         {"scheme": "tcp"},
@@ -40,6 +41,6 @@ def test_what_changes_by_itself_is_not_sealed() -> None:
     assert seal(replace(KNOWN, who="bob", when="", unfinished=False)) == seal(KNOWN)
     floats = replace(WEB, rollout={"min_healthy_sec": 10.0, "auto_revert": True})
     assert seal(replace(KNOWN, services={"web": floats})) == seal(KNOWN)
-    everywhere = replace(WEB, mode="global")
+    everywhere = replace(WEB, mode=Mode.PER_MACHINE)
     grown = replace(everywhere, count=5)
     assert seal(replace(KNOWN, services={"web": everywhere})) == seal(replace(KNOWN, services={"web": grown}))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key
+from fleetcaptain.mode import Mode
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash
 
@@ -18,7 +19,7 @@ DB1, DB2 = text_of("db"), text_of("db", restart_sec=9)
 def _manifest(tag: str, web: str, db: str, *, unfinished: bool = False) -> Release:
     services = {
         "web": ServiceRelease(unit_hash(web), 1, requires=("db",)),
-        "db": ServiceRelease(unit_hash(db), 1, mode="bluegreen", rollout={"keep_old_sec": 7}),
+        "db": ServiceRelease(unit_hash(db), 1, mode=Mode.BLUE_GREEN, rollout={"keep_old_sec": 7}),
     }
     return Release(tag, services, unfinished=unfinished)
 

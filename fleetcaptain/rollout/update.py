@@ -1,0 +1,63 @@
+"""One update of a service: lock, preflight, then the strategy of its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleetcaptain.errors import FleetCaptainError, with_more
+from fleetcaptain.mode import Mode
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.driver import Driver
+from fleetcaptain.rollout.finish import after_failure
+from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.model import Target
+from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.ownership import refuse_foreign
+from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
+from fleetcaptain.rollout.strategies.blue_green import replace_generation
+from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
+from fleetcaptain.rollout.strategies.rolling import install, roll
+from fleetcaptain.rollout.targets import DesiredService
+
+__all__ = ["update"]
+
+
+def update(
+    cluster: Cluster, desired: DesiredService, report: Callable[[str], None], stopping: Callable[[], bool]
+) -> Target:
+    """Bring the units of a service to *desired*; the target that they have then.
+
+    The cluster is read once under the lock, and again by the driver before its first step. Raises UnitRefused for units
+    of others, RolloutFailed when the rollout failed and was rolled back, RolloutMixed when it was not, Locked, and
+    Interrupted when *stopping* says so.
+    """
+
+    def check(snapshot: Snapshot) -> None:
+        refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
+
+    try:
+        to = desired.file.unit_hash
+        with guarded(cluster, desired.service, to, report, check=check, stopping=stopping) as (fenced, snapshot):
+            target = desired.target(snapshot)
+            # An old generation stays until the new one is healthy; all others go, before it if need be.
+            stays = desired.mode is Mode.BLUE_GREEN
+            going = () if stays else leaving(cluster.ownership, target, snapshot)
+            prepare(fenced, snapshot, target, desired.image, report, ignored=going)
+            _replace(Driver(fenced, report, stopping), snapshot, desired, target)
+    except FleetCaptainError as error:
+        raise with_more(error, after_failure(cluster)) from error
+    return target
+
+
+def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target) -> None:
+    settings, ownership = desired.settings, driver.cluster.ownership
+    policy = settings.policy(len(target.names))
+    if desired.mode is Mode.FLEET_GLOBAL:
+        run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
+    elif desired.mode is Mode.BLUE_GREEN:
+        replace_generation(driver, target, policy, settings.keep_old_sec)
+    elif instances_of(ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
+        first = {name: snapshot.units[name].file for name in in_the_way(ownership, target, snapshot)}
+        roll(driver, target, policy, settings.auto_revert, first)
+    else:
+        install(driver, target, policy)
