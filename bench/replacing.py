@@ -94,6 +94,6 @@ def _bluegreen(site: Site, instances: int) -> float:
     site.install(old)
     new = site.target(service, instances, generation=True)
     policy = Policy(min_healthy_sec=0, first_alone=False)
-    took = seconds(lambda: replace_generation(Driver(site.cluster), new, policy, 0))
+    took = seconds(lambda: replace_generation(Driver(site.cluster), new, policy, 0, site.cluster.snapshot()))
     site.clear(service, new.names)
     return took

@@ -127,9 +127,10 @@ class RollingUpdateProvider(ResourceProvider):
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         # The names in the state do not count: since then others may have put units of these names.
-        names = instances_of(cluster.ownership, service, cluster.snapshot())
+        snapshot = cluster.snapshot()
+        names = instances_of(cluster.ownership, service, snapshot)
         if names:
-            why = blocked_by(cluster, service, names, None, but=current_tag(cluster))
+            why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
                 raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):

@@ -15,6 +15,7 @@ from fleetcaptain.fleet.entities import FleetUnit
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strays import StrayPolicy, Strays, refuse_named, strays_error
@@ -81,23 +82,24 @@ class StraysProvider(ResourceProvider):
             .connect(props["app"])
             .owned_by(props["stack"], [*props["names"], *props["adopt"]])
         )
-        units = cluster.snapshot().units
+        snapshot = cluster.snapshot()
+        units = snapshot.units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:
             mark = units[name].mark if name in units else None
             by_service.setdefault(mark.service if mark else service_of(name), []).append(name)
         for service, names in sorted(by_service.items()):
-            self._remove_of(cluster, service, names)
+            self._remove_of(cluster, snapshot, service, names)
 
-    def _remove_of(self, cluster: Cluster, service: str, names: Sequence[str]) -> None:
+    def _remove_of(self, cluster: Cluster, snapshot: Snapshot, service: str, names: Sequence[str]) -> None:
         """Under the lock of the service: by then a unit may be another one's."""
-        why = blocked_by(cluster, service, names, None)
+        why = blocked_by(cluster, snapshot, service, names, None)
         if why:
             # Its own resource removes it when those have been rolled; or else the next deployment does.
             warn(f"{', '.join(names)} stays for now, for the sake of those {why}")
             return
-        with guarded(cluster, service, "", status) as (fenced, snapshot):
-            others = foreign(cluster.ownership, names, snapshot.units)
+        with guarded(cluster, service, "", status) as (fenced, latest):
+            others = foreign(cluster.ownership, names, latest.units)
             if others:
                 warn(f"{', '.join(others)} stays: it is not this stack's any more")
             remove(fenced, service, [name for name in names if name not in others], status)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.documents import Registration, Release
 from fleetcaptain.release.repository import read_manifests
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["Dependent", "Successor", "blocked_by", "dependents", "format_dependents"]
 
@@ -71,13 +72,14 @@ def format_dependents(service: str, found: Iterable[Dependent]) -> str:
     )
 
 
-def blocked_by(cluster: Cluster, service: str, units: Iterable[str], successor: str | None, but: str = "") -> str:
+def blocked_by(
+    cluster: Cluster, snapshot: Snapshot, service: str, units: Iterable[str], successor: str | None, *, but: str = ""
+) -> str:
     """Who still depends on *units* of *service*, in words; empty when they may go.
 
     *successor* is the content of the generation that takes their place; None: nothing does. Those of the release *but*
     do not count.
     """
-    snapshot = cluster.snapshot()
     unit_hashes = {snapshot.units[name].unit_hash for name in units if name in snapshot.units}
     versions = {
         version

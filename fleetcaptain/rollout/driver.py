@@ -55,10 +55,10 @@ class Driver:
                 decision = decide(observed, target, relaxed, extend_deadlines(memory, last, health), now)
                 memory, timing = decision.memory, timed(timing, decision, now)
                 if decision.failure is not None:
-                    return Outcome(before, decision.failure, observed[decision.failure.unit])
+                    return Outcome(before, snapshot, decision.failure, observed[decision.failure.unit])
                 if decision.finished:
                     self.report(summary(target, timing))
-                    return Outcome(before)
+                    return Outcome(before, snapshot)
                 self._stop_here(target, memory)
                 came_back = self._bring_back(observed, snapshot, asked_at)
                 if self._act(decision, target, observed, snapshot, before) or came_back:

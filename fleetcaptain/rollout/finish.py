@@ -54,12 +54,13 @@ def retire_old(
         old = [name for name in present if snapshot.units[name].unit_hash != release.unit_hash]
         if release.mode is not Mode.BLUE_GREEN or not old:
             continue
-        why = blocked_by(cluster, service, old, release.unit_hash)
+        why = blocked_by(cluster, snapshot, service, old, release.unit_hash)
         if why:
             left.append(f"{', '.join(old)} left for those {why}")
             continue
-        with guarded(cluster, service, release.unit_hash, report, stopping=stopping) as (fenced, _):
-            retire(fenced, service, old, float(release.rollout.get("keep_old_sec", 0)), report)
+        with guarded(cluster, service, release.unit_hash, report, stopping=stopping) as (fenced, latest):
+            keep_old_sec = float(release.rollout.get("keep_old_sec", 0))
+            retire(fenced, latest, service, old, keep_old_sec=keep_old_sec, report=report)
     return tuple(left)
 
 

@@ -57,6 +57,8 @@ def remove(
     is left, when that takes longer than their stops may (see `patience`).
     """
     names = tuple(names)
+    if not names:
+        return
     began = acted = cluster.clock()
     timeout_sec = 0.0
     while True:

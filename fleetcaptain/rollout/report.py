@@ -9,7 +9,7 @@ from fleetcaptain.printable import excerpt
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Decision, Failure, Policy, Progress, Target
-from fleetcaptain.rollout.observe import observe
+from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.preflight import no_place
 from fleetcaptain.rollout.standstill import why_it_stands_still
 from fleetcaptain.units.unit_file import UnitFile
@@ -29,9 +29,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a drive ended. *before* maps each unit that was touched to the file it had, None where there was none."""
+    """How a run of the driver ended. *before* maps each unit that was touched to the file it had, None where there was
+    none. *snapshot* is the cluster at the end."""
 
     before: Mapping[str, UnitFile | None]
+    snapshot: Snapshot
     failure: Failure | None = None
     failed: Instance | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fleetcaptain.discovery.documents import drained
 from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.remove import patience, remove
 from fleetcaptain.untrusted import readable
 
@@ -14,11 +15,17 @@ __all__ = ["drain", "retire"]
 
 
 def retire(
-    cluster: Cluster, service: str, old: Sequence[str], keep_old_sec: float, report: Callable[[str], None]
+    cluster: Cluster,
+    snapshot: Snapshot,
+    service: str,
+    old: Sequence[str],
+    *,
+    keep_old_sec: float,
+    report: Callable[[str], None],
 ) -> None:
     """Drain the units *old* of *service*, and remove them *keep_old_sec* later."""
     report(f"{service}: new generation healthy; draining {', '.join(old)} for {keep_old_sec:.0f} s")
-    drain(cluster, service, old, keep_old_sec + patience(old, cluster.snapshot()))
+    drain(cluster, service, old, keep_old_sec + patience(old, snapshot))
     cluster.sleep(keep_old_sec)
     remove(cluster, service, old, report)
 

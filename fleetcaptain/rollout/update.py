@@ -55,7 +55,7 @@ def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target
     if desired.mode is Mode.FLEET_GLOBAL:
         run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
     elif desired.mode is Mode.BLUE_GREEN:
-        replace_generation(driver, target, policy, settings.keep_old_sec)
+        replace_generation(driver, target, policy, settings.keep_old_sec, snapshot)
     elif instances_of(ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
         first = {name: snapshot.units[name].file for name in in_the_way(ownership, target, snapshot)}
         roll(driver, target, policy, settings.auto_revert, first)

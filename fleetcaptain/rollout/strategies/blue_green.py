@@ -9,7 +9,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
-from fleetcaptain.rollout.observe import instances_of
+from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.retire import retire
@@ -18,15 +18,16 @@ from fleetcaptain.rollout.strategies.rolling import RESTARTS_AT_INSTALL
 __all__ = ["replace_generation"]
 
 
-def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float) -> None:
+def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_sec: float, snapshot: Snapshot) -> None:
     """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
+    *snapshot* is the cluster before.
 
     One that a service of another release still depends on is left for later: see `blocked_by`.
     Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
     """
     cluster = driver.cluster
     at_once = replace(policy, max_parallel=len(target.names), first_alone=False)
-    if not _other_generations(cluster, target):
+    if not _other_generations(cluster, target, snapshot):
         at_once = replace(at_once, restarts_allowed=RESTARTS_AT_INSTALL)
     outcome = driver.run(target, at_once)
     if outcome.failure is not None:
@@ -37,17 +38,17 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
             f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
             "`pulumi up` again."
         )
-    old = _other_generations(cluster, target)
+    old = _other_generations(cluster, target, outcome.snapshot)
     if not old:
         return
-    why = blocked_by(cluster, target.service, old, target.unit_hash)
+    why = blocked_by(cluster, outcome.snapshot, target.service, old, target.unit_hash)
     if why:
         driver.report(f"new generation healthy; {', '.join(old)} left for those {why}")
         return
-    retire(cluster, target.service, old, keep_old_sec, driver.report)
+    retire(cluster, outcome.snapshot, target.service, old, keep_old_sec=keep_old_sec, report=driver.report)
 
 
-def _other_generations(cluster: Cluster, target: Target) -> list[str]:
-    """The units of the service that are not of *target*, as they are on the cluster now."""
-    present = instances_of(cluster.ownership, target.service, cluster.snapshot())
+def _other_generations(cluster: Cluster, target: Target, snapshot: Snapshot) -> list[str]:
+    """The units of the service in *snapshot* that are not of *target*."""
+    present = instances_of(cluster.ownership, target.service, snapshot)
     return [name for name in present if name not in target.names]

@@ -69,7 +69,7 @@ def roll(
             "again."
         )
     cluster = driver.cluster
-    present = instances_of(cluster.ownership, target.service, cluster.snapshot())
+    present = instances_of(cluster.ownership, target.service, outcome.snapshot)
     extra = [name for name in present if name not in target.names]
     remove(cluster, target.service, extra, driver.report)
 

@@ -12,7 +12,10 @@ import pytest
 from components.fleet_unit import RollingUpdateProvider
 from components.preview_checks import check_cluster
 from fleetcaptain.fleetfile.values import App, Port, Rolling, ServiceSpec
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import parts_of_app
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.report import summary
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS
 from fleetcaptain.units import unit_text
 from fleetcaptain.units.mark import Ownership
@@ -92,3 +95,30 @@ def test_each_operation_of_a_provider_reads_its_input_once(site: Site, passes: C
     passes.clear()
     provider.delete("web", news)
     assert passes["parse"] == 1
+
+
+@pytest.mark.parametrize(("mode", "last", "reads"), [(Mode.ROLLING, "healthy", 1), (Mode.BLUE_GREEN, "change", 2)])
+def test_an_update_reads_the_cluster_twice_before_its_first_change(
+    site: Site, monkeypatch: pytest.MonkeyPatch, mode: Mode, last: str, reads: int
+) -> None:
+    """Under the lock and before the first step; and at most twice after its end."""
+    assert site.texts == {}
+    inputs = unit_inputs("web", 2, mode=mode)
+    provider = RollingUpdateProvider()
+    outs = provider.create(inputs).outs
+    events: list[str] = []
+
+    def recorded(name: str, original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            events.append(name)
+            return original(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(Cluster, "snapshot", recorded("read", Cluster.snapshot))
+    for change in ("put", "delete", "set_desired_state"):
+        monkeypatch.setattr(Cluster, change, recorded("change", getattr(Cluster, change)))
+    monkeypatch.setattr("fleetcaptain.rollout.driver.summary", recorded("healthy", summary))
+    provider.update("web", outs or {}, {**inputs, "image": f"{IMAGE}2"})
+    assert events.index("change") == 2
+    assert sum(event == "read" for event in events[max(at for at, one in enumerate(events) if one == last) :]) == reads

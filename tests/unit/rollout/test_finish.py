@@ -24,9 +24,11 @@ from tests.unit.rollout.released import BOTH, DB1, DB2, V1, V2, WEB1, WEB2, rele
 def test_an_old_generation_is_held_until_who_requires_it_is_rolled() -> None:
     """The release under way is known by its record."""
     cluster = released(BOTH, "v1", V1, V2)
-    assert "web (web@1.service) of release v1" in blocked_by(cluster, "db", ["db-1@1.service"], unit_hash(DB2))
+    assert "web (web@1.service) of release v1" in blocked_by(
+        cluster, cluster.snapshot(), "db", ["db-1@1.service"], unit_hash(DB2)
+    )
     rolled = released({**BOTH, "web@1.service": WEB2}, "v1", V1, V2)
-    assert blocked_by(rolled, "db", ["db-1@1.service"], unit_hash(DB2)) == ""
+    assert blocked_by(rolled, rolled.snapshot(), "db", ["db-1@1.service"], unit_hash(DB2)) == ""
 
 
 @pytest.mark.parametrize(("web", "kept"), [(WEB1, True), (WEB2, False)])
@@ -35,7 +37,7 @@ def test_a_blue_green_rollout_keeps_the_old_generation_while_it_is_required(web:
     cluster = released({"web@1.service": web, "db-1@1.service": DB1}, "v1", V1, V2)
     lines: list[str] = []
     target = Target("db", ("db-2@1.service",), UnitFile.parse(DB2))
-    replace_generation(Driver(cluster, lines.append), target, Policy(min_healthy_sec=0), 0)
+    replace_generation(Driver(cluster, lines.append), target, Policy(min_healthy_sec=0), 0, cluster.snapshot())
     assert cluster.runs["db-2@1.service"] == unit_hash(DB2)
     assert ("db-1@1.service" in cluster.units) is kept
     assert any("db-1@1.service left for those who still depend" in line for line in lines) is kept
@@ -57,8 +59,8 @@ def test_the_gate_opens_when_all_is_available() -> None:
 def test_of_one_release_nothing_holds() -> None:
     """When all goes, the current release does not keep its own services."""
     cluster = released({"web@1.service": WEB1, "db-1@1.service": DB1}, "v1", V1)
-    assert blocked_by(cluster, "db", ["db-1@1.service"], None) != ""
-    assert blocked_by(cluster, "db", ["db-1@1.service"], None, but="v1") == ""
+    assert blocked_by(cluster, cluster.snapshot(), "db", ["db-1@1.service"], None) != ""
+    assert blocked_by(cluster, cluster.snapshot(), "db", ["db-1@1.service"], None, but="v1") == ""
 
 
 def test_what_was_left_for_others_goes_at_the_end() -> None:
