@@ -143,7 +143,7 @@ def test_a_tag_that_exists_with_other_contents_is_refused_in_the_preview(stack: 
     stack.set("release", first)
     with stack.edited("Fleetfile.py", _SERVERS_ONLY):
         error = stack.fails("preview").error
-    assert f"{first} exists already" in error
+    assert f"{first} already exists" in error
     assert "app_server has another unit text" in error
     assert _contents(cluster) == before
 
@@ -153,7 +153,7 @@ def test_an_unknown_release_and_one_whose_image_is_gone_are_refused(stack: Stack
     cluster = stack.cluster()
     before = _contents(cluster)
     error = stack.fails("preview", "--config", "fleetcaptain:rollbackTo=v0").error
-    assert "no release v0" in error
+    assert "Cannot roll back to v0: no such release" in error
     assert first in error
     _with_another_image(cluster, first, "v-gone")
     (row,) = [row for row in _releases(stack) if row["tag"] == "v-gone"]
@@ -336,7 +336,7 @@ def test_a_release_is_named_after_a_commit_that_has_all_of_it(stack: Stack) -> N
         stack.up()
         assert stack.outputs()["release"] == "v1.4"
         added.write_text("x = 1\n")
-        assert "The release is v1.4-dirty-..." in stack.preview().output
+        assert "The release is named v1.4-dirty-..." in stack.preview().output
         stack.up()
         assert stack.outputs()["release"].startswith("v1.4-dirty-")
         added.unlink()
