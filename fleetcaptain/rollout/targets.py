@@ -1,4 +1,4 @@
-"""From a ``FleetUnit``'s inputs, and one look at the cluster, to the desired state of its service. Pure."""
+"""From a ``FleetUnit``'s inputs and one snapshot of the cluster to the desired state of its service. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DesiredService", "displaced", "downtime", "policy_of"]
 
 @dataclass(frozen=True)
 class DesiredService:
-    """A *service* as it should be: the *file* of its units, their *mode* and how many *instances* there are."""
+    """The desired state of a *service*: the *file* of its units, their *mode* and the number of *instances*."""
 
     service: str
     file: UnitFile
@@ -46,14 +46,14 @@ class DesiredService:
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
+    """Whether the update from *olds* to *news* takes down the only instance of a service; a task is never up."""
     single = news["mode"] == "rolling" and olds.get("instances") == news["instances"] == 1
     changes = single and any(olds.get(key) != news[key] for key in ("unit", "image"))
     return changes and not UnitFile.parse(news["unit"]).is_task
 
 
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether the old units of a service that gets others, such as one on every machine, cannot stay beside those."""
+    """Whether the old units of a service conflict with its new units, such as one on every machine."""
     modes = {olds.get("mode"), news["mode"]}
     if modes != {"rolling", "global"}:
         return False
@@ -65,7 +65,7 @@ def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 
 
 def policy_of(rollout: Mapping[str, Any], instances: int) -> Policy:
-    """The times of the rollout in seconds, and how many at once, which may be a percentage of *instances*."""
+    """The policy in *rollout*: times in seconds, and the window, which may be a percentage of *instances*."""
     return Policy(
         max_parallel=parallel(rollout.get("max_parallel", 1), instances),
         min_healthy_sec=float(rollout["min_healthy_sec"]),

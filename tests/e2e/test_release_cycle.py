@@ -217,7 +217,7 @@ def test_an_old_generation_goes_when_nobody_of_another_release_needs_it(stack: S
     cluster = stack.cluster()
     with stack.edited("Fleetfile.py", _REDIS_TOO):
         said = stack.up().output
-        assert "left for those who still depend on the old generation of redis" in said
+        assert "the old generation of redis is still required by" in said
         tag = _value(cluster, current_key("behavioral"))
         manifest = Release.from_json(_value(cluster, release_key("behavioral", tag)))
         assert manifest.tag == tag != first
@@ -231,7 +231,7 @@ def test_a_new_generation_that_declares_the_old_release_takes_over_at_once(stack
     cluster = stack.cluster()
     declared = {**_REDIS_TOO, "restart_sec=7,": f'restart_sec=7,\n            versions=["{first}"],'}
     with stack.edited("Fleetfile.py", declared):
-        assert "left for those who still depend" not in stack.up().output
+        assert "the old generation of redis is still required by" not in stack.up().output
         (redis,) = (entry for entry in cluster.snapshot().live if entry.service == "redis")
         assert redis.versions == (first,)
 

@@ -41,7 +41,6 @@ BANNED_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(BANNED)})(?![\w-])", re.IGNOR
 TO_REWRITE = {
     "components",
     "fleetcaptain/fleetfile",
-    "fleetcaptain/rollout",
     "fleetcaptain/units",
     "tools",
     "__main__.py",

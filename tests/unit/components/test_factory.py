@@ -75,7 +75,7 @@ def test_a_local_cluster_has_the_size_that_is_configured() -> None:
 def test_a_cluster_of_no_known_kind_is_refused() -> None:
     """The error lists the kinds; nothing is declared."""
     engine = FakeEngine()
-    with pytest.raises(ClusterRefused, match="fleetcaptain:cluster is 'gce'; it can be local, aws, existing"):
+    with pytest.raises(ClusterRefused, match="fleetcaptain:cluster must be one of local, aws, existing, not 'gce'"):
         chosen({"cluster": "gce"}, engine)
     assert engine.resources == {}
 
