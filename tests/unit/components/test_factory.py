@@ -99,7 +99,7 @@ def test_an_existing_cluster_is_asked_who_it_is() -> None:
 
 def test_an_existing_cluster_without_settings_is_refused() -> None:
     """With everything that is missing."""
-    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:fleet is missing.*fleetcaptain:registry is missing"):
+    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:fleet is required.*fleetcaptain:registry is required"):
         chosen({"cluster": "existing"})
 
 

@@ -309,7 +309,7 @@ def test_of_a_local_cluster_that_does_not_run_nothing_is_asked(
 def test_a_cluster_that_does_not_answer_is_one_error_and_not_one_for_each_service(site: Site) -> None:
     """It says what to do when the cluster is gone for good; the others read back unchanged."""
     site.unreachable = True
-    with pytest.raises(ClusterUnreachable, match="`pulumi state delete` its resources, or `make down`"):
+    with pytest.raises(ClusterUnreachable, match="`pulumi state delete` for its resources, or `make down`"):
         PROVIDER.read("web", SERVICES["rolling"])
     assert read(SERVICES["bluegreen"]) == SERVICES["bluegreen"]
 
