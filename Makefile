@@ -1,14 +1,14 @@
-# All commands; `make help` lists them. Each one first has what it needs installed: see tools/.
+# All commands; `make help` lists them. Each one first installs its tools: see tools/.
 STACK ?= dev
 PYTHON ?= python3
-# Installs what is missing, and gives the rest of the line its environment. TEST_TOOLS also installs what the tests need.
+# Installs missing tools and sets their environment for the rest of the line. TEST_TOOLS also installs those of the tests.
 TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && eval "$$variables"
 TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
-# A stack that does not exist, other than dev, is created after a question, or with CREATE=1.
+# A missing stack other than dev is created after a question, or with CREATE=1.
 CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
-# Tests on clusters wait for fleet most of the time, so there are more workers than processors.
+# Cluster tests mostly wait for fleet, so there are more workers than processors.
 WORKERS ?= 3
 SHARD ?= 1/1
 
@@ -25,32 +25,32 @@ up: ## Create or update the cluster and the app on it, and print the endpoints
 preview: ## Show what `make up` would change, unit by unit
 	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN)
 
-down: ## Remove the app, the cluster and all that belongs to the stack
+down: ## Remove the stack with its app and cluster
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \
 		pulumi destroy --stack $(STACK) --yes && pulumi stack rm --stack $(STACK) --yes --preserve-config; \
-	else echo "there is no stack $(STACK)"; fi
+	else echo "The stack $(STACK) does not exist. Nothing was changed."; fi
 	@$(PYTHON) -m tools tidy
 
 tools: ## Find, install or build the tools, and start a Docker engine if none answers
 	@$(PYTHON) -m tools install --stack $(STACK)
 
-venv: ## Install the Python packages of the tests, and nothing else
+venv: ## Install only the Python packages of the tests
 	@$(PYTHON) -m tools install --tests --only-python
 
-lock: ## Write the locks of the Python packages from pyproject.toml; UPGRADE=1 also takes newer versions
+lock: ## Write the locks of the Python packages from pyproject.toml; UPGRADE=1 upgrades them
 	@$(PYTHON) -m tools lock $(if $(UPGRADE),--upgrade)
 
-audit: ## Check licences and known vulnerabilities of what is installed; says what it could not check
+audit: ## Check licences and known vulnerabilities of installed packages
 	@$(TEST_TOOLS) && $(PYTHON) -m tools audit
 
 lint: ## Check style and types
 	@$(TEST_TOOLS) && ruff check . && ruff format --check . && mypy
 
-test-unit: ## Run the tests that need no tool, network or cluster
+test-unit: ## Run the tests without tools, network or cluster
 	@test -x .venv/bin/coverage || { echo 'The Python packages of the tests are missing. Run `make venv`.' >&2; exit 2; }
 	@$(ENVIRONMENT) && $(PYTEST) -n 2 tests/unit tests/contract -m "not e2e"
 
-test-local: ## Run the tests with etcd, and the AWS program on stand-ins
+test-local: ## Run the tests with a local etcd and a fake AWS
 	@$(TEST_TOOLS) && $(PYTEST) -n 2 tests/local
 
 test-e2e: ## Run the tests on real clusters; SHARD=2/3 runs a third
@@ -64,5 +64,5 @@ test: lint ## Check style, types and coverage, and run every test
 	@$(MAKE) test-e2e
 	@$(PYTHON) -m tools tidy
 
-bench: ## Measure what docs/benchmarks.md shows; takes a quarter of an hour
+bench: ## Run the benchmarks of docs/benchmarks.md (15 minutes)
 	@$(TEST_TOOLS) && python -m bench $(PARTS)

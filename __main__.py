@@ -24,7 +24,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 
 def main() -> None:
-    """Declare everything. All that can be wrong in the Fleetfile or the configuration is said before."""
+    """Declare everything. All errors in the Fleetfile or the configuration are reported first."""
     config = pulumi.Config("fleetcaptain")
     root = Path(config.get("project") or "examples/behavioral").resolve()
     try:
@@ -33,7 +33,7 @@ def main() -> None:
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
-    # A rollback deploys other units, and does not judge those of the Fleetfile.
+    # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
@@ -59,12 +59,12 @@ def main() -> None:
 
 
 def stack_name() -> str:
-    """The stack as its units name it."""
+    """The stack in the marks of its units."""
     return f"{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 def name_release(config: pulumi.Config, fleetfile: App, files: Mapping[str, UnitFile]) -> ReleaseName:
-    """What the release of *fleetfile* is called; *files* are its units."""
+    """The name of the release of *fleetfile*; *files* are its units."""
     builds = built_images(fleetfile, files)
     name = release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
     if name.notice:

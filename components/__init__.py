@@ -1,1 +1,1 @@
-"""The Pulumi side: resources, their providers, and how they are put together. Nothing else imports pulumi."""
+"""The Pulumi side: resources, their providers and their composition. No other package imports pulumi."""

@@ -1,4 +1,4 @@
-"""``FleetApp``: from a Fleetfile, or a release that is gone back to, to images, units and the gate."""
+"""``FleetApp``: from a Fleetfile, or a release to roll back to, to images, units and the release gate."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ _BEACON_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_
 
 
 class FleetApp(pulumi.ComponentResource):
-    """All of an app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
+    """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
     *files*: service -> its unit, see `render_app`; not used with *rollback_to*, the tag of a release to deploy instead
-    of what the Fleetfile says. *strays*: what to do about units
-    that the Fleetfile does not declare. *adopt*: whose units are taken over (see `Ownership`). *ready_timeout_sec*: how
-    long the gate waits; None follows the rollouts.
+    of the Fleetfile. *strays*: the policy for units that the Fleetfile does not declare. *adopt*: whose units are
+    adopted (see `Ownership`). *ready_timeout_sec*: the timeout of the gate; None derives it from the rollouts.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -69,26 +68,27 @@ class FleetApp(pulumi.ComponentResource):
         self._beacon = Part(service, beacon(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _BEACON_ROLLOUT)
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
-            found = cluster.connection.apply(lambda connection: self._look_before(connection, parts))
+            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
             gate = self._declare(forward(parts, self._images(files, release), release), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
-            told = cluster.connection.apply(lambda connection: self._go_back(connection, rollback_to))
-            self.endpoints, self.release = told["endpoints"], told["release"]
-        # What the world uses is the balancer; a machine's own address is nothing to it.
+            rolled_back = cluster.connection.apply(lambda connection: self._roll_back(connection, rollback_to))
+            self.endpoints, self.release = rolled_back["endpoints"], rolled_back["release"]
+        # The public uses the balancer, not the addresses of machines.
         self.endpoints = pulumi.Output.all(self.endpoints, dict(cluster.public)).apply(
             lambda both: {**both[0], **{service: [url] for service, url in both[1].items()}}
         )
         self.register_outputs({"endpoints": self.endpoints, "release": self.release})
 
-    def _go_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
-        """Declare what a release is made of. Only the cluster knows that, so it is done once there is a way in."""
+    def _roll_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
+        """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
+        connection."""
         plan, known = plan_back(connection, self._ownership, tag)
-        found = self._look_before(connection, plan.parts, known)
+        found = self._preflight(connection, plan.parts, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
-    def _look_before(
+    def _preflight(
         self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
     ) -> Preflight:
         deployed = (*parts, self._beacon)
@@ -96,11 +96,11 @@ class FleetApp(pulumi.ComponentResource):
         return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
 
     def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
-        """All resources of *plan*; *found* is what was found on the cluster before."""
+        """All resources of *plan*; *found* is the result of the preflight."""
         name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
         self._found = found
-        # The units take the connection only after the strays were looked for: a stray stops all of them. How large the
-        # cluster is changes none of them.
+        # The units take the connection only after the check for strays: a stray stops all of them. The size of the
+        # cluster changes none of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(
             lambda both: {key: value for key, value in both[0].items() if key != "size"}
         )
@@ -128,7 +128,7 @@ class FleetApp(pulumi.ComponentResource):
             texts=plan.texts,
             rollback=plan.is_rollback,
             cluster=self._connection,
-            # Before the beacon is there, another stack's `destroy` may take the app for gone.
+            # Before the beacon runs, another stack's `destroy` may remove the app's keys.
             opts=self._child(first),
         )
         units: dict[str, FleetUnit] = {}
@@ -143,13 +143,13 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
-            timeout_sec=self._ready_timeout_sec or _patience(plan),
+            timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
             opts=self._child([record]),
         )
 
     def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
-        """Units go with their cluster when the stack owns it, not one by one."""
+        """Units are removed with their cluster if the stack owns it, not one by one."""
         return pulumi.ResourceOptions(parent=self, deleted_with=self._cluster.owned, depends_on=after or [])
 
     def _unit(self, part: Part, image: pulumi.Input[str], after: list[pulumi.Resource]) -> FleetUnit:
@@ -168,14 +168,14 @@ class FleetApp(pulumi.ComponentResource):
         )
 
     def _adopted(self, service: str) -> pulumi.Input[list[str]]:
-        """What a service takes over. Nothing is known at once, before the cluster is."""
+        """What a service adopts; unknown until the cluster is known."""
         if not self._ownership.adopt:
             return []
         return self._found.apply(lambda before: list(before.adopt.get(service, ())))
 
     def _images(self, files: Mapping[str, UnitFile], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
-        """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" where the
-        unit's text asks for none, as with custom lines."""
+        """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" if the
+        unit's text uses none, as with custom commands."""
         images: dict[str | Build, pulumi.Input[str]] = {}
         volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
         needing = [spec for spec in self._app.services if files[spec.name].needs_image]
@@ -209,11 +209,11 @@ class FleetApp(pulumi.ComponentResource):
         return image.ref
 
 
-def _patience(plan: Plan) -> float:
-    """How long the gate waits: as long as the slowest service may take to become healthy, at least five minutes."""
+def _gate_timeout(plan: Plan) -> float:
+    """The timeout of the gate: the longest healthy deadline of the services, at least five minutes."""
     return max([_READY_SEC, *(float(part.rollout.get("healthy_deadline_sec", 0)) for part in plan.parts)])
 
 
 def _entry(part: Part, unit: FleetUnit, image: pulumi.Input[str]) -> dict[str, Any]:
-    """What the gate, and the endpoints, need to know of a service."""
+    """The facts of a service for the gate and the endpoints."""
     return {"content": unit.content, "count": unit.count, "image": image, "scheme": part.scheme}

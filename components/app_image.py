@@ -15,17 +15,17 @@ from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
 from fleetcaptain.release.build_context import refuse_private_files
 
-__all__ = ["AppImage", "told_by_buildx"]
+__all__ = ["AppImage", "buildx_error"]
 
 _EXPLAIN_SEC = 600
 _LINES = 25
 
 
 class AppImage(pulumi.ComponentResource):
-    """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: a tag would be no difference to fleet.
+    """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: fleet would not see a moved tag as a change.
 
     *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
-    password at *registry*, if it wants them. Raises ReleaseRefused for a folder with this project's own keys in it.
+    password at *registry*, if it requires them. Raises ReleaseRefused for a folder that contains this project's keys.
     """
 
     ref: pulumi.Output[str]
@@ -51,19 +51,20 @@ class AppImage(pulumi.ComponentResource):
             name,
             context=docker_build.BuildContextArgs(location=_in_state(context)),
             dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
-            # Not `tags` and `push`: at each refresh the plugin would look tags up over TLS, which a registry on the
+            # Not `tags` and `push`: at each refresh the plugin would resolve tags over TLS, which a registry on the
             # loopback does not speak.
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
             push=False,
-            # The password is another one each time; the plugin takes that for no change.
+            # The password differs each time; the plugin does not treat that as a change.
             registries=[{"address": registry, "username": login[0], "password": login[1]}] if login else None,
             build_on_preview=False,
-            # The engine's own BuildKit: another builder would first have to be fetched from a public registry.
+            # The engine's own BuildKit: another builder would first be pulled from a public registry.
             exec_=True,
             builder=docker_build.BuilderConfigArgs(name="default"),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The registry goes with its cluster, and a deleted tag would take the digest that units still run.
+                # The registry is removed with its cluster, and a deleted tag would delete the digest that units still
+                # run.
                 retain_on_delete=True,
                 hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile)]),
             ),
@@ -73,15 +74,15 @@ class AppImage(pulumi.ComponentResource):
 
 
 def _in_state(path: Path) -> str:
-    """*path* as Pulumi's state has it: relative when it is in the project's folder, so that a moved project shows no
+    """*path* in Pulumi's state: relative if it is in the project's folder, so that a moved project shows no
     change. The plugin works in that folder too."""
     project = Path.cwd()
     return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
 
 def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
-    """Says why a build or push failed. The plugin itself says only ``exit status 1``, so the step that fails is run
-    once more, which is quick: all before it is cached."""
+    """Explains why a build or push failed. The plugin reports only ``exit status 1``, so the failed step is run
+    again, which is quick: all earlier steps are cached."""
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         if args.failed_operation == "delete" or args.new_inputs is None:
@@ -99,14 +100,14 @@ def _run(argv: list[str]) -> str:
     try:
         done = run(argv, _EXPLAIN_SEC)
     except (OSError, subprocess.SubprocessError) as error:
-        return f"`{' '.join(argv)}` does not run: {error}"
+        return f"`{' '.join(argv)}` could not be started: {error}"
     if done.code == 0:
-        return "it failed, and worked when tried once more; run `pulumi up` again"
-    return told_by_buildx(done.errors)
+        return "it failed, but succeeded on a second attempt. Run `pulumi up` again"
+    return buildx_error(done.errors)
 
 
-def told_by_buildx(output: str) -> str:
-    """The part of buildx's *output* (``--progress plain``) that says what is wrong: its summary of the failed step."""
+def buildx_error(output: str) -> str:
+    """The part of buildx's *output* (``--progress plain``) with the error: its summary of the failed step."""
     lines = [line for line in output.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if line.startswith("------")), None)
     shown = [line for line in lines[first or 0 :] if not line.startswith("------")]

@@ -1,4 +1,4 @@
-"""What a deployment brings to the cluster: the services of a Fleetfile, or those of a release that is gone back to."""
+"""The plan of a deployment: the services of a Fleetfile, or those of a release to roll back to."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["Plan", "forward"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The *parts* of a release; service -> its *image*; what it is called (*name*); and service -> those that have to
-    be rolled before it (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd."""
+    """The *parts* of a release; service -> its *image*; its *name*; and service -> the services to roll before it
+    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
@@ -29,7 +29,7 @@ class Plan:
 
     @cached_property
     def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
-        """Service -> its unit as it is on the cluster; known once the images are."""
+        """Service -> its unit with its image; known once the images are."""
         return self._known.apply(
             lambda images: {part.service: part.unit.with_image(images[part.service]) for part in self.parts}
         )
@@ -40,19 +40,19 @@ class Plan:
 
     @cached_property
     def entries(self) -> pulumi.Output[dict[str, ServiceRelease]]:
-        """Service -> what the manifest says of it; known once the images are."""
+        """Service -> its entry in the manifest; known once the images are."""
         return pulumi.Output.all(self._files, self._known).apply(
             lambda both: {part.service: part.entry(both[0][part.service], both[1][part.service]) for part in self.parts}
         )
 
     @property
     def texts(self) -> pulumi.Output[dict[str, str]]:
-        """Content -> the full text of a unit; known once the images are."""
+        """Unit hash -> the full text of a unit; known once the images are."""
         return self._files.apply(lambda files: {file.unit_hash: file.text for file in files.values()})
 
     @property
     def tag(self) -> pulumi.Output[str]:
-        """The release's tag; known at once when it does not depend on the contents."""
+        """The release's tag; known at once if it does not depend on the units."""
         if self.name.exact:
             return pulumi.Output.from_input(self.name.base)
         return self.entries.apply(
@@ -60,7 +60,7 @@ class Plan:
         )
 
     def ordered(self) -> tuple[Part, ...]:
-        """The parts, each after those that have to be rolled before it."""
+        """The parts, each after the parts that must be rolled before it."""
         by_name = {part.service: part for part in self.parts}
         done: dict[str, Part] = {}
 

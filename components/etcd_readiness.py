@@ -1,4 +1,4 @@
-"""``EtcdReadiness``: a deploy is done when every service has registered itself in etcd under the release."""
+"""``EtcdReadiness``: a deployment is done when every service is registered in etcd under the release."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _INPUTS = ("app", "stack", "release", "services", "timeout_sec", "ready", "clust
 
 
 class ReadinessProvider(ResourceProvider):
-    """Waits until all of a recorded release is available, makes it current, and removes what was left for others.
+    """Waits until a recorded release is available, makes it current, and removes generations kept for other services.
 
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
-    ``content``, ``count``, ``image``, ``scheme``; ``timeout_sec``; ``ready``, always True (it reads back False when the
-    release is not available any more);
+    ``content``, ``count``, ``image``, ``scheme``; ``timeout_sec``; ``ready``, always True (it reads back False if the
+    release is no longer available);
     ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
         try:
             return CreateResult(props["app"], self._open(props))
         except FleetCaptainError as error:
@@ -44,11 +44,11 @@ class ReadinessProvider(ResourceProvider):
             raise PartialFailure(props["app"], outs, str(error)) from error
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait for the release. Raises DeadlineExceeded; the release that was current stays current."""
+        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
         return UpdateResult(self._open(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Whether the release is still available, and the endpoints as discovery knows them now."""
+        """Whether the release is still available, and the endpoints in discovery."""
         handle = handle_of(props["cluster"])
         there = handle.presence()
         if there is Presence.GONE:

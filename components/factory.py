@@ -1,4 +1,4 @@
-"""Which kind of cluster the stack's configuration asks for."""
+"""Creates the kind of cluster that the stack's configuration selects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["choose_cluster"]
 
-# Service -> its unit, worked out when a kind of cluster needs it.
+# Service -> its unit, rendered only if a kind of cluster needs it.
 Rendered = Callable[[], Mapping[str, UnitFile]]
 
 _NAME = "cluster"
@@ -26,7 +26,7 @@ _AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
 
 def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
     """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
-    that is wrong with its settings."""
+    invalid settings."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         "local": lambda: _local(config),
         "aws": lambda: _aws(config, app, rendered),
@@ -34,8 +34,8 @@ def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> Clust
     }
     kind = config.get("cluster") or "local"
     if kind not in kinds:
-        problem = f"fleetcaptain:cluster is {kind!r}; it can be {', '.join(kinds)}"
-        raise ClusterRefused("there is no such kind of cluster; nothing was touched:", [problem])
+        problem = f"fleetcaptain:cluster must be one of {', '.join(kinds)}, not {kind!r}"
+        raise ClusterRefused("Unknown kind of cluster. Nothing was changed:", [problem])
     return kinds[kind]()
 
 
@@ -51,7 +51,7 @@ def _local(config: pulumi.Config) -> ClusterComponent:
 
 
 def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
-    # Half a second and an extra that other clusters do without.
+    # Imported here: it takes half a second and an extra that other clusters do not need.
     try:
         from components.aws.coreos_cluster import choose_aws
     except ModuleNotFoundError as error:
@@ -73,5 +73,5 @@ def _existing(config: pulumi.Config) -> ClusterComponent:
 
 
 def _listed(config: pulumi.Config, name: str) -> list[str]:
-    """A setting with commas between several texts."""
+    """The values of a setting with commas between them."""
     return [text.strip() for text in (config.get(name) or "").split(",") if text.strip()]

@@ -31,27 +31,28 @@ _INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "s
 
 
 class RollingUpdateProvider(ResourceProvider):
-    """Brings one service on the cluster to its text, one instance after the other; reads back what really runs.
+    """Brings one service on the cluster to its text, one window of instances after the other; reads back the observed
+    state.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
     ``instances``; ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
     fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
-    reads back as something else); ``adopt``, the stacks and the unmarked units that are taken over (see `Ownership`;
+    reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`;
     reads back empty); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Refuse an app of another name, whose units nothing would remove. Of a service that the state does not know,
-        say which units of it are there already. Raises UnitRefused."""
+        """Refuse a renamed app, whose old units would never be removed. Warn of existing units of a service that the
+        state does not have. Raises UnitRefused."""
         if olds.get("app", news["app"]) != news["app"]:
             heading = f"Cannot deploy {news['service']}: this stack deployed it as the app {olds['app']!r}."
             raise UnitRefused(f"{heading} Nothing was changed.", [renamed(olds["app"], news["app"])])
         present = () if olds else self._present(news)
         if present:
             warn(
-                f"{', '.join(present)} run on the cluster already, deployed by this stack, whose state does not know "
-                "them: a deployment was cut off, or the state was lost. They are taken over."
+                f"{', '.join(present)} already run on the cluster. This stack deployed them, but its state does not "
+                "have them: a deployment was interrupted, or the state was lost. They are adopted."
             )
         return CheckResult(news, [])
 
@@ -59,19 +60,19 @@ class RollingUpdateProvider(ResourceProvider):
         """Leave the comparison to the engine; warn of an update that cannot keep the service up."""
         if downtime(olds, news):
             warn(
-                f"{news['service']} has one instance, so it is down while that is replaced. With instances=True a new "
-                "one is up before the old one goes; with instances=2 one always serves."
+                f"{news['service']} has one instance, so it is down during the replacement. To avoid the outage, set "
+                "instances=True, which starts the new one first, or instances=2."
             )
         if displaced(olds, news):
             warn(
-                f"{news['service']} is down while its units are replaced by those of other names: both need the same "
-                "port of the machine, or conflict, so the old ones go first."
+                f"{news['service']} is down while units with other names replace its units: they use the same port of "
+                "the machine, or conflict, so the old ones are removed first."
             )
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Start every instance at once; take over those that exist, if they are ours. Raises RolloutFailed, and
-        UnitRefused when one of them is another app's or stack's, or carries no mark."""
+        """Start every instance at once; adopt existing ones if they are ours. Raises RolloutFailed, and UnitRefused if
+        one of them belongs to another app or stack, or has no mark."""
         desired = DesiredService.of(props)
         cluster = _cluster(props, desired.file)
         try:
@@ -86,14 +87,15 @@ class RollingUpdateProvider(ResourceProvider):
         return CreateResult(props["service"], self._outs(cluster, props, target, cluster.snapshot()))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Roll what differs. Raises RolloutFailed when it failed and was taken back, RolloutMixed when it was not."""
+        """Roll the differences out. Raises RolloutFailed after a failure and a rollback, RolloutMixed if that
+        failed."""
         desired = DesiredService.of(news)
         cluster = _cluster(news, desired.file)
         target = update(cluster, desired, status, cancelled)
         return UpdateResult(self._outs(cluster, news, target, cluster.snapshot()))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What runs now, as inputs, so that drift shows line by line; nothing when nothing is left."""
+        """The observed state as inputs, so that drift shows line by line; empty if no unit is left."""
         handle = handle_of(props["cluster"])
         there = handle.presence()
         if there is Presence.GONE:
@@ -121,35 +123,35 @@ class RollingUpdateProvider(ResourceProvider):
         return ReadResult(id_, outs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Stop and delete every unit that carries the mark of the service and of the stack that deployed it, and wait
-        until it is gone. With the app's last unit goes all that etcd has of the app."""
+        """Stop and delete every unit with the mark of the service and of the stack that deployed it, and wait until it
+        is gone. The app's keys in etcd are removed with its last unit."""
         if handle_of(props["cluster"]).presence() is Presence.GONE:
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
-        # The names in the state do not count: since then others may have put units of these names.
+        # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)
         if names:
             why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
-                raise RolloutFailed(f"{service} is not removed, for the sake of those {why}. Nothing was touched.")
+                raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was touched.")
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
-        """The units of the service that are on the cluster, as far as it can be asked now."""
+        """The units of the service on the cluster; none if the cluster is unreachable."""
         if not isinstance(props["cluster"], Mapping) or handle_of(props["cluster"]).presence() is not Presence.THERE:
-            return ()  # in a preview the way into a new cluster is not known yet
+            return ()  # in a preview the connection to a new cluster is not known yet
         cluster = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"]))
         try:
             return instances_of(cluster.ownership, props["service"], cluster.snapshot_for_refresh())
         except ClusterUnreachable:
-            return ()  # whatever is done next says so
+            return ()  # the next operation reports it
 
     def _own_outs(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> dict[str, Any] | None:
-        """What Pulumi's state keeps of a service whose creation failed. None when the cluster does not answer, or has
-        units of these names that are not ours: the state would name them as ours."""
+        """The outputs that Pulumi's state keeps of a service whose creation failed. None if the cluster does not
+        answer, or has units with these names that are not ours: the state would claim them."""
         try:
             snapshot = cluster.snapshot()
             target = desired.target(snapshot)
@@ -170,7 +172,7 @@ class RollingUpdateProvider(ResourceProvider):
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
-    """The cluster, on which the units are ours that carry the same mark as *file*, and those to adopt."""
+    """The cluster, on which the units with the mark of *file* and those to adopt are ours."""
     stack = file.mark.stack if file.mark else ""
     return handle_of(props["cluster"]).connect(props["app"]).owned_by(stack, props.get("adopt", ()))
 

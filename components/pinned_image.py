@@ -17,26 +17,26 @@ from fleetcaptain.untrusted import Unreadable
 
 __all__ = ["Pinned", "PinnedImage", "PinnedImageProvider", "resolve"]
 
-# Twice that at most, and all images side by side: a registry that is down must not hold a deployment up.
+# At most twice that, with all images in parallel: a registry that is down must not block a deployment.
 _ASK_SEC = 4.0
 _ADDED = ("ref", "volumes", "inspected")
 
-# Runs a command for at most so many seconds.
+# Runs a command with a timeout in seconds.
 Run = Callable[[Sequence[str], float], Finished]
 
 
 class PinnedImageProvider(ResourceProvider):
-    """Asks the registry of an image for the digest of its tag, with the operator's own logins.
+    """Gets the digest of an image's tag from its registry, with the operator's own logins.
 
-    Inputs: ``reference``, a name with or without a tag; ``release``, the name that was given to the release, or "". A
-    named release keeps its images: its contents never change. `check` adds to it, so that a preview already knows them:
-    ``ref``, the reference with the digest; ``volumes``, the paths that this image declares as such, empty when it was
+    Inputs: ``reference``, a name with or without a tag; ``release``, the name of a named release, or "". A named
+    release keeps its images: its contents never change. `check` adds, so that a preview has them:
+    ``ref``, the reference with the digest; ``volumes``, the paths that this image declares as volumes, empty if it was
     not ``inspected`` for them. Outputs: the inputs.
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Ask the registry. Warns when it cannot be asked: what was deployed stays then, and a new image is deployed by
-        its tag."""
+        """Get the digest. Warns if the registry does not answer: the deployed image then stays, and a new image is
+        deployed by its tag."""
         known = Pinned(olds["ref"], tuple(olds["volumes"]), olds["inspected"]) if olds else None
         if known is not None and news["release"] and news["release"] == olds.get("release"):
             return CheckResult({**news, **_added(known)}, [])
@@ -46,21 +46,21 @@ class PinnedImageProvider(ResourceProvider):
         return CheckResult({**news, **_added(found)}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Keep what was found."""
+        """Keep the inputs."""
         return CreateResult(props["reference"], props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Keep what was found."""
+        """Keep the inputs."""
         return UpdateResult(news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What was deployed: `check` is what asks again."""
+        """The deployed image: only `check` contacts the registry."""
         return ReadResult(id_, props, {key: props[key] for key in ("reference", "release", *_ADDED)})
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """What `check` adds: see `PinnedImageProvider`."""
+    """The inputs that `check` adds: see `PinnedImageProvider`."""
 
     ref: str
     volumes: tuple[str, ...] = ()
@@ -72,8 +72,8 @@ def _added(pinned: Pinned) -> dict[str, Any]:
 
 
 def resolve(reference: str, known: Pinned | None, ask: Run) -> tuple[Pinned, str]:
-    """The image that *reference* names now, and what to warn of, or "". *known* is what was deployed of it; *ask* runs
-    the commands, of which only an image that is not known yet costs a second one."""
+    """The image that *reference* names now, and a warning or "". *known* is the deployed image; *ask* runs the
+    commands: one, and a second one for a new image."""
     try:
         ref = pin(reference, _answer(ask, manifest_argv(reference)))
     except Unreadable as error:
@@ -85,26 +85,26 @@ def resolve(reference: str, known: Pinned | None, ask: Run) -> tuple[Pinned, str
     try:
         volumes = config_volumes(_answer(ask, config_argv(ref)))
     except Unreadable:
-        return Pinned(ref), ""  # the next preview asks again
+        return Pinned(ref), ""  # the next preview tries again
     return Pinned(ref, volumes, inspected=True), ""
 
 
 def _answer(ask: Run, argv: Sequence[str]) -> str:
-    """What a command prints. Raises Unreadable when it fails, in the words of whoever said why."""
+    """The output of a command. Raises Unreadable with the error of the failed program."""
     try:
         done = ask(argv, _ASK_SEC)
     except subprocess.TimeoutExpired as error:
         raise Unreadable(f"it did not answer within {_ASK_SEC:.0f} s") from error
     except OSError as error:
-        raise Unreadable(f"`{' '.join(argv)}` does not run: {error}") from error
+        raise Unreadable(f"`{' '.join(argv)}` could not be started: {error}") from error
     if done.code != 0:
         raise Unreadable(done.errors)
     return done.output
 
 
 class PinnedImage(Resource):
-    """An image that others push. *ref* is ``redis:7@sha256:...``, or *reference* itself while its registry was never
-    able to answer; *volumes* are the paths that it declares as volumes."""
+    """An image that others push. *ref* is ``redis:7@sha256:...``, or *reference* itself if its registry has never
+    answered; *volumes* are the paths that it declares as volumes."""
 
     ref: pulumi.Output[str]
     volumes: pulumi.Output[list[str]]

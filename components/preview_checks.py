@@ -1,5 +1,5 @@
-"""What the program checks on the cluster before it declares anything: whose the units there are, strays, a place for
-every instance, and, in a preview, whether the release's tag is another one's."""
+"""Checks on the cluster before the program declares any resource: ownership of units, strays, a machine for every
+instance, and, in a preview, whether another release has the same tag."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ __all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a deployment does about units that are there: service -> the stacks and the unmarked units that it takes
-    over (*adopt*); and the names of the *strays* that it removes, some of which are of the stacks *stray_stacks*."""
+    """The existing units that a deployment changes: service -> the stacks and the unmarked units that it adopts
+    (*adopt*); and the names of the *strays* that it removes, some of which belong to the stacks *stray_stacks*."""
 
     adopt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     strays: tuple[str, ...] = ()
@@ -53,9 +53,9 @@ def check_cluster(
 ) -> Preflight:
     """Check the cluster for *parts*. *declared* are the services whose units are no strays.
 
-    Ends the program when units of others stand in the way, by the *policy* for strays, when an instance of *parts*
-    would find no machine, and when the cluster does not answer. A cluster that is not there yet, or is stopped, has
-    no units.
+    Ends the program if units of others are in the way, if the *policy* for strays requires it, if no machine can take
+    an instance of *parts*, or if the cluster does not answer. A cluster that does not exist yet, or is stopped, has no
+    units.
     """
     handle = handle_of(connection)
     if handle.presence() is not Presence.THERE:
@@ -63,19 +63,19 @@ def check_cluster(
     try:
         snapshot = handle.connect(ownership.app).snapshot()
         for entry in snapshot.ignored:
-            log.warn(f"Ignored what is in etcd at {entry}. `captain doctor` lists all such values.")
+            log.warn(f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`.")
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)
         found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
         strays = report_strays(found, policy, snapshot.units)
         problems = _problems(ownership, parts, snapshot, strays)
         if len(snapshot.machines) < handle.connection.size:
-            problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself looks again
+            problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself checks again
         if problems and found.own and not strays and not _problems(ownership, parts, snapshot, found.own):
             going = ", ".join(found.own)
-            problems.append(f"without {going} all would fit: `pulumi config set fleetcaptain:strays remove`")
+            problems.append(f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`")
         if problems:
-            raise UnitRefused("fleet would not place every instance; nothing was touched:", problems)
+            raise UnitRefused("Cannot place every instance. Nothing was changed:", problems)
     except FleetCaptainError as error:
         abort(error)
     marks = (snapshot.units[name].mark for name in strays)
@@ -89,8 +89,8 @@ def refuse_in_preview(
     tag: pulumi.Output[str],
     entries: pulumi.Output[dict[str, ServiceRelease]],
 ) -> None:
-    """End a preview when the release *tag* exists with other contents than *entries*. It cannot be known before an
-    image is built; then the release's record refuses it, before any unit is touched."""
+    """End a preview if the release *tag* exists with other contents than *entries*. Unknown before an image is built;
+    in that case the release's record refuses it before any unit changes."""
 
     def check(known: Sequence[Any]) -> None:
         where, release, services = known
@@ -116,33 +116,33 @@ def _refuse_others(ownership: Ownership, parts: Sequence[Part], snapshot: Snapsh
 
 
 def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
-    """The units of *part*, as far as they are known before its image is: a generation's name comes from its content,
-    and no other unit has it by chance."""
+    """The units of *part* that are known before its image: the name of a generation has its hash, so no other unit has
+    it by chance."""
     if part.mode is Mode.BLUE_GREEN:
         return ()
     return DesiredService(part.service, part.unit, part.mode, part.instances).target(snapshot).names
 
 
 def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
-    """Service -> what `Ownership` has to adopt for it. Says which units that are."""
+    """Service -> what `Ownership` must adopt for it. Warns with the names of the units."""
     found, sources = {}, set()
     for service, names in adoptable(ownership, snapshot.units).items():
         marks = {name: snapshot.units[name].mark for name in names}
         found[service] = tuple(sorted({mark.stack if mark else name for name, mark in marks.items()}))
         sources |= set(found[service])
-        log.warn(f"{', '.join(names)}: taken over from {', '.join(found[service])} (fleetcaptain:adopt)")
+        log.warn(f"{', '.join(names)}: adopted from {', '.join(found[service])} (fleetcaptain:adopt)")
     unused = sorted(ownership.adopt - sources)
     if unused:
         log.info(
-            f"fleetcaptain:adopt: there is nothing to take over from {', '.join(unused)} any more; "
-            "`pulumi config rm fleetcaptain:adopt` ends that"
+            f"fleetcaptain:adopt: {', '.join(unused)} has no more units to adopt. Remove the setting: "
+            "`pulumi config rm fleetcaptain:adopt`"
         )
     return found
 
 
 def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, removed: Collection[str]) -> list[str]:
-    """Why services find no place on the cluster as this deployment leaves it: without the strays that it removes
-    (*removed*) and the units that it has no use for, and with the units that it makes of the others."""
+    """Why services cannot be placed on the cluster after this deployment: without the strays that it removes
+    (*removed*) and surplus units, and with the new texts of the others."""
     names = {part.service: _names(part, snapshot) for part in parts}
     gone, planned = set(removed), {}
     for part in parts:
@@ -158,7 +158,7 @@ def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, r
         ignored, wanted = gone, names[part.service]
         if part.mode is Mode.BLUE_GREEN:
             wanted = generation_names(part.service, "0" * 40, part.instances)
-            # When nothing changes there is no other generation.
+            # Without a change there is no other generation.
             ignored = gone | set(instances_of(ownership, part.service, snapshot))
         why = no_place(Target(part.service, wanted, part.unit), snapshot, ignored, planned)
         if why:

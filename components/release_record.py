@@ -1,4 +1,4 @@
-"""``ReleaseRecord``: what a release is made of, written down in etcd before the first unit is rolled."""
+"""``ReleaseRecord``: the contents of a release, recorded in etcd before the first unit is rolled."""
 
 from __future__ import annotations
 
@@ -28,49 +28,49 @@ from fleetcaptain.untrusted import Fields
 __all__ = ["RecordProvider", "ReleaseRecord"]
 
 _INPUTS = ("app", "release", "services", "texts", "rollback", "cluster")
-# More than an app keeps of its releases.
+# More releases than an app retains.
 _SEALS = 100
 
 
 class RecordProvider(ResourceProvider):
-    """Records a release, and says that it is coming. Units are rolled after it, so what is not recorded is not rolled.
+    """Records a release as pending. Units are rolled after it, so a release that is not recorded is not rolled.
 
-    Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, content -> the
-    unit's full text; ``rollback``, whether the release is read from etcd instead of made from a Fleetfile;
-    ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of what this stack deployed.
+    Inputs: ``app``; ``release``, the tag; ``services``, name -> the entry of a manifest; ``texts``, unit hash ->
+    full text; ``rollback``, whether the release is read from etcd instead of made from a Fleetfile;
+    ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of a release that this stack deployed.
     """
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that is not what this
-        stack deployed; warns of one that its state does not know."""
+        """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that differs from
+        the release that this stack deployed; warns of one that its state does not have."""
         known = olds.get("seals", {}).get(news["release"])
         if news.get("rollback") and known is None:
             warn(
-                f"The state of this stack does not know the release {news['release']}. Its record in etcd may have "
-                "been changed: check the differences of its units before you roll back to it."
+                f"The state of this stack does not have the release {news['release']}. Its record in etcd may have "
+                "been changed: review the differences of its units before you roll back to it."
             )
         elif news.get("rollback") and known != seal(_manifest(news)):
             raise ReleaseRefused(
                 f"Cannot roll back to {news['release']}. Nothing was changed.",
                 [
-                    "its record in etcd is not what this stack deployed under that tag; it was changed since",
-                    "Find out who changed it, and deploy from the Fleetfile: "
+                    "its record in etcd was changed after this stack deployed it",
+                    "Find out who changed it, then deploy from the Fleetfile: "
                     "`pulumi config rm fleetcaptain:rollbackTo`, then `pulumi up`.",
                 ],
             )
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        """Record the release. Raises ReleaseRefused if another release has its tag."""
         return CreateResult(props["app"], _recorded(props, {}))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Record the release. Raises ReleaseRefused when its tag is another release's."""
+        """Record the release. Raises ReleaseRefused if another release has its tag."""
         return UpdateResult(_recorded(news, olds.get("seals", {})))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What is recorded under this tag; nothing of it when the app may not register itself. The next `up` mends what
-        is missing."""
+        """The record with this tag; empty if the app has no right to register. The next `up` restores what is
+        missing."""
         handle = handle_of(props["cluster"])
         there = handle.presence()
         if there is Presence.GONE:
@@ -85,19 +85,19 @@ class RecordProvider(ResourceProvider):
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Forget all that etcd has of the app, if its last unit is gone; else that goes with it."""
+        """Remove all keys of the app from etcd if its last unit is gone; otherwise they are removed with that unit."""
         handle = handle_of(props["cluster"])
         if handle.presence() is not Presence.GONE:
             forget_app(handle.connect(props["app"]), status)
 
 
 def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
-    """Record the release; the outputs, with its seal beside the *seals* of the last ones."""
+    """Record the release; the outputs, with its seal added to the *seals* of earlier ones."""
     manifest = _manifest(props)
     status(f"recording {manifest.tag}")
     store = handle_of(props["cluster"]).connect(props["app"]).store
     record(store, props["app"], manifest, props["texts"])
-    # Before the units: what they run writes its registration.
+    # Before the units, because they write their registrations.
     Access(store.request).grant(props["app"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}
     return {**props, "seals": dict([*others.items(), (manifest.tag, seal(manifest))][-_SEALS:])}
@@ -110,7 +110,7 @@ def _manifest(props: Mapping[str, Any]) -> Release:
 
 
 def _found(store: EtcdStore, props: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``services`` and ``texts`` that etcd has; how many instances there are is said anew when all is available."""
+    """The ``services`` and ``texts`` in etcd; the number of instances is written again when all are available."""
     manifest = manifest_of(store.read(release_key(props["app"], props["release"])))
     if manifest is None or Access(store.request).registers(props["app"]) is False:
         return {"services": {}, "texts": {}}
@@ -142,6 +142,6 @@ class ReleaseRecord(Resource):
     ) -> None:
         inputs = {"app": app, "release": release, "services": services, "texts": texts}
         more = {"rollback": rollback, "cluster": cluster, "seals": None}
-        # The units show their own texts, line by line.
+        # The units show their own texts line by line.
         merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hide_diffs=["__provider", "texts", "seals"]), opts)
         super().__init__("Release", name, {**inputs, **more}, merged)

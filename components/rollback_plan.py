@@ -1,4 +1,4 @@
-"""Going back to a release: read it, see that it can be done, and say what is to be deployed."""
+"""Plans a rollback: reads the release, checks that it can be deployed, and returns the plan."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ __all__ = ["plan_back"]
 
 
 def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> tuple[Plan, tuple[str, ...]]:
-    """What brings everything back to the release *tag*, and the services of all releases that are known: those of them
-    that *tag* lacks are no strays, but go.
+    """The plan that rolls everything back to the release *tag*, and the services of all known releases: the ones that
+    *tag* lacks are not strays, and are removed.
 
-    Ends the program, with nothing touched, when that release is unknown, something of it is gone, or another stack
-    deployed it.
+    Ends the program without a change if that release is unknown or incomplete, or if another stack deployed it.
     """
     handle = handle_of(connection)
     if handle.presence() is not Presence.THERE:
@@ -43,8 +42,8 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
     except FleetCaptainError as error:
         abort(error)
     log.info(
-        f"going back to {tag}, or staying there: the Fleetfile is not deployed until "
-        "`pulumi config rm fleetcaptain:rollbackTo`"
+        f"Deploying the release {tag} instead of the Fleetfile. To deploy the Fleetfile again, "
+        "run `pulumi config rm fleetcaptain:rollbackTo`"
     )
     services = {service for manifest in releases.manifests for service in manifest.services}
     return plan, tuple(sorted(services))
@@ -59,11 +58,11 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
     problems = problems or _of_others(ownership, manifest, files)
     if problems:
-        advice = "Choose another release; `captain releases` says which can be gone back to."
-        raise ReleaseRefused(f"It is not possible to go back to {tag}; nothing was touched:", [*problems, advice])
+        advice = "Choose another release: `captain releases` shows the ones that you can roll back to."
+        raise ReleaseRefused(f"Cannot roll back to {tag}. Nothing was changed:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
-            log.warn(f"whether {image} still exists is not known: its registry does not say")
+            log.warn(f"Could not check whether {image} still exists: its registry does not answer")
     parts, refs = parts_of_manifest(manifest, files)
     snapshot = cluster.snapshot()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
@@ -71,7 +70,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
 
 
 def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:
-    """The services whose recorded text carries another mark, or none: their units would not be this stack's."""
+    """The services whose recorded text has another mark, or none: their units would not be this stack's."""
     found = []
     for service, release in sorted(manifest.services.items()):
         mark = files[release.unit_hash].mark
@@ -84,9 +83,9 @@ def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, Unit
 
 def _not_there(tag: str) -> ReleaseRefused:
     return ReleaseRefused(
-        f"{tag} cannot be gone back to: what it is made of is recorded in the cluster, which does not run.",
+        f"Cannot roll back to {tag}: the cluster has its record and is not running. Nothing was changed.",
         [
             "Start its machines (those of a local cluster are containers: `docker ps --all`, `docker start`), or "
-            "deploy the Fleetfile: `pulumi config rm fleetcaptain:rollbackTo`. Nothing was touched."
+            "deploy the Fleetfile: `pulumi config rm fleetcaptain:rollbackTo`."
         ],
     )

@@ -1,4 +1,4 @@
-"""Strays: units that run on the cluster though the Fleetfile does not declare them, as the preview already says."""
+"""Orphaned units (strays): reports units that the Fleetfile does not declare, and removes them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _INPUTS = ("app", "stack", "names", "adopt", "cluster")
 
 
 def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetUnit]) -> tuple[str, ...]:
-    """Say which strays were *found*, as *policy* asks; the names of those to remove.
+    """Report the strays *found* according to *policy*; return the names of those to remove.
 
-    Raises StrayUnits by the policy ``error``, and when one that *policy* names is no stray.
+    Raises StrayUnits with the policy ``error``, and if a unit that *policy* names is not a stray.
     """
     if policy.action == "ignore":
         return ()
@@ -43,34 +43,34 @@ def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetU
     if found.own or found.suspect:
         if policy.action == "error":
             raise strays_error(found, "Nothing was changed.")
-        log.warn(str(strays_error(found, "Those of a service that this stack deployed are removed; all others stay.")))
+        log.warn(str(strays_error(found, "Units of services that this stack deployed are removed; all others stay.")))
     return ()
 
 
 def _warn_of_unmarked(names: Sequence[str]) -> None:
     if names:
         log.warn(
-            f"units without FleetCaptain's mark are on this cluster and stay: {', '.join(names)}. To remove some of "
-            f"them: `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this."
+            f"This cluster has units without FleetCaptain's mark, which stay: {', '.join(names)}. To remove some of "
+            "them, run `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this warning."
         )
 
 
 class StraysProvider(ResourceProvider):
-    """Removes units by name. Inputs: ``app``; ``stack``; ``names``, of which those without a mark are meant as they are
-    named; ``adopt``, the other stacks of which some are taken over; ``cluster``, a connection."""
+    """Removes units by name. Inputs: ``app``; ``stack``; ``names``, of which units without a mark are removed by
+    name; ``adopt``, the other stacks whose units are adopted; ``cluster``, a connection."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remove the named units. Raises DeadlineExceeded, and Locked while one of their services is rolled out."""
+        """Remove the named units. Raises DeadlineExceeded, and Locked during a rollout of one of their services."""
         self._remove(props)
         return CreateResult(props["app"], props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Remove the named units. Raises DeadlineExceeded, and Locked while one of their services is rolled out."""
+        """Remove the named units. Raises DeadlineExceeded, and Locked during a rollout of one of their services."""
         self._remove(news)
         return UpdateResult(news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What was removed is gone: nothing is named until there are strays again."""
+        """The removed units are gone: no names until there are strays again."""
         emptied = {**props, "names": [], "adopt": []}
         return ReadResult(id_, emptied, {key: emptied[key] for key in _INPUTS if key in emptied})
 
@@ -92,21 +92,21 @@ class StraysProvider(ResourceProvider):
             self._remove_of(cluster, snapshot, service, names)
 
     def _remove_of(self, cluster: Cluster, snapshot: Snapshot, service: str, names: Sequence[str]) -> None:
-        """Under the lock of the service: by then a unit may be another one's."""
+        """Under the lock of the service, check the owners again and remove the units."""
         why = blocked_by(cluster, snapshot, service, names, None)
         if why:
-            # Its own resource removes it when those have been rolled; or else the next deployment does.
-            warn(f"{', '.join(names)} stays for now, for the sake of those {why}")
+            # Its own resource removes it after its dependents have been rolled, or the next deployment does.
+            warn(f"keeping {', '.join(names)}: {why}")
             return
         with guarded(cluster, service, "", status) as (fenced, latest):
             others = foreign(cluster.ownership, names, latest.units)
             if others:
-                warn(f"{', '.join(others)} stays: it is not this stack's any more")
+                warn(f"keeping {', '.join(others)}: it no longer belongs to this stack")
             remove(fenced, service, [name for name in names if name not in others], status)
 
 
 class RemovedStrays(Resource):
-    """The strays that an ``up`` removes, so that its preview names them."""
+    """The strays that an ``up`` removes, as a resource so that the preview shows them."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The toolchain: finds the programs FleetCaptain stands on, and installs or builds those that are not there.
+"""The toolchain: finds the programs that FleetCaptain requires, and installs or builds the missing ones.
 
-It runs before the virtual environment exists, so it imports nothing but the standard library. What it makes lies in
-``.tools/`` of the project. Deciding (`tools.install_plan`,
+It runs before the virtual environment exists, so it imports nothing but the standard library. It writes to ``.tools/``
+of the project. Deciding (`tools.install_plan`,
 `tools.fingerprint`, `tools.shell_environment`) is pure; the rest does.
 """
 

@@ -32,7 +32,7 @@ from tools.tool_failure import ToolFailed
 from tools.work import work
 
 _ROOT = Path(__file__).resolve().parent.parent
-# One build keeps two cores busy, and the next one finds what it compiled; builds side by side compile the same twice.
+# One build uses two cores, and the next one reuses its results; parallel builds compile the same packages twice.
 _PARALLEL_BUILDS = max(1, (os.cpu_count() or 1) // 2)
 _SLOW_STEPS = ("build", "install", "start", "fetch")
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], root: Path = _ROOT) -> int:
     if not _install(layout, profile, only_python=chosen.only_python, quiet=chosen.exports):
         return 1
     if chosen.exports:
-        # From the environment as it was: what `_install` has set in it looks like a person's own choice.
+        # Before `_install` changes the environment: its values would look like the user's own.
         _export(_variables(layout, environ))
     return 0
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--stack", default="dev", help="also what this stack's cluster needs; default: dev")
     install.add_argument("--aws", action="store_true", help="also what clusters on AWS need")
     install.add_argument("--tests", action="store_true", help="also what the tests need")
-    install.add_argument("--only-python", action="store_true", help="nothing but the virtual environment")
+    install.add_argument("--only-python", action="store_true", help="only the virtual environment")
     install.add_argument("--exports", action="store_true", help="then print the environment, as `env` does")
     commands.add_parser("env", help="print the environment of the tools, for `eval` in a shell")
     for name, purpose in (("select", "select a stack, or create it"), ("preview", "show what an update would change")):
@@ -72,9 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--stack", default="dev", help="the stack; default: dev")
         command.add_argument("--create", action="store_true", help="create the stack if it does not exist")
     lock = commands.add_parser("lock", help="write the locks of the Python packages from pyproject.toml")
-    lock.add_argument("--upgrade", action="store_true", help="take newer versions of what pyproject.toml leaves open")
-    commands.add_parser("audit", help="check licences and known vulnerabilities of what is installed")
-    commands.add_parser("tidy", help="stop the Docker engine and remove empty folders when there is no stack")
+    lock.add_argument("--upgrade", action="store_true", help="upgrade versions within the ranges of pyproject.toml")
+    commands.add_parser("audit", help="check licences and known vulnerabilities of installed packages")
+    commands.add_parser("tidy", help="stop the Docker engine and remove empty folders if there is no stack")
     return parser
 
 
@@ -100,21 +100,21 @@ def _other(layout: Layout, chosen: argparse.Namespace, environ: Mapping[str, str
 
 
 def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool) -> bool:
-    """Whether all of *profile* is there now, or its virtual environment. *quiet*: print nothing when nothing had to be
-    done."""
+    """Whether all of *profile* is there now, or its virtual environment. *quiet*: print nothing if there was nothing to
+    do."""
     began = time.monotonic()
     unmount_below(layout.scratch)
     shutil.rmtree(layout.scratch, ignore_errors=True)
     layout.scratch.mkdir(parents=True, exist_ok=True)
     layout.state.mkdir(parents=True, exist_ok=True)
-    with suppress(PermissionError):  # it is another user's
+    with suppress(PermissionError):  # it belongs to another user
         layout.stacks.chmod(0o700)  # keys and state are in it
     freed = drop_dead_locks(layout.state)
     for stack in freed.stacks:
-        _say(f"freed the stack {stack}: the pulumi that locked it was killed")
+        _say(f"released the lock of the stack {stack}: the pulumi that took it was killed")
     for doubt in freed.doubts:
         _say(doubt)
-    # All steps find what was built here first, also by the steps before them.
+    # Built tools come first on PATH for all steps, including those built by earlier steps.
     os.environ.update(_variables(layout, os.environ))
     steps = plan(look(layout, os.environ), profile)
     if only_python:
@@ -123,7 +123,7 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
         return True
     slow = [step.name for step in steps if step.verb in _SLOW_STEPS]
     if slow:
-        _say(f"to do: {', '.join(slow)}")
+        _say(f"steps: {', '.join(slow)}")
     outcomes = carry_out(steps, lambda step: work(step, layout, os.environ), parallel=_PARALLEL_BUILDS, report=_say)
     failed = [outcome.step.name for outcome in outcomes if outcome.error]
     if failed:
@@ -147,7 +147,7 @@ def _export(variables: Mapping[str, str]) -> None:
 
 
 def ask_on_terminal() -> Callable[[str], bool] | None:
-    """What puts a question to a person and returns whether the answer is yes; None without a terminal."""
+    """A function that asks the user a question and returns whether the answer is yes; None without a terminal."""
     return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
 
 

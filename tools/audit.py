@@ -1,6 +1,6 @@
-"""Checks what is installed: licences, and known vulnerabilities where their data can be reached.
+"""Checks installed packages: licences, and known vulnerabilities if their database is reachable.
 
-What could not be checked is said and is no failure: no network is no finding, and never passes for "nothing found".
+Failed checks are reported as not checked, and are not findings: a missing network does not count as "none found".
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["ALLOWED", "Result", "audit", "python_result", "refused_licence"]
 ALLOWED = frozenset(
     {
         *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"),
-        # The same, as packages write it that are older than SPDX's names.
+        # The same licences in packages from before SPDX's names.
         *("3-Clause BSD License", "Apache 2.0", "Apache License 2.0", "Apache Software License", "BSD", "BSD License"),
         *("ISC License", "ISC License (ISCL)", "MIT License", "MIT license", "Mozilla Public License 2.0 (MPL 2.0)"),
     }
 )
-"""The licences that a dependency may have. MPL-2.0 binds changes of its own files only."""
+"""The licences that a dependency may have. MPL-2.0 applies only to changes of its own files."""
 
 _OWN = "fleetcaptain"
 _AUDIT_SEC = 600.0
@@ -38,14 +38,14 @@ _GO_FOUND = 3  # the exit status of govulncheck when it found something
 
 @dataclass(frozen=True)
 class Result:
-    """What a check *found*, and what it could not check: a line each."""
+    """The findings of a check, and what it could not check: one line each."""
 
     found: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
 
 
 def audit(layout: Layout, say: Callable[[str], None]) -> bool:
-    """Run each check and say how it ended. Returns whether nothing was found."""
+    """Run each check and report its result. Returns whether there were no findings."""
     checks: Mapping[str, Callable[[Layout], Result]] = {
         "Python packages with a licence that is not allowed": _licences,
         "Python packages with known vulnerabilities": _python,
@@ -78,8 +78,8 @@ def refused_licence(package: Distribution) -> str:
 
 
 def python_result(report: str, errors: str) -> Result:
-    """What pip-audit found, from its *report* in JSON; *errors* is said when it made none. It passes over packages of
-    which its database says nothing, and then counts them as good: here they are not checked."""
+    """The findings in pip-audit's JSON *report*; *errors* is its output if there is none. pip-audit skips packages
+    that are not in its database and counts them as good: here they are not checked."""
     try:
         packages = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -100,7 +100,7 @@ def _licences(layout: Layout) -> Result:
         package.name: refused_licence(package) for package in distributions(path=folders) if package.name != _OWN
     }
     if not packages:
-        return Result(unchecked=(f"{layout.venv} holds no packages",))
+        return Result(unchecked=(f"{layout.venv} has no packages",))
     return Result(tuple(f"{name}: {licence}" for name, licence in sorted(packages.items()) if licence))
 
 
@@ -119,7 +119,7 @@ def _python(layout: Layout) -> Result:
 def _go(layout: Layout) -> Result:
     folder, log = layout.home / "audit", layout.log("audit-go")
     log.unlink(missing_ok=True)
-    # It is built without the project's modules around it.
+    # Built outside of the project's modules.
     run(["go", "install", GO_AUDITOR], log, cwd=layout.home, env={"GOBIN": str(folder / "bin"), "GOWORK": "off"})
     found, unchecked = [], []
     for tool in GO_TOOLS:

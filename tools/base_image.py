@@ -1,4 +1,4 @@
-"""The image that machines and examples are built on, pulled, or made by debootstrap where nothing can be pulled."""
+"""The base image of machines and examples: pulled, or made by debootstrap if it cannot be pulled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def has_base_image() -> bool:
 
 
 def fetch_base_image(layout: Layout) -> str:
-    """Pull the image, or make it from Debian's packages. Says which. Raises ToolFailed when neither can be done."""
+    """Pull the image, or make it from Debian's packages. Returns which. Raises ToolFailed if both fail."""
     if has_base_image():
         return "the engine has it"
     log, by_hand = layout.log(BASE_IMAGE), BY_HAND[BASE_IMAGE]
@@ -49,7 +49,7 @@ def fetch_base_image(layout: Layout) -> str:
 
 
 def unmount_below(folder: Path) -> None:
-    """Unmount what an interrupted debootstrap left mounted below *folder*, so that it can be removed."""
+    """Unmount the mounts of an interrupted debootstrap below *folder*, so that it can be removed."""
     points = [Path(row.split()[1]) for row in Path("/proc/mounts").read_text(errors="surrogateescape").splitlines()]
     for point in sorted((point for point in points if folder in point.parents), reverse=True):
         answer(["umount", "--lazy", str(point)])

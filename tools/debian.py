@@ -17,7 +17,7 @@ _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def install_packages(packages: Sequence[str], layout: Layout) -> None:
-    """Install *packages*; when that fails, fetch the package lists, which may be missing or old, and try again."""
+    """Install *packages*; if that fails, update the package lists, which may be missing or old, and try again."""
     log = layout.log("debian packages")
     install = ("apt-get", "install", "-y", "--no-install-recommends", *packages)
     with _one_at_a_time:

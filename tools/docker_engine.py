@@ -1,4 +1,4 @@
-"""Starts a Docker engine where none answers, and stops exactly that one."""
+"""Starts a Docker engine if none answers, and stops only that one."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _OTHER = Path("/var/run/docker.pid")
 
 
 def engine_version(host: str = "") -> tuple[bool, str]:
-    """Whether an engine answers, at *host* or where the CLI looks; and its version, or the CLI's words."""
+    """Whether an engine answers, at *host* or the CLI's default; and its version, or the CLI's error."""
     where = ("-H", host) if host else ()
     return answer(["docker", *where, "version", "--format", "{{.Server.Version}}"])
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """The engine that this project starts. Its process id lies in ``.tools/run``, and its command line names that file,
-    so no other process is ever taken for it. *host* and *options* set it apart from the machine's own."""
+    """The engine that this project starts. Its process id is in ``.tools/run``, and its command line has the path of
+    that file, so no other process is mistaken for it. *host* and *options* separate it from the machine's own."""
 
     layout: Layout
     host: str = ""
@@ -44,15 +44,15 @@ class Daemon:
 
     @property
     def log(self) -> Path:
-        """What dockerd says."""
+        """The log of dockerd."""
         return self.layout.run / "dockerd.log"
 
     def ensure(self) -> str:
-        """Have an engine answer. Says which one. Raises ToolFailed when none does within a minute."""
+        """Start an engine if none answers. Returns which one it is. Raises ToolFailed after a minute."""
         if engine_version(self.host)[0]:
             return "it answers"
         if not self.host and _alive(_OTHER):
-            # The package's own start script, or a service manager, was quicker.
+            # The package's own start script, or a service manager, was faster.
             self._wait(lambda: False)
             return "started by the system"
         if self.pid() is None:
@@ -61,7 +61,7 @@ class Daemon:
         return f"none answered; stops with `make down`, log: {self.log}"
 
     def pid(self) -> int | None:
-        """The process id of the engine that was started here; None when it does not run."""
+        """The process id of the engine that was started here; None if it does not run."""
         try:
             pid = int(self.pid_file.read_text(errors="backslashreplace"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -72,11 +72,11 @@ class Daemon:
     def containers(self) -> tuple[str, ...]:
         """The names of the containers that run in it."""
         where = ("-H", self.host) if self.host else ()
-        done, said = answer(["docker", *where, "ps", "--format", "{{.Names}}"])
-        return tuple(said.split()) if done else ()
+        done, output = answer(["docker", *where, "ps", "--format", "{{.Names}}"])
+        return tuple(output.split()) if done else ()
 
     def stop(self) -> bool:
-        """Stop the engine that was started here; False when there is none. Raises ToolFailed when it does not end."""
+        """Stop the engine that was started here; False if there is none. Raises ToolFailed if it does not stop."""
         pid = self.pid()
         if pid is None:
             self.pid_file.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ class Daemon:
         deadline = time.monotonic() + _STOP_SEC
         while self.pid() is not None:
             if time.monotonic() > deadline:
-                raise ToolFailed(f"dockerd ({pid}) does not end", log=self.log, by_hand=f"kill -KILL {pid}")
+                raise ToolFailed(f"dockerd ({pid}) did not stop", log=self.log, by_hand=f"kill -KILL {pid}")
             time.sleep(_TICK_SEC)
         self.pid_file.unlink(missing_ok=True)
         return True
@@ -107,12 +107,12 @@ class Daemon:
             raise ToolFailed("dockerd did not start", log=self.log, by_hand=BY_HAND["docker"])
 
     def _wait(self, gone: Callable[[], bool]) -> None:
-        """Wait until the engine answers; give up when it is *gone* or a minute has passed."""
+        """Wait until the engine answers; fail if it is *gone* or after a minute."""
         deadline = time.monotonic() + _START_SEC
         while not engine_version(self.host)[0]:
             if gone() or time.monotonic() > deadline:
                 log = self.log if self.log.exists() else None
-                raise ToolFailed("the engine does not answer", log=log, by_hand=BY_HAND["docker"])
+                raise ToolFailed("the Docker engine does not answer", log=log, by_hand=BY_HAND["docker"])
             time.sleep(_TICK_SEC)
 
 

@@ -1,4 +1,4 @@
-"""What a built program came from, as one number: a changed pin, flag or dependency changes it, and so rebuilds it."""
+"""The fingerprint of a built program's sources: a changed pin, flag or dependency changes it and triggers a rebuild."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.pins import GoTool, Scripts
 
 __all__ = ["GO_ENV", "build_arguments", "fingerprint", "sources"]
 
-# No C library is linked, so the machines run the same files that were built here; paths stay out of them.
+# Without a C library the machines can run the built files; paths are left out of them.
 GO_ENV: Mapping[str, str] = {"CGO_ENABLED": "0", "GOWORK": "off"}
 
 
@@ -20,13 +20,13 @@ def build_arguments(tool: GoTool, output: Path) -> tuple[str, ...]:
     """The command line that builds *tool* into *output*."""
     ldflags = "-s -w" if tool.stamp is None else f"-s -w -X {tool.stamp[0]}={tool.stamp[1]}"
     tags = ("-tags", ",".join(tool.tags)) if tool.tags else ()
-    # The linker drops what debuggers need (-s -w), so the compiler does not make it: a tenth less to do.
+    # The linker drops debug information (-s -w), so the compiler does not create it: a tenth less work.
     compiled = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
     return ("go", "build", *compiled, *tags, "-ldflags", ldflags, "-o", str(output), tool.package)
 
 
 def fingerprint(tool: GoTool | Scripts, files: Mapping[str, bytes]) -> str:
-    """The SHA-256, in hex, of the pin, the way it is built and its module's *files* (relative path -> content)."""
+    """The SHA-256, in hex, of the pin, its build command and its module's *files* (relative path -> content)."""
     how = build_arguments(tool, Path("output")) if isinstance(tool, GoTool) else ()
     facts = {
         "tool": asdict(tool),

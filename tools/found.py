@@ -1,4 +1,4 @@
-"""What is on this machine, as values: the only thing that `tools.install_plan` decides from."""
+"""The programs found on this machine, as values: the only input of `tools.install_plan`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Engine", "Found", "Pulumi", "numbers"]
 
 @dataclass(frozen=True)
 class Pulumi:
-    """The first `pulumi` on PATH that was not built here. *has_host*: its Python host lies beside it."""
+    """The first `pulumi` on PATH that was not built here. *has_host*: its Python host is in the same folder."""
 
     path: str
     version: str
@@ -21,7 +21,7 @@ class Pulumi:
 
 @dataclass(frozen=True)
 class Engine:
-    """What the Docker engine said: its *version* when it answers, else the CLI's *error*.
+    """The state of the Docker engine: its *version* if it answers, otherwise the CLI's *error*.
 
     *elsewhere*: DOCKER_HOST or a context points away from this machine's own socket.
     """
@@ -33,9 +33,9 @@ class Engine:
 
 @dataclass(frozen=True)
 class Found:
-    """A machine. Paths are empty when the program is not there; *built* are the tools whose pinned build lies here,
-    *stale* those whose older build does. *ensurepip*: this Python can make virtual environments; *venv*: the profile
-    that the project's environment was installed for, None when it is missing or older than pyproject.toml
+    """A machine. Paths of missing programs are empty; *built* are the tools with a pinned build in the project, *stale*
+    those with an older build. *ensurepip*: this Python can create virtual environments; *venv*: the profile
+    that the project's environment was installed for, None if it is missing or older than pyproject.toml
     or its lock."""
 
     root: bool = False
@@ -58,6 +58,6 @@ class Found:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The first three numbers of a version: ``v3.260.0-alpha.1`` is ``(3, 260, 0)``; ``()`` when there are none."""
+    """The first three numbers of a version: ``v3.260.0-alpha.1`` is ``(3, 260, 0)``; ``()`` if there are none."""
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     return tuple(int(part or 0) for part in match.groups()) if match else ()

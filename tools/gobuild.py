@@ -1,4 +1,4 @@
-"""Builds a Go tool, or takes scripts out of a Go module, into ``.tools``: whole, or not at all."""
+"""Builds a Go tool, or copies scripts of a Go module, into ``.tools``: completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["build", "copy_scripts", "present", "remove"]
 
 
 def build(tool: GoTool, layout: Layout) -> None:
-    """Build *tool* under another name and put it in its place whole. Its fingerprint is written last."""
+    """Build *tool* under a temporary name, then rename it. Its fingerprint is written last."""
     log = _fresh_log(layout, tool.name)
     module, unfinished = layout.modules(tool.module), layout.scratch / tool.name
     run(build_arguments(tool, unfinished), log, cwd=module, env=GO_ENV, by_hand=BY_HAND.get(tool.name, ""))
@@ -27,16 +27,16 @@ def build(tool: GoTool, layout: Layout) -> None:
 
 
 def copy_scripts(layout: Layout) -> None:
-    """Copy Pulumi's scripts out of the module that ``go.sum`` pins. Go's module cache drops their run bits."""
+    """Copy Pulumi's scripts from the module that ``go.sum`` pins. Go's module cache drops their executable bits."""
     log = _fresh_log(layout, SCRIPTS.name)
     argv = ["go", "mod", "download", "-json", SCRIPTS.source]
     run(argv, log, cwd=layout.modules(SCRIPTS.module), env=GO_ENV, by_hand=BY_HAND[SCRIPTS.name])
-    said = log.read_text(errors="backslashreplace")
+    output = log.read_text(errors="backslashreplace")
     try:
-        folder = Path(json.loads(said[said.index("{\n") :])["Dir"])
+        folder = Path(json.loads(output[output.index("{\n") :])["Dir"])
         contents = [(folder / path).read_bytes() for path in SCRIPTS.paths]
     except (ValueError, KeyError, FileNotFoundError) as error:
-        what = f"{SCRIPTS.source} does not hold {' and '.join(SCRIPTS.paths)}: {error}"
+        what = f"{SCRIPTS.source} does not contain {' and '.join(SCRIPTS.paths)}: {error}"
         raise ToolFailed(what, log=log, by_hand=BY_HAND[SCRIPTS.name]) from error
     for path, content in zip(SCRIPTS.paths, contents, strict=True):
         put(layout.bin / os.path.basename(path), content, mode=0o755)
@@ -44,7 +44,7 @@ def copy_scripts(layout: Layout) -> None:
 
 
 def present(layout: Layout) -> dict[str, bool]:
-    """The tools that lie in ``.tools``, and whether each is what the pins say now."""
+    """The tools in ``.tools``, and whether each matches the present pins."""
     known = {}
     for tool in (*GO_TOOLS, SCRIPTS):
         files = [layout.bin / name for name in PULUMI_SCRIPTS] if tool is SCRIPTS else [layout.installed(tool.name)]
@@ -57,7 +57,7 @@ def present(layout: Layout) -> dict[str, bool]:
 
 
 def remove(names: tuple[str, ...], layout: Layout) -> None:
-    """Take the tools *names* away; those that are not there already are."""
+    """Remove the tools *names*; missing ones are ignored."""
     for name in names:
         (layout.fingerprints / name).unlink(missing_ok=True)
         layout.installed(name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Decides, from what is found on a machine, what to use, build, install and start. Pure.
+"""The install plan: decides from the programs on a machine what to use, build, install and start. Pure.
 
-A tool built here from the present pins is kept. Otherwise a suitable one of the machine is used, and what was built
-here from older pins goes away, so that it does not stand before it on PATH. Otherwise it is built or installed.
+A tool built from the present pins is kept. Otherwise a suitable one of the machine is used, and a build from older pins
+is removed, so that it does not precede the other on PATH. Otherwise the tool is built or installed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _JOIN_GROUP = "add yourself to the group docker: sudo usermod -aG docker $USER, 
 
 
 class Verb(StrEnum):
-    """What happens to a tool. LACK: nothing can be done here, and a person has to."""
+    """The action for a tool. LACK: the user must install it by hand."""
 
     USE = "use"
     BUILD = "build"
@@ -49,10 +49,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: *verb*, the tool's *name* and *version*, and *why*. It runs when the steps *after* are done.
+    """One step: *verb*, the tool's *name* and *version*, and *why*. It runs when the steps *after* are done.
 
-    *packages*: the Debian packages of an apt step. *profile*: what the virtual environment is installed for. *by_hand*:
-    what a person can do when the step fails.
+    *packages*: the Debian packages of an apt step. *profile*: the profile of the virtual environment. *by_hand*:
+    what the user can do if the step fails.
     """
 
     verb: Verb
@@ -66,7 +66,7 @@ class Step:
 
 
 def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
-    """The steps that make *found* a machine on which all of *profile* runs; the long ones come first."""
+    """The steps that install all of *profile* on the machine *found*; the long ones come first."""
     steps = [*_debian(found, profile), *_pulumi(found), *_docker_build(found), *_buildx(found)]
     steps += [_build(tool, why) for tool, why in _pinned(profile).items() if tool.name not in found.built]
     steps += [*_python(found, profile), *_engine(found), *_base_image(found)]
@@ -76,7 +76,7 @@ def plan(found: Found, profile: Profile) -> tuple[Step, ...]:
 
 
 def only(name: str, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The step *name* of *steps*, and those that it needs."""
+    """The step *name* of *steps*, and the steps that it needs."""
     needed = {name}
     for step in reversed(steps):
         if step.name in needed:
@@ -85,12 +85,12 @@ def only(name: str, steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """A version as people write it."""
+    """A version in its usual form."""
     return ".".join(map(str, version))
 
 
 def _pinned(profile: Profile) -> dict[GoTool, str]:
-    """The tools that no distribution ships, and why each is built."""
+    """The tools that no distribution ships, and the reason to build each."""
     tools = dict.fromkeys(MACHINE_TOOLS, "always built: machines run it")
     if profile >= Profile.AWS:
         tools[FLEETCTL] = "operators use it on the machines"
@@ -111,12 +111,12 @@ def _go(found: Found, steps: list[Step]) -> list[Step]:
 
 
 def _unsuitable(found: Found) -> str:
-    """Why the machine's own Pulumi cannot be used; empty when it can."""
+    """Why the machine's own Pulumi is unsuitable; empty if it is suitable."""
     if found.pulumi is None:
         return "not on PATH; no download needed"
     if numbers(found.pulumi.version) < PULUMI_AT_LEAST:
         return f"{found.pulumi.path} is {found.pulumi.version or 'of no version'}, older than {dotted(PULUMI_AT_LEAST)}"
-    return "" if found.pulumi.has_host else f"no pulumi-language-python lies beside {found.pulumi.path}"
+    return "" if found.pulumi.has_host else f"there is no pulumi-language-python next to {found.pulumi.path}"
 
 
 def _pulumi(found: Found) -> list[Step]:
@@ -154,7 +154,7 @@ def _buildx(found: Found) -> list[Step]:
 
 
 def _debian(found: Found, profile: Profile) -> list[Step]:
-    """One apt step for all that is missing, or what a person has to install where apt cannot be used."""
+    """One apt step for all missing packages, or the steps for the user if apt is unavailable."""
     engine = found.engine.version or found.engine.elsewhere
     wanted = {
         "docker": ("docker.io", not found.docker or not (engine or found.dockerd)),
@@ -179,7 +179,7 @@ def _python(found: Found, profile: Profile) -> list[Step]:
     why = lacking if found.venv is not None else "missing, or older than pyproject.toml or its lock"
     after = () if found.ensurepip else (DEBIAN, _VENV)
     by_hand = "; ".join(
-        ["python3 -m venv .venv", *(f".venv/bin/pip install {' '.join(words)}" for words in profile.pip_installs)]
+        ["python3 -m venv .venv", *(f".venv/bin/pip install {' '.join(line)}" for line in profile.pip_installs)]
     )
     return [Step(Verb.INSTALL, PYTHON, "", why, after=after, profile=profile, by_hand=by_hand)]
 
@@ -191,7 +191,7 @@ def _engine(found: Found) -> list[Step]:
     for holds, why, by_hand in (
         (engine.version, f"{engine.version} answers, older than {dotted(ENGINE_AT_LEAST)}", BY_HAND["docker"]),
         (found.docker and engine.elsewhere, f"it does not answer: {engine.error}", "see DOCKER_HOST"),
-        ("permission denied" in engine.error, "you may not speak to it", _JOIN_GROUP),
+        ("permission denied" in engine.error, "permission denied", _JOIN_GROUP),
         (found.dockerd and found.systemd, "it does not run", "sudo systemctl start docker"),
         (found.dockerd and not found.root, "it does not run, and only root may start it", "sudo dockerd"),
     ):

@@ -1,4 +1,4 @@
-"""Pulumi's own locks that a killed run left behind. A lock whose run may still live is never removed."""
+"""Removes Pulumi's locks of killed runs. A lock whose run may still be alive is never removed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 __all__ = ["Computer", "Freed", "drop_dead_locks", "this_computer"]
 
 _WHOLE_COMPUTER = "pid:[4026531836]"
-"""The first process namespace of a computer (PROC_PID_INIT_INO of Linux): all others lie in it and can be seen."""
+"""The first process namespace of a computer (PROC_PID_INIT_INO of Linux): all others are inside it and visible."""
 
 
 @dataclass(frozen=True)
 class Computer:
-    """What is known here of processes: the *host* name, when it was *booted* (seconds of the Unix clock), and the
-    process ids of each *pulumi* that runs in any process namespace, as it counts itself. None: some cannot be seen."""
+    """The visible processes: the *host* name, when it was *booted* (seconds of the Unix clock), and the
+    process ids of each *pulumi* in its own process namespace. None: some processes are not visible."""
 
     host: str
     booted: float
@@ -28,7 +28,7 @@ class Computer:
 
 @dataclass(frozen=True)
 class Freed:
-    """The *stacks* whose dead locks were removed, and what is said of the locks that may be dead, a line each."""
+    """The *stacks* whose dead locks were removed, and a message for each lock that may be dead."""
 
     stacks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Freed:
 
 @dataclass(frozen=True)
 class _Lock:
-    """A lock as Pulumi writes it: *who* took it (``user@host``), *pid*, *host* and *since* (seconds)."""
+    """A lock in Pulumi's format: *who* took it (``user@host``), *pid*, *host* and *since* (seconds)."""
 
     who: str
     host: str
@@ -45,7 +45,7 @@ class _Lock:
 
 
 def drop_dead_locks(state: Path, computer: Computer | None = None) -> Freed:
-    """Remove the locks in Pulumi's *state* whose process certainly runs no more on this *computer*."""
+    """Remove the locks in Pulumi's *state* whose process has certainly ended on this *computer*."""
     stacks, doubts = [], []
     for file in sorted((state / ".pulumi" / "locks").rglob("*.json")):
         lock = _read(file)
@@ -64,7 +64,7 @@ def drop_dead_locks(state: Path, computer: Computer | None = None) -> Freed:
 
 
 def this_computer(proc: Path = Path("/proc")) -> Computer:
-    """What *proc*, the folder of processes, shows here."""
+    """The processes in the folder *proc*."""
     try:
         booted = next(
             float(row.split()[1])
@@ -86,13 +86,13 @@ def _read(file: Path) -> _Lock | None:
 
 
 def _doubt(lock: _Lock, computer: Computer) -> str:
-    """Why it cannot be known here whether the process of *lock* runs; empty when it can."""
+    """Why it is unknown whether the process of *lock* runs; empty if it is known."""
     if lock.host != computer.host:
-        return "it is of another computer"
+        return "it belongs to another computer"
     if computer.pulumi is None:
-        return "not all processes of this computer can be seen from here"
-    # A process id says nothing of an earlier boot, nor of another computer with the same name.
-    return "it is older than the start of this computer" if lock.since < computer.booted else ""
+        return "not all processes of this computer are visible"
+    # Process ids are not comparable across boots, nor between computers with the same name.
+    return "it is older than the last boot of this computer" if lock.since < computer.booted else ""
 
 
 def _pulumi(proc: Path) -> frozenset[int] | None:
@@ -107,7 +107,7 @@ def _pulumi(proc: Path) -> frozenset[int] | None:
 
 
 def _pids(proc: Path) -> Iterator[int]:
-    """Of each process that is a ``pulumi``, for numbers are given again to others. Raises OSError."""
+    """The ids of each ``pulumi`` process; ids are reused, so the program is checked. Raises OSError."""
     for folder in proc.glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes().partition(b"\0")[0]

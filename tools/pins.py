@@ -1,4 +1,4 @@
-"""Every version that the toolchain pins, and how each tool is built. The only place to change one.
+"""The pinned versions of the toolchain, and the build of each tool. Change versions only here.
 
 A tool's dependencies are pinned by ``go.mod`` and ``go.sum`` of its folder in ``tools/go``.
 """
@@ -38,7 +38,7 @@ __all__ = [
 class GoTool:
     """A program built with ``go build`` in the folder *module* of ``tools/go``.
 
-    *stamp*: the variable that carries the version, and its value; without it `pulumi version` says nothing.
+    *stamp*: the variable with the version, and its value; without it `pulumi version` prints nothing.
     """
 
     name: str
@@ -51,7 +51,7 @@ class GoTool:
 
 @dataclass(frozen=True)
 class Scripts:
-    """Scripts that lie in a Go module's zip: *module* is the folder of ``tools/go`` that pins it, *source* the module,
+    """Scripts in a Go module's zip: *module* is the folder of ``tools/go`` that pins it, *source* the module,
     *paths* the scripts in it."""
 
     name: str
@@ -69,12 +69,12 @@ PULUMI = GoTool(
     module="pulumi",
     package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     stamp=(_PULUMI_VERSION, "v3.259.0"),
-    # The second one leaves out what Google's own network needs of the client for gs:// backends.
+    # The second one omits a part of the client for gs:// backends that only Google's own network uses.
     tags=("osusergo", "disable_grpc_modules"),
 )
-# The present host's module has no tags, so no version of it can be fetched. 3.78.0 is the last release of the SDK's
-# module that still holds the host, and it runs today's CLI and SDK. It ignores `virtualenv` of Pulumi.yaml: hence our
-# PATH.
+# The present host's module has no tags, so no version of it can be downloaded. 3.78.0 is the last release of the SDK's
+# module that contains the host, and it works with the present CLI and SDK. It ignores `virtualenv` of Pulumi.yaml:
+# hence our PATH.
 PYTHON_HOST = GoTool(
     name="pulumi-language-python",
     version="3.78.0",
@@ -100,14 +100,14 @@ DOCKER_BUILD = GoTool(
 BUILDX = GoTool(
     name="docker-buildx",
     version="0.35.0",
-    module="docker-build",  # the plugin contains it, so it takes seconds to build after the plugin
+    module="docker-build",  # the plugin contains it, so it builds in seconds after the plugin
     package="github.com/docker/buildx/cmd/buildx",
     stamp=("github.com/docker/buildx/version.Version", "v0.35.0"),
 )
 _FLEET_VERSION = ("github.com/coreos/fleet/version.Version", "1.0.0")
 FLEETD = GoTool("fleetd", "1.0.0", "fleet", "github.com/coreos/fleet", _FLEET_VERSION)
 FLEETCTL = GoTool("fleetctl", "1.0.0", "fleet", "github.com/coreos/fleet/fleetctl", _FLEET_VERSION)
-# fleet speaks only etcd's v2 API, and 3.5 is the last line that has it.
+# fleet uses only etcd's v2 API, and 3.5 is the last series with it.
 ETCD = GoTool("etcd", "3.5.33", "etcd", "go.etcd.io/etcd/server/v3")
 IGNITION_VALIDATE = GoTool(
     name="ignition-validate",
@@ -118,7 +118,7 @@ IGNITION_VALIDATE = GoTool(
 )
 
 PULUMI_SET = (PULUMI, PYTHON_HOST)
-"""With `SCRIPTS`, the programs that must lie in one folder."""
+"""With `SCRIPTS`, the programs that must be in one folder."""
 
 MACHINE_TOOLS = (ETCD, FLEETD)
 """Always built: no distribution ships these versions, and the machines run these files."""
@@ -132,19 +132,19 @@ BASE_SUITE = "bookworm"
 BASE_IMAGE = f"debian:{BASE_SUITE}"
 
 LOCKER = "uv==0.13.9"
-"""What `make lock` resolves the versions of Python packages with; nothing else runs it."""
+"""The resolver of `make lock`; nothing else runs it."""
 
 PYTHON_AUDITOR, GO_AUDITOR = "pip-audit==2.10.1", "golang.org/x/vuln/cmd/govulncheck@v1.1.4"
-"""What `make audit` looks for known vulnerabilities with; nothing else runs them."""
+"""The auditors of `make audit`; nothing else runs them."""
 
 SOURCE_ONLY: Mapping[str, str] = {
     "python-etcd==0.4.5": "f1b5ebb825a3e8190494f5ce1509fde9069f2754838ed90402a8c11e1f52b8cb",
 }
-"""Version of a package that is published without a wheel -> the SHA-256 of the source that `make lock` makes its wheel
-from. The wheel lies in ``tools/python``, so no install runs the package's own ``setup.py``."""
+"""Version of a package that is published without a wheel -> the SHA-256 of the source from which `make lock` builds
+its wheel. The wheel is in ``tools/python``, so no install runs the package's own ``setup.py``."""
 
 TEST_PROGRAMS = ("curl", "jq", "openssl")
-"""What scripts of the machines run, so the tests of them do too. Each is in the Debian package of its name."""
+"""Programs that the machines' scripts run, and so their tests. Each is in the Debian package of its name."""
 
 BY_HAND: Mapping[str, str] = {
     "go": "install Go 1.26 or newer from https://go.dev/dl/ and put its bin folder on PATH",
@@ -160,4 +160,4 @@ BY_HAND: Mapping[str, str] = {
     **{name: f"install {name} (`{name}` on Debian)" for name in TEST_PROGRAMS},
     BASE_IMAGE: f"load it into the engine from a machine that has it: docker save {BASE_IMAGE} | ssh … docker load",
 }
-"""Tool -> how a person gets it without this program."""
+"""Tool -> how to install it by hand."""

@@ -1,4 +1,4 @@
-"""Where Docker and Pulumi look for their plugins."""
+"""The plugin folders of Docker and Pulumi."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLUGIN_FOLDER = f"resource-docker-build-v{DOCKER_BUILD.version}"
 
 
 def users_docker_config(environ: Mapping[str, str], layout: Layout) -> Path:
-    """The Docker CLI's folder as it is without us."""
+    """The Docker CLI's folder without this toolchain."""
     named = environ.get("DOCKER_CONFIG", "")
     return Path(named) if named and Path(named) != layout.docker_config else Path.home() / ".docker"
 
@@ -35,16 +35,16 @@ def users_docker_config(environ: Mapping[str, str], layout: Layout) -> Path:
 def mirror_docker_config(own: Path, layout: Layout) -> None:
     """Make ``.tools/docker`` the folder *own* plus the built buildx.
 
-    The CLI looks for a person's plugins in its own folder only, and nothing outside of the project is to be written.
-    So this folder stands for it (DOCKER_CONFIG) and links to all that is in it: logins, contexts, plugins.
+    The CLI looks for a user's plugins only in its own folder, and nothing outside of the project may be written. So
+    this folder replaces it (DOCKER_CONFIG) and links to all of its contents: logins, contexts, plugins.
     """
-    _link(own, layout.docker_config, besides="cli-plugins")
-    _link(own / "cli-plugins", layout.docker_config / "cli-plugins", besides="docker-buildx")
+    _link(own, layout.docker_config, excluded="cli-plugins")
+    _link(own / "cli-plugins", layout.docker_config / "cli-plugins", excluded="docker-buildx")
 
 
-def _link(own: Path, mirror: Path, besides: str) -> None:
+def _link(own: Path, mirror: Path, excluded: str) -> None:
     mirror.mkdir(parents=True, exist_ok=True)
-    wanted = {path.name for path in own.iterdir() if path.name != besides} if own.is_dir() else set()
+    wanted = {path.name for path in own.iterdir() if path.name != excluded} if own.is_dir() else set()
     for link in mirror.iterdir():
         if link.is_symlink() and (link.name not in wanted or link.readlink() != own / link.name):
             link.unlink()
@@ -54,8 +54,8 @@ def _link(own: Path, mirror: Path, besides: str) -> None:
 
 
 def pulumi_home(environ: Mapping[str, str], layout: Layout) -> Path:
-    """Pulumi's own folder: the one that PULUMI_HOME names, else the person's, else one in the project. Once the project
-    has one it stays, whatever appears later: the plugins are in it."""
+    """Pulumi's own folder: the one that PULUMI_HOME names, else the user's, else one in the project. Once the project
+    has one, it stays in use: the plugins are in it."""
     named = environ.get("PULUMI_HOME", "")
     if named:
         return Path(named)
@@ -86,6 +86,6 @@ def install_docker_build(layout: Layout, environ: Mapping[str, str]) -> str:
 
 
 def add_to_pulumi(layout: Layout, environ: Mapping[str, str]) -> None:
-    """Put the built plugin among Pulumi's own: one on PATH works as well, but Pulumi warns of it at every step."""
+    """Copy the built plugin to Pulumi's own: one on PATH works too, but Pulumi warns about it at every step."""
     folder = pulumi_home(environ, layout) / "plugins" / _PLUGIN_FOLDER
     put(folder / DOCKER_BUILD.name, layout.installed(DOCKER_BUILD.name).read_bytes(), mode=0o755)

@@ -1,4 +1,4 @@
-"""Looks at this machine and says what is there, as a `Found`."""
+"""Probes this machine; the result is a `Found`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWN_SOCKET = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
 
 
 def look(layout: Layout, environ: Mapping[str, str]) -> Found:
-    """What is on the machine, besides what was built here and stands on PATH."""
+    """The programs on the machine, without those built here that are on PATH."""
     ours = (str(layout.bin), str(layout.venv / "bin"))
     path = os.pathsep.join(part for part in environ.get("PATH", "").split(os.pathsep) if part not in ours)
     own_config = users_docker_config(environ, layout)
@@ -32,7 +32,7 @@ def look(layout: Layout, environ: Mapping[str, str]) -> Found:
     plugin = find_docker_build(environ, layout, path)
     known = present(layout)
     if not plugin:
-        # A build that Pulumi does not know of yet is as good as none.
+        # A build that Pulumi does not have yet does not count.
         known.pop(DOCKER_BUILD.name, None)
     engine = _engine(environ, own_config) if docker else Engine()
     return Found(
@@ -42,7 +42,7 @@ def look(layout: Layout, environ: Mapping[str, str]) -> Found:
         go=shutil.which("go", path=path) or "",
         built=frozenset(name for name, current in known.items() if current),
         stale=frozenset(name for name, current in known.items() if not current),
-        # Not asked for when it is not used: each of them starts a large program.
+        # Only if it is used: each of them starts a large program.
         pulumi=None if known.get(PULUMI.name) else _pulumi(path),
         docker_build=plugin,
         buildx="" if known.get(BUILDX.name) else _buildx(docker, own_config),
@@ -66,12 +66,11 @@ def _pulumi(path: str) -> Pulumi | None:
 
 
 def _buildx(docker: str, own_config: Path) -> str:
-    """The version of the plugin that the CLI has without us."""
+    """The version of the CLI's own plugin."""
     if not docker:
         return ""
-    has, said = answer([docker, "--config", str(own_config), "buildx", "version"])
-    words = said.split()
-    return next((word for word in words if word[:1] == "v"), "v?") if has else ""
+    has, output = answer([docker, "--config", str(own_config), "buildx", "version"])
+    return next((word for word in output.split() if word[:1] == "v"), "v?") if has else ""
 
 
 def _engine(environ: Mapping[str, str], own_config: Path) -> Engine:
@@ -79,5 +78,5 @@ def _engine(environ: Mapping[str, str], own_config: Path) -> Engine:
     elsewhere = environ.get("DOCKER_HOST", "") not in _OWN_SOCKET or (
         not environ.get("DOCKER_HOST") and context not in ("default", "")
     )
-    answers, said = engine_version()
-    return Engine(version=said, elsewhere=elsewhere) if answers else Engine(error=said, elsewhere=elsewhere)
+    answers, output = engine_version()
+    return Engine(version=output, elsewhere=elsewhere) if answers else Engine(error=output, elsewhere=elsewhere)

@@ -1,4 +1,4 @@
-"""What is installed, by what it is for: running the program, running it on AWS, or working on FleetCaptain. Pure."""
+"""Install profiles: running the program, running it on AWS, or developing FleetCaptain. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Profile(IntEnum):
     @property
     def pip_installs(self) -> tuple[tuple[str, ...], ...]:
         """The arguments of each ``pip install``, run in the project's folder. Packages are wheels whose hashes are in
-        the locks, so none runs a program to be installed. The project itself is added by the setuptools of the locks,
-        and nothing is looked up for it."""
+        the locks, so none runs a program on installation. The setuptools of the locks add the project itself,
+        without a look-up."""
         files = tuple(word for lock in self.locks for word in ("-r", lock))
         return (
             ("--require-hashes", "--only-binary", ":all:", "--find-links", WHEELS, *files),
@@ -43,13 +43,13 @@ class Profile(IntEnum):
 
     @property
     def modules(self) -> str:
-        """The modules of the program that load all packages it uses."""
+        """Modules of the program that import all packages it uses."""
         program = "components.app, components.factory, fleetcaptain.cli"
         return program if self is Profile.MAIN else f"{program}, components.aws.coreos_cluster"
 
     @property
     def purpose(self) -> str:
-        """What it is for."""
+        """Its purpose."""
         return ("the program", "a cluster on AWS", "the tests")[self]
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in the project."""
+"""The paths of the project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """All that the toolchain makes; git ignores it."""
+        """The output of the toolchain; git ignores it."""
         return self.root / ".tools"
 
     @property
@@ -32,17 +32,17 @@ class Layout:
 
     @property
     def fingerprints(self) -> Path:
-        """Beside each program, what it was built from: a file of its name."""
+        """The fingerprint of each program, a file with its name."""
         return self.home / "fingerprints"
 
     @property
     def logs(self) -> Path:
-        """The output of each step, a file of its name."""
+        """The log of each step, a file with its name."""
         return self.home / "log"
 
     @property
     def scratch(self) -> Path:
-        """Unfinished things; emptied when a run begins."""
+        """Unfinished files; emptied at the start of a run."""
         return self.home / "tmp"
 
     @property
@@ -57,7 +57,7 @@ class Layout:
 
     @property
     def pulumi_home(self) -> Path:
-        """Pulumi's own folder, for people who have none."""
+        """Pulumi's own folder, for users who have none."""
         return self.home / "pulumi-home"
 
     @property
@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def stacks(self) -> Path:
-        """What stacks keep on this computer, a folder each, and Pulumi's state."""
+        """The local files of stacks, a folder each, and Pulumi's state."""
         return self.root / ".fleetcaptain"
 
     @property
@@ -89,7 +89,7 @@ class Layout:
         return self.root / "tools" / "go" / module
 
     def installed(self, tool: str) -> Path:
-        """Where the program *tool* lies: plugins off PATH, that of Docker where Docker looks for it."""
+        """The path of the program *tool*: plugins are not on PATH, Docker's is in Docker's plugin folder."""
         folders = {"docker-buildx": self.docker_config / "cli-plugins", _PULUMI_PLUGIN: self.home / "plugins"}
         return folders.get(tool, self.bin) / tool
 
@@ -99,7 +99,7 @@ class Layout:
 
 
 def put(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write *path* whole or not at all."""
+    """Write *path* atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

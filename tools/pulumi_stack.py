@@ -1,4 +1,4 @@
-"""The stack that a command works on. One that does not exist is created only for a person who says so."""
+"""Selects the stack of a command. A missing stack is created only with the user's consent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tools.tool_failure import ToolFailed
 __all__ = ["preview", "select"]
 
 _DEFAULT = "dev"
-"""The one stack that is created without a question: no person types its name."""
+"""The only stack that is created without a question: the user does not type its name."""
 _BACKEND_SEC = 120.0
 
 
 def select(stack: str, *, create: bool, ask: Callable[[str], bool] | None) -> None:
-    """Select *stack*. It is created when it does not exist and is the default one, *create* is set, or *ask* (None:
-    there is no terminal) returns True for the question. Raises ToolFailed; then nothing was changed."""
-    found, said = answer(["pulumi", "stack", "select", "--stack", stack, "--non-interactive"], timeout=_BACKEND_SEC)
+    """Select *stack*. A missing stack is created if it is the default one, *create* is set, or *ask* (None: no
+    terminal) returns True for the question. Raises ToolFailed; then nothing was changed."""
+    found, error = answer(["pulumi", "stack", "select", "--stack", stack, "--non-interactive"], timeout=_BACKEND_SEC)
     if found:
         return
-    _may_create(stack, said, create=create, ask=ask, command="up")
+    _may_create(stack, error, create=create, ask=ask, command="up")
     if _run(["pulumi", "stack", "select", "--create", "--stack", stack]) != 0:
         raise ToolFailed(f"Failed to create the stack {stack}. Nothing was changed.")
 
@@ -33,11 +33,11 @@ def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bo
     """Run ``pulumi preview`` and return its exit status. A stack that does not exist is created for it, as in `select`,
     and removed again. Raises ToolFailed; then nothing was changed."""
     argv = ["pulumi", "preview", "--stack", stack, "--diff"]
-    found, said = _name("--stack", stack)
+    found, error = _name("--stack", stack)
     if found:
         return _run(argv)
-    _may_create(stack, said, create=create, ask=ask, command="preview")
-    # Removing a stack also removes its settings, unless they were there before, and selects none.
+    _may_create(stack, error, create=create, ask=ask, command="preview")
+    # Removing a stack also removes its settings, unless they existed before, and deselects it.
     selected, before = _name()
     keep = ["--preserve-config"] if layout.settings(stack).exists() else []
     if _run(["pulumi", "stack", "init", "--no-select", "--stack", stack]) != 0:
@@ -50,10 +50,10 @@ def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bo
             _run(["pulumi", "stack", "select", "--stack", before])
 
 
-def _may_create(stack: str, said: str, *, create: bool, ask: Callable[[str], bool] | None, command: str) -> None:
-    """Raise ToolFailed unless *stack* may be created. *said*: why Pulumi did not find it."""
-    if "no stack named" not in said:
-        raise ToolFailed(f"Failed to find the stack {stack}. Nothing was changed. Pulumi says:\n{said}")
+def _may_create(stack: str, error: str, *, create: bool, ask: Callable[[str], bool] | None, command: str) -> None:
+    """Raise ToolFailed unless *stack* may be created. *error*: Pulumi's reason for not finding it."""
+    if "no stack named" not in error:
+        raise ToolFailed(f"Failed to find the stack {stack}. Nothing was changed. Pulumi says:\n{error}")
     if create or stack == _DEFAULT:
         return
     what = f"The stack {stack} does not exist. {_existing()}"
@@ -69,13 +69,13 @@ def _name(*stack: str) -> tuple[bool, str]:
 
 
 def _existing() -> str:
-    found, said = answer(["pulumi", "stack", "ls", "--json", "--non-interactive"], timeout=_BACKEND_SEC)
-    names = [stack["name"] for stack in json.loads(said)] if found else []
-    return f"There are {', '.join(names)}." if names else "There is no other one."
+    found, output = answer(["pulumi", "stack", "ls", "--json", "--non-interactive"], timeout=_BACKEND_SEC)
+    names = [stack["name"] for stack in json.loads(output)] if found else []
+    return f"Existing stacks: {', '.join(names)}." if names else "There are no other stacks."
 
 
 def _run(argv: Sequence[str]) -> int:
-    """The exit status of *argv* on this terminal. ^C is left to it: it ends what it does, and then itself."""
+    """The exit status of *argv* on this terminal. It handles ^C itself."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return subprocess.run(argv, check=False).returncode

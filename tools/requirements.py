@@ -1,6 +1,6 @@
 """The locks of the Python packages, one file a profile: each version with the hashes of its wheels.
 
-pyproject.toml owns the ranges of what is used directly, the locks the versions; `renew` writes them.
+pyproject.toml has the ranges of direct dependencies, the locks have the versions; `renew` writes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.shell import run
 __all__ = ["direct", "lock_files", "pinned", "renew"]
 
 _HEAD = "# Made by `make lock` from pyproject.toml. Do not edit.\n"
-# A wheel holds the times of its files. With one time for all, the same source always gives the same wheel.
+# A wheel contains the times of its files. With one time for all, the same source always builds the same wheel.
 _ONE_TIME = {"SOURCE_DATE_EPOCH": "1500000000"}
 
 
@@ -31,13 +31,13 @@ def lock_files(layout: Layout, profile: Profile) -> tuple[Path, ...]:
 
 def pinned(lock: str) -> dict[str, str]:
     """The entries in the text of a *lock*: each requirement, such as ``pulumi==3.259.0``, and the entry's whole text.
-    Of versions for different Pythons each is an entry."""
+    Versions for different Pythons are separate entries."""
     blocks = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)
     return {block.split()[0]: block for block in blocks if block and block[0] != "#"}
 
 
 def direct(pyproject: str, extras: Sequence[str] = ()) -> tuple[str, ...]:
-    """What the text of *pyproject* itself requires for building the package and for its *extras*."""
+    """The requirements in *pyproject* for building the package and for its *extras*."""
     known = tomllib.loads(pyproject)
     found = list(known["build-system"]["requires"])
     for extra in extras:
@@ -48,8 +48,8 @@ def direct(pyproject: str, extras: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def renew(layout: Layout, *, upgrade: bool) -> None:
-    """Write all locks, and the wheels of `SOURCE_ONLY`. Versions that pyproject.toml leaves open stay where they can,
-    unless *upgrade*. Raises ToolFailed; the locks are then as they were."""
+    """Write all locks, and the wheels of `SOURCE_ONLY`. Versions stay where pyproject.toml allows it, unless
+    *upgrade*. Raises ToolFailed; the locks are then unchanged."""
     pyproject = (layout.root / "pyproject.toml").read_text(errors="backslashreplace")
     scratch, log = layout.scratch / "lock", layout.log("lock")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -59,7 +59,7 @@ def renew(layout: Layout, *, upgrade: bool) -> None:
     run([sys.executable, "-m", "venv", str(scratch / "venv")], log)
     run([python, "-m", "pip", "install", LOCKER, *direct(pyproject)], log)
     wheels = _build_wheels(python, scratch, log)
-    # All is resolved at once, and then kept to: a package has one version in all profiles.
+    # All profiles are resolved together first: a package has one version in all of them.
     everything = scratch / "everything"
     old = (
         []
@@ -101,10 +101,10 @@ def _build_wheels(python: str, scratch: Path, log: Path) -> list[Path]:
 def _resolve(
     requirements: Sequence[str], output: Path, scratch: Path, log: Path, constraint: Path | None = None
 ) -> str:
-    """All that *requirements* need, for each Python from 3.11 on. Versions in *output* are kept where they can."""
-    asked = scratch / "requirements.txt"
-    asked.write_text("\n".join(requirements))
-    argv = [str(scratch / "venv" / "bin" / "uv"), "pip", "compile", str(asked), "--output-file", str(output)]
+    """Resolve *requirements* for each Python from 3.11 on. Versions in *output* are kept where possible."""
+    source = scratch / "requirements.txt"
+    source.write_text("\n".join(requirements))
+    argv = [str(scratch / "venv" / "bin" / "uv"), "pip", "compile", str(source), "--output-file", str(output)]
     argv += ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
     argv += ["--only-binary", ":all:", "--find-links", str(scratch / "wheels")]
     argv += ["--constraint", str(constraint)] if constraint else []

@@ -1,4 +1,4 @@
-"""Runs steps side by side: builds a few at a time, all else as soon as what it needs is done. Every failure is kept."""
+"""Runs steps in parallel: a few builds at a time, other steps as soon as their needs are done. Keeps every failure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Outcome", "carry_out", "line"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How *step* ended after *seconds*: *said* is what it found out on the way, *error* why it failed (empty: done)."""
+    """How *step* ended after *seconds*: *detail* is its result, *error* the reason of a failure (empty: done)."""
 
     step: Step
     seconds: float
-    said: str = ""
+    detail: str = ""
     error: str = ""
 
 
@@ -28,7 +28,7 @@ def line(outcome: Outcome) -> str:
     """An outcome in one line: what, why, how long; an error's own lines follow, indented."""
     step = outcome.step
     verb = "failed" if outcome.error else str(step.verb)
-    what = f"{verb:<8}{step.name} {step.version}".rstrip() + f" ({outcome.said or step.why})"
+    what = f"{verb:<8}{step.name} {step.version}".rstrip() + f" ({outcome.detail or step.why})"
     if step.verb not in (Verb.USE, Verb.LACK):
         what += f"  {outcome.seconds:.1f} s"
     return "\n".join([what, *(f"        {text}" for text in outcome.error.splitlines())])
@@ -44,7 +44,7 @@ def carry_out(
 ) -> tuple[Outcome, ...]:
     """Do *work* for each step, *parallel* builds at a time and in their order; each outcome is given to *report*.
 
-    A step whose need failed is not tried, and says so.
+    A step whose need failed is skipped with a message.
     """
     outcomes: dict[str, Future[Outcome]] = {}
     with ThreadPoolExecutor(parallel) as builds, ThreadPoolExecutor(max(len(steps), 1)) as others:
@@ -71,12 +71,12 @@ def _one(
     failed = [name for name, need in needs.items() if need.result().error]
     began = clock()
     if failed:
-        outcome = Outcome(step, 0, error=f"not tried, because it needs {' and '.join(failed)}")
+        outcome = Outcome(step, 0, error=f"skipped, because it needs {' and '.join(failed)}")
     else:
         try:
-            outcome = Outcome(step, 0, said=work(step))
+            outcome = Outcome(step, 0, detail=work(step))
         except (ToolFailed, OSError) as error:
             outcome = Outcome(step, 0, error=str(error))
-    outcome = Outcome(step, clock() - began, outcome.said, outcome.error)
+    outcome = Outcome(step, clock() - began, outcome.detail, outcome.error)
     report(line(outcome))
     return outcome

@@ -1,4 +1,4 @@
-"""Runs programs: output into a log, and none left running when this one is stopped."""
+"""Runs programs with their output in a log, and stops them when this program is stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(
     by_hand: str = "",
 ) -> None:
     """Run *argv* with its output added to *log*; *env* is added to this process's. Raises ToolFailed, with *by_hand*,
-    when it cannot be started, ends with another status than 0, or takes longer than *timeout* seconds."""
+    if it cannot be started, exits with a status other than 0, or takes longer than *timeout* seconds."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         output.write(f"$ {' '.join(argv)}\n".encode())
@@ -44,7 +44,7 @@ def run(
                 start_new_session=True,
             )
         except OSError as error:
-            raise ToolFailed(f"{argv[0]} cannot be started: {error}", by_hand=by_hand) from error
+            raise ToolFailed(f"{argv[0]} could not be started: {error}", by_hand=by_hand) from error
         with _guard:
             _running.add(process)
         try:
@@ -56,11 +56,11 @@ def run(
             with _guard:
                 _running.discard(process)
     if status != 0:
-        raise ToolFailed(f"{argv[0]} ended with status {status}", log=log, by_hand=by_hand)
+        raise ToolFailed(f"{argv[0]} exited with status {status}", log=log, by_hand=by_hand)
 
 
 def answer(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 20) -> tuple[bool, str]:
-    """Whether *argv* ended with status 0 within *timeout* seconds, and what it said: its output, or its errors."""
+    """Whether *argv* exited with status 0 within *timeout* seconds, and its output or its errors."""
     try:
         done = subprocess.run(
             argv,
@@ -78,7 +78,7 @@ def answer(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 20)
 
 
 def stop_all() -> None:
-    """Stop every program that `run` has under way."""
+    """Stop every program that `run` is running."""
     with _guard:
         processes = list(_running)
     for process in processes:
@@ -86,7 +86,7 @@ def stop_all() -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop *process* and what it started; nothing when it has ended."""
+    """Stop *process* and its children; no effect if it has ended."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The environment in which all else runs: a pure function, printed by ``python3 -m tools env`` for the Makefile."""
+"""The environment of all other programs, printed by ``python3 -m tools env`` for the Makefile. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["environment", "exports"]
 
 
 def environment(environ: Mapping[str, str], layout: Layout, *, own_buildx: bool, pulumi_home: Path) -> dict[str, str]:
-    """What to set: tools first on PATH, state in the project, no questions. What a person has set themselves stays.
+    """What to set: tools first on PATH, state in the project, no questions. The user's own values stay.
 
     *own_buildx*: buildx was built here, so the Docker CLI must look into `Layout.docker_config`.
     """
@@ -29,7 +29,7 @@ def environment(environ: Mapping[str, str], layout: Layout, *, own_buildx: bool,
     if not environ.get("PULUMI_BACKEND_URL"):
         variables["PULUMI_BACKEND_URL"] = f"file://{layout.state}"
     if not (environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
-        # Local stacks hold no secret but the key of their own machines, which lies beside them in clear anyway.
+        # Local stacks have no secret except the key of their own machines, which is stored next to them unencrypted.
         variables["PULUMI_CONFIG_PASSPHRASE"] = ""
     return variables
 

@@ -1,4 +1,4 @@
-"""Removes what is empty, and stops the engine, when the last stack is gone. Keys, certificates and state stay."""
+"""Removes empty folders and stops the engine after the last stack is removed. Keys, certificates and state stay."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tools.project_layout import Layout
 __all__ = ["tidy"]
 
 _COMPRESSED = (".gz", ".zst")
-# What Pulumi writes into each new folder for states, before there is any.
+# The files that Pulumi writes into each new folder for states.
 _OF_NO_STACK = {".pulumi/meta.yaml", ".pulumi/meta.yaml.attrs"}
 
 
 def tidy(layout: Layout, daemon: Daemon, say: Callable[[str], None], *, backend: str = "") -> None:
-    """Remove the empty folders of stacks and of Pulumi's state, and stop the engine that was started here when no
-    container uses it. No file of a stack is removed: whether the stack still lives is not always known here.
+    """Remove the empty folders of stacks and of Pulumi's state, and stop the engine that was started here if no
+    container uses it. No file of a stack is removed: it is not always known whether the stack still exists.
 
-    *backend*: PULUMI_BACKEND_URL. When it points elsewhere, so do the stacks, and no folder is removed. Raises
-    ToolFailed when the engine does not end.
+    *backend*: PULUMI_BACKEND_URL. If it points elsewhere, the stacks are there, and no folder is removed. Raises
+    ToolFailed if the engine does not stop.
     """
     stacks = _stacks(layout.state)
     if stacks:
-        say(f"other stacks are still there: {', '.join(stacks)}")
+        say(f"other stacks still exist: {', '.join(stacks)}")
         return
     if backend.rstrip("/") in ("", f"file://{layout.state}"):
         _remove_empty(layout)
@@ -35,15 +35,15 @@ def tidy(layout: Layout, daemon: Daemon, say: Callable[[str], None], *, backend:
             say(f"Kept the files of {', '.join(kept)} in {layout.stacks}.")
     running = daemon.containers() if daemon.pid() is not None else ()
     if running:
-        say(f"The Docker engine still runs, as containers use it: {', '.join(running)}.")
-        say("Run `make down` here again when they are gone, to stop it.")
+        say(f"The Docker engine still runs, because containers use it: {', '.join(running)}.")
+        say("To stop it, remove them and run `make down` here again.")
     elif daemon.stop():
         say("stopped the Docker engine that was started here")
 
 
 def _stacks(state: Path) -> list[str]:
-    """The names of the stacks whose state lies in the folder *state*, in any of Pulumi's formats. Backups are of stacks
-    that were removed, or lie beside the state."""
+    """The names of the stacks with a state in the folder *state*, in any of Pulumi's formats. Backups do not count:
+    they belong to removed stacks, or are next to the state."""
     found = set()
     for path in (state / ".pulumi" / "stacks").rglob("*"):
         name = path.name.removesuffix(path.suffix) if path.suffix in _COMPRESSED else path.name
@@ -58,5 +58,5 @@ def _remove_empty(layout: Layout) -> None:
         for path in files:
             path.unlink(missing_ok=True)
     for folder, _, _ in os.walk(layout.stacks, topdown=False):
-        with suppress(OSError):  # it holds something
+        with suppress(OSError):  # it is not empty
             Path(folder).rmdir()

@@ -1,4 +1,4 @@
-"""What a step of the toolchain raises: what is missing, what was said last, where the whole log is, and the way out."""
+"""The error of a step of the toolchain: the failure, the last lines of its log, the log's path, and the remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAIL_LINES = 15
 
 
 class ToolFailed(Exception):
-    """A step failed. *log*: the file with its whole output; *by_hand*: what a person can do instead."""
+    """A step failed. *log*: the file with its whole output; *by_hand*: what the user can do instead."""
 
     def __init__(self, what: str, *, log: Path | None = None, by_hand: str = "") -> None:
         self.what, self.log, self.by_hand = what, log, by_hand
@@ -29,7 +29,7 @@ class ToolFailed(Exception):
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of *log*, each cut to 500 characters; none when it is not there."""
+    """The last lines of *log*, each cut to 500 characters; none if it does not exist."""
     try:
         return excerpt(log.read_text(errors="replace").splitlines(), _TAIL_LINES)
     except FileNotFoundError:

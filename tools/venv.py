@@ -17,15 +17,15 @@ _MARKER = ".installed-from"
 
 
 def install_venv(layout: Layout, profile: Profile, by_hand: str) -> None:
-    """Install the project with the packages of *profile* into the environment, which is made new unless its pip works.
-    What other profiles installed stays."""
+    """Install the project with the packages of *profile* into the environment, which is recreated unless its pip works.
+    Packages of other profiles stay."""
     log = layout.log(".venv")
     log.unlink(missing_ok=True)
     python = layout.venv / "bin" / "python"
     if not answer([str(python), "-m", "pip", "--version"])[0]:
         run([_base_python(), "-m", "venv", "--clear", str(layout.venv)], log, by_hand=by_hand)
-    # Compiling every module takes longer than downloading them, and most are never used: loading the program compiles
-    # the others, now, because later runs may not be allowed to write (PYTHONDONTWRITEBYTECODE).
+    # Compiling every module takes longer than downloading them, and most are never used. Loading the program compiles
+    # the used ones now, because later runs may not be allowed to write (PYTHONDONTWRITEBYTECODE).
     pip = (str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile")
     for arguments in profile.pip_installs:
         run([*pip, *arguments], log, cwd=layout.root, by_hand=by_hand)
@@ -35,16 +35,16 @@ def install_venv(layout: Layout, profile: Profile, by_hand: str) -> None:
 
 
 def mark(layout: Layout, profile: Profile) -> None:
-    """Write down that the environment is installed for *profile* from the present pyproject.toml and locks: its last
+    """Record that the environment is installed for *profile* from the present pyproject.toml and locks: the last
     step."""
     put(layout.venv / _MARKER, _marker(layout, profile).encode())
 
 
 def venv_profile(layout: Layout) -> Profile | None:
-    """The profile that the environment was installed for from the present pyproject.toml and locks; None when it was
+    """The profile that the environment was installed for from the present pyproject.toml and locks; None if it was
     not."""
     marker = layout.venv / _MARKER
-    python = os.access(layout.venv / "bin" / "python", os.X_OK)  # a dangling link when the base Python went away
+    python = os.access(layout.venv / "bin" / "python", os.X_OK)  # a dangling link if the base Python was removed
     if not python or not marker.exists():
         return None
     text = marker.read_text(errors="backslashreplace")

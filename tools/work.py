@@ -21,7 +21,7 @@ _TOOLS = {tool.name: tool for tool in GO_TOOLS}
 
 
 def work(step: Step, layout: Layout, environ: Mapping[str, str]) -> str:
-    """Do *step*; says what it found out on the way, if anything. Raises ToolFailed."""
+    """Do *step*; returns a detail for its outcome, if any. Raises ToolFailed."""
     if step.verb is Verb.LACK:
         raise ToolFailed(step.why, by_hand=step.by_hand)
     if step.verb is Verb.USE:
@@ -53,5 +53,5 @@ def _other(step: Step, layout: Layout, environ: Mapping[str, str]) -> str:
     elif step.name == DOCKER_BUILD.name:
         return install_docker_build(layout, environ)
     else:
-        raise ToolFailed(f"there is no way to {step.verb} {step.name}")
+        raise ToolFailed(f"cannot {step.verb} {step.name}")
     return ""

@@ -1,5 +1,5 @@
-"""The public's way in: a network load balancer with a listener for each public service. It sends connections to those
-machines where the service says that it is ready."""
+"""The load balancer: a network load balancer with a listener for each public service. It sends connections to machines
+on which the service is ready."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["health_check", "make_balancer", "target_name"]
 
 _PERIOD_SEC = 10
 _TIMES = 2
-# A machine that is taken out finishes what it began.
+# A machine that is taken out finishes its connections.
 _LEAVE_SEC = 30
 _NAME_LENGTH = 24
 
 
 def health_check(service: Public) -> Mapping[str, object]:
-    """The balancer's question: the same by which the service's own unit waits until it is ready."""
+    """The balancer's health check: the same one that the service's own unit waits for."""
     check: dict[str, object] = {
         "port": str(service.check_port),
         "interval": _PERIOD_SEC,
@@ -42,8 +42,8 @@ def make_balancer(
     members: Mapping[str, pulumi.Input[str]],
     workers: pulumi.Input[str] | None,
 ) -> Mapping[str, pulumi.Output[str]]:
-    """The balancer, in the security *group*, before *members* (name -> instance id) and the Auto Scaling group
-    *workers*. Returns service -> the URL by which the public reaches it."""
+    """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling group
+    *workers*. Returns service -> its public URL."""
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
@@ -51,7 +51,7 @@ def make_balancer(
         internal=False,
         subnets=list(network.subnet_ids.values()),
         security_groups=[group],
-        # There may be as few instances as one, and not in every zone.
+        # There may be only one instance, so not one in every zone.
         enable_cross_zone_load_balancing=True,
         tags=scope.tags("public"),
         opts=scope.child(depends_on=[*network.before_machines]),
@@ -80,8 +80,8 @@ def _part(service: Public) -> str:
 
 
 def target_name(part: str) -> str:
-    """*part* in at most 24 characters: AWS takes 32, of which Pulumi needs eight to tell one from the next. Two that
-    begin alike still differ. Pure."""
+    """*part* in at most 24 characters: AWS allows 32, of which Pulumi uses eight for a unique suffix. Two parts
+    with the same beginning still differ. Pure."""
     if len(part) <= _NAME_LENGTH:
         return part
     return f"{part[: _NAME_LENGTH - 7].rstrip('-')}-{hashlib.sha256(part.encode()).hexdigest()[:6]}"

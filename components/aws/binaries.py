@@ -1,5 +1,5 @@
-"""The bucket of the machines: the programs that they fetch at their first boot, their keys, and definitions that are
-too long for user data. Only their roles can read it."""
+"""The machines' bucket: the programs that they fetch at their first boot, their keys, and definitions that are too long
+for user data. Only their roles can read it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bucket:
 
 
 def find_programs(tools: Path) -> dict[str, Path]:
-    """Name -> file of each program that a machine needs, in *tools* or else on PATH. Raises FleetCaptainError."""
+    """Name -> file of each program that a machine needs, in *tools* or on PATH. Raises FleetCaptainError."""
     found = {}
     for name in _PROGRAMS:
         path = tools / name
@@ -51,8 +51,8 @@ def sums_of(programs: Mapping[str, Path]) -> dict[str, str]:
 
 
 def make_bucket(scope: Scope, programs: Mapping[str, Path], sums: Mapping[str, str]) -> Bucket:
-    """The bucket, with *programs* in it. Each has its sum in its key, so machines of before find theirs as long as they
-    are there."""
+    """The bucket, with *programs* in it. The key of each contains its checksum, so earlier machines find theirs as long
+    as they exist."""
     bucket = aws.s3.Bucket(scope.named("boot"), force_destroy=True, tags=scope.tags("boot"), opts=scope.child())
     closed = aws.s3.BucketPublicAccessBlock(
         scope.named("boot"),
@@ -73,7 +73,7 @@ def make_bucket(scope: Scope, programs: Mapping[str, Path], sums: Mapping[str, s
         scope.named("boot"),
         bucket=bucket.bucket,
         policy=bucket.arn.apply(_tls_only),
-        # AWS refuses two changes of one bucket's access at a time.
+        # AWS refuses two concurrent changes of a bucket's access.
         opts=scope.child(depends_on=[closed]),
     )
     objects = [

@@ -36,9 +36,9 @@ __all__ = ["CoreOSCluster", "CoreOSClusterArgs", "choose_aws"]
 
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
-    """The *settings* of a cluster, and what an app asks of it: *repositories* for its images, *openings* between the
-    machines, and the services that are *public*. *open_dirs*: directories of etcd which containers may read and write.
-    *tools*: the folder with the machines' programs. *ready_sec*: how long the machines may take to come."""
+    """The *settings* of a cluster, and the requirements of an app: *repositories* for its images, *openings* between
+    the machines, and the services that are *public*. *open_dirs*: directories of etcd which containers may read and
+    write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout for the machines to join."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -83,7 +83,7 @@ class CoreOSCluster(ClusterComponent):
         }
         boot = Boot(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
         machines: dict[str, aws.ec2.Instance] = {}
-        # The one that may be replaced comes last, for it has to know that all others are well.
+        # The member to renew comes last, because it depends on the health of all others.
         for place in sorted(members, key=lambda place: place.name == settings.renew):
             user_data, needs = boot.member(place, doors[place.name])
             others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
@@ -122,7 +122,7 @@ class CoreOSCluster(ClusterComponent):
             scope.child(depends_on=[group] if group else None),
         )
         self.owned = ready
-        # The way is known long before somebody answers: what needs the cluster waits for its readiness too.
+        # The connection is known long before the cluster answers: its users also wait for its readiness.
         self.connection = pulumi.Output.all(endpoint, ready.id).apply(lambda both: both[0])
         self.registry, self.login = registry.host, _login() if args.repositories else None
         self.etcd = pulumi.Output.from_input([f"https://{place.address}:2378" for place in members])
@@ -133,13 +133,13 @@ class CoreOSCluster(ClusterComponent):
 def _addresses(
     settings: Settings, members: Sequence[MemberSlot], doors: Mapping[str, MemberNetwork]
 ) -> dict[str, list[pulumi.Input[str]]]:
-    """The addresses that a member's certificate is for."""
-    told = settings.advertised == "public"
-    return {place.name: [place.address, *([doors[place.name].public] if told else [])] for place in members}
+    """The addresses in each member's certificate."""
+    is_public = settings.advertised == "public"
+    return {place.name: [place.address, *([doors[place.name].public] if is_public else [])] for place in members}
 
 
 def _login() -> pulumi.Output[tuple[str, str]]:
-    """ECR's own kind of password; it holds for twelve hours."""
+    """ECR's authorization token as user and password; it is valid for twelve hours."""
     token = aws.ecr.get_authorization_token_output()
     return pulumi.Output.secret(pulumi.Output.all(token.user_name, token.password).apply(tuple))
 
@@ -153,13 +153,13 @@ def choose_aws(
     """The cluster, with a registry, ports and a balancer for *app*. *files* are its units, *open_dirs*: see
     `LocalCluster`.
 
-    Raises ClusterRefused with all that is wrong with its settings, and UnitRefused.
+    Raises ClusterRefused with all invalid settings, and UnitRefused.
     """
     settings = read(config.get)
     if _PUBLIC_DISCOVERY in settings.discovery_url:
         log.warn(
-            f"fleetcaptain:discoveryUrl: nobody promises that {_PUBLIC_DISCOVERY} answers; without it the members know "
-            "each other's addresses, and need no discovery"
+            f"fleetcaptain:discoveryUrl: {_PUBLIC_DISCOVERY} is not reliable. Remove the setting: the members know "
+            "each other's addresses and need no discovery"
         )
     args = CoreOSClusterArgs(settings, repositories(app, files), openings(app), public_services(app), tuple(open_dirs))
     return CoreOSCluster(name, args)

@@ -1,5 +1,5 @@
-"""Who a machine is for AWS: a role for members and one for workers, each of which may do what its machines need to boot
-and to pull images, and nothing else."""
+"""IAM: a role for members and one for workers, each with only the rights that its machines need to boot and to pull
+images."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloa
 
 @dataclass(frozen=True)
 class Identity:
-    """The instance profile's name, and what has to be there before a machine can use it."""
+    """The instance profile's name, and what must exist before a machine can use it."""
 
     profile: pulumi.Output[str]
     before_machines: tuple[pulumi.Resource, ...]
 
 
 def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str]) -> Mapping[str, Any]:
-    """What a machine of *kind* (``members``, ``workers``) may do: read its programs, its own keys and those of
+    """The rights of a machine of *kind* (``members``, ``workers``): read its programs, its own keys and those of
     etcd's users, pull images."""
     folders = ("bin", "config", f"tls/{kind}", "tls/users")
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}/*" for folder in folders]},
-        # It is about the whole account: AWS takes no other resource here.
+        # It applies to the whole account: AWS accepts no other resource here.
         {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
     ]
     if repository_arns:

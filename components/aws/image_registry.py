@@ -1,4 +1,4 @@
-"""The registry of the app's images: an ECR repository for each, scanned, and kept from growing for ever."""
+"""The registry of the app's images: an ECR repository for each, scanned, with a limit on its size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from components.aws.scope import Scope
 __all__ = ["KEPT_IMAGES", "Registry", "lifecycle", "make_registry"]
 
 KEPT_IMAGES = 200
-"""How many pushed images a repository keeps. Units name images by digest. Ten releases are kept, and the current and
-the previous one: they need twelve images at most. The others are room for those of deployments that failed."""
+"""The number of pushed images that a repository keeps. Units name images by digest. Ten releases are kept, and the
+current and the previous one: they need at most twelve images. The rest is room for those of failed deployments."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Registry:
 
 
 def lifecycle() -> Mapping[str, object]:
-    """The rule by which ECR forgets: by number, never by age, for a release that nobody replaced may be old."""
+    """The rule by which ECR deletes images: by number, not by age, because the current release may be old."""
     selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES}
     what = f"Keep the last {KEPT_IMAGES} images"
     return {"rules": [{"rulePriority": 1, "description": what, "selection": selection, "action": {"type": "expire"}}]}
@@ -42,10 +42,10 @@ def make_registry(scope: Scope, repositories: Sequence[str]) -> Registry:
             scope.named(part),
             name=name,
             image_scanning_configuration={"scan_on_push": True},
-            # Each push moves `latest`; what runs is named by its digest, which cannot move.
+            # Each push moves `latest`; units name images by digest, which cannot move.
             image_tag_mutability="MUTABLE",
             encryption_configurations=[{"encryption_type": "AES256"}],
-            # The images go with the cluster that runs them.
+            # The images are removed with the cluster that runs them.
             force_delete=True,
             tags=scope.tags(part),
             opts=scope.child(),
@@ -57,5 +57,5 @@ def make_registry(scope: Scope, repositories: Sequence[str]) -> Registry:
         hosts.append(made.repository_url)
     region, account = aws.get_region().region, aws.get_caller_identity().account_id
     host = f"{account}.dkr.ecr.{region}.{aws.get_partition().dns_suffix}"
-    # Nothing is pushed before all repositories are there.
+    # No image is pushed before all repositories exist.
     return Registry(pulumi.Output.all(*hosts).apply(lambda _: host), tuple(arns))

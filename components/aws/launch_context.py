@@ -1,4 +1,4 @@
-"""What machines are launched with and into: network, keys, roles, image."""
+"""The launch context of machines: network, keys, roles, image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LaunchContext:
 
 @dataclass(frozen=True)
 class Launch:
-    """The *user_data* and *identity* of a machine, and what it would miss at its first boot: *before*."""
+    """The *user_data* and *identity* of a machine, and what it needs at its first boot: *before*."""
 
     user_data: pulumi.Output[str]
     identity: Identity
@@ -36,5 +36,5 @@ class Launch:
 
     @property
     def needs(self) -> tuple[pulumi.Resource, ...]:
-        """All that has to be there before the machine is launched."""
+        """All resources that must exist before the machine is launched."""
         return (*self.before, *self.identity.before_machines)

@@ -12,13 +12,13 @@ from components.aws.topology import MemberSlot
 
 __all__ = ["FLATCAR", "MemberNetwork", "find_image", "make_member", "make_member_network"]
 
-# What would stop or replace a machine.
+# Inputs whose change would stop or replace a machine.
 _KEPT = ["ami", "user_data", "instance_type", "key_name"]
 
 
 @dataclass(frozen=True)
 class MemberNetwork:
-    """What a member has before it is there, and keeps: its network *interface*, its *volume_id*, and its *public*
+    """The parts of a member that outlive its instance: its network *interface*, its *volume_id*, and its *public*
     address."""
 
     interface: aws.ec2.NetworkInterface
@@ -27,7 +27,7 @@ class MemberNetwork:
 
     @property
     def public(self) -> pulumi.Output[str]:
-        """The address that the world sees."""
+        """The address on the Internet."""
         address: pulumi.Output[str] = self.address.public_ip
         return address
 
@@ -43,7 +43,7 @@ def make_member_network(context: LaunchContext, place: MemberSlot) -> MemberNetw
         security_groups=[groups.machines, groups.members],
         description=f"etcd member {place.name}",
         tags=tags,
-        # The address is free only when the old interface is gone.
+        # The address is free only after the old interface is deleted.
         opts=scope.child(delete_before_replace=True),
     )
     address = aws.ec2.Eip(
@@ -83,10 +83,10 @@ def make_member(
             "encrypted": True,
             "delete_on_termination": True,
         },
-        # One hop: a container does not get at the role of its machine.
+        # One hop: a container cannot use the role of its machine.
         metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
         user_data=launch.user_data,
-        # It is read at the first boot only.
+        # It is read only at the first boot.
         user_data_replace_on_change=True,
         tags=scope.tags(place.name),
         opts=scope.child(
@@ -100,7 +100,7 @@ def make_member(
         device_name="/dev/sdf",
         volume_id=door.volume_id,
         instance_id=machine.id,
-        # etcd ends before its disk does.
+        # etcd stops before its disk is detached.
         stop_instance_before_detaching=True,
         opts=scope.child(delete_before_replace=True),
     )
@@ -108,13 +108,13 @@ def make_member(
 
 
 FLATCAR = "075585003325"
-"""The account that publishes Flatcar. Anybody may call an image so; nobody else has this number."""
+"""The account that publishes Flatcar. Any account may use the name of its images; this number is unique."""
 
 
 def find_image(wanted: str) -> str:
-    """The id of the image *wanted*, or else of the newest stable one for amd64."""
+    """The id of the image *wanted*, or of the newest stable one for amd64."""
     if wanted:
         return wanted
-    asked = {"name": "Flatcar-stable-*", "architecture": "x86_64", "virtualization-type": "hvm"}
-    filters = [aws.ec2.GetAmiFilterArgs(name=name, values=[value]) for name, value in asked.items()]
+    criteria = {"name": "Flatcar-stable-*", "architecture": "x86_64", "virtualization-type": "hvm"}
+    filters = [aws.ec2.GetAmiFilterArgs(name=name, values=[value]) for name, value in criteria.items()]
     return str(aws.ec2.get_ami(owners=[FLATCAR], most_recent=True, filters=filters).id)

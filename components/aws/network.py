@@ -1,5 +1,5 @@
-"""The network: a VPC with one subnet in each zone. The machines reach the world through an internet gateway; who
-reaches them is for the security groups to say."""
+"""The network: a VPC with one subnet in each zone. The machines reach the Internet through an internet gateway; the
+security groups decide who reaches them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_ZONES = 2
 
 @dataclass(frozen=True)
 class Network:
-    """The VPC's id, subnet's name -> its id, and what has to be there before a machine can reach the world."""
+    """The VPC's id, subnet's name -> its id, and what must exist before a machine can reach the Internet."""
 
     vpc_id: pulumi.Output[str]
     subnet_ids: Mapping[str, pulumi.Output[str]]
@@ -28,19 +28,19 @@ class Network:
 
 
 def choose_zones(wanted: Sequence[str]) -> tuple[str, ...]:
-    """The zones of the region, or those *wanted* of them. Raises ClusterRefused when there are not two."""
-    # Local zones and the like have other prices and lack most instance types.
+    """The zones of the region, or those *wanted* of them. Raises ClusterRefused if there are fewer than two."""
+    # Local zones and similar ones have other prices and lack most instance types.
     filters = [aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])]
     found = aws.get_availability_zones(state="available", filters=filters)
     missing = [
         f"fleetcaptain:zones: the region {found.id} has no zone {zone}" for zone in wanted if zone not in found.names
     ]
     if missing:
-        raise ClusterRefused("The cluster cannot be made as it is configured; nothing was touched:", missing)
+        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", missing)
     zones = tuple(wanted or found.names)
     if len(zones) < _LEAST_ZONES:
-        why = f"the region {found.id} has {len(zones)} zone; etcd's members have to be in two at least"
-        raise ClusterRefused("The cluster cannot be made as it is configured; nothing was touched:", [why])
+        why = f"the region {found.id} has {len(zones)} zone; etcd's members need at least two"
+        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", [why])
     return zones
 
 

@@ -29,7 +29,7 @@ _PAUSE_SEC = 2.0
 
 @dataclass(frozen=True)
 class JoinedMachines:
-    """Those that are waited for: *size* of them, with *members* (name -> address) on *instances* (name -> id)."""
+    """The expected machines: *size* of them, with *members* (name -> address) on *instances* (name -> id)."""
 
     size: int
     members: Mapping[str, str]
@@ -46,10 +46,10 @@ def wait_joined(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when all of *wanted* are there. *probe* gives the machines in fleet, and raises ClusterUnreachable while
-    nothing answers.
+    """Return when all of *wanted* have joined. *probe* returns the machines in fleet, and raises ClusterUnreachable
+    while the cluster does not answer.
 
-    Raises DeadlineExceeded with what is missing and how to look at it, and Interrupted.
+    Raises DeadlineExceeded with the missing machines and how to inspect them, and Interrupted.
     """
     last: tuple[str, list[str]] = ("", [])
 
@@ -65,7 +65,7 @@ def wait_joined(
         line = "waiting for etcd and fleet to answer" if reason else _counted(wanted, found, missing)
         last = reason or line, missing
         if cancelled():
-            raise Interrupted(f"stopped while {line}; `pulumi up` goes on waiting")
+            raise Interrupted(f"stopped on request: {line}. To continue waiting, run `pulumi up`")
         return line
 
     def timed_out(_line: str) -> DeadlineExceeded:
@@ -81,7 +81,7 @@ def _missing(wanted: JoinedMachines, found: tuple[Machine, ...]) -> list[str]:
 
 
 def _counted(wanted: JoinedMachines, found: tuple[Machine, ...], missing: list[str]) -> str:
-    rest = f"; members that are missing: {', '.join(missing)}" if missing else ""
+    rest = f"; missing members: {', '.join(missing)}" if missing else ""
     return f"{len(found)} of {wanted.size} machines are in fleet{rest}"
 
 
@@ -95,9 +95,9 @@ def _not_ready(wanted: JoinedMachines, timeout_sec: float, what: str, missing: l
         )
     if not missing:
         lines.append(
-            "workers come from the Auto Scaling group: `aws autoscaling describe-scaling-activities` says why not"
+            "`aws autoscaling describe-scaling-activities` shows why the Auto Scaling group launched too few workers"
         )
-    lines.append("Nothing of the app was touched; `pulumi up` goes on waiting.")
+    lines.append("The app was not changed. To continue waiting, run `pulumi up`.")
     return "\n  ".join(lines)
 
 
@@ -110,16 +110,16 @@ class ReadyProvider(ResourceProvider):
     """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
     open to containers when its authentication is turned on; ``secured``, always true. Outputs: the inputs, with
-    ``secured`` as it is, so that an `up` tries again."""
+    the observed ``secured``, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Which machines keep etcd's data is chosen once: others would start as if they were the first."""
+        """Refuse a change of the machines that keep etcd's data: new ones would start a new etcd cluster."""
         before, after = (set((props or {}).get("members") or ()) for props in (olds, news))
         failures = []
         if before and after and before != after:
             why = (
-                f"this cluster's etcd has {len(before)} members, and cannot have {len(after)}: `pulumi config set "
-                f"fleetcaptain:members {len(before)}`, so that machines that are added become workers"
+                f"this cluster's etcd has {len(before)} members and cannot have {len(after)}. Run `pulumi config set "
+                f"fleetcaptain:members {len(before)}`, so that new machines become workers"
             )
             failures.append(CheckFailure("members", why))
         return CheckResult(news, failures)
@@ -141,20 +141,20 @@ class ReadyProvider(ResourceProvider):
         return UpdateResult({**_known(news), "secured": _wait(news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What was known at the end of the last wait."""
+        """The state at the end of the last wait."""
         known = {key: props[key] for key in _INPUTS if key in props}
         return ReadResult(id_, known, known)
 
 
 def _forget_keys(props: Mapping[str, Any]) -> None:
-    """A new machine has new host keys, and its address may be an old one's."""
+    """Forget host keys: a new machine has new ones, and may have the address of an old machine."""
     file = Path(props["connection"]["known_hosts"])
     private_folder(file.parent)
     file.unlink(missing_ok=True)
 
 
 def _wait(props: Mapping[str, Any]) -> bool:
-    """Return when all machines are there; whether etcd is secured then."""
+    """Wait for all machines; return whether etcd is secured."""
     cluster = ClusterHandle(Connection.parse(props["connection"])).connect("")
 
     def probe() -> tuple[Machine, ...]:
@@ -173,7 +173,7 @@ def _secure(cluster: Cluster, props: Mapping[str, Any]) -> bool:
     old, access = not_ready(settings), Access(cluster.store.request)
     if old and not access.enforced():
         warn(
-            f"etcd stays open to containers: the machines {', '.join(old)} have no certificate of fleet's, as an "
+            f"etcd stays open to containers: the machines {', '.join(old)} have no certificate for fleet, because an "
             "earlier version made them, or do not answer. Renew them (docs/aws.md), then run `pulumi up` again."
         )
         return False
@@ -186,7 +186,7 @@ def _known(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ClusterReady(Resource):
-    """The wait for a cluster; see `ReadyProvider`. What needs the cluster comes after it."""
+    """The wait for a cluster; see `ReadyProvider`. The users of the cluster depend on it."""
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ClusterReady", name, props, opts)

@@ -1,4 +1,4 @@
-"""What every resource of one cluster has in common: the beginning of its name, its parent, and its tags."""
+"""The common properties of a cluster's resources: the prefix of their names, their parent, and their tags."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scope:
         return f"{self.name}-{part}" if part else self.name
 
     def tags(self, part: str) -> dict[str, str]:
-        """The tags of the resource *part*. By ``fleetcaptain:stack`` all that a stack has, and costs, is found."""
+        """The tags of the resource *part*. ``fleetcaptain:stack`` finds all resources and costs of a stack."""
         label = self.identity.replace("/", "-")
         return {"Name": f"{label}-{part}" if part else label, "fleetcaptain:stack": self.identity}
 

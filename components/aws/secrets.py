@@ -1,9 +1,9 @@
-"""etcd's keys and certificates: an authority of the cluster's own, a pair for each member, one for all workers, and one
-for each of etcd's users.
+"""etcd's keys and certificates: the cluster's own authority, a pair for each member, one for all workers, and one for
+each of etcd's users.
 
-They lie in the bucket, encrypted, each where only the roles of its machines can read it, and Ignition fetches them
-itself, so that nothing of ours stands between a machine's boot and its etcd. They are secrets in Pulumi's state, and
-never in user data, which everything on a machine can read.
+They are in the bucket, encrypted, each readable only by the roles of its machines, and Ignition itself fetches them, so
+that a machine's etcd depends on no program of ours at boot. They are secrets in Pulumi's state, and never in user data,
+which every process on a machine can read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fleetcaptain.machine.tls import USERS
 __all__ = ["make_keys"]
 
 _KEY = tls.PrivateKeyArgs(algorithm="ECDSA", ecdsa_curve="P256")
-# A machine fetches its certificate once; it has to live longer than the machine.
+# A machine fetches its certificate once; it must be valid longer than the machine lives.
 _HOURS = 10 * 365 * 24
 _RENEWED_HOURS = 2 * 365 * 24
 _SERVER, _CLIENT = "server_auth", "client_auth"
@@ -29,7 +29,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 class _Authority:
-    """Signs certificates that only this cluster's machines believe."""
+    """Signs certificates that only this cluster's machines trust."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -47,7 +47,8 @@ class _Authority:
     def pair(
         self, part: str, uses: Sequence[str], addresses: Sequence[pulumi.Input[str]] = (), user: str = ""
     ) -> Mapping[str, pulumi.Output[str]]:
-        """The files of one machine, or of one *user* of etcd's: a certificate, its key, and whom it believes."""
+        """The files of one machine, or of one *user* of etcd's: a certificate, its key, and the authority that it
+        trusts."""
         key = tls.PrivateKey(self._scope.named(part), _KEY, opts=self._scope.child())
         request = tls.CertRequest(
             self._scope.named(part),
@@ -72,7 +73,7 @@ class _Authority:
 def make_keys(
     scope: Scope, bucket: Bucket, members: Mapping[str, Sequence[pulumi.Input[str]]]
 ) -> Mapping[str, tuple[pulumi.Resource, ...]]:
-    """Puts the keys into *bucket*. *members*: name -> the addresses by which others ask it. Returns the objects of each
+    """Puts the keys into *bucket*. *members*: name -> the addresses that others connect to. Returns the objects of each
     member, of the ``workers``, and of the ``users``."""
     authority = _Authority(scope)
     made = {}

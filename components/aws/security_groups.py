@@ -1,6 +1,6 @@
-"""Who may speak to whom. Nothing is open to the world but the ports that the Fleetfile calls public, on the balancer.
+"""Security groups. Only the balancer's ports of public services are open to the Internet.
 
-fleet's API is on no network at all. etcd's plain port 2379 is for what runs on the machine itself; machines ask members
+fleet's API is on no network. etcd's plain port 2379 is for programs on the machine itself; machines connect to members
 at 2378, with a certificate.
 """
 
@@ -19,7 +19,7 @@ from fleetcaptain.machine.tls import CLIENT_TLS
 __all__ = ["Groups", "make_groups"]
 
 _SSH, _PEER = 22, 2380
-# AWS knows it by its number only.
+# AWS accepts only its number.
 _NUMBERS = {"sctp": "132"}
 _WORLD = "0.0.0.0/0"
 
@@ -34,7 +34,8 @@ class Groups:
 
 
 class _Rules:
-    """Makes groups and rules between them. Each rule is a resource of its own, so that one can come and go alone."""
+    """Makes groups and rules between them. Each rule is a separate resource, so that it can be added or removed
+    alone."""
 
     def __init__(self, scope: Scope, vpc_id: pulumi.Input[str]) -> None:
         self._scope, self._vpc_id = scope, vpc_id
@@ -59,7 +60,7 @@ class _Rules:
         block: str | None = None,
         other: pulumi.Input[str] | None = None,
     ) -> None:
-        """Let *ports* of *group* be reached from the addresses *block*, or from the machines of the *other* group."""
+        """Open *ports* of *group* to the addresses *block*, or the machines of the *other* group."""
         aws.vpc.SecurityGroupIngressRule(
             self._scope.named(part),
             security_group_id=group,
@@ -75,7 +76,7 @@ class _Rules:
     def leave(
         self, part: str, group: pulumi.Input[str], ports: Opening | None, other: pulumi.Input[str] | None
     ) -> None:
-        """Let *group* reach *ports* of the *other* one, or the whole world."""
+        """Let *group* reach *ports* of the *other* one, or the whole Internet."""
         aws.vpc.SecurityGroupEgressRule(
             self._scope.named(part),
             security_group_id=group,
@@ -97,14 +98,14 @@ def make_groups(
     between: Sequence[Opening],
     public: Sequence[Public],
 ) -> Groups:
-    """The groups. *between* are the ports at which machines find each other's services."""
+    """The groups. *between* are the ports at which machines reach each other's services."""
     rules = _Rules(scope, vpc_id)
     machines = rules.group("machines", "All machines of the cluster")
     members = rules.group("members", "The machines that keep the data of etcd")
     rules.leave("out", machines, None, None)
     for block in allow_ssh_from:
         rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(_SSH), block=block)
-    # Whoever is let in to one machine goes on from there to those without an address that he knows.
+    # An SSH client of one machine connects from there to machines without a public address.
     rules.enter("ssh-within", machines, _tcp(_SSH), other=machines)
     rules.enter("etcd-client", members, _tcp(CLIENT_TLS), other=machines)
     rules.enter("etcd-peer", members, _tcp(_PEER), other=members)

@@ -1,4 +1,4 @@
-"""What can be set for a cluster on AWS: its values with every default, and how they are read from the stack."""
+"""The settings of a cluster on AWS: their defaults, and their reading from the stack."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Settings:
 
     *instance_type*, *key_pair* (the name of an EC2 key pair), *ami_id* ("": Flatcar's newest stable image),
     *allow_ssh_from* (blocks of addresses; none: only through AWS Systems Manager), *discovery_url* ("": the members
-    know each other's addresses), *advertised* (``private`` or ``public``: the address that machines tell others),
+    know each other's addresses), *advertised* (``private`` or ``public``: the address that machines advertise),
     *network* (the addresses of the VPC), *zones* (none: the region's first three), *spot* (workers of the spot market),
     *data_gib* and *root_gib* (sizes of disks in GiB), *protect_data* (etcd's volumes cannot be deleted), *renew* (the
     one member that may be replaced now, or ""), *ssh_key* (the private key's file; "": what ssh itself finds).
@@ -64,12 +64,12 @@ class Settings:
 
     @property
     def workers(self) -> int:
-        """How many machines keep no data of etcd's."""
+        """The number of machines without etcd's data."""
         return self.size - self.members
 
 
 def read(get: Callable[[str], str | None]) -> Settings:
-    """The settings that *get* gives for each key. Raises ClusterRefused with everything that is wrong with them."""
+    """The settings from *get*, which returns the text of a key. Raises ClusterRefused with all invalid settings."""
     problems: list[str] = []
 
     def value(key: str, default: str, parse: Callable[[str], _T], otherwise: _T) -> _T:
@@ -100,5 +100,5 @@ def read(get: Callable[[str], str | None]) -> Settings:
         ssh_key=get("sshKey") or "",
     )
     if problems:
-        raise ClusterRefused("The cluster cannot be made as it is configured; nothing was touched:", problems)
+        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", problems)
     return settings

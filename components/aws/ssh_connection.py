@@ -1,4 +1,4 @@
-"""The way into a cluster on AWS: OpenSSH to the members, at their own addresses, or through AWS Systems Manager."""
+"""The connection to a cluster on AWS: OpenSSH to the members, directly or through AWS Systems Manager."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _USER = "core"
 
 
 def connection(settings: Settings, identity: str, region: str, hosts: Mapping[str, str]) -> dict[str, Any]:
-    """The way in; see `Connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
+    """The connection; see `Connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
 
-    Paths are relative to the program's folder, so that two people with one stack see the same.
+    Paths are relative to the program's folder, so that it is the same for everyone who uses the stack.
     """
     endpoint: dict[str, Any] = {
         "kind": ClusterKind.AWS.value,
@@ -33,7 +33,7 @@ def connection(settings: Settings, identity: str, region: str, hosts: Mapping[st
         "ssh": [f"{_USER}@{host}" for _, host in sorted(hosts.items())],
         "key": settings.ssh_key,
         "known_hosts": f".fleetcaptain/{identity.rpartition('/')[2]}/known_hosts",
-        # Workers, and what fleet says of all machines, have private addresses.
+        # Workers have private addresses, and fleet reports private ones for all machines.
         "inside": settings.advertised == "private",
         "size": settings.size,
     }
@@ -48,7 +48,7 @@ def connection(settings: Settings, identity: str, region: str, hosts: Mapping[st
 def hosts_of(
     settings: Settings, doors: Mapping[str, MemberNetwork], machines: Mapping[str, aws.ec2.Instance]
 ) -> Mapping[str, pulumi.Output[str]]:
-    """Member -> what ssh is told to connect to."""
+    """Member -> the host that ssh connects to."""
     if settings.allow_ssh_from:
         return {name: door.public for name, door in doors.items()}
     return {name: machine.id for name, machine in machines.items()}
@@ -64,7 +64,7 @@ def endpoint_of_members(
 
 def guarded(ami: str, settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     """*ami* for the member that is renewed, once all of the others, whose *hosts* these are, are known to be healthy.
-    Ends the program when one is not."""
+    Ends the program if one is not."""
 
     def probe(known: Mapping[str, Any]) -> str:
         tunnel = Tunnel(Endpoint.of(known, managed=True))

@@ -1,4 +1,4 @@
-"""What a cluster on AWS is made of, from its settings alone: machines, subnets, addresses, ports. Pure."""
+"""The topology of a cluster on AWS, from its settings alone: machines, subnets, addresses, ports. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEMBER_COUNTS = (3, 5)
 _FIVE_FROM = 7
 _MOST_ZONES = 3
 _SUBNET_BITS = 8
-# AWS keeps the first four addresses of a subnet to itself.
+# AWS reserves the first four addresses of a subnet.
 _FIRST_HOST = 11
 
 
@@ -48,8 +48,8 @@ class MemberSlot:
 
 
 def default_members(size: int) -> int:
-    """How many of *size* machines keep etcd's data: three survive the loss of one, five that of two; more members only
-    make etcd slower (etcd's own advice)."""
+    """The number of *size* machines that keep etcd's data: three survive the loss of one, five that of two; more
+    members only make etcd slower (etcd's own advice)."""
     return 5 if size >= _FIVE_FROM else 3
 
 
@@ -62,7 +62,7 @@ def subnets(network: str, zones: Sequence[str]) -> tuple[Subnet, ...]:
 
 
 def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
-    """Where the *count* members are: in one subnet after the other."""
+    """The places of the *count* members: in one subnet after the other."""
     found = []
     for number in range(count):
         subnet = among[number % len(among)]
@@ -71,7 +71,7 @@ def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
     return tuple(found)
 
 
-# Where docker takes a free port from: the kernel's net.ipv4.ip_local_port_range.
+# Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range.
 _FREE = (32768, 60999)
 
 
@@ -86,8 +86,8 @@ class Opening:
 
 @dataclass(frozen=True)
 class Public:
-    """A *service* that the public reaches at the balancer's *port*. It answers at the port *target* of machines that
-    have it, and is ready when *check_port* accepts connections or, if *path* is not empty, answers it."""
+    """A *service* that is public at the balancer's *port*. It listens on the port *target* of its machines, and is
+    ready when *check_port* accepts connections or, if *path* is not empty, answers a request for it."""
 
     service: str
     scheme: str
@@ -114,7 +114,7 @@ def public_services(app: App) -> tuple[Public, ...]:
 
 
 def _public(spec: ServiceSpec, number: int) -> Public:
-    target = spec.ports[0].host or 0  # the Fleetfile's checks ask for one
+    target = spec.ports[0].host or 0  # the Fleetfile's checks require one
     on_machine = {port.container: port.host for port in spec.ports if port.host and not port.host_last}
     match spec.ready:
         case Http(path, inside):

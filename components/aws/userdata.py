@@ -25,12 +25,12 @@ from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 __all__ = ["USER_DATA_BYTES", "Boot", "Surroundings", "checked", "fits", "member", "pointer", "text", "worker"]
 
 _Definition = tuple[pulumi.Output[str], tuple[pulumi.Resource, ...]]
-# As long as they can be: what is not known yet must not decide which way a definition goes.
+# The maximum lengths: values that are not known yet must not decide how a definition is delivered.
 _LONGEST_BUCKET, _LONGEST_OWN, _LONGEST_REGISTRY = "b" * 63, ("vol-" + "0" * 17, "255.255.255.255"), "r" * 80
 
 
 class Boot:
-    """Gives each machine its user data, and what has to be in the bucket before that can be read."""
+    """Creates the user data of each machine, and the objects that it needs in the bucket."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ USER_DATA_BYTES = 16 * 1024
 @dataclass(frozen=True)
 class Surroundings:
     """What the machines share: *region*, the *bucket* with the *programs* (name -> sha512 in hex) below ``bin/`` and
-    the keys below ``tls/``, the ECR *registry* and the *token* by which clusters are told apart."""
+    the keys below ``tls/``, the ECR *registry* and the *token* that distinguishes clusters."""
 
     region: str
     bucket: str
@@ -99,7 +99,7 @@ class Surroundings:
 def member(
     settings: Settings, all_: Sequence[MemberSlot], place: MemberSlot, around: Surroundings, own: tuple[str, str]
 ) -> str:
-    """The definition of the member at *place*. *own*: its volume's id, and the address that it has for the world."""
+    """The definition of the member at *place*. *own*: its volume's id, and its public address."""
     volume_id, public = own
     machine = Machine(
         name=place.name,
@@ -107,8 +107,8 @@ def member(
         metadata={"name": place.name, "zone": place.subnet.zone, "role": "member"},
         advertised=public if settings.advertised == "public" else "",
         discovery_url=settings.discovery_url,
-        # A machine that comes in the place of another one finds its data, and asks no more. Without its data it has to
-        # be told that it is not the first.
+        # A replaced machine finds its data and needs no discovery. Without its data it must know that it is not the
+        # first.
         etcd_state="existing" if settings.renew == place.name else "new",
         **_common(all_, around, f"members/{place.name}", [ec2.volume(volume_id)]),
     )
@@ -155,7 +155,7 @@ def _user_files(user: str, where: str) -> tuple[File, ...]:
 
 
 def text(config: Mapping[str, Any]) -> str:
-    """*config* as it is sent: the shortest JSON, always the same."""
+    """*config* as sent: the shortest JSON, always the same."""
     return json.dumps(config, separators=(",", ":"), sort_keys=True)
 
 
@@ -172,10 +172,10 @@ def pointer(bucket: str, key: str, definition: str) -> str:
 
 
 def checked(user_data: str) -> str:
-    """*user_data*. Raises FleetCaptainError when EC2 would refuse it."""
+    """*user_data*. Raises FleetCaptainError if EC2 would refuse it."""
     if not fits(user_data):
         raise FleetCaptainError(
-            f"a machine's user data has {len(user_data.encode())} bytes, and EC2 takes {USER_DATA_BYTES}: "
-            "this is a mistake in FleetCaptain, please report it"
+            f"The user data of a machine has {len(user_data.encode())} bytes, but EC2 allows {USER_DATA_BYTES}. "
+            "This is a bug in FleetCaptain: report it."
         )
     return user_data

@@ -1,4 +1,4 @@
-"""The workers: an Auto Scaling group that keeps so many machines alive, and brings changes to one after the other."""
+"""The workers: an Auto Scaling group that keeps their number, and replaces one after the other on a change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from components.aws.launch_context import Launch, LaunchContext
 __all__ = ["DRAIN_SEC", "make_workers"]
 
 DRAIN_SEC = 180
-"""How long a machine lives on after it was told to go: it looks every five seconds, and its units need some to end."""
+"""The time between the termination notice and the end of a machine: it polls every five seconds, then drains its
+units."""
 
 _BOOT_SEC = 180
 
@@ -31,11 +32,11 @@ def make_workers(context: LaunchContext, launch: Launch) -> aws.autoscaling.Grou
         capacity_rebalance=settings.spot,
         health_check_type="EC2",
         health_check_grace_period=_BOOT_SEC,
-        # A launch that fails would leave the group out of the state; whether the machines come is seen in fleet.
+        # A failed launch would leave the group out of the state; the readiness check finds missing machines in fleet.
         wait_for_capacity_timeout="0",
         instance_refresh={
             "strategy": "Rolling",
-            # The new one comes first: an app is never short of machines.
+            # Launch before termination: the app always has enough machines.
             "preferences": {
                 "min_healthy_percentage": 100,
                 "max_healthy_percentage": 110,

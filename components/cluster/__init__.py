@@ -1,1 +1,1 @@
-"""Clusters: what each offers, and the one on this computer."""
+"""Clusters: their interface, the local one and existing ones."""

@@ -19,12 +19,11 @@ __all__ = ["ExistingCluster", "machines_of"]
 
 
 class ExistingCluster(ClusterComponent):
-    """The cluster at the addresses *fleet*: several ``ssh://user@host[:port]``, of which any that answers will do; or
+    """The cluster at the addresses *fleet*: several ``ssh://user@host[:port]``, of which any one suffices; or
     one ``unix://<fleet's socket>``, or one ``http://`` on the loopback, with etcd at ``settings["etcd"]``.
 
-    *settings*: see `SETTINGS`. Nothing of it is this stack's own: a destroy removes the app's units and what etcd has
-    of the app, and nothing else. While the program runs the cluster is asked which fleet it is. Raises ClusterRefused
-    and ClusterUnreachable; nothing was touched then.
+    *settings*: see `SETTINGS`. The stack does not own it: a destroy removes only the app's units and its keys in etcd.
+    The program checks the version of fleet. Raises ClusterRefused and ClusterUnreachable; nothing was changed then.
     """
 
     def __init__(
@@ -48,11 +47,11 @@ class ExistingCluster(ClusterComponent):
 
 
 def machines_of(connection: Mapping[str, Any]) -> dict[str, str]:
-    """Name, or id where a machine has no name, -> address. Raises ClusterRefused when fleet is not one for us."""
+    """Name (or id of a machine without a name) -> address. Raises ClusterRefused if this fleet is unusable."""
     fleet = ExistingHandle(Connection.parse(connection)).connect("").fleet
     problem = version_problem(fleet.server())
     if problem:
-        raise ClusterRefused("this cluster cannot be used:", [problem])
+        raise ClusterRefused("Cannot use this cluster:", [problem])
     found = fleet.machines()
     ordered = sorted(found, key=lambda one: one.ip)
     # They become an output of the stack.

@@ -1,4 +1,4 @@
-"""A cluster that others made, as resources see it: the stack shares it, and does not know its size."""
+"""The handle of an existing cluster: the stack shares it, and does not know its size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["ExistingHandle"]
 
 
 class ExistingHandle(ClusterHandle):
-    """Other people may have units on it."""
+    """Others may have units on it."""
 
     is_own: ClassVar[bool] = False

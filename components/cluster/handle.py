@@ -1,4 +1,4 @@
-"""What resources ask of the cluster that a connection leads to. What differs by kind of cluster is a method here."""
+"""The handle of a cluster, which resources use. The differences between kinds of clusters are methods here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _reported: set[str] = set()
 
 
 class Presence(Enum):
-    """Whether there is a cluster at all. THERE may still turn out not to answer."""
+    """Whether the cluster exists and runs. One that is THERE may still be unreachable."""
 
     GONE = "gone"
     STOPPED = "stopped"
@@ -31,7 +31,7 @@ class Presence(Enum):
 
 
 class ClusterHandle:
-    """The cluster of *connection*, which the stack made, so that it is alone on it (*is_own*)."""
+    """The cluster of *connection*, which only this stack uses, because it made it (*is_own*)."""
 
     is_own: ClassVar[bool] = True
 
@@ -39,19 +39,19 @@ class ClusterHandle:
         self.connection = connection
 
     def presence(self) -> Presence:
-        """Whether the cluster is there, asked without a request to it; true where only the cluster itself could say."""
+        """Whether the cluster is there, without a request to it; THERE if only the cluster itself could tell."""
         return Presence.THERE
 
     def is_whole(self) -> bool:
-        """Whether every machine runs, so far as that can be known without a request to the cluster: fleet and etcd
-        take up to a minute to notice that a machine is gone."""
+        """Whether every machine runs, as far as known without a request to the cluster: fleet and etcd take up to a
+        minute to notice a lost machine."""
         return True
 
     def refuse(self) -> None:
         """Raise ClusterRefused when this program may not change the cluster."""
 
     def connect(self, app: str) -> Cluster:
-        """The cluster as *app* sees it, the same value for the whole process. The tunnel opens at the first request.
+        """The cluster for *app*, one value for the whole process. The tunnel opens at the first request.
         Raises ClusterRefused, see `refuse`."""
         self.refuse()
         key = (self.connection, app)
@@ -61,8 +61,8 @@ class ClusterHandle:
             return _clusters[key]
 
     def only_first(self, question: Callable[[], _T]) -> _T | None:
-        """What *question* answers. When the cluster cannot be reached only the first caller gets the error, with the
-        way out; the others get None, so that one error says it and not one per unit."""
+        """The result of *question*. If the cluster is unreachable only the first caller gets the error, with the
+        remedy; the others get None, so that there is one error and not one per unit."""
         try:
             return question()
         except ClusterUnreachable as error:
@@ -72,5 +72,5 @@ class ClusterHandle:
             if is_reported:
                 return None
             raise ClusterUnreachable(
-                f"{error} If the cluster is gone for good, `pulumi state delete` its resources, or `make down`."
+                f"{error} If the cluster no longer exists, run `pulumi state delete` for its resources, or `make down`."
             ) from error

@@ -1,4 +1,4 @@
-"""From the plain data of a connection to the handle of its kind of cluster."""
+"""Creates the handle of a cluster from the plain data of its connection."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ _HANDLES: Mapping[ClusterKind, type[ClusterHandle]] = {
 
 
 def handle_of(data: Mapping[str, Any]) -> ClusterHandle:
-    """The cluster at the connection that *data* is. Raises KeyError and ValueError when it is none."""
+    """The cluster at the connection that *data* is. Raises KeyError and ValueError if it is invalid."""
     connection = Connection.parse(data)
     return _HANDLES[connection.kind](connection)

@@ -1,4 +1,4 @@
-"""What every cluster offers to the rest of the program."""
+"""The interface of all clusters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["ClusterComponent"]
 class ClusterComponent(pulumi.ComponentResource):
     """A cluster. *connection*: see `fleetcaptain.fleet.connection`. *registry*: ``host:port`` to push
     images to, by which the machines pull them too. *etcd*: URLs on the network, as far as they are known. *machines*:
-    name -> address. *owned*: the resource with which the cluster goes away, None for one that this stack does not
-    own. *login*: user and password for pushing to the registry, None where it asks for none. *public*: service -> the
-    URL at which the world reaches it, of those that have one."""
+    name -> address. *owned*: the resource that the cluster is removed with, None for one that this stack does not
+    own. *login*: user and password for pushing to the registry, None if it requires none. *public*: service -> its
+    public URL, of services that have one."""
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]

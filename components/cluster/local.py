@@ -41,12 +41,12 @@ class LocalMachines(Resource):
 
 
 class LocalCluster(ClusterComponent):
-    """*size* machines (1 to 7), of which 3 keep etcd's data (1 when there are fewer), and a registry.
+    """*size* machines (1 to 7), of which 3 keep etcd's data (1 if there are fewer), and a registry.
 
-    *metadata* is added to fleet's metadata of every machine, beside its ``name`` and ``zone``. *agent_ttl_sec*: fleet
-    takes a silent machine's units elsewhere after so many seconds. *tls*: etcd asks machines for certificates,
-    refuses all other clients on the network, and lets containers write registrations only; None: as it is, and for a
-    new cluster yes. *open_dirs*: directories of etcd which containers may read and write all the same.
+    *metadata* is added to fleet's metadata of every machine, next to its ``name`` and ``zone``. *agent_ttl_sec*: fleet
+    moves the units of a silent machine after so many seconds. *tls*: etcd requires certificates from machines,
+    refuses all other clients on the network, and lets containers write registrations only; None: unchanged, and true
+    for a new cluster. *open_dirs*: other directories of etcd which containers may read and write.
     *remove_machines*: those that a smaller *size* may remove, with their data.
     """
 
@@ -102,7 +102,7 @@ class LocalCluster(ClusterComponent):
 
 @functools.cache
 def machine_image() -> str:
-    """The image that machines boot. Its tag changes with the image's folder."""
+    """The image that machines boot from. Its tag changes with the image's folder."""
     digest = hashlib.sha256()
     for path in sorted(IMAGE_FOLDER.rglob("*")):
         if path.is_file():

@@ -1,4 +1,4 @@
-"""A local cluster as resources see it: Docker says whether it runs."""
+"""The handle of a local cluster: Docker knows whether it runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ __all__ = ["LocalHandle"]
 
 
 class LocalHandle(ClusterHandle):
-    """With too few of its members a local cluster is as good as stopped, and starts again, or says why not. So is one
-    that belongs to another checkout: its own resource refuses everything, and one error says so, not one per unit."""
+    """A local cluster with too few members counts as stopped, and its resource starts it or reports why it cannot. A
+    cluster of another checkout counts as stopped too: its resource refuses all changes, with one error for all
+    units."""
 
     def presence(self) -> Presence:
-        """What Docker says."""
+        """The presence according to Docker."""
         running = machines_running(self.connection.stack)
         if running is None:
             return Presence.GONE
@@ -33,7 +34,7 @@ class LocalHandle(ClusterHandle):
         return len(machines_running(self.connection.stack) or ()) == self._machines
 
     def refuse(self) -> None:
-        """Raise ClusterRefused when the cluster belongs to another checkout."""
+        """Raise ClusterRefused if the cluster belongs to another checkout."""
         if self._original:
             refuse_copy(self.connection.stack, str(self.connection.folder))
 
@@ -49,5 +50,5 @@ class LocalHandle(ClusterHandle):
 
 @functools.cache
 def _original(identity: str, folder: str) -> str:
-    """See `fleetcaptain.localcluster.checkout.original`; asked once per process."""
+    """See `fleetcaptain.localcluster.checkout.original`; read once per process."""
     return original(identity, folder)

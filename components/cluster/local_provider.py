@@ -58,16 +58,16 @@ class LocalMachinesProvider(ResourceProvider):
     ``home`` is kept.
     Outputs: the inputs.
 
-    Everything here is refused in a copy of the checkout that the cluster belongs to; see
+    All operations are refused in a copy of the checkout that the cluster belongs to; see
     `fleetcaptain.localcluster.checkout`.
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Choose the identity, the subnet and the registry's port, so that addresses are known in the first preview
-        already; refuse what would lose data without consent. Raises ClusterRefused, ClusterUnreachable."""
+        """Choose the identity, the subnet and the registry's port, so that the first preview knows the addresses;
+        refuse changes that would lose data without consent. Raises ClusterRefused, ClusterUnreachable."""
         known, inputs = olds or {}, dict(news)
         name, consent = news["identity"], inputs.pop("remove_machines", ())
-        # A stack that was renamed keeps its keys where they are: they open its machines.
+        # A renamed stack keeps the folder of its keys, which its machines accept.
         home = known.get("home") or news["home"]
         identity = identity_for(name, stack_folder(home), known.get("identity", ""))
         refuse_copy(identity, home)
@@ -86,7 +86,8 @@ class LocalMachinesProvider(ResourceProvider):
         return CheckResult(inputs, [CheckFailure(key, why) for key, found in problems.items() for why in found if why])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make what is missing; adopts what an interrupted run left. Raises DeadlineExceeded, FleetCaptainError."""
+        """Create missing parts; adopts the parts that an interrupted run created. Raises DeadlineExceeded,
+        FleetCaptainError."""
         claim(props["identity"], props["home"])
         try:
             reconcile(Layout.of(props), status)
@@ -101,7 +102,7 @@ class LocalMachinesProvider(ResourceProvider):
         return UpdateResult(_known(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What runs of it; nothing when nothing is left."""
+        """The observed state; empty if no part is left."""
         layout = Layout.of(props)
         containers = {container.name: container for container in find(layout.identity)}
         if not containers:
@@ -116,12 +117,12 @@ class LocalMachinesProvider(ResourceProvider):
                 troubles.append(f"{part} is missing, and so is its data" if lost else f"{part} is missing")
             elif container.status != "running":
                 troubles.append(f"{part} is {container.status}")
-        paths = {"home": str(layout.home), "tools": str(layout.tools)}  # an earlier version kept absolute ones
+        paths = {"home": str(layout.home), "tools": str(layout.tools)}  # an earlier version stored absolute ones
         inputs = {**_known(props), **paths, "state": ", ".join(troubles) or RUNNING}
         return ReadResult(id_, inputs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove all of it, and the folder with its key. Raises ClusterRefused before anything is removed."""
+        """Remove the cluster, and the folder with its key. Raises ClusterRefused before anything is removed."""
         refuse_copy(props["identity"], props["home"])
         status("removing the machines")
         remove_all(props["identity"])
@@ -133,14 +134,14 @@ def _known(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _machines(identity: str, known: Mapping[str, Any]) -> set[str]:
-    """The names of the machines that the cluster had when it was last seen, or has, when its state is lost."""
+    """The names of the machines in the state, or, if it is lost, of those that exist."""
     if "size" in known:
         return set(machine_names(int(known["size"])))
     return {container.name.removeprefix(f"{prefix_of(identity)}-") for container in find(identity, "machine")}
 
 
 def _own_subnet(identity: str) -> str:
-    """The subnet of the cluster's network, when there is one."""
+    """The subnet of the cluster's network, "" if there is none."""
     with docker_errors("list the networks"):
         found = engine().networks.list(filters={"label": f"{LABEL}={identity}"})
     configs = [config for network in found for config in (network.attrs.get("IPAM") or {}).get("Config") or ()]

@@ -1,4 +1,4 @@
-"""How the program ends: well only when Pulumi has run all of it, otherwise with an error."""
+"""Ends the program: successfully only if Pulumi has run all of it, otherwise with an error."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from components.engine import diagnostics as log
 
 __all__ = ["abort", "refuse_early_end"]
 
-# By this status the language host knows that all has been said; after any other it adds an error of its own.
-_ALL_SAID = 32
+# With this status the language host adds no error of its own to those that were logged.
+_ERRORS_LOGGED = 32
 _FAILED = 1
-# What ends a process at once, without its exit handlers. All other functions of `os` that do so end in these.
+# Functions that end a process at once, without its exit handlers. All others of `os` call these.
 _AT_ONCE = ("_exit", "execv", "execve")
 _EARLY = (
-    "The program ended before it had declared all resources, and Pulumi deletes what is not declared. The update fails "
-    "instead: nothing is deleted. Remove what ends the program (such as `sys.exit` or `os._exit`) from the Fleetfile "
-    "and the modules that it imports, then run the same command again."
+    "The program ended before it had declared all resources, and Pulumi deletes resources that are not declared. The "
+    "update fails instead: nothing is deleted. Remove the call that ends the program (such as `sys.exit` or "
+    "`os._exit`) from the Fleetfile and the modules that it imports, then run the same command again."
 )
 
 
 def abort(error: Exception) -> NoReturn:
-    """Say *error*, nothing else, and end the program before it declares anything more."""
+    """Log only *error* and end the program before it declares another resource."""
     log.error(str(error))
     atexit.unregister(_fail_if_early)
-    sys.exit(_ALL_SAID)
+    sys.exit(_ERRORS_LOGGED)
 
 
 def refuse_early_end() -> None:
-    """Let this process end well only when Pulumi's run of the program, the task that calls this, ended well: then all
-    resources are declared. Pulumi takes a program that ends well with nothing declared as the wish to delete
-    everything.
+    """Let this process succeed only if Pulumi's run of the program, the task that calls this, succeeded: then all
+    resources are declared. If a program succeeds and declares nothing, Pulumi deletes everything.
 
-    ``os._exit`` and ``os.exec...`` raise SystemExit from now on; child processes have them as they are. What ends the
-    process without Python, such as a C library's ``_exit(0)``, cannot be refused.
+    From now on ``os._exit`` and ``os.exec...`` raise SystemExit; in child processes they are unchanged. An exit outside
+    of Python, such as a C library's ``_exit(0)``, cannot be prevented.
     """
     process = os.getpid()
     atexit.register(_fail_if_early, asyncio.current_task(), process, os._exit)
@@ -57,14 +56,14 @@ def _fail_if_early(task: asyncio.Task[Any] | None, process: int, end: Callable[[
 
 
 def _has_ended(task: asyncio.Task[Any] | None) -> bool:
-    """Whether *task* came to its end, or to an error that fails the update. SystemExit is none: it may say 0."""
+    """Whether *task* finished, or raised an error that fails the update. SystemExit does not: its code may be 0."""
     if task is None or not task.done():
         return False
     return task.cancelled() or not isinstance(task.exception(), SystemExit)
 
 
 def _place_of(task: asyncio.Task[Any] | None) -> str:
-    """Where *task* ended, as a sentence; nothing when something else ended the process."""
+    """A sentence with the place where *task* ended; empty if something else ended the process."""
     error = task.exception() if task is not None and task.done() and not task.cancelled() else None
     stack = traceback.extract_tb(error.__traceback__ if error is not None else None)
     frames = [frame for frame in stack if frame.filename not in (__file__, os.__file__, "<frozen os>")]

@@ -1,4 +1,4 @@
-"""What the program says under Pulumi's diagnostics; a provider has `components.dynamic` for that."""
+"""Messages of the program under Pulumi's diagnostics; providers use `components.engine.dynamic_resource`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["error", "info", "last", "warn"]
 
 
 def error(message: str) -> None:
-    """Say *message* as an error: the run fails."""
+    """Log *message* as an error: the run fails."""
     pulumi.log.error(printable(message))
 
 
 def warn(message: str) -> None:
-    """Say *message* as a warning."""
+    """Log *message* as a warning."""
     pulumi.log.warn(printable(message))
 
 
 def info(message: str) -> None:
-    """Say *message* as information."""
+    """Log *message* as information."""
     pulumi.log.info(printable(message))
 
 
 def last(message: str) -> None:
-    """Say *message* when the process ends: Pulumi's log has no loop to run in then, but shows standard error."""
+    """Print *message* when the process ends: Pulumi's log then has no loop to run in, but shows standard error."""
     sys.stderr.write(f"{printable(message)}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The base of dynamic resources, and what an operation of their providers has of Pulumi's engine."""
+"""The base of dynamic resources, and the engine's services for an operation of their providers."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Operation:
 
 
 CURRENT: ContextVar[Operation] = ContextVar("operation")
-"""The operation that this thread works on. `components.host.provider_service` sets it; elsewhere there is none."""
+"""The operation of this thread. `components.host.provider_service` sets it; elsewhere there is none."""
 
 
 class PartialFailure(Exception):
-    """An operation that failed half-way: the resource is kept in state with *outs*, and the next ``up`` updates it."""
+    """An operation that failed partially: the resource is kept in state with *outs*, and the next ``up`` updates it."""
 
     def __init__(self, id_: str, outs: Mapping[str, Any], reason: str) -> None:
         self.id = id_
@@ -70,5 +70,5 @@ def warn(message: str) -> None:
 def _log(request: engine_pb2.LogRequest) -> None:
     if operation := CURRENT.get(None):
         request.urn = operation.urn
-        with suppress(grpc.RpcError):  # a message that the engine does not take must not fail the operation
+        with suppress(grpc.RpcError):  # a message that the engine rejects must not fail the operation
             operation.engine.Log(request, timeout=_LOG_TIMEOUT_SEC)

@@ -1,1 +1,1 @@
-"""The provider's process: serves the dynamic resources of this program to Pulumi's engine."""
+"""The provider process: serves the dynamic resources of this program to Pulumi's engine."""

@@ -1,4 +1,4 @@
-"""Between the engine's protobuf structs and the values of providers."""
+"""Converts between the engine's protobuf structs and the values of providers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from google.protobuf.struct_pb2 import ListValue, Struct
 
 __all__ = ["struct_of", "values_of"]
 
-# How the protocol writes a value that is not known before the update.
+# The protocol's form of a value that is not known before the update.
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# In states of earlier versions: a pickled provider. It stays there unread, so that it never shows as a change.
+# A pickled provider in states of earlier versions. It stays there unread, so that it does not show as a change.
 _PICKLE = "__provider"
-# Where the cluster is, and the paths on this computer. They come from the program and are used again as they are.
+# The connection, and paths on this computer. They come from the program and are used again unchanged.
 _VERBATIM = frozenset({"cluster", "connection", "home", "tools"})
 
 
 def values_of(struct: Struct) -> dict[str, Any]:
-    """The values of *struct*: numbers as floats, `pulumi.UNKNOWN` for what is unknown, nothing for nulls."""
+    """The values of *struct*: numbers as floats, `pulumi.UNKNOWN` for what is unknown, nulls left out."""
     return {key: value for key, value in _plain(struct).items() if key != _PICKLE}
 
 
 def struct_of(values: Mapping[str, Any] | None, origin: Struct, text: Callable[[str], str] = str) -> Struct:
-    """*values* for the engine, in the place of *origin*. Each string passes *text*, but for where things are."""
+    """*values* for the engine, in place of *origin*. *text* converts each string except connections and paths."""
     known = {key: value for key, value in (values or {}).items() if value is not None}
     struct = Struct()
     struct.update({key: _wire(value, str if key in _VERBATIM else text) for key, value in known.items()})

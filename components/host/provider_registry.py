@@ -1,4 +1,4 @@
-"""The provider of each kind of dynamic resource. A kind is in the state of stacks, so it never changes."""
+"""The provider of each kind of dynamic resource. Kinds are in the state of stacks, so they never change."""
 
 from __future__ import annotations
 

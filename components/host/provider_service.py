@@ -1,5 +1,5 @@
-"""The provider service of Pulumi's engine, over the providers of this program. It stands in the place of the SDK's
-host, which serves four calls at a time, ignores Cancel, knows no partial failures, and adds words to errors."""
+"""The provider service of Pulumi's engine, over the providers of this program. It replaces the SDK's host,
+which serves four calls at a time, ignores Cancel, has no partial failures, and adds text to errors."""
 
 # ruff: noqa: ARG002, N802  the protocol's own names
 
@@ -29,19 +29,19 @@ from fleetcaptain.printable import printable
 
 __all__ = ["Servicer", "serve"]
 
-# More than `--parallel` asks for at once, so that Cancel never waits for a rollout. Threads start when they are needed.
+# More than `--parallel` needs, so that Cancel never waits for a rollout. Threads start on demand.
 _THREADS = 1024
 _OPTIONS = [("grpc.max_receive_message_length", 400 << 20)]
 _WATCH_SEC = 0.5
-# An operation that is under way ends after its present step, and has this long for it.
+# A running operation ends after its present step, within this time.
 _LAST_STEP_SEC = 120
 _FAILED = grpc.StatusCode.UNKNOWN
 _CHANGES = {None: "DIFF_UNKNOWN", False: "DIFF_NONE", True: "DIFF_SOME"}
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Serves *providers* (kind -> class) to *engine* (``host:port``). Pulumi prints what they return and raise, so that
-    is made `printable`. A call that is not here ends as "unimplemented", which the engine accepts."""
+    """Serves *providers* (kind -> class) to *engine* (``host:port``). Pulumi prints their results and errors, so these
+    are made `printable`. Other calls end as "unimplemented", which the engine accepts."""
 
     def __init__(self, providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
         self._providers = providers
@@ -53,16 +53,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo()
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> proto.ConfigureResponse:
-        """Secrets come as plain values, and the engine marks outputs of the same names as secrets."""
+        """Secrets arrive as plain values, and the engine marks outputs of the same names as secrets."""
         return proto.ConfigureResponse(acceptSecrets=False)
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Empty:
-        """Have operations end after their present step."""
+        """Stop operations after their present step."""
         self.cancel.set()
         return Empty()
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
-        """The inputs as the provider completes them, and what is wrong with them."""
+        """The inputs as the provider completes them, and their errors."""
         with self._operation(request, context) as provider:
             result = provider.check(values_of(request.olds), values_of(request.news))
             wrong = [proto.CheckFailure(property=one.property, reason=printable(one.reason)) for one in result.failures]
@@ -84,10 +84,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return proto.CreateResponse(id=result.id, properties=struct_of(result.outs, request.properties, printable))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> proto.ReadResponse:
-        """What there is of the resource; no id when it is gone."""
+        """The observed state of the resource; no id if it is gone."""
         with self._operation(request, context) as provider:
             if not request.properties.fields:
-                raise FleetCaptainError("Cannot import it. Run `pulumi up`, which takes over what runs on the cluster.")
+                raise FleetCaptainError("Cannot import it. Run `pulumi up`, which adopts the units on the cluster.")
             result = provider.read(request.id, values_of(request.properties))
             outs = struct_of(result.outs, request.properties, printable)
             inputs = None if result.inputs is None else struct_of(result.inputs, request.inputs, printable)
@@ -107,7 +107,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @contextmanager
     def _operation(self, request: Any, context: grpc.ServicerContext) -> Iterator[ResourceProvider]:
-        """The provider of the resource, as the `CURRENT` operation. An error ends the call with its text alone."""
+        """The provider of the resource, as the `CURRENT` operation. An error ends the call with only its own text."""
         token = CURRENT.set(Operation(request.urn, self._engine, self.cancel))
         try:
             yield self._provider(request.urn)
@@ -131,7 +131,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:
-    """What the engine keeps of the resource in its state."""
+    """The error details with the outputs that the engine keeps in its state."""
     reason, outs = printable(str(failure)), struct_of(failure.outs, inputs, printable)
     packed = AnyMessage()
     packed.Pack(proto.ErrorResourceInitFailed(id=failure.id, properties=outs, reasons=[reason], inputs=inputs))
@@ -139,21 +139,21 @@ def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:
 
 
 def serve(providers: Mapping[str, type[ResourceProvider]], engine: str) -> None:
-    """Serve *providers* until the engine at *engine* (``host:port``), the parent of this process, ends it or was killed
-    itself. A plugin's first line of output is its port."""
+    """Serve *providers* until the engine at *engine* (``host:port``), the parent of this process, ends it or is killed.
+    A plugin's first line of output is its port."""
     parent, servicer = os.getppid(), Servicer(providers, engine)
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    with suppress(KeyboardInterrupt):  # how the engine ends its plugins
+    with suppress(KeyboardInterrupt):  # the engine ends its plugins with it
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
         while os.getppid() == parent:
             time.sleep(_WATCH_SEC)
     servicer.cancel.set()
     server.stop(None)
-    # Python waits for the threads of operations that are under way.
+    # Python waits for the threads of running operations.
     limit = threading.Timer(_LAST_STEP_SEC, os._exit, (1,))
     limit.daemon = True
     limit.start()

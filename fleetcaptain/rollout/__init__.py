@@ -1,1 +1,1 @@
-"""Bringing a service from what runs to what is wanted without taking it down: decisions (pure) and their drivers."""
+"""Rollouts: bring a running service to its desired state without an outage. Decisions are pure, drivers act."""

@@ -1,4 +1,4 @@
-"""The units that systemd stops with an instance, as they are bound to it: fleet starts none of them again. Pure."""
+"""Bound units: systemd stops them together with an instance, and fleet does not start them again. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleetcaptain.units.mark import Ownership
 
 __all__ = ["BoundUnit", "missing", "next_state", "running_bound_units"]
 
-# A state is reported some seconds late; and a start may fail until what it needs is there.
+# States are reported some seconds late, and a start may fail until its dependencies run.
 _PATIENCE_SEC = 15.0
 
 
@@ -44,8 +44,8 @@ def running_bound_units(name: str, service: str, ownership: Ownership, snapshot:
 
 
 def missing(bound: Iterable[BoundUnit], ownership: Ownership, snapshot: Snapshot) -> tuple[Instance, ...]:
-    """Those of *bound*, parents first, that do not run again. One whose text has changed since is another rollout's;
-    one whose parent does not run comes after that."""
+    """The units of *bound* that do not run again, parents first. A unit whose text has changed since belongs to another
+    rollout; a unit whose parent does not run follows when the parent runs."""
     found: list[Instance] = []
     down: set[str] = set()
     for unit in bound:
@@ -61,11 +61,11 @@ def missing(bound: Iterable[BoundUnit], ownership: Ownership, snapshot: Snapshot
     return tuple(found)
 
 
-def next_state(instance: Instance, asked_at: float, now: float) -> DesiredState | None:
-    """What to ask fleet for, so that a missing *instance* runs again; None: wait. *asked_at* is the second of the last
-    request. fleet starts it only after it has seen it stopped."""
+def next_state(instance: Instance, requested_at: float, now: float) -> DesiredState | None:
+    """The state to request from fleet so that a missing *instance* runs again; None: wait. *requested_at* is the second
+    of the last request. fleet starts a unit only after it has seen it stopped."""
     if instance.desired != DesiredState.LAUNCHED:
         return DesiredState.LAUNCHED if instance.stopped else None
-    if (instance.halted or instance.active == "failed") and now - asked_at >= _PATIENCE_SEC:
+    if (instance.halted or instance.active == "failed") and now - requested_at >= _PATIENCE_SEC:
         return DesiredState.LOADED
     return None

@@ -24,20 +24,20 @@ from fleetcaptain.untrusted import WORD, read_all
 
 __all__ = ["Cluster", "Run"]
 
-# Runs a command on the machine at an address, for at most so many seconds; its standard output, or None when the
-# machine cannot be reached.
+# Runs a command on the machine at an address with a timeout in seconds. Returns its standard output, or None if the
+# machine is unreachable.
 Run = Callable[[str, list[str], float], str | None]
 
 _JOURNAL_LINES = 20
 _COMMAND_SEC = 30.0
-# A lock lives for 30 s. What was renewed so shortly ago is not renewed before each of many changes.
+# A lock lives for 30 s. A lock renewed less than `_FRESH_SEC` ago is not renewed again before the next change.
 _RENEW_SEC, _FRESH_SEC = 2.0, 0.5
 _FACTS = ("Result", "ExecMainStatus", *PROPERTIES)
 _EVENTS = 30
 
 
 def _boot_clock() -> float:
-    """Seconds that pass while a computer sleeps too: a lock expires meanwhile."""
+    """Seconds, including time that the computer sleeps, because locks expire during that time."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -69,15 +69,15 @@ class Cluster:
         self._fence: Callable[[], None] = lambda: None
 
     def owned_by(self, stack: str, adopt: Iterable[str] = ()) -> Cluster:
-        """The same cluster for the stack *stack* (``project/stack``), whose units, and those that it adopts (see
-        `Ownership`), are the only ones that a rollout touches. Until then no unit is ours."""
+        """The same cluster for *stack* (``project/stack``): a rollout changes only units of this stack and units that
+        it adopts (see `Ownership`). Without a stack no unit is ours."""
         owned = copy.copy(self)
         owned.ownership = Ownership(self.app, stack, frozenset(adopt))
         return owned
 
     def fenced(self, renew: Callable[[], None]) -> Cluster:
-        """The same cluster, on which nothing is changed without *renew* just before, and which calls it in every wait.
-        What that raises ends the wait, or stops the change."""
+        """The same cluster, which calls *renew* before each change and during each wait. An error of *renew* ends the
+        wait or prevents the change."""
         fenced = copy.copy(self)
         renewed = float("-inf")
 
@@ -99,26 +99,26 @@ class Cluster:
         return fenced
 
     def snapshot(self, since: float | None = None) -> Snapshot:
-        """The cluster as it is now, or as another thread sees it at this moment.
+        """The present state of the cluster, shared with threads that read it at the same time.
 
-        *since*: what another thread saw up to `LOOK_SEC` ago will do, if it was seen after this moment.
+        *since*: a snapshot up to `LOOK_SEC` old is good enough if it was taken after this moment.
         """
         now = self.clock()
         return self._poller.after(now if since is None else max(since, now - LOOK_SEC))
 
     def snapshot_for_refresh(self) -> Snapshot:
-        """The cluster as a refresh shows it. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi
+        """The cluster for a refresh. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi
         refreshes at about the same time; it is never older than this process's last change of a unit."""
         return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
 
     def put(self, name: str, file: UnitFile) -> None:
-        """Have unit *name* run *file*; see `FleetClient.put`."""
+        """Launch unit *name* with *file*; see `FleetClient.put`."""
         with self._changing():
             self.fleet.put(name, file, DesiredState.LAUNCHED)
         self._nudger.changed()
 
     def set_desired_state(self, name: str, desired: DesiredState) -> None:
-        """Ask for *desired* of unit *name*; see `FleetClient.set_desired`."""
+        """Set the desired state of unit *name* to *desired*; see `FleetClient.set_desired`."""
         with self._changing():
             self.fleet.set_desired(name, desired)
         self._nudger.changed()
@@ -129,15 +129,16 @@ class Cluster:
             self.fleet.delete(name)
 
     def nudge(self, name: str, desired: DesiredState) -> None:
-        """Wake fleet's agents, if it is time to, by asking of unit *name* what is asked of it already. One that is gone
-        meanwhile wakes nobody, and a fleet that does not answer is met again at the next look."""
+        """Wake fleet's agents, if it is time to, by setting the desired state of unit *name* to the value it already
+        has. A unit that was deleted in the meantime has no effect; an unreachable fleet is noticed by the next
+        snapshot."""
         if self._nudger.due():
             with suppress(ClusterUnreachable):
                 self.fleet.set_desired(name, desired)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Around each change: the fence before it; what was read before its end serves no refresh."""
+        """Around each change: runs the fence first. Snapshots from before its end are too old for a refresh."""
         self._fence()
         try:
             yield
@@ -148,21 +149,21 @@ class Cluster:
         nodes = self.store.below(services_dir(self.app))
         registrations, ignored = read_all(registration_at, ((node.key, node.value) for node in nodes))
         units = self.fleet.units()
-        # What is left of our own unit says nothing of another app's that has its name now.
+        # A leftover registration of our unit does not describe another app's unit that now has its name.
         others = {unit.name for unit in units if unit.mark is not None and unit.mark.app != self.app}
         ours = (entry for entry in registrations if entry.unit not in others)
         return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, ignored)
 
     def unregister(self, service: str, unit: str) -> None:
-        """Remove the registration of a unit that is gone, or whatever else is at its key."""
+        """Remove the registration of a deleted unit, or any other value at its key."""
         with self._changing():
             self.store.delete(registration_key(self.app, service, unit), recursive=True)
 
     def facts(self, instance: Instance) -> Mapping[str, str]:
-        """What systemd on its machine says of an instance: ``Result``, ``ExecMainStatus`` and the `PROPERTIES` of
-        one that stands still. Empty if unreachable."""
-        wanted = [f"--property={fact}" for fact in _FACTS]
-        output = self._on_machine(instance, ["systemctl", "show", *wanted, instance.name])
+        """systemd's properties of an instance on its machine: ``Result``, ``ExecMainStatus`` and the `PROPERTIES` of a
+        halted one. Empty if unreachable."""
+        properties = [f"--property={fact}" for fact in _FACTS]
+        output = self._on_machine(instance, ["systemctl", "show", *properties, instance.name])
         pairs = (line.split("=", 1) for line in output.splitlines() if "=" in line)
         return {name: value for name, value in pairs if name in _FACTS and WORD.fullmatch(value)}
 
@@ -173,7 +174,7 @@ class Cluster:
         return tuple(self._on_machine(instance, argv).splitlines())
 
     def unit_events(self, instance: Instance) -> tuple[str, ...]:
-        """What systemd on its machine did with an instance, oldest first; see `events_in`. Empty if unreachable."""
+        """systemd's events of an instance on its machine, oldest first; see `events_in`. Empty if unreachable."""
         shown = ["--output", "json", f"--output-fields={','.join(JOURNAL_FIELDS)}", "--lines", str(_EVENTS)]
         argv = ["journalctl", "--no-pager", *shown, "_PID=1", f"UNIT={instance.name}"]
         return events_in(self._on_machine(instance, argv))

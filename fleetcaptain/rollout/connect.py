@@ -1,4 +1,4 @@
-"""From the way into a cluster to a `Cluster` that answers."""
+"""Connects to a cluster: from its endpoint to a `Cluster`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["open_cluster"]
 
 
 def open_cluster(endpoint: Endpoint | LocalEndpoint, app: str) -> Cluster:
-    """The cluster behind *endpoint*, as *app* sees it. Nothing is opened before the first question.
+    """The cluster behind *endpoint*, as *app* sees it. No connection is opened before the first request.
 
-    Without ssh no command reaches a machine: a failed rollout is then told without the lines of its journal.
+    Without SSH no command can run on a machine, so the error of a failed rollout has no journal lines.
     """
     if isinstance(endpoint, LocalEndpoint):
         fleet = FleetClient(Transport(lambda: endpoint.fleet))

@@ -1,4 +1,4 @@
-"""Which services still depend on an old generation of a service, and so block its removal."""
+"""Dependents: services that require an old generation of a service and block its removal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Dependent", "Successor", "blocked_by", "dependents", "format_depende
 
 @dataclass(frozen=True)
 class Successor:
-    """What takes an old generation's place: its *unit_hash*, and the releases that it declares to serve too."""
+    """The generation that replaces an old one: its *unit_hash*, and the other releases that it declares to serve."""
 
     unit_hash: str
     versions: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Successor:
 
 @dataclass(frozen=True)
 class Dependent:
-    """A *service* whose live instances *units*, of the release *tag*, depend on the generation that is to go."""
+    """A *service* whose live instances *units*, of the release *tag*, require the old generation."""
 
     service: str
     tag: str
@@ -37,11 +37,12 @@ def dependents(
     registrations: Iterable[Registration],
     manifests: Iterable[Release],
 ) -> tuple[Dependent, ...]:
-    """Who depends on *service* with one of *unit_hashes*, which are to be removed. *manifests*: the oldest first.
+    """The services that depend on *service* with one of *unit_hashes*, which are to be removed. *manifests*: oldest
+    first.
 
-    An instance does when the youngest release that names its content says that its service requires *service*, and
-    names one of *unit_hashes* for that. It does not when some release names its unit hash together with the
-    successor's, or when the successor declares to serve a release of it.
+    An instance depends on it if, in the newest release with the instance's unit hash, its service requires *service*
+    and *service* has one of *unit_hashes*. It does not if any release has its unit hash together with the successor's,
+    or if the successor declares to serve a release of it.
     """
     manifests = tuple(manifests)
     found: dict[tuple[str, str], set[str]] = {}
@@ -62,23 +63,23 @@ def dependents(
 
 
 def format_dependents(service: str, found: Iterable[Dependent]) -> str:
-    """Who holds an old generation of *service*, and what lets it go."""
+    """Which services block the removal of an old generation of *service*, and when it is removed."""
     found = tuple(found)
-    who = "; ".join(f"{holder.service} ({', '.join(holder.units)}) of release {holder.tag}" for holder in found)
-    tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(holder.tag for holder in found))
+    who = "; ".join(f"{one.service} ({', '.join(one.units)}) of release {one.tag}" for one in found)
+    tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(one.tag for one in found))
     return (
-        f"who still depend on the old generation of {service}: {who}. It goes when they are of a release that does "
-        f"without it, or when the new one declares versions=[{tags}]"
+        f"the old generation of {service} is still required by {who}. It is removed when they run a release that does "
+        f"not require it, or when the new generation declares versions=[{tags}]"
     )
 
 
 def blocked_by(
     cluster: Cluster, snapshot: Snapshot, service: str, units: Iterable[str], successor: str | None, *, but: str = ""
 ) -> str:
-    """Who still depends on *units* of *service*, in words; empty when they may go.
+    """The message that names the dependents of *units* of *service*; empty if the units can be removed.
 
-    *successor* is the content of the generation that takes their place; None: nothing does. Those of the release *but*
-    do not count.
+    *successor* is the unit hash of the generation that replaces them, None if there is none. Dependents of the release
+    *but* do not count.
     """
     unit_hashes = {snapshot.units[name].unit_hash for name in units if name in snapshot.units}
     versions = {
@@ -90,5 +91,5 @@ def blocked_by(
     following = Successor(successor, tuple(sorted(versions))) if successor is not None else None
     manifests = read_manifests(cluster.store, cluster.app)
     found = dependents(service, unit_hashes, following, snapshot.live, manifests)
-    found = tuple(holder for holder in found if holder.tag != but)
+    found = tuple(dependent for dependent in found if dependent.tag != but)
     return format_dependents(service, found) if found else ""

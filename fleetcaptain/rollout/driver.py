@@ -1,4 +1,4 @@
-"""Carrying decisions out: the thin loop around `decide`."""
+"""Carries decisions out: the thin loop around `decide`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["Driver"]
 
 @dataclass(frozen=True)
 class Driver:
-    """Drives targets on one cluster. *report* gets a line whenever something changed, and every ten seconds.
-    *stopping* says whether to stop before the next step. *bound* maps each instance that was touched to the units that
-    systemd stopped with it: the same driver takes a rollout back, and brings them back then."""
+    """Rolls targets out on one cluster. *report* gets a line at each change, and every ten seconds. *stopping* returns
+    whether to stop before the next step. *bound* maps each changed instance to the units that systemd stopped with it:
+    the same driver runs the rollback and then starts them again."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
@@ -35,14 +35,14 @@ class Driver:
     def run(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
 
-        A cluster that cannot be seen, or lacks a machine, for a while is waited for, and that time does not count.
-        Raises Interrupted when asked to stop, ClusterUnreachable after ten blind minutes, RolloutFailed when another
-        owner's unit has come under a name of *target*; what is done stays done.
+        Waits while the cluster is unreachable or lacks a machine; that time does not count. Raises Interrupted on a
+        request to stop, ClusterUnreachable after an outage of ten minutes, RolloutFailed if a unit with a name of
+        *target* now has another owner; finished instances stay as they are.
         """
         clock = self.cluster.clock
         memory, timing, reporter = RolloutState(), Timing(), ProgressReporter(self.report)
         before: dict[str, UnitFile | None] = {}
-        asked_at: dict[str, float] = {}
+        requested_at: dict[str, float] = {}
         health, acted = ClusterHealth(clock()), clock()
         while True:
             try:
@@ -60,7 +60,7 @@ class Driver:
                     self.report(summary(target, timing))
                     return Outcome(before, snapshot)
                 self._stop_here(target, memory)
-                came_back = self._bring_back(observed, snapshot, asked_at)
+                came_back = self._bring_back(observed, snapshot, requested_at)
                 if self._act(decision, target, observed, snapshot, before) or came_back:
                     acted = clock()
             except ClusterUnreachable as error:
@@ -70,11 +70,11 @@ class Driver:
                 line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
             else:
                 line, counted = progress(decision, target, relaxed, observed, now)
-            reporter.say(line, counted, clock())
+            reporter.update(line, counted, clock())
             self.cluster.sleep(LOOK_SEC)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
-        """Each instance of *target* as it is to be judged. One that is up itself lacks what systemd stopped with it."""
+        """Each instance of *target* as `decide` judges it: a healthy one with a stopped bound unit is not healthy."""
         observed = {name: observe(name, snapshot, zone_key) for name in target.names}
         for name, instance in observed.items():
             down = self._missing(name, snapshot) if instance.healthy(target.unit_hash) else ()
@@ -89,17 +89,17 @@ class Driver:
     def _missing(self, name: str, snapshot: Snapshot) -> tuple[Instance, ...]:
         return missing(self.bound.get(name, ()), self.cluster.ownership, snapshot)
 
-    def _bring_back(self, observed: Mapping[str, Instance], snapshot: Snapshot, asked_at: dict[str, float]) -> bool:
-        """Start again what systemd stopped with an instance, as soon as that is up; whether anything was asked for.
-        *asked_at*: when it was last, for each unit."""
+    def _bring_back(self, observed: Mapping[str, Instance], snapshot: Snapshot, requested_at: dict[str, float]) -> bool:
+        """Start the bound units of an instance again when it is up. Returns whether a state was requested.
+        *requested_at*: the last request for each unit."""
         acted = False
         down = [unit for name, one in observed.items() if one.missing_bound for unit in self._missing(name, snapshot)]
         for unit in down:
             now = self.cluster.clock()
-            desired = next_state(unit, asked_at.get(unit.name, float("-inf")), now)
+            desired = next_state(unit, requested_at.get(unit.name, float("-inf")), now)
             if desired is not None:
                 self.cluster.set_desired_state(unit.name, desired)
-                asked_at[unit.name], acted = now, True
+                requested_at[unit.name], acted = now, True
         if down and not acted:
             self.cluster.nudge(down[0].name, DesiredState(down[0].desired))
         return acted
@@ -108,15 +108,16 @@ class Driver:
         if self.stopping():
             raise Interrupted(
                 f"{target.service}: stopped on request with {len(memory.done)} of {len(target.names)} instances "
-                "done. The next `pulumi up` goes on from here; with the old Fleetfile it goes back."
+                "done. The next `pulumi up` continues from here; with the old Fleetfile it rolls back."
             )
 
     def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:
-        """Units may change hands between two looks; what has our very text is what this rollout put there."""
+        """A unit may change its owner between two snapshots. A unit with our text is the one that this rollout
+        wrote."""
         names = foreign(self.cluster.ownership, target.names, snapshot.units)
         taken = [name for name in names if snapshot.units[name].unit_hash != target.unit_hash]
         if taken:
-            heading = f"{target.service}: units of its names are not this stack's any more. The rollout stopped there:"
+            heading = f"{target.service}: units with its names no longer belong to this stack. The rollout stopped:"
             problems = refusals(self.cluster.ownership, taken, snapshot.units)
             raise RolloutFailed("\n  ".join([heading, *problems]))
 
@@ -128,7 +129,7 @@ class Driver:
         snapshot: Snapshot,
         before: dict[str, UnitFile | None],
     ) -> bool:
-        """Carry *decision* out; whether there was anything to do but to wait."""
+        """Carry *decision* out. Returns whether it did more than wait."""
         for name in decision.put:
             unit = snapshot.units.get(name)
             before.setdefault(name, unit.file if unit else None)
@@ -146,6 +147,6 @@ class Driver:
         return bool(decision.put or decision.stop)
 
     def _note_bound(self, name: str, target: Target, snapshot: Snapshot) -> None:
-        """What runs and is bound to the unit *name*, before that is touched for the first time."""
+        """Record the running units that are bound to the unit *name*, before its first change."""
         if name not in self.bound:
             self.bound[name] = running_bound_units(name, target.service, self.cluster.ownership, snapshot)

@@ -1,4 +1,4 @@
-"""What is left to do, or to say, when the services of a release have been rolled."""
+"""Finishes a rollout: retires old generations, prunes releases, and explains drift after a failure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["after_failure", "retire_old", "tidy"]
 
 
 def after_failure(cluster: Cluster) -> str:
-    """What a failed rollout adds to its error: which services are ahead of the current release, and the way back.
-    Empty before there is any release, and when the cluster does not tell."""
+    """What a failed rollout adds to its error: the services ahead of the current release, and how to roll back.
+    Empty before the first release, and when the cluster does not answer."""
     try:
         tag = current_tag(cluster)
         manifests = read_manifests(cluster.store, cluster.app)
@@ -30,11 +30,10 @@ def after_failure(cluster: Cluster) -> str:
         if current is None:
             return ""
         snapshot = cluster.snapshot()
-        # The one that is coming, which was recorded last, may have services that the current one does not know.
+        # The pending release, recorded last, may have services that the current one does not have.
         services = {*current.services, *manifests[-1].services}
-        return format_drift(
-            current, services_ahead(current, {service: _contents(cluster, service, snapshot) for service in services})
-        )
+        running = {service: _unit_hashes(cluster, service, snapshot) for service in services}
+        return format_drift(current, services_ahead(current, running))
     except FleetCaptainError:
         return ""
 
@@ -42,12 +41,12 @@ def after_failure(cluster: Cluster) -> str:
 def retire_old(
     cluster: Cluster, tag: str, report: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
 ) -> tuple[str, ...]:
-    """Remove the generations of blue/green services that were left for services of another release, now that the
-    release *tag* is current. Returns, in words, those that still have to stay, and for whom."""
+    """Remove the generations of blue/green services that were kept for services of another release, now that the
+    release *tag* is current. Returns a message for each one that is still required."""
     manifest = manifest_of(cluster.store.read(release_key(cluster.app, tag)))
     if manifest is None:
         return ()
-    left = []
+    kept = []
     snapshot = cluster.snapshot()
     for service, release in manifest.services.items():
         present = instances_of(cluster.ownership, service, snapshot)
@@ -56,18 +55,18 @@ def retire_old(
             continue
         why = blocked_by(cluster, snapshot, service, old, release.unit_hash)
         if why:
-            left.append(f"{', '.join(old)} left for those {why}")
+            kept.append(f"keeping {', '.join(old)}: {why}")
             continue
         with guarded(cluster, service, release.unit_hash, report, stopping=stopping) as (fenced, latest):
             keep_old_sec = float(release.rollout.get("keep_old_sec", 0))
             retire(fenced, latest, service, old, keep_old_sec=keep_old_sec, report=report)
-    return tuple(left)
+    return tuple(kept)
 
 
 def tidy(cluster: Cluster) -> None:
-    """Forget the releases that need not be kept."""
+    """Delete the releases that are no longer retained."""
     prune(cluster.store, cluster.app, {unit.unit_hash for unit in cluster.snapshot().units.values()})
 
 
-def _contents(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
+def _unit_hashes(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
     return {snapshot.units[name].unit_hash for name in instances_of(cluster.ownership, service, snapshot)}

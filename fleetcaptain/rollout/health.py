@@ -1,4 +1,4 @@
-"""How an instance and the cluster are judged: healthy, failed, or not to be judged during an outage. Pure."""
+"""Health of instances and of the cluster: healthy, failed, or unknown during an outage. Pure."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Instance:
     """One instance as reported.
 
     *unit_hash* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
-    text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the content
-    in its live registration. *machine* is an address; *lost* says that fleet gave the instance to a machine that does
-    not answer now. *zone* is the machine's failure domain. *missing_bound* names a unit that systemd stopped together
-    with the instance, as it is bound to it, and that does not run again.
+    text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the unit hash
+    in its live registration. *machine* is an address; *lost*: fleet assigned the instance to a machine that does not
+    answer now. *zone* is the machine's failure domain. *missing_bound* names a bound unit that systemd stopped together
+    with the instance and that does not run again.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Instance:
     missing_bound: str = ""
 
     def healthy(self, unit_hash: str) -> bool:
-        """Whether this very *unit_hash* runs on its machine and has registered itself, and what is bound to it runs."""
+        """Whether exactly *unit_hash* runs on its machine and is registered, and its bound units run."""
         return (
             self.unit_hash == unit_hash
             and self.desired == "launched"
@@ -57,10 +57,10 @@ class Instance:
 
     @property
     def halted(self) -> bool:
-        """Whether systemd runs nothing of it though fleet has started it: fleet starts a unit once, and never again.
+        """Whether systemd does not run it although fleet has started it. fleet starts a unit only once.
 
-        It ended well, or was stopped on its machine, or a unit that it is bound to stopped. Or its start waits for
-        another unit, or its state is reported late: only time tells those apart.
+        It exited successfully, or was stopped on its machine, or a unit that it is bound to stopped. Or its start waits
+        for another unit, or its state is reported late: only time distinguishes these cases.
         """
         return (
             self.unit_hash is not None
@@ -71,19 +71,19 @@ class Instance:
 
     @property
     def unplaced(self) -> bool:
-        """Whether no machine has it, though fleet was asked to start it."""
-        asked = self.unit_hash is not None and self.desired == "launched"
-        return asked and self.machine is None and self.running is None and not self.lost
+        """Whether no machine has it although its desired state is launched."""
+        launched = self.unit_hash is not None and self.desired == "launched"
+        return launched and self.machine is None and self.running is None and not self.lost
 
     def stuck(self, unit_hash: str) -> bool:
-        """Whether only a stop and another start bring it to *unit_hash*, whatever fleet says."""
+        """Whether it reaches *unit_hash* only by a stop and another start, regardless of the state in fleet."""
         return self.unit_hash == unit_hash and (self.halted or self.stale_process(unit_hash))
 
     def stale_process(self, unit_hash: str) -> bool:
-        """Whether fleet takes it for *unit_hash*, but what is registered is of another text.
+        """Whether fleet shows *unit_hash* but the registration is for another text.
 
-        fleet asks systemd for a stop and a start without a wait between (fleet's `agent/reconcile.go`), and where the
-        stop still waits when the start comes, systemd drops it: the process of the other text runs on.
+        fleet requests a stop and a start from systemd without waiting in between (fleet's `agent/reconcile.go`). If the
+        stop is still queued when the start arrives, systemd drops it, and the process of the other text keeps running.
         """
         return (
             self.running == unit_hash
@@ -93,17 +93,17 @@ class Instance:
 
     @property
     def serving(self) -> bool:
-        """Whether it is up with whatever content it has."""
+        """Whether it is healthy with the text that it has, old or new."""
         return self.unit_hash is not None and self.healthy(self.unit_hash)
 
     @property
     def stopped(self) -> bool:
-        """Whether systemd runs nothing of it, and fleet knows that: until then a start would do nothing."""
+        """Whether systemd does not run it and fleet has noticed: before that, a start has no effect."""
         return self.active in ("", "inactive", "failed") and self.current != "launched"
 
     @property
     def gone(self) -> bool:
-        """Whether neither fleet nor systemd knows it any more."""
+        """Whether neither fleet nor systemd has it."""
         return self.unit_hash is None and self.running is None
 
 
@@ -113,7 +113,7 @@ _UNSCHEDULED_SEC = 30.0
 def find_failure(
     observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
 ) -> Failure | None:
-    """The first reason, if there is any, why *target* is not to be reached."""
+    """The first reason why *target* cannot be reached; None while it can."""
     for name, track in memory.tracks.items():
         failed = observed[name].running == target.unit_hash and observed[name].active == "failed" and not track.stale
         if name in memory.done:
@@ -129,12 +129,12 @@ def find_failure(
 
 
 def _hopeless(track: Progress, instance: Instance, policy: Policy, now: float) -> str:
-    """Why an instance under way will not get there; empty while it may."""
+    """Why an instance in progress cannot become healthy; empty while it can."""
     if track.restarts > policy.restarts_allowed:
-        return "it does not stay up: systemd restarts it again and again"
+        return "it does not stay up: systemd keeps restarting it"
     if _unplaced(track, now):
         return f"no machine took it within {_UNSCHEDULED_SEC:.0f} s"
-    # A lost machine is no fault of the release: fleet takes the instance elsewhere.
+    # A lost machine does not count against the release: fleet moves the instance to another one.
     if not instance.lost and now - track.since > policy.healthy_deadline_sec + policy.min_healthy_sec:
         return f"it was not healthy within {policy.healthy_deadline_sec:.0f} s: {_lacks(instance)}"
     return ""
@@ -149,22 +149,22 @@ def _lacks(instance: Instance) -> str:
         return f"{instance.missing_bound}, which is bound to it, does not run again"
     if instance.active == "active" and instance.sub == "running":
         if instance.registered is not None:
-            return "it runs, but what is registered is of another text"
+            return "it runs, but its registration is for another text"
         return "it runs, but it has not registered itself"
     return f"systemd says {instance.active or 'nothing'}/{instance.sub or 'nothing'}"
 
 
-# How long a fault of the cluster is waited out before it counts against the rollout after all.
+# How long a rollout waits for a faulty cluster before the time counts against it.
 FAULT_SEC = 600.0
 _BLIND_TICKS = 5
-# On a machine that came back docker and etcd need a moment, and units exit until they are there.
+# On a rebooted machine units exit until docker and etcd are up.
 _RESTARTS_AFTER_FAULT = 3
 
 
 @dataclass(frozen=True)
 class ClusterHealth:
-    """The last look was *at* this second; *machines* are the ids of all that were ever seen; *short_since* is since
-    when one of them is missing, *faulty* whether one ever was."""
+    """The last snapshot was taken *at* this second; *machines* are the ids of all machines seen so far; since
+    *short_since* one of them is missing; *faulty*: one was missing at some time."""
 
     at: float
     machines: frozenset[str] = frozenset()
@@ -173,14 +173,15 @@ class ClusterHealth:
 
 
 def update_health(health: ClusterHealth, machines: Collection[str], now: float) -> ClusterHealth:
-    """*health* after a look at *now* that showed *machines*."""
+    """*health* after a snapshot at *now* with *machines*."""
     missing = bool(health.machines - set(machines))
     since = (now if health.short_since is None else health.short_since) if missing else None
     return ClusterHealth(now, health.machines | set(machines), since, health.faulty or missing)
 
 
 def extend_deadlines(memory: RolloutState, before: ClusterHealth, after: ClusterHealth) -> RolloutState:
-    """*memory*, less the time between two looks, if the cluster could not be seen or lacked a machine then."""
+    """*memory*, with deadlines extended by the time between two snapshots if the cluster was unreachable or lacked a
+    machine."""
     passed = after.at - before.at
     if passed > _BLIND_TICKS * TICK_SEC:
         return shift_for_outage(memory, passed)
@@ -190,7 +191,7 @@ def extend_deadlines(memory: RolloutState, before: ClusterHealth, after: Cluster
 
 
 def relax(policy: Policy, health: ClusterHealth) -> Policy:
-    """*policy*, with some restarts forgiven once the cluster has lacked a machine."""
+    """*policy*, with some restarts allowed once the cluster has lacked a machine."""
     if not health.faulty:
         return policy
     return replace(policy, restarts_allowed=max(policy.restarts_allowed, _RESTARTS_AFTER_FAULT))

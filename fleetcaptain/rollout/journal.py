@@ -1,4 +1,4 @@
-"""A rollout under its lock, with a journal that says to everybody who does what, and how it ended."""
+"""Runs a rollout under its lock and records it in a journal: owner, change and result."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def guarded(
     check: Callable[[Snapshot], None] = lambda _snapshot: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
-    """*cluster*, fenced by the lock of *service*, and what it showed once the lock was held. The journal says that the
-    units of *service* are changed to the text *to* (SHA1), unless *check* raises before. Raises Locked when another
-    rollout has the lock, Interrupted when *stopping* says so while this one waits for it."""
+    """*cluster*, fenced by the lock of *service*, and its snapshot under the lock. The journal records that the units
+    of *service* change to the text *to* (SHA1), unless *check* raises first. Raises Locked if another rollout has the
+    lock, Interrupted if *stopping* returns true while this one waits for it."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report, stopping)
     try:
@@ -74,7 +74,7 @@ def guarded(
         before = tuple(sorted({snapshot.units[name].unit_hash for name in present}))
         entry = Entry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster
-        _tell_of_unfinished(cluster, service, to, report)
+        _report_unfinished(cluster, service, to, report)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         try:
             yield cluster.fenced(lock.renew), snapshot
@@ -89,12 +89,12 @@ def guarded(
 
 
 def ensure_free(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:
-    """Raise Locked when *service* is being rolled out now: what it looks like then says nothing."""
+    """Raise Locked if *service* is being rolled out: its state is then only transitional."""
     _acquired(cluster, service, this_process(), report, lambda: False).release()
 
 
 def journal_of(cluster: Cluster, service: str) -> Entry | None:
-    """The last rollout of *service*, as its journal has it."""
+    """The last rollout of *service* in its journal."""
     node = cluster.store.read(rollout_key(cluster.app, service))
     return readable(Entry.from_json, node.value) if node else None
 
@@ -107,11 +107,11 @@ def _acquired(
     return lock
 
 
-def _tell_of_unfinished(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> None:
+def _report_unfinished(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> None:
     last = journal_of(cluster, service)
     if last is not None and last.state == "rolling":
-        going = "going on with it" if last.to == to else "leaving it for what is wanted now"
-        report(f"the rollout that {last.who} began at {last.since} was cut off; {going}")
+        next_step = "resuming it" if last.to == to else "replacing it with the new target"
+        report(f"the rollout that {last.who} began at {last.since} was interrupted; {next_step}")
 
 
 def _end(cluster: Cluster, service: str, entry: Entry, state: str, error: str) -> None:

@@ -21,14 +21,14 @@ __all__ = ["LOCK_TTL_SEC", "Lock", "Owner", "is_dead", "this_process"]
 
 LOCK_TTL_SEC = 30
 _TICK_SEC = 1.0
-# A rollout renews its lock every two seconds, so after so many ticks it is not just between two renewals.
+# A rollout renews its lock every two seconds, so a silence of so many ticks is not a pause between two renewals.
 _SILENT_TICKS = 6
-# A lock with a lifetime is gone by then, whoever renewed it last.
+# A lock with a lifetime has expired by then.
 _STALE_TICKS = int(2 * LOCK_TTL_SEC / _TICK_SEC)
 
 
 class Lock:
-    """The lock at *key* for *owner*. Every step of a rollout renews it first, and stops where that cannot be done."""
+    """The lock at *key* for *owner*. Each step of a rollout renews it first, and stops if it cannot."""
 
     def __init__(self, store: EtcdStore, key: str, owner: Owner, what: str) -> None:
         self._store = store
@@ -43,10 +43,10 @@ class Lock:
         report: Callable[[str], None],
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the lock; wait for one whose holder does not renew it any more.
+        """Take the lock; wait for the expiry of one whose holder no longer renews it.
 
-        Raises Locked when the holder lives, or the lock does not expire within two lifetimes; Interrupted when
-        *stopping* says so during the wait.
+        Raises Locked if the holder renews it, or if it does not expire within two lifetimes; Interrupted if *stopping*
+        returns true during the wait.
         """
         last: Node | None = None
         silent = 0
@@ -54,19 +54,19 @@ class Lock:
             if stopping():
                 raise Interrupted(
                     f"{self._what}: stopped on request while waiting for the lock of another rollout. Nothing was "
-                    "changed; run the same command again when that rollout is done."
+                    "changed. Run the same command again when that rollout is done."
                 )
             node = self._store.read(self._key)
             if node is None:
                 continue
             if node.value == self._mine:
-                return  # the answer to our own first try was lost
+                return  # the response to our first attempt was lost
             holder = readable(Owner.from_json, node.value)
             if holder is not None and is_dead(holder):
                 if self._store.swap(self._key, node, self._mine, LOCK_TTL_SEC):
                     return
                 continue
-            who = holder.who if holder else "somebody"
+            who = holder.who if holder else "another process"
             if last is not None and (node.value, node.index) != (last.value, last.index):
                 since = f" since {holder.since}" if holder else ""
                 raise Locked(
@@ -77,7 +77,7 @@ class Lock:
             if silent > _STALE_TICKS:
                 raise Locked(self._stale(who, node))
             if silent == _SILENT_TICKS:
-                report(f"{who} seems to have stopped in the middle; waiting until that lock expires")
+                report(f"{who} seems to have stopped during a rollout; waiting for its lock to expire")
             last = node
             sleep(_TICK_SEC)
 
@@ -85,37 +85,38 @@ class Lock:
         url = f"http://127.0.0.1:2379{path_of(self._key)}?prevIndex={node.index}"
         return (
             f"{self._what}: the lock {self._key} of {who} was not renewed for {2 * LOCK_TTL_SEC} s and did not expire, "
-            "so it has no lifetime and FleetCaptain did not write it like this. Nothing was changed. Make sure that no "
+            "so it has no lifetime and FleetCaptain did not write it. Nothing was changed. Make sure that no "
             f"rollout of {self._what} runs, remove the lock with `{CURL} -X DELETE '{url}'` on a machine of the "
             "cluster, then run the same command again."
         )
 
     def renew(self) -> None:
-        """Hold it for another 30 s. Raises Locked when somebody else has it now; then nothing more may be touched."""
+        """Hold it for another 30 s. Raises Locked if another process has it now; the caller must then change nothing
+        more."""
         try:
             if self._store.hold(self._key, self._mine, LOCK_TTL_SEC):
                 return
             if self._store.create(self._key, self._mine, LOCK_TTL_SEC):
-                return  # it expired while etcd had no quorum, and nobody came
+                return  # it expired while etcd had no quorum, and no other process took it
             node = self._store.read(self._key)
         except ClusterUnreachable:
-            return  # nothing can be touched either, and the next look waits for etcd
+            return  # nothing can be changed either, and the next snapshot waits for etcd
         if node is not None and node.value != self._mine:
             holder = readable(Owner.from_json, node.value)
             raise Locked(
-                f"{self._what}: {holder.who if holder else 'somebody else'} took the rollout over while this process "
-                "could not renew its lock. It goes on there; nothing more is touched from here."
+                f"{self._what}: {holder.who if holder else 'another process'} took over the rollout while this process "
+                "could not renew its lock. The rollout continues there; this process changes nothing more."
             )
 
     def release(self) -> None:
-        """Give it back, if it is still ours."""
+        """Release it if it is still ours."""
         self._store.let_go(self._key, self._mine)
 
 
 @dataclass(frozen=True)
 class Owner:
     """One rollout of one process: *who* (``user@host``), *since* (ISO 8601, UTC), *place* (the boot and the process
-    tree that *pid* counts in), *started* (the process's start, by its kernel's clock) and *token*, never used twice."""
+    namespace of *pid*), *started* (the process's start, by its kernel's clock) and *token*, which is unique."""
 
     who: str
     since: str
@@ -150,7 +151,7 @@ def this_process() -> Owner:
 
 
 def is_dead(owner: Owner) -> bool:
-    """Whether *owner* was a process of this computer that is no more. Of another computer's nothing is known."""
+    """Whether *owner* was a process of this computer that has ended; false for other computers, where it is unknown."""
     return owner.place == _place() and _started(owner.pid) != owner.started
 
 

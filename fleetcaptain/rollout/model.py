@@ -39,7 +39,7 @@ class Target:
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """What each unit asks of its machine."""
+        """The requirements of each unit on its machine."""
         return tuple(map(self.file.needs, self.names))
 
 
@@ -47,7 +47,7 @@ class Target:
 class Policy:
     """How a window moves; see `fleetcaptain.fleetfile.values.Rolling`. All times in seconds.
 
-    *first_alone*: nothing else starts before one instance with the target content has proven itself.
+    *first_alone*: no other instance starts before one with the target text is done.
     *restarts_allowed*: how often systemd may restart an instance before that counts as a failure.
     *zone_key*: the metadata of machines that names their failure domain.
     """
@@ -61,7 +61,7 @@ class Policy:
     zone_key: str = "zone"
 
     def for_file(self, file: UnitFile) -> Policy:
-        """As patient as a unit with this *file* needs: it may take as long as its own limits of stop and start."""
+        """This policy with deadlines long enough for the stop and start limits of *file*."""
         healthy = max(self.healthy_deadline_sec, file.stop_limit_sec + file.start_limit_sec)
         progress = max(self.progress_deadline_sec, healthy + self.min_healthy_sec)
         return replace(self, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
@@ -69,10 +69,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Progress:
-    """One instance under way: *since* when, healthy since when, and how often systemd restarted it.
+    """One instance in progress: *since* when, healthy since when, and how often systemd restarted it.
 
-    *stale*: it had failed before it was started again under the same text, and no newer state has been seen yet.
-    *unplaced_since*: since when no machine has it. *stuck_since*: since when only a stop and another start help it.
+    *stale*: it had failed before it was started again with the same text, and no newer state has been reported.
+    *unplaced_since*: since when no machine has it. *stuck_since*: since when it needs a stop and another start.
     """
 
     since: float
@@ -86,8 +86,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class RolloutState:
-    """What the last decision knew. *done* holds the instances that proved themselves, *retried* those that were stuck
-    and were stopped and started once more."""
+    """The state after the last decision. *done*: instances that stayed healthy for the bake time; *retried*: stuck
+    instances that were stopped and started once more."""
 
     tracks: Mapping[str, Progress] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
@@ -97,7 +97,7 @@ class RolloutState:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a rollout cannot go on: the *unit* and the *reason*, one clause. *unplaced*: no machine takes it."""
+    """Why a rollout cannot continue: the *unit* and the *reason*, one clause. *unplaced*: no machine takes it."""
 
     unit: str
     reason: str
@@ -107,7 +107,7 @@ class Failure:
 @dataclass(frozen=True)
 class Decision:
     """*put*: give these units the target text and launch them. *stop*: these must stop before they can start again.
-    *waiting*: the instances under way. *finished*: nothing is left to do. *failure*: nothing more may be touched."""
+    *waiting*: the instances in progress. *finished*: the target is reached. *failure*: the rollout must stop."""
 
     memory: RolloutState
     put: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class Decision:
 
 
 def shift_for_outage(memory: RolloutState, seconds: float) -> RolloutState:
-    """*memory* after *seconds* in which the cluster could not be seen: that time counts neither for nor against."""
+    """*memory* after an outage of *seconds*: that time counts neither for nor against the release."""
     excused = extend_for_fault(memory, seconds)
     tracks = {
         name: replace(track, healthy_since=_later(track.healthy_since, seconds))
@@ -145,8 +145,8 @@ def _later(moment: float | None, seconds: float) -> float | None:
     return None if moment is None else moment + seconds
 
 
-def parallel(wanted: int | str, instances: int) -> int:
-    """How many of *instances* may be down at once: *wanted*, or a share of them such as ``"25%"``, at least one."""
-    if isinstance(wanted, str):
-        return max(1, instances * int(wanted.removesuffix("%")) // 100)
-    return int(wanted)
+def parallel(limit: int | str, instances: int) -> int:
+    """How many of *instances* may be down at once: *limit*, or a share of them such as ``"25%"``, at least one."""
+    if isinstance(limit, str):
+        return max(1, instances * int(limit.removesuffix("%")) // 100)
+    return int(limit)

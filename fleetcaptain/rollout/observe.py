@@ -1,4 +1,4 @@
-"""What runs on the cluster: one snapshot, the instances in it, and a service in the shape of its desired state."""
+"""The observed state of the cluster: snapshots, their instances, and services shaped like their desired state."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "is_fleet_global", "l
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look at the cluster: its units and machines, what systemd says of the units, and what is registered.
-    *ignored* are the values in etcd that are no registrations."""
+    """The state of the cluster at one time: units, machines, systemd's states of the units, and registrations.
+    *ignored* are the values in etcd that are not registrations."""
 
     units: Mapping[str, FleetUnit]
     states: tuple[UnitState, ...]
@@ -37,8 +37,8 @@ class Snapshot:
         registrations: Iterable[Registration],
         ignored: Iterable[Ignored] = (),
     ) -> Snapshot:
-        """Index the four lists by name. What an app registers under another service's name counts less. What is
-        registered by another machine than the one that fleet has the unit on is left out."""
+        """Index the four lists by name. A unit's registration under its own service takes precedence. A
+        registration by a machine other than the one that fleet has the unit on is left out."""
         by_name = {unit.name: unit for unit in units}
         entries = sorted(registrations, key=_is_of_its_unit)
         return cls(
@@ -51,8 +51,8 @@ class Snapshot:
 
     @property
     def live(self) -> tuple[Registration, ...]:
-        """The registrations of units that are active on their machine. A machine that crashed leaves registrations
-        behind, which etcd keeps for a minute."""
+        """The registrations of units that are active on their machine. The registrations of a
+        crashed machine stay in etcd for a minute."""
         active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
         reported = {state.name for state in self.states}
         return tuple(
@@ -62,8 +62,8 @@ class Snapshot:
         )
 
     def _is_placed(self, entry: Registration) -> bool:
-        """Whether *entry* fits where fleet has its unit now. For 12 to 23 s after a unit has moved fleet shows no state
-        of it at all, though it runs: its old machine removes the states of every machine."""
+        """Whether *entry* matches the machine that fleet has its unit on. For 12 to 23 s after a unit has moved, fleet
+        shows no state of it although it runs: its old machine removes the states of every machine."""
         unit = self.units.get(entry.unit)
         return (
             unit is not None
@@ -83,9 +83,9 @@ def _is_of_its_unit(entry: Registration) -> bool:
 
 
 def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
-    """The instance *name* as *snapshot* shows it. Of several states the one on the unit's own machine counts.
+    """The instance *name* in *snapshot*. Of several states the one on the unit's own machine counts.
 
-    *zone_key* names the metadata that says in which failure domain a machine is.
+    *zone_key* names the metadata with the failure domain of a machine.
     """
     unit = snapshot.units.get(name)
     states = [state for state in snapshot.states if state.name == name]
@@ -125,8 +125,8 @@ LAUNCHED = "launched"
 
 @dataclass(frozen=True)
 class Live:
-    """A service as it runs: the *file* to compare with (where instances differ, the one that differs), how many
-    *instances* there are, their *names*, the *machines* they are on, and *state*: `LAUNCHED`, or who is not."""
+    """The observed state of a service: the *file* to compare with (if instances differ, one that differs), the number
+    of *instances*, their *names*, their *machines*, and *state*: `LAUNCHED`, or the instances that are not."""
 
     file: UnitFile
     instances: int
@@ -136,9 +136,9 @@ class Live:
 
 
 def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot) -> Live | None:
-    """What runs of *service* that *ownership* covers; *unit_hash* is the SHA1 that its units should have.
+    """The observed state of the units of *service* that *ownership* covers; *unit_hash* is their desired SHA1.
 
-    None when nothing is left of it.
+    None if it has no units.
     """
     present = instances_of(ownership, service, snapshot)
     if not present:
@@ -148,7 +148,8 @@ def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot)
     shown = (other or observed)[0].name if observed else present[0]
     troubled = list(dict.fromkeys(filter(None, map(_trouble, observed))))
     if len({instance.unit_hash for instance in observed}) > 1:
-        # Said even where the text shown is the very one that is wanted: else a cut-off rollout looked like a whole one.
+        # Reported even if the shown text is the desired one; otherwise an interrupted rollout looks like a complete
+        # one.
         troubled.append(f"{', '.join(instance.name for instance in other or observed)} differ from the others")
     file = snapshot.units[shown].file
     if printable(file.text) != file.text:
@@ -185,8 +186,8 @@ def is_fleet_global(unit: FleetUnit) -> bool:
 
 
 def rows_of(name: str, snapshot: Snapshot, file: UnitFile) -> tuple[Instance, ...]:
-    """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does not
-    say how far it got with it on each; it is taken to have done what it was asked for."""
+    """One instance per machine on which the global unit *name* should run, in the order of addresses. fleet does
+    not report its progress on each; its current state is assumed to be the desired one."""
     unit = snapshot.units.get(name)
     unit_hash, desired = (unit.unit_hash, str(unit.desired)) if unit else (None, "inactive")
     states = {state.machine_id: state for state in snapshot.states if state.name == name}

@@ -1,4 +1,4 @@
-"""Units that a deployment may not touch, and why: another app's, another stack's, and those without a mark. Pure."""
+"""Ownership of units: refuses to change units of another app or stack and units without a mark. Pure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def parse_adopt(text: str) -> frozenset[str]:
 
 
 def foreign(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
-    """Those of *names* that are units of others."""
+    """The *names* of units with another owner."""
     return sorted(name for name in names if name in units and not ownership.owns(name, units[name].mark))
 
 
 def conflicting(ownership: Ownership, units: Mapping[str, FleetUnit]) -> list[str]:
-    """The units of this app that another stack deployed. Whatever they are called, nothing can be deployed beside them:
-    an app has one beacon, one current release and one directory of registrations."""
+    """The units of this app that another stack deployed. They block a deployment whatever their names are: an app has
+    one beacon, one current release and one directory of registrations."""
     found = []
     for name, unit in units.items():
         mark = unit.mark
@@ -42,7 +42,7 @@ def conflicting(ownership: Ownership, units: Mapping[str, FleetUnit]) -> list[st
 
 
 def refusals(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
-    """Why the units *names*, which are not ours, are not touched, and what to do: one text for each owner."""
+    """Why the units *names* of other owners are not changed, and what to do: one message for each owner."""
     by_owner: dict[tuple[str, str] | None, list[str]] = {}
     for name in sorted(set(names)):
         mark = units[name].mark
@@ -51,15 +51,15 @@ def refusals(ownership: Ownership, names: Iterable[str], units: Mapping[str, Fle
 
 
 def refuse_foreign(ownership: Ownership, target: Target, snapshot: Snapshot) -> None:
-    """Raise UnitRefused when a unit of one of *target*'s names is not ours."""
+    """Raise UnitRefused if a unit with one of *target*'s names is not ours."""
     names = foreign(ownership, target.names, snapshot.units)
     if names:
-        heading = f"Cannot deploy {target.service}: units of its names are not this stack's. Nothing was changed."
+        heading = f"Cannot deploy {target.service}: units with its names are not this stack's. Nothing was changed."
         raise UnitRefused(heading, refusals(ownership, names, snapshot.units))
 
 
 def adoptable(ownership: Ownership, units: Mapping[str, FleetUnit]) -> dict[str, list[str]]:
-    """Service -> the units that are taken over from another stack or, without a mark, by name."""
+    """Service -> the units that are adopted from another stack or, without a mark, by name."""
     found: dict[str, list[str]] = {}
     for name, unit in sorted(units.items()):
         if not ownership.owns(name, unit.mark) or _is_own(ownership, unit.mark):
@@ -77,13 +77,13 @@ def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collect
     listed = ", ".join(names)
     if owner is None:
         return (
-            f"{listed}: without FleetCaptain's mark, so deployed by something else. To replace it, adopt it by name: "
-            f"`pulumi config set fleetcaptain:adopt {','.join(names)}`; else rename the service."
+            f"{listed}: without FleetCaptain's mark, so FleetCaptain did not deploy it. To replace it, adopt it by "
+            f"name: `pulumi config set fleetcaptain:adopt {','.join(names)}`. To keep it, rename the service."
         )
     app, stack = owner
     if app == ownership.app:
         return (
-            f"{listed}: deployed by the stack {stack} of this app. Deploy with that stack, or take its units over: "
+            f"{listed}: deployed by the stack {stack} of this app. Deploy with that stack, or adopt its units: "
             f"`pulumi config set fleetcaptain:adopt {stack}`."
         )
     advice = "Rename the service in one of the two Fleetfiles."
@@ -93,7 +93,7 @@ def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collect
 
 
 def renamed(old: str, new: str) -> str:
-    """What to do about an app that is called *new* in its Fleetfile, and *old* on the cluster."""
+    """What to do about an app that is named *new* in its Fleetfile and *old* on the cluster."""
     return (
         f'An app cannot be renamed in place. Set app="{old}" again. To deploy it as {new!r} instead, remove {old!r} '
         "first: run `pulumi destroy`, then deploy again. `pulumi destroy` also removes a cluster that the stack made, "

@@ -1,7 +1,7 @@
-"""Whether fleet could place every instance, before the first one stops; and if not, why. Pure.
+"""Placement check before the first instance stops: whether fleet can place every instance, or why not. Pure.
 
-The rules are fleet's own (agent/state.go): MachineID, MachineMetadata, MachineOf and Conflicts; and docker's: a fixed
-port of a machine is taken once.
+The rules are fleet's (agent/state.go): MachineID, MachineMetadata, MachineOf and Conflicts; and docker's: a machine
+has each fixed port once.
 """
 
 from __future__ import annotations
@@ -21,45 +21,46 @@ _TRIES = 20_000
 def admits(name: str, file: UnitFile, machine: Machine) -> bool:
     """Whether the ``MachineMetadata`` of the unit *name* admits *machine*.
 
-    Values of one key are alternatives, keys must all fit.
+    Values of one key are alternatives; all keys must match.
     """
     metadata = file.rules(name).alternatives
     return all(machine.metadata.get(key) in values for key, values in metadata.items())
 
 
 def candidates(needs: Sequence[Need], machines: Sequence[Machine]) -> tuple[Machine, ...]:
-    """The machines that one of *needs* may come to, whatever else runs there."""
+    """The machines that admit one of *needs*, regardless of other units there."""
     return tuple(machine for machine in machines if not all(_why_not(need, machine, {}) for need in needs))
 
 
-def misplaced(wanted: Sequence[Need], others: Mapping[str, tuple[Need, str]], machines: Sequence[Machine]) -> str:
-    """Why *wanted* cannot all be placed; empty when they can. *others* are units that stay where they are: name ->
-    their need and their machine's id."""
+def misplaced(needs: Sequence[Need], others: Mapping[str, tuple[Need, str]], machines: Sequence[Machine]) -> str:
+    """Why *needs* cannot all be placed; empty if they can. *others* are units that stay in place: name -> their need
+    and their machine's id."""
     if not machines:
         return ""
-    for need in wanted:
-        fitting = [machine.id for machine in machines if _is_called(machine, need.machine_id)]
+    for need in needs:
+        fitting = [machine.id for machine in machines if _has_id(machine, need.machine_id)]
         if need.machine_id and len(fitting) > 1:
-            return f"{need.name} is for the machine {need.machine_id}, which may be {' or '.join(fitting)}; write one"
+            ids = " and ".join(fitting)
+            return f"{need.name} requires the machine {need.machine_id}, which matches {ids}. Write the whole id"
         why = {machine.ip: _why_not(need, machine, others) for machine in machines}
         if all(why.values()):
             return f"no machine can take {need.name}: " + "; ".join(f"{ip}: {reason}" for ip, reason in why.items())
-    domains = {need.name: [machine for machine in machines if not _why_not(need, machine, others)] for need in wanted}
-    ordered = sorted(wanted, key=lambda need: len(domains[need.name]))
+    domains = {need.name: [machine for machine in machines if not _why_not(need, machine, others)] for need in needs}
+    ordered = sorted(needs, key=lambda need: len(domains[need.name]))
     deepest = _assign(ordered, domains)
     if deepest is None:
         return ""
     rest = [need.name for need in ordered if need is not deepest and apart(need, deepest)]
-    kind = "a port of its own" if any(need.ports & deepest.ports for need in ordered if need is not deepest) else "room"
+    kind = "a free port" if any(need.ports & deepest.ports for need in ordered if need is not deepest) else "room"
     return (
-        f"{len(ordered)} instances do not fit on {len(machines)} machines: {deepest.name} finds no machine with {kind} "
-        f"beside {', '.join(rest[:4])}{' and others' if len(rest) > len(rest[:4]) else ''}"
+        f"{len(ordered)} instances do not fit on {len(machines)} machines: no machine has {kind} for {deepest.name} "
+        f"next to {', '.join(rest[:4])}{' and others' if len(rest) > len(rest[:4]) else ''}"
     )
 
 
 def _assign(needs: Sequence[Need], domains: Mapping[str, Sequence[Machine]]) -> Need | None:
-    """None when every need finds a machine; else the first one that did not, on the way that went deepest. Gives up,
-    as if all fit, when that takes too many tries: fleet itself will tell then."""
+    """None if every need finds a machine; otherwise the first one without a machine, in the longest partial assignment.
+    After too many tries it assumes that all fit: fleet itself will then report a failure."""
     taken: list[tuple[Need, str]] = []
     tries, deepest = 0, 0
 
@@ -83,14 +84,14 @@ def _assign(needs: Sequence[Need], domains: Mapping[str, Sequence[Machine]]) -> 
 
 
 def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]]) -> str:
-    if need.machine_id and not _is_called(machine, need.machine_id):
-        return f"MachineID asks for {need.machine_id}, it is {machine.id}"
+    if need.machine_id and not _has_id(machine, need.machine_id):
+        return f"MachineID requires {need.machine_id}, not {machine.id}"
     for key, values in (need.metadata or {}).items():
         if machine.metadata.get(key) not in values:
-            return f"MachineMetadata asks for {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
+            return f"MachineMetadata requires {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
     for name, (other, where) in others.items():
         if name in need.machine_of and where and where != machine.id:
-            return f"MachineOf asks for the machine of {name}"
+            return f"MachineOf requires the machine of {name}"
         if where == machine.id and apart(need, other):
             shared = sorted(need.ports & other.ports)
             return f"port {shared[0]} is taken by {name}" if shared else f"it conflicts with {name}"
@@ -101,8 +102,8 @@ def _shown(machine: Machine, key: str) -> str:
     return f"{key}={machine.metadata[key]}" if key in machine.metadata else f"no {key}"
 
 
-def _is_called(machine: Machine, id_: str) -> bool:
-    """As fleet compares ids (machine/state.go): the whole one, or the first eight digits that `fleetctl` shows."""
+def _has_id(machine: Machine, id_: str) -> bool:
+    """Compare ids as fleet does (machine/state.go): the whole id, or the first eight digits that `fleetctl` shows."""
     return id_ in (machine.id, machine.id[:_SHORT_ID])
 
 

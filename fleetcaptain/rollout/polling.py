@@ -10,15 +10,15 @@ from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["LOOK_SEC", "REFRESH_SEC", "Nudger", "Poller"]
 
-# Looking twice as often finds half a second earlier, for each instance, that it is done.
+# Polling twice per tick notices half a second earlier that an instance is done.
 LOOK_SEC = TICK_SEC / 2
-# Pulumi refreshes a hundred services within some seconds, and shows them as one state.
+# Pulumi refreshes a hundred services within a few seconds and shows them as one state.
 REFRESH_SEC = 5.0
 
 
 class Poller:
-    """Shares snapshots between threads. *fetch* asks the cluster, *clock* gives seconds. *changed_at* is when the
-    cluster was last changed by this process."""
+    """Shares snapshots between threads. *fetch* reads the cluster, *clock* gives seconds. *changed_at* is when this
+    process last changed the cluster."""
 
     def __init__(self, fetch: Callable[[], Snapshot], clock: Callable[[], float]) -> None:
         self._fetch = fetch
@@ -55,7 +55,7 @@ _AGENT_SLEEP_SEC = 1.0
 
 
 class Nudger:
-    """Counts the changes that agents woke up from. *clock* gives seconds. Safe to share between threads."""
+    """Tracks when a change last woke the agents. *clock* gives seconds. Safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -63,14 +63,14 @@ class Nudger:
         self._woken = float("-inf")
 
     def changed(self) -> None:
-        """A desired state was changed: agents woke up, unless they slept."""
+        """Record a change of a desired state, which wakes the agents unless they sleep."""
         with self._lock:
             now = self._clock()
             if now - self._woken >= _AGENT_SLEEP_SEC:
                 self._woken = now
 
     def due(self) -> bool:
-        """Whether it is time for a nudge; who is told so has to give it."""
+        """Whether a nudge is due. The caller must then send it."""
         with self._lock:
             now = self._clock()
             if now - self._woken < TICK_SEC:

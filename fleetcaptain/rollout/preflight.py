@@ -1,4 +1,4 @@
-"""Checks before the first instance stops: a place for each instance, and the image on every machine."""
+"""Preflight: checks before the first instance stops. Every instance has a machine, and every machine has the image."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def prepare(
     *,
     ignored: Collection[str] = (),
 ) -> None:
-    """Raise RolloutFailed when *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
-    machine cannot pull its *image*; nothing was touched then. Instances that already run the target's content need
+    """Raise RolloutFailed if *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
+    machine cannot pull its *image*; no unit was changed then. Instances that already run the target text need
     neither."""
     left = [name for name in target.names if not observe(name, snapshot).healthy(target.unit_hash)]
     if not left:
@@ -45,9 +45,9 @@ def prepare(
 def no_place(
     target: Target, snapshot: Snapshot, ignored: Collection[str] = (), planned: Mapping[str, UnitFile] | None = None
 ) -> str:
-    """Why *target* cannot be placed beside all else on the cluster but *ignored*; empty when it can. Pure.
+    """Why *target* cannot be placed next to all other units except *ignored*; empty if it can. Pure.
 
-    *planned*: the files that other units are about to get, which count instead of those that they have.
+    *planned*: the pending files of other units, which count instead of their present ones.
     """
     others = {
         name: ((planned or {}).get(name, unit.file).needs(name), unit.machine_id or "")
@@ -58,14 +58,14 @@ def no_place(
 
 
 def leaving(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
-    """The units of the service that a rollout to *target* removes: it has them under other names, or more of them."""
+    """The units of the service that a rollout to *target* removes: those with other names, and surplus ones."""
     present = instances_of(ownership, target.service, snapshot)
     return tuple(name for name in present if name not in target.names)
 
 
 def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
-    """Those of `leaving` that have to go first, as a new unit finds no machine beside them: it has the same port of the
-    machine, or conflicts with them."""
+    """Those of `leaving` that must be removed first because no machine has room for a new unit next to them: it uses
+    the same port of the machine, or conflicts with them."""
     old = leaving(ownership, target, snapshot)
     if not old or not no_place(target, snapshot):
         return ()
@@ -79,24 +79,24 @@ _SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1
 
 
 def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], report: Callable[[str], None]) -> None:
-    """Have docker on each of *machines* (addresses) fetch *image*, side by side.
+    """Pull *image* with docker on all *machines* (addresses) in parallel.
 
-    A machine that cannot be reached is left out: its own unit pulls when it is back. Raises RolloutFailed, with what
-    docker says, when one cannot get the image; nothing was touched then.
+    Skips unreachable machines: their own units pull when they are back. Raises RolloutFailed, with docker's output, if
+    a machine cannot pull the image; no unit was changed then.
     """
     addresses = sorted(machines)
     if not addresses:
         return
-    report(f"fetching the image on {len(addresses)} machines")
+    report(f"pulling the image on {len(addresses)} machines")
     with ThreadPoolExecutor(len(addresses)) as pool:
-        said = dict(zip(addresses, pool.map(lambda address: _pull(cluster, address, image), addresses), strict=True))
-    refused = {address: words for address, words in said.items() if words is not None and _DONE not in words}
-    if refused:
-        address, words = next(iter(refused.items()))
+        outputs = dict(zip(addresses, pool.map(lambda address: _pull(cluster, address, image), addresses), strict=True))
+    failed = {address: output for address, output in outputs.items() if output is not None and _DONE not in output}
+    if failed:
+        address, output = next(iter(failed.items()))
         raise RolloutFailed(
-            f"Failed to pull {image} on {', '.join(refused)}. docker on {address} says:\n"
-            f"  {last_lines(words) or 'nothing'}\n"
-            "Nothing was touched. Push the image again, or mend the registry, and run `pulumi up` again."
+            f"Failed to pull {image} on {', '.join(failed)}. docker on {address} says:\n"
+            f"  {last_lines(output) or 'nothing'}\n"
+            "Nothing was touched. Push the image again or fix the registry, then run `pulumi up` again."
         )
 
 

@@ -1,4 +1,4 @@
-"""The gate: a release is current when every service of its manifest has registered itself."""
+"""The release gate: a release becomes current when every service of its manifest is registered."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def open_gate(
     report: Callable[[str], None] = lambda _line: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Snapshot:
-    """Wait until all of *manifest* is available, then make it the current release. Returns the last look.
+    """Wait until all of *manifest* is available, then make it the current release. Returns the last snapshot.
 
-    Raises DeadlineExceeded after *timeout_sec* seconds, naming each service that lacks registrations, its instances'
-    states and the last journal lines of one of them; ReleaseRefused when another release was recorded under its tag
-    meanwhile. The release that was current stays current then.
+    Raises DeadlineExceeded after *timeout_sec* seconds, with each service that lacks registrations, its instances'
+    states and the last journal lines of one of them; ReleaseRefused if another release was recorded under its tag in
+    the meantime. The previous release then stays current.
     """
     snapshot: Snapshot
 
@@ -51,7 +51,7 @@ def open_gate(
         missing = "\n".join(_describe(cluster, lack, snapshot) for lack in lacks(manifest, snapshot.live))
         return DeadlineExceeded(
             f"release {manifest.tag} is not available after {timeout_sec:.0f} s:\n{missing}\n"
-            "Mend what the journal says and run `pulumi up` again; the release that was current still is."
+            "The current release is unchanged. Fix the error that the journal shows, then run `pulumi up` again."
         )
 
     wait_until(pending, timeout_sec, report, timed_out, pause_sec=TICK_SEC, clock=cluster.clock, sleep=cluster.sleep)
@@ -60,7 +60,7 @@ def open_gate(
 
 
 def _describe(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
-    """What is known of a service that is not available."""
+    """Details of a service that is not available."""
     lines = [str(lack)]
     unregistered = None
     for name in instances_of(cluster.ownership, lack.service, snapshot):

@@ -20,12 +20,12 @@ from fleetcaptain.units.beacon import beacon_name
 
 __all__ = ["Step", "forget_app", "patience", "remove", "step"]
 
-# What fleet and systemd need beside the stop itself.
+# The time that fleet and systemd need in addition to the stop itself.
 _MARGIN_SEC = 100.0
 
 
 class Step(Enum):
-    """What removing an instance needs next."""
+    """The next action of an instance's removal."""
 
     STOP = "stop"
     DELETE = "delete"
@@ -50,11 +50,11 @@ def remove(
     names: Iterable[str],
     report: Callable[[str], None] = lambda _line: None,
 ) -> None:
-    """Remove units and their registrations, all side by side, and return when fleet and systemd know them no more.
-    *service* is empty for units without a mark, which have no registrations.
+    """Remove units and their registrations in parallel; return when fleet and systemd no longer have them. *service* is
+    empty for units without a mark, which have no registrations.
 
-    One that is not ours, by its mark at each step, is left, with its registration. Raises DeadlineExceeded, naming what
-    is left, when that takes longer than their stops may (see `patience`).
+    A unit that is not ours, by its mark at each step, stays, with its registration. Raises DeadlineExceeded, with the
+    remaining units, when that takes longer than their stop limits (see `patience`).
     """
     names = tuple(names)
     if not names:
@@ -72,8 +72,8 @@ def remove(
             break
         if cluster.clock() - began > timeout_sec:
             raise DeadlineExceeded(
-                f"{', '.join(left)} did not go away within {timeout_sec:.0f} s. Look at them on their machines with "
-                "`systemctl status`, then run the same command again."
+                f"Failed to remove {', '.join(left)} within {timeout_sec:.0f} s. Check them with `systemctl status` on "
+                "their machines, then run the same command again."
             )
         report(f"removing {', '.join(left)}")
         for name in left:
@@ -90,13 +90,14 @@ def remove(
 
 
 def patience(names: Iterable[str], snapshot: Snapshot) -> float:
-    """How many seconds the removal of the units *names* may take: as long as the longest of their stops, and more."""
+    """The timeout in seconds for the removal of the units *names*: the longest of their stop limits, plus a margin."""
     limits = (snapshot.units[name].file.stop_limit_sec for name in names if name in snapshot.units)
     return max(limits, default=0) + _MARGIN_SEC
 
 
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:
-    """Nudge fleet's agents by a unit that stops, or by the app's beacon when all are deleted: a DELETE wakes nobody."""
+    """Nudge fleet's agents with a unit that stops, or with the app's beacon if all are deleted: a DELETE wakes no
+    agent."""
     stopping = [name for name, instance in observed.items() if step(instance) is Step.WAIT and instance.unit_hash]
     beacon = beacon_name(cluster.app)
     if stopping:
@@ -106,10 +107,10 @@ def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot
 
 
 def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
-    """Remove all that etcd has of the app, unless a unit of it is left, of whichever stack.
+    """Remove all keys of the app from etcd, unless a unit of the app remains, of any stack.
 
-    Decided under the lock of the beacon's service. The beacon is the first unit of an app that comes, so no deployment
-    begins in between; one that holds the lock now keeps what it needs.
+    Decided under the lock of the beacon's service. The beacon is the first unit that a deployment starts, so none
+    begins in between; a deployment that holds the lock now keeps its keys.
     """
     if _has_units(cluster):
         return

@@ -1,4 +1,4 @@
-"""What a rollout reports: progress, summary, and the explanation of a failure."""
+"""Reports of a rollout: progress, summary, and the explanation of a failure."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of the driver ended. *before* maps each unit that was touched to the file it had, None where there was
-    none. *snapshot* is the cluster at the end."""
+    """The result of a run. *before* maps each changed unit to its previous file, None for a new unit. *snapshot* is the
+    cluster at the end."""
 
     before: Mapping[str, UnitFile | None]
     snapshot: Snapshot
@@ -43,29 +43,29 @@ _AGAIN_SEC = 10.0
 
 @dataclass(frozen=True)
 class Timing:
-    """When each instance was begun and done, by any clock's seconds."""
+    """When each instance was started and done, in seconds of any clock."""
 
     begun: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
 
 
 class ProgressReporter:
-    """Says a line when it is new, and again every ten seconds, so that a wait is not taken for a hang."""
+    """Reports a line when it is new, and again every ten seconds, so that a wait does not look like a hang."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._last = ""
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
-    def say(self, line: str, counted: str, now: float) -> None:
-        """Report *counted*, which is *line* with the seconds left, if it is time to."""
-        if line != self._last or now - self._said_at >= _AGAIN_SEC:
+    def update(self, line: str, counted: str, now: float) -> None:
+        """Report *counted*, which is *line* with the remaining seconds, if it is due."""
+        if line != self._last or now - self._reported_at >= _AGAIN_SEC:
             self._report(counted)
-            self._last, self._said_at = line, now
+            self._last, self._reported_at = line, now
 
 
 def timed(timing: Timing, decision: Decision, now: float) -> Timing:
-    """*timing* with what *decision* began, and what it found done, at *now*."""
+    """*timing* with the instances that *decision* started or found done at *now*."""
     begun = {**dict.fromkeys((*decision.stop, *decision.put), now), **timing.begun}
     done = {name: now for name in decision.memory.done if name in begun and name not in timing.done}
     return replace(timing, begun=begun, done={**timing.done, **done})
@@ -74,7 +74,7 @@ def timed(timing: Timing, decision: Decision, now: float) -> Timing:
 def progress(
     decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
 ) -> tuple[str, str]:
-    """How many are done and what the others wait for: without the seconds left, which change always, and with them."""
+    """The number of healthy instances and what the others wait for: without the remaining seconds, and with them."""
     head = f"{len(decision.memory.done)}/{len(target.names)} healthy"
     plain, counted = [head], [head]
     for name in (*decision.stop, *decision.waiting):
@@ -88,7 +88,7 @@ def progress(
 
 
 def summary(target: Target, timing: Timing) -> str:
-    """One line at the end: how many were replaced, the time of each, and the slowest."""
+    """The last line: how many instances were replaced, the mean time, and the slowest."""
     took = {name: timing.done[name] - timing.begun[name] for name in target.names if name in timing.done}
     if not took:
         return f"{len(target.names)}/{len(target.names)} healthy"
@@ -104,10 +104,10 @@ def summary(target: Target, timing: Timing) -> str:
 def _wait(
     instance: Instance, track: Progress | None, target: Target, policy: Policy, now: float
 ) -> tuple[str, float | None]:
-    """What an instance waits for, and the seconds that it may still take."""
+    """What an instance waits for, and its remaining seconds."""
     if instance.healthy(target.unit_hash):
         since = track.healthy_since if track and track.healthy_since is not None else now
-        return "healthy, has to stay so", max(0.0, since + policy.min_healthy_sec - now)
+        return "healthy, must stay healthy", max(0.0, since + policy.min_healthy_sec - now)
     left = max(0.0, track.since + policy.healthy_deadline_sec - now) if track else None
     if instance.lost:
         return "its machine is lost, waiting for another", None
@@ -126,7 +126,7 @@ def _lacking(instance: Instance, unit_hash: str) -> str:
     return f"{instance.active}/{instance.sub}"
 
 
-# journald gives whole entries, and an entry may have any number of lines.
+# journald returns whole entries, and an entry may have any number of lines.
 _JOURNAL_LINES = 20
 
 
@@ -145,8 +145,8 @@ def explain(cluster: Cluster, outcome: Outcome) -> str:
 
 
 def explain_standstill(cluster: Cluster, instance: Instance) -> str:
-    """Why nothing runs of *instance*, after a colon: no machine takes it, or it stands still on its machine. Empty when
-    it is in another state, or nothing tells."""
+    """Why *instance* does not run, after a colon: no machine accepts it, or it is halted on its machine. Empty if it is
+    in another state, or the reason is unknown."""
     why = ""
     if instance.unplaced:
         why = _why_unplaced(cluster, instance.name)
@@ -164,25 +164,26 @@ def _why_unplaced(cluster: Cluster, name: str) -> str:
     snapshot = cluster.snapshot()
     unit = snapshot.units.get(name)
     if unit is None:
-        return "the unit was deleted meanwhile"
+        return "the unit was deleted during the rollout"
     for peer in unit.file.rules(name).machine_of:
         found = snapshot.units.get(peer)
         if found is None or not found.machine_id:
             state = "there is no such unit" if found is None else "no machine has it either"
-            return f"MachineOf asks for the machine of {peer}, but {state}"
+            return f"MachineOf requires the machine of {peer}, but {state}"
     why = no_place(Target(name, (name,), unit.file), snapshot)
-    return why or "nothing forbids it; fleet's engine may have no leader: look at `journalctl -u fleet` on the machines"
+    return why or "no rule excludes it; fleet's engine may have no leader. Check `journalctl -u fleet` on the machines"
 
 
 def describe(unit: str, machine: str | None, reason: str, facts: Mapping[str, str], journal: Sequence[str]) -> str:
-    """The text of a failure: one line, then the last lines of the journal, indented and each cut to 500 characters."""
+    """The message of a failure: one line, then the last lines of the journal, indented and each cut to 500
+    characters."""
     where = f" on {machine}" if machine else ""
-    said = []
+    details = []
     if facts.get("Result", "success") != "success":
-        said.append(f"result {facts['Result']}")
+        details.append(f"result {facts['Result']}")
     if facts.get("ExecMainStatus", "0") != "0":
-        said.append(f"exit code {facts['ExecMainStatus']}")
-    head = f"{unit}{where}: {reason}" + (f" ({', '.join(said)})" if said else "")
+        details.append(f"exit code {facts['ExecMainStatus']}")
+    head = f"{unit}{where}: {reason}" + (f" ({', '.join(details)})" if details else "")
     if not journal:
         return head
     return "\n".join([head, "its last journal lines:", *(f"  {line}" for line in excerpt(journal, _JOURNAL_LINES))])

@@ -1,4 +1,4 @@
-"""Retires an old generation: its instances leave discovery while they still answer, and are removed later."""
+"""Retires an old generation: drains its instances, which still answer, and removes them later."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def retire(
 def drain(cluster: Cluster, service: str, units: Iterable[str], ttl_sec: float) -> None:
     """Take *units* out of discovery while they still answer, for *ttl_sec* seconds at most.
 
-    The registration is marked, not removed: the beacon on the machine renews what is missing, and leaves alone what
-    somebody else changed. The mark outlives the units; their removal removes it.
+    The registration is marked, not removed: the beacon on the machine restores missing registrations, and keeps those
+    that another program changed. The mark stays until the units are removed.
     """
     for unit in units:
         key = registration_key(cluster.app, service, unit)
@@ -42,7 +42,7 @@ def drain(cluster: Cluster, service: str, units: Iterable[str], ttl_sec: float) 
         while not marked and (node := cluster.store.read(key)) is not None:
             value = readable(drained, node.value)
             if value is None:
-                cluster.store.delete(key, recursive=True)  # no registration: any text, an empty one, or a directory
+                cluster.store.delete(key, recursive=True)  # not a registration: any text, or a directory
                 continue
-            # A renewal in between changes the key's index, and nothing else.
+            # A renewal in between changes only the key's index.
             marked = cluster.store.swap(key, node, value, ttl_sec=int(ttl_sec))

@@ -1,8 +1,8 @@
-"""Why a unit stands still that fleet takes for launched: from what its machine says of it to one clause. Pure.
+"""Why a unit that is launched in fleet does not run: from systemd's facts and events to one clause. Pure.
 
-systemd forgets how a unit ended, and which of its conditions held, once it is inactive and nothing refers to it
-(``systemctl show`` then answers as for one that never ran). So the journal is read, in which each of systemd's own
-messages has an id (sd-messages.h).
+systemd forgets how a unit ended, and the results of its conditions, once it is inactive and unreferenced (``systemctl
+show`` then answers as if it had never run). Therefore this reads the journal, in which each of systemd's own messages
+has an id (sd-messages.h).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fleetcaptain.untrusted import WORD, Unreadable, json_object
 __all__ = ["JOURNAL_FIELDS", "PROPERTIES", "events_in", "why_it_stands_still"]
 
 PROPERTIES = ("LoadState", "Job")
-"""What `why_it_stands_still` takes from ``systemctl show``."""
+"""What `why_it_stands_still` reads from ``systemctl show``."""
 JOURNAL_FIELDS = ("MESSAGE_ID", "JOB_RESULT")
-"""What `events_in` takes from systemd's own messages in the journal."""
+"""What `events_in` reads from systemd's own messages in the journal."""
 
 _EVENTS = {
     "7d4958e842da4a758f6c1cdc7b36dcc5": "starting",
@@ -35,9 +35,9 @@ _RESULTS = {"dependency": "dependency", "assert": "assert"}
 
 
 def events_in(journal: str) -> tuple[str, ...]:
-    """What happened to a unit, oldest first: ``starting``, ``started``, ``stopped``, ``ended``, ``skipped``,
-    ``dependency``, ``assert``. *journal* is what journalctl prints of systemd's messages, one JSON object a line; all
-    else is ignored."""
+    """The events of a unit, oldest first: ``starting``, ``started``, ``stopped``, ``ended``, ``skipped``,
+    ``dependency``, ``assert``. *journal* is journalctl's output of systemd's messages, one JSON object a line; other
+    lines are ignored."""
     found = []
     for line in journal.splitlines():
         try:
@@ -52,7 +52,7 @@ def events_in(journal: str) -> tuple[str, ...]:
 
 
 def why_it_stands_still(facts: Mapping[str, str], events: Iterable[str], file: UnitFile) -> str:
-    """Why systemd runs nothing of a unit with this *file*: a clause, and what to do. Empty when nothing tells.
+    """Why systemd does not run a unit with this *file*: a clause, and what to do. Empty if the reason is unknown.
 
     *facts*: the `PROPERTIES` that are known; *events*: see `events_in`.
     """
@@ -60,7 +60,7 @@ def why_it_stands_still(facts: Mapping[str, str], events: Iterable[str], file: U
 
 
 def _reasons(facts: Mapping[str, str], events: tuple[str, ...], file: UnitFile) -> Iterator[str]:
-    """Every reason there is, the most certain one first."""
+    """All possible reasons, the most certain one first."""
     since_start = _since_last_start(events)
     needs, conditions = _lines(file, _NEEDS), _lines(file, ("Condition", "ExecCondition"))
     load = facts.get("LoadState", "loaded")
@@ -69,9 +69,9 @@ def _reasons(facts: Mapping[str, str], events: tuple[str, ...], file: UnitFile) 
     if facts.get("Job", ""):
         yield "its start waits for another unit; `systemctl list-jobs` on that machine shows which"
     if "skipped" in since_start or (conditions and _is_skipped(events)):
-        yield f"systemd skips its start, as a condition does not hold{conditions}"
+        yield f"systemd skips its start, because a condition is not met{conditions}"
     if "assert" in since_start:
-        yield f"systemd refuses its start, as an assertion does not hold{_lines(file, ('Assert',))}"
+        yield f"systemd refuses its start, because an assertion is not met{_lines(file, ('Assert',))}"
     if "dependency" in since_start:
         yield f"a unit that it needs did not start{needs}"
     if "stopped" in since_start:
@@ -80,35 +80,35 @@ def _reasons(facts: Mapping[str, str], events: tuple[str, ...], file: UnitFile) 
     if "ended" in since_start:
         yield _ended(file)
     if facts and needs and not events:
-        yield f"systemd never started it on that machine; a unit that it needs may not be there{needs}"
+        yield f"systemd never started it on that machine; a unit that it needs may be missing{needs}"
 
 
 def _ended(file: UnitFile) -> str:
     restart = file.last("Restart") or "no"
     return (
-        f"its command ended well, and Restart={restart} does not start it again. Remove Restart= if it must keep "
+        f"its command exited successfully, and Restart={restart} does not restart it. Remove Restart= if it must keep "
         'running; set service={"Type": "oneshot"} if it is a task that ends'
     )
 
 
 def _since_last_start(events: tuple[str, ...]) -> tuple[str, ...]:
-    """What happened after the last start was begun. systemd does not tell the beginning of one that takes no time."""
+    """The events after the last start began. systemd does not log the beginning of an instantaneous start."""
     first = "starting" if "starting" in events else "started"
     last = len(events) - events[::-1].index(first) if first in events else 0
     after = [event for event in events[last:] if event != "started"]
-    # A start that was refused was not begun: whatever happened before is history.
+    # A refused start did not begin, so earlier events do not matter.
     return tuple(after[-1:] if after and after[-1] in _RESULTS else after)
 
 
 def _is_skipped(events: tuple[str, ...]) -> bool:
-    """Whether a condition prevented the last start. systemd 252 reports such a start as done, and never as begun; every
-    unit with a registration takes time to start."""
+    """Whether a condition prevented the last start. systemd 252 logs such a start as done, and never as begun; the
+    start of every unit with a registration takes time."""
     begun = "starting" in events
     since = events[len(events) - events[::-1].index("starting") :] if begun else events
     return since[-1:] == ("started",) and since.count("started") > begun
 
 
 def _lines(file: UnitFile, beginnings: tuple[str, ...]) -> str:
-    """The lines of the unit whose names begin so, in brackets; "" when there is none."""
+    """The options of the unit whose names have one of *beginnings*, in brackets; "" if there are none."""
     found = [f"{option.name}={option.value}" for option in file.options if option.name.startswith(beginnings)]
     return f" ({', '.join(found)})" if found else ""

@@ -1,4 +1,4 @@
-"""Orphaned units (strays): units that are on the cluster though no Fleetfile declares them. Pure."""
+"""Orphaned units (strays): units on the cluster that the Fleetfile does not declare. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StrayPolicy:
         names = frozenset(name.strip() for name in listed.split(",") if name.strip())
         if action not in POLICIES or (colon and (action != "remove" or not names)):
             allowed = ", ".join(POLICIES)
-            raise ValueError(f"fleetcaptain:strays is {text!r}; it can be {allowed}, or remove:NAME,... for more units")
+            raise ValueError(f"fleetcaptain:strays must be {allowed} or remove:NAME,..., not {text!r}")
         return cls(action, names)
 
 
@@ -38,8 +38,8 @@ STRAYS_ARE_ERRORS = StrayPolicy()
 
 @dataclass(frozen=True)
 class Strays:
-    """Units that the Fleetfile does not declare, by name. *own* carry our mark. *suspect* carry none, but are plausibly
-    ours. *unmarked* are all others without a mark: other people's, as far as can be known."""
+    """Units that the Fleetfile does not declare, by name. *own* have our mark. *suspect* have no mark, but are
+    plausibly ours. *unmarked* are all others without a mark, which presumably belong to others."""
 
     own: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
@@ -49,11 +49,11 @@ class Strays:
 def find_strays(
     units: Mapping[str, FleetUnit], ownership: Ownership, services: Collection[str], *, own_cluster: bool
 ) -> Strays:
-    """The strays among *units*; *services* are declared. Units of other apps and stacks are none, and neither are those
-    that are adopted by name.
+    """The strays among *units*; *services* are declared. Units of other apps and stacks, and units
+    adopted by name, are not strays.
 
-    A unit without a mark is plausibly ours when the cluster is the stack's own (*own_cluster*), where it finds nothing
-    that others put there, or when it is named after one of *services*.
+    A unit without a mark is plausibly ours if the stack made the cluster (*own_cluster*), which has no units of others,
+    or if it is named after one of *services*.
     """
     own: list[str] = []
     suspect: list[str] = []
@@ -69,7 +69,7 @@ def find_strays(
 
 
 def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, FleetUnit]) -> None:
-    """Raise StrayUnits when one of *names*, which are to be removed, is on the cluster and no stray."""
+    """Raise StrayUnits if one of *names*, which are to be removed, is on the cluster but not a stray."""
     removable = {*strays.own, *strays.suspect, *strays.unmarked}
     problems = []
     for name in sorted(set(names) & units.keys() - removable):
@@ -77,19 +77,18 @@ def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, Fle
         whose = f"service {mark.service} of the app {mark.app!r}, stack {mark.stack}" if mark else "adopted by name"
         problems.append(f"{name}: {whose}")
     if problems:
-        advice = "Take them out of `fleetcaptain:strays`. Nothing was changed."
-        raise StrayUnits("Cannot remove units that fleetcaptain:strays names: they are no strays.", [*problems, advice])
+        advice = "Nothing was changed. Remove these names from `fleetcaptain:strays`."
+        raise StrayUnits(
+            "Cannot remove units that fleetcaptain:strays names: they are not strays.", [*problems, advice]
+        )
 
 
 def strays_error(strays: Strays, outcome: str) -> StrayUnits:
-    """The error that names each stray that is, or may be, ours, and says what can be done. *outcome*: what happens to
-    them now."""
-    advice = [
-        "Declare them, or say what to do with them: `pulumi config set fleetcaptain:strays remove` (or warn, ignore)."
-    ]
+    """The error with each stray that is, or may be, ours, and what to do. *outcome*: what happens to them now."""
+    advice = ["Declare them, or choose what to do: `pulumi config set fleetcaptain:strays remove` (or warn, ignore)."]
     if strays.suspect:
         names = ",".join(strays.suspect)
         advice.append(f"Units without a mark are removed only by name: `fleetcaptain:strays remove:{names}`.")
     listed = [*strays.own, *(f"{name} (without a mark)" for name in strays.suspect)]
-    heading = "Units run on the cluster that the Fleetfile does not declare:"
+    heading = "The cluster runs units that the Fleetfile does not declare:"
     return StrayUnits(heading, [*listed, f"{' '.join(advice)} {outcome}"])

@@ -1,4 +1,4 @@
-"""From a ``FleetUnit``'s inputs, and one look at the cluster, to the desired state of its service. Pure."""
+"""From a ``FleetUnit``'s inputs and one snapshot of the cluster to the desired state of its service. Pure."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class RolloutSettings:
 
 @dataclass(frozen=True)
 class DesiredService:
-    """A *service* as it should be: the *file* of its units with their *image* ("": none), their *mode*, how many
-    *instances* there are, and the *settings* of its rollouts."""
+    """The desired state of a *service*: the *file* of its units with their *image* ("": none), their *mode*, the number
+    of *instances* and the *settings* of its rollouts."""
 
     service: str
     file: UnitFile
@@ -85,14 +85,14 @@ class DesiredService:
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether going from *olds* to *news* takes the only instance of a service down; a task is never up."""
+    """Whether the update from *olds* to *news* takes down the only instance of a service; a task is never up."""
     single = news["mode"] == Mode.ROLLING and olds.get("instances") == news["instances"] == 1
     changes = single and any(olds.get(key) != news[key] for key in ("unit", "image"))
     return changes and not UnitFile.parse(news["unit"]).is_task
 
 
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether the old units of a service that gets others, such as one on every machine, cannot stay beside those."""
+    """Whether the old units of a service conflict with its new units, such as one on every machine."""
     modes = {olds.get("mode"), news["mode"]}
     if modes != {Mode.ROLLING, Mode.PER_MACHINE}:
         return False

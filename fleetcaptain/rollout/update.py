@@ -39,7 +39,7 @@ def update(
         to = desired.file.unit_hash
         with guarded(cluster, desired.service, to, report, check=check, stopping=stopping) as (fenced, snapshot):
             target = desired.target(snapshot)
-            # An old generation stays until the new one is healthy; all others go, before it if need be.
+            # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
             going = () if stays else leaving(cluster.ownership, target, snapshot)
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)

@@ -1,7 +1,7 @@
-"""The sliding window: what to do next, from what the cluster reports now. Pure, and level-triggered.
+"""The sliding window: decides the next actions from the observed state of the cluster. Pure and level-triggered.
 
-A killed rollout needs no memory to go on: instances that already run the target content are done, the others are
-replaced. `RolloutState` holds only what no single look can show: since when an instance has been healthy.
+A rollout resumes without saved state: instances that already run the target text are done, the others are replaced.
+`RolloutState` holds only what a single snapshot cannot show: since when an instance has been healthy.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from fleetcaptain.rollout.model import Decision, Policy, Progress, RolloutState,
 __all__ = ["decide"]
 
 _STALE_SEC = 15.0
-# fleet tells a new text within a second or two, and systemd's state of it not always in the same; and the start of a
-# unit may wait for another one.
+# fleet reports a new text within a second or two, and systemd's state of it sometimes later; and the start of a unit
+# may wait for another one.
 _STUCK_SEC = 15.0
 
 
 def decide(
     observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
 ) -> Decision:
-    """The next step towards *target*. *observed* has an entry for every name of it; *now* is any clock's seconds."""
+    """The next actions towards *target*. *observed* has an entry for each of its names; *now*: seconds of any clock."""
     memory = _remember(observed, target, policy, memory, now)
     under_way = tuple(name for name in target.names if name in memory.tracks and name not in memory.done)
     left = [name for name in target.names if name not in memory.done and name not in memory.tracks]
@@ -62,12 +62,12 @@ def _remember(
             continue
         if name not in tracks:
             if first_look and (instance.active == "failed" or instance.halted):
-                continue  # it ended before this rollout began: to be started again
+                continue  # it ended before this rollout began: start it again
             tracks[name] = Progress(since=now)
         track = tracks[name] = _track(_placed(tracks[name], instance, now), instance, target, healthy, now)
         if track.stuck_since is not None and now - track.stuck_since >= _STUCK_SEC and name not in retried:
             retried.add(name)
-            del tracks[name]  # to be stopped, and started again
+            del tracks[name]  # stop it, then start it again
         elif track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
             done.add(name)
             progress_at = now
@@ -95,8 +95,8 @@ def _track(track: Progress, instance: Instance, target: Target, healthy: bool, n
 
 
 def _must_stop(instance: Instance, target: Target) -> bool:
-    """fleet starts nothing that it believes to be launched, and drops a stop and a start within one second: so a
-    unit that is to be started again under the same text has to be seen stopped first."""
+    """Whether a unit must be seen stopped before it is started again with the same text: fleet does not start a unit
+    that it believes to be launched, and drops a stop and a start within one second."""
     if instance.unit_hash != target.unit_hash:
         return False
     if instance.desired != "launched":
@@ -107,10 +107,10 @@ def _must_stop(instance: Instance, target: Target) -> bool:
 def _window(
     observed: Mapping[str, Instance], startable: list[str], under_way: tuple[str, ...], policy: Policy, proven: bool
 ) -> tuple[str, ...]:
-    """The units to replace now, at most so many at once, and all that are down in one failure domain.
+    """The units to replace now: at most the limit at once, with all units that are down in one failure domain.
 
-    Those that do not serve come first: replacing them costs nothing. One that serves may go only while fewer than the
-    limit are down, whoever took them down, and none is down in another zone.
+    Units that do not serve come first: their replacement costs no capacity. A serving unit is replaced only while fewer
+    units than the limit are down, for any reason, and none is down in another zone.
     """
     limit = policy.max_parallel if proven or not policy.first_alone else 1
     down = [name for name, instance in observed.items() if not instance.serving and instance.unit_hash is not None]

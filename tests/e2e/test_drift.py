@@ -122,7 +122,7 @@ def test_a_task_that_fails_is_taken_back_and_says_so(states: Stack) -> None:
     assert "migrate@1.service on " in error
     assert "exit code 3" in error
     assert "no such column" in error
-    assert "have their old text back" in error
+    assert "were rolled back to their old text" in error
     assert states.cluster().snapshot().units["migrate@1.service"].unit_hash == before
     assert _down(states) == []
     states.up()
@@ -134,7 +134,9 @@ def test_the_gate_says_why_a_service_stands_still(states: Stack) -> None:
     states.set("readyTimeoutSec", "5")
     with states.edited("Fleetfile.py", {"        # more\n": _JOB}):
         error = states.fails().error
-        assert "inactive/dead, not registered: its command ended well, and Restart=on-failure does not" in error
+        assert (
+            "inactive/dead, not registered: its command exited successfully, and Restart=on-failure does not" in error
+        )
         assert 'set service={"Type": "oneshot"} if it is a task that ends' in error
         assert "job@1.service inactive" in states.preview().output
         states.edit("Fleetfile.py", {'service={"Restart": "on-failure"}': 'service={"Type": "oneshot"}'})

@@ -67,7 +67,7 @@ def test_what_others_leave_in_etcd_and_fleet_stops_nothing(stack: Stack, hostile
     before = stack.cluster().snapshot().units[SERVER].unit_hash
     stack.rests()
     with stack.edited("Fleetfile.py", {"restart_sec=5,": "restart_sec=6,"}):
-        assert "Ignored what is in etcd at" in stack.up().output
+        assert "Ignored the invalid value in etcd at" in stack.up().output
         assert stack.cluster().snapshot().units[SERVER].unit_hash != before
     stack.up()
     assert stack.cluster().snapshot().units[SERVER].unit_hash == before

@@ -116,7 +116,7 @@ def test_a_second_stack_of_an_app_is_refused_until_it_adopts(stack: Stack, first
     second.must("destroy", "--yes")
     assert _everything(stack) == before
     second.set("adopt", f"fleetcaptain/{first.name}")
-    assert "probe@1.service, probe@2.service: taken over from" in second.preview().output
+    assert "probe@1.service, probe@2.service: adopted from" in second.preview().output
     second.up()
     second.must("config", "rm", "fleetcaptain:adopt")
     second.rests()
@@ -217,7 +217,7 @@ def test_a_stack_whose_state_was_lost_takes_its_units_over(stack: Stack, first: 
     for urn in reversed(first.urns()):
         if "dynamic" in urn:
             first.must("state", "delete", urn, "--yes", "--force")
-    assert "probe@1.service, probe@2.service run on the cluster already" in first.preview().output
+    assert "probe@1.service, probe@2.service already run on the cluster" in first.preview().output
     first.up()
     after = _everything(stack)
     assert after[0] == before[0]

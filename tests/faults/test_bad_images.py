@@ -56,7 +56,7 @@ def test_a_bad_image_costs_one_instance(stack: Stack, change: dict[str, str], ro
         recorded(cluster, "app_server") as history,
     ):
         result = stack.fails()
-    for words in ["app_server@", " on 10.", "its last journal lines", "have their old text back", *told]:
+    for words in ["app_server@", " on 10.", "its last journal lines", "were rolled back to their old text", *told]:
         assert words in result.error, result.output
     assert _contents(stack) == before
     assert history.least >= 3

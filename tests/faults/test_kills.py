@@ -10,10 +10,10 @@ from tests.faults.running import running
 from tests.faults.temporary_change import Change
 
 _STEPS = {
-    "image": r"app_server .*fetching the image",
+    "image": r"app_server .*pulling the image",
     "put": r"app_server .*0/4 healthy, app_server@\d.*waiting for fleet",
     "down": r"app_server .*(deactivating|activating|waiting until it is ready|waiting for its registration)",
-    "bake": r"app_server .*has to stay so",
+    "bake": r"app_server .*must stay healthy",
     "second": r"app_server .*1/4 healthy",
     "last": r"app_server .*3/4 healthy",
     "gate": r"behavioral-ready (updating|creating)",
@@ -67,6 +67,6 @@ def test_a_first_interrupt_stops_after_the_present_step(stack: Stack) -> None:
         result = run.end()
     assert result.code != 0
     assert "stopped on request" in result.output
-    assert "goes on from here" in result.output
+    assert "continues from here" in result.output
     stack.up()
     assert change.everywhere(stack)

@@ -1,1 +1,1 @@
-"""How the instances of a service are replaced: one module for each way."""
+"""Rollout strategies: one module for each way to replace the instances of a service."""

@@ -1,4 +1,4 @@
-"""Blue/green: the new generation starts beside the old one, which is drained and removed when the new is healthy."""
+"""Blue/green: the new generation starts next to the old one, which is drained and removed when the new is healthy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
     """Start *target*'s units, all in parallel; when they are healthy, drain every other generation and remove it.
     *snapshot* is the cluster before.
 
-    One that a service of another release still depends on is left for later: see `blocked_by`.
-    Raises RolloutFailed when the new generation fails; it is removed then, and the old one was never touched.
+    A generation that a service of another release still requires stays: see `blocked_by`. Raises RolloutFailed if the
+    new generation fails; it is then removed, and the old one is unchanged.
     """
     cluster = driver.cluster
     at_once = replace(policy, max_parallel=len(target.names), first_alone=False)
@@ -31,11 +31,11 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
         at_once = replace(at_once, restarts_allowed=RESTARTS_AT_INSTALL)
     outcome = driver.run(target, at_once)
     if outcome.failure is not None:
-        told = explain(cluster, outcome)
+        message = explain(cluster, outcome)
         new = [name for name, text in outcome.before.items() if text is None]
         remove(cluster, target.service, new, driver.report)
         raise RolloutFailed(
-            f"{told}\nThe new generation was removed; the old one was not touched. Mend the service and run "
+            f"{message}\nThe new generation was removed; the old one is unchanged. Fix the service and run "
             "`pulumi up` again."
         )
     old = _other_generations(cluster, target, outcome.snapshot)
@@ -43,7 +43,7 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
         return
     why = blocked_by(cluster, outcome.snapshot, target.service, old, target.unit_hash)
     if why:
-        driver.report(f"new generation healthy; {', '.join(old)} left for those {why}")
+        driver.report(f"new generation healthy; keeping {', '.join(old)}: {why}")
         return
     retire(cluster, outcome.snapshot, target.service, old, keep_old_sec=keep_old_sec, report=driver.report)
 

@@ -1,4 +1,4 @@
-"""Global units: one text, on every machine that its metadata allows. fleet itself replaces them everywhere at once."""
+"""Global units: one text on every machine that its metadata allows. fleet replaces them on all machines at once."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from fleetcaptain.waiting import wait_until
 
 __all__ = ["run_fleet_global"]
 
-# An agent looks for what to do every five seconds, whether it is woken or not.
+# An agent reconciles every five seconds, even if it is not woken.
 _AGENT_SEC = 7.0
-# A unit that failed before is reported so until it has started.
+# A unit that failed before is reported as failed until it has started.
 _STALE_SEC = 15.0
 
 
 def run_fleet_global(
     cluster: Cluster, target: Target, timeout_sec: float, report: Callable[[str], None] = lambda _line: None
 ) -> None:
-    """Put the one unit of a global service and wait until it runs on every machine that it may run on. Where it stands
-    still under this text fleet would not start it again, so it is stopped on all machines first.
+    """Put the unit of a global service and wait until it runs on every machine that admits it. If it is halted with
+    this text on any machine, fleet would not start it again, so it is stopped on all machines first.
 
-    Raises RolloutFailed when systemd says that it failed somewhere, DeadlineExceeded after *timeout_sec* seconds.
+    Raises RolloutFailed if systemd reports a failure on any machine, DeadlineExceeded after *timeout_sec* seconds.
     """
     name = target.names[0]
     deadline = cluster.clock() + timeout_sec
@@ -49,7 +49,7 @@ def run_fleet_global(
             if row.running == target.unit_hash and row.active == "failed" and not stale:
                 reason = "systemd says that it failed"
                 message = describe(name, row.machine, reason, cluster.facts(row), cluster.journal(row))
-                raise RolloutFailed(f"{message}\nMend the service and run `pulumi up` again.")
+                raise RolloutFailed(f"{message}\nFix the service and run `pulumi up` again.")
         waiting[:] = [
             row for row in rows if (row.running, row.active, row.sub) != (target.unit_hash, "active", "running")
         ]
@@ -59,13 +59,16 @@ def run_fleet_global(
 
     def timed_out(_line: str) -> DeadlineExceeded:
         where = ", ".join(f"{row.machine} ({row.active or 'no state'}/{row.sub or 'reported'})" for row in waiting)
-        return DeadlineExceeded(f"{name} does not run everywhere after {timeout_sec:.0f} s; missing: {where}")
+        return DeadlineExceeded(
+            f"{name} does not run on all machines after {timeout_sec:.0f} s; missing: {where}. Check `systemctl "
+            "status` on these machines, then run `pulumi up` again."
+        )
 
     _wait(cluster, pending, deadline, report, timed_out)
 
 
 def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
-    """Stop the unit on all machines, as fleet cannot on one of them, and wait until every agent has seen that."""
+    """Stop the unit on all machines, since fleet cannot stop it on one, and wait until every agent has seen that."""
     cluster.set_desired_state(name, DesiredState.LOADED)
     acted = cluster.clock()
 
@@ -78,7 +81,7 @@ def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: floa
         return running or "all machines"
 
     def timed_out(line: str) -> DeadlineExceeded:
-        return DeadlineExceeded(f"{name} does not stop on {line}; run `pulumi up` again.")
+        return DeadlineExceeded(f"{name} does not stop on {line}. Run `pulumi up` again.")
 
     _wait(cluster, pending, deadline, lambda _line: None, timed_out)
 

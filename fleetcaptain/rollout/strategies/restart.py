@@ -20,12 +20,12 @@ _BEFORE = "before the restart"
 
 @dataclass(frozen=True)
 class RestartDriver(Driver):
-    """Takes what runs for an older content until it was stopped once. *pending* are the units yet to be stopped."""
+    """Treats running instances as older ones until they were stopped once. *pending* are the units still to stop."""
 
     pending: set[str] = field(default_factory=set)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
-        """As they are, but those that still have to restart look like instances of something older."""
+        """The observed instances, with pending ones shown as instances of an older text."""
         observed = super().observe(target, snapshot, zone_key)
         return {name: _older(instance) if name in self.pending else instance for name, instance in observed.items()}
 
@@ -48,33 +48,33 @@ def stack_on(app: str, service: str, snapshot: Snapshot) -> str:
     if len(stacks) > 1:
         raise RolloutFailed(
             f"Several stacks have units of {service} of the app {app!r} on this cluster: {', '.join(stacks)}. Nothing "
-            "was changed. Say which one with --stack."
+            "was changed. Choose one with --stack."
         )
     return stacks[0] if stacks else ""
 
 
 def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:
-    """What a restart of *service* is to come back to: the text that all its units have.
+    """The target of a restart of *service*: the text that all its units have.
 
     Raises RolloutFailed when there is no such service, RolloutMixed when its units differ.
     """
     names = instances_of(ownership, service, snapshot)
     if not names:
-        of_stack = f", stack {ownership.stack}," if ownership.stack else ""
+        of_stack = f", stack {ownership.stack}" if ownership.stack else ""
         raise RolloutFailed(
-            f"no unit of a service {service!r} of {ownership.app!r}{of_stack} is on this cluster; nothing was touched."
+            f"This cluster has no unit of the service {service!r} of {ownership.app!r}{of_stack}. Nothing was touched."
         )
     files = {snapshot.units[name].file for name in names}
     if len(files) > 1:
         raise RolloutMixed(
-            f"the units of {service} differ: a rollout was cut off. Run `pulumi up`, which finishes it; nothing was "
-            "touched."
+            f"The units of {service} differ: a rollout was interrupted. Nothing was touched. Run `pulumi up` to finish "
+            "it."
         )
     return Target(service, names, files.pop())
 
 
 def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:
-    """Restart every unit of *target*, never more at once than *policy* says. Raises RolloutFailed."""
+    """Restart every unit of *target*, within the window of *policy*. Raises RolloutFailed."""
     driver.pending.update(target.names)
     outcome = driver.run(target, policy)
     if outcome.failure is not None:

@@ -1,4 +1,4 @@
-"""Rolling a service in place, and taking it back when that fails."""
+"""Rolling update of a service in place, and its rollback after a failure."""
 
 from __future__ import annotations
 
@@ -15,57 +15,59 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
 
-# On a first deploy services start in any order and may exit until what they need is there.
+# On a first deployment services start in any order and may exit until their dependencies run.
 RESTARTS_AT_INSTALL = 3
 
 
 def install(driver: Driver, target: Target, policy: Policy) -> None:
     """Start every instance at once: nothing serves yet, so nothing can be lost. Adopts instances that already run.
 
-    Raises RolloutFailed, and leaves what runs as it is: a first version has no text to go back to.
+    Raises RolloutFailed, and changes no running instance: a first version has no text to roll back to.
     """
     at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
     outcome = driver.run(target, at_once)
     if outcome.failure is not None:
         raise RolloutFailed(
-            f"{explain(driver.cluster, outcome)}\nThere is no earlier version to go back to; the other instances were "
-            "left as they are. Mend the service and run `pulumi up` again."
+            f"{explain(driver.cluster, outcome)}\nThere is no earlier version to roll back to; the other instances are "
+            "unchanged. Fix the service and run `pulumi up` again."
         )
 
 
 def roll(
     driver: Driver, target: Target, policy: Policy, auto_revert: bool, first: Mapping[str, UnitFile] | None = None
 ) -> None:
-    """Replace the instances one window after the other, then remove those that are no longer wanted.
+    """Replace the instances window by window, then remove the surplus ones.
 
-    *first*: units of the service under other names, with their files, that have to go before, since the new ones find
-    no machine beside them (see `prepare.in_the_way`). The service is down for a while then.
-    Raises RolloutFailed when it failed and every touched instance has its old text again (or *auto_revert* is off, or
-    they had this text before), RolloutMixed when that too failed.
+    *first*: units of the service with other names, and their files, that must be removed first because no machine has
+    room for the new ones next to them (see `preflight.in_the_way`). The service is down during that time.
+    Raises RolloutFailed after a failure and a rollback (or without one if *auto_revert* is off, or the instances
+    already had this text), RolloutMixed if the rollback failed too.
     """
     displaced = first or {}
     if displaced:
-        driver.report(f"{target.service}: {', '.join(displaced)} must go before the new instances find a machine")
+        driver.report(f"{target.service}: removing {', '.join(displaced)} first, to place the new instances")
         remove(driver.cluster, target.service, displaced, driver.report)
     outcome = driver.run(target, policy)
     if outcome.failure is not None:
-        told = explain(driver.cluster, outcome)
+        message = explain(driver.cluster, outcome)
         if not auto_revert:
-            raise RolloutFailed(f"{told}\nStopped there, as auto_revert is off. Run `pulumi up` again to go on.")
+            raise RolloutFailed(
+                f"{message}\nThe rollout stopped because auto_revert is off. Run `pulumi up` again to continue."
+            )
         before = {**outcome.before, **displaced}
         changed = {name: file for name, file in before.items() if file != target.file}
         if not changed:
             raise RolloutFailed(
-                f"{told}\nIts units had this text before, so there is none to go back to. Mend the service and run "
-                "`pulumi up` again."
+                f"{message}\nIts units already had this text, so there is none to roll back to. Fix the service and "
+                "run `pulumi up` again."
             )
-        driver.report(f"{target.service}: failed; giving the touched instances their old text back")
+        driver.report(f"{target.service}: failed; rolling back the changed instances")
         if displaced:
-            # The new instances hold the places of those that went first.
+            # The new instances block the machines of those that were removed first.
             remove(driver.cluster, target.service, _new(outcome.before), driver.report)
-        _take_back(driver, target, policy, changed, told)
+        _roll_back(driver, target, policy, changed, message)
         raise RolloutFailed(
-            f"{told}\nThe instances that were touched have their old text back. Mend the service and run `pulumi up` "
+            f"{message}\nThe changed instances were rolled back to their old text. Fix the service and run `pulumi up` "
             "again."
         )
     cluster = driver.cluster
@@ -74,10 +76,10 @@ def roll(
     remove(cluster, target.service, extra, driver.report)
 
 
-def _take_back(
-    driver: Driver, target: Target, policy: Policy, before: Mapping[str, UnitFile | None], told: str
+def _roll_back(
+    driver: Driver, target: Target, policy: Policy, before: Mapping[str, UnitFile | None], message: str
 ) -> None:
-    """Give each touched instance the text it had; remove those that are new."""
+    """Give each changed instance its previous text; remove the new ones."""
     cluster = driver.cluster
     for old in {file for file in before.values() if file is not None}:
         names = tuple(name for name, file in before.items() if file == old)
@@ -90,8 +92,8 @@ def _take_back(
         outcome = driver.run(back, patient)
         if outcome.failure is not None:
             raise RolloutMixed(
-                f"{told}\nAnd going back failed: {explain(cluster, outcome)}\nThe service now has instances of both "
-                "versions. Run `pulumi up` with the Fleetfile that you want; it continues from here."
+                f"{message}\nThe rollback failed too: {explain(cluster, outcome)}\nThe service now has instances of "
+                "both versions. Run `pulumi up` with either Fleetfile; it continues from here."
             )
     remove(cluster, target.service, _new(before), driver.report)
 

@@ -78,7 +78,7 @@ def test_a_lock_that_nobody_renews_is_waited_for(cluster: Cluster) -> None:
             cluster.store.delete(lock_key(cluster.app, "web"))
 
     lock(cluster, this_process()).acquire(sleep, said.append)
-    assert said == ["ann@laptop seems to have stopped in the middle; waiting until that lock expires"]
+    assert said == ["ann@laptop seems to have stopped during a rollout; waiting for its lock to expire"]
 
 
 def test_a_lock_without_a_lifetime_is_not_waited_for_without_end(cluster: Cluster, etcd_url: str) -> None:
@@ -139,7 +139,7 @@ def test_who_lost_the_lock_may_touch_nothing_more(cluster: Cluster) -> None:
     mine = lock(cluster, this_process())
     mine.acquire(_no_wait, mute)
     cluster.store.write(lock_key(cluster.app, "web"), elsewhere().to_json())
-    with pytest.raises(Locked, match="ann@laptop took the rollout over"):
+    with pytest.raises(Locked, match="ann@laptop took over the rollout"):
         mine.renew()
     mine.release()
     assert cluster.store.read(lock_key(cluster.app, "web")) is not None
@@ -176,7 +176,7 @@ def test_the_journal_says_how_it_ended(cluster: FakeCluster, error: Exception | 
     assert cluster.store.read(lock_key(cluster.app, "web")) is None
 
 
-@pytest.mark.parametrize(("to", "says"), [("new", "going on with it"), ("old", "leaving it for what is wanted now")])
+@pytest.mark.parametrize(("to", "says"), [("new", "resuming it"), ("old", "replacing it with the new target")])
 def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: str, says: str) -> None:
     """Whoever it was."""
     entry = Entry("ann@laptop", "2030-01-01T00:00:00+00:00", ("old",), "new", "rolling")
@@ -184,7 +184,7 @@ def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: st
     said: list[str] = []
     with guarded(cluster, "web", to, said.append):
         pass
-    assert said == [f"the rollout that ann@laptop began at 2030-01-01T00:00:00+00:00 was cut off; {says}"]
+    assert said == [f"the rollout that ann@laptop began at 2030-01-01T00:00:00+00:00 was interrupted; {says}"]
 
 
 def test_what_is_no_journal_is_none() -> None:

@@ -40,7 +40,7 @@ def test_a_mistyped_stack_is_refused_and_one_that_is_asked_for_is_created(layout
     """The default one is created at once, and a second time found."""
     for _ in range(2):
         select("dev", create=False, ask=None)
-    with pytest.raises(ToolFailed, match=r"trail does not exist\. There are dev\."):
+    with pytest.raises(ToolFailed, match=r"trail does not exist\. Existing stacks: dev\."):
         select("trail", create=False, ask=None)
     assert stacks() == {"dev": True}
     select("trial", create=True, ask=None)

@@ -134,7 +134,7 @@ def test_too_long_a_definition_is_fetched_and_checked() -> None:
     replace = found["ignition"]["config"]["replace"]
     assert replace["source"] == "s3://bucket/config/m1.json"
     assert replace["verification"]["hash"] == f"sha512-{hashlib.sha512(long.encode()).hexdigest()}"
-    with pytest.raises(FleetCaptainError, match=f"EC2 takes {USER_DATA_BYTES}"):
+    with pytest.raises(FleetCaptainError, match=f"EC2 allows {USER_DATA_BYTES}"):
         checked(long)
 
 

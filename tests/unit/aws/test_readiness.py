@@ -45,7 +45,7 @@ def test_it_is_over_when_every_machine_is_in_fleet() -> None:
         "refused", "refused", machines("m1", "m2"), machines("m1", "m2", "m3"), machines("m1", "m2", "m3", "i-w")
     ) == [
         "waiting for etcd and fleet to answer",
-        "2 of 4 machines are in fleet; members that are missing: m3",
+        "2 of 4 machines are in fleet; missing members: m3",
         "3 of 4 machines are in fleet",
     ]
 
@@ -57,7 +57,7 @@ def test_more_machines_than_asked_for_are_no_hindrance() -> None:
 
 def test_enough_machines_without_a_member_are_not_enough() -> None:
     """etcd would survive no further loss."""
-    with pytest.raises(DeadlineExceeded, match="members that are missing: m2"):
+    with pytest.raises(DeadlineExceeded, match="missing members: m2"):
         waiting(machines("m1", "m3", "i-w", "i-x"))
 
 
@@ -85,7 +85,7 @@ def test_when_nothing_answers_it_says_why() -> None:
 
 def test_it_stops_when_asked_to() -> None:
     """And says how to go on."""
-    with pytest.raises(Interrupted, match="`pulumi up` goes on waiting"):
+    with pytest.raises(Interrupted, match="To continue waiting, run `pulumi up`"):
         waiting(machines("m1"), cancelled=lambda: True)
 
 

@@ -85,7 +85,7 @@ def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -
     ("done", "words"),
     [
         (Finished(1, "", "#1 load\n------\n > RUN make:\nno rule\n------\n"), "no rule"),
-        (Finished(0, "", ""), "run `pulumi up` again"),
+        (Finished(0, "", ""), "Run `pulumi up` again"),
         (FileNotFoundError("no docker"), "docker buildx build"),
     ],
 )

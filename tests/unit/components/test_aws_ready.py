@@ -80,7 +80,7 @@ def test_machines_of_an_earlier_version_are_not_locked_out(
 def test_a_cluster_that_is_not_ready_in_time_is_waited_for_again(site: Site, inputs: dict[str, Any]) -> None:
     """It stays in the state with no machines, which the next `pulumi up` changes. The error names who is missing."""
     site.fleet.machines = site.fleet.machines[:2]
-    with pytest.raises(PartialFailure, match=r"members that are missing: m3\n  m3 is i-m3 at 10\.0\.0\.3") as failure:
+    with pytest.raises(PartialFailure, match=r"missing members: m3\n  m3 is i-m3 at 10\.0\.0\.3") as failure:
         PROVIDER.create(inputs)
     assert failure.value.outs == {**inputs, "size": 0}
     with pytest.raises(DeadlineExceeded):

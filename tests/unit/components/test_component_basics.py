@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.app_image import told_by_buildx
+from components.app_image import buildx_error
 from components.engine import diagnostics as log
 from components.engine.abort import abort
 from fleetcaptain.errors import FleetCaptainError
@@ -21,12 +21,12 @@ def test_of_a_failed_build_one_sees_the_step_that_failed() -> None:
     output = "\n".join(
         ["#1 load", *["#2 noise"] * 50, "------", " > [2/3] RUN make:", "make: no rule", "------", "ERROR: 2"]
     )
-    assert told_by_buildx(output) == " > [2/3] RUN make:\nmake: no rule\nERROR: 2"
+    assert buildx_error(output) == " > [2/3] RUN make:\nmake: no rule\nERROR: 2"
 
 
 def test_of_a_failed_push_one_sees_the_end() -> None:
     """There is no summary then."""
-    assert told_by_buildx("#1 load\n\nERROR: connection refused\n") == "#1 load\nERROR: connection refused"
+    assert buildx_error("#1 load\n\nERROR: connection refused\n") == "#1 load\nERROR: connection refused"
 
 
 def test_the_program_ends_with_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_local_cluster_has_the_size_that_is_configured() -> None:
 def test_a_cluster_of_no_known_kind_is_refused() -> None:
     """The error lists the kinds; nothing is declared."""
     engine = FakeEngine()
-    with pytest.raises(ClusterRefused, match="fleetcaptain:cluster is 'gce'; it can be local, aws, existing"):
+    with pytest.raises(ClusterRefused, match="fleetcaptain:cluster must be one of local, aws, existing, not 'gce'"):
         chosen({"cluster": "gce"}, engine)
     assert engine.resources == {}
 
@@ -99,7 +99,7 @@ def test_an_existing_cluster_is_asked_who_it_is() -> None:
 
 def test_an_existing_cluster_without_settings_is_refused() -> None:
     """With everything that is missing."""
-    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:fleet is missing.*fleetcaptain:registry is missing"):
+    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:fleet is required.*fleetcaptain:registry is required"):
         chosen({"cluster": "existing"})
 
 

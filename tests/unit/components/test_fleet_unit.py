@@ -92,7 +92,7 @@ def test_a_service_that_does_not_start_stays_in_the_state_as_it_is(site: Site) -
     assert failure.value.outs["units"] == ["web@1.service", "web@2.service"]
     assert {key: failure.value.outs[key] for key in inputs} == inputs
     assert "output of journalctl on 10.0.0." in str(failure.value)
-    assert "There is no earlier version to go back to" in str(failure.value)
+    assert "There is no earlier version to roll back to" in str(failure.value)
 
 
 def test_another_apps_unit_is_not_touched(site: Site) -> None:
@@ -194,7 +194,7 @@ def test_old_units_that_are_in_the_way_go_first(site: Site, modes: tuple[str, st
     assert site.running == set(names_of(old))
     if broken:
         site.failing = f"Description={modes[1]}"
-        with pytest.raises(RolloutFailed, match="have their old text back"):
+        with pytest.raises(RolloutFailed, match="were rolled back to their old text"):
             PROVIDER.update("web", old, new)
     else:
         PROVIDER.update("web", old, new)
@@ -209,7 +209,7 @@ def test_without_auto_revert_a_failed_update_stops_where_it_is(site: Site) -> No
     site.start(units_of(old))
     site.failing = "broken"
     new = {**old, "unit": text_of(description="broken"), "rollout": {**old["rollout"], "auto_revert": False}}
-    with pytest.raises(RolloutFailed, match="Stopped there, as auto_revert is off"):
+    with pytest.raises(RolloutFailed, match="The rollout stopped because auto_revert is off"):
         PROVIDER.update("web", old, new)
     assert [text for text in site.texts.values() if "broken" in text] == [full(new["unit"])]
 
@@ -244,7 +244,7 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert warnings == []
     assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
     assert len(warnings) == 1
-    assert "web has one instance, so it is down while that is replaced" in warnings[0]
+    assert "web has one instance, so it is down during the replacement" in warnings[0]
 
 
 @pytest.mark.parametrize(("port", "warned"), [(Port(80, 8080), 1), (Port(80), 0)])
@@ -256,7 +256,7 @@ def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], po
     ]
     for old, new in (modes, reversed(modes)):
         PROVIDER.diff("web", old, new)
-    assert [line for line in warnings if "is down while its units are replaced" in line] == warnings
+    assert [line for line in warnings if "is down while units with other names replace its units" in line] == warnings
     assert len(warnings) == 2 * warned
 
 
@@ -309,7 +309,7 @@ def test_of_a_local_cluster_that_does_not_run_nothing_is_asked(
 def test_a_cluster_that_does_not_answer_is_one_error_and_not_one_for_each_service(site: Site) -> None:
     """It says what to do when the cluster is gone for good; the others read back unchanged."""
     site.unreachable = True
-    with pytest.raises(ClusterUnreachable, match="`pulumi state delete` its resources, or `make down`"):
+    with pytest.raises(ClusterUnreachable, match="`pulumi state delete` for its resources, or `make down`"):
         PROVIDER.read("web", SERVICES["rolling"])
     assert read(SERVICES["bluegreen"]) == SERVICES["bluegreen"]
 

@@ -151,7 +151,7 @@ def test_a_stack_that_adopts_another_takes_its_units_over(prod: Site, warnings: 
     found, messages = preflight(OTHER, adopt=frozenset({STACK}))
     assert found.adopt == dict.fromkeys((BEACON, "redis", "web"), (STACK,))
     adoptions = [text for level, text in messages if level == "warning"]
-    assert "web@1.service, web@2.service: taken over from fleetcaptain/prod (fleetcaptain:adopt)" in adoptions
+    assert "web@1.service, web@2.service: adopted from fleetcaptain/prod (fleetcaptain:adopt)" in adoptions
     for inputs in TEST.values():
         outs = PROVIDER.create({**inputs, "adopt": [STACK]}).outs
         assert outs is not None
@@ -165,7 +165,7 @@ def test_a_stack_that_adopts_another_takes_its_units_over(prod: Site, warnings: 
     assert everything(prod) == before
     assert preflight(OTHER)[0] == Preflight()
     (info,) = [text for level, text in preflight(OTHER, adopt=frozenset({STACK}))[1] if level == "info"]
-    assert "nothing to take over from fleetcaptain/prod any more" in info
+    assert "fleetcaptain/prod has no more units to adopt" in info
     assert warnings == []
 
 
@@ -236,7 +236,7 @@ def test_a_renamed_app_is_refused_before_anything_is_declared(prod: Site) -> Non
 
 
 def test_what_runs_and_the_state_does_not_know_is_warned_of(prod: Site, warnings: list[str]) -> None:
-    """As after a lost state: units of this app and stack are taken over. Of a service that is known nothing is said,
+    """As after a lost state: units of this app and stack are adopted. Of a service that is known nothing is said,
     nor of a cluster of which nothing is known yet."""
     PROVIDER.check(PROD["web"], PROD["web"])
     PROVIDER.check({}, TEST["web"])
@@ -244,7 +244,7 @@ def test_what_runs_and_the_state_does_not_know_is_warned_of(prod: Site, warnings
     assert warnings == []
     assert PROVIDER.check({}, PROD["web"]).inputs == PROD["web"]
     assert len(warnings) == 1
-    assert warnings[0].startswith("web@1.service, web@2.service run on the cluster already, deployed by this stack")
+    assert warnings[0].startswith("web@1.service, web@2.service already run on the cluster. This stack deployed them")
     prod.unreachable = True
     prod.wait(60)
     PROVIDER.check({}, PROD["web"])
@@ -374,7 +374,7 @@ def test_the_removal_looks_at_the_marks_again(orphaned: Site, warnings: list[str
     orphaned.start({"orphan@1.service": full(text_of("orphan", app="blog", stack="blog/prod"))})
     texts, running, _ = everything(orphaned)
     StraysProvider().create(strays_inputs("orphan@1.service", "cron.service"))
-    assert warnings == ["orphan@1.service stays: it is not this stack's any more"]
+    assert warnings == ["keeping orphan@1.service: it no longer belongs to this stack"]
     assert orphaned.texts == {name: text for name, text in texts.items() if name != "cron.service"}
     assert orphaned.running == running - {"cron.service"}
     assert registration_key("blog", "orphan", "orphan@1.service") in orphaned.etcd.values
@@ -415,7 +415,7 @@ def test_a_rollout_stops_when_a_name_becomes_another_apps(prod: Site, monkeypatc
         return fetched(address, argv, timeout_sec)
 
     monkeypatch.setattr(prod, "_run", run)
-    with pytest.raises(RolloutFailed, match=r"(?s)The rollout stopped there:.*of the app 'blog'"):
+    with pytest.raises(RolloutFailed, match=r"(?s)The rollout stopped:.*of the app 'blog'"):
         PROVIDER.update("web", PROD["web"], new)
     assert prod.texts["web@2.service"] == theirs
     assert unit_hash(prod.texts["web@1.service"]) == unit_hash(full(PROD["web"]["unit"]))

@@ -41,7 +41,7 @@ class Buildx:
 FAULTS: list[tuple[Answer | str, str]] = [
     (Finished(1, "", "ERROR: failed to do request: connection refused\n"), "connection refused"),
     (subprocess.TimeoutExpired("docker", 4), "did not answer within 4 s"),
-    (FileNotFoundError("no docker"), "does not run: no docker"),
+    (FileNotFoundError("no docker"), "could not be started: no docker"),
     ("not a manifest", "it is not valid JSON"),
     (Finished(1, OLD, ""), "no reason given"),
 ]

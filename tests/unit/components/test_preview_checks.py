@@ -96,8 +96,8 @@ def test_a_service_that_finds_no_machine_ends_the_program(site: Site) -> None:
     """All of them are named, each with the reason for each machine."""
     ssd, wide = part("ssd", machine_metadata=("disk=ssd",)), part("wide", 4, conflicts=("wide@*",))
     message = Preflight(ssd, part(), wide).refusal()
-    assert "fleet would not place every instance; nothing was touched:" in message
-    assert "service 'ssd': no machine can take ssd@1.service: 10.0.0.1: MachineMetadata asks for disk=ssd" in message
+    assert "Cannot place every instance. Nothing was changed:" in message
+    assert "service 'ssd': no machine can take ssd@1.service: 10.0.0.1: MachineMetadata requires disk=ssd" in message
     assert "service 'wide': 4 instances do not fit on 3 machines" in message
     assert "'web'" not in message
     assert site.texts == {}
@@ -221,7 +221,7 @@ def test_a_service_that_is_renamed_takes_over_the_ports_of_its_old_name(site: Si
     message = Preflight(renamed, policy="warn").refusal()
     assert "port 8080/tcp is taken by old@1.service" in message
     going = "old@1.service, old@2.service, old@3.service"
-    assert f"without {going} all would fit: `pulumi config set fleetcaptain:strays remove`" in message
+    assert f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`" in message
 
 
 @pytest.mark.parametrize(

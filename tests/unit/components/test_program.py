@@ -96,14 +96,14 @@ def test_settings_reach_the_app(engine: FakeEngine) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"strays": "keep"}, "fleetcaptain:strays is 'keep'; it can be error, warn, ignore, remove"),
-        ({"strays": "remove:"}, "fleetcaptain:strays is 'remove:'"),
-        ({"strays": "warn:a.service"}, "fleetcaptain:strays is 'warn:a.service'"),
+        ({"strays": "keep"}, "fleetcaptain:strays must be error, warn, ignore, remove"),
+        ({"strays": "remove:"}, "not 'remove:'"),
+        ({"strays": "warn:a.service"}, "not 'warn:a.service'"),
         ({"adopt": "dev"}, "'dev' is neither a stack (project/stack) nor a unit (name.service)"),
         ({"project": "/nowhere"}, "There is no Fleetfile:"),
-        ({"cluster": "gce"}, "fleetcaptain:cluster is 'gce'; it can be local, aws, existing"),
+        ({"cluster": "gce"}, "fleetcaptain:cluster must be one of local, aws, existing, not 'gce'"),
         ({"release": "a b"}, "'a b' is not a valid release name"),
-        ({"rollbackTo": "v0"}, "v0 cannot be gone back to"),
+        ({"rollbackTo": "v0"}, "Cannot roll back to v0"),
         ({"size": "many"}, "size"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_
     message = engine.refusal(program, config)
     assert "Nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
     assert engine.resources == {}
-    assert "v0 cannot be gone back to" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
+    assert "Cannot roll back to v0" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
 
 
 def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_rollback_takes_only_what_this_stack_deployed() -> None:
     PROVIDER.diff(APP, second, back)
     PROVIDER.diff(APP, record_inputs("v2", "w2"), back)
     changed = {"web": ServiceRelease("w1", 50, "web@sha256:1").to_data()}
-    with pytest.raises(ReleaseRefused, match="not what this stack deployed under that tag"):
+    with pytest.raises(ReleaseRefused, match="its record in etcd was changed after this stack deployed it"):
         PROVIDER.diff(APP, second, {**back, "services": changed})
     PROVIDER.diff(APP, second, record_inputs(services=changed))
 
@@ -119,4 +119,4 @@ def test_a_rollback_to_what_the_state_does_not_know_is_warned_of(monkeypatch: py
     PROVIDER.diff(APP, known, record_inputs("v0"))
     assert said == []
     PROVIDER.diff(APP, known, record_inputs("v0", rollback=True))
-    assert "does not know the release v0" in said[0]
+    assert "does not have the release v0" in said[0]

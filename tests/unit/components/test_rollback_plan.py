@@ -154,7 +154,7 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
     ("tag", "state", "told"),
     [
         ("v9", ImageState.THERE, "Cannot roll back to v9: no such release. Nothing was changed."),
-        ("v2", ImageState.THERE, "It is not possible to go back to v2; nothing was touched:"),
+        ("v2", ImageState.THERE, "Cannot roll back to v2. Nothing was changed:"),
         ("v1", ImageState.GONE, f"web: the image {IMAGE} is gone from the registry 127.0.0.1:5000"),
     ],
 )
@@ -173,7 +173,7 @@ def test_an_image_of_which_nothing_is_known_is_warned_of(monkeypatch: pytest.Mon
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     _plan(monkeypatch, OLD, state=ImageState.UNKNOWN)
-    assert said == [f"whether {IMAGE} still exists is not known: its registry does not say"]
+    assert said == [f"Could not check whether {IMAGE} still exists: its registry does not answer"]
 
 
 def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytes
     monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.STOPPED)
     with pytest.raises(SystemExit):
         back.plan_back(CONNECTION, OURS, "v1")
-    assert "recorded in the cluster, which does not run" in said[0]
+    assert "the cluster has its record and is not running" in said[0]
 
 
 def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: 
     cluster = released(
         {"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, Release("v2", {"web": ServiceRelease("w", 1)})
     )
-    with pytest.raises(RolloutFailed, match=r"db is not removed, .* web \(web@1.service\) of release v1"):
+    with pytest.raises(RolloutFailed, match=r"Cannot remove db: .* web \(web@1.service\) of release v1"):
         _removal(cluster, monkeypatch)
     assert "db-1@1.service" in cluster.units
 
@@ -219,7 +219,7 @@ def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatc
     props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
     strays.StraysProvider().create(props)
     assert set(cluster.units) == set(BOTH)
-    assert "db-1@1.service stays for now" in said[0]
+    assert "keeping db-1@1.service" in said[0]
 
 
 def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

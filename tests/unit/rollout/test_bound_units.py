@@ -113,7 +113,7 @@ def test_one_that_does_not_come_back_fails_the_rollout_which_is_taken_back() -> 
     said = str(failure.value)
     assert "web@1.service on 10.0.0.1: it was not healthy within 60 s: side@1.service, which is bound to it" in said
     assert "side@1.service on 10.0.0.1: systemd says inactive/dead" in said
-    assert "have their old text back" in said
+    assert "were rolled back to their old text" in said
     assert any("waiting for side@1.service, which is bound to it" in line for line in lines)
     assert set(cluster.runs) == {*WEB, *SIDES}
     assert {cluster.units[name].unit_hash for name in WEB} == {unit_hash(text_of("web"))}

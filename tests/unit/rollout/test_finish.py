@@ -40,7 +40,9 @@ def test_a_blue_green_rollout_keeps_the_old_generation_while_it_is_required(web:
     replace_generation(Driver(cluster, lines.append), target, Policy(min_healthy_sec=0), 0, cluster.snapshot())
     assert cluster.runs["db-2@1.service"] == unit_hash(DB2)
     assert ("db-1@1.service" in cluster.units) is kept
-    assert any("db-1@1.service left for those who still depend" in line for line in lines) is kept
+    assert (
+        any("keeping db-1@1.service: the old generation of db is still required by" in line for line in lines) is kept
+    )
 
 
 def test_the_gate_opens_when_all_is_available() -> None:
@@ -76,7 +78,7 @@ def test_what_is_still_needed_stays_and_is_told() -> None:
     """Somebody of another release runs beside."""
     cluster = released({**BOTH, "web@1.service": WEB2, "web@2.service": WEB1}, "v2", V1, replace(V2, unfinished=False))
     (message,) = retire_old(cluster, "v2", lambda _line: None)
-    assert message.startswith("db-1@1.service left for those who still depend")
+    assert message.startswith("keeping db-1@1.service: the old generation of db is still required by")
     assert "web (web@2.service) of release v1" in message
     assert set(cluster.units) == {*BOTH, "web@2.service"}
 

@@ -75,7 +75,7 @@ def test_one_that_does_not_stop_is_named_with_its_machines() -> None:
     site.start({NAME: TEXT})
     site.fleet.loaded[NAME, "m2"].active = "inactive"
     site.fleet.step = lambda: None  # type: ignore[method-assign]
-    with pytest.raises(DeadlineExceeded, match=r"does not stop on 10\.0\.0\.1, 10\.0\.0\.3; run"):
+    with pytest.raises(DeadlineExceeded, match=r"does not stop on 10\.0\.0\.1, 10\.0\.0\.3. Run"):
         run_fleet_global(site.cluster(), TARGET, 20)
 
 
@@ -86,7 +86,7 @@ def test_a_unit_that_fails_on_a_machine_ends_it_with_that_machines_journal() -> 
         run_fleet_global(site.cluster(), TARGET, 60)
     assert "10.0.0.1" in str(failure.value)
     assert "output of journalctl on 10.0.0.1" in str(failure.value)
-    assert "Mend the service and run `pulumi up` again." in str(failure.value)
+    assert "Fix the service and run `pulumi up` again." in str(failure.value)
 
 
 def test_a_unit_that_does_not_come_up_in_time_is_reported_with_its_states() -> None:
@@ -94,7 +94,7 @@ def test_a_unit_that_does_not_come_up_in_time_is_reported_with_its_states() -> N
     site = Site()
     site.fleet.outcome = lambda _name, _text: ("activating", "start-pre")
     with pytest.raises(
-        DeadlineExceeded, match=r"does not run everywhere after 20 s; missing: 10\.0\.0\.1 \(activating/"
+        DeadlineExceeded, match=r"does not run on all machines after 20 s; missing: 10\.0\.0\.1 \(activating/"
     ):
         run_fleet_global(site.cluster(), TARGET, 20)
     assert site.now < 30

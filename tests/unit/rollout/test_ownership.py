@@ -47,7 +47,7 @@ def test_what_may_be_done_about_strays() -> None:
         "remove", frozenset({"a.service", "b.service"})
     )
     for text in ("keep", "remove:", "warn:a.service", ""):
-        with pytest.raises(ValueError, match="fleetcaptain:strays is"):
+        with pytest.raises(ValueError, match="fleetcaptain:strays must be"):
             StrayPolicy.parse(text)
 
 
@@ -68,7 +68,7 @@ def test_a_removal_waits_as_long_as_the_stop_may_take() -> None:
     remove(cluster, "web", slow)
     assert (cluster.units, cluster.now >= 650) == ({}, True)
     stuck = FakeCluster(slow, delay=5000)
-    with pytest.raises(DeadlineExceeded, match=r"did not go away within 810 s"):
+    with pytest.raises(DeadlineExceeded, match=r"Failed to remove .* within 810 s"):
         remove(stuck, "web", slow)
 
 
@@ -81,5 +81,5 @@ def test_a_restart_is_of_one_stack() -> None:
     assert to_restart(cluster.ownership, "web", cluster.snapshot()).names == ("web@1.service",)
     with pytest.raises(RolloutFailed, match=r"fleetcaptain/prod, p/other\. Nothing was changed\."):
         stack_on(APP, "web", cluster.snapshot())
-    with pytest.raises(RolloutFailed, match="of 'shop', stack p/none, is on this cluster"):
+    with pytest.raises(RolloutFailed, match=r"of 'shop', stack p/none\. Nothing was touched"):
         to_restart(Ownership(APP, "p/none"), "web", cluster.snapshot())

@@ -75,7 +75,7 @@ def test_values_of_one_key_are_alternatives_and_keys_must_all_fit() -> None:
     [
         (Need("w", metadata={"disk": frozenset({"nvme"})}), "10.0.0.1: .*disk=ssd"),
         (Need("w", machine_id="zzz"), "10.0.0.1: .*zzz"),
-        (Need("w", machine_of=("db",)), "10.0.0.1: MachineOf asks for the machine of db"),
+        (Need("w", machine_of=("db",)), "10.0.0.1: MachineOf requires the machine of db"),
     ],
 )
 def test_an_instance_that_fits_nowhere_is_named_with_each_machines_reason(need: Need, says: str) -> None:
@@ -90,7 +90,7 @@ def test_more_instances_than_machines_with_a_port_of_their_own_do_not_fit() -> N
     needs = [Need(f"web@{number}", ports=PORT) for number in range(4)]
     assert misplaced(needs[:3], {}, MACHINES) == ""
     assert "4 instances do not fit on 3 machines" in misplaced(needs, {}, MACHINES)
-    assert "a port of its own" in misplaced(needs, {}, MACHINES)
+    assert "a free port" in misplaced(needs, {}, MACHINES)
 
 
 def test_what_others_hold_is_held() -> None:
@@ -152,14 +152,14 @@ def test_a_machine_is_called_by_its_id_or_the_first_eight_digits(machine_id: str
     """As fleet compares them, and fleetctl shows them; the error shows both."""
     why = misplaced([Need("w", machine_id=machine_id)], {}, LONG)
     assert (why == "") == fits
-    assert fits or f"MachineID asks for {machine_id}, it is {LONG[0].id}" in why
+    assert fits or f"MachineID requires {machine_id}, not {LONG[0].id}" in why
 
 
 def test_a_short_id_of_two_machines_is_refused() -> None:
     """fleet would take either."""
     twin = Machine(f"75d3f2e8{'1' * 24}", "10.0.1.9")
     why = misplaced([Need("w", machine_id="75d3f2e8")], {}, (*LONG, twin))
-    assert f"which may be {LONG[0].id} or {twin.id}; write one" in why
+    assert f"which matches {LONG[0].id} and {twin.id}. Write the whole id" in why
     assert misplaced([Need("w", machine_id=twin.id)], {}, (*LONG, twin)) == ""
 
 

@@ -38,6 +38,6 @@ def test_a_unit_without_a_machine_waits_for_the_one_that_it_follows() -> None:
             cluster, Outcome({}, cluster.snapshot(), Failure(failed.name, "no machine took it", unplaced=True), failed)
         )
 
-    assert "MachineOf asks for the machine of db@1.service, but there is no such unit" in said()
+    assert "MachineOf requires the machine of db@1.service, but there is no such unit" in said()
     cluster.launch("db@1.service", text_of("db"))
-    assert "MachineOf asks for the machine of db@1.service, but no machine has it either" in said()
+    assert "MachineOf requires the machine of db@1.service, but no machine has it either" in said()

@@ -39,7 +39,7 @@ def test_a_wider_window_restarts_more_at_once() -> None:
 
 def test_a_service_that_is_not_there_cannot_restart() -> None:
     """Its name is said."""
-    with pytest.raises(RolloutFailed, match="no unit of a service 'web'"):
+    with pytest.raises(RolloutFailed, match="no unit of the service 'web'"):
         to_restart(Ownership(APP, STACK), "web", FakeCluster().snapshot())
 
 
@@ -48,7 +48,7 @@ def test_a_half_rolled_service_is_not_restarted() -> None:
     cluster = FakeCluster()
     cluster.launch_service("web", 2)
     cluster.put("web@2.service", UnitFile.parse(text_of("web", description="another")))
-    with pytest.raises(RolloutMixed, match="cut off"):
+    with pytest.raises(RolloutMixed, match="interrupted"):
         to_restart(cluster.ownership, "web", cluster.snapshot())
 
 

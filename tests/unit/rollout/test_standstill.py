@@ -57,18 +57,22 @@ def test_events_are_systemds_own_messages(said: str, events: tuple[str, ...]) ->
     [
         ({"LoadState": "bad-setting"}, (), "could not load its unit file (bad-setting)"),
         ({"LoadState": "loaded", "Job": "17"}, ("started", "ended"), "its start waits for another unit"),
-        ({}, ("started",), "a condition does not hold (ConditionPathExists=/a)"),
-        ({}, ("starting", "started", "stopped", "ended", "stopped", "started"), "a condition does not hold"),
-        ({}, ("starting", "started", "ended", "started"), "a condition does not hold (ConditionPathExists=/a)"),
-        ({}, ("starting", "skipped", "started"), "a condition does not hold (ConditionPathExists=/a)"),
-        ({}, ("starting", "started", "stopped", "assert"), "an assertion does not hold"),
+        ({}, ("started",), "a condition is not met (ConditionPathExists=/a)"),
+        ({}, ("starting", "started", "stopped", "ended", "stopped", "started"), "a condition is not met"),
+        ({}, ("starting", "started", "ended", "started"), "a condition is not met (ConditionPathExists=/a)"),
+        ({}, ("starting", "skipped", "started"), "a condition is not met (ConditionPathExists=/a)"),
+        ({}, ("starting", "started", "stopped", "assert"), "an assertion is not met"),
         ({}, ("starting", "stopped", "dependency"), "that it needs did not start (BindsTo=web@1.service)"),
         ({}, ("starting", "started", "stopped", "ended", "stopped"), "it was stopped on its machine, or with a unit"),
-        ({}, ("stopped", "starting", "started", "ended"), "ended well, and Restart=on-failure does not start it again"),
-        ({}, ("stopped", "starting", "ended", "started"), "ended well, and Restart=on-failure does not start it again"),
-        ({}, ("stopped", "started", "ended"), "ended well, and Restart=on-failure does not start it again. Remove"),
+        ({}, ("stopped", "starting", "started", "ended"), "exited successfully, and Restart=on-failure does not"),
+        ({}, ("stopped", "starting", "ended", "started"), "exited successfully, and Restart=on-failure does not"),
+        (
+            {},
+            ("stopped", "started", "ended"),
+            "exited successfully, and Restart=on-failure does not restart it. Remove",
+        ),
         ({}, ("ended",), 'set service={"Type": "oneshot"} if it is a task that ends'),
-        ({"LoadState": "loaded", "Job": ""}, (), "never started it on that machine; a unit that it needs may not be"),
+        ({"LoadState": "loaded", "Job": ""}, (), "never started it on that machine; a unit that it needs may be"),
     ],
 )
 def test_each_reason_is_distinguished(facts: dict[str, str], events: tuple[str, ...], why: str) -> None:
@@ -121,7 +125,7 @@ def test_the_gate_names_what_stands_still_and_why() -> None:
         open_gate(cluster, Release("v1", {"job": ServiceRelease(unit_hash(JOB), 2)}), -1)
     said = str(failure.value)
     for name, machine in (("job@1.service", "10.0.0.1"), ("job@2.service", "10.0.0.2")):
-        assert f"  {name} on {machine}: inactive/dead, not registered: its command ended well, and Restart=on-" in said
+        assert f"  {name} on {machine}: inactive/dead, not registered: its command exited successfully" in said
     assert "the container's own line" in said
 
 
@@ -141,7 +145,7 @@ def test_a_rollout_that_fails_says_why_its_unit_stands_still() -> None:
         install(
             Driver(cluster), Target("job", ("job@1.service",), UnitFile.parse(JOB)), Policy(healthy_deadline_sec=40)
         )
-    assert "not healthy within 40 s: systemd says inactive/dead: its command ended well, and Restart=" in str(
+    assert "not healthy within 40 s: systemd says inactive/dead: its command exited successfully, and Restart=" in str(
         failure.value
     )
     assert cluster.history == ["put job@1.service", "loaded job@1.service", "put job@1.service"]
@@ -151,7 +155,7 @@ def test_a_repair_that_fails_has_no_text_to_go_back_to() -> None:
     """It says so, instead of trying the same text again."""
     cluster = EndsAtOnce(run=on_machine)
     cluster.launch("job@1.service", JOB)
-    with pytest.raises(RolloutFailed, match="Its units had this text before, so there is none to go back to"):
+    with pytest.raises(RolloutFailed, match="Its units already had this text, so there is none to roll back to"):
         roll(
             Driver(cluster),
             Target("job", ("job@1.service",), UnitFile.parse(JOB)),

@@ -90,7 +90,7 @@ def test_licences_are_those_of_the_environment(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(program, "_go", lambda _layout: Result())
     lines: list[str] = []
     assert audit(Layout(tmp_path), lines.append)
-    assert "holds no packages" in "\n".join(lines)
+    assert "has no packages" in "\n".join(lines)
     package(tmp_path / ".venv/lib/python3.11/site-packages", "License: secret")
     assert not audit(Layout(tmp_path), lines.append)
     assert "shop: secret" in "\n".join(lines)

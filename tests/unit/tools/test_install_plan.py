@@ -141,7 +141,7 @@ def test_an_older_build_of_ours_goes_when_the_machine_has_its_own() -> None:
         (replace(WHOLE, root=False, ssh=""), "ssh", "only root may install it"),
         (replace(WHOLE, apt=False, ssh=""), "ssh", "no apt-get"),
         (replace(WHOLE, engine=Engine("1.9.0")), ENGINE, "older than"),
-        (replace(WHOLE, engine=Engine(error="permission denied")), ENGINE, "may not speak to it"),
+        (replace(WHOLE, engine=Engine(error="permission denied")), ENGINE, "permission denied"),
         (replace(WHOLE, engine=Engine(error="refused", elsewhere=True)), ENGINE, "does not answer: refused"),
         (replace(WHOLE, engine=Engine(error="refused"), root=False), ENGINE, "only root may start it"),
         (replace(WHOLE, engine=Engine(error="refused"), systemd=True), ENGINE, "does not run"),

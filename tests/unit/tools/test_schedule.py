@@ -39,8 +39,8 @@ def test_what_needs_a_failed_step_is_not_tried_and_the_rest_goes_on() -> None:
     )
     assert [bool(outcome.error) for outcome in outcomes] == [True, True, False]
     assert "install it" in outcomes[0].error
-    assert outcomes[1].error == "not tried, because it needs go"
-    assert outcomes[2].said == "fine"
+    assert outcomes[1].error == "skipped, because it needs go"
+    assert outcomes[2].detail == "fine"
 
 
 def test_so_many_builds_run_side_by_side_and_no_more() -> None:

@@ -66,7 +66,8 @@ def test_a_stack_that_exists_is_selected(pulumi: Pulumi) -> None:
 
 def test_a_mistyped_name_is_refused_without_a_terminal(pulumi: Pulumi) -> None:
     """It names the stacks that there are, and the word that creates one."""
-    with pytest.raises(ToolFailed, match=r"x does not exist\. There are prod, trial\. .*`make up STACK=x CREATE=1`"):
+    expected = r"x does not exist\. Existing stacks: prod, trial\. .*`make up STACK=x CREATE=1`"
+    with pytest.raises(ToolFailed, match=expected):
         select("x", create=False, ask=None)
     with pytest.raises(ToolFailed, match=r"Nothing was changed.*`make preview STACK=x CREATE=1`"):
         preview("x", Layout(pulumi.folder), create=False, ask=None)
@@ -82,7 +83,7 @@ def test_a_person_is_asked_about_a_stack_that_does_not_exist(pulumi: Pulumi, say
     else:
         with pytest.raises(ToolFailed, match=r"^Nothing was changed\.$"):
             select("x", create=False, ask=answering(says, questions))
-    assert questions == ["The stack x does not exist. There are prod, trial. Create it?"]
+    assert questions == ["The stack x does not exist. Existing stacks: prod, trial. Create it?"]
     assert pulumi.stack.exists() is says
 
 

@@ -98,7 +98,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_there_is_a_failure_too(tmp_path: Path) -> None:
     """Not a traceback."""
-    with pytest.raises(ToolFailed, match="cannot be started"):
+    with pytest.raises(ToolFailed, match="could not be started"):
         run(["/no/such/program"], tmp_path / "log")
     assert answer(["/no/such/program"])[0] is False
 
@@ -162,7 +162,7 @@ def test_another_stack_keeps_all(tmp_path: Path, file: str) -> None:
     put(engine.layout.state / ".pulumi/stacks" / file, b"{}")
     put(engine.layout.stacks / "trial" / "id_ed25519", b"key")
     before = contents(tmp_path)
-    assert tidied(engine) == ["other stacks are still there: trial"]
+    assert tidied(engine) == ["other stacks still exist: trial"]
     assert (engine.stops, contents(tmp_path)) == ([], before)
 
 
