@@ -1,6 +1,6 @@
-"""Runs the benchmarks, prints them, and writes them to ``docs/benchmarks.md`` and ``bench/results/latest.json``.
+"""Runs the benchmarks, prints the results, and writes them to ``docs/benchmarks.md`` and ``bench/results/latest.json``.
 
-``python -m bench pure`` runs only what needs no cluster, ``python -m bench replacing many`` those parts.
+``python -m bench pure`` runs only the part that needs no cluster, ``python -m bench replacing many`` these two parts.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tests.e2e.leftovers import begin_run, clear
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
-# The last one leaves 300 units, which go with their cluster.
+# The last one leaves 300 units, which are removed with their cluster.
 _ON_CLUSTER = {"replacing": replacing.rows, "many": many.rows, "beacon": beacon.rows, "previews": previews.rows}
 _PARTS = ["pure", *_ON_CLUSTER, "access"]
 _MARK = "<!-- written by `make bench` -->"
 
 
 def main(parts: list[str]) -> None:
-    """Run *parts*, or all; results of other parts stay as they are."""
+    """Run *parts*, or all; the results of other parts stay."""
     wanted = parts or _PARTS
     begin_run()
     try:
@@ -41,18 +41,18 @@ def main(parts: list[str]) -> None:
 def _measured(wanted: list[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     if "pure" in wanted:
-        found["pure"] = _told(pure.rows())
+        found["pure"] = _printed(pure.rows())
     if set(wanted) & set(_ON_CLUSTER):
         with site() as there:
             for part, rows in _ON_CLUSTER.items():
                 if part in wanted:
-                    found[part] = _told(rows(there))
+                    found[part] = _printed(rows(there))
     if "access" in wanted:
-        found["access"] = _told(access.rows())
+        found["access"] = _printed(access.rows())
     return found
 
 
-def _told(rows: Iterable[Row]) -> list[Row]:
+def _printed(rows: Iterable[Row]) -> list[Row]:
     kept = []
     for row in rows:
         print(_line(row), flush=True)

@@ -1,4 +1,4 @@
-"""What it costs that etcd asks who a client is: two clusters that differ in nothing else, in turns."""
+"""The cost of etcd's authentication: two clusters with no other difference, measured in turns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["rows"]
 _READS = 50
 _WATCHED_SEC = 60.0
 _OPEN = "without TLS and authentication"
-# The whole directory of an app from a machine's own port, as a container does it, so many times.
+# Reads the whole directory of an app from a machine's own port, as a container does, a given number of times.
 _LOOKUPS = 'i=0; while [ $i -lt "$1" ]; do i=$((i+1)); curl -sf -o /dev/null "$2" || exit 1; done'
 _PROCESSOR = "cat /proc/$(systemctl show -P MainPID etcd.service)/stat; getconf CLK_TCK"
 
@@ -67,7 +67,7 @@ def _written(there: Site) -> float:
 
 
 def _processor(there: Site) -> float:
-    """The seconds that the etcd of one machine has computed (proc(5), utime and stime)."""
+    """The processor seconds of the etcd of one machine (proc(5), utime and stime)."""
     _, output = there.stack.containers()["m1"].exec_run(["sh", "-c", _PROCESSOR])
     *fields, ticks = output.decode().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / int(ticks)

@@ -1,4 +1,4 @@
-"""Dynamic resources of the size of an app's, whose provider does nothing: what Pulumi itself costs."""
+"""The cost of Pulumi itself: dynamic resources as large as an app's, with a provider that does nothing."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ serve({{"Bare": BareProvider}}, sys.argv[-1])' "$@"
 
 
 class BareProvider(ResourceProvider):
-    """Knows nothing but its inputs."""
+    """Returns its inputs."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Give them back."""
+        """Return the inputs."""
         return CreateResult("bare", props)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Give them back."""
+        """Return the inputs."""
         return ReadResult(id_, props, props)
 
 
@@ -54,7 +54,7 @@ def declare(count: int, text: str) -> None:
 
 @contextmanager
 def bare_preview(count: int, text: str) -> Iterator[Callable[[], float]]:
-    """A deployed stack of them, and how to take the seconds of a preview of it."""
+    """A deployed stack of such resources; yields a function that returns the seconds of a preview."""
     with tempfile.TemporaryDirectory(prefix="fleetcaptain-bare-") as name:
         folder = Path(name)
         (folder / "Pulumi.yaml").write_text(_PROJECT)

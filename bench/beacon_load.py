@@ -1,4 +1,4 @@
-"""What the beacon costs on a machine with many units."""
+"""The cost of the beacon on a machine with many units."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def rows(site: Site) -> Iterator[Row]:
 
 
 def _watched(site: Site) -> tuple[float, float]:
-    before = _seen(site)
+    before = _measure(site)
     site.cluster.sleep(_WATCHED_SEC)
-    after = _seen(site)
+    after = _measure(site)
     return after[0] - before[0], after[1] - before[1]
 
 
-def _seen(site: Site) -> tuple[float, float]:
-    """Etcd's count of changes so far, and the seconds that the beacon of one machine has computed."""
+def _measure(site: Site) -> tuple[float, float]:
+    """Etcd's count of changes, and the processor seconds of the beacon of one machine."""
     argv = ["sh", "-c", f"curl -sI -X GET {_KEYS}; cat {_CGROUP}"]
     _, output = site.stack.containers()["m1"].exec_run(argv)
     index, used = (re.search(form, output.decode()) for form in (r"X-Etcd-Index: (\d+)", r"usage_usec (\d+)"))

@@ -1,5 +1,5 @@
-"""A real cluster for the benchmarks, with light services: processes of the machines, without a container each, so that
-what is timed is the deployment and not docker on a small computer."""
+"""A real cluster for the benchmarks. Its services are processes without a container, so that the times are those of the
+deployment and not of docker on a small computer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _STACK = "fleetcaptain/bench"
 
 @dataclass
 class Site:
-    """The stack's *cluster*; every text that it gives out is new."""
+    """The *cluster* of a stack. Every unit file that it returns is new."""
 
     stack: Stack
     cluster: Cluster
     counter: Iterator[int] = field(default_factory=itertools.count)
 
     def file(self, service: str) -> UnitFile:
-        """A unit that was never there before."""
+        """A unit file that no earlier call has returned."""
         light = ServiceSpec(service, f"number {next(self.counter)}", "none", restart_sec=1)
         spec = replace(light, start=("/bin/sleep infinity",), before_start=(), stop=(), after_stop=())
         return render(spec, Mark(APP, _STACK, service))
@@ -53,7 +53,7 @@ class Site:
         return Target(service, names, file)
 
     def active(self, names: Sequence[str], sha1: str) -> bool:
-        """Whether all of *names* run the text with this hash, by fleet's own word."""
+        """Whether all of *names* run the text with this hash, as fleet reports it."""
         states = {state.name: state for state in self.cluster.fleet.states()}
         return all(name in states and (states[name].unit_hash, states[name].sub) == (sha1, "running") for name in names)
 
@@ -68,7 +68,7 @@ class Site:
         return sum(len(machine.exec_run(argv)[1].splitlines()) for machine in machines(self.stack).values())
 
     def install(self, target: Target) -> None:
-        """Plainly: put all, and wait."""
+        """Put all units and wait until they run."""
         for name in target.names:
             self.cluster.fleet.put(name, target.file, DesiredState.LAUNCHED)
         while not self.active(target.names, target.unit_hash):
@@ -80,7 +80,7 @@ class Site:
 
 
 def fleetfile(services: int, instances: int, number: int = 0) -> str:
-    """A Fleetfile of so many light services; *number* is in all texts."""
+    """A Fleetfile of *services* light services; every text contains *number*."""
     lines = [
         f'Service("s{i}", description="{number}", instances={instances}, image="none", {_LIGHT}, '
         "rollout=Rolling(min_healthy_sec=0)),"
@@ -92,7 +92,7 @@ def fleetfile(services: int, instances: int, number: int = 0) -> str:
 
 @contextmanager
 def site(name: str = "bench", **settings: str) -> Iterator[Site]:
-    """A cluster of three machines with one light service, gone when the block ends. *settings* are its stack's."""
+    """A cluster of three machines with one light service, removed when the block ends. *settings* are its stack's."""
     home = Path(tempfile.mkdtemp(prefix="fleetcaptain-bench-"))
     (home / "app").mkdir()
     (home / "app" / "Fleetfile.py").write_text(fleetfile(1, 1))

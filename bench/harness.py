@@ -1,4 +1,4 @@
-"""Two things timed in turns, and what comes of it."""
+"""Times two functions in turns, and computes their ratio."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["Row", "compared", "counted", "seconds"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the results: *what* was measured *against* what, their medians (*ours*, *theirs*) in *unit*, how far
-    ours lay apart (*spread*: least and most), in so many *rounds*, and the *goal* for the ratio (0: none)."""
+    """One line of the results: *what* was measured *against* what, their medians (*ours*, *theirs*) in *unit*, the
+    *spread* of ours (least and most), the number of *rounds*, and the *goal* for the ratio (0: none)."""
 
     what: str
     against: str
@@ -58,6 +58,6 @@ def compared(
 def counted(
     what: str, ours: Sequence[float], against: str, theirs: Sequence[float], *, goal: float = 0.0, unit: str = "s"
 ) -> Row:
-    """The row of two series that were measured already."""
+    """The row of two measured series."""
     spread = (min(ours), max(ours))
     return Row(what, against, unit, statistics.median(ours), statistics.median(theirs), spread, len(ours), goal)

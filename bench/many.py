@@ -1,4 +1,4 @@
-"""Many services and many units: first deploys, one ``up``, removal, and how much is asked of fleet meanwhile."""
+"""Many services and many units: first deploys, one ``up``, removal, and the number of requests to fleet."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _sixty(site: Site) -> Iterator[Row]:
 
 
 def _delete_plainly(site: Site, names: tuple[str, ...]) -> None:
-    """Until the machines' own systemd knows none of them: fleet says that a unit is gone while it runs."""
+    """Delete the units and wait until systemd has unloaded them: fleet reports a unit as gone while it still runs."""
     for name in names:
         site.cluster.fleet.delete(name)
     while site.known(names) or site.left_on_machines("plain"):
@@ -49,7 +49,7 @@ def _delete_plainly(site: Site, names: tuple[str, ...]) -> None:
 
 
 def _calls(site: Site) -> Row:
-    """What fleet is asked per second while 12 services are rolled, and while one is."""
+    """Requests to fleet per second while 12 services are rolled, and while one is."""
     services = [f"call{number}" for number in range(_TWELVE)]
     for service in services:
         site.install(site.target(service, 3))
@@ -77,7 +77,7 @@ def _roll(site: Site, service: str) -> None:
 
 
 class _counted_calls:  # noqa: N801  a context manager that reads like a function
-    """Counts what the transport is asked within the block."""
+    """Counts the calls of the transport within the block."""
 
     def __init__(self, site: Site) -> None:
         self._transport: Any = site.cluster.fleet._transport

@@ -1,4 +1,4 @@
-"""What a preview of many services costs beside Pulumi's own share."""
+"""The time of a preview of many services, compared with Pulumi's own share."""
 
 from __future__ import annotations
 

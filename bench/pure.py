@@ -1,4 +1,4 @@
-"""What is computed: deciding, rendering, hashing, looking up."""
+"""Computations without a cluster: decisions, rendering, hashing, lookups."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def deciding() -> Row:
         for sha1 in (_NEW.unit_hash if number < _INSTANCES // 2 else "old",)
     }
     target = Target("web", names, _NEW)
-    memory = decide(half, target, Policy(), RolloutState(), 0).memory
+    state = decide(half, target, Policy(), RolloutState(), 0).memory
 
     def one() -> float:
-        return seconds(lambda: [decide(half, target, Policy(), memory, 1) for _ in range(20)]) / 20 * 1e6
+        return seconds(lambda: [decide(half, target, Policy(), state, 1) for _ in range(20)]) / 20 * 1e6
 
     def copying() -> float:
         return seconds(lambda: [dict(half) for _ in range(20)]) / 20 * 1e6
@@ -108,11 +108,11 @@ def lookup(url: str) -> Row:
 
 
 def visibility(url: str) -> Row:
-    """From a registration to the watcher that is told of it."""
-    told = {"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "seen", "FLEETCAPTAIN_UNIT": "web@1.service"}
-    told |= {"FLEETCAPTAIN_SERVICE": "web", "FLEETCAPTAIN_CONTENT": "c", "FLEETCAPTAIN_HOST": "10.0.0.1"}
-    told |= {"FLEETCAPTAIN_KEY": "/fleetcaptain/seen/services/web/web@1.service", "FLEETCAPTAIN_MACHINE": "m"}
-    discovery, api = Discovery(Identity.from_environment(told)), KeysApi(url)
+    """The time from a registration until a watcher receives it."""
+    environment = {"FLEETCAPTAIN_ETCD": url, "FLEETCAPTAIN_APP": "seen", "FLEETCAPTAIN_UNIT": "web@1.service"}
+    environment |= {"FLEETCAPTAIN_SERVICE": "web", "FLEETCAPTAIN_CONTENT": "c", "FLEETCAPTAIN_HOST": "10.0.0.1"}
+    environment |= {"FLEETCAPTAIN_KEY": "/fleetcaptain/seen/services/web/web@1.service", "FLEETCAPTAIN_MACHINE": "m"}
+    discovery, api = Discovery(Identity.from_environment(environment)), KeysApi(url)
     store = EtcdStore(lambda: url)
     store.write(release_key("seen", "v1"), Release("v1", {"web": ServiceRelease("c", 1)}).to_json())
     store.write(current_key("seen"), "v1")

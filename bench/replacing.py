@@ -18,7 +18,7 @@ __all__ = ["rows"]
 _FOUR = 4
 _ONE_BY_ONE = Policy(min_healthy_sec=0)
 _ROUNDS = 5
-_NUDGE_SEC, _LOOK_SEC = 1.05, 0.15
+_NUDGE_SEC, _POLL_SEC = 1.05, 0.15
 
 
 def rows(site: Site) -> Iterator[Row]:
@@ -66,12 +66,12 @@ def _floor(site: Site, name: str) -> float:
         if cluster.clock() - nudged >= _NUDGE_SEC:
             nudged = cluster.clock()
             cluster.fleet.set_desired(name, DesiredState.LAUNCHED)
-        cluster.sleep(_LOOK_SEC)
+        cluster.sleep(_POLL_SEC)
     return cluster.clock() - began
 
 
 def _by_fleetctl(site: Site, name: str) -> float:
-    """What an operator does: a file on a machine, ``start --replace``, and a look until it runs."""
+    """What an operator does: a file on a machine, ``start --replace``, then polling until it runs."""
     target, file = site.target("web", 1), f"/tmp/{name}"  # noqa: S108  on the cluster's machine
     machine = site.stack.containers()["m1"]
     machine.exec_run(["sh", "-c", 'printf "%s" "$1" > "$2"', "write", target.file.text, file])
@@ -82,13 +82,13 @@ def _by_fleetctl(site: Site, name: str) -> float:
         stored = site.cluster.fleet.unit(name)
         assert stored is not None
         while not site.active([name], stored.unit_hash):
-            site.cluster.sleep(_LOOK_SEC)
+            site.cluster.sleep(_POLL_SEC)
 
     return seconds(act)
 
 
 def _bluegreen(site: Site, instances: int) -> float:
-    """A new generation in the place of the one that runs."""
+    """Replace the running generation by a new one."""
     service = f"colour{instances}"
     old = site.target(service, instances, generation=True)
     site.install(old)

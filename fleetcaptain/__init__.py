@@ -1,8 +1,8 @@
-"""FleetCaptain deploys an app made of several services to a fleet cluster without taking it down.
+"""FleetCaptain deploys an app of several services to a fleet cluster without downtime.
 
 For a Fleetfile: its classes; see docs/fleetfile.md. For the app itself: `register`, `unregister`, `discover` and
-`ensure_available`; see docs/discovery.md. Each name is loaded at first use, so an app's image needs, and an app loads,
-only what it uses.
+`ensure_available`; see docs/discovery.md. Each name is imported at first use, so an app loads, and its image requires,
+only the modules that it uses.
 """
 
 from __future__ import annotations

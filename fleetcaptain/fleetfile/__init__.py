@@ -1,4 +1,4 @@
-"""The Fleetfile: its words, what they may say, and the values that they stand for."""
+"""The Fleetfile: its keywords, their validation, and the values that they resolve to."""
 
 from fleetcaptain.fleetfile.loader import load
 

@@ -1,5 +1,5 @@
-"""What only all keywords and services together show: names used twice, who needs whom, what a task cannot have, and the
-units that placement rules mean."""
+"""Checks across keywords and services: duplicate names, dependencies, keywords that a task cannot have, and the units
+that placement rules match."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fleetcaptain.fleetfile.dsl import SourceLocation
-from fleetcaptain.fleetfile.service_specs import Notes
-from fleetcaptain.fleetfile.task import task_mistakes
+from fleetcaptain.fleetfile.service_specs import Errors
+from fleetcaptain.fleetfile.task import task_errors
 from fleetcaptain.fleetfile.validation_error import did_you_mean
 from fleetcaptain.fleetfile.values import App, BlueGreen, ServiceSpec
 from fleetcaptain.units.names import (
@@ -23,38 +23,45 @@ from fleetcaptain.units.xfleet import glob_of_service, glob_of_units, rules_of, 
 
 __all__ = ["check_together"]
 
-# Stands for what only a unit's content, or the cluster, says.
+# Placeholders for values that only a unit's text, or the cluster, determines.
 _UNKNOWN_HASH, _UNKNOWN_MACHINE = "0" * 40, "0" * 32
 _NAMING_UNITS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Requisite", "Upholds", "Wants")
 
 
-def check_together(app: App, places: dict[str, SourceLocation], notes: Notes) -> App:
-    """*app* with its placement rules in terms of units; mistakes between services are noted."""
+def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) -> App:
+    """*app* with its placement rules in terms of units; errors between services are added to *errors*."""
     names = [spec.name for spec in app.services]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        notes.note(places[name], name, "", "two services have this name")
+        errors.add(places[name], name, "", "another service has the same name; rename one of them")
     public = [spec.public for spec in app.services if spec.public is not None]
     for spec in app.services:
         if spec.public is not None and public.count(spec.public) > 1:
-            notes.note(places[spec.name], spec.name, "public", f"another service has the public port {spec.public} too")
+            errors.add(
+                places[spec.name],
+                spec.name,
+                "public",
+                f"another service also has the public port {spec.public}; choose another port",
+            )
     by_name = {spec.name: spec for spec in app.services}
     if f"{app.app}-beacon" in names:
-        notes.note(places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "this is the name of the app's own beacon")
+        errors.add(
+            places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "the app's beacon has this name; choose another one"
+        )
     for spec in app.services:
-        for word, why in task_mistakes(spec).items():
-            notes.note(places[spec.name], spec.name, word, why)
+        for word, why in task_errors(spec).items():
+            errors.add(places[spec.name], spec.name, word, why)
         for word in ("after", "requires"):
             for needed in getattr(spec, word):
                 if what := _never_there(needed, spec, by_name):
-                    notes.note(places[spec.name], spec.name, word, what)
-    _note_cycles(app, by_name, places, notes)
-    return replace(app, services=tuple(_placed(spec, by_name, places, notes) for spec in app.services))
+                    errors.add(places[spec.name], spec.name, word, what)
+    _add_cycles(app, by_name, places, errors)
+    return replace(app, services=tuple(_placed(spec, by_name, places, errors) for spec in app.services))
 
 
-def _note_cycles(
-    app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, SourceLocation], notes: Notes
+def _add_cycles(
+    app: App, by_name: Mapping[str, ServiceSpec], places: Mapping[str, SourceLocation], errors: Errors
 ) -> None:
-    """Note services that are deployed after each other."""
+    """Add an error for services that are deployed after each other."""
 
     def earlier(spec: ServiceSpec) -> list[str]:
         names = dict.fromkeys((*spec.requires, *spec.after, *_peer_services(spec, by_name)))
@@ -65,18 +72,18 @@ def _note_cycles(
         word = next(
             (word for word in ("requires", "after") if cycle[1] in getattr(by_name[cycle[0]], word)), "machine_of"
         )
-        notes.note(places[cycle[0]], cycle[0], word, f"they wait for each other: {' -> '.join(cycle)}")
+        errors.add(places[cycle[0]], cycle[0], word, f"these services wait for each other: {' -> '.join(cycle)}")
 
 
 def _bound_to(spec: ServiceSpec) -> Iterator[str]:
-    """The units that *spec*'s options in [Unit] name, but for those that only the machine knows."""
+    """The units that *spec*'s options in [Unit] name, except those that only the machine knows."""
     for option, value in spec.unit:
         if option in _NAMING_UNITS:
             yield from (unit for name in value.split() for unit in _expanded(name, spec) if "%" not in unit)
 
 
 def _near(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
-    """What is meant by *name*, which is no service: an instance of one whose type is missing, or a similar one."""
+    """A suggestion for *name*, which is not a service: an instance whose type is missing, or a similar name."""
     unit = f"{name}.service"
     is_instance = name_parts(unit)[0] in by_name and "@" in name and not _not_a_unit(unit, by_name)
     return f'; did you mean "{unit}"?' if is_instance else did_you_mean(name, by_name)
@@ -90,7 +97,7 @@ def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSp
         what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
         return what + _near(needed, by_name)
     missing = [unit for unit in _expanded(needed, spec) if _not_a_unit(unit, by_name)]
-    return f"no unit of this Fleetfile is ever called {missing[0]}; name the service instead" if missing else ""
+    return f"no unit of this Fleetfile has the name {missing[0]}; name the service instead" if missing else ""
 
 
 def _cycle(requires: dict[str, list[str]]) -> list[str]:
@@ -107,7 +114,7 @@ def _cycle(requires: dict[str, list[str]]) -> list[str]:
 
     for name, needed in requires.items():
         if name in needed:
-            continue  # said already
+            continue  # reported already
         found = walk(name, [])
         if found:
             return found
@@ -115,39 +122,42 @@ def _cycle(requires: dict[str, list[str]]) -> list[str]:
 
 
 def _placed(
-    spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str, SourceLocation], notes: Notes
+    spec: ServiceSpec, by_name: dict[str, ServiceSpec], places: dict[str, SourceLocation], errors: Errors
 ) -> ServiceSpec:
     for name in spec.machine_of:
         other = by_name.get(name)
         if other is None and not is_unit_name(name):
             what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
-            notes.note(places[spec.name], spec.name, "machine_of", what)
+            errors.add(places[spec.name], spec.name, "machine_of", what)
         elif other is not None and (other.instances != 1 or isinstance(other.rollout, BlueGreen) or other.global_unit):
-            what = f"{name!r} must have one instance that keeps its name, for fleet looks for one unit"
-            notes.note(places[spec.name], spec.name, "machine_of", what)
+            what = f"{name!r} must have one instance with a fixed name, because fleet looks up a single unit"
+            errors.add(places[spec.name], spec.name, "machine_of", what)
     for keyword, peers in (
         ("machine_of", [("MachineOf", name) for name in spec.machine_of]),
         ("x_fleet", spec.x_fleet),
     ):
         wrong = [
-            f"{peer} is the unit itself; leave it out" if peer == unit else _not_a_unit(peer, by_name)
+            f"{peer} is the unit itself; remove it" if peer == unit else _not_a_unit(peer, by_name)
             for unit in _units(spec)
             for peer in rules_of(peers, unit).machine_of
         ]
         for what in dict.fromkeys(filter(None, wrong)):
-            notes.note(places[spec.name], spec.name, keyword, what)
+            errors.add(places[spec.name], spec.name, keyword, what)
     for what in dict.fromkeys(filter(None, (_not_a_unit(unit, by_name) for unit in _bound_to(spec)))):
-        notes.note(places[spec.name], spec.name, "unit", what)
+        errors.add(places[spec.name], spec.name, "unit", what)
     for rule in rules_of(spec.x_fleet).conflicts:
         meant = by_name.get(service_in_glob(rule))
         if meant is not None and isinstance(meant.rollout, BlueGreen):
-            what = f"Conflicts={rule} matches no unit of {meant.name}, {_hash_in_name(meant)}"
-            notes.note(places[spec.name], spec.name, "x_fleet", f'{what}; write conflicts=["{meant.name}"]')
+            what = (
+                f"Conflicts={rule} matches no unit of {meant.name}, which is replaced blue/green, "
+                f"{_hash_in_name(meant)}"
+            )
+            errors.add(places[spec.name], spec.name, "x_fleet", f'{what}; write conflicts=["{meant.name}"]')
     return replace(spec, conflicts=tuple(_glob(rule, by_name) for rule in spec.conflicts))
 
 
 def _units(spec: ServiceSpec) -> tuple[str, ...]:
-    """The names of *spec*'s units, with zeros for what only the content or the cluster says."""
+    """The names of *spec*'s units, with zeros for hashes and machine ids that are not known yet."""
     if spec.global_unit:
         return machine_names(spec.name, [_UNKNOWN_MACHINE])
     if isinstance(spec.rollout, BlueGreen):
@@ -156,41 +166,41 @@ def _units(spec: ServiceSpec) -> tuple[str, ...]:
 
 
 def _expanded(name: str, spec: ServiceSpec) -> Iterator[str]:
-    """The unit's *name* as each of *spec*'s units means it: it may have ``%i`` in it."""
+    """*name* as each of *spec*'s units resolves it: it may contain ``%i``."""
     return (peer for unit in _units(spec) for peer in rules_of([("MachineOf", name)], unit).machine_of)
 
 
 def _peer_services(spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> Iterator[str]:
-    """The services of this Fleetfile on whose machine *spec*'s units have to be, in whichever keyword it says so."""
+    """The services of this Fleetfile on whose machine *spec*'s units must run, from any keyword."""
     options = [*(("MachineOf", name) for name in spec.machine_of), *spec.x_fleet]
     for unit in _units(spec):
         yield from (name for name in rules_of(options, unit).peers if name in by_name and name != spec.name)
 
 
 def _not_a_unit(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
-    """Why no unit of this Fleetfile is ever called *name*, though it is named after a service of it; else empty."""
+    """Why no unit of this Fleetfile has the name *name*, although it contains the name of a service; else empty."""
     prefix, _, kind = name_parts(name)
     other = by_name.get(without_generation(prefix)) if kind == "service" else None
     if other is None or name in _units(other):
         return ""
     if isinstance(other.rollout, BlueGreen):
         return (
-            f"no unit is called {name}: {other.name} is replaced blue/green, {_hash_in_name(other)}; give it a "
+            f"no unit has the name {name}: {other.name} is replaced blue/green, {_hash_in_name(other)}; give it a "
             "fixed number of instances= and Rolling(), or put both on one machine with machine_metadata= or machine_id="
         )
     if other.global_unit:
-        return f"no unit is called {name}: {other.name} runs on every machine, so also on this one; leave it out"
+        return f"no unit has the name {name}: {other.name} runs on every machine, including this one; remove it"
     units = _units(other)
     known = " or ".join(dict.fromkeys((units[0], units[-1])))
-    return f"no unit is called {name}: {other.name} has instances={other.instances}; write {known}"
+    return f"no unit has the name {name}: {other.name} has instances={other.instances}; write {known}"
 
 
 def _hash_in_name(spec: ServiceSpec) -> str:
-    return f"whose units have a hash in their names, as in {spec.name}-0a1b2c3@1.service"
+    return f"and its unit names contain a hash, such as {spec.name}-0a1b2c3@1.service"
 
 
 def _glob(rule: str, by_name: Mapping[str, ServiceSpec]) -> str:
-    """The unit names that a conflict means: a service's instances, or a glob that lacks only the type."""
+    """The unit names that a conflict matches: a service's instances, or a glob that lacks only the type."""
     spec = by_name.get(service_in_glob(rule))
     if spec is None:
         return glob_of_units(rule)

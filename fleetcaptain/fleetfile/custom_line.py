@@ -15,7 +15,7 @@ __all__ = ["check_custom_line", "commands_of", "names_image"]
 
 _PREFIXES = "-@:+!|"
 _IMAGE = re.compile(r"\$\{IMAGE\}|\$IMAGE\b")
-# After a backslash any character: systemd keeps an escape that it does not know as it is.
+# Any character may follow a backslash: systemd keeps an unknown escape unchanged.
 _PART = re.compile(
     r"""(?P<blank>[ \t]+) | \\. | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | [^ \t'"\\]+""",
     re.VERBOSE,
@@ -23,13 +23,13 @@ _PART = re.compile(
 _NAME_BYTES = 255
 # A program's name has no slash; a path begins with one, or with a specifier that stands for a folder.
 _PROGRAM = re.compile(r"(?:(?:/|%[CdEhLStTVyY])[^\\'\"]*[^\\'\"/]|(?!\.{1,2}$)[^\\'\"/%]+)")
-# What only a shell reads, as a word of its own or at its end; in quotes it is letters. A `;` of its own is systemd's.
+# Shell syntax, as a separate word or at the end of one; in quotes it is literal. A separate `;` is systemd's.
 _FOR_SHELL = re.compile(r"&&?|\|\|?|[0-9]*(?:>>?|<)(?:&[0-9]|[^ ]*)|`.*|\$\(.*|[^;]*[^;\\];|[^&]+[^=&]&|#.*")
 _SHELL_PROGRAM = re.compile(r"[A-Za-z_]\w*=.*|cd|exec|export|source|set|eval|if|for|while|until")
 
 
 def check_custom_line(line: str) -> str:
-    """*line*, when systemd can read it: of each command a program, by its path or its name, and balanced words."""
+    """*line*, if systemd can read it: each command has a program, by path or name, and balanced quotes."""
     for words in commands_of(line):
         _check_command(words)
     check_specifiers(line)
@@ -37,7 +37,7 @@ def check_custom_line(line: str) -> str:
 
 
 def names_image(line: str) -> bool:
-    """Whether *line* says ``${IMAGE}``, which stands for the service's image."""
+    """Whether *line* uses ``${IMAGE}``, the service's image."""
     return _IMAGE.search(line) is not None
 
 
@@ -48,8 +48,8 @@ def commands_of(line: str) -> list[list[str]]:
         part = _PART.match(line, at)
         if part is None:
             raise ValidationError(
-                f"{represented(line[at : at + 40])} has a quote that does not end, and systemd drops such a line; "
-                "balance the quotes"
+                f"{represented(line[at : at + 40])} has an unbalanced quote, so systemd would drop the line; "
+                "close the quote"
             )
         at = part.end()
         if part.lastgroup == "blank":
@@ -74,17 +74,18 @@ def _check_command(words: list[str]) -> None:
         for_shell = program
     if for_shell:
         raise ValidationError(
-            f"systemd runs a program and no shell, which {represented(for_shell)} is for; write /bin/sh -c '...' with "
-            "the whole line in it, or put quotes around the word where it is meant as letters"
+            f"{represented(for_shell)} is shell syntax, but systemd runs the program without a shell; write "
+            "/bin/sh -c '...' around the whole line, or quote the word to pass it literally"
         )
     if "@" in first.removesuffix(program) and len(words) == 1:
         raise ValidationError(
-            "the prefix @ says that the next word is what the program sees as its own name; add that word"
+            "the prefix @ requires a second word, the name that the program gets as argv[0]; add that word"
         )
     if not _PROGRAM.fullmatch(program) or (not program.startswith("/") and len(program.encode()) > _NAME_BYTES):
         raise ValidationError(
-            f"{represented(program)} is no program for systemd, which drops such a line; begin it with the whole path, "
-            "such as /usr/bin/env, or with a program's name without slashes"
+            f"{represented(program)} is not a program that systemd can run, so systemd would drop the line; begin it "
+            f"with an "
+            "absolute path, such as /usr/bin/env, or with a program name without slashes"
         )
 
 

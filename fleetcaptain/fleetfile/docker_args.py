@@ -1,7 +1,7 @@
 """The words of ``docker_args``, read as ``docker run`` reads them, and the options that a unit cannot have. Pure.
 
 The options and the form of their words are those of docker/cli (`cli/command/container/opts.go` and `run.go`, read by
-pflag): a word that is no option, and no value of one, would be taken for the image.
+pflag): docker takes a word that is neither an option nor the value of one for the image.
 """
 
 from __future__ import annotations
@@ -68,28 +68,27 @@ _COMPOSE = {
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 RESERVED_DOCKER_OPTIONS = {
-    "attach": "the unit's main process shows what the container prints; leave it out",
-    "cidfile": "docker refuses to start again while the file is there; leave it out, the container is called "
-    "fc.<app>.%p.%i",
-    "detach": "the container is the unit's main process, in the foreground; leave it out",
-    "env": "the container's FLEETCAPTAIN_ variables say who it is; choose another name",
-    "help": "docker prints its help and ends; leave it out",
-    "label": "the labels fleetcaptain.* say whose the container is; choose another name",
-    "name": "the unit names its container, and stops and removes what has that name; leave it out",
-    "publish": "only the ports in ports= are registered and waited for; write them there",
-    "publish-all": "only the ports in ports= are registered and waited for; write them there",
+    "attach": "the unit's main process already prints the container's output; remove it",
+    "cidfile": "docker refuses to start again while the file exists; remove it, the container's name is fc.<app>.%p.%i",
+    "detach": "the container is the unit's main process and runs in the foreground; remove it",
+    "env": "FLEETCAPTAIN_ variables identify the container and are reserved; choose another name",
+    "help": "docker prints its help and exits; remove it",
+    "label": "the labels fleetcaptain.* identify the container's owner and are reserved; choose another name",
+    "name": "the unit names its container, and stops and removes it by that name; remove it",
+    "publish": "only the ports in ports= are registered and checked; write them there",
+    "publish-all": "only the ports in ports= are registered and checked; write them there",
     "restart": 'systemd restarts the service; write restart_sec=, or service={"Restart": "on-failure"}',
-    "rm": "the unit removes its container when that ends; leave it out",
-    "sig-proxy": "what systemd sends to the unit is for the container; leave it out",
-    "stop-timeout": "the unit's stop says how long docker waits; write stop_sec=",
-    "tty": "a unit has no terminal for -t and -i together; leave -i out",
+    "rm": "the unit removes its container when it exits; remove it",
+    "sig-proxy": "systemd's signals to the unit must reach the container; remove it",
+    "stop-timeout": "the unit's stop command sets how long docker waits; write stop_sec=",
+    "tty": "a unit has no terminal for -t and -i together; remove -i",
 }
 """Option of ``docker run`` -> why a unit cannot have it (for some: with a certain value), and what to write instead."""
 
 
 def option_for(keyword: str) -> str:
-    """The option of ``docker run`` that *keyword*, one of docker compose, means; "" where there is none, or a keyword
-    of a service says it."""
+    """The option of ``docker run`` that matches *keyword* of docker compose; "" if there is none, or if a service has a
+    keyword for it."""
     name = _COMPOSE.get(keyword, keyword.replace("_", "-"))
     known = (_FLAGS | _TAKING) - {"env", "volume"} - (RESERVED_DOCKER_OPTIONS.keys() - {"label", "tty"})
     return next((f"--{option}" for option in (name, name.removesuffix("s")) if option in known), "")
@@ -108,8 +107,8 @@ def docker_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield from _short(word, rest)
         else:
             raise ValidationError(
-                f"{word!r} is no option, so docker would take it for the image; write the container's own words into "
-                "command=, and an option's value behind the option"
+                f"{word!r} is not an option, so docker would take it for the image; write the container's command into "
+                "command=, and an option's value after the option"
             )
 
 
@@ -133,7 +132,8 @@ def refuse_reserved(words: Sequence[str]) -> None:
         found.append("attach")
     why = [f"--{name}: {RESERVED_DOCKER_OPTIONS[name]}" for name in dict.fromkeys(found)]
     why += [
-        f"--{name}: a unit has no folder that {path!r} could be relative to; write the whole path on the machine"
+        f"--{name}: a unit has no working directory that {path!r} could be relative to; write the absolute path on "
+        f"the machine"
         for name, value in options
         for path in _paths(name, value)
         if not path.startswith(("/", "%", "$"))
@@ -143,7 +143,7 @@ def refuse_reserved(words: Sequence[str]) -> None:
 
 
 def _paths(name: str, value: str) -> Iterator[str]:
-    """The paths of the machine that the option names; a volume's name is none."""
+    """The paths of the machine that the option names; the name of a volume is not a path."""
     source = value.partition(":")[0]
     bind = re.search(r"(?:^|,)(?:src|source)=([^,]*)", value) if re.search(r"(?:^|,)type=bind(?:,|$)", value) else None
     if name in ("env-file", "label-file"):
@@ -155,7 +155,7 @@ def _paths(name: str, value: str) -> Iterator[str]:
 
 
 def _is_reserved(name: str, value: str) -> bool:
-    """Whether *name* is reserved with this *value*; what depends on other options is not decided here."""
+    """Whether *name* is reserved with this *value*; options that depend on others are checked elsewhere."""
     refused = {
         "detach": _is_true(value),
         "env": value.startswith("FLEETCAPTAIN_"),
@@ -177,8 +177,8 @@ def _long(word: str, rest: Iterator[str]) -> tuple[str, str]:
     name, equals, value = word[2:].partition("=")
     if name not in OPTION_NAMES and not equals:
         raise ValidationError(
-            f"docker run has no option --{name} that is known here{did_you_mean(name, OPTION_NAMES)}; "
-            f"if yours has it, write --{name}=VALUE"
+            f"--{name} is not a known option of docker run{did_you_mean(name, OPTION_NAMES)}; "
+            f"if your version of docker has it, write --{name}=VALUE"
         )
     if not equals:
         value = "true" if name in _FLAGS else _value(f"--{name}", rest)
@@ -192,7 +192,7 @@ def _short(word: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
         letter, letters = letters[0], letters[1:]
         name = _SHORT.get(letter)
         if name is None:
-            raise ValidationError(f"{word!r}: docker run has no option -{letter}")
+            raise ValidationError(f"{word!r}: docker run has no option -{letter}; correct or remove it")
         if letters.startswith("="):
             yield name, letters[1:]
             return
@@ -206,7 +206,5 @@ def _short(word: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
 def _value(option: str, rest: Iterator[str]) -> str:
     value = next(rest, None)
     if value is None:
-        raise ValidationError(
-            f"{option} has no value, so docker would take the image for it; write the value behind it"
-        )
+        raise ValidationError(f"{option} has no value, so docker would take the image for it; write the value after it")
     return value

@@ -1,4 +1,4 @@
-"""The words of a Fleetfile. They only note what was said, and where: a mistake is found when all has been said."""
+"""The classes of a Fleetfile. They only record their arguments and the line of the call; `service_specs` validates."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 
 from fleetcaptain.fleetfile.values import Build, Expand, Literal, Ready, Rollout
 
-__all__ = ["Fleetfile", "Service", "SourceLocation", "arguments"]
+__all__ = ["Fleetfile", "Service", "SourceLocation", "declared"]
 
 Lines = str | Sequence[str]
 Options = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 # The Fleetfiles made while a file is loaded; None outside of a load.
-arguments: ContextVar[list[Fleetfile] | None] = ContextVar("heard", default=None)
+declared: ContextVar[list[Fleetfile] | None] = ContextVar("declared", default=None)
 _READERS: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__index__, float: float.__float__}
 
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """Where a word was said."""
+    """The file and line of a call in a Fleetfile."""
 
     file: str = ""
     line: int = 0
 
 
 def _here() -> SourceLocation:
-    """Where the word's constructor was called."""
+    """Where the constructor of the calling class was called."""
     frame = sys._getframe(2)
     return SourceLocation(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _plain(value: Any) -> Any:
-    """*value* with each text and number in it as just that, also those of a class with a text of its own, such as the
-    members of ``class Size(str, Enum)``."""
+    """*value* with each string and number in it as a plain one, also those of a subclass, such as the members of
+    ``class Size(str, Enum)``."""
     if isinstance(value, bool | Expand | Literal):
         return value
     for kind, read in _READERS.items():
@@ -53,10 +53,10 @@ def _plain(value: Any) -> Any:
 
 @dataclass(init=False)
 class Service:
-    """One service of the app. docs/fleetfile.md has every keyword with its meaning."""
+    """One service of the app. docs/fleetfile.md describes every keyword."""
 
     name: str
-    said: dict[str, Any] = field(repr=False)
+    arguments: dict[str, Any] = field(repr=False)
     unknown: dict[str, Any] = field(repr=False)
     place: SourceLocation = field(repr=False)
 
@@ -99,27 +99,28 @@ class Service:
         versions: Sequence[str] = (),
         **unknown: Any,
     ) -> None:
-        said = dict(locals())
+        arguments = dict(locals())
         self.name = _plain(name)
         self.unknown = unknown
         self.place = _here()
-        self.said = {word: _plain(value) for word, value in said.items() if word not in ("self", "name", "unknown")}
+        own = ("self", "name", "unknown")
+        self.arguments = {word: _plain(value) for word, value in arguments.items() if word not in own}
 
 
 @dataclass(init=False)
 class Fleetfile:
     """The app: its name, the image that is built from the Dockerfile beside the Fleetfile, and its services."""
 
-    said: dict[str, Any] = field(repr=False)
+    arguments: dict[str, Any] = field(repr=False)
     unknown: dict[str, Any] = field(repr=False)
     place: SourceLocation = field(repr=False)
 
     def __init__(
         self, *, app: str = "", image: str | None = None, services: Sequence[Service] = (), **unknown: Any
     ) -> None:
-        self.said = {"app": _plain(app), "image": _plain(image), "services": services}
+        self.arguments = {"app": _plain(app), "image": _plain(image), "services": services}
         self.unknown = unknown
         self.place = _here()
-        made = arguments.get()
+        made = declared.get()
         if made is not None:
             made.append(self)

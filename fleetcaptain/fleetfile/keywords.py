@@ -1,4 +1,5 @@
-"""What each keyword of a Service may say, and the value that it stands for. Pure; raises `ValidationError`."""
+"""Parsers of a Service's keywords: what each accepts, and the value that it resolves to. Pure; raises
+`ValidationError`."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from fleetcaptain.units.names import UNIT_CHARACTERS
 __all__ = ["PARSERS"]
 
 MAX_INSTANCES = 100
-# The specifiers are those that fleet and systemd both know.
+# Only specifiers that both fleet and systemd know.
 _UNIT = re.compile(rf"(?:[{UNIT_CHARACTERS}]|%[npiN])+")
 _GLOB = re.compile(rf"(?:[][*?^{UNIT_CHARACTERS}]|%[npiN])+")
 _MACHINE_ID = re.compile(r"[A-Za-z0-9_.-]+")
@@ -52,7 +53,7 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _list_of(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def parse_list(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ValidationError(f"it must be a list, not {represented(value)}")
+            raise ValidationError(f"must be a list, not {represented(value)}")
         return tuple(parse(entry) for entry in value)
 
     return parse_list
@@ -71,8 +72,8 @@ def _commands(value: Any) -> tuple[str, ...]:
 
 
 def _name(value: Any) -> str:
-    """A service or a unit, of which `together` knows which there are."""
-    return _fitting(_UNIT, value, "no name of a service or a unit")
+    """The name of a service or a unit. `cross_checks` checks that it exists."""
+    return _fitting(_UNIT, value, "not the name of a service or a unit")
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -80,13 +81,13 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _glob(value: Any) -> str:
-    return _fitting(_GLOB, value, "no name of a unit, or pattern of names")
+    return _fitting(_GLOB, value, "not the name of a unit or a pattern of names")
 
 
 def _machine_id(value: Any) -> str:
-    found = _fitting(_MACHINE_ID, value, "no id of a machine, as `fleetctl list-machines` shows them")
+    found = _fitting(_MACHINE_ID, value, "not a machine id as `fleetctl list-machines` shows it")
     if found.endswith("..."):
-        raise ValidationError(f"{represented(value)} is no id of a machine; leave the dots out, or write the whole id")
+        raise ValidationError(f"{represented(value)} is not a machine id; remove the dots, or write the whole id")
     return found
 
 
@@ -100,7 +101,9 @@ def _fitting(form: re.Pattern[str], value: Any, what: str) -> str:
 def _seconds(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST_SEC:
-            raise ValidationError(f"it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(value)}")
+            raise ValidationError(
+                f"must be an integer number of seconds from {least} to {LONGEST_SEC}, not {represented(value)}"
+            )
         return value
 
     return parse
@@ -111,7 +114,8 @@ def _instances(value: Any) -> int | bool:
         return True
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INSTANCES:
         raise ValidationError(
-            f"it must be a number from 1 to {MAX_INSTANCES}, or True for one that is replaced blue/green, not "
+            f"must be an integer from 1 to {MAX_INSTANCES}, or True for a single instance that is replaced "
+            f"blue/green, not "
             f"{represented(value)}"
         )
     return value
@@ -123,12 +127,13 @@ def _image(value: Any) -> str | Build:
     text = word(value)
     if re.search(r"\$[{(\w]", text):
         raise ValidationError(
-            f"{represented(text)}: nothing replaces variables in it; write what they stand for, or read them in the "
+            f"{represented(text)}: variables in an image reference are not replaced; write their values, or read "
+            f"them in the "
             "Fleetfile: f\"{os.environ['REGISTRY']}/web:1\""
         )
     mistake = reference_mistake(text)
     if mistake:
-        raise ValidationError(f'{represented(text)} is no image reference, such as "redis:7": {mistake}')
+        raise ValidationError(f'{represented(text)} is not an image reference, such as "redis:7": {mistake}')
     return text
 
 
@@ -136,12 +141,12 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise ValidationError(f"it must be a mapping of names to values, not {represented(value)}")
+        raise ValidationError(f"must be a mapping of names to values, not {represented(value)}")
     pairs = []
     for name, entry in value.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(word(name)):
             raise ValidationError(
-                f'{represented(name)} is no name of a variable; it must be a text without "=" and blanks'
+                f'{represented(name)} is not a variable name; it must be a string without "=" and blanks'
             )
         pairs.append((word(name), _env_value(name, entry)))
     return tuple(sorted(pairs, key=lambda pair: pair[0]))
@@ -154,7 +159,7 @@ def _env_value(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float) and math.isfinite(value):
         return str(value)
-    raise ValidationError(f"{name} must be a text, a number or a bool, not {represented(value)}")
+    raise ValidationError(f"{name} must be a string, a number or a bool, not {represented(value)}")
 
 
 def _docker_args(value: Any) -> tuple[str, ...]:
@@ -168,16 +173,17 @@ def _volume(value: Any) -> str:
     source, _, rest = sample(text).partition(":")
     path, colon, modes = rest.partition(":")
     if isinstance(text, Expand) and (text.startswith("$") or (text.startswith("%") and "/" in source)):
-        source = f"/{source}"  # a variable that has a path
+        source = f"/{source}"  # a variable that stands for a path
     if source.startswith((".", "~")) or ("/" in source and not source.startswith("/")):
         raise ValidationError(
-            f"{represented(value)}: a unit has no folder that {source!r} could be relative to; write the whole path on "
-            'the machine, or the name of a volume that docker keeps there, as in "shop-data:/data"'
+            f"{represented(value)}: a unit has no working directory that {source!r} could be relative to; write the "
+            f"absolute path on "
+            'the machine, or the name of a docker volume, as in "shop-data:/data"'
         )
     if not (source.startswith("/") or _VOLUME_NAME.fullmatch(source)) or not re.fullmatch(r"/+[^/:][^:]*", path):
         raise ValidationError(
-            f'{represented(value)} is no volume; it must be "name:/in/the/container" or '
-            '"/on/the/machine:/in/the/container", with ":ro" if need be; a name has two letters or more'
+            f'{represented(value)} is not a volume; it must be "name:/in/the/container" or '
+            '"/on/the/machine:/in/the/container", optionally with ":ro"; a name must have at least two characters'
         )
     _check_modes(value, modes.split(",") if colon else [], source.startswith("/"))
     return text
@@ -187,11 +193,12 @@ def _check_modes(volume: str, modes: Sequence[str], on_machine: bool) -> None:
     kinds = [_MODES.get(mode, "") for mode in modes]
     if "" in kinds or len(set(kinds)) < len(kinds):
         raise ValidationError(
-            f"{represented(volume)}: docker does not mount it as {','.join(modes)!r}; write :ro, :rw, :z, :Z or :nocopy"
+            f"{represented(volume)}: {','.join(modes)!r} is not a mount mode of docker; write :ro, :rw, :z, :Z or "
+            f":nocopy"
         )
     if ("propagation" if not on_machine else "copy") in kinds:
         what = "a path of the machine" if "propagation" in kinds else "a named volume"
-        raise ValidationError(f"{represented(volume)}: docker takes {','.join(modes)!r} for {what} only; leave it out")
+        raise ValidationError(f"{represented(volume)}: docker supports {','.join(modes)!r} only for {what}; remove it")
 
 
 def _metadata(value: Any) -> tuple[str, ...]:
@@ -208,13 +215,16 @@ def _metadata(value: Any) -> tuple[str, ...]:
         pairs = _lines(value)
     for pair in map(verbatim, pairs):
         if not re.fullmatch(r"[A-Za-z0-9_.-]+=[^=\s\"]+", pair):
-            raise ValidationError(f'{represented(pair)} is no metadata: fleet ignores all but "key=value" with one "="')
+            raise ValidationError(
+                f'{represented(pair)} is not metadata: fleet ignores everything except "key=value" with one "="; '
+                f"write that"
+            )
     return tuple(pairs)
 
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValidationError(f"it must be True or False, not {represented(value)}")
+        raise ValidationError(f"must be True or False, not {represented(value)}")
     return value
 
 

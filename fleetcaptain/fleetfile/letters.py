@@ -1,7 +1,8 @@
-"""What a text of a Fleetfile may have in it, and who reads its ``%`` and ``$``. Pure; raises `ValidationError`.
+"""The characters that a string of a Fleetfile may contain, and who reads its ``%`` and ``$``. Pure; raises
+`ValidationError`.
 
-Unit texts go to systemd and fleet, which end a line, or the text, at characters that are not seen; and through Pulumi
-to a terminal. See `fleetcaptain.printable`.
+Unit texts go to systemd and fleet, which end a line or the text at some invisible characters, and through Pulumi to a
+terminal. See `fleetcaptain.printable`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ also in quotes. The next line must not look like a comment, and keeps its own bl
 _ESCAPED = re.compile(r"[\\%$'\"\t]")
 # `unit_full_printf` of systemd 252, without the deprecated ones (c, r, R).
 _SPECIFIERS = frozenset("aAbBCdEfgGhHiIjJlLmMnNopPsStTuUvVwWyY")
-# Those that units of fleet have in the commands that they run. A format of dates has others too, as in %Y-%m-%d.
+# The ones that are usual in commands of fleet units. A date format also has others, as in %Y-%m-%d.
 _USUAL = "iInNpPHmb"
 _PERCENT = re.compile(r"%(.?)", re.DOTALL)
 _MACHINE_VARIABLE = re.compile(r"\$(\{?)(COREOS_[A-Z0-9_]+)\}?")
@@ -35,11 +36,11 @@ _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 def line_of_text(value: Any) -> str:
-    """A text of one line that fits in a unit, and that `units.quoting` can write."""
+    """A string of one line that fits in a unit, and that `units.quoting` can write."""
     if isinstance(value, Expand | Literal):
         raise ValidationError(
-            f"it must be a plain text: {type(value).__name__}(...) is for what the container gets and for description, "
-            "and systemd reads its own lines as they are"
+            f"must be a plain string: {type(value).__name__}(...) is only for values of the container and for "
+            f"description"
         )
     return _line(value)
 
@@ -48,29 +49,31 @@ def word(value: Any) -> str:
     """As `line_of_text`, and not empty."""
     text = line_of_text(value)
     if not text.strip():
-        raise ValidationError("it must not be empty")
+        raise ValidationError("must not be empty")
     return text
 
 
 def verbatim(value: Any) -> str:
-    """As `line_of_text`, for what stands in the unit as it is."""
+    """As `line_of_text`, for a string that the unit contains verbatim."""
     return check_verbatim(line_of_text(value))
 
 
 def check_verbatim(text: str) -> str:
-    """*text*, when it can stand in the unit as it is. Raises Mistake."""
+    """*text*, if the unit can contain it verbatim. Raises `ValidationError`."""
     if text.rstrip().endswith("\\"):
-        raise ValidationError("it must not end in a backslash, which would join it with the option after it; remove it")
+        raise ValidationError(
+            "must not end in a backslash, which would join it with the next option; remove the backslash"
+        )
     if COLOUR_MARK in text:
         raise ValidationError(
-            f'it must not contain "{COLOUR_MARK}", which Pulumi takes for a colour; '
-            'in a line for systemd write "\\\\x3c" for the "<"'
+            f'must not contain "{COLOUR_MARK}", which Pulumi reads as a colour; '
+            'in a systemd line write "\\\\x3c" for the "<"'
         )
     return text
 
 
 def letters(value: Any, *, variables: bool = True) -> str:
-    """A text for the container: letters, or an `Expand` whose parts systemd can replace. A plain text that could be
+    """A string for the container: literal, or an `Expand` whose parts systemd replaces. A plain string that could be
     either is refused. *variables*: whether systemd replaces ``${VARIABLES}`` there."""
     text = _line(value)
     if isinstance(value, Expand):
@@ -79,8 +82,8 @@ def letters(value: Any, *, variables: bool = True) -> str:
     found = None if isinstance(value, Literal) else _ambiguous(text)
     if found:
         raise ValidationError(
-            f"{found} could be replaced on the machine, or be letters; write {_shown(Expand(_as_expand(text)))} to "
-            f"have it replaced, or {_shown(Literal(text))} for the letters"
+            f"{found} is ambiguous: write {_shown(Expand(_as_expand(text)))} to have it replaced on the machine, or "
+            f"{_shown(Literal(text))} to keep it literally"
         )
     return text
 
@@ -94,34 +97,33 @@ def sample(text: str) -> str:
 
 def _line(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValidationError(f"it must be a text, not {represented(value)}")
+        raise ValidationError(f"must be a string, not {represented(value)}")
     text = str.__str__(value)
     if "\n" in text or "\r" in text:
         raise ValidationError(
-            "it must be one line: fleet would read the next one as an option of its own; join the lines (for "
+            "must be one line, because fleet would read the next line as another option; join the lines (for "
             "sh -c with ;), or put them into a file of the image or of the machines"
         )
     odd = unprintable(text)
     if odd:
         shown = ", ".join(odd[:_SHOWN])
-        raise ValidationError(
-            f"it must not contain characters that are invisible or control a terminal; remove {shown}"
-        )
+        raise ValidationError(f"must not contain characters that are invisible or control a terminal; remove {shown}")
     longest = max(len(part.encode()) + len(_ESCAPED.findall(part)) for part in FOLDABLE.split(text))
     if longest >= _LINE_BYTES:
         raise ValidationError(
-            f"it is too long: {longest:,} bytes of it have no blank at which a unit's line could be continued, and "
-            f"fleet takes lines of less than 2,048 bytes. Put it into a file of the image or of the machines, and pass "
+            f"is too long: {longest:,} bytes of it have no blank at which the line could be continued, and fleet "
+            f"accepts "
+            f"only lines of less than 2,048 bytes. Put it into a file of the image or of the machines, and pass "
             'the file: docker_args=["--env-file", "/etc/..."] for variables, volumes=["/etc/...:/...:ro"] for others'
         )
     return text
 
 
 def check_specifiers(text: str) -> None:
-    """Raise Mistake when a percent sign in *text*, which systemd reads, begins no specifier of its."""
+    """Raise `ValidationError` if a percent sign in *text* does not begin a systemd specifier."""
     for specifier in _PERCENT.findall(text):
         if specifier != "%" and specifier not in _SPECIFIERS:
-            raise ValidationError(f'"%{specifier}" is no specifier of systemd; write %% for a percent sign')
+            raise ValidationError(f'"%{specifier}" is not a systemd specifier; write %% for a percent sign')
 
 
 def _check_replaced(text: str, variables: bool) -> None:
@@ -132,7 +134,7 @@ def _check_replaced(text: str, variables: bool) -> None:
             continue
         if not variables:
             raise ValidationError(
-                f'"{found[0]}": systemd replaces specifiers only here, no variables; remove the dollar sign'
+                f'"{found[0]}": systemd replaces only specifiers here, not variables; remove the dollar sign'
             )
         if variable != "$" and not _VARIABLE.fullmatch(variable):
             raise ValidationError(
@@ -141,7 +143,7 @@ def _check_replaced(text: str, variables: bool) -> None:
 
 
 def _ambiguous(text: str) -> str:
-    """What in the plain *text* is usual for a part that the machine replaces; "" where nothing is."""
+    """The part of the plain *text* that looks as if the machine should replace it; "" if there is none."""
     variable = _MACHINE_VARIABLE.search(text)
     if variable:
         return variable[0]
@@ -151,7 +153,7 @@ def _ambiguous(text: str) -> str:
 
 
 def _as_expand(text: str) -> str:
-    """*text* as an `Expand` with the same meaning but for what `_ambiguous` finds."""
+    """*text* as an `Expand` with the same meaning, except for what `_ambiguous` finds."""
     text = re.sub(rf"%(?![{_USUAL}])", "%%", text)
     text = _MACHINE_VARIABLE.sub(r"${\2}", text)
     return re.sub(r"\$(?!\{[A-Za-z_][A-Za-z0-9_]*\})", "$$", text)

@@ -1,4 +1,4 @@
-"""Loads a Fleetfile: runs the file, and lists every mistake in it at once."""
+"""Loads a Fleetfile: runs the file, and reports all of its errors at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.cross_checks import check_together
-from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, arguments
+from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, declared
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
-from fleetcaptain.fleetfile.service_specs import Lines, Notes, name_of, resolve
+from fleetcaptain.fleetfile.service_specs import Errors, Lines, name_of, resolve
 from fleetcaptain.fleetfile.validation_error import Problem, shown
 from fleetcaptain.fleetfile.values import App
 
@@ -21,33 +21,35 @@ __all__ = ["load"]
 _NAME = "Fleetfile.py"
 _MODULE = "Fleetfile"
 _NONE_MADE = (
-    'it makes no Fleetfile(...); make one at the top level, as `if __name__ == "__main__":` does not run, and other '
-    "threads do not count"
+    "the file creates no Fleetfile(...); create one at the top level, not in a thread and not under "
+    '`if __name__ == "__main__":`, which does not run'
 )
 
 
 def load(path: Path) -> App:
-    """The app in the Fleetfile at *path*, a file or its folder. Raises FleetfileError with all mistakes."""
+    """The app in the Fleetfile at *path*, a file or its folder. Raises FleetfileError with all errors."""
     file = (path / _NAME if path.is_dir() else path).resolve()
     if not file.is_file():
         raise FleetfileError(
-            "There is no Fleetfile:",
+            "Could not find a Fleetfile:",
             [
-                f"{file}: {'it is not a file' if file.exists() else 'no such file'}",
-                "write one (docs/fleetfile.md), or point fleetcaptain:project at the folder with yours",
+                f"{file}: {'is not a file' if file.exists() else 'does not exist'}",
+                "write one (docs/fleetfile.md), or set fleetcaptain:project to the folder of your Fleetfile",
             ],
         )
     fleetfile, sources = _run(file)
-    services = fleetfile.said["services"]
-    said = [service for service in (services if isinstance(services, list | tuple) else ()) if _is_service(service)]
-    places = {fleetfile.place.file, *(service.place.file for service in said)}
-    notes = Notes(file.parent, {place: _keyword_lines(place) for place in places}, [])
-    app = replace(resolve(fleetfile, file.parent, notes, Path.exists), sources=sources)
-    if len(said) == len(app.services):
-        app = check_together(app, {name_of(service): service.place for service in said}, notes)
-    if notes.problems:
-        ordered = sorted(notes.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
-        count = "one mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
+    services = fleetfile.arguments["services"]
+    declared_services = [
+        service for service in (services if isinstance(services, list | tuple) else ()) if _is_service(service)
+    ]
+    places = {fleetfile.place.file, *(service.place.file for service in declared_services)}
+    errors = Errors(file.parent, {place: _keyword_lines(place) for place in places}, [])
+    app = replace(resolve(fleetfile, file.parent, errors, Path.exists), sources=sources)
+    if len(declared_services) == len(app.services):
+        app = check_together(app, {name_of(service): service.place for service in declared_services}, errors)
+    if errors.problems:
+        ordered = sorted(errors.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
+        count = "1 error" if len(ordered) == 1 else f"{len(ordered)} errors"
         raise FleetfileError(f"{file} has {count}; nothing was touched:", [str(problem) for problem in ordered])
     return app
 
@@ -57,28 +59,28 @@ def _is_service(value: object) -> bool:
 
 
 def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:
-    """The one Fleetfile(...) that *file* makes, and the files that it reads."""
+    """The one Fleetfile(...) that *file* creates, and the files that it reads."""
     made: list[Fleetfile] = []
-    token, process = arguments.set(made), os.getpid()
+    token, process = declared.set(made), os.getpid()
     try:
         with own_modules(file.parent) as opened:
             run_module(_MODULE, file)
     except BaseException as error:
-        # SystemExit and its like too: the program must not end before it has declared what there is.
+        # SystemExit and its like too: the program must not end before it has declared its resources.
         _end_fork(process, error)
         raise _failed(file, error) from error
     finally:
-        arguments.reset(token)
+        declared.reset(token)
     _end_fork(process, None)
     if len(made) != 1:
-        what = _NONE_MADE if not made else f"it makes {len(made)} Fleetfile(...); make exactly one"
+        what = _NONE_MADE if not made else f"the file creates {len(made)} Fleetfile(...); create exactly one"
         place = made[-1].place if made else SourceLocation(str(file), 1)
         raise _broken(file, shown(place.file, file.parent), place.line, what)
     return made[0], tuple(sorted(opened))
 
 
 def _end_fork(process: int, error: BaseException | None) -> None:
-    """End a process that the Fleetfile forked from *process* and that came to its end: only one may go on to deploy."""
+    """End a process that the Fleetfile forked from *process*: only *process* may continue and deploy."""
     if os.getpid() != process:
         code = error.code if isinstance(error, SystemExit) else error and 1
         os._exit(code if isinstance(code, int) else int(code is not None))
@@ -93,7 +95,7 @@ def _failed(file: Path, error: BaseException) -> FleetfileError:
 
 def _broken(file: Path, shown_as: str, line: int, what: str) -> FleetfileError:
     problem = Problem(shown_as, line, "", "", what)
-    return FleetfileError(f"{file} cannot be read; nothing was touched:", [str(problem)])
+    return FleetfileError(f"Failed to load {file}; nothing was touched:", [str(problem)])
 
 
 def _lines_of(error: BaseException, file: Path) -> tuple[int, str]:
@@ -112,22 +114,27 @@ def _lines_of(error: BaseException, file: Path) -> tuple[int, str]:
 def _reason_of(error: BaseException) -> str:
     try:
         what = f"{type(error).__name__}: {error}".removesuffix(": ")
-    except BaseException:  # its own text may be wrong, too
+    except BaseException:  # its __str__ may fail, too
         what = type(error).__name__
     if isinstance(error, ImportError) and "attempted relative import" in what:
-        return f"{what}. A Fleetfile and the modules beside it are no package: write `import NAME`, not `from . import`"
+        return (
+            f"{what}. A Fleetfile and the modules beside it are not a package; write `import NAME`, not `from . import`"
+        )
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str) and not os.path.isabs(error.filename):
-        return f"{what}. It is looked for in {Path.cwd()}; for a file beside this one write Path(__file__).parent / ..."
+        return (
+            f"{what}. Relative paths start at {Path.cwd()}; for a file beside this one write "
+            f"Path(__file__).parent / ..."
+        )
     if isinstance(error, Exception):
         return what
     return (
-        f"it ended early ({what}). To refuse a deployment, raise an exception that says why, such as "
+        f"the file ended early ({what}). To refuse a deployment, raise an exception that says why, such as "
         'ValueError("REGION is not set")'
     )
 
 
 def _keyword_lines(file: str) -> Lines:
-    """Line of a call in *file* -> keyword -> line; nothing where the source cannot be read."""
+    """Line of a call in *file* -> keyword -> line; empty if the source cannot be read."""
     found: dict[int, dict[str, int]] = {}
     try:
         tree = parse_source(Path(file).read_bytes(), file)

@@ -1,4 +1,4 @@
-"""The modules beside a Fleetfile, and the Fleetfile itself as one: run as Python runs a module, and forgotten after."""
+"""Runs a Fleetfile as a module, with the modules beside it importable, and unloads them afterwards."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def is_own(path: Path, folder: Path) -> bool:
 
 
 def run_module(name: str, file: Path) -> ModuleType:
-    """Run *file* as the module *name*: all that Python gives a module that it imports is there. Raises what it raises,
-    and SyntaxError also for a file in another encoding than it says."""
+    """Run *file* as the module *name*, with everything that Python gives an imported module. Raises what *file* raises,
+    and SyntaxError also for a file that is not in its declared encoding."""
     spec = importlib.util.spec_from_loader(name, _Source(name, str(file)))
     if spec is None or spec.loader is None:
         raise ImportError(name)
@@ -47,15 +47,16 @@ def run_module(name: str, file: Path) -> ModuleType:
 
 
 def parse_source(data: bytes, file: str) -> ast.Module:
-    """The module that *data*, the contents of *file*, is. Raises SyntaxError, with the line."""
+    """The syntax tree of *data*, the contents of *file*. Raises SyntaxError, with the line."""
     try:
         text = importlib.util.decode_source(data)
     except (UnicodeError, LookupError, SyntaxError) as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = data[:start].count(b"\n") + 1
         what = (
-            f"its encoding is not what it says ({error}). Save it as UTF-8, or say its encoding in its first line: "
-            "# -*- coding: latin-1 -*-"
+            f"the file is not in its declared encoding ({error}). Save it as UTF-8, or declare its encoding in the "
+            f"first "
+            "line: # -*- coding: latin-1 -*-"
         )
         raise SyntaxError(what, (file, line, None, None)) from error
     try:
@@ -63,15 +64,15 @@ def parse_source(data: bytes, file: str) -> ast.Module:
     except SyntaxError:
         raise
     except Exception as error:  # too deep for the compiler: a MemoryError or RecursionError, which have no line
-        raise SyntaxError(f"Python cannot compile it: {error!r}", (file, 1, None, None)) from error
+        raise SyntaxError(f"Python cannot compile the file: {error!r}", (file, 1, None, None)) from error
 
 
 @contextmanager
 def own_modules(folder: Path) -> Iterator[set[Path]]:
-    """Until the block ends, modules in *folder* can be imported, whatever else of their name is loaded or installed.
-    Then none of them is loaded, and the path, the modules and the working directory of the process are as before.
+    """Within the block, modules in *folder* can be imported, even if others with the same name are loaded or installed.
+    Afterwards they are unloaded, and the path, the modules and the working directory of the process are restored.
 
-    Yields the files that are read meanwhile, but those of Python, of installed packages and of FleetCaptain.
+    Yields the files that are read in the block, except those of Python, of installed packages and of FleetCaptain.
     """
     path, loaded, working, bytecode = [*sys.path], dict(sys.modules), Path.cwd(), sys.dont_write_bytecode
     finder = _Folder(folder)
@@ -112,7 +113,7 @@ class _Source(SourceFileLoader):
     """Compiles a module from its source each time: caches of another run are neither trusted nor written."""
 
     def get_code(self, fullname: str) -> CodeType:
-        """The module's code. Raises SyntaxError, also for an import that would mean another module than it seems to."""
+        """The module's code. Raises SyntaxError, also for an import with an ambiguous name."""
         file = self.get_filename(fullname)
         tree = parse_source(self.get_data(file), file)
         if "." not in fullname:
@@ -122,11 +123,11 @@ class _Source(SourceFileLoader):
         except SyntaxError:
             raise
         except Exception as error:
-            raise SyntaxError(f"Python cannot compile it: {error!r}", (file, 1, None, None)) from error
+            raise SyntaxError(f"Python cannot compile the file: {error!r}", (file, 1, None, None)) from error
 
 
 class _Folder(MetaPathFinder):
-    """Finds modules in a folder before all others, but for Python's own and FleetCaptain's."""
+    """Finds modules in a folder before all others, except Python's own and FleetCaptain's."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -157,7 +158,7 @@ class _Folder(MetaPathFinder):
 
 
 def _refuse_ambiguous(tree: ast.Module, file: Path) -> None:
-    """Raise SyntaxError for an import of a module beside *file* that has the name of another one, which comes first."""
+    """Raise SyntaxError for an import of a module beside *file* whose name is also that of a module found first."""
     for line, name in _imported(tree):
         found = next((path for path in _named(file.parent, name) if _is_taken(name) and path.is_file()), None)
         if found is not None:
@@ -188,7 +189,7 @@ def _is_taken(name: str) -> bool:
 
 @functools.cache
 def _watch_opened() -> None:
-    """Once for the process: what is installed cannot be taken back."""
+    """Once for the process: an audit hook cannot be removed."""
     sys.addaudithook(_note_opened)
 
 

@@ -1,4 +1,4 @@
-"""What is inside of a word given to a keyword: ``Http``, ``Tcp``, ``Command``, ``Rolling``, ``BlueGreen``. Pure."""
+"""Validation of ``Http``, ``Tcp``, ``Command``, ``Rolling`` and ``BlueGreen``, the values of keywords. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PORTS = range(1, 65536)
 _TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
 _PERCENT = re.compile(r"(100|[1-9][0-9]?)%")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")
-# A token of HTTP (RFC 9110), which curl takes for no file and no lack of a value.
+# A token of HTTP (RFC 9110) that curl does not read as a file name or as a header to remove.
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def ready(value: Any) -> Ready:
-    """*value*, when it can be waited for. Raises Mistake."""
+    """*value*, if it is a valid check. Raises `ValidationError`."""
     match value:
         case Http():
             return _http(value)
@@ -32,31 +32,31 @@ def ready(value: Any) -> Ready:
             return value
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
-                raise ValidationError(f"Command({represented(line)}): it must be one line for the container's shell")
+                raise ValidationError(f"Command({represented(line)}): must be one line for /bin/sh in the container")
             return Command(letters(line))
         case _:
-            raise ValidationError(f"it must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
+            raise ValidationError(f"must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
 
 
 def _http(value: Http) -> Http:
     path, host = value.path, value.host
     if not isinstance(path, str) or not path.startswith("/") or re.search(r"\s", path):
         raise ValidationError(
-            f'Http({represented(path)}): the path must begin with "/" and have no blanks, such as "/health"'
+            f'Http({represented(path)}): the path must begin with "/" and contain no blanks, such as "/health"'
         )
     if "#" in path:
         raise ValidationError(
-            f"Http({represented(path)}): what follows # is never sent; leave it out, or write %23 for the character"
+            f"Http({represented(path)}): HTTP never sends the part after #; remove it, or write %23 for the character"
         )
     _port(value.port)
     if host is not None:
         host = letters(host)
         if not _HOST.fullmatch(sample(host)):
             raise ValidationError(
-                f'Http(host={represented(host)}): it must be a name such as "shop.example.org", with :port if need be'
+                f'Http(host={represented(host)}): must be a name such as "shop.example.org", optionally with :port'
             )
     if not isinstance(value.https, bool):
-        raise ValidationError(f"Http(https={represented(value.https)}): it must be True or False")
+        raise ValidationError(f"Http(https={represented(value.https)}): must be True or False")
     return replace(value, path=letters(path), host=host, headers=_headers(value.headers))
 
 
@@ -64,31 +64,31 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping) and value != ():
         raise ValidationError(
-            f'Http(headers={represented(value)}): it must be a mapping such as {{"Accept": "text/html"}}'
+            f'Http(headers={represented(value)}): must be a mapping such as {{"Accept": "text/html"}}'
         )
     found = []
     for name, given in pairs:
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
-            raise ValidationError(f"Http(headers=...): {represented(name)} is no name of a header")
+            raise ValidationError(f"Http(headers=...): {represented(name)} is not a header name")
         if name.lower() == "host":
-            raise ValidationError(f"Http(headers=...): {name}: write host= instead")
+            raise ValidationError(f"Http(headers=...): {name} cannot be set here; write host= instead")
         text = letters(given)
         if not text.strip():
-            raise ValidationError(f"Http(headers=...): {name} must not be empty; leave it out")
+            raise ValidationError(f"Http(headers=...): {name} must not be empty; remove it")
         found.append((word(name), text))
     return tuple(found)
 
 
 def public(value: Any) -> int:
-    """*value*, when it is a port's number. Raises Mistake."""
+    """*value*, if it is a port number. Raises `ValidationError`."""
     _port(value)
     return int(value)
 
 
 def rollout(value: Any) -> Rollout:
-    """*value*, when its numbers make sense. Raises Mistake."""
+    """*value*, if its numbers are valid. Raises `ValidationError`."""
     if not isinstance(value, Rolling | BlueGreen):
-        raise ValidationError(f"it must be Rolling(...) or BlueGreen(...), not {represented(value)}")
+        raise ValidationError(f"must be Rolling(...) or BlueGreen(...), not {represented(value)}")
     for name in _TIMES:
         seconds = getattr(value, name, 0)
         least = 1 if "deadline" in name else 0
@@ -96,22 +96,23 @@ def rollout(value: Any) -> Rollout:
             continue
         if isinstance(seconds, bool) or not isinstance(seconds, int) or not least <= seconds <= LONGEST_SEC:
             raise ValidationError(
-                f"{name}: it must be whole seconds, from {least} to {LONGEST_SEC}, not {represented(seconds)}"
+                f"{name}: must be an integer number of seconds from {least} to {LONGEST_SEC}, not "
+                f"{represented(seconds)}"
             )
     if isinstance(value, Rolling) and not _parallel(value.max_parallel):
         raise ValidationError(
-            'max_parallel: it must be a number from 1 on, or a share such as "25%", not '
+            'max_parallel: must be an integer of at least 1, or a share such as "25%", not '
             f"{represented(value.max_parallel)}"
         )
     if isinstance(value, Rolling) and not isinstance(value.auto_revert, bool):
-        raise ValidationError(f"auto_revert: it must be True or False, not {represented(value.auto_revert)}")
+        raise ValidationError(f"auto_revert: must be True or False, not {represented(value.auto_revert)}")
     refuse_never(value)
     return value
 
 
 def _port(number: Any) -> None:
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number not in _PORTS):
-        raise ValidationError(f"{represented(number)} is no port: ports go from 1 to 65535")
+        raise ValidationError(f"{represented(number)} is not a port; ports must be integers from 1 to 65535")
 
 
 def _parallel(value: Any) -> bool:

@@ -21,14 +21,14 @@ _LARGEST = 65535
 
 
 def port(value: Any) -> Port:
-    """``80``, ``"80"`` (a free port of the machine), ``"8080:80"``, ``"8080-8089:80"`` (the first free one), with
-    ``127.0.0.1:`` or ``[::1]:`` before and ``/udp`` or ``/sctp`` after if need be. Raises `ValidationError`."""
+    """``80``, ``"80"`` (a free port of the machine), ``"8080:80"``, ``"8080-8089:80"`` (the first free one), optionally
+    with ``127.0.0.1:`` or ``[::1]:`` before and ``/udp`` or ``/sctp`` after. Raises `ValidationError`."""
     match = _PORT.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if match is None:
         raise ValidationError(_no_port(value))
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in _PROTOCOLS:
-        raise ValidationError(f"{represented(value)}: docker publishes tcp, udp and sctp, not {match['protocol']!r}")
+        raise ValidationError(f"{represented(value)}: the protocol must be tcp, udp or sctp, not {match['protocol']!r}")
     found = Port(
         container=int(match["container"]),
         host=int(match["host"]) if match["host"] else None,
@@ -38,23 +38,26 @@ def port(value: Any) -> Port:
     )
     numbers = [number for number in (found.container, found.host, found.host_last) if number is not None]
     if not all(1 <= number <= _LARGEST for number in numbers):
-        raise ValidationError(f"{represented(value)}: ports go from 1 to {_LARGEST}")
+        raise ValidationError(f"{represented(value)}: ports must be from 1 to {_LARGEST}")
     if found.host is not None and found.host_last is not None and found.host_last < found.host:
-        raise ValidationError(f"{represented(value)}: the range must go upwards")
+        raise ValidationError(f"{represented(value)}: the last port of the range must not be less than the first")
     return found
 
 
 def _no_port(value: Any) -> str:
     text = str(value)
     if isinstance(value, str) and text.count(":") > 2 and "[" not in text:  # noqa: PLR2004  address:port:port
-        return f'{represented(value)} is no port; write an IPv6 address in brackets, as in "[::1]:8080:80"'
+        return f'{represented(value)} is not a port; write an IPv6 address in brackets, as in "[::1]:8080:80"'
     if isinstance(value, str) and _RANGE.fullmatch(text):
-        return f'{value!r}: a container\'s port must be one; write an entry for each, as in ["8080:80", "8081:81"]'
-    return f'{represented(value)} is no port; it must be one such as "80", "8080:80" or "8080-8089:80"'
+        return (
+            f'{value!r}: the container\'s port must be a single port; write an entry for each, as in ["8080:80", '
+            f'"8081:81"]'
+        )
+    return f'{represented(value)} is not a port; it must be one such as "80", "8080:80" or "8080-8089:80"'
 
 
 def _address(value: Any, written: str) -> str:
-    """The address without brackets, which only an IPv6 one has."""
+    """The address without its brackets, which only an IPv6 address has."""
     bare = written.removeprefix("[").removesuffix("]")
     try:
         address = ip_address(bare)
@@ -62,7 +65,8 @@ def _address(value: Any, written: str) -> str:
         address = None
     if address is None or "%" in bare or (address.version == 6) != (bare != written):  # noqa: PLR2004  IPv6
         raise ValidationError(
-            f"{represented(value)}: {written!r} is no IP address of a machine; write one such as 127.0.0.1 or [::1], "
-            "or leave it out for all addresses"
+            f"{represented(value)}: {written!r} is not an IP address of a machine; write one such as 127.0.0.1 or "
+            f"[::1], "
+            "or remove it to publish at all addresses"
         )
     return str(address)

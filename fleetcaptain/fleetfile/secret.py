@@ -1,8 +1,8 @@
-"""What looks like a secret in a Fleetfile. Pure.
+"""Finds values in a Fleetfile that look like secrets. Pure.
 
-What a Fleetfile says stands in the texts of units. fleet, etcd and the records of releases keep those, and every
-container of the cluster can read them. So a secret is refused where it is recognized; what is not recognized passes.
-No message has any part of a value in it.
+The values of a Fleetfile become part of unit texts, which fleet, etcd and the records of releases keep and every
+container of the cluster can read. So recognized secrets are refused; others pass. No message contains any part of a
+value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["secret_in"]
 
 # Names are compared as words: DB_PASSWORD for dbPassword, db.password and --db-password.
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[.-]+")
-# How the name of a secret ends. What is about one is none: TOKEN_TTL, PASSWORD_FILE, ACCESS_KEY_ID.
+# How the name of a secret ends. A name that only describes one is harmless: TOKEN_TTL, PASSWORD_FILE, ACCESS_KEY_ID.
 _SECRET = re.compile(
     r"((PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|APIKEY|ACCESSKEY|PRIVATEKEY|SECRETKEY)S?"
     r"|TOKEN|SECRET_KEY_BASE|MASTERAUTH|(^|_)(PASS|(DB|USER|ROOT|ADMIN|REQUIRE)PASS|PW|PWD|PSK|DSN|CREDS?)|_KEYS?)$"
@@ -25,10 +25,10 @@ _HARMLESS = re.compile(
     r"^(NO|WITHOUT)_|(^|_)((PUBLIC|PUBLISHABLE|PRIMARY|FOREIGN|PARTITION|SORT|ROUTING|CACHE|SHARD|INDEX|GROUP|OBJECT)_KEYS?"
     r"|(LOAD|IMPORT)_CREDENTIAL|PROXY_PASS)$"
 )
-# These may name a file, or PWD a folder. A name with SECRET in it does not: such values may begin with a slash.
+# These may name a file, or PWD a folder. A name with SECRET does not: its value may begin with a slash.
 _MAY_BE_PATH = re.compile(r"(?!.*SECRET).*(KEYS?|CREDENTIALS?|CREDS?|PWD)")
 _PATH = re.compile(r"(~|\.{1,2}|%[A-Za-z])?(/[\w.@%-]+)+/?|[\w-]+\.(pem|key|crt|json)")
-# A switch, and what a shell or systemd replaces.
+# A switch, and a reference that a shell or systemd replaces.
 _SWITCH = re.compile(r"(true|false|yes|no|on|off|none|null|[0-9])?[,;)}\]]*", re.IGNORECASE)
 _REFERENCE = re.compile(r"(\$\$?(\{\w[^}]*\}|[A-Z_][A-Z0-9_]*|[0-9@])|\$\(.*|`.*)(/\S*)?")
 _FOUND = re.compile(
@@ -46,15 +46,15 @@ _VALUE = re.compile(r"""\\?"(?P<double>[^"\\]*)|\\?'(?P<single>[^'\\]*)|(?P<bare
 # Lists of words: the value of an option may be the next entry.
 _WORDS = ("command", "docker_args")
 _ADVICE = (
-    "every container of the cluster can read the texts of units. Put it into a file on the machines and pass "
+    "every container of the cluster can read unit texts. Put it into a file on the machines and pass "
     'docker_args=["--env-file", "/etc/..."]'
 )
 
 
 def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None:
-    """What looks like a secret in *value*, which a Fleetfile gives to *keyword*, and what to do; None for nothing.
+    """The message about a secret in *value*, the value of *keyword* in a Fleetfile; None if there is none.
 
-    *value* may be of any type, also of one that the keyword refuses. *declared*: names that are said to be no secrets.
+    *value* may be of any type, also of one that the keyword refuses. *declared*: names that are declared not secret.
     """
     plain = {name.lstrip("-") for name in declared}
     for name, text in _texts(keyword, value):
@@ -63,13 +63,13 @@ def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None
         what, named = (name, name) if _is_secret(name, text) else _first_in(f"{name}: {text}" if name else text, plain)
         if what:
             named = (named or name).lstrip("-")
-            way_out = f'. If it is none, add not_secret=["{named}"]' if named else ""
+            way_out = f'. If it is not a secret, add not_secret=["{named}"]' if named else ""
             return f"{what} looks like a secret, and {_ADVICE}{way_out}"
     return None
 
 
 def _texts(keyword: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Each text in *value* with the name that it is given to, "" for none. Lines stay apart, words of a line do not."""
+    """Each string in *value* with its name, "" if it has none. Lines stay separate, words of a line are joined."""
     if isinstance(value, Mapping):
         yield from _pairs(value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str):
@@ -93,7 +93,7 @@ def _is_pair(entry: Any) -> bool:
 
 
 def _first_in(text: str, plain: Collection[str]) -> tuple[str, str]:
-    """What the first secret in *text* is called, and its name, "" for none. All after it may be part of its value."""
+    """The label of the first secret in *text*, and its name, "" for none. All after it may be part of its value."""
     for found in _FOUND.finditer(text):
         if found["url"] and not _REFERENCE.fullmatch(found["url"]):
             return "the password in a URL", ""

@@ -89,9 +89,9 @@ SYSTEMD_OPTIONS: Mapping[str, frozenset[str]] = {
 }
 """Section -> the names of its options. A newer systemd may know more."""
 OTHER_OPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
-    "Install": (frozenset(_INSTALL.split()), "fleet starts units itself; leave it out"),
+    "Install": (frozenset(_INSTALL.split()), "fleet starts units itself; remove it"),
     "Timer": (frozenset(_TIMER.split()), 'a service has no timer; write a loop, as docs/porting.md ("Timer") shows'),
     "Socket": (frozenset(_SOCKET.split()), "a service has no socket; publish the port with ports="),
     "Path": (frozenset(_PATH.split()), "a service has no path unit; watch the path in the service"),
 }
-"""Section that no service has -> the names of its options that no other section has, and what to do instead."""
+"""Section that a service cannot have -> the names of options only it has, and the alternative."""

@@ -1,5 +1,5 @@
-"""A task: a service that ends, ``service={"Type": "oneshot"}``. It is done, and registered, when its command has ended
-with exit code 0, and stays so: systemd keeps it active. Pure."""
+"""A task: a service that ends, ``service={"Type": "oneshot"}``. It is done, and registered, when its command exits
+with 0, and stays so: systemd keeps it active. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Iterable
 
 from fleetcaptain.fleetfile.values import ServiceSpec
 
-__all__ = ["ONESHOT", "is_task", "task_mistakes"]
+__all__ = ["ONESHOT", "is_task", "task_errors"]
 
 ONESHOT = "oneshot"
 """The ``Type=`` of a task."""
 _TRUE = ("1", "yes", "y", "true", "t", "on")
 _READY = (
-    "it waits for a service that keeps running, but Type=oneshot is a task, which is ready when its command has ended "
-    "with exit code 0; remove it, or wait in a line of after_start="
+    "a task (Type=oneshot) cannot have it: it is ready when its command exits with 0; remove it, or write the check "
+    "into "
+    "after_start="
 )
-_PUBLIC = "nothing answers at a port of a Type=oneshot task once that has ended; remove it"
-_FORGOTTEN = (
-    "systemd forgets that a Type=oneshot task is done, which could not be distinguished from a stopped one; remove it"
-)
+_PUBLIC = "a task (Type=oneshot) serves no port after its command has exited; remove it"
+_FORGOTTEN = "a finished task (Type=oneshot) would look like a stopped one to systemd; remove it"
 
 
 def is_task(options: Iterable[tuple[str, str]]) -> bool:
@@ -27,16 +26,16 @@ def is_task(options: Iterable[tuple[str, str]]) -> bool:
     return dict(options).get("Type") == ONESHOT
 
 
-def task_mistakes(spec: ServiceSpec) -> dict[str, str]:
-    """What a task cannot have: keyword -> why not, and what to do."""
+def task_errors(spec: ServiceSpec) -> dict[str, str]:
+    """Keywords that a task cannot have: keyword -> message."""
     if not is_task(spec.service):
         return {}
-    mistakes = {}
+    errors = {}
     if spec.ready is not None:
-        mistakes["ready"] = _READY
+        errors["ready"] = _READY
     if spec.public is not None:
-        mistakes["public"] = _PUBLIC
+        errors["public"] = _PUBLIC
     remain = dict(spec.service).get("RemainAfterExit", "yes")
     if remain.lower() not in _TRUE:
-        mistakes["service"] = f"RemainAfterExit={remain}: {_FORGOTTEN}"
-    return mistakes
+        errors["service"] = f"RemainAfterExit={remain}: {_FORGOTTEN}"
+    return errors

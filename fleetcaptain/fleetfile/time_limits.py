@@ -1,4 +1,4 @@
-"""The limits of a start and of a rollout, which follow each other where they are not given. Pure."""
+"""The limits of a start and of a rollout, which follow each other if they are not set. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fleetcaptain.fleetfile.values import Rollout
 __all__ = ["LONGEST_SEC", "followed", "refuse_never"]
 
 LONGEST_SEC = 2 * 24 * 3600
-"""The most that a Fleetfile may say. The sums of such times fit into what a release's record may say, seven days."""
+"""The longest time in a Fleetfile. Sums of such times fit into the limit of a release's record, seven days."""
 _START_SEC = 300
 _PROGRESS_SEC = 600
 
 
 def followed(start_sec: int | None, stop_sec: int, rollout: Rollout) -> tuple[int, Rollout]:
-    """*start_sec* and the deadlines of *rollout*, each filled in so that none of the others cuts it.
+    """*start_sec* and the deadlines of *rollout*, each filled in so that no other one cuts it short.
 
     A start may take as long as the rollout waits for it; an instance becomes healthy after the stop of the old one and
     the start of the new one; and it counts when it has stayed so.
@@ -33,13 +33,13 @@ def followed(start_sec: int | None, stop_sec: int, rollout: Rollout) -> tuple[in
 
 
 def refuse_never(rollout: Rollout) -> None:
-    """Raise `ValidationError` when the times that *rollout* gives contradict each other, whatever the service does."""
+    """Raise `ValidationError` if the times of *rollout* contradict each other for any service."""
     healthy, stays, progress = rollout.healthy_deadline_sec, rollout.min_healthy_sec, rollout.progress_deadline_sec
     if progress is None or (progress > stays and progress >= (healthy or 0)):
         return
     least = stays + (_START_SEC if healthy is None else healthy)
     before = f"may become healthy within healthy_deadline_sec={healthy} and then " if healthy is not None else ""
     raise ValidationError(
-        f"progress_deadline_sec={progress} is too short: an instance {before}has to stay healthy for "
-        f"min_healthy_sec={stays} before it counts; write progress_deadline_sec={least} or more, or leave it out"
+        f"progress_deadline_sec={progress} is too short: an instance {before}must stay healthy for "
+        f"min_healthy_sec={stays} before it counts; write progress_deadline_sec={least} or more, or remove it"
     )

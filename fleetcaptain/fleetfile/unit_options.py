@@ -1,8 +1,8 @@
 """The options that a Fleetfile adds to a unit's sections, and the reserved ones. Pure; raises `ValidationError`.
 
 A unit's own lines run docker in the foreground, and sh, curl and docker as root on the machine, to wait and to
-register. What takes that away is refused by name, with what to write instead (systemd.service(5), systemd.exec(5),
-systemd.kill(5), systemd.resource-control(5), systemd.unit(5)).
+register. Options that would break that are refused by name, with what to write instead (systemd.service(5),
+systemd.exec(5), systemd.kill(5), systemd.resource-control(5), systemd.unit(5)).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "Restart": ("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"),
     "Type": ("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"),
 }
-# With docker in the foreground as the main process, which tells systemd nothing.
+# With docker in the foreground as the main process, which does not notify systemd.
 _TYPES_OF_DOCKER = ("simple", "exec", "oneshot", "idle")
-# What a unit's own lines stand on, but for FLEETCAPTAIN_...
+# Variables that a unit's own lines use, in addition to FLEETCAPTAIN_...
 _VARIABLES = ("IMAGE", "COREOS_PRIVATE_IPV4", "INVOCATION_ID", "MAINPID")
 _PATH_NEEDED = "/usr/bin"
 
-_LINE = "the unit's own lines stand there, in their order; write {}="
+_LINE = "the unit sets it for its own lines; write {}="
 _USER = (
     "the unit's own lines need root for docker and for the registration; for the container write "
-    'docker_args=["--user", ...], in a start= of your own begin the line with /usr/bin/sudo -u USER'
+    'docker_args=["--user", ...], in a custom start= begin the line with /usr/bin/sudo -u USER'
 )
 _FILES = (
     "the unit's own lines need the machine's files, docker's socket among them; for the container write volumes=, or "
@@ -47,9 +47,9 @@ _NETWORK = (
     "the unit's own lines need the machine's network, to register; for the container write "
     'docker_args=["--network", ...]'
 )
-_DEVICE = 'it holds for the unit\'s own lines, not for the container; write docker_args=["--device", ...]'
-_TIME = "the rollout counts with the time that the keyword says; write {}="
-_START = "fleet starts and stops units by hand, as systemd calls it; leave it out"
+_DEVICE = 'it applies to the unit\'s own lines, not to the container; write docker_args=["--device", ...]'
+_TIME = "the rollout relies on the time of the keyword; write {}="
+_START = "fleet starts and stops units, which systemd counts as manual; remove it"
 
 RESERVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "Unit": {
@@ -57,7 +57,7 @@ RESERVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "JobTimeoutSec": _TIME.format("start_sec"),
         "RefuseManualStart": _START,
         "RefuseManualStop": _START,
-        "StopWhenUnneeded": "fleet starts a unit that no other needs, and systemd would stop it at once; leave it out",
+        "StopWhenUnneeded": "no other unit needs a unit of fleet, so systemd would stop it at once; remove it",
     },
     "Service": {
         "ExecReload": _LINE.format("reload"),
@@ -104,7 +104,8 @@ RESERVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
             _NETWORK,
         ),
         **dict.fromkeys(("DeviceAllow", "DevicePolicy"), _DEVICE),
-        "ExecSearchPath": "the unit's own lines find curl and others by the machine's PATH; write whole paths",
+        "ExecSearchPath": "the unit's own lines find curl and other programs by the machine's PATH; write absolute "
+        "paths",
     },
     "X-Fleet": {
         "Global": "fleet replaces its own global units on all machines at once, and they would share one registration; "
@@ -114,19 +115,20 @@ RESERVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
 """Section -> option -> why a Fleetfile may not set it, and what to write instead."""
 
 RESERVED_WITH_DOCKER: Mapping[str, str] = {
-    "BusName": "docker, which is the unit's main process, takes no name on the bus; leave it out",
+    "BusName": "docker, the unit's main process, acquires no bus name; remove it",
     "KillSignal": 'it reaches docker, not the container; write docker_args=["--stop-signal", ...]',
-    "PIDFile": "docker, in the foreground, is the unit's main process; leave it out",
-    "Type": "docker, in the foreground, is the unit's main process and tells systemd nothing, so the unit would never "
-    "be started; leave it out and write ready=",
-    "WatchdogSec": "docker, which is the unit's main process, answers no watchdog, so systemd would kill it; write "
+    "PIDFile": "docker, in the foreground, is the unit's main process; remove it",
+    "Type": "docker, in the foreground, is the unit's main process and does not notify systemd, so the start would "
+    "never "
+    "complete; remove it and write ready=",
+    "WatchdogSec": "docker, the unit's main process, does not notify the watchdog, so systemd would kill it; write "
     'docker_args=["--health-cmd", ...]',
 }
-"""The same for a [Service] without a ``start=`` of its own, where docker is the main process."""
+"""The same for a [Service] without a custom ``start=``, where docker is the main process."""
 
 
 def options_of(section: str) -> Callable[[Any], tuple[tuple[str, str], ...]]:
-    """What reads the options to add to *section*: a mapping, or pairs; a list of values is an option several times."""
+    """The parser of the options for *section*: a mapping, or pairs; a list of values repeats the option."""
 
     def parse(value: Any) -> tuple[tuple[str, str], ...]:
         found = [(name, _value(name, entry)) for name, given in _pairs(value) for entry in _several(given)]
@@ -139,7 +141,7 @@ def options_of(section: str) -> Callable[[Any], tuple[tuple[str, str], ...]]:
 
 
 def refused_with_docker(options: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Why *options* of [Service] cannot stand in a unit whose main process is docker, one clause each."""
+    """Why a unit whose main process is docker cannot have *options* in [Service], one clause each."""
     reserved = {name.lower(): name for name in RESERVED_WITH_DOCKER}
     for given, value in options:
         name = reserved.get(given.lower())
@@ -155,17 +157,17 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
         raise ValidationError(
-            f"it must be a mapping of option names to values, or a list of pairs, not {represented(value)}"
+            f"must be a mapping of option names to values, or a list of pairs, not {represented(value)}"
         )
     found = []
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004  a pair
             raise ValidationError(
-                f"it must be a mapping of option names to values, or a list of pairs; {represented(pair)} is no pair"
+                f"must be a mapping of option names to values, or a list of pairs; {represented(pair)} is not a pair"
             )
         name, given = pair
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise ValidationError(f"{represented(name)} is no name of an option")
+            raise ValidationError(f"{represented(name)} is not an option name")
         found.append((word(name), given))
     return found
 
@@ -179,17 +181,17 @@ def _value(name: str, given: Any) -> str:
         return str(given).lower()
     if not isinstance(given, str | int | float) or (isinstance(given, float) and not math.isfinite(given)):
         raise ValidationError(
-            f"{name} must be a text, a number or a bool, not {represented(given)}; to keep the default, leave it out"
+            f"{name} must be a string, a number or a bool, not {represented(given)}; remove it to keep the default"
         )
     try:
         return verbatim(word(str(given)))
-    except ValidationError as mistake:
-        raise ValidationError(f"{name}: {mistake}") from mistake
+    except ValidationError as error:
+        raise ValidationError(f"{name}: {error}") from error
 
 
 def _refused(section: str, name: str, value: str) -> Iterator[str]:
     reserved = RESERVED_OPTIONS[section]
-    # systemd ignores another case; what is meant is refused all the same, rather than ignored.
+    # systemd ignores an option in another case; it is refused like the correct spelling, not ignored.
     meant = {option.lower(): option for option in reserved}.get(name.lower())
     if meant is not None:
         yield f"{name}: {reserved[meant]}"
@@ -197,7 +199,7 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
         near = next(
             (f'; did you mean "{key}"?' for key in KEYS if key.lower() == name.lower()), did_you_mean(name, KEYS)
         )
-        yield f"{name}: fleet has no such option, and ignores it without a word{near}"
+        yield f"{name}: fleet does not know this option and silently ignores it{near}"
     elif section == "X-Fleet":
         yield from _refused_units(name, value)
     elif section in SYSTEMD_OPTIONS:
@@ -207,15 +209,16 @@ def _refused(section: str, name: str, value: str) -> Iterator[str]:
 
 
 def _refused_units(name: str, value: str) -> Iterator[str]:
-    """fleet compares whole names of units, with their type: a name without one is never found, and no error."""
+    """fleet compares complete unit names, with their type. It never finds a name without one, and reports no error."""
     rules = rules_of([(name, value)], "a@1.service")
     names = [*rules.machine_of, *(glob for glob in (*rules.conflicts, *rules.replaces) if glob[-1:] not in "*?]")]
     for unit in (one for one in names if not is_unit_name(one)):
-        yield f"{name}={value}: {unit!r} is not the name of a unit, which has a type; write {value}.service"
+        yield f"{name}={value}: {unit!r} is not a unit name, because it has no type; write {value}.service"
 
 
 def _misplaced(section: str, name: str) -> Iterator[str]:
-    """Why systemd would ignore the option: it is another section's, or misspelt. Others pass: systemd may be newer."""
+    """Why systemd would ignore the option: it belongs to another section, or is misspelt. Others pass: systemd may be
+    newer."""
     known = SYSTEMD_OPTIONS[section]
     if name in known or (name.startswith("X-") and name not in OLD_KEYS):
         return
@@ -223,13 +226,13 @@ def _misplaced(section: str, name: str) -> Iterator[str]:
     near = did_you_mean(name, known)
     foreign = next((f"[{other}], and {why}" for other, (names, why) in OTHER_OPTIONS.items() if name in names), "")
     if name in (*KEYS, *OLD_KEYS):
-        yield f"{name}: fleet reads it in [X-Fleet] only; write it into x_fleet="
+        yield f"{name}: fleet reads it only in [X-Fleet]; write it into x_fleet="
     elif others:
-        yield f"{name}: systemd knows it in [{others[0]}], and ignores it here; write it into {others[0].lower()}="
+        yield f"{name}: systemd reads it only in [{others[0]}] and ignores it here; write it into {others[0].lower()}="
     elif foreign:
-        yield f"{name}: systemd reads it in {foreign}"
+        yield f"{name}: systemd reads it only in {foreign}"
     elif near:
-        yield f"{name}: systemd has no such option, and ignores it{near}"
+        yield f"{name}: systemd does not know this option and ignores it{near}"
 
 
 def _refused_value(name: str, value: str) -> Iterator[str]:
@@ -239,12 +242,14 @@ def _refused_value(name: str, value: str) -> Iterator[str]:
         case "ProtectSystem" if value == "strict":
             yield f"{name}={value}: {_FILES}"
         case "RuntimeDirectory" if any(entry.split("/")[0] in ("fleet", "fleetcaptain") for entry in value.split()):
-            yield f"{name}={value}: systemd removes it at each stop, with what fleet or the unit keeps there; rename it"
+            yield (
+                f"{name}={value}: systemd removes it at each stop, with the files of fleet or the unit in it; rename it"
+            )
         case "EnvironmentFile" if not re.match(r"-?[/%]", value):
-            yield f"{name}={value}: systemd ignores a relative path; write the whole path on the machine"
+            yield f"{name}={value}: systemd ignores a relative path; write the absolute path on the machine"
         case "KillMode" | "Restart" | "Type" if value not in _VALUES[name]:
             known = ", ".join(_VALUES[name])
-            yield f"{name}={value}: systemd knows no such value, and ignores it; write one of {known}"
+            yield f"{name}={value}: systemd does not know this value and ignores it; write one of {known}"
 
 
 def _refused_variables(name: str, value: str) -> Iterator[str]:
@@ -252,17 +257,20 @@ def _refused_variables(name: str, value: str) -> Iterator[str]:
     try:
         words = shlex.split(re.sub(r"\\x([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), value))
     except ValueError:
-        yield f"{name}={value}: its quotes are not balanced; close them"
+        yield f"{name}={value}: the quotes are not balanced; close them"
         return
     given = dict(entry.partition("=")[::2] for entry in words)
     for variable in (name for name in given if name in _VARIABLES or name.startswith("FLEETCAPTAIN_")):
-        yield f"{name}: {variable} is what the unit itself says; choose another name"
+        yield f"{name}: {variable} is reserved: the unit sets or uses it itself; choose another name"
     if name == "UnsetEnvironment" and "PATH" in given:
-        yield f"{name}: the unit's own lines find curl and others by PATH; leave it out"
+        yield f"{name}: the unit's own lines find curl and other programs by PATH; remove it"
     if name != "Environment":
         return
     for entry in words:
         if "=" not in entry:
-            yield f'{name}: systemd ignores {entry!r}, which is no assignment; write NAME=VALUE, with blanks "NAME=A B"'
+            yield (
+                f'{name}: systemd ignores {entry!r}, which is not an assignment; write NAME=VALUE, or "NAME=A B" '
+                f"if the value has blanks"
+            )
     if "PATH" in given and _PATH_NEEDED not in given["PATH"].split(":"):
-        yield f"{name}: the unit's own lines find curl and others by PATH; add {_PATH_NEEDED} to it"
+        yield f"{name}: the unit's own lines find curl and other programs by PATH; add {_PATH_NEEDED} to it"

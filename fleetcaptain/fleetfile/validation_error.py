@@ -1,4 +1,4 @@
-"""A mistake in a Fleetfile, and the exception by which one is noted."""
+"""An error in a Fleetfile, and the exception that a check raises for one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["Problem", "ValidationError", "did_you_mean", "represented", "shown"]
 
-# Words of the original tool and of docker compose, and what they are called here.
+# Keywords of the original tool and of docker compose -> the keyword here.
 _SEED_WORDS = {
     "desc": "description",
     "container": "image",
@@ -32,12 +32,12 @@ _LONGEST = 200
 
 
 class ValidationError(ValueError):
-    """What is wrong with one value; the words are those of the report."""
+    """One invalid value. The message appears in the report as it is."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where, in which service and keyword ("" where there is none), and what is wrong."""
+    """One error: its file and line, its service and keyword ("" if there is none), and the message."""
 
     file: str
     line: int
@@ -55,17 +55,17 @@ class Problem:
 
 
 def represented(value: object) -> str:
-    """*value* as a report has it: as Python writes it, the beginning of what is long. A value that cannot be written,
-    such as a number of 5,000 digits, is called by its type."""
+    """*value* as shown in a report: its ``repr``, shortened if it is long. For a value whose ``repr`` fails, such as a
+    number of 5,000 digits, its type."""
     try:
         text = repr(value)
-    except Exception:  # any class may have been given, and what it does is not ours
+    except Exception:  # the value may be of any class, whose methods may fail
         return f"a value of the type {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def shown(file: str, folder: Path) -> str:
-    """What the report calls *file*: its path from *folder*, the Fleetfile's, or all of it for one elsewhere."""
+    """*file* as shown in a report: relative to *folder*, the Fleetfile's, or absolute if it is elsewhere."""
     path = Path(file)
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
@@ -73,6 +73,6 @@ def shown(file: str, folder: Path) -> str:
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """``; did you mean "x"?`` for the nearest of *known*, or nothing."""
     if word in _SEED_WORDS:
-        return f"; it is called {_SEED_WORDS[word]} here"
+        return f"; write {_SEED_WORDS[word]} instead"
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f'; did you mean "{near[0]}"?' if near else ""

@@ -1,4 +1,4 @@
-"""What a Fleetfile resolves to: frozen values with every default filled in. Times are whole seconds."""
+"""What a Fleetfile resolves to: frozen values with every default filled in. Times are integer seconds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 
 
 class _Marked(str):
-    """A text that says how its ``%`` and ``$`` are read. A part of another text would lose that."""
+    """A string that defines how its ``%`` and ``$`` are read. Concatenation would lose that."""
 
     __slots__ = ()
 
@@ -41,20 +41,20 @@ class _Marked(str):
 
     def _join(self, *_: object) -> NoReturn:
         name = type(self).__name__
-        raise TypeError(f"{self!r} cannot be a part of another text; write the whole text as one {name}(...)")
+        raise TypeError(f"{self!r} cannot be part of another string; write the whole string as one {name}(...)")
 
     __add__ = __radd__ = __mod__ = __rmod__ = __format__ = _join
 
 
 class Expand(_Marked):
-    """A text in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
+    """A string in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
     are the characters themselves."""
 
     __slots__ = ()
 
 
 class Literal(_Marked):
-    """A text that reaches the container letter by letter, also where it looks as if a part were to be replaced."""
+    """A string that reaches the container literally, even if it looks as if a part should be replaced."""
 
     __slots__ = ()
 
@@ -63,7 +63,7 @@ class Literal(_Marked):
 class Http:
     """Ready when ``GET path`` answers 2xx or 3xx. *port* is the container's port, None for the first of ``ports``.
 
-    *host* is the name that is asked for (the ``Host`` header; with *https* also the server name of TLS), None for the
+    *host* is the name to request (the ``Host`` header; with *https* also the server name of TLS), None for the
     machine's address. *headers* maps names of further headers to their values. *https*: the container's certificate is
     not verified.
     """
@@ -102,14 +102,14 @@ class Build:
 
 @dataclass(frozen=True)
 class Rolling:
-    """Replace instances in place, at most *max_parallel* at once (a number, or a share such as ``"25%"``, of which the
-    rest is dropped, but at least one), the first one alone.
+    """Replace instances in place, at most *max_parallel* at once (a number, or a share such as ``"25%"``, rounded
+    down, at least one), the first one alone.
 
     *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
     *healthy_deadline_sec*: the longest an instance may take to become healthy; None follows the service's start_sec and
     stop_sec. *progress_deadline_sec*: the longest time between two instances becoming healthy; None follows both.
     In a `ServiceSpec` neither is None.
-    *auto_revert*: give the touched instances their old text back when the rollout fails.
+    *auto_revert*: restore the old text of the changed instances if the rollout fails.
     """
 
     max_parallel: int | str = 1
@@ -149,13 +149,13 @@ class Port:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One service, resolved. A tuple of lines is None where the implicit lines stand, empty where there are none.
+    """One service, resolved. A tuple of lines is None for the implicit lines, empty for no lines.
 
     *instances* is 1 for a service that is replaced blue/green (``rollout`` is then a `BlueGreen`) and for a global
     unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
-    *command* and *docker_args* are words; of these, *env*'s values, *volumes* and *description* only those that are an
-    `Expand` have parts that systemd replaces.
-    *public*: at this port of the cluster's load balancer, if it has one, the world reaches the first of ``ports``.
+    *command* and *docker_args* are words. In these, in *env*'s values, *volumes* and *description*, systemd replaces
+    only parts of an `Expand`.
+    *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
 

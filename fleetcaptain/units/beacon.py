@@ -1,4 +1,4 @@
-"""The beacon: a small unit on every machine that keeps the registrations of its live units, and drops the others'."""
+"""The beacon: a small unit on every machine that renews the registrations of running units and removes the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.names import global_name
 from fleetcaptain.units.published_address import DIRECT
 from fleetcaptain.units.quoting import Expanded, shell_line
-from fleetcaptain.units.registration_match import INDEX, held
+from fleetcaptain.units.registration_match import INDEX, registered_by_app
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 
@@ -36,12 +36,12 @@ def beacon(app: str, stack: str) -> UnitFile:
 
 
 def beacon_line(app: str, place: MachinePaths = MACHINE, period_sec: float = _PERIOD_SEC) -> str:
-    """Walks the files of this machine's registrations, for each by the state of its unit:
+    """The loop over the files of this machine's registrations. For each, by the state of its unit:
 
-    active: renew the key if it still has this value, and put it anew if it is gone. One with another value is left,
-    unless the unit's app made it and left its renewal to the beacon. On its way up: left, since the unit itself is
-    about to register. Anything else: drop the file, and the key if it has this value or one that the unit's app made.
-    The file goes first: a unit that starts meanwhile writes its own, which must stay.
+    active: renew the key if it still has this value, and create it again if it is missing. A key with another value
+    stays, unless the unit's app registered it and left its renewal to the beacon. activating: nothing, because the unit
+    is about to register. Anything else: remove the file, and the key if it has this value or one that the unit's app
+    registered. The file is removed first: a unit that starts at the same time writes its own, which must stay.
     """
     found = 'found=$($etcd "$key"); case $found in'
     return shell_line(
@@ -59,13 +59,13 @@ def beacon_line(app: str, place: MachinePaths = MACHINE, period_sec: float = _PE
             '      case $($renew -o /dev/null -w "%{http_code}" --data-urlencode "prevValue=$value" "$key") in',
             f"      404) $etcd -o /dev/null -X PUT -d prevExist=false -d ttl={TTL_SEC}",
             '        --data-urlencode "value=$value" "$key" ;;',
-            f"      412) {found} {held('beacon')})",
+            f"      412) {found} {registered_by_app('beacon')})",
             f'        {INDEX} $renew -o /dev/null -d prevIndex=$index "$key" ;; esac ;;',
             "      esac ;;",
             "    inactive|failed|deactivating|unknown)",
             '      rm -f "$file";',
             '      $drop --data-urlencode "prevValue=$value" "$key";',
-            f"      {found} {held()})",
+            f"      {found} {registered_by_app()})",
             f'        {INDEX} $drop -d prevIndex=$index "$key" ;; esac ;;',
             "    esac;",
             "  done;",

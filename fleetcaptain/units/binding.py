@@ -20,13 +20,13 @@ BINDING = (
     "PartOf",
     "StopPropagatedFrom",
 )
-"""The options of a unit that name the units it is stopped with."""
+"""The options whose units stop this unit when they stop."""
 _PASSING_ON = "PropagatesStopTo"
 
 
 def bound_to(name: str, units: Iterable[tuple[str, Iterable[Option]]]) -> tuple[tuple[str, str], ...]:
-    """The *units* (name, options) that systemd stops with the unit *name*, each with the one that it is bound to:
-    *name* itself or another of them, which comes first."""
+    """The *units* (name, options) that systemd stops with the unit *name*, each with the unit that it is bound to:
+    *name* itself or another of them, which comes before it."""
     binds: dict[str, set[str]] = {}
     for unit, options in units:
         for option in options:

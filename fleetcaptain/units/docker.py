@@ -23,37 +23,37 @@ __all__ = [
 
 DOCKER = "/usr/bin/docker"
 _IMAGE = Expanded("${IMAGE}")
-# With the machine's own network docker publishes nothing, and the run line names the ports in another way.
+# With the machine's network docker publishes nothing, and the run line has the ports in --expose.
 _HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
 _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
-# Brackets, of an IPv6 address, stand in quotes.
+# The brackets of an IPv6 address are quoted.
 _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 
 
 def container_name(app: str) -> Expanded:
     """The name of a unit's container, with systemd's specifiers: ``fc.shop.%p.%i`` is ``fc.shop.web.1`` for ``web@1``.
 
-    Units stop and remove this name and no other, so no two units may share one, whatever their apps are called. No name
-    of an app or a service has a dot, so the parts cannot run into each other. Names that compose makes have no dot.
+    Units stop and remove the container with this name, so it must be unique across apps. App and service names have no
+    dot, so the parts are unambiguous. Names of docker compose have no dot either.
     """
     return Expanded(f"fc.{app}.%p.%i")
 
 
 def docker_kill(app: str) -> tuple[str, ...]:
-    """Clears away what a run that ended badly left behind. Nothing being there is the normal case, so failures pass."""
+    """Removes the container of a failed run. Usually there is none, so failures are ignored."""
     return tuple("-" + exec_line([DOCKER, verb, container_name(app)]) for verb in ("kill", "rm"))
 
 
 def docker_pull() -> tuple[str, ...]:
-    """Fetches the image. A failure passes: the machine may have the image, and if not, ``docker run`` says so."""
+    """Pulls the image. A failure is ignored: the machine may have the image, and if not, ``docker run`` fails."""
     return ("-" + exec_line([DOCKER, "pull", _IMAGE]),)
 
 
 def docker_run(spec: ServiceSpec, app: str) -> str:
-    """The run line in the foreground, one option a line. The container is told who it is, and where etcd is.
+    """The ``docker run`` line in the foreground, one option per line, with the container's identity and etcd's address.
 
-    Words of the Fleetfile are letters, but for those that are an `Expand`. The labels are for people and
-    their tools, as in ``docker ps --filter label=fleetcaptain.app=shop``: nothing here reads them.
+    Words of the Fleetfile are literal, except those that are an `Expand`. The labels are for operators and their tools,
+    as in ``docker ps --filter label=fleetcaptain.app=shop``; FleetCaptain does not read them.
     """
     return continued(
         [
@@ -71,29 +71,30 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
 
 
 def docker_stop(spec: ServiceSpec, app: str) -> str:
-    """Asks the container to end, and kills it after *stop_sec* seconds."""
+    """Stops the container, and kills it after *stop_sec* seconds."""
     return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), container_name(app)])
 
 
 def docker_remove(app: str) -> str:
-    """Removes the container whatever it does. systemd runs no stop line for a start that failed: this ends that one."""
+    """Removes the container in any state. systemd runs no stop line after a failed start, so this line ends it."""
     return "-" + exec_line([DOCKER, "rm", "-fv", container_name(app)])
 
 
 def port_key(port: Port) -> str:
-    """What a registration calls the container's port: ``80``, or ``53/udp``."""
+    """The container's port as a key of a registration: ``80``, or ``53/udp``."""
     return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
 
 
 def fixed_ports(line: str) -> frozenset[str]:
-    """The ports of the machine that a run *line* takes, as ``80/tcp``. A range, or one that docker picks, is none."""
-    docker = line.partition(_IMAGE)[0]  # what follows is the container's own command
+    """The fixed ports of the machine that a run *line* publishes, as ``80/tcp``; without ranges and ports that docker
+    picks."""
+    docker = line.partition(_IMAGE)[0]  # the rest is the container's command
     form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
     return frozenset(f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker))
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:
-    """docker publishes nothing in the machine's own network; there the ports are only named, for who reads the text."""
+    """docker publishes nothing in the machine's network; there ``--expose`` only documents the ports."""
     if spec.host_network:
         return _each("--expose", map(port_key, spec.ports))
     return _each("-p", map(_published, spec.ports))

@@ -1,4 +1,4 @@
-"""What a service is told about itself: ``FLEETCAPTAIN_...`` variables, for its unit's own lines and in its container.
+"""The ``FLEETCAPTAIN_...`` variables that identify a service, for its unit's own lines and for its container.
 
 docs/discovery.md lists them: they are the part of the contract that apps read.
 """
@@ -17,15 +17,15 @@ _UNIT = ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")
 
 
 def unit_environment(spec: ServiceSpec, app: str) -> str:
-    """The value of ``Environment=`` that says who the unit is; *KEY* is where it is registered."""
+    """The value of ``Environment=`` that identifies the unit; ``KEY`` is the key of its registration."""
     return " ".join(f"FLEETCAPTAIN_{name}={value}" for name, value in _own(spec, app).items())
 
 
 def unchanged(spec: ServiceSpec, app: str, *, image: bool) -> str:
-    """Shell, with systemd's specifiers, that ends the line where the unit's own variables are not what its text says.
+    """Shell, with systemd's specifiers, that fails if the unit's own variables differ from its text.
 
-    systemd lets a file of variables (``EnvironmentFile=``, ``/etc/environment``) go before ``Environment=``: another
-    *image* would run than the one that the release names, or the container would take itself for another service.
+    In systemd a file of variables (``EnvironmentFile=``, ``/etc/environment``) overrides ``Environment=``: the unit
+    would run another *image* than the release names, or the container would register as another service.
     """
     own = _own(spec, app)
     found = " ".join(f"$FLEETCAPTAIN_{name}" for name in own)
@@ -37,10 +37,10 @@ def unchanged(spec: ServiceSpec, app: str, *, image: bool) -> str:
 
 
 def with_run(spec: ServiceSpec, app: str) -> list[str]:
-    """The words before a command that tell it what no text can say of itself: the text's hash, and which run this is.
+    """The words before a command that add the variables a text cannot contain: the text's hash and the id of the run.
 
-    The command takes the shell's place, so that the unit's main process is the command. It is not run when the unit's
-    own variables were replaced.
+    The command replaces the shell, so that it is the unit's main process. It does not run if the unit's own variables
+    were overridden.
     """
     unit_hash = f"$(sha1sum <{MACHINE.units}/%n | head -c 40)"
     known = f"FLEETCAPTAIN_CONTENT={unit_hash} FLEETCAPTAIN_RUN=$INVOCATION_ID"
@@ -54,8 +54,8 @@ def _own(spec: ServiceSpec, app: str) -> dict[str, str]:
 
 
 def passed_on(spec: ServiceSpec) -> list[str]:
-    """What ``docker run -e`` takes: names of variables to pass on, where etcd is as seen from the container, and the
-    releases that *spec* declares to serve too, since what the app registers itself stands instead of its unit's."""
+    """The arguments of ``docker run -e``: names of variables to pass on, etcd's address as seen from the container, and
+    the further releases that *spec* serves, because a registration by the app replaces its unit's."""
     return [
         *(f"FLEETCAPTAIN_{name}" for name in (*_UNIT, "CONTENT", "RUN")),
         Expanded("FLEETCAPTAIN_HOST=${COREOS_PRIVATE_IPV4}"),

@@ -1,5 +1,5 @@
-"""Volumes that an image declares and a service does not mount. docker makes an anonymous one for each, and removes it
-with the container, so what is in it is lost at each restart. Pure."""
+"""Volumes that an image declares and a service does not mount. docker creates an anonymous volume for each and removes
+it with the container, so its data is lost at each restart. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fleetcaptain.fleetfile.values import ServiceSpec
 __all__ = ["dockerfile_volumes", "loss_warning", "unmounted", "volume_paths"]
 
 _MOST = 20
-# What `volumes` can mount: a path without a colon. One with a variable is not known.
+# A path that `volumes` can mount: without a colon. A path with a variable is unknown.
 _PATH = re.compile(r"/[A-Za-z0-9 ._/@+~-]{1,255}")
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)\s+(.*)", re.DOTALL)
 _STAGE = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+as\s+(\S+))?\s*", re.IGNORECASE)
@@ -35,8 +35,8 @@ def volume_paths(declared: Iterable[str]) -> tuple[str, ...]:
 
 
 def dockerfile_volumes(text: str) -> tuple[str, ...]:
-    """The volumes that the last stage of a Dockerfile declares, with those of the stages that it is built from. Those
-    of images that it is built from are not known here, nor are paths with variables."""
+    """The volumes that the last stage of a Dockerfile declares, with those of the stages that it is built from. Volumes
+    of its base images are not known here, nor are paths with variables."""
     stages: dict[str, list[str]] = {}
     current: list[str] = []
     for line in _instructions(text):
@@ -54,7 +54,7 @@ def dockerfile_volumes(text: str) -> tuple[str, ...]:
 
 def unmounted(spec: ServiceSpec, declared: Iterable[str]) -> tuple[str, ...]:
     """The paths among the *declared* ones at which *spec* mounts nothing, neither by ``volumes`` nor ``docker_args``.
-    Custom ``start`` lines mount what they will."""
+    Mounts of custom ``start`` lines are not known."""
     if spec.start is not None:
         return ()
     mounted = {posixpath.normpath(path) for path in _targets(spec)}
@@ -66,10 +66,10 @@ def loss_warning(app: str, lost: Mapping[str, Iterable[str]]) -> str:
     lines = [f"  {service}: volumes=[{', '.join(_mounted(app, service, paths))}]" for service, paths in lost.items()]
     return "\n".join(
         [
-            "These services lose what they write to volumes that their images declare, at each restart and rollout. "
+            "These services lose the data in the volumes that their images declare, at each restart and rollout. "
             "Mount a volume of the machine there:",
             *lines,
-            'Where nothing has to be kept, pass docker_args=["--tmpfs", PATH] instead.',
+            'If the data need not be kept, pass docker_args=["--tmpfs", PATH] instead.',
         ]
         if lines
         else []
@@ -91,7 +91,7 @@ def _paths(rest: str) -> list[str]:
 
 
 def _targets(spec: ServiceSpec) -> list[str]:
-    """The paths in the container at which it mounts something that it names."""
+    """The paths in the container at which *spec* mounts a volume."""
     words = spec.docker_args
     given = [("-v", volume) for volume in spec.volumes]
     for word, following in zip_longest(words, words[1:], fillvalue=""):
@@ -101,5 +101,5 @@ def _targets(spec: ServiceSpec) -> list[str]:
 
 
 def _mounted(app: str, service: str, paths: Iterable[str]) -> list[str]:
-    """For each path a volume with a name of its own: other apps have theirs on the same machines."""
+    """A volume for each path, with a name that is unique across the apps on a machine."""
     return [f'"{app}-{service}{re.sub("[^A-Za-z0-9_.]+", "-", path)}:{path}"' for path in paths]

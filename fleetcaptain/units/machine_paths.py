@@ -1,4 +1,4 @@
-"""Where on a machine the registration lines find things. Tests put these elsewhere; a real unit never does."""
+"""The paths on a machine that the registration lines use. Only tests change them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 __all__ = ["MACHINE", "TTL_SEC", "MachinePaths"]
 
-# A registration that nobody renews is gone after this long; the beacon renews three times within it.
+# A registration expires after this time without a renewal; the beacon renews it three times within it.
 TTL_SEC = 60
 
 
 @dataclass(frozen=True)
 class MachinePaths:
-    """*run* has the tree of registrations in it, *units* fleet's unit files; *etcd* is the URL of the v2 keys API."""
+    """*run* contains the tree of registrations, *units* fleet's unit files; *etcd* is the URL of the v2 keys API."""
 
     run: str = "/run"
     units: str = "/run/fleet/units"

@@ -1,4 +1,4 @@
-"""Whose a unit is: the [X-FleetCaptain] section. systemd ignores ``X-`` sections, and fleet keeps them."""
+"""The owner of a unit: the [X-FleetCaptain] section. systemd ignores ``X-`` sections, and fleet keeps them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Ownership:
-    """Which units are a stack's: those of *app* that *stack* (``project/stack``) deployed, and those that it adopts.
+    """The units that a stack owns: those of *app* that *stack* (``project/stack``) deployed, and those that it adopts.
 
-    *adopt*: stacks, whose units of *app* count as well, and names of units, which count while they carry no mark.
+    *adopt*: stacks, whose units of *app* count as well, and names of units, which count while they have no mark.
     """
 
     app: str
@@ -33,7 +33,7 @@ class Ownership:
     adopt: frozenset[str] = frozenset()
 
     def owns(self, name: str, mark: Mark | None) -> bool:
-        """Whether the unit *name* with this *mark* may be changed and removed. No name alone makes a unit ours."""
+        """Whether the unit *name* with this *mark* may be changed and removed. A name alone never makes it owned."""
         if mark is None:
             return name in self.adopt
         return mark.app == self.app and (mark.stack == self.stack or mark.stack in self.adopt)

@@ -1,4 +1,4 @@
-"""Unit names: what systemd and fleet take for one, which units a service has, and which service a unit belongs to."""
+"""Unit names: their syntax in systemd and fleet, the units of a service, and the service of a unit."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = [
 ]
 
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
-"""What the name of a unit is made of, as a set of a regular expression has it."""
+"""The characters of a unit name, as a set of a regular expression."""
 SECTION_OF_TYPE = {"service": "Service", "timer": "Timer", "socket": "Socket", "path": "Path"}
-"""The types of units that fleet runs, and the section that each needs. Others are accepted by fleet, but never
-unloaded, or stop the machine's agent."""
+"""The types of units that fleet runs, and the section that each needs. fleet accepts others, but
+never unloads them, or they stop the machine's agent."""
 _UNIT_TYPES = frozenset({*SECTION_OF_TYPE, "target", "mount", "automount", "device", "slice", "swap", "scope"})
-# The digits of a content that a blue/green unit's name carries, as many as fleet's own listings show.
+# The digits of the unit hash in a blue/green unit's name, as many as fleet's own listings show.
 _GENERATION_DIGITS = 7
 GENERATION_GLOB = "[0-9a-f]" * _GENERATION_DIGITS
-"""What any content puts into a blue/green unit's name, as a glob."""
+"""The hash in a blue/green unit's name, as a glob."""
 _OF_GENERATION = re.compile(rf"(.+)-{GENERATION_GLOB}")
 
 
@@ -40,7 +40,7 @@ def is_unit_name(name: str) -> bool:
 
 
 def name_parts(unit_name: str) -> tuple[str, str, str]:
-    """What stands before the ``@`` of a unit's name, the instance behind it, and the type; "" for what it lacks."""
+    """The part of a unit's name before the ``@``, the instance after it, and the type; "" for a missing part."""
     stem, dot, kind = unit_name.rpartition(".")
     prefix, _, instance = (stem if dot else kind).partition("@")
     return prefix, instance, kind if dot else ""
@@ -64,15 +64,14 @@ def global_name(service: str) -> str:
 def machine_names(service: str, machine_ids: Iterable[str]) -> tuple[str, ...]:
     """The units of a service that runs on every machine, one for each: ``agent@<machine id>.service``.
 
-    A text with ``MachineID=%i`` binds each to its machine. fleet's own global units cannot be replaced on one machine
-    after the other: a new text reaches all of them at once.
+    A text with ``MachineID=%i`` binds each to its machine. fleet replaces its own global units on all machines at
+    once, so they cannot be rolled machine by machine.
     """
     return tuple(f"{service}@{machine_id}.service" for machine_id in sorted(machine_ids))
 
 
 def service_of(unit_name: str) -> str:
-    """The service that *unit_name* is named after; its text's mark (`UnitFile.mark`) is the authority where there is
-    one."""
+    """The service in the name *unit_name*. If the unit's text has a mark (`UnitFile.mark`), the mark decides."""
     prefix, _, kind = name_parts(unit_name)
     if not prefix or kind not in SECTION_OF_TYPE:
         return unit_name
@@ -80,8 +79,8 @@ def service_of(unit_name: str) -> str:
 
 
 def without_generation(prefix: str) -> str:
-    """*prefix*, what stands before the ``@`` of a unit's name, without the digits of a blue/green generation: no
-    service is named like one."""
+    """*prefix*, the part of a unit's name before the ``@``, without the hash of a blue/green generation. No service
+    name ends like one."""
     match = _OF_GENERATION.fullmatch(prefix)
     return match[1] if match else prefix
 

@@ -1,7 +1,7 @@
-"""Writing a command for systemd's ``Exec...=`` options, as systemd.service(5) reads it back ("COMMAND LINES").
+"""Quotes commands for systemd's ``Exec...=`` options (systemd.service(5), "COMMAND LINES").
 
-systemd takes the backslash, the percent sign, the dollar sign and both quotes for itself, and joins continued lines.
-fleet takes lines of less than 2,048 bytes. Pulumi takes ``<{%`` for the beginning of a colour.
+systemd interprets the backslash, the percent sign, the dollar sign and both quotes, and joins continued lines. fleet
+accepts lines of less than 2,048 bytes. Pulumi reads ``<{%`` as the beginning of a colour.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ __all__ = ["Expanded", "continued", "exec_line", "folded", "joined", "no_specifi
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./${}-]+")
 _NEXT_LINE = " \\\n  "
-# Less than fleet takes, so that there is room for the backslash.
+# Less than fleet's limit, to leave room for the backslash.
 _LINE_BYTES = 2000
-# Pulumi prints the texts of units. systemd reads this as the mark itself, and Pulumi does not know it.
+# Pulumi prints unit texts. systemd reads this as the mark itself, and Pulumi does not recognize it.
 _MARK = f"\\x{ord(COLOUR_MARK[0]):02x}{COLOUR_MARK[1:]}"
 
 
 class Expanded(str):
-    """Our own text with specifiers (``%n``) for systemd to expand; of a word of its own also the ``${VARIABLES}``. An
-    `Expand` is the Fleetfile's, and as a word reads the same."""
+    """A text of FleetCaptain whose specifiers (``%n``) systemd expands, and also ``${VARIABLES}`` if it is a whole
+    word. `Expand` is the equivalent of the Fleetfile."""
 
     __slots__ = ()
 
 
 def exec_line(words: Sequence[str]) -> str:
-    """The value of an ``Exec...=`` option that makes systemd run exactly *words*; only `Expanded` ones and those that
-    are an `Expand` are expanded."""
+    """The value of an ``Exec...=`` option that makes systemd run exactly *words*; systemd expands only words that are
+    an `Expanded` or an `Expand`."""
     return " ".join(map(_word, words))
 
 
 def continued(groups: Sequence[Sequence[str]]) -> str:
-    """As `exec_line`, each group of words on a line of its own, so that a change is one line of a diff."""
+    """As `exec_line`, with each group of words on a separate line, so that a change is one line of a diff."""
     return _NEXT_LINE.join(map(exec_line, groups))
 
 
@@ -46,7 +46,7 @@ def shell_line(script: Sequence[str], *arguments: str) -> str:
     """The value that makes systemd run the ``sh`` *script*, its lines joined by spaces; *arguments* are ``$0`` and on.
 
     Its dollar signs are the shell's in every line; the percent signs are systemd's in an `Expanded` line.
-    No line may begin with ``#`` or ``;``: systemd takes a continued line that does for a comment.
+    No line may begin with ``#`` or ``;``: systemd reads such a continued line as a comment.
     """
     lines = [_specials(line) if isinstance(line, Expanded) else _specials(no_specifiers(line)) for line in script]
     quote = _quote("".join(lines))
@@ -55,19 +55,19 @@ def shell_line(script: Sequence[str], *arguments: str) -> str:
 
 
 def joined(*parts: str) -> str:
-    """One word of *parts*, each of which is read as it is on its own."""
+    """One word of *parts*, in which each part keeps its own meaning."""
     if not any(isinstance(part, Expanded | Expand) for part in parts):
         return "".join(parts)
     return Expanded("".join(str(part) if isinstance(part, Expanded | Expand) else _unexpanded(part) for part in parts))
 
 
 def setting(text: str) -> str:
-    """The value of an option that is no command and in which systemd expands specifiers: only those of an `Expand`."""
+    """The value of an option that is not a command: systemd expands its specifiers only if it is an `Expand`."""
     return str(text) if isinstance(text, Expand) else no_specifiers(text)
 
 
 def folded(name: str, value: str) -> str:
-    """*value* of the option *name*, continued at blanks where a line is too long for fleet. systemd reads the same."""
+    """*value* of the option *name*, continued at blanks if a line is too long for fleet. systemd reads the same."""
     return "\n".join(map(_fold, f"{name}={value}".split("\n"))).removeprefix(f"{name}=")
 
 
@@ -85,13 +85,13 @@ def _fold(line: str) -> str:
 
 
 def no_specifiers(text: str) -> str:
-    """*text* with its percent signs written so that systemd leaves them alone."""
+    """*text* with its percent signs escaped for systemd."""
     return text.replace("%", "%%")
 
 
 def _specials(text: str) -> str:
     if "\0" in text:
-        raise UnitRefused("A command cannot be written:", [f"{text!r} has a NUL byte in it, which no command can have"])
+        raise UnitRefused("Cannot write a command:", [f"{text!r} has a NUL byte, which no command can have; remove it"])
     return _escaped(text).replace("$", "$$")
 
 

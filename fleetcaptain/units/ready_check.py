@@ -1,4 +1,4 @@
-"""The line that holds a unit in its start until the service is ready, so that only a ready one is registered."""
+"""The line that keeps a unit activating until the service is ready, so that only ready services are registered."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["wait_line"]
 
 
 def wait_line(spec: ServiceSpec, app: str) -> str | None:
-    """Polls twice a second until the service is ready; None when there is nothing to wait for.
+    """The line that polls twice a second until the service is ready; None if there is nothing to wait for.
 
-    Without ``ready`` a container is waited for until it runs. Exit 1 as soon as the main process is gone, since systemd
-    would wait on; the longest wait is the unit's TimeoutStartSec. docker is asked for a published port each time, also
-    for a fixed one: so another container that still holds the port is never taken for this one.
+    Without ``ready`` it waits until the container runs. It exits with 1 when the main process ends, because systemd
+    would keep waiting; the limit is the unit's TimeoutStartSec. It asks docker for a published port each time, also for
+    a fixed one, so that another container that still has the port is never mistaken for this one.
     """
     match spec.ready:
         case Http(path, number):
@@ -41,8 +41,8 @@ def wait_line(spec: ServiceSpec, app: str) -> str | None:
 
 
 def _get(ready: Http, address: str, port: str) -> str:
-    """curl, whose URL, name and headers are `_curl_arguments`. -g: brackets are letters; -k: the certificate is the
-    container's own. The name is sent to the address as it stands, whatever DNS says of it."""
+    """curl, whose URL, name and headers are `_curl_arguments`. -g: brackets are literal; -k: the certificate is the
+    container's own. The request goes to the address, not to the address of the name in DNS."""
     scheme, trust = ("https", " -k") if ready.https else ("http", "")
     host = f"[{address}]" if ":" in address else address
     name, connect = ("$3", f' --connect-to "::{host}:{port}"') if ready.host else (f"{host}:{port}", "")
@@ -70,7 +70,7 @@ def _loop(what: str, test: str, setup: tuple[str, ...] = (), arguments: tuple[st
 
 
 def _target(spec: ServiceSpec, number: int | None, app: str) -> tuple[str, tuple[str, str], str]:
-    """What is waited for, in words; its address and port, in shell words; the shell that finds the port out."""
+    """A description of the target; its address and port, as shell words; the shell that gets the port."""
     port = _port(spec, number)
     if spec.start is None and port in spec.ports and not spec.host_network:
         return (
@@ -83,13 +83,13 @@ def _target(spec: ServiceSpec, number: int | None, app: str) -> tuple[str, tuple
 
 
 def _port(spec: ServiceSpec, number: int | None) -> Port:
-    """The published port that is meant; one that is not published is the machine's own, as with ``--net=host``."""
+    """The published port with this number. A port that is not published is the machine's, as with ``--net=host``."""
     for port in spec.ports:
         if port.protocol == "tcp" and number in {None, port.container}:
             return port
     if number is None:
         raise UnitRefused(
-            f"The service {spec.name} cannot be rendered:",
-            ["ready= needs a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
+            f"Failed to render the service {spec.name}:",
+            ["ready= requires a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
         )
     return Port(number)

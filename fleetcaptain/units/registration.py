@@ -1,8 +1,8 @@
-"""The lines by which a unit registers its service in etcd, and takes the registration back. They need only curl.
+"""The lines by which a unit registers and unregisters its service in etcd. They require only curl.
 
-The value is kept in a file too, under the same path as its key. It is what the unit takes back and the beacon renews,
-both by comparing, so that a machine never touches what another one registered meanwhile. What the app registered itself
-(see `held`) stands instead of the unit's own, and is taken back with it.
+The value is also kept in a file with the same path as its key. The unit removes and the beacon renews the key only if
+it still has that value, so that a machine never changes a registration of another one. A registration by the app itself
+(see `registered_by_app`) replaces the unit's, and is removed with it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from fleetcaptain.units.docker import port_key
 from fleetcaptain.units.machine_paths import MACHINE, TTL_SEC, MachinePaths
 from fleetcaptain.units.published_address import DIRECT, HOST, ask_docker, host_word, known_number
 from fleetcaptain.units.quoting import Expanded, shell_line
-from fleetcaptain.units.registration_match import INDEX, held
+from fleetcaptain.units.registration_match import INDEX, registered_by_app
 
 __all__ = ["register_line", "unregister_line"]
 
 
 def register_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE) -> str:
-    """Writes the registration to its file and puts it to etcd, up to ten times; a failure fails the unit's start.
+    """Writes the registration to its file and to etcd, in up to ten attempts; a failure fails the unit's start.
 
-    What the app registered itself in this run of the unit is left. The content is the SHA1 of the unit file on the
-    machine: fleet writes there exactly the text that it hashes.
+    A registration by the app in this run of the unit stays. The content is the SHA1 of the unit file on the machine:
+    fleet writes exactly the text that it hashes.
     """
     asked = [(port, f"port{index}") for index, port in enumerate(spec.ports) if known_number(spec, port) is None]
     numbers = [f"${{{variable}##*:}}" for _, variable in asked]
     first = [number for (port, _), number in zip(asked, numbers, strict=True) if port is spec.ports[0]]
     filled = ["%n", "$content", "$machine", "$host", *numbers, host_word(next(iter(spec.ports), None)), *first]
-    # Without -f only to see the 412. Then also without -o: curl fails when it has to go back in /dev/null for a retry.
+    # Without -f, to see the 412; hence also without -o: curl fails if it has to rewind /dev/null for a retry.
     etcd = "curl -sS -m 5 --retry 9 --retry-delay 1 --retry-all-errors"
     return shell_line(
         [
@@ -43,7 +43,7 @@ def register_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE) ->
             Expanded(f'put="-X PUT -d ttl={TTL_SEC} --data-urlencode value@%n $key" && etcd="{etcd}" &&'),
             'answer=$($etcd -w "%{http_code}" -d prevExist=false $put) && case $answer in',
             "  *201) ;;",
-            f"  *412) found=$($etcd $key); case $found in {held(run='$INVOCATION_ID')}) ;;",
+            f"  *412) found=$($etcd $key); case $found in {registered_by_app(run='$INVOCATION_ID')}) ;;",
             "    *) $etcd -f -o /dev/null $put ;; esac ;;",
             '  *) echo "etcd answered $answer"; exit 1 ;;',
             "esac",
@@ -54,16 +54,16 @@ def register_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE) ->
 
 
 def unregister_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE, then: str = "") -> str:
-    """Takes back this unit's own registration, or the one its app made, and goes on with the shell line *then*.
+    """Removes this unit's registration, or the one of its app, and continues with the shell line *then*.
 
-    It is at most 9 s long. A failure passes: while the file is there the beacon tries again.
+    It takes at most 9 s. A failure is ignored: the beacon tries again while the file exists.
     """
     script = [
         DIRECT,
         Expanded(f"machine=%m; key={place.keys(app, spec.name)}/%n; file={place.folder(app, spec.name)}/%n;"),
         "{ test ! -f $file ||",
         "  curl -sS -m 2 --retry 1 -G -X DELETE --data-urlencode prevValue@$file $key >/dev/null; } &&",
-        f"found=$(curl -sS -m 2 $key) && case $found in {held()}) {INDEX}",
+        f"found=$(curl -sS -m 2 $key) && case $found in {registered_by_app()}) {INDEX}",
         "  curl -fsS -m 2 -o /dev/null -G -X DELETE -d prevIndex=$index $key ;; esac &&",
         "rm -f $file;" if then else "rm -f $file",
         *([Expanded(then)] if then else []),
@@ -72,7 +72,7 @@ def unregister_line(spec: ServiceSpec, app: str, place: MachinePaths = MACHINE, 
 
 
 def _format(spec: ServiceSpec) -> str:
-    """The value as a ``printf`` format; what only the machine knows is ``%s``, in the order of the keys."""
+    """The value as a ``printf`` format; values that only the machine knows are ``%s``, in the order of the keys."""
     ports = {port_key(port): _number(spec, port) for port in spec.ports}
     members = {
         "service": _literal(spec.name),

@@ -1,27 +1,26 @@
-"""Registrations that the app made itself, in the words of the shell lines that meet one under their unit's key.
+"""Shell patterns that recognize a registration by the app itself under its unit's key.
 
-Such a value begins with the machine, with who renews it (``app`` or ``beacon``), and with the run of the unit in which
-it was made (systemd's INVOCATION_ID): ``{"machine":"<id>","lease":"app","run":"<id>"``. A unit's own value begins
-otherwise, so one look at the beginning tells whose it is. The quotes within etcd's answer have a backslash before them,
-which a ``?`` stands for below; those around the value have none, so that nothing further inside is taken for its
-beginning.
+Such a value begins with the machine, the owner of its lease (``app`` or ``beacon``) and the run of the unit that
+registered it (systemd's INVOCATION_ID): ``{"machine":"<id>","lease":"app","run":"<id>"``. A unit's own value begins
+differently, so the beginning identifies the owner. Quotes inside the value have a backslash before them in etcd's
+answer, which a ``?`` matches below; those around the value have none, so a pattern matches only at its beginning.
 """
 
 from __future__ import annotations
 
-__all__ = ["INDEX", "held"]
+__all__ = ["INDEX", "registered_by_app"]
 
-# Sets $index to the modifiedIndex in etcd's answer $found; it stands behind the value.
+# Sets $index to the modifiedIndex in etcd's answer $found; it comes after the value.
 INDEX = 'index=${found##*\\"modifiedIndex\\":}; index=${index%%,*};'
 
 
 _LEASES = ("app", "beacon")
 
 
-def held(lease: str = "", run: str = "") -> str:
-    """``case`` patterns: an answer of etcd with a value that an app on the machine ``$machine`` made.
+def registered_by_app(lease: str = "", run: str = "") -> str:
+    """``case`` patterns that match an answer of etcd with a value that an app on the machine ``$machine`` registered.
 
-    *lease*: only what ``app`` or ``beacon`` renews. *run*: only what was made in that run of the unit; a shell word.
+    *lease*: only values that ``app`` or ``beacon`` renews. *run*: only values of that run of the unit; a shell word.
     """
     pattern = '*\\"value\\":\\"{' + _member("machine", "$machine")
     after = f",{_member('run', run)}*" if run else "*"

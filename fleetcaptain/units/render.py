@@ -1,22 +1,22 @@
-"""A service as the text of its units, one text for all instances. Changing what is written here restarts every service.
+"""Renders a service to the text of its units, one text for all instances. A changed text restarts every service.
 
-Which keyword of the Fleetfile replaces which implicit lines:
+The implicit lines that each keyword of the Fleetfile replaces:
 
 ===============  ====================================================================================================
 ``before_start``  ``docker kill``, ``docker rm``, ``docker pull``
-``start``         every docker line: these three, ``run``, ``stop``, ``rm -f``; nothing is waited for without ``ready``
-``after_start``   nothing; its lines stand before the wait for ``ready`` and the registration
-``before_stop``   nothing; its lines stand between the unregistration and the stop
+``start``         every docker line: these three, ``run``, ``stop``, ``rm -f``; no wait without ``ready``
+``after_start``   nothing; its lines come before the wait for ``ready`` and the registration
+``before_stop``   nothing; its lines come between the unregistration and the stop
 ``stop``          ``docker stop``
 ``after_stop``    ``docker rm -f``
 ``reload``        nothing; there is no implicit line
 ===============  ====================================================================================================
 
-Registration is in every unit: it is the last line of the start, and is taken back before all lines of ``before_stop``,
-``stop`` and ``after_stop``.
+Every unit registers in the last line of its start, and unregisters before all lines of ``before_stop``, ``stop`` and
+``after_stop``.
 
-A task (see `fleetfile.task`) has no container any more when it is registered: nothing is waited for, no port is
-registered, and there is no ``docker stop``.
+A task (see `fleetfile.task`) has no container any more when it is registered: no wait, no registered port, and no
+``docker stop``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ __all__ = ["render", "render_app"]
 
 # docker stop has *stop_sec* seconds before it kills the container; systemd waits this much longer for docker itself.
 _STOP_MARGIN_SEC = 10
-# How a container ends that was asked to (SIGTERM) and one that did not listen (SIGKILL): no failure of the unit.
+# Exit codes of a container after SIGTERM and after SIGKILL: not a failure of the unit.
 _STOPPED = "143 137"
-# What a task's [Service] has where the Fleetfile says nothing else.
+# The defaults of a task's [Service], unless the Fleetfile sets them.
 _TASK_DEFAULTS = [("Restart", "no"), ("RemainAfterExit", "yes")]
 
 Pairs = list[tuple[str, str]]
@@ -56,20 +56,20 @@ Pairs = list[tuple[str, str]]
 def render_app(app: App, stack: str) -> dict[str, UnitFile]:
     """Service -> its units' file, without the line that names the image.
 
-    Raises FleetfileError with all that cannot be written, or that fleet would choke on, each at its service's line.
+    Raises FleetfileError with everything that cannot be written or that fleet mishandles, each at its service's line.
     """
     files: dict[str, UnitFile] = {}
     problems: list[str] = []
     for spec in app.services:
         try:
             file = files[spec.name] = render(spec, Mark(app.app, stack, spec.name))
-            # With a digest a reference is at its longest, so a line that is short enough with it always is.
+            # A reference is longest with a digest, so a line that is short enough with it is always short enough.
             image = spec.image if isinstance(spec.image, str) else "x" * 100
             refuse(instance_names(spec.name, 1)[0], file.with_image(f"{image}@sha256:{'0' * 64}"))
         except UnitRefused as error:
             problems += [f"{spec.location}: service {spec.name!r}: {why}" for why in error.problems]
     if problems:
-        heading = f"{app.root / 'Fleetfile.py'} declares units that cannot run as written; nothing was touched:"
+        heading = f"{app.root / 'Fleetfile.py'} declares units that fleet cannot run; nothing was touched:"
         raise FleetfileError(heading, problems)
     return files
 
@@ -77,7 +77,7 @@ def render_app(app: App, stack: str) -> dict[str, UnitFile]:
 def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
     """The file of *spec*'s units, without the line that names the image (see `UnitFile.with_image`).
 
-    Raises UnitRefused for what cannot be written, such as a ``ready`` without any port.
+    Raises UnitRefused for options that cannot be written, such as a ``ready`` without any port.
     """
     options = [
         *_section("Unit", _unit_section(spec), spec.unit),
@@ -88,20 +88,18 @@ def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
         *mark_options(mark),
     ]
     file = UnitFile(tuple(replace(option, value=option.value.strip()) for option in options))
-    heading = f"The service {spec.name} cannot be rendered:"
+    heading = f"Failed to render the service {spec.name}:"
     if file.unwritable:
         raise UnitRefused(heading, file.unwritable)
     for option, back in zip_longest(file.options, UnitFile.parse(file.text).options):
         if option and option != back:
-            problem = (
-                f"[{option.section}] {option.name}={option.value} would run into the option after it; end it otherwise"
-            )
+            problem = f"[{option.section}] {option.name}={option.value} would join the option after it; change its end"
             raise UnitRefused(heading, [problem])
     return file
 
 
 def _unit_section(spec: ServiceSpec) -> Pairs:
-    # A service may be on another machine, where systemd's ordering cannot see it: it orders the deployment instead.
+    # systemd cannot order services on other machines: for services these keywords order the deployment instead.
     docker = ["docker.service"] if spec.start is None else []
     after = [*docker, *(name for name in spec.after if is_unit_name(name))]
     requires = [*docker, *(name for name in spec.requires if is_unit_name(name))]
@@ -111,7 +109,7 @@ def _unit_section(spec: ServiceSpec) -> Pairs:
 def _x_fleet_section(spec: ServiceSpec) -> Pairs:
     """In the order of fleet's own documentation; empty when the units may run anywhere."""
     return [
-        # fleet puts the name's instance for %i; see `machine_names`.
+        # fleet replaces %i by the instance in the name; see `machine_names`.
         *_each("MachineID", [value for value in ["%i" if spec.global_unit else spec.machine_id] if value]),
         *_each("MachineOf", map(unit_of_service, spec.machine_of)),
         *_each("MachineMetadata", spec.machine_metadata),
@@ -127,7 +125,7 @@ def _settings(spec: ServiceSpec, app: str) -> Pairs:
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
         ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
-        # A task that was killed is not done.
+        # A killed task is not done.
         *_each("SuccessExitStatus", [_STOPPED] if spec.start is None and not is_task(spec.service) else []),
     ]
 
@@ -148,7 +146,7 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
-    """The last line before a custom start, which no line of ours can precede in the same process."""
+    """The last line before a custom start, in which FleetCaptain cannot add a check to the same process."""
     return shell_line([Expanded(unchanged(spec, app, image=any(map(names_image, start))))])
 
 
@@ -157,7 +155,7 @@ def _stop(spec: ServiceSpec, app: str) -> Pairs:
     remove = [docker_remove(app)] if docker else []
     asked_to_stop = docker and not is_task(spec.service)
     if asked_to_stop and spec.stop is None and not spec.before_stop:
-        # One command: fleet takes the unit's file away while it stops, and systemd then runs no further line of it.
+        # One command: fleet removes the unit's file while it stops, and systemd then runs no further line of it.
         stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec, app)}")]
     else:
         implicit = [docker_stop(spec, app)] if asked_to_stop else []
@@ -171,7 +169,7 @@ def _each(name: str, values: Iterable[str]) -> Pairs:
 
 
 def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> list[Option]:
-    """The implicit options and then the user's own; one that can stand only once is replaced by the user's."""
+    """The implicit options, then the user's. The user's replaces an implicit option that can occur only once."""
     given = list(given)
     replaced = {option for option, _ in given} & _SINGLE
     kept = [(option, value) for option, value in implicit if option not in replaced]

@@ -1,4 +1,4 @@
-"""A unit's file as one value: parsed once, where its text comes in, and passed on as it is."""
+"""A unit's file as one value: parsed once, where its text enters the program."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fleetcaptain.units.xfleet import FleetRules, rules_of
 
 __all__ = ["Need", "UnitFile"]
 
-# systemd's own, for a unit that says none, or says it in another way than FleetCaptain does.
+# systemd's default, for a unit that sets none, or not in FleetCaptain's form.
 _DEFAULT_LIMIT_SEC = 90
 _IMAGE = "IMAGE="
 
 
 @dataclass(frozen=True)
 class Need:
-    """What the unit *name* asks of its machine. *metadata* maps a key to the values that will do; *ports* are fixed
+    """What the unit *name* requires of its machine. *metadata* maps a key to the accepted values; *ports* are fixed
     ports of the machine, as ``80/tcp``."""
 
     name: str
@@ -36,10 +36,10 @@ class Need:
 
 @dataclass(frozen=True)
 class UnitFile:
-    """The *options* of a unit, in the order that fleet keeps them in. What follows from them is worked out once.
+    """The *options* of a unit, in fleet's order. Derived values are computed once.
 
-    A unit has one line of its own for the image, ``Environment=IMAGE=<ref>``, the first of [Service]. The docker lines
-    say ``${IMAGE}``, so the rest of the file is known, and can be compared, before the image is built.
+    A unit has a separate line for the image, ``Environment=IMAGE=<ref>``, the first of [Service]. The docker lines use
+    ``${IMAGE}``, so the rest of the file is known, and can be compared, before the image is built.
     """
 
     options: tuple[Option, ...]
@@ -51,12 +51,12 @@ class UnitFile:
 
     @property
     def text(self) -> str:
-        """Its canonical text. One that fleet's API took though no file can hold it is shown as a comment."""
+        """Its canonical text; a comment if fleet's API accepted options that no file can contain."""
         return self._written[0]
 
     @property
     def unwritable(self) -> tuple[str, ...]:
-        """Why no file can hold these options; empty when one can."""
+        """Why no file can contain these options; empty if one can."""
         return self._written[1]
 
     @cached_property
@@ -73,11 +73,11 @@ class UnitFile:
 
     @cached_property
     def mark(self) -> Mark | None:
-        """Whose it is; None when it does not say."""
+        """The mark of its owner; None if it has none."""
         return mark_in(self.options)
 
     def last(self, name: str) -> str:
-        """The value of [Service] *name* that counts, the last one; "" when there is none."""
+        """The effective value of [Service] *name*, the last one; "" if there is none."""
         values = [option.value for option in self.options if (option.section, option.name) == ("Service", name)]
         return values[-1] if values else ""
 
@@ -101,13 +101,13 @@ class UnitFile:
         return rules_of(self._pairs("X-Fleet"), name)
 
     def needs(self, name: str) -> Need:
-        """What the unit *name* with this file asks of its machine."""
+        """What the unit *name* with this file requires of its machine."""
         rules = self.rules(name)
         return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, self._ports)
 
     @property
     def needs_image(self) -> bool:
-        """Whether a line of it says ``${IMAGE}``: all implicit docker lines do, custom ones may."""
+        """Whether a line of it uses ``${IMAGE}``: all implicit docker lines do, custom ones may."""
         return any(names_image(option.value) for option in self.options)
 
     def with_image(self, ref: str) -> UnitFile:
@@ -119,10 +119,10 @@ class UnitFile:
             return self
         first = self._first_of_service
         if first is None:
-            raise UnitRefused("The unit cannot be given an image:", ["it has no [Service] section; an image needs one"])
+            raise UnitRefused("Cannot add an image to the unit:", ["it has no [Service] section; add one"])
         if _is_image(self.options[first]):
             problem = f"it already has one: {self.options[first].value}"
-            raise UnitRefused("The unit cannot be given an image:", [problem])
+            raise UnitRefused("Cannot add an image to the unit:", [problem])
         line = Option("Service", "Environment", _IMAGE + ref)
         return UnitFile((*self.options[:first], line, *self.options[first:]))
 

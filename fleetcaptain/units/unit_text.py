@@ -1,8 +1,8 @@
 """systemd unit text as fleet reads, writes and hashes it.
 
-fleet never keeps the text it is given: it keeps the options, and writes them again in its own form before it hashes
-them. Here is the same reader and writer (go-systemd of November 2016, ``unit/deserialize.go`` and ``serialize.go``,
-which fleet 1.0.0 is built with), so that a hash taken here equals the one that fleet reports.
+fleet does not keep the text that it receives: it keeps the options, and writes them in its own form before it hashes
+them. This module has the same reader and writer (go-systemd of November 2016, ``unit/deserialize.go`` and
+``serialize.go``, which fleet 1.0.0 is built with), so that its hash equals the one that fleet reports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleetcaptain.errors import UnitRefused
 
 __all__ = ["Option", "hash_of", "parse", "serialize"]
 
-# What Go calls white space; Python's own set has four control characters more.
+# White space in Go; Python's has four more control characters.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 _SPACE += "\u2028\u2029\u202f\u205f\u3000"
 _COMMENT = "#;"
@@ -57,8 +57,8 @@ def parse(text: str) -> tuple[Option, ...]:
 def serialize(options: Iterable[Option]) -> str:
     """fleet's own form of *options*: grouped by section in order of first appearance, one empty line between sections.
 
-    Raises `UnitRefused` for an option that would not come back as it went in: a value with a line end that no backslash
-    precedes (what follows would become an option of its own), a name that reads as a comment, a section or two words.
+    Raises `UnitRefused` for an option that fleet would read differently: a value with a line end without a backslash
+    (the rest would become another option), a name that reads as a comment, a section or two words.
     """
     options = tuple(options)
     order = list(dict.fromkeys(option.section for option in options))
@@ -74,13 +74,13 @@ def hash_of(text: str) -> str:
 def _line(option: Option) -> str:
     name, value = option.name, _trimmed(option.value)
     if "]" in option.section:
-        raise _unwritable(option, "fleet would not read this section back; use its plain name")
+        raise _unwritable(option, "fleet could not read this section; write its plain name")
     if name.startswith(("#", ";", "[")) or set(name) & set("=\r\n") or name != name.strip(_SPACE):
-        raise _unwritable(option, "fleet would not read this name back; use the option's plain name")
+        raise _unwritable(option, "fleet could not read this name; write the option's plain name")
     if any(not line.endswith("\\") for line in value.split("\n")[:-1]):
         raise _unwritable(
             option,
-            "the value has a line end without a backslash before it, so what follows would become an option; "
+            "the value has a line end without a backslash before it, so the rest would become another option; "
             "write it on one line, or end the line with a backslash",
         )
     return f"{name}={value}\n"
@@ -110,10 +110,10 @@ def _after_comment(text: str, at: int) -> int:
 def _section(text: str, at: int) -> tuple[str, int]:
     end = text.find("]", at)
     if end < 0:
-        raise _unreadable(f"[{_to_line_end(text, at)[0]}", 'the section name is not closed with "]"')
+        raise _unreadable(f"[{_to_line_end(text, at)[0]}", 'the section name has no closing "]"; add it')
     rest, following = _to_line_end(text, end + 1)
     if rest.strip(_SPACE):
-        raise _unreadable(f"[{text[at:end]}]{rest}", "something follows the section name; put it on a line of its own")
+        raise _unreadable(f"[{text[at:end]}]{rest}", "there is text after the section name; move it to a separate line")
     return text[at:end], following
 
 
@@ -121,7 +121,7 @@ def _name(text: str, at: int) -> tuple[str, int]:
     line = text[at:].replace("\r", "\n").partition("\n")[0]
     name, equals, _ = line.partition("=")
     if not equals:
-        raise _unreadable(line, 'there is no "=" in it; an option is written Name=Value')
+        raise _unreadable(line, 'the line has no "="; write Name=Value')
     return name.strip(_SPACE), at + len(name) + 1
 
 

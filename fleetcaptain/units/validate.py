@@ -1,6 +1,6 @@
-"""What fleet accepts and then chokes on, or ignores without a word. A unit is sent only when nothing of it is found.
+"""Refuses units that fleet accepts and then mishandles or partly ignores. Only units without a finding are sent.
 
-Each rule is a way in which fleet 1.0.0, or systemd below it, was seen to wedge a machine or to drop what was written.
+Each rule is a case in which fleet 1.0.0, or systemd, was observed to block a machine or to drop options.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleetcaptain.units.xfleet import x_fleet_refusals
 
 __all__ = ["refusals", "refuse"]
 
-# fleet reports 256, and stops reporting anything when systemd turns such a name down.
+# fleet reports 256, and stops reporting anything when systemd refuses such a name.
 _NAME_BYTES = 255
 # go-systemd's limit on one physical line, its line end not counted.
 _LINE_BYTES = 2048
@@ -24,14 +24,14 @@ _SECTIONS = ("Unit", *SECTION_OF_TYPE.values(), "Install", "X-Fleet", "X-FleetCa
 
 
 def refuse(name: str, file: UnitFile) -> None:
-    """Raise `UnitRefused` with every reason in `refusals`, if there is one."""
+    """Raise `UnitRefused` with all `refusals`, if there are any."""
     problems = refusals(name, file)
     if problems:
-        raise UnitRefused(f"fleet would not run {name} as written:", problems)
+        raise UnitRefused(f"fleet cannot run {name}:", problems)
 
 
 def refusals(name: str, file: UnitFile) -> tuple[str, ...]:
-    """Why fleet would choke on the unit *name* with this *file*, one sentence each; empty when it would not."""
+    """Why fleet cannot run the unit *name* with this *file*, one sentence each; empty if it can."""
     if file.unwritable:
         return (*_of_name(name), *file.unwritable)
     options = file.options
@@ -50,16 +50,16 @@ def _of_name(name: str) -> Iterator[str]:
         yield f"the name {name!r} must end in .service, .timer, .socket or .path; fleet mishandles every other type"
         stem = name
     if len(name.encode()) > _NAME_BYTES:
-        yield f"the name has {len(name.encode())} bytes; fleet takes at most {_NAME_BYTES}; choose a shorter one"
+        yield f"the name has {len(name.encode())} bytes; fleet accepts at most {_NAME_BYTES}; choose a shorter one"
     odd = sorted(set(re.sub(f"[{UNIT_CHARACTERS}]", "", stem)))
     if odd:
-        yield f"the name has {''.join(odd)!r}; only letters, digits and : _ . \\ @ - are allowed"
+        yield f"the name has {''.join(odd)!r}; only letters, digits and : _ . \\ @ - are allowed; remove the others"
     if not stem or stem.startswith("@"):
-        yield f"the name {name!r} has nothing before its type or its @; give the service a name"
+        yield f"the name {name!r} has no service before its type or its @; add one"
     if stem.startswith("_"):
-        yield f"the name {name!r} starts with '_', which hides it in etcd: fleet would never run it; drop the '_'"
+        yield f"the name {name!r} starts with '_', which hides it in etcd, so fleet would never run it; remove the '_'"
     if stem.endswith("@"):
-        yield f"{name} is a template, which stops the agent of its machine; name an instance, as {stem}1.{kind}"
+        yield f"{name} is a template, which stops the agent of its machine; write an instance, such as {stem}1.{kind}"
 
 
 def _of_lines(file: UnitFile) -> Iterator[str]:
@@ -67,15 +67,16 @@ def _of_lines(file: UnitFile) -> Iterator[str]:
         size = len(line.encode())
         if size >= _LINE_BYTES:
             yield (
-                f"the line {line[:40]!r}... has {size} bytes and no blank at which it can be continued, fleet takes at "
-                f"most {_LINE_BYTES - 1}; put what is long into a file of the image or of the machines, and pass it "
+                f"the line {line[:40]!r}... has {size} bytes and no blank at which it can be continued, but fleet "
+                f"accepts at most {_LINE_BYTES - 1}; put the value into a file of the image or of the machines, and "
+                f"pass it "
                 '(docker_args=["--env-file", "/etc/..."], volumes=["/etc/...:/...:ro"])'
             )
     for option in file.options:
         if not option.name:
-            yield f"[{option.section}] has a line with nothing before the '='; write Name={option.value}"
+            yield f"[{option.section}] has a line without a name before the '='; write Name={option.value}"
         if option.value.endswith("\\"):
-            what = "ends in a backslash, which joins it with what follows it; remove the backslash"
+            what = "ends in a backslash, which joins it with the next line; remove the backslash"
             yield f"[{option.section}] {option.name} {what}"
 
 
@@ -84,10 +85,10 @@ def _of_sections(name: str, options: tuple[Option, ...]) -> Iterator[str]:
     for section in sections:
         meant = next((known for known in _SECTIONS if known.lower() == section.strip().lower()), section)
         if meant != section:
-            yield f"the section [{section}] is ignored without a word, since case and spaces count; write [{meant}]"
+            yield f"the section [{section}] is silently ignored, because case and spaces matter; write [{meant}]"
     needed = SECTION_OF_TYPE.get(name.rpartition(".")[2])
     if needed and needed not in sections:
-        yield f"there is no [{needed}] section with an option in it, which {name} needs"
+        yield f"{name} requires a [{needed}] section with an option; add it"
 
 
 def _of_exec_start(name: str, file: UnitFile) -> Iterator[str]:
@@ -99,10 +100,13 @@ def _of_exec_start(name: str, file: UnitFile) -> Iterator[str]:
         if option.name == "ExecStart":
             lines = [*lines, option.value] if option.value else []
     if not lines:
-        yield "[Service] has no ExecStart; systemd refuses the unit, and fleet can then neither stop nor unload it"
+        yield (
+            "[Service] has no ExecStart; systemd refuses the unit, and fleet can then neither stop nor unload it; "
+            "add one"
+        )
     elif len(lines) > 1 and not file.is_task:
         yield (
-            f"[Service] has {len(lines)} ExecStart lines, which systemd takes with Type=oneshot only; keep one, and "
+            f"[Service] has {len(lines)} ExecStart lines, which systemd supports only with Type=oneshot; keep one, and "
             "move the others to ExecStartPre"
         )
     restart = file.last("Restart")

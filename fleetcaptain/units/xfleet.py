@@ -1,7 +1,7 @@
-"""Where fleet may put a unit: the rules of an [X-Fleet] section, as fleet 1.0.0 reads them. Pure.
+"""Placement rules: an [X-Fleet] section as fleet 1.0.0 reads it. Pure.
 
-The one owner of these rules: the checks of a Fleetfile and of a unit's text, and the search for machines ask here.
-Sources: `job/job.go` and `unit/unit.go` for reading, `api/units.go` for what fleet turns down, `agent/state.go` and
+The checks of a Fleetfile and of a unit's text, and the search for machines, all use this module.
+Sources: `job/job.go` and `unit/unit.go` for parsing, `api/units.go` for what fleet refuses, `agent/state.go` and
 Go's `path.Match` for conflicts.
 """
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 KEYS = ("MachineID", "MachineOf", "MachineMetadata", "Conflicts", "Replaces", "Global")
-"""The options that fleet knows, as they are spelled now."""
+"""The options that fleet knows, in their current spelling."""
 OLD_KEYS = {
     "X-ConditionMachineID": "MachineID",
     "X-ConditionMachineBootID": "MachineID",
@@ -35,7 +35,7 @@ OLD_KEYS = {
     "X-ConditionMachineMetadata": "MachineMetadata",
     "X-Conflicts": "Conflicts",
 }
-"""Spellings of fleet's first years, which fleet 1.0.0 still honours -> what they are called now."""
+"""Old spellings that fleet 1.0.0 still accepts -> the current ones."""
 _TRUE = ("true", "yes", "1", "on", "t")
 _MACHINE_ID = ("MachineID", "X-ConditionMachineID", "X-ConditionMachineBootID")
 _APART = (
@@ -57,8 +57,8 @@ _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 
 @dataclass(frozen=True)
 class FleetRules:
-    """Where a unit may run. *machine_ids*: of several fleet reads the first. *metadata*: the pairs as they are written;
-    those that are not ``key=value`` are ignored by fleet."""
+    """Where a unit may run. *machine_ids*: fleet reads only the first. *metadata*: the pairs as written; fleet ignores
+    those that are not ``key=value``."""
 
     machine_ids: tuple[str, ...] = ()
     machine_of: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class FleetRules:
 
     @property
     def alternatives(self) -> Mapping[str, frozenset[str]]:
-        """Key of the metadata -> the values that will do."""
+        """Key of the metadata -> the accepted values."""
         found: dict[str, frozenset[str]] = {}
         for key, value in (match.groups() for match in map(_METADATA.fullmatch, self.metadata) if match):
             found[key] = found.get(key, frozenset()) | {value}
@@ -82,8 +82,8 @@ class FleetRules:
 
     @property
     def peers(self) -> tuple[str, ...]:
-        """The services on whose machine the unit has to be: fleet does not place it before those. Their units keep
-        their names, so none is replaced blue/green."""
+        """The services on whose machine the unit must run: fleet places them first. Their units keep their names, so
+        none is replaced blue/green."""
         return tuple(dict.fromkeys(name_parts(name)[0] for name in self.machine_of))
 
 
@@ -120,21 +120,25 @@ def x_fleet_refusals(options: Iterable[tuple[str, str]], unit: str = "") -> Iter
     }
     for one, other in _APART:
         if found[one] and found[other]:
-            yield f"[X-Fleet] {one} and {other} cannot stand together; fleet turns the unit down, so keep one of them"
+            yield f"[X-Fleet] {one} and {other} cannot be combined, and fleet refuses the unit; keep one of them"
     if len(set(rules.machine_ids)) > 1:
-        yield f"[X-Fleet] MachineID is given as {' and '.join(rules.machine_ids)}; fleet reads the first, so keep one"
+        yield (
+            f"[X-Fleet] MachineID is set to {' and '.join(rules.machine_ids)}, but fleet reads only the first; keep one"
+        )
     for peer in rules.machine_of:
         for key, globs in (("Conflicts", rules.conflicts), ("Replaces", rules.replaces)):
             for glob in globs:
                 if glob_matches(glob, peer):
-                    yield f"[X-Fleet] MachineOf={peer} is matched by its own {key}={glob}; no machine can satisfy both"
+                    yield (
+                        f"[X-Fleet] {key}={glob} matches MachineOf={peer}, and no machine can satisfy both; remove one"
+                    )
     for pair in rules.metadata:
         if not _METADATA.fullmatch(pair):
-            yield f"[X-Fleet] MachineMetadata={pair} is ignored without a word; write it key=value, with one '='"
+            yield f"[X-Fleet] MachineMetadata={pair} is silently ignored by fleet; write key=value with one '='"
 
 
 def glob_matches(glob: str, name: str) -> bool:
-    """Whether Go's ``path.Match`` finds that *glob* matches *name*; a malformed one matches nothing."""
+    """Whether *glob* matches *name* by Go's ``path.Match``; a malformed glob matches nothing."""
     pattern, at = "", 0
     while at < len(glob):
         part = _GLOB_PART.match(glob, at)
@@ -149,26 +153,26 @@ def glob_matches(glob: str, name: str) -> bool:
 
 
 def unit_of_service(name: str) -> str:
-    """The unit that ``MachineOf`` has to name: *name* itself, or the one instance of the service of that name."""
+    """The unit that ``MachineOf`` must name: *name* itself, or the one instance of the service *name*."""
     return name if is_unit_name(name) else instance_names(name, 1)[0]
 
 
 def service_in_glob(glob: str) -> str:
-    """The service that *glob* may be a word for, as ``redis``, ``redis@*`` and ``redis@1.service`` are for redis."""
+    """The service that *glob* may stand for, as ``redis``, ``redis@*`` and ``redis@1.service`` do for redis."""
     stem = glob.removesuffix(".service")
     return "" if is_unit_name(stem) else stem.partition("@")[0]
 
 
 def glob_of_service(glob: str, *, blue_green: bool) -> str:
-    """The units of the service that *glob* is a word for, as fleet matches them; of *blue_green* ones, those of every
-    generation, and of no other service."""
+    """The glob, in fleet's syntax, for the units of the service that *glob* stands for; with *blue_green*, the units of
+    every generation, and of no other service."""
     service, _, instance = glob.removesuffix(".service").partition("@")
     prefix = f"{service}-{GENERATION_GLOB}" if blue_green else service
     return f"{prefix}@{instance or '*'}.service"
 
 
 def glob_of_units(glob: str) -> str:
-    """*glob*, with the type that fleet's names of units have."""
+    """*glob*, with a unit type added if it has none."""
     return glob if is_unit_name(glob) else f"{glob}.service"
 
 
@@ -176,10 +180,10 @@ def _of_keys(options: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, value in options:
         if name not in KEYS and name not in OLD_KEYS:
             meant = next((key for key in KEYS if key.lower() == name.lower()), None)
-            advice = f"write {meant}" if meant else "fleet knows " + ", ".join(KEYS)
-            yield f"[X-Fleet] {name} is not known to fleet, which ignores it without a word; {advice}"
+            advice = f"write {meant}" if meant else "write one of " + ", ".join(KEYS)
+            yield f"[X-Fleet] {name} is not known to fleet, which silently ignores it; {advice}"
         if "\n" in value:
-            yield f"[X-Fleet] {name} goes over several lines, which fleet does not join; write it on one line"
+            yield f"[X-Fleet] {name} has several lines, which fleet does not join; write it on one line"
 
 
 def _expanded(value: str, unit: str) -> str:
@@ -198,7 +202,7 @@ def _several(value: str) -> list[str]:
 
 
 def _set(text: str) -> str:
-    """A set of characters, or ranges of them, as a regular expression. A range that runs backwards has none in it."""
+    """A set of characters or ranges as a regular expression. A reversed range is empty."""
     negated = text.startswith("^")
     ranges = re.findall(r"\\?(.)(?:-\\?(.))?", text.removeprefix("^"), re.DOTALL)
     members = "".join(f"{re.escape(low)}-{re.escape(high or low)}" for low, high in ranges if low <= (high or low))

@@ -123,7 +123,7 @@ def test_a_volume_that_an_image_declares_and_its_service_does_not_mount_is_warne
     with stack.edited("redis/Dockerfile", {"CMD [": "VOLUME /var/lib/redis\nCMD ["}):
         assert f'redis: volumes=["{mounted}"]' in stack.preview().output
         with stack.edited("Fleetfile.py", {"ports=[6379],": f'ports=[6379],\n            volumes=["{mounted}"],'}):
-            assert "lose what they write" not in stack.preview().output
+            assert "lose the data" not in stack.preview().output
 
 
 def test_a_unit_stopped_by_hand_is_shown_and_started_again(stack: Stack) -> None:

@@ -25,7 +25,7 @@ def _contents(stack: Stack) -> Mapping[str, str]:
 
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_five_mistakes_give_five_messages_and_touch_nothing(stack: Stack, command: str) -> None:
-    """Every mistake of a Fleetfile is told at once, with its place, before anything is done."""
+    """Every mistake of a Fleetfile is reported at once, with its place, before anything is done."""
     before = _contents(stack)
     with stack.edited("Fleetfile.py", _FIVE_MISTAKES):
         result = stack.fails(command, *(["--yes"] if command == "up" else []))

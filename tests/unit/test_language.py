@@ -37,22 +37,11 @@ BANNED = (
 )
 BANNED_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(BANNED)})(?![\w-])", re.IGNORECASE)
 
-# Texts that are still to be rewritten. Remove a name here when its folder or page is clean.
-TO_REWRITE = {
-    "fleetcaptain/fleetfile",
-    "fleetcaptain/units",
-    "docs/architecture.md",
-    "docs/benchmarks.md",
-    "docs/fleetfile.md",
-    "docs/porting.md",
-}
 # Texts that are part of a machine's definition, or compared by hash: a changed comment would replace every machine.
 FROZEN = ("everybody sees the words of a command", "somebody's data, or an error")
 
 # These names are Python's and pytest's own.
 COMMON_NAMES = {"__init__.py", "__main__.py", "conftest.py"}
-# Names that two files still share. Remove a name here when one of the files has another name.
-TO_RENAME = {"placement.py"}
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -62,12 +51,12 @@ def python_files(*folders: str) -> list[Path]:
 
 def pages() -> list[Path]:
     """The pages for readers, relative to the checkout."""
-    return [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md"))]
-
-
-def is_to_rewrite(path: Path) -> bool:
-    """Whether *path*, or a folder of it, is in `TO_REWRITE`."""
-    return any(str(part) in TO_REWRITE for part in (path, *path.parents))
+    return [
+        Path("README.md"),
+        Path("CONTRIBUTING.md"),
+        Path("SECURITY.md"),
+        *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")),
+    ]
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
@@ -121,7 +110,6 @@ def test_no_message_docstring_or_comment_has_a_banned_word() -> None:
     found = [
         f"{path}:{line}: {word}"
         for path in files
-        if not is_to_rewrite(path)
         for line, text in (*literals(path), *comments(path))
         for word in banned_in(text)
     ]
@@ -133,23 +121,17 @@ def test_no_page_has_a_banned_word() -> None:
     found = [
         f"{page}:{number}: {word}"
         for page in pages()
-        if not is_to_rewrite(page)
         for number, line in enumerate((ROOT / page).read_text().splitlines(), 1)
         for word in banned_in(line)
     ]
     assert found == []
 
 
-def test_what_is_to_be_rewritten_exists() -> None:
-    """So that the list shrinks with the work."""
-    assert [name for name in sorted(TO_REWRITE) if not (ROOT / name).exists()] == []
-
-
 def test_each_file_name_occurs_once() -> None:
     """A name that is searched for finds one file."""
     places = defaultdict(list)
     for path in python_files("fleetcaptain", "components", "tools", "tests", "bench", "examples"):
-        if path.name not in COMMON_NAMES | TO_RENAME:
+        if path.name not in COMMON_NAMES:
             places[path.name].append(str(path))
     assert [paths for paths in places.values() if len(paths) > 1] == []
 

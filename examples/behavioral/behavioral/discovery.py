@@ -1,4 +1,4 @@
-"""Where redis is, asked of etcd each time: its address changes with every generation."""
+"""Looks redis up in etcd each time: its address changes with every generation."""
 
 import json
 import os
@@ -10,7 +10,7 @@ _PAUSE_SEC = 1
 
 
 def newest(answer):
-    """The connection of the youngest instance in etcd's *answer* that is not about to go; None when there is none."""
+    """The connection of the newest instance in etcd's *answer* that is not draining; None if there is none."""
     nodes = answer.get("node", {}).get("nodes") or ()
     found = [json.loads(node["value"]) for node in nodes if "value" in node]
     living = [instance for instance in found if not instance.get("draining")]
@@ -21,7 +21,7 @@ def newest(answer):
 
 
 def find(service, environment=os.environ, sleep=time.sleep):
-    """The host and port of *service*. Raises LookupError when it cannot be found for some seconds."""
+    """The host and port of *service*. Raises LookupError if it is not registered within a few seconds."""
     url = (
         f"{environment['FLEETCAPTAIN_ETCD']}/v2/keys/fleetcaptain/{environment['FLEETCAPTAIN_APP']}/services/{service}"
     )
@@ -37,4 +37,4 @@ def find(service, environment=os.environ, sleep=time.sleep):
         else:
             if place is not None:
                 return place
-    raise LookupError(f"{service} cannot be found: {problem}")
+    raise LookupError(f"Could not find {service}: {problem}")

@@ -1,4 +1,4 @@
-"""The web server: counts visits, hands out work, and shows what came of it."""
+"""The web server: counts visits, enqueues jobs, and shows their results."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def answer(path, store, unit):
         if path == "/health":
             store.call("PING")
             return 200, {"ok": True}
-    except Exception as error:  # whatever is wrong with redis, the server itself goes on
+    except Exception as error:  # the server keeps running if redis fails
         return 503, {"error": str(error)}
     return 404, {"error": f"nothing at {path}"}
 
@@ -59,7 +59,7 @@ def handler(store, unit):
 
 
 class Server(ThreadingHTTPServer):
-    """Waits for the requests that are under way before it ends."""
+    """Waits for open requests before it ends."""
 
     daemon_threads = False
     request_queue_size = 128

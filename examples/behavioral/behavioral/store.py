@@ -1,4 +1,4 @@
-"""redis, looked up anew whenever it does not answer."""
+"""A redis client that looks redis up again when the connection fails."""
 
 import redis
 
@@ -6,7 +6,7 @@ from behavioral.discovery import find
 
 
 class Store:
-    """Calls redis by the names of its commands; a call that fails is made once more, wherever redis is by then."""
+    """Runs redis commands; a call that fails is repeated once, at redis's current address."""
 
     def __init__(self):
         self._client = None

@@ -39,7 +39,7 @@ def main(argv):
     while not stopping:
         try:
             step(store, queue, unit)
-        except Exception as error:  # redis is being replaced, or is not there yet
+        except Exception as error:  # redis is being replaced, or is not ready yet
             print(f"waiting for redis: {error}")
             time.sleep(1)
 

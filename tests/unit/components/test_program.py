@@ -100,7 +100,7 @@ def test_settings_reach_the_app(engine: FakeEngine) -> None:
         ({"strays": "remove:"}, "not 'remove:'"),
         ({"strays": "warn:a.service"}, "not 'warn:a.service'"),
         ({"adopt": "dev"}, "'dev' is neither a stack (project/stack) nor a unit (name.service)"),
-        ({"project": "/nowhere"}, "There is no Fleetfile:"),
+        ({"project": "/nowhere"}, "Could not find a Fleetfile:"),
         ({"cluster": "gce"}, "fleetcaptain:cluster must be one of local, aws, existing, not 'gce'"),
         ({"release": "a b"}, "'a b' is not a valid release name"),
         ({"rollbackTo": "v0"}, "Cannot roll back to v0"),
@@ -119,10 +119,10 @@ def test_what_is_wrong_ends_the_program_with_one_error(
 @pytest.mark.parametrize(
     ("fleetfile", "words"),
     [
-        ("import sys\nsys.exit()", "Fleetfile.py:2: it ended early (SystemExit)"),
-        ("import os\nos._exit(0)", "Fleetfile.py:2: it ended early (SystemExit: os._exit)"),
-        ("import os\nos.execlp('true', 'true')", "Fleetfile.py:2: it ended early (SystemExit: os.execv)"),
-        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: it must be a list"),
+        ("import sys\nsys.exit()", "Fleetfile.py:2: the file ended early (SystemExit)"),
+        ("import os\nos._exit(0)", "Fleetfile.py:2: the file ended early (SystemExit: os._exit)"),
+        ("import os\nos.execlp('true', 'true')", "Fleetfile.py:2: the file ended early (SystemExit: os.execv)"),
+        ("from fleetcaptain import Fleetfile\nFleetfile(app='shop')", "Fleetfile.py:2: services: must be a list"),
     ],
 )
 def test_a_fleetfile_that_declares_nothing_is_an_error(
@@ -156,7 +156,7 @@ def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_pa
     lines[3:3] = ['    Service("web", description="web", image="web:1", instances=0),']
     (tmp_path / "Fleetfile.py").write_text("\n".join(lines))
     message = engine.refusal(program, {**CONFIG, "project": str(tmp_path)})
-    assert "2 mistakes; nothing was touched:" in message
+    assert "2 errors; nothing was touched:" in message
     assert "Fleetfile.py:3" in message
     assert "Fleetfile.py:4" in message
     assert engine.resources == {}

@@ -114,6 +114,6 @@ def test_a_redis_that_cannot_be_found_is_asked_for_again_and_then_named(behavior
     """The caller decides what to do without it."""
     pauses: list[float] = []
     environment = {"FLEETCAPTAIN_ETCD": "http://127.0.0.1:1", "FLEETCAPTAIN_APP": "behavioral"}
-    with pytest.raises(LookupError, match="redis cannot be found"):
+    with pytest.raises(LookupError, match="Could not find redis"):
         behavioral["discovery"].find("redis", environment, pauses.append)
     assert len(pauses) == 4

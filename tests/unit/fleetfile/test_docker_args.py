@@ -46,13 +46,13 @@ def test_words_are_read_as_docker_reads_them(words: list[str], meant: list[tuple
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["redis"], "'redis' is no option, so docker would take it for the image"),
-        (["--privileged", "true"], "'true' is no option"),
-        (["--", "-d"], "'--' is no option"),
-        (["-"], "'-' is no option"),
+        (["redis"], "'redis' is not an option, so docker would take it for the image"),
+        (["--privileged", "true"], "'true' is not an option"),
+        (["--", "-d"], "'--' is not an option"),
+        (["-"], "'-' is not an option"),
         (["--env"], "--env has no value, so docker would take the image for it"),
         (["-ite"], "-e has no value"),
-        (["--volumes", "/a:/b"], 'no option --volumes that is known here; did you mean "volume"?'),
+        (["--volumes", "/a:/b"], '--volumes is not a known option of docker run; did you mean "volume"?'),
         (["-x"], "docker run has no option -x"),
     ],
 )
@@ -138,12 +138,12 @@ def test_in_the_machines_network_a_port_is_the_machines(network: str, tmp_path: 
     [
         (
             "ports=['8080:80']",
-            'nothing is published, and the container\'s port is the machine\'s; write "80", or "8080"',
+            'docker publishes nothing, and the container\'s port is the machine\'s; write "80", or "8080"',
         ),
-        ("ports=['8080-8089:80']", "ports: with the network host nothing is published"),
-        ("ports=['127.0.0.1:80:80']", "ports: with the network host nothing is published"),
-        ("ports=[80, '80:80']", "ports: one port of the machine is given twice"),
-        ("ports=[80], instances=True", "one port of a machine cannot be taken twice; write rollout=Rolling()"),
+        ("ports=['8080-8089:80']", "ports: with the network host docker publishes nothing"),
+        ("ports=['127.0.0.1:80:80']", "ports: with the network host docker publishes nothing"),
+        ("ports=[80, '80:80']", "ports: a port of the machine is published twice"),
+        ("ports=[80], instances=True", "cannot share a port of the machine; write rollout=Rolling()"),
     ],
 )
 def test_what_the_machines_network_cannot_do_is_refused(arguments: str, says: str, tmp_path: Path) -> None:
@@ -167,9 +167,7 @@ def test_a_network_that_the_machine_does_not_reach_is_refused(
 def test_a_port_to_wait_for_must_be_reachable(tmp_path: Path) -> None:
     """Published, or the machine's own."""
     (problem,) = mistakes(tmp_path, 'Service("web", ports=[80], ready=Tcp(81))')
-    assert (
-        "ready: the container's port 81 is in none of ports=, so the machine cannot reach it; add it there" in problem
-    )
+    assert "ready: the container's port 81 is not in ports=, so the machine cannot reach it; add it there" in problem
     service(tmp_path, 'ports=[80], ready=Tcp(81), docker_args=["--net=host"]')
     service(tmp_path, 'ports=[80], ready=Tcp(81), start="/bin/serve"')
 

@@ -15,7 +15,7 @@ from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Http, Rolli
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "fleetfile.md").read_text()
-NEEDED = "needed"
+REQUIRED = "required"
 INNER = (Http, Tcp, Command, Build, Rolling, BlueGreen)
 
 
@@ -41,8 +41,8 @@ def test_every_keyword_of_a_service_is_there_with_its_default() -> None:
 
 
 def test_every_keyword_of_the_fleetfile_is_there() -> None:
-    """Those that the checks ask for are said to be needed."""
-    assert documented("Fleetfile") == {**keywords(Fleetfile), "app": NEEDED, "services": NEEDED}
+    """Mandatory ones are marked as required."""
+    assert documented("Fleetfile") == {**keywords(Fleetfile), "app": REQUIRED, "services": REQUIRED}
 
 
 def test_every_word_inside_of_a_keyword_is_there_with_its_default() -> None:
@@ -50,7 +50,7 @@ def test_every_word_inside_of_a_keyword_is_there_with_its_default() -> None:
     found = {**documented("Ready"), **documented("Build"), **documented("Rollout")}
     fields = {f"{word.__name__}.{field.name}": field.default for word in INNER for field in dataclasses.fields(word)}
     assert found == {
-        name: NEEDED if default is dataclasses.MISSING else repr(default).replace("'", '"')
+        name: REQUIRED if default is dataclasses.MISSING else repr(default).replace("'", '"')
         for name, default in fields.items()
     }
 

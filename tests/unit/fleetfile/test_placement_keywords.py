@@ -52,12 +52,16 @@ def test_metadata_that_fleet_ignores_is_no_rule() -> None:
 @pytest.mark.parametrize(
     ("peer", "other", "says"),
     [
-        ("b@1.service", BLUE_GREEN, "no unit is called b@1.service: b is replaced blue/green, whose units have a hash"),
-        ("b-0a1b2c3@1.service", BLUE_GREEN, "no unit is called b-0a1b2c3@1.service: b is replaced blue/green"),
-        ("b@%i.service", BLUE_GREEN, "no unit is called b@1.service: b is replaced blue/green"),
+        (
+            "b@1.service",
+            BLUE_GREEN,
+            "no unit has the name b@1.service: b is replaced blue/green, and its unit names contain a hash",
+        ),
+        ("b-0a1b2c3@1.service", BLUE_GREEN, "no unit has the name b-0a1b2c3@1.service: b is replaced blue/green"),
+        ("b@%i.service", BLUE_GREEN, "no unit has the name b@1.service: b is replaced blue/green"),
         ("b@4.service", THREE, "b has instances=3; write b@1.service or b@3.service"),
-        ("b.service", THREE, "no unit is called b.service"),
-        ("b@1.service", EVERYWHERE, "b runs on every machine, so also on this one; leave it out"),
+        ("b.service", THREE, "no unit has the name b.service"),
+        ("b@1.service", EVERYWHERE, "b runs on every machine, including this one; remove it"),
         ("web@%i.service", THREE, "web@1.service is the unit itself"),
         ("%n", THREE, "web@1.service is the unit itself"),
     ],
@@ -90,25 +94,27 @@ def test_a_sidekick_with_more_instances_than_its_service_is_refused(tmp_path: Pa
     (problem,) = mistakes(
         tmp_path, 'Service("web", instances=3, machine_of=["b@%i.service"]),Service("b", instances=2)'
     )
-    assert "machine_of: no unit is called b@3.service: b has instances=2; write b@1.service or b@2.service" in problem
+    assert (
+        "machine_of: no unit has the name b@3.service: b has instances=2; write b@1.service or b@2.service" in problem
+    )
 
 
 def test_services_that_wait_for_each_others_machine_are_refused(tmp_path: Path) -> None:
     """Each would have to be placed first; in whichever keyword they say so."""
     services = 'Service("a", machine_of=["b"]),Service("b", x_fleet={"MachineOf": "a@%i.service"})'
     (problem,) = mistakes(tmp_path, services)
-    assert "machine_of: they wait for each other: a -> b -> a" in problem
+    assert "machine_of: these services wait for each other: a -> b -> a" in problem
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("global_unit=True, x_fleet={'MachineOf': 'x.service'}", "x_fleet: a unit on every machine cannot choose"),
-        ("global_unit=True, x_fleet={'X-Conflicts': 'x@*'}", "x_fleet: a unit on every machine cannot choose"),
-        ("global_unit=True, x_fleet={'X-ConditionMachineID': 'x'}", "x_fleet: a unit on every machine cannot choose"),
+        ("global_unit=True, x_fleet={'MachineOf': 'x.service'}", "x_fleet: a unit on every machine cannot have it"),
+        ("global_unit=True, x_fleet={'X-Conflicts': 'x@*'}", "x_fleet: a unit on every machine cannot have it"),
+        ("global_unit=True, x_fleet={'X-ConditionMachineID': 'x'}", "x_fleet: a unit on every machine cannot have it"),
         ("machine_id='75d3f2e8', x_fleet={'Conflicts': 'x@*'}", "x_fleet: fleet refuses conflicts together with"),
         ("x_fleet={'MachineID': '75d3f2e8'}, conflicts=['x@*']", "conflicts: fleet refuses conflicts together with"),
-        ("machine_id='75d3f2e8', x_fleet={'MachineID': 'y'}", "x_fleet: MachineID: machine_id= says it already"),
+        ("machine_id='75d3f2e8', x_fleet={'MachineID': 'y'}", "x_fleet: MachineID: machine_id= already sets it"),
         ("x_fleet={'Conflicts': 'b@*.service'}", 'write conflicts=["b"]'),
         ("x_fleet={'Conflicts': 'b.service'}", 'write conflicts=["b"]'),
     ],
@@ -126,9 +132,9 @@ def test_systemd_too_is_asked_for_no_unit_that_never_exists(
 ) -> None:
     """With requires= it would not start the other one."""
     (problem,) = mistakes(tmp_path, f'Service("web", {keyword}=["{unit}"]),{other}')
-    assert f"{keyword}: no unit of this Fleetfile is ever called {unit}; name the service instead" in problem
+    assert f"{keyword}: no unit of this Fleetfile has the name {unit}; name the service instead" in problem
     (problem,) = mistakes(tmp_path, f'Service("web", instances=4, {keyword}=["b@%i.service"]),{THREE}')
-    assert "no unit of this Fleetfile is ever called b@4.service" in problem
+    assert "no unit of this Fleetfile has the name b@4.service" in problem
     app(tmp_path, f'Service("web", instances=2, {keyword}=["b@%i.service", "docker.socket"]),{THREE}')
 
 

@@ -33,7 +33,7 @@ def name_of(folder: Path, text: str, beside: Mapping[str, str] | None = None) ->
 
 
 def mistake(folder: Path, text: str | bytes, beside: Mapping[str, str] | None = None) -> str:
-    """What is said about a Fleetfile with one mistake."""
+    """What is said about a Fleetfile with 1 error."""
     with pytest.raises(FleetfileError) as error:
         load(written(folder, text, beside))
     (problem,) = error.value.problems
@@ -167,8 +167,8 @@ def test_a_file_of_any_encoding_that_it_names_is_read(tmp_path: Path, head: byte
     ],
 )
 def test_a_file_in_another_encoding_says_so(tmp_path: Path, text: bytes, line: int) -> None:
-    """It is there: "There is no Fleetfile" is not the reason. The same in a module beside it."""
-    assert mistake(tmp_path, text).startswith(f"Fleetfile.py:{line}: its encoding is not what it says (")
+    """It is there: "Could not find a Fleetfile" is not the reason. The same in a module beside it."""
+    assert mistake(tmp_path, text).startswith(f"Fleetfile.py:{line}: the file is not in its declared encoding (")
     (tmp_path / "shared.py").write_bytes(text)
     problem = mistake(tmp_path, "import shared")
     assert f"(shared.py, line {line})" in problem
@@ -205,7 +205,7 @@ def test_an_app_that_a_module_declares_is_its_own(tmp_path: Path) -> None:
     second = {"shared.py": f'{HEAD}APP = Fleetfile(app="Shop", services=[Service("web", image="web:1")])\n'}
     assert mistake(tmp_path, "import shared", second).startswith("shared.py:2: app: ")
     app = 'Fleetfile(app="shop", services=[Service("web", image="web:1")])\n'
-    assert "Fleetfile.py:2: it makes 2 Fleetfile(...)" in mistake(
+    assert "Fleetfile.py:2: the file creates 2 Fleetfile(...)" in mistake(
         tmp_path, f"{HEAD}{app}import shared", second
     ).replace("shared.py:2", "Fleetfile.py:2")
 
@@ -229,8 +229,10 @@ def test_whatever_ends_the_loading_has_file_and_line(tmp_path: Path, ending: str
     line = ending.count("\n") + 1
     if "def end" in ending:
         line = 1
-    assert f"it ended early ({reason}). To refuse a deployment" in mistake(tmp_path, ending)
-    assert mistake(tmp_path, "import shared", {"shared.py": ending}).startswith(f"Fleetfile.py:1: shared.py:{line}: it")
+    assert f"the file ended early ({reason}). To refuse a deployment" in mistake(tmp_path, ending)
+    assert mistake(tmp_path, "import shared", {"shared.py": ending}).startswith(
+        f"Fleetfile.py:1: shared.py:{line}: the file ended"
+    )
 
 
 @pytest.mark.parametrize("declared", ["", f"NAME = 'web'\n{APP}"])
@@ -258,7 +260,7 @@ def test_an_error_of_fleetcaptains_own_has_its_line_too(tmp_path: Path) -> None:
 def test_a_folder_that_is_called_so_is_no_fleetfile(tmp_path: Path) -> None:
     """It says what it is."""
     (tmp_path / "Fleetfile.py").mkdir()
-    with pytest.raises(FleetfileError, match=r"There is no Fleetfile:\n.*it is not a file"):
+    with pytest.raises(FleetfileError, match=r"Could not find a Fleetfile:\n.*is not a file"):
         load(tmp_path)
 
 
@@ -282,12 +284,12 @@ def test_a_file_that_is_looked_for_elsewhere_is_explained(read: str, tmp_path: P
     """The working directory is not the Fleetfile's."""
     problem = mistake(tmp_path, f"\n{read}\n", {"conf.toml": "", "etc/conf.toml": ""})
     assert problem.startswith("Fleetfile.py:2: FileNotFoundError")
-    assert f"looked for in {Path.cwd()}; for a file beside this one write Path(__file__).parent" in problem
+    assert f"Relative paths start at {Path.cwd()}; for a file beside this one write Path(__file__).parent" in problem
 
 
 @pytest.mark.parametrize("services", ["(s for s in [])", "{'web': Service('web')}", "{'web': Service('web')}.values()"])
 def test_services_that_are_no_list_are_called_by_their_type(services: str, tmp_path: Path) -> None:
     """With what to write instead."""
     problem = mistake(tmp_path, f"{HEAD}Fleetfile(app='shop', services={services})")
-    assert "services: it must be a list with at least one Service(...), not " in problem
+    assert "services: must be a list with at least one Service(...), not " in problem
     assert problem.endswith("; write list(...) around it")

@@ -230,7 +230,7 @@ def test_a_line_without_a_secret_passes(tmp_path: Path, place: str) -> None:
     try:
         app(tmp_path, ",\n".join(services))
     except FleetfileError as error:
-        others = ("runs a program and no shell", "is not the name of a unit")
+        others = ("runs the program without a shell", "is not a unit name")
         problems = [problem for problem in error.problems if not any(other in problem for other in others)]
     assert problems == []
 
@@ -274,7 +274,7 @@ def test_a_name_can_be_declared_no_secret(tmp_path: Path, arguments: str) -> Non
 def test_names_that_are_declared_are_a_list(tmp_path: Path) -> None:
     """As every keyword, it says what it takes."""
     assert any(
-        "not_secret: it must be a list" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")')
+        "not_secret: must be a list" in problem for problem in mistakes(tmp_path, 'Service("a", not_secret="A")')
     )
 
 

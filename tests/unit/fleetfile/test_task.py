@@ -15,8 +15,8 @@ ONESHOT = 'service={"Type": "oneshot"}'
 def test_a_task_that_waits_for_readiness_is_refused(tmp_path: Path, ready: str) -> None:
     """With the keyword that can wait."""
     (problem,) = mistakes(tmp_path, f'Service("job", ports=[80], ready={ready}, {ONESHOT})')
-    assert "Fleetfile.py:3: service 'job': ready: it waits for a service that keeps running" in problem
-    assert "wait in a line of after_start=" in problem
+    assert "Fleetfile.py:3: service 'job': ready: a task (Type=oneshot) cannot have it" in problem
+    assert "write the check into after_start=" in problem
 
 
 @pytest.mark.parametrize("said", ['"no"', '"false"', "0", "False", '["yes", "no"]'])
@@ -24,7 +24,7 @@ def test_a_task_that_would_be_forgotten_is_refused(tmp_path: Path, said: str) ->
     """It looks the same as one that was stopped."""
     (problem,) = mistakes(tmp_path, f'Service("job", service={{"Type": "oneshot", "RemainAfterExit": {said}}})')
     assert "service: RemainAfterExit=" in problem
-    assert "systemd forgets that a Type=oneshot task is done" in problem
+    assert "a finished task (Type=oneshot) would look like a stopped one" in problem
 
 
 def test_all_mistakes_of_all_tasks_are_in_one_report(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_all_mistakes_of_all_tasks_are_in_one_report(tmp_path: Path) -> None:
     one = f'Service("a", ports=["80:80"], public=80, ready=Tcp(), {ONESHOT})'
     found = mistakes(tmp_path, f'{one},\nService("b", ready=Command("true"), {ONESHOT})')
     assert len(found) == 3
-    assert any("service 'a': public: nothing answers" in problem for problem in found)
+    assert any("service 'a': public: a task" in problem for problem in found)
 
 
 @pytest.mark.parametrize(

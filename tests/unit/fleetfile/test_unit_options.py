@@ -27,7 +27,7 @@ def test_a_reserved_option_is_refused_with_what_to_write_instead(
     for more in ("", ", start='/bin/serve'"):
         (problem,) = mistakes(tmp_path, f'Service("web", {KEYWORDS[section]}={{{name!r}: ["a", "b"]}}{more})')
         assert f"{KEYWORDS[section]}: {name}: {why}" in problem
-    assert any(word in why for word in ("write ", "leave it out"))
+    assert any(word in why for word in ("write ", "remove it"))
 
 
 @pytest.mark.parametrize(("option", "why"), RESERVED_WITH_DOCKER.items())
@@ -51,7 +51,7 @@ def test_docker_may_be_any_type_that_needs_no_word_from_it(kind: str, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("{'Environment': 'IMAGE=other'}", "service: Environment: IMAGE is what the unit itself says"),
+        ("{'Environment': 'IMAGE=other'}", "service: Environment: IMAGE is reserved: the unit sets or uses it itself"),
         ("{'Environment': '\"IMAGE=other\"'}", "Environment: IMAGE is"),
         ("{'Environment': \"'IMAGE=other'\"}", "Environment: IMAGE is"),
         ("{'Environment': 'A=b \"C=d e\" IMAGE=other'}", "Environment: IMAGE is"),
@@ -64,26 +64,29 @@ def test_docker_may_be_any_type_that_needs_no_word_from_it(kind: str, tmp_path: 
         ("{'Environment': 'COREOS_PRIVATE_IPV4=10.0.0.1'}", "Environment: COREOS_PRIVATE_IPV4 is"),
         ("{'Environment': 'MAINPID=1'}", "Environment: MAINPID is"),
         ("{'UnsetEnvironment': 'IMAGE'}", "UnsetEnvironment: IMAGE is"),
-        ("{'UnsetEnvironment': 'PATH'}", "UnsetEnvironment: the unit's own lines find curl and others by PATH"),
+        ("{'UnsetEnvironment': 'PATH'}", "UnsetEnvironment: the unit's own lines find curl and other programs by PATH"),
         ("{'PassEnvironment': 'A FLEETCAPTAIN_KEY'}", "PassEnvironment: FLEETCAPTAIN_KEY is"),
         ("{'Environment': 'PATH=/opt/bin'}", "add /usr/bin to it"),
         ("{'Environment': 'A=b c'}", "systemd ignores 'c'"),
-        ("{'Environment': 'A=\"b'}", "its quotes are not balanced"),
+        ("{'Environment': 'A=\"b'}", "the quotes are not balanced"),
         ("{'ProtectSystem': 'strict'}", "ProtectSystem=strict: the unit's own lines need the machine's files"),
         ("{'RuntimeDirectory': 'shop fleetcaptain/shop'}", "RuntimeDirectory=shop fleetcaptain/shop: systemd removes"),
-        ("{'Type': 'forkng'}", "Type=forkng: systemd knows no such value"),
-        ("{'Nice': None}", "service: Nice must be a text, a number or a bool, not None; to keep the default, leave it"),
+        ("{'Type': 'forkng'}", "Type=forkng: systemd does not know this value"),
+        (
+            "{'Nice': None}",
+            "service: Nice must be a string, a number or a bool, not None; remove it to keep the default",
+        ),
         ("{'Nice': [1, None]}", "service: Nice must be"),
         ("{'Nice': {}}", "service: Nice must be"),
         ("{'Nice': b'5'}", "service: Nice must be"),
         ("{'Nice': float('nan')}", "service: Nice must be"),
-        ("{'Nice': ''}", "service: Nice: it must not be empty"),
-        ("{None: 1}", "service: None is no name of an option"),
-        ("None", "service: it must be a mapping of option names to values, or a list of pairs, not None"),
-        ("5", "service: it must be a mapping of option names to values, or a list of pairs, not 5"),
-        ("'Nice=5'", "service: it must be a mapping"),
-        ("['Nice=5']", "'Nice=5' is no pair"),
-        ("[('Nice',)]", "is no pair"),
+        ("{'Nice': ''}", "service: Nice: must not be empty"),
+        ("{None: 1}", "service: None is not an option name"),
+        ("None", "service: must be a mapping of option names to values, or a list of pairs, not None"),
+        ("5", "service: must be a mapping of option names to values, or a list of pairs, not 5"),
+        ("'Nice=5'", "service: must be a mapping"),
+        ("['Nice=5']", "'Nice=5' is not a pair"),
+        ("[('Nice',)]", "is not a pair"),
     ],
 )
 def test_a_value_that_takes_away_what_a_unit_stands_on_is_refused(options: str, says: str, tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ def test_a_process_that_nothing_ends_is_refused(tmp_path: Path) -> None:
     """docker's container is stopped by docker."""
     given = "service={'KillMode': 'none'}"
     (problem,) = mistakes(tmp_path, f'Service("web", start="/bin/serve", {given})')
-    assert "service: KillMode=none: systemd would end none of the processes of start=; write stop=" in problem
+    assert "service: KillMode=none: systemd would stop none of the processes of start=; write stop=" in problem
     service(tmp_path, f'start="/bin/serve", stop="/bin/end", {given}')
     service(tmp_path, given)
 
@@ -130,7 +133,7 @@ def test_a_process_that_nothing_ends_is_refused(tmp_path: Path) -> None:
 def test_the_container_learns_of_itself_from_its_unit_only(name: str, tmp_path: Path) -> None:
     """An app that took itself for another service would register as that one."""
     problems = mistakes(tmp_path, f'Service("web", env={{{name!r}: "x"}})')
-    assert [problem for problem in problems if f"env: {name} is what" in problem]
+    assert [problem for problem in problems if f"env: {name} is reserved" in problem]
 
 
 @pytest.mark.parametrize("name", ["COREOS_PRIVATE_IPV4", "IMAGE", "INVOCATION_ID", "MAINPID"])
@@ -142,43 +145,52 @@ def test_the_machines_variables_can_be_given_to_the_container(name: str, tmp_pat
 def test_an_option_that_fleet_ignores_is_refused_at_its_line(tmp_path: Path) -> None:
     """With the nearest one."""
     (problem,) = mistakes(tmp_path, 'Service("web",\n x_fleet={"machineof": "a.service"})')
-    assert "Fleetfile.py:4: service 'web': x_fleet: machineof: fleet has no such option" in problem
+    assert "Fleetfile.py:4: service 'web': x_fleet: machineof: fleet does not know this option" in problem
     assert 'did you mean "MachineOf"?' in problem
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("unit={'Nice': 5}", "unit: Nice: systemd knows it in [Service], and ignores it here; write it into service="),
-        ("unit={'ExecStart': '/bin/x'}", "unit: ExecStart: systemd knows it in [Service]"),
-        ("service={'BindsTo': 'a.service'}", "service: BindsTo: systemd knows it in [Unit]"),
+        (
+            "unit={'Nice': 5}",
+            "unit: Nice: systemd reads it only in [Service] and ignores it here; write it into service=",
+        ),
+        ("unit={'ExecStart': '/bin/x'}", "unit: ExecStart: systemd reads it only in [Service]"),
+        ("service={'BindsTo': 'a.service'}", "service: BindsTo: systemd reads it only in [Unit]"),
         (
             "service={'LimitNOFLE': 5}",
-            'service: LimitNOFLE: systemd has no such option, and ignores it; did you mean "Limit',
+            'service: LimitNOFLE: systemd does not know this option and ignores it; did you mean "Limit',
         ),
         (
             "service={'MachineOf': 'a.service'}",
-            "MachineOf: fleet reads it in [X-Fleet] only; write it into x_fleet=",
+            "MachineOf: fleet reads it only in [X-Fleet]; write it into x_fleet=",
         ),
-        ("unit={'X-Conflicts': 'a@*'}", "unit: X-Conflicts: fleet reads it in [X-Fleet] only"),
-        ("service={'Restart': 'maybe'}", "service: Restart=maybe: systemd knows no such value"),
+        ("unit={'X-Conflicts': 'a@*'}", "unit: X-Conflicts: fleet reads it only in [X-Fleet]"),
+        ("service={'Restart': 'maybe'}", "service: Restart=maybe: systemd does not know this value"),
         ("service={'EnvironmentFile': 'x.env'}", "service: EnvironmentFile=x.env: systemd ignores a relative path"),
         (
             "service={'OnCalendar': 'hourly'}",
-            "service: OnCalendar: systemd reads it in [Timer], and a service has no timer",
+            "service: OnCalendar: systemd reads it only in [Timer], and a service has no timer",
         ),
         (
             "unit={'OnBootSec': 5}",
-            "unit: OnBootSec: systemd reads it in [Timer], and a service has no timer; write a loop",
+            "unit: OnBootSec: systemd reads it only in [Timer], and a service has no timer; write a loop",
         ),
         (
             "unit={'WantedBy': 'x.target'}",
-            "unit: WantedBy: systemd reads it in [Install], and fleet starts units itself",
+            "unit: WantedBy: systemd reads it only in [Install], and fleet starts units itself",
         ),
-        ("service={'Alias': 'x.service'}", "service: Alias: systemd reads it in [Install], and fleet"),
-        ("service={'ListenStream': '80'}", "ListenStream: systemd reads it in [Socket], and a service has no socket"),
-        ("unit={'PathExists': '/x'}", "unit: PathExists: systemd reads it in [Path], and a service has no path unit"),
-        ("service={'nice': 5}", 'service: nice: systemd has no such option, and ignores it; did you mean "Nice"'),
+        ("service={'Alias': 'x.service'}", "service: Alias: systemd reads it only in [Install], and fleet"),
+        (
+            "service={'ListenStream': '80'}",
+            "ListenStream: systemd reads it only in [Socket], and a service has no socket",
+        ),
+        (
+            "unit={'PathExists': '/x'}",
+            "unit: PathExists: systemd reads it only in [Path], and a service has no path unit",
+        ),
+        ("service={'nice': 5}", 'service: nice: systemd does not know this option and ignores it; did you mean "Nice"'),
     ],
 )
 def test_an_option_that_systemd_ignores_is_refused(given: str, said: str, tmp_path: Path) -> None:
@@ -246,7 +258,7 @@ def test_the_app_needs_no_options(tmp_path: Path) -> None:
 def test_a_unit_without_its_type_is_refused(tmp_path: Path, rules: str, unit: str) -> None:
     """fleet would look for it in vain, or never see the conflict."""
     (problem,) = mistakes(tmp_path, f'Service("web",\n x_fleet={rules})')
-    assert f"{unit!r} is not the name of a unit, which has a type" in problem
+    assert f"{unit!r} is not a unit name, because it has no type" in problem
 
 
 def test_globs_and_specifiers_stand_for_whole_names(tmp_path: Path) -> None:

@@ -29,6 +29,6 @@ def service(folder: Path, arguments: str = "") -> ServiceSpec:
 
 def mistakes(folder: Path, services: str, more: str = 'app="shop", image="acme/shop"') -> tuple[str, ...]:
     """Everything that is said to be wrong with the services."""
-    with pytest.raises(FleetfileError) as told:
+    with pytest.raises(FleetfileError) as message:
         app(folder, services, more)
-    return told.value.problems
+    return message.value.problems

@@ -123,8 +123,8 @@ def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
     """In its container and in its unit's own lines; its content is the hash of the unit's file on the machine."""
     text = render(APP_SERVER, MARK).text
     words = command(exec_values(text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"})
-    (told,) = exec_values(text, "Environment")
-    names = [pair.partition("=")[0] for pair in told.split()]
+    (message,) = exec_values(text, "Environment")
+    names = [pair.partition("=")[0] for pair in message.split()]
     assert names == [f"FLEETCAPTAIN_{name}" for name in ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")]
     assert set(names) | {"FLEETCAPTAIN_CONTENT", "FLEETCAPTAIN_RUN"} <= set(words)
     ran = run_of(text, tmp_path)
@@ -226,7 +226,7 @@ def test_a_name_of_a_service_is_not_written_as_a_dependency() -> None:
 
 def test_a_line_that_would_swallow_the_next_one_is_refused() -> None:
     """A verbatim line that ends in a backslash would continue into the option after it."""
-    with pytest.raises(UnitRefused, match="would run into"):
+    with pytest.raises(UnitRefused, match="would join the option after it"):
         render(replace(APP_SERVER, before_start=("/bin/echo \\",)), MARK)
 
 
