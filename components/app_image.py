@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker_build as docker_build
 
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
@@ -90,7 +90,7 @@ def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
         names = args.new_inputs["exports"][0]["image"]["names"]
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
         output = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
-        log.error(f"image {name}: {output}")
+        diagnostics.error(f"image {name}: {output}")
         return False
 
     return pulumi.ErrorHook(f"explain-{name}", explain)

@@ -11,7 +11,7 @@ import pulumi
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from components.engine.abort import abort
 from components.stray_units import report_strays
 from fleetcaptain.discovery.documents import Release, ServiceRelease
@@ -63,7 +63,9 @@ def check_cluster(
     try:
         snapshot = handle.connect(ownership.app).snapshot()
         for entry in snapshot.ignored:
-            log.warn(f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`.")
+            diagnostics.warn(
+                f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`."
+            )
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)
         found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
@@ -130,10 +132,10 @@ def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, .
         marks = {name: snapshot.units[name].mark for name in names}
         found[service] = tuple(sorted({mark.stack if mark else name for name, mark in marks.items()}))
         sources |= set(found[service])
-        log.warn(f"{', '.join(names)}: adopted from {', '.join(found[service])} (fleetcaptain:adopt)")
+        diagnostics.warn(f"{', '.join(names)}: adopted from {', '.join(found[service])} (fleetcaptain:adopt)")
     unused = sorted(ownership.adopt - sources)
     if unused:
-        log.info(
+        diagnostics.info(
             f"fleetcaptain:adopt: {', '.join(unused)} has no more units to adopt. Remove the setting: "
             "`pulumi config rm fleetcaptain:adopt`"
         )

@@ -8,7 +8,7 @@ from typing import Any
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.deployment_plan import Plan
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from components.engine.abort import abort
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
@@ -41,7 +41,7 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
         plan = _plan(cluster, ownership, releases, tag)
     except FleetCaptainError as error:
         abort(error)
-    log.info(
+    diagnostics.info(
         f"Deploying the release {tag} instead of the Fleetfile. To deploy the Fleetfile again, "
         "run `pulumi config rm fleetcaptain:rollbackTo`"
     )
@@ -62,7 +62,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         raise ReleaseRefused(f"Cannot roll back to {tag}. Nothing was changed:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
-            log.warn(f"Could not check whether {image} still exists: its registry does not answer")
+            diagnostics.warn(f"Could not check whether {image} still exists: its registry does not answer")
     parts, refs = parts_of_manifest(manifest, files)
     snapshot = cluster.snapshot()
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}

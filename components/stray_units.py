@@ -9,9 +9,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.handles import handle_of
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from components.engine.dynamic_resource import Resource, status, warn
-from fleetcaptain.fleet.entities import FleetUnit
+from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
@@ -26,7 +26,7 @@ __all__ = ["RemovedStrays", "StraysProvider", "report_strays"]
 _INPUTS = ("app", "stack", "names", "adopt", "cluster")
 
 
-def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetUnit]) -> tuple[str, ...]:
+def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, UnitEntity]) -> tuple[str, ...]:
     """Report the strays *found* according to *policy*; return the names of those to remove.
 
     Raises StrayUnits with the policy ``error``, and if a unit that *policy* names is not a stray.
@@ -43,13 +43,15 @@ def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, FleetU
     if found.own or found.suspect:
         if policy.action == "error":
             raise strays_error(found, "Nothing was changed.")
-        log.warn(str(strays_error(found, "Units of services that this stack deployed are removed; all others stay.")))
+        diagnostics.warn(
+            str(strays_error(found, "Units of services that this stack deployed are removed; all others stay."))
+        )
     return ()
 
 
 def _warn_of_unmarked(names: Sequence[str]) -> None:
     if names:
-        log.warn(
+        diagnostics.warn(
             f"This cluster has units without FleetCaptain's mark, which stay: {', '.join(names)}. To remove some of "
             "them, run `pulumi config set fleetcaptain:strays remove:NAME,...`; `ignore` silences this warning."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import Build, ServiceSpec
 from fleetcaptain.units.image_volumes import dockerfile_volumes, loss_warning, unmounted
 
@@ -29,7 +29,7 @@ def warn_of_lost_volumes(app: str, declared: Mapping[ServiceSpec, pulumi.Input[S
         lost = {spec.name: unmounted(spec, volumes) for spec, volumes in zip(declared, known, strict=True)}
         warning = loss_warning(app, {service: paths for service, paths in lost.items() if paths})
         if warning:
-            log.warn(warning)
+            diagnostics.warn(warning)
 
     if pulumi.runtime.is_dry_run():
         pulumi.Output.all(*declared.values()).apply(warn)

@@ -23,10 +23,10 @@ from components.aws.security_groups import make_groups
 from components.aws.settings import Settings, read
 from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
 from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
-from components.aws.userdata import Boot
+from components.aws.userdata import UserData
 from components.aws.workers import make_workers
 from components.cluster.interface import ClusterComponent
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.units.unit_file import UnitFile
@@ -81,7 +81,7 @@ class CoreOSCluster(ClusterComponent):
             kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=not settings.allow_ssh_from)
             for kind in ("members", "workers")
         }
-        boot = Boot(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
+        boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
         machines: dict[str, aws.ec2.Instance] = {}
         # The member to renew comes last, because it depends on the health of all others.
         for place in sorted(members, key=lambda place: place.name == settings.renew):
@@ -157,7 +157,7 @@ def choose_aws(
     """
     settings = read(config.get)
     if _PUBLIC_DISCOVERY in settings.discovery_url:
-        log.warn(
+        diagnostics.warn(
             f"fleetcaptain:discoveryUrl: {_PUBLIC_DISCOVERY} is not reliable. Remove the setting: the members know "
             "each other's addresses and need no discovery"
         )

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 
-__all__ = ["Identity", "make_identity", "policy"]
+__all__ = ["MachineIdentity", "make_identity", "policy"]
 
 _ASSUME = {
     "Version": "2012-10-17",
@@ -23,7 +23,7 @@ _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloa
 
 
 @dataclass(frozen=True)
-class Identity:
+class MachineIdentity:
     """The instance profile's name, and what must exist before a machine can use it."""
 
     profile: pulumi.Output[str]
@@ -51,7 +51,7 @@ def make_identity(
     repository_arns: Sequence[pulumi.Input[str]],
     *,
     ssm: bool,
-) -> Identity:
+) -> MachineIdentity:
     """The role of the machines of *kind*. With *ssm*, AWS Systems Manager may open sessions on them."""
     role = aws.iam.Role(
         scope.named(kind), assume_role_policy=json.dumps(_ASSUME), tags=scope.tags(kind), opts=scope.child()
@@ -68,4 +68,4 @@ def make_identity(
             aws.iam.RolePolicyAttachment(scope.named(f"{kind}-ssm"), role=role.name, policy_arn=arn, opts=scope.child())
         )
     profile = aws.iam.InstanceProfile(scope.named(kind), role=role.name, tags=scope.tags(kind), opts=scope.child())
-    return Identity(profile.name, tuple(allowed))
+    return MachineIdentity(profile.name, tuple(allowed))

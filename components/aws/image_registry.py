@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 
-__all__ = ["KEPT_IMAGES", "Registry", "lifecycle", "make_registry"]
+__all__ = ["KEPT_IMAGES", "ImageRegistry", "lifecycle", "make_registry"]
 
 KEPT_IMAGES = 200
 """The number of pushed images that a repository keeps. Units name images by digest. Ten releases are kept, and the
@@ -19,7 +19,7 @@ current and the previous one: they need at most twelve images. The rest is room 
 
 
 @dataclass(frozen=True)
-class Registry:
+class ImageRegistry:
     """Its *host*, and the *arns* of its repositories."""
 
     host: pulumi.Output[str]
@@ -33,7 +33,7 @@ def lifecycle() -> Mapping[str, object]:
     return {"rules": [{"rulePriority": 1, "description": what, "selection": selection, "action": {"type": "expire"}}]}
 
 
-def make_registry(scope: Scope, repositories: Sequence[str]) -> Registry:
+def make_registry(scope: Scope, repositories: Sequence[str]) -> ImageRegistry:
     """A repository for each of *repositories*, the names that images are pushed to."""
     arns, hosts = [], []
     for name in repositories:
@@ -58,4 +58,4 @@ def make_registry(scope: Scope, repositories: Sequence[str]) -> Registry:
     region, account = aws.get_region().region, aws.get_caller_identity().account_id
     host = f"{account}.dkr.ecr.{region}.{aws.get_partition().dns_suffix}"
     # No image is pushed before all repositories exist.
-    return Registry(pulumi.Output.all(*hosts).apply(lambda _: host), tuple(arns))
+    return ImageRegistry(pulumi.Output.all(*hosts).apply(lambda _: host), tuple(arns))

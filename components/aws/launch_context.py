@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.aws.iam import Identity
+from components.aws.iam import MachineIdentity
 from components.aws.network import Network
 from components.aws.scope import Scope
 from components.aws.security_groups import Groups
@@ -31,7 +31,7 @@ class Launch:
     """The *user_data* and *identity* of a machine, and what it needs at its first boot: *before*."""
 
     user_data: pulumi.Output[str]
-    identity: Identity
+    identity: MachineIdentity
     before: tuple[pulumi.Resource, ...]
 
     @property

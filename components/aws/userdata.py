@@ -22,14 +22,14 @@ from fleetcaptain.machine.definition import Binary, File, Machine, Member, Unit
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 
-__all__ = ["USER_DATA_BYTES", "Boot", "Surroundings", "checked", "fits", "member", "pointer", "text", "worker"]
+__all__ = ["USER_DATA_BYTES", "Surroundings", "UserData", "checked", "fits", "member", "pointer", "text", "worker"]
 
 _Definition = tuple[pulumi.Output[str], tuple[pulumi.Resource, ...]]
 # The maximum lengths: values that are not known yet must not decide how a definition is delivered.
 _LONGEST_BUCKET, _LONGEST_OWN, _LONGEST_REGISTRY = "b" * 63, ("vol-" + "0" * 17, "255.255.255.255"), "r" * 80
 
 
-class Boot:
+class UserData:
     """Creates the user data of each machine, and the objects that it needs in the bucket."""
 
     def __init__(

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 
 __all__ = ["abort", "refuse_early_end"]
 
@@ -29,7 +29,7 @@ _EARLY = (
 
 def abort(error: Exception) -> NoReturn:
     """Log only *error* and end the program before it declares another resource."""
-    log.error(str(error))
+    diagnostics.error(str(error))
     atexit.unregister(_fail_if_early)
     sys.exit(_ERRORS_LOGGED)
 
@@ -51,7 +51,7 @@ def refuse_early_end() -> None:
 
 def _fail_if_early(task: asyncio.Task[Any] | None, process: int, end: Callable[[int], NoReturn]) -> None:
     if os.getpid() == process and not _has_ended(task):
-        log.last(f"{_EARLY}{_place_of(task)}")
+        diagnostics.last(f"{_EARLY}{_place_of(task)}")
         end(_FAILED)
 
 

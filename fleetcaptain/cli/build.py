@@ -7,20 +7,31 @@ from typing import Annotated
 import typer
 
 from fleetcaptain import __version__
-from fleetcaptain.cli import discover_command as discover
-from fleetcaptain.cli import doctor_command as doctor
-from fleetcaptain.cli import ensure_available_command as ensure_available
-from fleetcaptain.cli import register_command as register
-from fleetcaptain.cli import releases_command as releases
-from fleetcaptain.cli import restart_command as restart
-from fleetcaptain.cli import secure_command as secure
-from fleetcaptain.cli import unregister_command as unregister
+from fleetcaptain.cli import (
+    discover_command,
+    doctor_command,
+    ensure_available_command,
+    register_command,
+    releases_command,
+    restart_command,
+    secure_command,
+    unregister_command,
+)
 from fleetcaptain.cli.printer import echo
 
 __all__ = ["build"]
 
 # In the order in which the help lists them.
-_COMMANDS = (discover, ensure_available, register, unregister, restart, releases, doctor, secure)
+_COMMANDS = (
+    discover_command,
+    ensure_available_command,
+    register_command,
+    unregister_command,
+    restart_command,
+    releases_command,
+    doctor_command,
+    secure_command,
+)
 
 
 def build() -> typer.Typer:

@@ -18,7 +18,7 @@ from fleetcaptain.discovery.keys import DEPTH, path_of
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.net.body import CHUNK_BYTES, read_body
 
-__all__ = ["Answer", "KeysApi"]
+__all__ = ["KeysAnswer", "KeysApi"]
 
 _TIMEOUT_SEC = 5.0
 _PAUSE_SEC = 1.0
@@ -28,7 +28,7 @@ _EXPECTED = {200, 201, 400, _GONE, _CONFLICT}
 
 
 @dataclass(frozen=True)
-class Answer:
+class KeysAnswer:
     """etcd's answer. *index* is etcd's index at that moment: the answer includes every change up to it."""
 
     status: int
@@ -78,11 +78,11 @@ class KeysApi:
         self._clock = clock
         self._sleep = sleep
 
-    def get(self, key: str, *, recursive: bool = False) -> Answer:
+    def get(self, key: str, *, recursive: bool = False) -> KeysAnswer:
         """Read *key*, or the whole directory *key*."""
         return self._call("GET", key, {"recursive": "true"} if recursive else {})
 
-    def tree(self, directory: str, depth: int = DEPTH) -> Answer:
+    def tree(self, directory: str, depth: int = DEPTH) -> KeysAnswer:
         """Read the whole *directory* at once. If its keys are nested too deep for that, read it level by level; then a
         directory deeper than `DEPTH` is a key without a value."""
         try:
@@ -99,19 +99,19 @@ class KeysApi:
                 nodes.append({"key": node["key"]})
         return replace(answer, body={**answer.body, "node": {**answer.node, "nodes": nodes}})
 
-    def put(self, key: str, value: str, ttl_sec: int, **compare: str) -> Answer:
+    def put(self, key: str, value: str, ttl_sec: int, **compare: str) -> KeysAnswer:
         """Set *key*; *compare* is etcd's comparison, such as ``prevExist="false"`` or ``prevValue=...``."""
         return self._call("PUT", key, {"value": value, "ttl": str(ttl_sec), **compare})
 
-    def refresh(self, key: str, value: str, ttl_sec: int) -> Answer:
+    def refresh(self, key: str, value: str, ttl_sec: int) -> KeysAnswer:
         """Renew *key* for *ttl_sec* seconds if it still has *value*. Watchers do not see it."""
         return self._call("PUT", key, {"refresh": "true", "ttl": str(ttl_sec), "prevValue": value})
 
-    def delete(self, key: str, **compare: str) -> Answer:
+    def delete(self, key: str, **compare: str) -> KeysAnswer:
         """Remove *key*; *compare* as for `put`."""
         return self._call("DELETE", key, compare)
 
-    def wait(self, directory: str, index: int, timeout_sec: float) -> Answer | None:
+    def wait(self, directory: str, index: int, timeout_sec: float) -> KeysAnswer | None:
         """Wait for the first change below *directory* from *index* on; None on timeout. Tried only once."""
         form = {"wait": "true", "recursive": "true", "waitIndex": str(index)}
         try:
@@ -121,7 +121,7 @@ class KeysApi:
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise self._unreachable(str(error)) from error
 
-    def _call(self, verb: str, key: str, form: Mapping[str, str]) -> Answer:
+    def _call(self, verb: str, key: str, form: Mapping[str, str]) -> KeysAnswer:
         deadline = self._clock() + self._patience_sec
         while True:
             try:
@@ -136,7 +136,7 @@ class KeysApi:
                 raise self._unreachable(problem)
             self._sleep(_PAUSE_SEC)
 
-    def _once(self, verb: str, key: str, form: Mapping[str, str], timeout_sec: float) -> Answer:
+    def _once(self, verb: str, key: str, form: Mapping[str, str], timeout_sec: float) -> KeysAnswer:
         query = urlencode(form)
         path = path_of(key)
         # Go's server reads a form from the body of a PUT only.
@@ -149,7 +149,7 @@ class KeysApi:
             # When etcd ends a long wait, its answer has no body.
             answer = json.loads(text) if text.strip() else {}
             index = int(response.headers.get("X-Etcd-Index") or 0)
-            return Answer(response.status, index, answer if isinstance(answer, dict) else {})
+            return KeysAnswer(response.status, index, answer if isinstance(answer, dict) else {})
         finally:
             connection.close()
 

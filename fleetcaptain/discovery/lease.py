@@ -11,7 +11,7 @@ from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.keys import TTL_SEC
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.discovery.log import log
-from fleetcaptain.discovery.renewal import Step, next_step
+from fleetcaptain.discovery.renewal import RenewalStep, next_step
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.untrusted import readable
 
@@ -107,12 +107,12 @@ class Lease:
             return
         lapsed = now - self._renewed_at >= TTL_SEC and not self._taken
         step = next_step(found, self._machine, shared=self._shared, lapsed=lapsed)
-        if step is Step.WAIT:
+        if step is RenewalStep.WAIT:
             self._now_taken(
                 f"{found.unit} on {found.host} replaced it" if found else "its unit, which is stopping, removed it"
             )
             return
-        compare = {"prevExist": "false"} if step is Step.CREATE else {"prevValue": text}
+        compare = {"prevExist": "false"} if step is RenewalStep.CREATE else {"prevValue": text}
         if self._api.put(self._key, self._value, TTL_SEC, **compare).done:
             self._now_held(now)
 

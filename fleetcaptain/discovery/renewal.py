@@ -10,10 +10,10 @@ from enum import Enum, auto
 
 from fleetcaptain.discovery.documents import Registration
 
-__all__ = ["Step", "next_step"]
+__all__ = ["RenewalStep", "next_step"]
 
 
-class Step(Enum):
+class RenewalStep(Enum):
     """CREATE the registration again, REPLACE the value at its key, or WAIT."""
 
     CREATE = auto()
@@ -21,7 +21,7 @@ class Step(Enum):
     WAIT = auto()
 
 
-def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed: bool) -> Step:
+def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed: bool) -> RenewalStep:
     """The app's next step when its registration's key holds *found*, or None.
 
     *shared*: the unit uses the same key. *lapsed*: the app could not renew in time, so the key may have expired.
@@ -31,6 +31,6 @@ def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed:
     purpose: a rollout's mark, a unit on another machine, a later registration.
     """
     if found is None:
-        return Step.CREATE if lapsed or not shared else Step.WAIT
+        return RenewalStep.CREATE if lapsed or not shared else RenewalStep.WAIT
     of_the_unit = not found.lease and not found.draining and found.machine == machine
-    return Step.REPLACE if of_the_unit else Step.WAIT
+    return RenewalStep.REPLACE if of_the_unit else RenewalStep.WAIT

@@ -12,7 +12,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.untrusted import ANY, ANY_LENGTH, NAME, WORD, Fields, is_address
 
-__all__ = ["DesiredState", "FleetUnit", "Machine", "UnitState"]
+__all__ = ["DesiredState", "Machine", "UnitEntity", "UnitState"]
 
 
 class DesiredState(StrEnum):
@@ -24,7 +24,7 @@ class DesiredState(StrEnum):
 
 
 @dataclass(frozen=True)
-class FleetUnit:
+class UnitEntity:
     """A unit in fleet. *current* is fleet's progress, not the unit's health; *machine_id* is None if unscheduled."""
 
     name: str
@@ -34,7 +34,7 @@ class FleetUnit:
     machine_id: str | None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> FleetUnit:
+    def of(cls, data: Mapping[str, Any]) -> UnitEntity:
         """Parse a unit in fleet's JSON. Raises Unreadable."""
         fields = Fields(data)
         options = (

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fleetcaptain.errors import FleetApiError
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity, UnitState
 from fleetcaptain.fleet.transport import Answer, Transport
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refuse
@@ -36,14 +36,14 @@ class FleetClient:
         """The version in that header: ``1.0.0``."""
         return self.server().partition("/")[2]
 
-    def units(self) -> tuple[FleetUnit, ...]:
+    def units(self) -> tuple[UnitEntity, ...]:
         """Every unit of the cluster, of every owner."""
-        return self._list("/units", "units", FleetUnit.of, lambda unit: unit.name)
+        return self._list("/units", "units", UnitEntity.of, lambda unit: unit.name)
 
-    def unit(self, name: str) -> FleetUnit | None:
+    def unit(self, name: str) -> UnitEntity | None:
         """The unit *name*, or None when there is none."""
         answer = self._transport.call("GET", _path(name))
-        return FleetUnit.of(answer.data) if answer is not None else None
+        return UnitEntity.of(answer.data) if answer is not None else None
 
     def states(self) -> tuple[UnitState, ...]:
         """systemd's states, one per unit and machine. A missing entry means unknown, not down.

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.units.unit_text import parse
 
-__all__ = ["Entry", "archive", "entries"]
+__all__ = ["FileEntry", "archive", "entries"]
 
 _UNITS = "/etc/systemd/system"
 _KNOWN = {
@@ -29,7 +29,7 @@ _KNOWN = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileEntry:
     """A file at *path*, or a symbolic link there when *target* is set."""
 
     path: str
@@ -39,7 +39,7 @@ class Entry:
     owner: str = "root"
 
 
-def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[Entry, ...]:
+def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
     """The files and links of *config*; *sources* maps its URLs to their content. Users and groups are the image's own,
     as on Flatcar; only their keys come from here.
 
@@ -52,17 +52,17 @@ def entries(config: Mapping[str, Any], sources: Mapping[str, bytes]) -> tuple[En
                 f"Local machines do not support {', '.join(sorted(odd))} in an Ignition configuration"
             )
     files = config.get("storage", {}).get("files", ())
-    found = [Entry(file["path"], _contents(file["contents"], sources), file.get("mode", 0o644)) for file in files]
+    found = [FileEntry(file["path"], _contents(file["contents"], sources), file.get("mode", 0o644)) for file in files]
     for unit in config.get("systemd", {}).get("units", ()):
         found += _unit(unit)
     for user in config.get("passwd", {}).get("users", ()):
         keys = "".join(f"{key}\n" for key in user.get("sshAuthorizedKeys", ()))
         home = f"/home/{user['name']}/.ssh"
-        found.append(Entry(f"{home}/authorized_keys", keys.encode(), 0o600, owner=user["name"]))
+        found.append(FileEntry(f"{home}/authorized_keys", keys.encode(), 0o600, owner=user["name"]))
     return tuple(found)
 
 
-def archive(files: tuple[Entry, ...], owners: Mapping[str, int]) -> bytes:
+def archive(files: tuple[FileEntry, ...], owners: Mapping[str, int]) -> bytes:
     """A tar archive of *files* and the folders that they need; *owners* maps user names to ids."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -82,7 +82,7 @@ def archive(files: tuple[Entry, ...], owners: Mapping[str, int]) -> bytes:
     return buffer.getvalue()
 
 
-def _folder(entry: Entry, owners: Mapping[str, int]) -> tarfile.TarInfo:
+def _folder(entry: FileEntry, owners: Mapping[str, int]) -> tarfile.TarInfo:
     """The folder of *entry*, owned by its user: sshd reads no keys from a folder with another owner."""
     info = tarfile.TarInfo(entry.path.lstrip("/").rpartition("/")[0])
     info.type = tarfile.DIRTYPE
@@ -103,12 +103,12 @@ def _contents(contents: Mapping[str, Any], sources: Mapping[str, bytes]) -> byte
     return sources[source]
 
 
-def _unit(unit: Mapping[str, Any]) -> Iterator[Entry]:
+def _unit(unit: Mapping[str, Any]) -> Iterator[FileEntry]:
     name, text = unit["name"], unit.get("contents", "")
     if text:
-        yield Entry(f"{_UNITS}/{name}", text.encode())
+        yield FileEntry(f"{_UNITS}/{name}", text.encode())
     if unit.get("enabled"):
         wanted = [option.value for option in parse(text) if (option.section, option.name) == ("Install", "WantedBy")]
         path = f"{_UNITS}/{name}" if text else f"/usr/lib/systemd/system/{name}"
         for target in wanted or ["multi-user.target"]:
-            yield Entry(f"{_UNITS}/{target}.wants/{name}", target=path)
+            yield FileEntry(f"{_UNITS}/{target}.wants/{name}", target=path)

@@ -30,7 +30,7 @@ from fleetcaptain.localcluster.volumes import remove_container, remove_machine, 
 from fleetcaptain.machine.definition import Machine
 from fleetcaptain.members.next_change import refuse_loss
 
-__all__ = ["IMAGE_FOLDER", "Boot", "boot", "reconcile"]
+__all__ = ["IMAGE_FOLDER", "BootPlan", "boot", "reconcile"]
 
 IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 _READY_SEC = 180
@@ -123,7 +123,7 @@ def _forget_stale(layout: Layout, started: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Boot:
+class BootPlan:
     """The machines to start first. *now*: created or started according to the layout. *resumed*: started unchanged, as
     members that are about to be removed. All others wait: a fleetd that loses etcd while its members change is away for
     half a minute. *fresh*: etcd starts empty, with all machines at once."""
@@ -133,14 +133,14 @@ class Boot:
     fresh: bool
 
 
-def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known: Collection[str]) -> Boot:
+def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known: Collection[str]) -> BootPlan:
     """Decide which machines start first. *status*: Docker's status of each existing machine; *data*: the machines with
     a volume of etcd's data; *known*: etcd's last known members, none before its first start. Raises QuorumLost."""
     refuse_loss(known, data)
     down = [name for name in layout.names if status.get(name) != "running"]
     if not set(known) & set(data):
-        return Boot(tuple(down), (), fresh=True)
+        return BootPlan(tuple(down), (), fresh=True)
     members = {member.name for member in layout.members}
     now = [name for name in down if name in members and name in data]
     stopped = [name for name in status if status[name] != "running" and name in data and name not in members]
-    return Boot(tuple(now), tuple(stopped), fresh=False)
+    return BootPlan(tuple(now), tuple(stopped), fresh=False)

@@ -15,7 +15,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.localcluster.certificates import authority_of, ensure_machine_pair, ensure_user_pair
 from fleetcaptain.localcluster.container import ensure_container
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
-from fleetcaptain.localcluster.ignition_files import Entry, archive, entries
+from fleetcaptain.localcluster.ignition_files import FileEntry, archive, entries
 from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.localcluster.private_folder import private_folder
 from fleetcaptain.localcluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
@@ -132,7 +132,7 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     A container whose `replacing` part differs is replaced. The data of etcd and docker stays in its volumes.
     """
     name = f"{layout.prefix}-{machine.name}"
-    own = (Entry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
+    own = (FileEntry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
     same = archive((*entries(ignition(replacing(machine)), sources), *own), _OWNERS)
     kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
@@ -155,16 +155,16 @@ def replacing(machine: Machine) -> Machine:
     return replace(machine, metadata={}, etcd_state="new", members=members, binaries=binaries)
 
 
-def _tls_files(layout: Layout, machine: Machine) -> tuple[Entry, ...]:
+def _tls_files(layout: Layout, machine: Machine) -> tuple[FileEntry, ...]:
     """Certificates and keys, which are not in the machine's definition because every user can read that."""
     if not machine.tls:
         return ()
     folder = layout.certificates
-    files = [Entry(CA, authority_of(folder))]
+    files = [FileEntry(CA, authority_of(folder))]
     pairs = {user_files(user): ensure_user_pair(folder, user) for user in USERS}
     pairs[CERT, KEY] = ensure_machine_pair(folder, machine.name, machine.address)
     for (cert_path, key_path), (cert, key) in pairs.items():
-        files += [Entry(cert_path, cert), Entry(key_path, key, 0o600)]
+        files += [FileEntry(cert_path, cert), FileEntry(key_path, key, 0o600)]
     return tuple(files)
 
 

@@ -13,7 +13,7 @@ from fleetcaptain.localcluster.etcd_exec import exec_request
 from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.localcluster.machines import ensure_machine, machine_config
 from fleetcaptain.localcluster.volumes import forget_member, with_data
-from fleetcaptain.members.member import Listed, Seen, Step, Verb
+from fleetcaptain.members.member import ChangeKind, Listed, MemberChange, Seen
 from fleetcaptain.members.members_api import MembersApi
 from fleetcaptain.members.reconcile import reconcile
 
@@ -52,8 +52,8 @@ def reconcile_members(
         seen[:] = [found] if found else []
         return found
 
-    def do(step: Step) -> str:
-        if step.verb is Verb.START:
+    def do(step: MemberChange) -> str:
+        if step.verb is ChangeKind.START:
             joined = {one.address for one in seen[0].listed}
             members = tuple(member for member in layout.members if member.address in joined)
             machine = machine_config(layout, step.member.name, key, programs, members)
@@ -64,7 +64,7 @@ def reconcile_members(
         if healthy is None:
             return "no member is healthy"
         _, member, container = healthy
-        if step.verb is Verb.REMOVE:
+        if step.verb is ChangeKind.REMOVE:
             return member.remove(step.id)
         forget_member(layout, step.member.name)
         forget_presence(container, layout.machine_id(step.member.name))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from fleetcaptain.machine.definition import Member
 
-__all__ = ["Listed", "Seen", "Step", "Verb", "Wait", "quorum"]
+__all__ = ["ChangeKind", "Listed", "MemberChange", "Seen", "Wait", "quorum"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Seen:
     data: frozenset[str]
 
 
-class Verb(StrEnum):
+class ChangeKind(StrEnum):
     """The kind of a step."""
 
     REMOVE = "remove"
@@ -38,11 +38,11 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
+class MemberChange:
     """The next step: remove a member (*id*) from etcd's list, add *member* to it, or start the machine of a *member*
     that is on the list and has not joined. A member that is added must start without data."""
 
-    verb: Verb
+    verb: ChangeKind
     member: Member
     id: str = ""
 

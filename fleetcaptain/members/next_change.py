@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from fleetcaptain.errors import QuorumLost
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.members.member import Listed, Seen, Step, Verb, Wait, quorum
+from fleetcaptain.members.member import ChangeKind, Listed, MemberChange, Seen, Wait, quorum
 
 __all__ = ["next_step", "refuse_loss"]
 
@@ -29,33 +29,33 @@ def refuse_loss(members: Collection[str], data: Collection[str]) -> None:
         )
 
 
-def next_step(wanted: Sequence[Member], seen: Seen) -> Step | Wait | None:
+def next_step(wanted: Sequence[Member], seen: Seen) -> MemberChange | Wait | None:
     """The next step; None when the members are those *wanted*. Raises QuorumLost."""
     known = {one.address: one for one in seen.listed}
     names = {member.address: member.name for member in wanted}
     joining = next((member for member in wanted if member.address in known and not known[member.address].name), None)
     if joining is not None:
-        return Step(Verb.START, joining)
+        return MemberChange(ChangeKind.START, joining)
     lost = [one for one in seen.listed if one.address in names and names[one.address] not in seen.data]
     surplus = [one for one in seen.listed if one.address not in names]
     missing = [member for member in wanted if member.address not in known]
     refuse_loss([one.name for one in seen.listed], [one.name for one in seen.listed if one not in lost])
     dead = [*lost, *(one for one in surplus if one.address not in seen.healthy)]
-    step: Step | None = None
+    step: MemberChange | None = None
     if dead:
         step = _removal(dead[0])
     elif missing:
-        step = Step(Verb.ADD, missing[0])
+        step = MemberChange(ChangeKind.ADD, missing[0])
     elif surplus:
         step = _removal(surplus[-1])
     return step and _safe(step, dead, seen)
 
 
-def _removal(one: Listed) -> Step:
-    return Step(Verb.REMOVE, Member(one.name, one.address), one.id)
+def _removal(one: Listed) -> MemberChange:
+    return MemberChange(ChangeKind.REMOVE, Member(one.name, one.address), one.id)
 
 
-def _safe(step: Step, dead: Sequence[Listed], seen: Seen) -> Step | Wait:
+def _safe(step: MemberChange, dead: Sequence[Listed], seen: Seen) -> MemberChange | Wait:
     """*step* if all other members are healthy, else a wait. Members of *dead* are not waited for, but count for the
     quorum."""
     absent = [one for one in seen.listed if one.address not in seen.healthy]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.members.member import Seen, Step, Wait
+from fleetcaptain.members.member import MemberChange, Seen, Wait
 from fleetcaptain.members.next_change import next_step
 
 __all__ = ["reconcile"]
@@ -18,7 +18,7 @@ _PAUSE_SEC = 0.5
 def reconcile(
     wanted: Sequence[Member],
     observe: Callable[[], Seen | None],
-    do: Callable[[Step], str],
+    do: Callable[[MemberChange], str],
     report: Callable[[str], None],
     *,
     step_sec: float,
@@ -46,13 +46,13 @@ def reconcile(
                 f"Could not reconcile etcd's members: {message}, for {step_sec:.0f} s{why and f' ({why})'}. Look at "
                 "`journalctl --unit etcd` on that machine, then run the same command again: it continues from here."
             )
-        if isinstance(step, Step):
+        if isinstance(step, MemberChange):
             # etcd refuses any change until all members have been connected for five seconds.
             why = do(step)
         sleep(_PAUSE_SEC)
 
 
-def _format_step(step: Step | Wait) -> str:
+def _format_step(step: MemberChange | Wait) -> str:
     if isinstance(step, Wait):
         return f"waiting for etcd on {', '.join(step.names)}"
     return f"etcd: {step.verb} member {step.member.name}"

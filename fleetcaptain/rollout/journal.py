@@ -15,13 +15,13 @@ from fleetcaptain.rollout.lock import Lock, Owner, this_process
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.untrusted import ANY, WORD, json_object, readable
 
-__all__ = ["Entry", "ensure_free", "guarded", "journal_of"]
+__all__ = ["JournalEntry", "ensure_free", "guarded", "journal_of"]
 
 _ERROR_CHARS = 2000
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """The last rollout of a service: *who* began it when (*since*), *before* and *to* (SHA1s of unit texts), its
     *state* (rolling, done, failed, interrupted) and, when it failed, the *error*."""
 
@@ -38,7 +38,7 @@ class Entry:
         return json.dumps({**self.__dict__, "before": list(self.before)})
 
     @classmethod
-    def from_json(cls, text: str) -> Entry:
+    def from_json(cls, text: str) -> JournalEntry:
         """The entry that *text* is. Raises Unreadable."""
         fields = json_object(text)
         return cls(
@@ -72,7 +72,7 @@ def guarded(
         check(snapshot)
         present = instances_of(cluster.ownership, service, snapshot)
         before = tuple(sorted({snapshot.units[name].unit_hash for name in present}))
-        entry = Entry(owner.who, owner.since, before, to, "rolling")
+        entry = JournalEntry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster
         _report_unfinished(cluster, service, to, report)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
@@ -93,10 +93,10 @@ def ensure_free(cluster: Cluster, service: str, report: Callable[[str], None]) -
     _acquired(cluster, service, this_process(), report, lambda: False).release()
 
 
-def journal_of(cluster: Cluster, service: str) -> Entry | None:
+def journal_of(cluster: Cluster, service: str) -> JournalEntry | None:
     """The last rollout of *service* in its journal."""
     node = cluster.store.read(rollout_key(cluster.app, service))
-    return readable(Entry.from_json, node.value) if node else None
+    return readable(JournalEntry.from_json, node.value) if node else None
 
 
 def _acquired(
@@ -114,8 +114,8 @@ def _report_unfinished(cluster: Cluster, service: str, to: str, report: Callable
         report(f"the rollout that {last.who} began at {last.since} was interrupted; {next_step}")
 
 
-def _end(cluster: Cluster, service: str, entry: Entry, state: str, error: str) -> None:
-    ended = Entry(entry.who, entry.since, entry.before, entry.to, state, _now(), error)
+def _end(cluster: Cluster, service: str, entry: JournalEntry, state: str, error: str) -> None:
+    ended = JournalEntry(entry.who, entry.since, entry.before, entry.to, state, _now(), error)
     with suppress(ClusterUnreachable):
         cluster.store.write(rollout_key(cluster.app, service), ended.to_json())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fleetcaptain.discovery.documents import Registration
-from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
 from fleetcaptain.printable import printable
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.placement import admits
@@ -22,7 +22,7 @@ class Snapshot:
     """The state of the cluster at one time: units, machines, systemd's states of the units, and registrations.
     *ignored* are the values in etcd that are not registrations."""
 
-    units: Mapping[str, FleetUnit]
+    units: Mapping[str, UnitEntity]
     states: tuple[UnitState, ...]
     machines: Mapping[str, Machine]
     registrations: Mapping[str, Registration]
@@ -31,7 +31,7 @@ class Snapshot:
     @classmethod
     def of(
         cls,
-        units: Iterable[FleetUnit],
+        units: Iterable[UnitEntity],
         states: Iterable[UnitState],
         machines: Iterable[Machine],
         registrations: Iterable[Registration],
@@ -73,7 +73,7 @@ class Snapshot:
         )
 
 
-def _fits(entry: Registration, unit: FleetUnit | None) -> bool:
+def _fits(entry: Registration, unit: UnitEntity | None) -> bool:
     return unit is None or unit.machine_id is None or unit.machine_id == entry.machine
 
 
@@ -180,7 +180,7 @@ def _trouble(instance: Instance) -> str:
     return ""
 
 
-def is_fleet_global(unit: FleetUnit) -> bool:
+def is_fleet_global(unit: UnitEntity) -> bool:
     """Whether fleet starts *unit* on every machine, as the beacon."""
     return unit.file.rules(unit.name).is_global
 

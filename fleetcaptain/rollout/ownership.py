@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleet.entities import FleetUnit
+from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.units.mark import Mark, Ownership
@@ -25,12 +25,12 @@ def parse_adopt(text: str) -> frozenset[str]:
     return frozenset(entries)
 
 
-def foreign(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
+def foreign(ownership: Ownership, names: Iterable[str], units: Mapping[str, UnitEntity]) -> list[str]:
     """The *names* of units with another owner."""
     return sorted(name for name in names if name in units and not ownership.owns(name, units[name].mark))
 
 
-def conflicting(ownership: Ownership, units: Mapping[str, FleetUnit]) -> list[str]:
+def conflicting(ownership: Ownership, units: Mapping[str, UnitEntity]) -> list[str]:
     """The units of this app that another stack deployed. They block a deployment whatever their names are: an app has
     one beacon, one current release and one directory of registrations."""
     found = []
@@ -41,7 +41,7 @@ def conflicting(ownership: Ownership, units: Mapping[str, FleetUnit]) -> list[st
     return sorted(found)
 
 
-def refusals(ownership: Ownership, names: Iterable[str], units: Mapping[str, FleetUnit]) -> list[str]:
+def refusals(ownership: Ownership, names: Iterable[str], units: Mapping[str, UnitEntity]) -> list[str]:
     """Why the units *names* of other owners are not changed, and what to do: one message for each owner."""
     by_owner: dict[tuple[str, str] | None, list[str]] = {}
     for name in sorted(set(names)):
@@ -58,7 +58,7 @@ def refuse_foreign(ownership: Ownership, target: Target, snapshot: Snapshot) -> 
         raise UnitRefused(heading, refusals(ownership, names, snapshot.units))
 
 
-def adoptable(ownership: Ownership, units: Mapping[str, FleetUnit]) -> dict[str, list[str]]:
+def adoptable(ownership: Ownership, units: Mapping[str, UnitEntity]) -> dict[str, list[str]]:
     """Service -> the units that are adopted from another stack or, without a mark, by name."""
     found: dict[str, list[str]] = {}
     for name, unit in sorted(units.items()):

@@ -18,13 +18,13 @@ from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.units.beacon import beacon_name
 
-__all__ = ["Step", "forget_app", "patience", "remove", "step"]
+__all__ = ["RemovalStep", "forget_app", "patience", "remove", "step"]
 
 # The time that fleet and systemd need in addition to the stop itself.
 _MARGIN_SEC = 100.0
 
 
-class Step(Enum):
+class RemovalStep(Enum):
     """The next action of an instance's removal."""
 
     STOP = "stop"
@@ -33,15 +33,15 @@ class Step(Enum):
     NOTHING = "nothing"
 
 
-def step(instance: Instance) -> Step:
+def step(instance: Instance) -> RemovalStep:
     """The next step of removing *instance*."""
     if instance.gone:
-        return Step.NOTHING
+        return RemovalStep.NOTHING
     if instance.unit_hash is None:
-        return Step.WAIT
+        return RemovalStep.WAIT
     if instance.stopped:
-        return Step.DELETE
-    return Step.STOP if instance.desired == DesiredState.LAUNCHED else Step.WAIT
+        return RemovalStep.DELETE
+    return RemovalStep.STOP if instance.desired == DesiredState.LAUNCHED else RemovalStep.WAIT
 
 
 def remove(
@@ -67,7 +67,7 @@ def remove(
         others = foreign(cluster.ownership, names, snapshot.units)
         observed = {name: observe(name, snapshot) for name in names if name not in others}
         steps = {name: step(instance) for name, instance in observed.items()}
-        left = [name for name, next_step in steps.items() if next_step is not Step.NOTHING]
+        left = [name for name, next_step in steps.items() if next_step is not RemovalStep.NOTHING]
         if not left:
             break
         if cluster.clock() - began > timeout_sec:
@@ -77,11 +77,11 @@ def remove(
             )
         report(f"removing {', '.join(left)}")
         for name in left:
-            if steps[name] is Step.STOP:
+            if steps[name] is RemovalStep.STOP:
                 cluster.set_desired_state(name, DesiredState.LOADED)
-            elif steps[name] is Step.DELETE:
+            elif steps[name] is RemovalStep.DELETE:
                 cluster.delete(name)
-        if Step.STOP in steps.values() or Step.DELETE in steps.values():
+        if RemovalStep.STOP in steps.values() or RemovalStep.DELETE in steps.values():
             acted = cluster.clock()
         _wake(cluster, observed, snapshot)
         cluster.sleep(TICK_SEC)
@@ -98,7 +98,9 @@ def patience(names: Iterable[str], snapshot: Snapshot) -> float:
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:
     """Nudge fleet's agents with a unit that stops, or with the app's beacon if all are deleted: a DELETE wakes no
     agent."""
-    stopping = [name for name, instance in observed.items() if step(instance) is Step.WAIT and instance.unit_hash]
+    stopping = [
+        name for name, instance in observed.items() if step(instance) is RemovalStep.WAIT and instance.unit_hash
+    ]
     beacon = beacon_name(cluster.app)
     if stopping:
         cluster.nudge(stopping[0], DesiredState.LOADED)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from fleetcaptain.errors import StrayUnits
-from fleetcaptain.fleet.entities import FleetUnit
+from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import service_of
 
@@ -47,7 +47,7 @@ class Strays:
 
 
 def find_strays(
-    units: Mapping[str, FleetUnit], ownership: Ownership, services: Collection[str], *, own_cluster: bool
+    units: Mapping[str, UnitEntity], ownership: Ownership, services: Collection[str], *, own_cluster: bool
 ) -> Strays:
     """The strays among *units*; *services* are declared. Units of other apps and stacks, and units
     adopted by name, are not strays.
@@ -68,7 +68,7 @@ def find_strays(
     return Strays(tuple(own), tuple(suspect), tuple(unmarked))
 
 
-def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, FleetUnit]) -> None:
+def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, UnitEntity]) -> None:
     """Raise StrayUnits if one of *names*, which are to be removed, is on the cluster but not a stray."""
     removable = {*strays.own, *strays.suspect, *strays.unmarked}
     problems = []

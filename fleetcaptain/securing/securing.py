@@ -28,8 +28,8 @@ from fleetcaptain.securing.security_state import (
     APPLY,
     UNDO,
     Beat,
-    Machine,
     Secured,
+    SecuredMachine,
     argv_to,
     beats_in,
     dirs_open_to,
@@ -154,7 +154,7 @@ class Securing:
                     + ("; to revert, run `captain secure --undo`." if what == APPLY else ".")
                 ) from error
 
-    def _change(self, machine: Machine, what: str, passwords: Passwords | None) -> None:
+    def _change(self, machine: SecuredMachine, what: str, passwords: Passwords | None) -> None:
         """Change one machine and wait until it is back with all of its units."""
         beat = self._beats().get(machine.id)
         # Units of a machine that fleet marked as lost run elsewhere by now, and the machine stops its own.
@@ -176,7 +176,7 @@ class Securing:
             + (f"; these restarted by themselves: {', '.join(moved)}" if moved else "")
         )
 
-    def _missing(self, machine: Machine, beat: Beat | None, units: Mapping[str, tuple[str, str]]) -> str:
+    def _missing(self, machine: SecuredMachine, beat: Beat | None, units: Mapping[str, tuple[str, str]]) -> str:
         """What *machine* still lacks: a new key in etcd, its place in fleet's list, or *units* that were active."""
         found = self._beats().get(machine.id)
         if found is None or (beat is not None and found.created == beat.created):
@@ -226,19 +226,21 @@ class Securing:
                 "or `captain secure --undo`."
             ) from error
 
-    def _machines(self) -> tuple[Machine, ...]:
+    def _machines(self) -> tuple[SecuredMachine, ...]:
         """fleet's machines, and the endpoint's other hosts, whose fleetd may be down."""
         found = {}
         for machine in sorted(self._operator.fleet.machines(), key=lambda one: one.ip):
-            found[machine.id] = self._inspected(Machine(machine.id, self._operator.to(machine.ip), machine.ip, True))
+            found[machine.id] = self._inspected(
+                SecuredMachine(machine.id, self._operator.to(machine.ip), machine.ip, True)
+            )
         for host in self._operator.hosts:
             if all(one.host != host for one in found.values()):
-                one = self._inspected(Machine("", host, host.rpartition("@")[2].partition(":")[0], False))
+                one = self._inspected(SecuredMachine("", host, host.rpartition("@")[2].partition(":")[0], False))
                 # fleet may name the same machine by another address.
                 found.setdefault(one.login.machine_id or host, replace(one, id=one.login.machine_id))
         return tuple(found.values())
 
-    def _inspected(self, machine: Machine) -> Machine:
+    def _inspected(self, machine: SecuredMachine) -> SecuredMachine:
         try:
             result = self._root(machine, ["sh", "-c", INSPECT])
         except ClusterUnreachable as error:
@@ -250,10 +252,10 @@ class Securing:
             return replace(machine, problem=f"its /etc/machine-id is not {machine.id}, as fleet says")
         return replace(machine, login=login)
 
-    def _root(self, machine: Machine, argv: list[str], text: str = "") -> Result:
+    def _root(self, machine: SecuredMachine, argv: list[str], text: str = "") -> Result:
         return self._operator.run(machine.host, ["sudo", "-n", *argv], _COMMAND_SEC, text)
 
-    def _units(self, machine: Machine) -> dict[str, tuple[str, str]]:
+    def _units(self, machine: SecuredMachine) -> dict[str, tuple[str, str]]:
         return units_in(self._root(machine, ["sh", "-c", UNITS]).output)
 
     def _beats(self) -> dict[str, Beat]:

@@ -17,8 +17,8 @@ __all__ = [
     "APPLY",
     "UNDO",
     "Beat",
-    "Machine",
     "Secured",
+    "SecuredMachine",
     "argv_to",
     "as_json",
     "beats_in",
@@ -34,7 +34,7 @@ APPLY, UNDO = "apply", "undo"
 
 
 @dataclass(frozen=True)
-class Machine:
+class SecuredMachine:
     """A machine: its *id*, its SSH destination (*host*), its *address* in fleet, whether fleet *listed* it, and its
     *login*. *problem*: why the login is unknown."""
 
@@ -53,7 +53,7 @@ class Secured:
 
     v2: bool
     v3: bool | None
-    machines: tuple[Machine, ...]
+    machines: tuple[SecuredMachine, ...]
     guest: Mapping[str, Sequence[str]] | None = None
     directories: tuple[str, ...] = ()
     rollouts: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Secured:
         return self.v2 or bool(self.v3)
 
     @property
-    def certified(self) -> tuple[Machine, ...]:
+    def certified(self) -> tuple[SecuredMachine, ...]:
         """The machines on which etcd identifies its users by certificates."""
         return tuple(machine for machine in self.machines if machine.login.has_certificates)
 
@@ -75,12 +75,12 @@ class Secured:
         return common[0][0] if common else None
 
     @property
-    def keeper(self) -> Machine | None:
+    def keeper(self) -> SecuredMachine | None:
         """A machine that has the passwords of most machines."""
         reference = self.reference
         return next((one for one in self.machines if reference and one.login.secrets == reference), None)
 
-    def is_ready(self, machine: Machine) -> bool:
+    def is_ready(self, machine: SecuredMachine) -> bool:
         """Whether the fleetd of *machine* keeps working once authentication is on."""
         return machine.login.is_ready(machine.address, self.reference)
 
@@ -116,7 +116,7 @@ def dirs_open_to(guest: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(directory for directory in directories if is_open_dir(directory))
 
 
-def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
+def to_do(secured: Secured, what: str) -> tuple[SecuredMachine, ...]:
     """The machines to change, in this order."""
     reachable = [machine for machine in secured.machines if not machine.problem]
     if what == UNDO:
@@ -124,13 +124,13 @@ def to_do(secured: Secured, what: str) -> tuple[Machine, ...]:
     return tuple(machine for machine in reachable if not secured.is_ready(machine))
 
 
-def argv_to(machine: Machine, what: str) -> list[str]:
+def argv_to(machine: SecuredMachine, what: str) -> list[str]:
     """The command that changes *machine*."""
     script = PREPARE if what == APPLY else CLEAR
     return ["sudo", "-n", "sh", "-c", script, what, KEEP_MACHINE, drop_in(machine.address, password=what == APPLY)]
 
 
-def _shown(machine: Machine) -> str:
+def _shown(machine: SecuredMachine) -> str:
     """The same command, shortened for a reader who has the scripts."""
     text = shlex.quote(drop_in(machine.address).removesuffix("\n"))
     return f'on {machine.host}: sudo -n sh -c "$PREPARE" {APPLY} "$KEEP_MACHINE" {text}'
@@ -225,7 +225,7 @@ def _format_rights(secured: Secured) -> str:
     return f"Containers {rights}. root writes everything, fleet writes /_coreos.com/*."
 
 
-def _plan(secured: Secured, machines: Sequence[Machine], open_dirs: Collection[str]) -> list[str]:
+def _plan(secured: Secured, machines: Sequence[SecuredMachine], open_dirs: Collection[str]) -> list[str]:
     found = ["Nothing was changed. --apply does the following:"]
     if machines:
         found += ["", "KEEP_MACHINE is", _indented(KEEP_MACHINE), "PREPARE is", _indented(PREPARE)]

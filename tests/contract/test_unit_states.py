@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit
+from fleetcaptain.fleet.entities import DesiredState, UnitEntity
 from fleetcaptain.units.unit_file import UnitFile
 from tests.contract.sites import Site
 from tests.fakes.unit_texts import unit_hash
@@ -17,7 +17,7 @@ TASK = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 GLOBAL = f"{TEXT}\n[X-Fleet]\nGlobal=true\n"
 
 
-def unit_of(site: Site, name: str) -> FleetUnit:
+def unit_of(site: Site, name: str) -> UnitEntity:
     """The unit, which must be there."""
     unit = site.client.unit(name)
     assert unit is not None

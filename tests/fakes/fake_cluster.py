@@ -9,7 +9,7 @@ from typing import Any
 
 from fleetcaptain.discovery.keys import registration_key
 from fleetcaptain.errors import ClusterUnreachable, FleetApiError
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity, UnitState
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster, Run
@@ -73,7 +73,7 @@ class FakeCluster(Cluster):
         self.now = 0.0
         self.blind = 0
         self.away: set[str] = set()
-        self.units: dict[str, FleetUnit] = {}
+        self.units: dict[str, UnitEntity] = {}
         self.requested: dict[str, float] = {}
         self.runs: dict[str, str] = {}
         self.dead: dict[str, str] = {}
@@ -130,7 +130,7 @@ class FakeCluster(Cluster):
             self._stop(name)
         self.dead.pop(name, None)
         machine = None if name in self.homeless else place
-        self.units[name] = FleetUnit(name, file, str(desired), "launched", machine)
+        self.units[name] = UnitEntity(name, file, str(desired), "launched", machine)
         self.requested[name] = self.now
 
     def _ask(self, name: str, desired: DesiredState) -> None:
@@ -174,7 +174,7 @@ class FakeCluster(Cluster):
             self.runs[name] = unit.unit_hash
             self._register(unit)
 
-    def _register(self, unit: FleetUnit) -> None:
+    def _register(self, unit: UnitEntity) -> None:
         mark = unit.mark
         service = mark.service if mark else unit.name.partition("@")[0]
         known = {"service": service, "unit": unit.name, "content": unit.unit_hash, "machine": unit.machine_id}
@@ -202,14 +202,14 @@ class _Fleet(FleetClient):
     def server(self) -> str:
         return "fleetd/1.0.0"
 
-    def units(self) -> tuple[FleetUnit, ...]:
+    def units(self) -> tuple[UnitEntity, ...]:
         self._cluster.now += _READ_SEC
         if self._cluster.blind:
             self._cluster.blind -= 1
             raise ClusterUnreachable("nothing answers")
         return tuple(self._cluster.units.values())
 
-    def unit(self, name: str) -> FleetUnit | None:
+    def unit(self, name: str) -> UnitEntity | None:
         return self._cluster.units.get(name)
 
     def states(self) -> tuple[UnitState, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from fleetcaptain.fleet.entities import FleetUnit
+from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.printable import unprintable
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
@@ -19,7 +19,7 @@ _BAKE = "Rolling(min_healthy_sec=2)"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _servers(units: Mapping[str, FleetUnit]) -> dict[str, str]:
+def _servers(units: Mapping[str, UnitEntity]) -> dict[str, str]:
     """Unit -> content, of the service that is broken; the workers take the new image without harm."""
     return {name: unit.unit_hash for name, unit in units.items() if name.startswith("app_server@")}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from components.cluster import handle
-from fleetcaptain.discovery import api as app
+from fleetcaptain.discovery import api
 
 # Machines that run the tests are shared: how long one example takes says nothing.
 settings.register_profile("patient", deadline=None)
@@ -18,4 +18,4 @@ def _process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins like a new process: what the product remembers of clusters and apps is forgotten."""
     monkeypatch.setattr(handle, "_clusters", {})
     monkeypatch.setattr(handle, "_reported", set())
-    app._of.cache_clear()
+    api._of.cache_clear()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, manifest_at, registration_at
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import registration_key, release_key
-from fleetcaptain.fleet.entities import FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
 from fleetcaptain.fleetfile.keywords import MAX_INSTANCES
 from fleetcaptain.mode import Mode
-from fleetcaptain.rollout.journal import Entry
+from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.rollout.lock import Owner, this_process
 from fleetcaptain.untrusted import (
     DEEPEST,
@@ -66,7 +66,7 @@ def changed(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.sampled_from(sorted(known)), JSON).map(lambda fields: {**known, **fields})
 
 
-@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, Entry.from_json, Owner.from_json])
+@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, JournalEntry.from_json, Owner.from_json])
 @given(st.text() | JSON.map(json.dumps) | changed({**REGISTRATION, "ports": {"80": 1}, "versions": []}).map(json.dumps))
 def test_any_text_is_read_or_refused(make: Any, text: str) -> None:
     """Nothing but `Unreadable` is raised; what is read can be written again."""
@@ -87,14 +87,14 @@ def test_any_manifest_is_read_or_refused(text: str) -> None:
         assert all(0 <= release.count <= 10_000 for release in found.services.values())
 
 
-@pytest.mark.parametrize("make", [FleetUnit.of, UnitState.of, Machine.of])
+@pytest.mark.parametrize("make", [UnitEntity.of, UnitState.of, Machine.of])
 @given(changed({"name": "a.service", "id": "m1", "options": [], "primaryIP": "10.0.0.1", "metadata": {}, "hash": "c"}))
 def test_any_answer_of_fleet_is_read_or_refused(make: Any, data: dict[str, Any]) -> None:
     """So is what fleet shows of what stands in etcd."""
     found = readable(make, data)
     if isinstance(found, Machine):
         assert not found.ip or is_address(found.ip)
-    if isinstance(found, FleetUnit):
+    if isinstance(found, UnitEntity):
         assert found.unit_hash
 
 
@@ -230,7 +230,7 @@ def test_a_service_of_every_machine_may_have_more_instances() -> None:
     assert ServiceRelease.read(Fields({**ENTRY, "instances": MAX_INSTANCES})).count == MAX_INSTANCES
 
 
-@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, Entry.from_json, Owner.from_json])
+@pytest.mark.parametrize("make", [Registration.from_json, Release.from_json, JournalEntry.from_json, Owner.from_json])
 @pytest.mark.parametrize(
     "text", [DEEP, "9" * 5000, '{"a": 1e999}', '{"a": "\ud800"}', "{" * 500, '{"a":' * 200_000, ""]
 )
@@ -289,7 +289,7 @@ def test_an_owner_names_a_process() -> None:
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(("section", "name", "value"), OPTION_TEXTS)), max_size=4))
 def test_whatever_options_a_unit_has_it_has_a_text(options: list[dict[str, str]]) -> None:
     """Every look at the cluster reads the units of all apps: one that someone else put there stops none."""
-    unit = readable(FleetUnit.of, {"name": "odd@1.service", "options": options})
+    unit = readable(UnitEntity.of, {"name": "odd@1.service", "options": options})
     if unit is not None:
         assert len(unit.unit_hash) == 40
         assert isinstance(unit.file.without_image()[0].text, str)
@@ -302,7 +302,7 @@ def test_a_unit_that_no_file_can_hold_has_a_text_and_a_mark() -> None:
         {"section": "Service", "name": "ExecStart", "value": "/bin/a\nExecStop=/bin/b"},
         *({"section": "X-FleetCaptain", "name": name, "value": "x"} for name in ("App", "Stack", "Service")),
     ]
-    unit = FleetUnit.of({"name": "odd.service", "options": options})
+    unit = UnitEntity.of({"name": "odd.service", "options": options})
     assert unit.mark is not None
     assert unit.text.startswith("# A unit option cannot be written:")
     assert len(unit.unit_hash) == 40

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.local.aws import fleet_stand_in as machines
+from tests.local.aws import fleet_stand_in
 from tests.local.aws.account import Account
 from tests.local.aws.cloud import OLDER, REGION, Cloud
 from tests.local.aws.events import Run
@@ -83,7 +83,7 @@ def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
         cloud.api("ec2").create_key_pair(KeyName=name)
     config = {"cluster": "aws", "project": str(app), "keyPair": "ann", "size": "4"}
     settings = {"aws:region": REGION, **{f"fleetcaptain:{key}": value for key, value in config.items()}}
-    with machines.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS]) as environ:
+    with fleet_stand_in.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS]) as environ:
         project = Project.make(folder / "project", {**cloud.environ, **environ}, settings)
         return _live(project, cloud)
 

@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from tests.fakes.plugins import aws, docker_build
-from tests.fakes.plugins import fake_tls as tls
+from tests.fakes.plugins import aws, docker_build, fake_tls
 from tests.local.aws.scenario import ADDRESSES, Story
 
 _READY = "ClusterReady cluster"
@@ -21,7 +20,7 @@ def test_one_update_makes_it_all(story: Story) -> None:
 
 def test_every_type_of_the_stand_ins_is_one_of_the_programs(story: Story) -> None:
     """What is in no table is refused; what nobody uses any more has to go from them."""
-    tables = {*aws.PLUGIN.kinds, *tls.PLUGIN.kinds, *docker_build.PLUGIN.kinds}
+    tables = {*aws.PLUGIN.kinds, *fake_tls.PLUGIN.kinds, *docker_build.PLUGIN.kinds}
     assert tables == {step.token for step in story.made.steps if step.token in tables}
 
 

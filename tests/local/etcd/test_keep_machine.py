@@ -13,7 +13,7 @@ import pytest
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.machine.fleet import KEEP_MACHINE
-from fleetcaptain.securing import machine_login as login
+from fleetcaptain.securing import machine_login
 from tests.local.etcd.etcd_process import running
 from tests.programs import program
 
@@ -68,7 +68,7 @@ def test_a_secured_machine_is_kept_with_fleetds_password(tmp_path: Path, secured
         assert (store.read(f"{MACHINES}/m1/object") is not None) is secured
         store.write(f"{MACHINES}/m1/object", STATE, ttl_sec=30)
         environ = {"FLEET_ETCD_USERNAME": "fleet", "FLEET_ETCD_PASSWORD": passwords["fleet"]}
-        run(url, tmp_path, "m1", "10.0.0.11", login.KEEP_MACHINE, **environ)
+        run(url, tmp_path, "m1", "10.0.0.11", machine_login.KEEP_MACHINE, **environ)
         assert [node.key for node in store.below(MACHINES)] == [f"{MACHINES}/-m1/object"]
 
 

@@ -14,7 +14,7 @@ from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.journal import Entry, ensure_free, guarded, journal_of
+from fleetcaptain.rollout.journal import JournalEntry, ensure_free, guarded, journal_of
 from fleetcaptain.rollout.lock import LOCK_TTL_SEC, Lock, Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.unit_text import serialize
@@ -179,7 +179,7 @@ def test_the_journal_says_how_it_ended(cluster: FakeCluster, error: Exception | 
 @pytest.mark.parametrize(("to", "says"), [("new", "resuming it"), ("old", "replacing it with the new target")])
 def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: str, says: str) -> None:
     """Whoever it was."""
-    entry = Entry("ann@laptop", "2030-01-01T00:00:00+00:00", ("old",), "new", "rolling")
+    entry = JournalEntry("ann@laptop", "2030-01-01T00:00:00+00:00", ("old",), "new", "rolling")
     cluster.store.write(rollout_key(cluster.app, "web"), entry.to_json())
     said: list[str] = []
     with guarded(cluster, "web", to, said.append):
@@ -189,8 +189,8 @@ def test_a_rollout_that_was_cut_off_is_told_to_the_next(cluster: Cluster, to: st
 
 def test_what_is_no_journal_is_none() -> None:
     """Another version's, or somebody's note, stops no rollout."""
-    assert readable(Entry.from_json, "{}") is None
-    assert readable(Entry.from_json, "note") is None
+    assert readable(JournalEntry.from_json, "{}") is None
+    assert readable(JournalEntry.from_json, "note") is None
     assert readable(Owner.from_json, "note") is None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from components.engine.abort import abort
 from components.engine.dynamic_resource import PartialFailure, Resource, status, warn
 from fleetcaptain.errors import RolloutFailed, StrayUnits
@@ -70,8 +70,8 @@ PROVIDERS = {"Hostile": HostileProvider}
 def declare() -> None:
     """The program: one resource, by the name in the environment."""
     name = os.environ["HOSTILE"]
-    log.info(f"remark {HOSTILE}")
-    log.warn(f"warned {HOSTILE}")
+    diagnostics.info(f"remark {HOSTILE}")
+    diagnostics.warn(f"warned {HOSTILE}")
     if name == "refused":
         abort(StrayUnits("Units run:", [HOSTILE]))
     pulumi.export("endpoints", Hostile(name).endpoints)

@@ -10,9 +10,7 @@ import docker
 import pytest
 
 from components.cluster import handle, local_handle
-from fleetcaptain.localcluster import cluster_ready as ready
-from fleetcaptain.localcluster import docker_client as engine
-from fleetcaptain.localcluster import membership
+from fleetcaptain.localcluster import cluster_ready, docker_client, membership
 from fleetcaptain.members.reconcile import reconcile
 from tests.fakes.fake_machines import FakeMachines
 from tests.fakes.fake_site import Site
@@ -21,7 +19,7 @@ from tests.fakes.fake_site import Site
 @pytest.fixture(autouse=True)
 def _provider_process() -> None:
     """Each test begins like a new process of the providers' host."""
-    engine.engine.cache_clear()
+    docker_client.engine.cache_clear()
     local_handle._original.cache_clear()
 
 
@@ -57,8 +55,10 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
     """An engine without anything. Machines listen for ssh as soon as they run, and no time passes in waits."""
     machines = FakeMachines()
     monkeypatch.setattr(docker, "from_env", lambda **_: machines.docker)
-    monkeypatch.setattr(ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
+    monkeypatch.setattr(cluster_ready, "socket", SimpleNamespace(create_connection=lambda *_, **__: nullcontext()))
     moments = iter(range(10_000))
-    monkeypatch.setattr(ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None))
+    monkeypatch.setattr(
+        cluster_ready, "time", SimpleNamespace(monotonic=lambda: next(moments) * 10, sleep=lambda _: None)
+    )
     monkeypatch.setattr(membership, "reconcile", functools.partial(reconcile, sleep=lambda _: None))
     return machines

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.aws import readiness as ready
+from components.aws import readiness
 from components.aws.readiness import ReadyProvider
 from components.engine.dynamic_resource import PartialFailure
 from fleetcaptain.errors import DeadlineExceeded
@@ -61,7 +61,7 @@ def test_machines_of_an_earlier_version_are_not_locked_out(
     """Their fleetd cannot say who it is. Each `up` tries again."""
     site.fleetd = "FLEET_ETCD_SERVERS=http://127.0.0.1:2379"
     warnings: list[str] = []
-    monkeypatch.setattr(ready, "warn", warnings.append)
+    monkeypatch.setattr(readiness, "warn", warnings.append)
     made = PROVIDER.create(inputs).outs
     assert "the machines 10.0.0.1, 10.0.0.2, 10.0.0.3 have no certificate" in warnings[0]
     assert not site.etcd.access.enabled

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components.app_image import buildx_error
-from components.engine import diagnostics as log
+from components.engine import diagnostics
 from components.engine.abort import abort
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.targets import downtime
@@ -43,7 +43,7 @@ def test_what_the_program_says_is_printable(monkeypatch: pytest.MonkeyPatch) -> 
     said: list[str] = []
     for kind in ("error", "warn", "info"):
         monkeypatch.setattr(pulumi.log, kind, said.append)
-    for say in (log.error, log.warn, log.info):
+    for say in (diagnostics.error, diagnostics.warn, diagnostics.info):
         say("<{% if a %}\x1b]0;\x07")
     assert said == [r"<{ % if a %}\x1b]0;\x07"] * 3
 

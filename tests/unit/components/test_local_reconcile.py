@@ -12,7 +12,7 @@ from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from fleetcaptain.errors import QuorumLost
 from fleetcaptain.localcluster.layout import Layout, member_names
-from fleetcaptain.localcluster.local_reconcile import Boot, boot
+from fleetcaptain.localcluster.local_reconcile import BootPlan, boot
 from fleetcaptain.localcluster.machines import machine_config
 from tests.unit.components.deployed import LOCAL
 
@@ -23,7 +23,7 @@ RUN = dict.fromkeys(("m1", "m2", "m3", "m4"), "running")
 
 def test_a_new_cluster_starts_all_its_machines_at_once() -> None:
     """So do one that was killed while it was made, and one of which nothing is left."""
-    everything = Boot(("m1", "m2", "m3", "m4"), (), fresh=True)
+    everything = BootPlan(("m1", "m2", "m3", "m4"), (), fresh=True)
     assert boot(LAYOUT, {}, (), ()) == everything
     assert boot(LAYOUT, {"m1": "created"}, ("m1",), ()) == everything
     assert boot(LAYOUT, {}, (), THREE) == everything
@@ -31,20 +31,20 @@ def test_a_new_cluster_starts_all_its_machines_at_once() -> None:
 
 def test_after_a_reboot_the_members_start_at_once() -> None:
     """The others when there is an etcd."""
-    assert boot(LAYOUT, dict.fromkeys(RUN, "exited"), THREE, THREE) == Boot(THREE, (), fresh=False)
+    assert boot(LAYOUT, dict.fromkeys(RUN, "exited"), THREE, THREE) == BootPlan(THREE, (), fresh=False)
 
 
 def test_a_member_without_its_data_waits_until_it_is_on_the_list_anew() -> None:
     """A container that is gone alone is made again at once."""
     status = dict.fromkeys(("m1", "m3"), "running")
-    assert boot(LAYOUT, status, ("m1", "m3"), THREE) == Boot((), (), fresh=False)
-    assert boot(LAYOUT, status, THREE, THREE) == Boot(("m2",), (), fresh=False)
+    assert boot(LAYOUT, status, ("m1", "m3"), THREE) == BootPlan((), (), fresh=False)
+    assert boot(LAYOUT, status, THREE, THREE) == BootPlan(("m2",), (), fresh=False)
 
 
 def test_members_that_are_about_to_leave_start_as_they_are() -> None:
     """The others need them to decide that they may go."""
     small = replace(LAYOUT, size=2)
-    assert boot(small, dict.fromkeys(THREE, "exited"), THREE, THREE) == Boot(("m1",), ("m2", "m3"), fresh=False)
+    assert boot(small, dict.fromkeys(THREE, "exited"), THREE, THREE) == BootPlan(("m1",), ("m2", "m3"), fresh=False)
 
 
 def test_without_a_quorum_nothing_starts() -> None:

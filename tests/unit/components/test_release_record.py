@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import release_record as record
+from components import release_record
 from components.release_record import RecordProvider
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
@@ -113,7 +113,7 @@ def test_the_seals_of_the_last_releases_are_kept() -> None:
 def test_a_rollback_to_what_the_state_does_not_know_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether that record was changed cannot be known."""
     said: list[str] = []
-    monkeypatch.setattr(record, "warn", said.append)
+    monkeypatch.setattr(release_record, "warn", said.append)
     known = PROVIDER.create(record_inputs()).outs or {}
     PROVIDER.diff(APP, known, record_inputs(rollback=True))
     PROVIDER.diff(APP, known, record_inputs("v0"))

@@ -8,10 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import fleet_unit as unit
-from components import release_record as record
-from components import rollback_plan as back
-from components import stray_units as strays
+from components import fleet_unit, release_record, rollback_plan, stray_units
 from components.cluster import handle
 from components.cluster.handle import ClusterHandle, Presence
 from components.deployment_plan import Plan, forward
@@ -55,7 +52,7 @@ def _props(tag: str = "v1", **services: ServiceRelease) -> dict[str, Any]:
 
 
 def _read(props: dict[str, Any]) -> dict[str, Any]:
-    inputs = record.RecordProvider().read(APP, props).inputs
+    inputs = release_record.RecordProvider().read(APP, props).inputs
     assert inputs is not None
     return inputs
 
@@ -71,7 +68,7 @@ def test_a_record_reads_back_as_it_was_written(monkeypatch: pytest.MonkeyPatch) 
     cluster = released({}, "")
     _reached(monkeypatch, cluster)
     props = _props(web=ServiceRelease("w1", 2, "web@sha256:1", requires=("db",)), db=ServiceRelease("d1", 1))
-    record.RecordProvider().create(props)
+    release_record.RecordProvider().create(props)
     assert _read(props) == props
     more = {**props["services"], "web": {**props["services"]["web"], "instances": 5}}
     assert _read({**props, "services": more})["services"] == more
@@ -82,7 +79,7 @@ def test_a_lost_record_shows_as_a_difference(monkeypatch: pytest.MonkeyPatch) ->
     cluster = released({}, "")
     _reached(monkeypatch, cluster)
     props = _props(web=ServiceRelease("w1", 1), db=ServiceRelease("d1", 1))
-    record.RecordProvider().create(props)
+    release_record.RecordProvider().create(props)
     cluster.store.delete(text_key(APP, "w1"))
     assert set(_read(props)["texts"]) == {"d1"}
     cluster.store.delete(release_key(APP, "v1"))
@@ -113,8 +110,8 @@ def _plan(
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(back, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
-    return back.plan_back(CONNECTION, OURS, tag)
+    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
+    return rollback_plan.plan_back(CONNECTION, OURS, tag)
 
 
 @pytest.mark.parametrize(
@@ -181,14 +178,14 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytes
     said = _refused(monkeypatch)
     monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.STOPPED)
     with pytest.raises(SystemExit):
-        back.plan_back(CONNECTION, OURS, "v1")
+        rollback_plan.plan_back(CONNECTION, OURS, "v1")
     assert "the cluster has its record and is not running" in said[0]
 
 
 def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     _reached(monkeypatch, cluster)
     props = {"app": APP, "service": "db", "unit": DB1, "cluster": CONNECTION, "units": ["db-1@1.service"]}
-    unit.RollingUpdateProvider().delete("db", props)
+    fleet_unit.RollingUpdateProvider().delete("db", props)
 
 
 def test_a_removed_service_stays_while_another_release_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,13 +208,13 @@ def test_a_service_goes_with_its_whole_release(monkeypatch: pytest.MonkeyPatch) 
 def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strays are removed before anything is rolled, so one that the running release needs waits for its turn."""
     said: list[str] = []
-    monkeypatch.setattr(strays, "warn", said.append)
+    monkeypatch.setattr(stray_units, "warn", said.append)
     cluster = released(BOTH, "v1", V1)
     _reached(monkeypatch, cluster)
     names = ["db-1@1.service", "unmarked.service"]
     cluster.launch("unmarked.service", "[Service]\nExecStart=/bin/true\n")
     props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
-    strays.StraysProvider().create(props)
+    stray_units.StraysProvider().create(props)
     assert set(cluster.units) == set(BOTH)
     assert "keeping db-1@1.service" in said[0]
 
@@ -228,7 +225,7 @@ def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatc
     _reached(monkeypatch, cluster)
     before = dict(cluster.etcd.entries)
     with pytest.raises(ReleaseRefused):
-        record.RecordProvider().create(_props(web=ServiceRelease("other", 1)))
+        release_record.RecordProvider().create(_props(web=ServiceRelease("other", 1)))
     assert cluster.etcd.entries == before
 
 
@@ -237,10 +234,10 @@ def test_the_keys_of_an_app_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = released({"web@1.service": WEB1}, "v1", V1)
     before = cluster.etcd.values
     _reached(monkeypatch, cluster)
-    record.RecordProvider().delete(APP, _props())
+    release_record.RecordProvider().delete(APP, _props())
     assert cluster.etcd.values == before
     cluster.fleet.delete("web@1.service")
-    record.RecordProvider().delete(APP, _props())
+    release_record.RecordProvider().delete(APP, _props())
     assert cluster.etcd.values == {}
 
 
@@ -251,9 +248,9 @@ def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyP
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(back, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
     with pytest.raises(SystemExit):
-        back.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
+        rollback_plan.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
     assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
 
 
@@ -276,5 +273,5 @@ def test_a_recorded_text_that_is_not_this_stacks_is_refused(
     cluster.store.write(text_key(APP, recorded), text)
     _reached(monkeypatch, cluster)
     with pytest.raises(SystemExit):
-        back.plan_back(CONNECTION, OURS, "v1")
+        rollback_plan.plan_back(CONNECTION, OURS, "v1")
     assert why in said[0]

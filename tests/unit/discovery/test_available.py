@@ -9,7 +9,7 @@ import pytest
 from fleetcaptain.discovery.available import endpoints, lacks, serving
 from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, drained
 from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
-from fleetcaptain.units import machine_paths as place
+from fleetcaptain.units import machine_paths
 
 MANIFEST = Release("v1", {"web": ServiceRelease("aaa", 2, "web@sha256:1"), "db": ServiceRelease("bbb", 1)})
 
@@ -66,7 +66,7 @@ def test_manifest_round_trip() -> None:
 
 def test_one_time_to_live() -> None:
     """The app's registrations live as long without renewal as those that units write."""
-    assert TTL_SEC == place.TTL_SEC
+    assert TTL_SEC == machine_paths.TTL_SEC
 
 
 def test_keys() -> None:

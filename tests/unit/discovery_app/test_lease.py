@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fleetcaptain.discovery import lease as lease_module
+from fleetcaptain.discovery import lease
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys import TTL_SEC
@@ -62,14 +62,14 @@ def test_renewing_changes_nothing_but_the_time_to_live(etcd: FakeEtcd, held: Lea
 
 def test_it_is_renewed_three_times_within_its_life() -> None:
     """One renewal that fails, and one that is late, lose nothing."""
-    assert lease_module._PERIOD_SEC * 3 <= TTL_SEC
+    assert lease._PERIOD_SEC * 3 <= TTL_SEC
 
 
 def test_a_thread_renews_until_it_is_closed(
     etcd: FakeEtcd, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing ends the thread and takes the registration back."""
-    monkeypatch.setattr(lease_module, "_PERIOD_SEC", 0.001)
+    monkeypatch.setattr(lease, "_PERIOD_SEC", 0.001)
     with Discovery(identity).register("web", {"port": 8080}) as held:
         with etcd.changed:
             assert etcd.changed.wait_for(lambda: renewals(etcd) >= 3, timeout=10)
@@ -86,8 +86,8 @@ def test_the_thread_survives_an_etcd_that_is_away(
     etcd: FakeEtcd, identity: Identity, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, tries again, and renews when etcd is back."""
-    monkeypatch.setattr(lease_module, "_PERIOD_SEC", 0.001)
-    monkeypatch.setattr(lease_module, "_AGAIN_SEC", 0.001)
+    monkeypatch.setattr(lease, "_PERIOD_SEC", 0.001)
+    monkeypatch.setattr(lease, "_AGAIN_SEC", 0.001)
     held = Discovery(identity, clock.read, clock.pass_by).register("web", {"port": 8080})
     with etcd.changed:
         etcd.failures = 30

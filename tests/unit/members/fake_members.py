@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.members.member import Listed, Seen, Step, Verb, quorum
+from fleetcaptain.members.member import ChangeKind, Listed, MemberChange, Seen, quorum
 
 __all__ = ["Etcd", "members"]
 
@@ -43,19 +43,19 @@ class Etcd:
         healthy = frozenset(one.address for one in up) if decisive else frozenset()
         return Seen(tuple(self.listed.values()), healthy, frozenset(self.data))
 
-    def do(self, step: Step) -> str:
+    def do(self, step: MemberChange) -> str:
         """What the step asks for. Fails the test when a real etcd would be without a quorum, or refuse."""
         up = [one for one in self.listed.values() if one.name in self.running]
         address, name = step.member.address, step.member.name
-        if step.verb is not Verb.START:
+        if step.verb is not ChangeKind.START:
             assert len(up) >= quorum(len(self.listed)), f"{step} without a quorum"
-        if step.verb is Verb.REMOVE:
+        if step.verb is ChangeKind.REMOVE:
             left = [one for one in up if one.id != step.id]
             assert len(left) >= quorum(len(self.listed) - 1), f"{step} leaves no quorum"
             gone = self.listed.pop(address)
             assert gone.id == step.id
             self.running.discard(gone.name)
-        elif step.verb is Verb.ADD:
+        elif step.verb is ChangeKind.ADD:
             assert all(one.name for one in self.listed.values()), f"{step} before the last one has joined"
             assert len(self.listed) == 1 or len(up) >= quorum(len(self.listed) + 1), f"{step} leaves no quorum"
             self._count += 1

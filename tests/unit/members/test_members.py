@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.errors import DeadlineExceeded, QuorumLost
-from fleetcaptain.members.member import Step, Wait
+from fleetcaptain.members.member import MemberChange, Wait
 from fleetcaptain.members.next_change import next_step, refuse_loss
 from fleetcaptain.members.reconcile import reconcile
 from tests.unit.members.fake_members import Etcd, members
@@ -112,7 +112,7 @@ def test_a_step_that_etcd_refuses_for_now_is_tried_again_and_told_at_last() -> N
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    def do(step: Step) -> str:
+    def do(step: MemberChange) -> str:
         return refusals.pop() if refusals else etcd.do(step)
 
     reconcile(members(*THREE), etcd.observed, do, lambda _told: None, step_sec=10, clock=lambda: clock[0], sleep=sleep)
@@ -141,7 +141,7 @@ def test_whatever_is_killed_when_the_members_come_right(before: int, after: int,
         for _ in range(kill):
             seen = etcd.observed()
             step = next_step(members(*FIVE[:after]), seen) if seen else None
-            if isinstance(step, Step):
+            if isinstance(step, MemberChange):
                 etcd.do(step)
     settled(etcd, *FIVE[:after])
     assert etcd.names == set(FIVE[:after]) == etcd.running

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.discovery.documents import Registration
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit, Machine, UnitState
+from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity, UnitState
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import tidy
 from fleetcaptain.rollout.model import Policy, Target
@@ -30,7 +30,7 @@ def test_what_an_app_registers_besides_does_not_hide_its_units_own_service() -> 
         assert Snapshot.of([], [], [], registrations).registrations == {own.unit: own}
 
 
-UNIT = FleetUnit("web@1.service", UnitFile(()), DesiredState.LAUNCHED, DesiredState.LAUNCHED, "m2")
+UNIT = UnitEntity("web@1.service", UnitFile(()), DesiredState.LAUNCHED, DesiredState.LAUNCHED, "m2")
 ENTRY = Registration("web", UNIT.name, UNIT.unit_hash, "m2", "10.0.0.2")
 MACHINES = [Machine("m1", "10.0.0.1"), Machine("m2", "10.0.0.2")]
 
@@ -64,7 +64,7 @@ def test_a_registration_counts_while_its_unit_is_active_there(states: list[UnitS
         replace(UNIT, name="web@2.service"),
     ],
 )
-def test_a_registration_without_a_state_must_fit_its_unit(unit: FleetUnit) -> None:
+def test_a_registration_without_a_state_must_fit_its_unit(unit: UnitEntity) -> None:
     """It is of a process that is gone when fleet has the unit elsewhere, stopped, with another text, or not at all."""
     assert Snapshot.of([unit], [], MACHINES, [ENTRY]).live == ()
 
@@ -127,7 +127,7 @@ def test_an_odd_unit_of_others_stops_nothing(option: Option) -> None:
     """Whoever reaches fleet can put one there: looks, placement, strays, a rollout and the end of one go on."""
     cluster = FakeCluster()
     names = cluster.launch_service("web", 2)
-    odd = FleetUnit(
+    odd = UnitEntity(
         "odd@1.service", UnitFile((option,)), DesiredState.LAUNCHED, DesiredState.LAUNCHED, cluster.machines[0]
     )
     cluster.units[odd.name] = odd

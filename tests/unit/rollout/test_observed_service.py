@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fleetcaptain.discovery.documents import Registration
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit, UnitState
+from fleetcaptain.fleet.entities import DesiredState, UnitEntity, UnitState
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, live
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
@@ -20,7 +20,7 @@ OURS = Ownership("shop", "p/s")
 def snapshot(*texts: str, desired: DesiredState = DesiredState.LAUNCHED) -> Snapshot:
     """A cluster on which the units run these texts."""
     units = [
-        FleetUnit(f"web@{number}.service", UnitFile.parse(text), desired, desired, "m1")
+        UnitEntity(f"web@{number}.service", UnitFile.parse(text), desired, desired, "m1")
         for number, text in enumerate(texts, 1)
     ]
     states = [UnitState(unit.name, "m1", unit.unit_hash, "loaded", "active", "running") for unit in units]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fleetcaptain.fleet.entities import DesiredState, FleetUnit
+from fleetcaptain.fleet.entities import DesiredState, UnitEntity
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.polling import REFRESH_SEC
 from fleetcaptain.units.unit_file import UnitFile
@@ -26,7 +26,7 @@ def reads(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seen: list[float] = []
     units = cluster.fleet.units
 
-    def read() -> tuple[FleetUnit, ...]:
+    def read() -> tuple[UnitEntity, ...]:
         seen.append(cluster.now)
         return units()
 

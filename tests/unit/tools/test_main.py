@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import __main__ as program
+from tools import __main__
 from tools.found import Found
 from tools.install_plan import Step, Verb
 from tools.profile import Profile
@@ -18,24 +18,24 @@ from tools.profile import Profile
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project, on a machine that has all."""
     monkeypatch.setattr(os, "environ", {"PATH": "/usr/bin", "HOME": str(tmp_path)})
-    monkeypatch.setattr(program, "look", lambda _layout, _environ: Found())
-    monkeypatch.setattr(program, "plan", lambda _found, _profile: ())
+    monkeypatch.setattr(__main__, "look", lambda _layout, _environ: Found())
+    monkeypatch.setattr(__main__, "plan", lambda _found, _profile: ())
     return tmp_path
 
 
 def test_install_prints_the_same_environment_as_env(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Though it has set its own to it meanwhile. Nothing else goes to standard output."""
-    assert program.main(["env"], root) == 0
+    assert __main__.main(["env"], root) == 0
     expected = capsys.readouterr().out
     assert "PULUMI_BACKEND_URL" in expected
-    assert program.main(["install", "--exports"], root) == 0
+    assert __main__.main(["install", "--exports"], root) == 0
     assert capsys.readouterr() == (expected, "")
 
 
 def test_what_stacks_keep_is_for_its_owner_alone(root: Path) -> None:
     """Keys, and Pulumi's state; also where an earlier version made the folder."""
     (root / ".fleetcaptain").mkdir(mode=0o755)
-    program.main(["install"], root)
+    __main__.main(["install"], root)
     assert stat.S_IMODE((root / ".fleetcaptain").stat().st_mode) == 0o700
 
 
@@ -44,8 +44,8 @@ def test_nothing_is_printed_for_eval_when_a_step_failed(
 ) -> None:
     """The exit status stops `make`, and the error names the step."""
     step = Step(Verb.LACK, "go", why="not on PATH", by_hand="install Go")
-    monkeypatch.setattr(program, "plan", lambda _found, _profile: (step,))
-    assert program.main(["install", "--exports"], root) == 1
+    monkeypatch.setattr(__main__, "plan", lambda _found, _profile: (step,))
+    assert __main__.main(["install", "--exports"], root) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "install Go" in printed.err
@@ -71,22 +71,22 @@ def test_options_and_settings_choose_the_profile(
         planned.append(chosen.name)
         return ()
 
-    monkeypatch.setattr(program, "plan", plan)
+    monkeypatch.setattr(__main__, "plan", plan)
     (root / "Pulumi.prod.yaml").write_text(settings)
-    assert program.main(["install", *arguments], root) == 0
+    assert __main__.main(["install", *arguments], root) == 0
     assert planned == [profile]
 
 
 def test_install_alone_says_that_the_tools_are_ready(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`make tools` has nothing else to say."""
-    assert program.main(["install"], root) == 0
+    assert __main__.main(["install"], root) == 0
     assert "tools are ready" in capsys.readouterr().err
 
 
 def test_keys_and_state_are_their_owner_s_alone(root: Path) -> None:
     """Also where an earlier version made their folder."""
     (root / ".fleetcaptain").mkdir(mode=0o755)
-    assert program.main(["install"], root) == 0
+    assert __main__.main(["install"], root) == 0
     assert (root / ".fleetcaptain").stat().st_mode & 0o777 == 0o700
 
 
@@ -97,7 +97,7 @@ def test_a_lock_that_may_be_dead_is_named_and_does_not_stop_the_installation(
     lock = root / ".fleetcaptain/pulumi/.pulumi/locks/organization/shop/dev/1.json"
     lock.parent.mkdir(parents=True)
     lock.write_text('{"pid": 7, "username": "ann", "hostname": "else.where", "timestamp": "2026-05-01T12:00:00Z"}')
-    assert program.main(["install", "--exports"], root) == 0
+    assert __main__.main(["install", "--exports"], root) == 0
     printed = capsys.readouterr()
     assert "the stack dev is locked by ann@else.where (process 7)" in printed.err
     assert "dev" not in printed.out
@@ -108,10 +108,10 @@ def test_tidy_looks_where_the_stacks_are(root: Path, monkeypatch: pytest.MonkeyP
     """At what a person has set, not at what the tools would set."""
     (root / ".fleetcaptain" / "dev").mkdir(parents=True)
     monkeypatch.setitem(os.environ, "PULUMI_BACKEND_URL", "s3://states")
-    assert program.main(["tidy"], root) == 0
+    assert __main__.main(["tidy"], root) == 0
     assert (root / ".fleetcaptain" / "dev").is_dir()
     monkeypatch.delitem(os.environ, "PULUMI_BACKEND_URL")
-    assert program.main(["tidy"], root) == 0
+    assert __main__.main(["tidy"], root) == 0
     assert not (root / ".fleetcaptain").exists()
 
 
@@ -119,5 +119,5 @@ def test_a_step_that_fails_ends_the_command(root: Path, monkeypatch: pytest.Monk
     """With the status that stops `make`."""
     (root / "bin").mkdir()
     monkeypatch.setitem(os.environ, "PATH", str(root / "bin"))
-    assert program.main(["select", "--stack", "x"], root) == 1
-    assert program.main(["preview", "--stack", "x"], root) == 1
+    assert __main__.main(["select", "--stack", "x"], root) == 1
+    assert __main__.main(["preview", "--stack", "x"], root) == 1

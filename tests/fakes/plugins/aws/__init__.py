@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from tests.fakes.plugins.aws import balancing, groups, interfaces, storage, templates
-from tests.fakes.plugins.aws import ebs as volumes
-from tests.fakes.plugins.aws import ec2_instances as machines
-from tests.fakes.plugins.aws import ecr as registry
-from tests.fakes.plugins.aws import group_rules as security
-from tests.fakes.plugins.aws import roles as identity
-from tests.fakes.plugins.aws import vpc as network
+from tests.fakes.plugins.aws import (
+    balancing,
+    ebs,
+    ec2_instances,
+    ecr,
+    group_rules,
+    groups,
+    interfaces,
+    roles,
+    storage,
+    templates,
+    vpc,
+)
 from tests.fakes.plugins.aws.aws_api import configure
 from tests.fakes.plugins.aws.lookups import INVOKES
 from tests.fakes.plugins.resource_types import Plugin
 
 __all__ = ["PLUGIN"]
 
-_MODULES = (balancing, groups, identity, interfaces, machines, network, registry, security, storage, templates, volumes)
+_MODULES = (balancing, groups, roles, interfaces, ec2_instances, vpc, ecr, group_rules, storage, templates, ebs)
 _KINDS = [module.KINDS for module in _MODULES]
 
 PLUGIN = Plugin(
