@@ -12,6 +12,7 @@ from components.cluster.existing_config import SETTINGS
 from components.cluster.interface import ClusterComponent
 from components.cluster.local import LocalCluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -28,11 +29,11 @@ def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> Clust
     """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
     invalid settings."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
-        "local": lambda: _local(config),
-        "aws": lambda: _aws(config, app, rendered),
-        "existing": lambda: _existing(config),
+        ClusterKind.LOCAL: lambda: _local(config),
+        ClusterKind.AWS: lambda: _aws(config, app, rendered),
+        ClusterKind.EXISTING: lambda: _existing(config),
     }
-    kind = config.get("cluster") or "local"
+    kind = config.get("cluster") or ClusterKind.LOCAL
     if kind not in kinds:
         problem = f"fleetcaptain:cluster must be one of {', '.join(kinds)}, not {kind!r}"
         raise ClusterRefused("Unknown kind of cluster. Nothing was changed:", [problem])

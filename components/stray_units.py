@@ -15,7 +15,6 @@ from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
-from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strays import StrayPolicy, Strays, refuse_named, strays_error
@@ -84,24 +83,24 @@ class StraysProvider(ResourceProvider):
             .connect(props["app"])
             .owned_by(props["stack"], [*props["names"], *props["adopt"]])
         )
-        snapshot = cluster.snapshot()
-        units = snapshot.units
+        units = cluster.snapshot().units
         by_service: dict[str, list[str]] = {}
         for name in props["names"]:
             mark = units[name].mark if name in units else None
             by_service.setdefault(mark.service if mark else service_of(name), []).append(name)
         for service, names in sorted(by_service.items()):
-            self._remove_of(cluster, snapshot, service, names)
+            self._remove_of(cluster, service, names)
 
-    def _remove_of(self, cluster: Cluster, snapshot: Snapshot, service: str, names: Sequence[str]) -> None:
+    def _remove_of(self, cluster: Cluster, service: str, names: Sequence[str]) -> None:
         """Under the lock of the service, check the owners again and remove the units."""
-        why = blocked_by(cluster, snapshot, service, names, None)
+        # Units that were removed before may have required this service.
+        why = blocked_by(cluster, cluster.snapshot(), service, names, None)
         if why:
             # Its own resource removes it after its dependents have been rolled, or the next deployment does.
             warn(f"keeping {', '.join(names)}: {why}")
             return
-        with guarded(cluster, service, "", status) as (fenced, latest):
-            others = foreign(cluster.ownership, names, latest.units)
+        with guarded(cluster, service, "", status) as (fenced, snapshot):
+            others = foreign(cluster.ownership, names, snapshot.units)
             if others:
                 warn(f"keeping {', '.join(others)}: it no longer belongs to this stack")
             remove(fenced, service, [name for name in names if name not in others], status)

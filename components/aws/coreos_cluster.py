@@ -33,6 +33,8 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["CoreOSCluster", "CoreOSClusterArgs", "choose_aws"]
 
+_PUBLIC_DISCOVERY = "discovery.etcd.io"
+
 
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
@@ -142,9 +144,6 @@ def _login() -> pulumi.Output[tuple[str, str]]:
     """ECR's authorization token as user and password; it is valid for twelve hours."""
     token = aws.ecr.get_authorization_token_output()
     return pulumi.Output.secret(pulumi.Output.all(token.user_name, token.password).apply(tuple))
-
-
-_PUBLIC_DISCOVERY = "discovery.etcd.io"
 
 
 def choose_aws(

@@ -12,6 +12,9 @@ from components.aws.topology import MemberSlot
 
 __all__ = ["FLATCAR", "MemberNetwork", "find_image", "make_member", "make_member_network"]
 
+FLATCAR = "075585003325"
+"""The account that publishes Flatcar. Any account may use the name of its images; this number is unique."""
+
 # Inputs whose change would stop or replace a machine.
 _KEPT = ["ami", "user_data", "instance_type", "key_name"]
 
@@ -105,10 +108,6 @@ def make_member(
         opts=scope.child(delete_before_replace=True),
     )
     return machine
-
-
-FLATCAR = "075585003325"
-"""The account that publishes Flatcar. Any account may use the name of its images; this number is unique."""
 
 
 def find_image(wanted: str) -> str:

@@ -25,6 +25,9 @@ from fleetcaptain.waiting import wait_until
 __all__ = ["ClusterReady", "JoinedMachines", "ReadyProvider", "wait_joined"]
 
 _PAUSE_SEC = 2.0
+_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured")
+_PROBE = "/fleetcaptain-ready"
+_PROBE_SEC = 60
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,6 @@ def _not_ready(wanted: JoinedMachines, timeout_sec: float, what: str, missing: l
         )
     lines.append("The app was not changed. To continue waiting, run `pulumi up`.")
     return "\n  ".join(lines)
-
-
-_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured")
-_PROBE = "/fleetcaptain-ready"
-_PROBE_SEC = 60
 
 
 class ReadyProvider(ResourceProvider):

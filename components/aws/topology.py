@@ -27,6 +27,8 @@ _MOST_ZONES = 3
 _SUBNET_BITS = 8
 # AWS reserves the first four addresses of a subnet.
 _FIRST_HOST = 11
+# Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range.
+_FREE = (32768, 60999)
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,6 @@ def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
         address = IPv4Network(subnet.block)[_FIRST_HOST + number // len(among)]
         found.append(MemberSlot(f"m{number + 1}", str(address), subnet))
     return tuple(found)
-
-
-# Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range.
-_FREE = (32768, 60999)
 
 
 @dataclass(frozen=True, order=True)

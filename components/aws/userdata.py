@@ -24,6 +24,9 @@ from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 
 __all__ = ["USER_DATA_BYTES", "Surroundings", "UserData", "checked", "fits", "member", "pointer", "text", "worker"]
 
+USER_DATA_BYTES = 16 * 1024
+"""What EC2 takes, before base64."""
+
 _Definition = tuple[pulumi.Output[str], tuple[pulumi.Resource, ...]]
 # The maximum lengths: values that are not known yet must not decide how a definition is delivered.
 _LONGEST_BUCKET, _LONGEST_OWN, _LONGEST_REGISTRY = "b" * 63, ("vol-" + "0" * 17, "255.255.255.255"), "r" * 80
@@ -78,10 +81,6 @@ class UserData:
         )
         known = pulumi.Output.all(self._bucket.name, key, definition)
         return known.apply(lambda all_: checked(pointer(all_[0], all_[1], all_[2]))), (put,)
-
-
-USER_DATA_BYTES = 16 * 1024
-"""What EC2 takes, before base64."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ SETTINGS = ("fleet", "etcd", "registry", "sshKey", "knownHosts", "bastion")
 # Earlier versions answered a PUT of another text with 204 and kept the old text (fleet's issue 1266).
 OLDEST = (0, 13)
 _SERVER = re.compile(r"fleetd/v?(\d+)\.(\d+)\S*")
+DEFAULT_ETCD = "http://127.0.0.1:2379"
+FORMS = "ssh://core@host, ssh://core@host:port, unix:///run/fleet.sock, or http://127.0.0.1:port"
+_REGISTRY = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*")
 
 
 def connection_of(fleet: Sequence[str], settings: Mapping[str, str], stack: str, root: Path) -> dict[str, Any]:
@@ -100,11 +103,6 @@ def _file(name: str, text: str, root: Path, problems: list[str]) -> str:
             f"fleetcaptain:sshKey: the file {path} does not exist; remove the setting to use the keys of ssh's agent"
         )
     return text
-
-
-DEFAULT_ETCD = "http://127.0.0.1:2379"
-FORMS = "ssh://core@host, ssh://core@host:port, unix:///run/fleet.sock, or http://127.0.0.1:port"
-_REGISTRY = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*")
 
 
 def address_problem(name: str, url: str) -> str:

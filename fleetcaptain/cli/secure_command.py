@@ -13,6 +13,12 @@ from fleetcaptain.errors import ClusterRefused
 
 __all__ = ["add"]
 
+_DONE = {
+    "apply": "etcd is secured. `pulumi up` and captain read root's password from the machines over SSH. After adding "
+    "machines, run `captain secure --apply` again. To revert, run `captain secure --undo`.",
+    "undo": "etcd's authentication is off and the passwords are removed from the machines.",
+}
+
 
 def add(captain: typer.Typer) -> None:
     """Add the command."""
@@ -72,10 +78,3 @@ def add(captain: typer.Typer) -> None:
             echo_json(as_json(securing.inspect(), dirs))
         else:
             echo(_DONE[wanted])
-
-
-_DONE = {
-    "apply": "etcd is secured. `pulumi up` and captain read root's password from the machines over SSH. After adding "
-    "machines, run `captain secure --apply` again. To revert, run `captain secure --undo`.",
-    "undo": "etcd's authentication is off and the passwords are removed from the machines.",
-}

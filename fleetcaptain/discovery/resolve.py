@@ -10,6 +10,9 @@ from fleetcaptain.errors import NotAvailable
 
 __all__ = ["lookup", "refusal"]
 
+_DIGITS = 7  # of a unit hash, as many as in the units' names
+_SHOWN = 5
+
 Entries = list[Registration]
 
 
@@ -72,10 +75,6 @@ def _wanted(service: str, manifest: Release) -> set[str]:
 
 def _instances(entries: Iterable[Registration], own: bool) -> tuple[Instance, ...]:
     return tuple(Instance(entry, own) for entry in entries)
-
-
-_DIGITS = 7  # of a unit hash, as many as in the units' names
-_SHOWN = 5
 
 
 def refusal(service: str, there: Sequence[Registration], caller: Caller, known: Registry) -> str:

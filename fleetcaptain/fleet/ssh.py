@@ -37,6 +37,7 @@ _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
 _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
+_NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
 _ERROR_CHARS = 300
 _PASSWORD = re.compile(re.escape(HAS_PASSWORD) + rb"([A-Za-z0-9_-]{20,128})\r?\n")
 
@@ -133,9 +134,6 @@ def ssh_error(stderr: str) -> str:
     """The line of *stderr* in which ssh says why it failed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
     return lines[-1][:_ERROR_CHARS] if lines else "ssh failed without a message"
-
-
-_NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
 
 
 def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:

@@ -57,6 +57,19 @@ def find(identity: str, role: str | None = None) -> list[Any]:
     return sorted(found, key=lambda container: str(container.name))
 
 
+def machines_running(identity: str) -> frozenset[str] | None:
+    """The names (``m1``) of the stack's running machines; None if it has no machines. Raises ClusterUnreachable."""
+    labels = [f"{LABEL}={identity}", f"{ROLE}=machine"]
+    # One call of Docker's API: each resource that Pulumi refreshes calls this.
+    with docker_errors("list the containers"):
+        machines = engine().api.containers(all=True, filters={"label": labels})
+    if not machines:
+        return None
+    # A container that is being removed has no name.
+    names = [machine["Names"][0] for machine in machines if machine["State"] == "running" and machine["Names"]]
+    return frozenset(name.rpartition("-")[2] for name in names)
+
+
 def exec_in(container: Any, *argv: str) -> tuple[int, str]:
     """Run a command inside a container. Returns its exit code and output, or 1 and the reason if it cannot run."""
     try:
@@ -98,16 +111,3 @@ def _tar(folder: Path) -> bytes:
         for path in sorted(folder.rglob("*")):
             tar.add(path, str(path.relative_to(folder)), recursive=False)
     return buffer.getvalue()
-
-
-def machines_running(identity: str) -> frozenset[str] | None:
-    """The names (``m1``) of the stack's running machines; None if it has no machines. Raises ClusterUnreachable."""
-    labels = [f"{LABEL}={identity}", f"{ROLE}=machine"]
-    # One call of Docker's API: each resource that Pulumi refreshes calls this.
-    with docker_errors("list the containers"):
-        machines = engine().api.containers(all=True, filters={"label": labels})
-    if not machines:
-        return None
-    # A container that is being removed has no name.
-    names = [machine["Names"][0] for machine in machines if machine["State"] == "running" and machine["Names"]]
-    return frozenset(name.rpartition("-")[2] for name in names)

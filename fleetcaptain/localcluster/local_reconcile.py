@@ -36,6 +36,17 @@ IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 _READY_SEC = 180
 
 
+@dataclass(frozen=True)
+class BootPlan:
+    """The machines to start first. *now*: created or started according to the layout. *resumed*: started unchanged, as
+    members that are about to be removed. All others wait: a fleetd that loses etcd while its members change is away for
+    half a minute. *fresh*: etcd starts empty, with all machines at once."""
+
+    now: tuple[str, ...]
+    resumed: tuple[str, ...]
+    fresh: bool
+
+
 def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
     """Bring the computer from whatever is there to *layout*, and *report* each step.
 
@@ -87,6 +98,19 @@ def reconcile(layout: Layout, report: Callable[[str], None]) -> None:
         _secure(layout)
 
 
+def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known: Collection[str]) -> BootPlan:
+    """Decide which machines start first. *status*: Docker's status of each existing machine; *data*: the machines with
+    a volume of etcd's data; *known*: etcd's last known members, none before its first start. Raises QuorumLost."""
+    refuse_loss(known, data)
+    down = [name for name in layout.names if status.get(name) != "running"]
+    if not set(known) & set(data):
+        return BootPlan(tuple(down), (), fresh=True)
+    members = {member.name for member in layout.members}
+    now = [name for name in down if name in members and name in data]
+    stopped = [name for name in status if status[name] != "running" and name in data and name not in members]
+    return BootPlan(tuple(now), tuple(stopped), fresh=False)
+
+
 def _secure(layout: Layout) -> None:
     machine = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
     Access(functools.partial(exec_request, machine)).enforce(layout.open_dirs)
@@ -120,27 +144,3 @@ def _name(layout: Layout, container: Any) -> str:
 def _forget_stale(layout: Layout, started: Sequence[str]) -> None:
     names = {f"{layout.prefix}-{name}": layout.machine_id(name) for name in started}
     forget_stale([container for container in find(layout.identity, "machine") if container.name in names], names)
-
-
-@dataclass(frozen=True)
-class BootPlan:
-    """The machines to start first. *now*: created or started according to the layout. *resumed*: started unchanged, as
-    members that are about to be removed. All others wait: a fleetd that loses etcd while its members change is away for
-    half a minute. *fresh*: etcd starts empty, with all machines at once."""
-
-    now: tuple[str, ...]
-    resumed: tuple[str, ...]
-    fresh: bool
-
-
-def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known: Collection[str]) -> BootPlan:
-    """Decide which machines start first. *status*: Docker's status of each existing machine; *data*: the machines with
-    a volume of etcd's data; *known*: etcd's last known members, none before its first start. Raises QuorumLost."""
-    refuse_loss(known, data)
-    down = [name for name in layout.names if status.get(name) != "running"]
-    if not set(known) & set(data):
-        return BootPlan(tuple(down), (), fresh=True)
-    members = {member.name for member in layout.members}
-    now = [name for name in down if name in members and name in data]
-    stopped = [name for name in status if status[name] != "running" and name in data and name not in members]
-    return BootPlan(tuple(now), tuple(stopped), fresh=False)

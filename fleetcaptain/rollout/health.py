@@ -18,6 +18,13 @@ from fleetcaptain.rollout.model import (
 
 __all__ = ["FAULT_SEC", "ClusterHealth", "Instance", "extend_deadlines", "find_failure", "relax", "update_health"]
 
+# How long a rollout waits for a faulty cluster before the time counts against it.
+FAULT_SEC = 600.0
+_UNSCHEDULED_SEC = 30.0
+_BLIND_TICKS = 5
+# On a rebooted machine units exit until docker and etcd are up.
+_RESTARTS_AFTER_FAULT = 3
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -107,9 +114,6 @@ class Instance:
         return self.unit_hash is None and self.running is None
 
 
-_UNSCHEDULED_SEC = 30.0
-
-
 def find_failure(
     observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
 ) -> Failure | None:
@@ -152,13 +156,6 @@ def _lacks(instance: Instance) -> str:
             return "it runs, but its registration is for another text"
         return "it runs, but it has not registered itself"
     return f"systemd says {instance.active or 'nothing'}/{instance.sub or 'nothing'}"
-
-
-# How long a rollout waits for a faulty cluster before the time counts against it.
-FAULT_SEC = 600.0
-_BLIND_TICKS = 5
-# On a rebooted machine units exit until docker and etcd are up.
-_RESTARTS_AFTER_FAULT = 3
 
 
 @dataclass(frozen=True)

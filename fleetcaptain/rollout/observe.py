@@ -16,6 +16,8 @@ from fleetcaptain.untrusted import Ignored
 
 __all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "is_fleet_global", "live", "observe", "rows_of"]
 
+LAUNCHED = "launched"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -118,9 +120,6 @@ def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tupl
         if mark is not None and mark.service == service and ownership.owns(name, mark):
             found.append(name)
     return tuple(sorted(found))
-
-
-LAUNCHED = "launched"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ __all__ = ["LOOK_SEC", "REFRESH_SEC", "Nudger", "Poller"]
 LOOK_SEC = TICK_SEC / 2
 # Pulumi refreshes a hundred services within a few seconds and shows them as one state.
 REFRESH_SEC = 5.0
+_AGENT_SLEEP_SEC = 1.0
 
 
 class Poller:
@@ -49,9 +50,6 @@ class Poller:
                     if snapshot is not None:
                         self._snapshot, self._began = snapshot, began
                     self._changed.notify_all()
-
-
-_AGENT_SLEEP_SEC = 1.0
 
 
 class Nudger:

@@ -17,6 +17,11 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["find_images", "in_the_way", "leaving", "no_place", "prepare", "pull_everywhere"]
 
+_PROBE_SEC = 60.0
+_PULL_SEC = 900.0
+_DONE = "fleetcaptain: the image is here"
+_SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" 2>&1; test $? = 0 && echo "{_DONE}"'
+
 
 def prepare(
     cluster: Cluster,
@@ -73,11 +78,6 @@ def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tupl
     return tuple(name for name in old if any(apart(going[name], need) for need in target.needs))
 
 
-_PULL_SEC = 900.0
-_DONE = "fleetcaptain: the image is here"
-_SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" 2>&1; test $? = 0 && echo "{_DONE}"'
-
-
 def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], report: Callable[[str], None]) -> None:
     """Pull *image* with docker on all *machines* (addresses) in parallel.
 
@@ -102,9 +102,6 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
 
 def _pull(cluster: Cluster, address: str, image: str) -> str | None:
     return cluster.run(address, ["sh", "-c", _SCRIPT, "pull", image], _PULL_SEC)
-
-
-_PROBE_SEC = 60.0
 
 
 def find_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState]:

@@ -26,6 +26,10 @@ __all__ = [
     "timed",
 ]
 
+_AGAIN_SEC = 10.0
+# journald returns whole entries, and an entry may have any number of lines.
+_JOURNAL_LINES = 20
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,9 +40,6 @@ class Outcome:
     snapshot: Snapshot
     failure: Failure | None = None
     failed: Instance | None = None
-
-
-_AGAIN_SEC = 10.0
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,6 @@ def _lacking(instance: Instance, unit_hash: str) -> str:
     if instance.sub == "start-post":
         return "waiting until it is ready"
     return f"{instance.active}/{instance.sub}"
-
-
-# journald returns whole entries, and an entry may have any number of lines.
-_JOURNAL_LINES = 20
 
 
 def explain(cluster: Cluster, outcome: Outcome) -> str:

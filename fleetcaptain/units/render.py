@@ -43,6 +43,8 @@ from fleetcaptain.units.xfleet import unit_of_service
 
 __all__ = ["render", "render_app"]
 
+_SINGLE = {"Description", "RemainAfterExit", "Restart"}
+
 # docker stop has *stop_sec* seconds before it kills the container; systemd waits this much longer for docker itself.
 _STOP_MARGIN_SEC = 10
 # Exit codes of a container after SIGTERM and after SIGKILL: not a failure of the unit.
@@ -174,6 +176,3 @@ def _section(name: str, implicit: Pairs, given: Iterable[tuple[str, str]]) -> li
     replaced = {option for option, _ in given} & _SINGLE
     kept = [(option, value) for option, value in implicit if option not in replaced]
     return [Option(name, option, folded(option, value)) for option, value in [*kept, *given]]
-
-
-_SINGLE = {"Description", "RemainAfterExit", "Restart"}

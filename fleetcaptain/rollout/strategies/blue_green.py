@@ -32,7 +32,7 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
     outcome = driver.run(target, at_once)
     if outcome.failure is not None:
         message = explain(cluster, outcome)
-        new = [name for name, text in outcome.before.items() if text is None]
+        new = [name for name, file in outcome.before.items() if file is None]
         remove(cluster, target.service, new, driver.report)
         raise RolloutFailed(
             f"{message}\nThe new generation was removed; the old one is unchanged. Fix the service and run "

@@ -219,6 +219,17 @@ def test_a_stray_stays_while_somebody_requires_it(monkeypatch: pytest.MonkeyPatc
     assert "keeping db-1@1.service" in said[0]
 
 
+def test_a_stray_that_only_a_removed_stray_required_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each service is judged by the cluster of its time."""
+    api = text_of("api")
+    services = {"api": ServiceRelease(unit_hash(api), 1, requires=("db",)), "db": ServiceRelease(unit_hash(DB1), 1)}
+    cluster = released({"api@1.service": api, "db@1.service": DB1}, "v1", Release("v1", services))
+    _reached(monkeypatch, cluster)
+    props = {"app": APP, "stack": STACK, "names": sorted(cluster.units), "adopt": [], "cluster": CONNECTION}
+    stray_units.StraysProvider().create(props)
+    assert not cluster.units
+
+
 def test_a_tag_of_another_release_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units come after the record, so none is touched."""
     cluster = released({}, "v1", OLD)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.documents import ServiceRelease
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.errors import DeadlineExceeded
+from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure, retire_old
@@ -72,6 +73,20 @@ def test_what_was_left_for_others_goes_at_the_end() -> None:
     assert set(cluster.units) == {"web@1.service", "db-2@1.service"}
     assert cluster.now >= 7
     assert registration_key(APP, "db", "db-1@1.service") not in cluster.etcd.values
+
+
+def test_what_only_a_removed_generation_required_goes_too() -> None:
+    """Each service is judged by the cluster of its time: api's old generation, removed first, required that of db."""
+    api1, api2 = text_of("api"), text_of("api", restart_sec=9)
+
+    def with_api(manifest: Release, api: str) -> Release:
+        entry = ServiceRelease(unit_hash(api), 1, requires=("db",), mode=Mode.BLUE_GREEN)
+        return replace(manifest, services={"api": entry, **manifest.services}, unfinished=False)
+
+    units = {**BOTH, "web@1.service": WEB2, "api-1@1.service": api1, "api-2@1.service": api2}
+    cluster = released(units, "v2", with_api(V1, api1), with_api(V2, api2))
+    assert retire_old(cluster, "v2", lambda _line: None) == ()
+    assert set(cluster.units) == {"web@1.service", "api-2@1.service", "db-2@1.service"}
 
 
 def test_what_is_still_needed_stays_and_is_told() -> None:
