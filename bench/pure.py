@@ -51,7 +51,7 @@ def deciding() -> Row:
         for sha1 in (_NEW.unit_hash if number < _INSTANCES // 2 else "old",)
     }
     target = Target("web", names, _NEW)
-    state = decide(half, target, Policy(), RolloutState(), 0).memory
+    state = decide(half, target, Policy(), RolloutState(), 0).state
 
     def one() -> float:
         return seconds(lambda: [decide(half, target, Policy(), state, 1) for _ in range(20)]) / 20 * 1e6

@@ -18,7 +18,7 @@ from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
 from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.entities import Machine
-from fleetcaptain.localcluster.private_folder import private_folder
+from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.waiting import wait_until
 

@@ -105,4 +105,4 @@ def _described(entry: Registration, known: Registry) -> str:
     tags = [manifest.tag for manifest in known.manifests if entry.unit_hash in unit_hashes_of(manifest)]
     of = f"of release {', '.join(sorted(tags))}" if tags else "of no release"
     also = f", also serves {', '.join(entry.versions)}" if entry.versions else ""
-    return f"{entry.unit} (content {entry.unit_hash[:_DIGITS] or 'unknown'} {of}{also})"
+    return f"{entry.unit} (unit hash {entry.unit_hash[:_DIGITS] or 'unknown'} {of}{also})"

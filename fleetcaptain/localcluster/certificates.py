@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from fleetcaptain.localcluster.private_folder import private_folder
+from fleetcaptain.fleet.private_folder import private_folder
 
 __all__ = ["authority_of", "ensure_authority", "ensure_machine_pair", "ensure_user_pair", "has_authority"]
 

@@ -17,10 +17,10 @@ import docker.errors
 
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet.owning_checkout import ID_FILE, Checkout, copied_from, kept_identity, refused_copy
+from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.fleet.project_files import STACKS, from_project
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine
 from fleetcaptain.localcluster.layout import prefix_of
-from fleetcaptain.localcluster.private_folder import private_folder
 from fleetcaptain.localcluster.volumes import remove_volume
 
 __all__ = ["claim", "identity_for", "original", "refuse_copy", "stack_folder"]

@@ -12,12 +12,12 @@ from shutil import which
 import docker.errors
 
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.localcluster.certificates import authority_of, ensure_machine_pair, ensure_user_pair
 from fleetcaptain.localcluster.container import ensure_container
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
 from fleetcaptain.localcluster.ignition_files import FileEntry, archive, entries
 from fleetcaptain.localcluster.layout import Layout
-from fleetcaptain.localcluster.private_folder import private_folder
 from fleetcaptain.localcluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
 from fleetcaptain.localcluster.volumes import remove_volume
 from fleetcaptain.machine.definition import Binary, Forward, Machine, Member

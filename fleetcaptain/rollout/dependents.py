@@ -62,11 +62,14 @@ def dependents(
     return tuple(Dependent(name, tag, tuple(sorted(units))) for (name, tag), units in sorted(found.items()))
 
 
-def format_dependents(service: str, found: Iterable[Dependent]) -> str:
-    """Which services block the removal of an old generation of *service*, and when it is removed."""
+def format_dependents(service: str, found: Iterable[Dependent], *, replaced: bool = True) -> str:
+    """Which services block the removal of units of *service*, and when they are removed. *replaced*: the units are an
+    old generation, and a new one takes their place."""
     found = tuple(found)
     who = "; ".join(f"{one.service} ({', '.join(one.units)}) of release {one.tag}" for one in found)
     tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(one.tag for one in found))
+    if not replaced:
+        return f"{service} is still required by {who}. It is removed when they run a release that does not require it"
     return (
         f"the old generation of {service} is still required by {who}. It is removed when they run a release that does "
         f"not require it, or when the new generation declares versions=[{tags}]"
@@ -92,4 +95,4 @@ def blocked_by(
     manifests = read_manifests(cluster.store, cluster.app)
     found = dependents(service, unit_hashes, following, snapshot.live, manifests)
     found = tuple(dependent for dependent in found if dependent.tag != but)
-    return format_dependents(service, found) if found else ""
+    return format_dependents(service, found, replaced=successor is not None) if found else ""

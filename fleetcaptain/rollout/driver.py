@@ -40,7 +40,7 @@ class Driver:
         *target* now has another owner; finished instances stay as they are.
         """
         clock = self.cluster.clock
-        memory, timing, reporter = RolloutState(), Timing(), ProgressReporter(self.report)
+        state, timing, reporter = RolloutState(), Timing(), ProgressReporter(self.report)
         before: dict[str, UnitFile | None] = {}
         requested_at: dict[str, float] = {}
         health, acted = ClusterHealth(clock()), clock()
@@ -52,21 +52,21 @@ class Driver:
                 last, health = health, update_health(health, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
                 relaxed = relax(policy, health)
-                decision = decide(observed, target, relaxed, extend_deadlines(memory, last, health), now)
-                memory, timing = decision.memory, timed(timing, decision, now)
+                decision = decide(observed, target, relaxed, extend_deadlines(state, last, health), now)
+                state, timing = decision.state, timed(timing, decision, now)
                 if decision.failure is not None:
                     return Outcome(before, snapshot, decision.failure, observed[decision.failure.unit])
                 if decision.finished:
                     self.report(summary(target, timing))
                     return Outcome(before, snapshot)
-                self._stop_here(target, memory)
+                self._stop_here(target, state)
                 came_back = self._bring_back(observed, snapshot, requested_at)
                 if self._act(decision, target, observed, snapshot, before) or came_back:
                     acted = clock()
             except ClusterUnreachable as error:
                 if clock() - health.at > FAULT_SEC:
                     raise
-                self._stop_here(target, memory)
+                self._stop_here(target, state)
                 line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
             else:
                 line, counted = progress(decision, target, relaxed, observed, now)
@@ -104,10 +104,10 @@ class Driver:
             self.cluster.nudge(down[0].name, DesiredState(down[0].desired))
         return acted
 
-    def _stop_here(self, target: Target, memory: RolloutState) -> None:
+    def _stop_here(self, target: Target, state: RolloutState) -> None:
         if self.stopping():
             raise Interrupted(
-                f"{target.service}: stopped on request with {len(memory.done)} of {len(target.names)} instances "
+                f"{target.service}: stopped on request with {len(state.done)} of {len(target.names)} instances "
                 "done. The next `pulumi up` continues from here; with the old Fleetfile it rolls back."
             )
 

@@ -115,19 +115,19 @@ class Instance:
 
 
 def find_failure(
-    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
+    observed: Mapping[str, Instance], target: Target, policy: Policy, state: RolloutState, now: float
 ) -> Failure | None:
     """The first reason why *target* cannot be reached; None while it can."""
-    for name, track in memory.tracks.items():
+    for name, track in state.in_progress.items():
         failed = observed[name].running == target.unit_hash and observed[name].active == "failed" and not track.stale
-        if name in memory.done:
+        if name in state.done:
             reason = "systemd says that it failed, after it had been healthy" if failed else ""
         else:
             reason = "systemd says that it failed" if failed else _hopeless(track, observed[name], policy, now)
         if reason:
             return Failure(name, reason, unplaced=_unplaced(track, now))
-    if memory.progress_at is not None and now - memory.progress_at > policy.progress_deadline_sec:
-        waiting = next((name for name in memory.tracks if name not in memory.done), target.names[0])
+    if state.progress_at is not None and now - state.progress_at > policy.progress_deadline_sec:
+        waiting = next((name for name in state.in_progress if name not in state.done), target.names[0])
         return Failure(waiting, f"no instance became healthy for {policy.progress_deadline_sec:.0f} s")
     return None
 
@@ -176,15 +176,15 @@ def update_health(health: ClusterHealth, machines: Collection[str], now: float) 
     return ClusterHealth(now, health.machines | set(machines), since, health.faulty or missing)
 
 
-def extend_deadlines(memory: RolloutState, before: ClusterHealth, after: ClusterHealth) -> RolloutState:
-    """*memory*, with deadlines extended by the time between two snapshots if the cluster was unreachable or lacked a
+def extend_deadlines(state: RolloutState, before: ClusterHealth, after: ClusterHealth) -> RolloutState:
+    """*state*, with deadlines extended by the time between two snapshots if the cluster was unreachable or lacked a
     machine."""
     passed = after.at - before.at
     if passed > _BLIND_TICKS * TICK_SEC:
-        return shift_for_outage(memory, passed)
+        return shift_for_outage(state, passed)
     if after.short_since is not None and after.at - after.short_since <= FAULT_SEC:
-        return extend_for_fault(memory, passed)
-    return memory
+        return extend_for_fault(state, passed)
+    return state
 
 
 def relax(policy: Policy, health: ClusterHealth) -> Policy:

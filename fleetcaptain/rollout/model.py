@@ -89,7 +89,7 @@ class RolloutState:
     """The state after the last decision. *done*: instances that stayed healthy for the bake time; *retried*: stuck
     instances that were stopped and started once more."""
 
-    tracks: Mapping[str, Progress] = field(default_factory=dict)
+    in_progress: Mapping[str, Progress] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     progress_at: float | None = None
     retried: frozenset[str] = frozenset()
@@ -109,7 +109,7 @@ class Decision:
     """*put*: give these units the target text and launch them. *stop*: these must stop before they can start again.
     *waiting*: the instances in progress. *finished*: the target is reached. *failure*: the rollout must stop."""
 
-    memory: RolloutState
+    state: RolloutState
     put: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -117,28 +117,28 @@ class Decision:
     failure: Failure | None = None
 
 
-def shift_for_outage(memory: RolloutState, seconds: float) -> RolloutState:
-    """*memory* after an outage of *seconds*: that time counts neither for nor against the release."""
-    excused = extend_for_fault(memory, seconds)
-    tracks = {
+def shift_for_outage(state: RolloutState, seconds: float) -> RolloutState:
+    """*state* after an outage of *seconds*: that time counts neither for nor against the release."""
+    excused = extend_for_fault(state, seconds)
+    in_progress = {
         name: replace(track, healthy_since=_later(track.healthy_since, seconds))
-        for name, track in excused.tracks.items()
+        for name, track in excused.in_progress.items()
     }
-    return replace(excused, tracks=tracks)
+    return replace(excused, in_progress=in_progress)
 
 
-def extend_for_fault(memory: RolloutState, seconds: float) -> RolloutState:
-    """*memory* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
-    tracks = {
+def extend_for_fault(state: RolloutState, seconds: float) -> RolloutState:
+    """*state* after *seconds* in which the cluster lacked a machine: that time does not count against the release."""
+    in_progress = {
         name: replace(
             track,
             since=track.since + seconds,
             unplaced_since=_later(track.unplaced_since, seconds),
             stuck_since=_later(track.stuck_since, seconds),
         )
-        for name, track in memory.tracks.items()
+        for name, track in state.in_progress.items()
     }
-    return replace(memory, tracks=tracks, progress_at=_later(memory.progress_at, seconds))
+    return replace(state, in_progress=in_progress, progress_at=_later(state.progress_at, seconds))
 
 
 def _later(moment: float | None, seconds: float) -> float | None:

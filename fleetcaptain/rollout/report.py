@@ -68,7 +68,7 @@ class ProgressReporter:
 def timed(timing: Timing, decision: Decision, now: float) -> Timing:
     """*timing* with the instances that *decision* started or found done at *now*."""
     begun = {**dict.fromkeys((*decision.stop, *decision.put), now), **timing.begun}
-    done = {name: now for name in decision.memory.done if name in begun and name not in timing.done}
+    done = {name: now for name in decision.state.done if name in begun and name not in timing.done}
     return replace(timing, begun=begun, done={**timing.done, **done})
 
 
@@ -76,12 +76,12 @@ def progress(
     decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
 ) -> tuple[str, str]:
     """The number of healthy instances and what the others wait for: without the remaining seconds, and with them."""
-    head = f"{len(decision.memory.done)}/{len(target.names)} healthy"
+    head = f"{len(decision.state.done)}/{len(target.names)} healthy"
     plain, counted = [head], [head]
     for name in (*decision.stop, *decision.waiting):
         instance = observed[name]
         where = f" on {instance.machine}" if instance.machine else ""
-        wait, left = _wait(instance, decision.memory.tracks.get(name), target, policy, now)
+        wait, left = _wait(instance, decision.state.in_progress.get(name), target, policy, now)
         text = f"{name.removesuffix('.service')}{where}: {wait}"
         plain.append(text)
         counted.append(f"{text}, {left:.0f} s left" if left is not None else text)

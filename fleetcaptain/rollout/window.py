@@ -21,37 +21,37 @@ _STUCK_SEC = 15.0
 
 
 def decide(
-    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
+    observed: Mapping[str, Instance], target: Target, policy: Policy, state: RolloutState, now: float
 ) -> Decision:
     """The next actions towards *target*. *observed* has an entry for each of its names; *now*: seconds of any clock."""
-    memory = _remember(observed, target, policy, memory, now)
-    under_way = tuple(name for name in target.names if name in memory.tracks and name not in memory.done)
-    left = [name for name in target.names if name not in memory.done and name not in memory.tracks]
+    state = _remember(observed, target, policy, state, now)
+    under_way = tuple(name for name in target.names if name in state.in_progress and name not in state.done)
+    left = [name for name in target.names if name not in state.done and name not in state.in_progress]
     if not under_way and not left:
-        return Decision(memory, finished=True)
-    failure = find_failure(observed, target, policy, memory, now)
+        return Decision(state, finished=True)
+    failure = find_failure(observed, target, policy, state, now)
     if failure is not None:
-        return Decision(memory, waiting=under_way, failure=failure)
+        return Decision(state, waiting=under_way, failure=failure)
     stop = tuple(name for name in left if _must_stop(observed[name], target))
     startable = [name for name in left if name not in stop]
-    chosen = _window(observed, startable, (*under_way, *stop), policy, proven=bool(memory.done))
+    chosen = _window(observed, startable, (*under_way, *stop), policy, proven=bool(state.done))
     started = {name: Progress(since=now, stale=observed[name].active == "failed") for name in chosen}
-    tracks = {**memory.tracks, **started}
-    return Decision(replace(memory, tracks=tracks), put=chosen, stop=stop, waiting=(*under_way, *chosen))
+    in_progress = {**state.in_progress, **started}
+    return Decision(replace(state, in_progress=in_progress), put=chosen, stop=stop, waiting=(*under_way, *chosen))
 
 
 def _remember(
-    observed: Mapping[str, Instance], target: Target, policy: Policy, memory: RolloutState, now: float
+    observed: Mapping[str, Instance], target: Target, policy: Policy, state: RolloutState, now: float
 ) -> RolloutState:
-    first_look = memory.progress_at is None
-    tracks = dict(memory.tracks)
-    done = set(memory.done)
-    retried = set(memory.retried)
-    progress_at = now if memory.progress_at is None else memory.progress_at
+    first_look = state.progress_at is None
+    in_progress = dict(state.in_progress)
+    done = set(state.done)
+    retried = set(state.retried)
+    progress_at = now if state.progress_at is None else state.progress_at
     for name in target.names:
         instance = observed[name]
         if instance.unit_hash != target.unit_hash or instance.desired != "launched":
-            tracks.pop(name, None)
+            in_progress.pop(name, None)
             done.discard(name)
             continue
         if name in done:
@@ -60,18 +60,18 @@ def _remember(
         if first_look and healthy:
             done.add(name)  # it ran before this rollout began
             continue
-        if name not in tracks:
+        if name not in in_progress:
             if first_look and (instance.active == "failed" or instance.halted):
                 continue  # it ended before this rollout began: start it again
-            tracks[name] = Progress(since=now)
-        track = tracks[name] = _track(_placed(tracks[name], instance, now), instance, target, healthy, now)
+            in_progress[name] = Progress(since=now)
+        track = in_progress[name] = _track(_placed(in_progress[name], instance, now), instance, target, healthy, now)
         if track.stuck_since is not None and now - track.stuck_since >= _STUCK_SEC and name not in retried:
             retried.add(name)
-            del tracks[name]  # stop it, then start it again
+            del in_progress[name]  # stop it, then start it again
         elif track.healthy_since is not None and healthy and now - track.healthy_since >= policy.min_healthy_sec:
             done.add(name)
             progress_at = now
-    return RolloutState(tracks, frozenset(done), progress_at, frozenset(retried))
+    return RolloutState(in_progress, frozenset(done), progress_at, frozenset(retried))
 
 
 def _placed(track: Progress, instance: Instance, now: float) -> Progress:

@@ -12,7 +12,6 @@ __all__ = [
     "generation_names",
     "global_name",
     "instance_names",
-    "instance_of",
     "is_unit_name",
     "machine_names",
     "name_parts",
@@ -83,10 +82,3 @@ def without_generation(prefix: str) -> str:
     name ends like one."""
     match = _OF_GENERATION.fullmatch(prefix)
     return match[1] if match else prefix
-
-
-def instance_of(unit_name: str) -> int | None:
-    """The instance's number, counted from 1; None for a unit without one."""
-    prefix, instance, kind = name_parts(unit_name)
-    is_number = bool(prefix) and kind in SECTION_OF_TYPE and instance.isascii() and instance.isdigit()
-    return int(instance) if is_number else None

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.owning_checkout import ID_FILE
+from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine
 from fleetcaptain.localcluster.machines import remove_all
-from fleetcaptain.localcluster.private_folder import private_folder
 
 __all__ = ["begin_run", "clear", "give_identity", "identity_of", "note", "other_run", "resources_of"]
 

@@ -55,7 +55,7 @@ def roll(
                 f"{message}\nThe rollout stopped because auto_revert is off. Run `pulumi up` again to continue."
             )
         before = {**outcome.before, **displaced}
-        changed = {name: file for name, file in before.items() if file != target.file}
+        changed = {name: file for name, file in before.items() if file is None or file.unit_hash != target.unit_hash}
         if not changed:
             raise RolloutFailed(
                 f"{message}\nIts units already had this text, so there is none to roll back to. Fix the service and "

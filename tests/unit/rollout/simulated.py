@@ -100,11 +100,11 @@ def run(cluster: Simulated, policy: Policy, limit: int = 3000) -> Run:
     """Drive *cluster* to `NEW` until the decision ends it. Fails when it does not within *limit* ticks."""
     names = tuple(cluster.instances)
     target = Target("web", names, NEW_FILE)
-    memory = RolloutState()
+    state = RolloutState()
     least, most_down = cluster.serving(), 0
     for now in range(limit):
-        decision = decide(dict(cluster.instances), target, policy, memory, float(now))
-        memory = decision.memory
+        decision = decide(dict(cluster.instances), target, policy, state, float(now))
+        state = decision.state
         if decision.finished or decision.failure:
             return Run(decision, now, least, most_down)
         for name in decision.put:

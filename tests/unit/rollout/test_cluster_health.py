@@ -24,14 +24,14 @@ def new_text(names: tuple[str, ...]) -> Target:
 def test_a_blind_time_counts_neither_for_nor_against() -> None:
     """Deadlines and bake time alike move by it."""
     moved = extend_deadlines(BEGUN, ClusterHealth(20), ClusterHealth(50))
-    assert moved.tracks["web@1.service"] == Progress(since=40, healthy_since=42, unplaced_since=41)
+    assert moved.in_progress["web@1.service"] == Progress(since=40, healthy_since=42, unplaced_since=41)
     assert moved.progress_at == 40
 
 
 def test_a_missing_machine_stops_the_deadlines_but_not_the_bake_time() -> None:
     """What runs elsewhere proves itself meanwhile."""
     moved = extend_deadlines(BEGUN, ClusterHealth(20), update_health(ClusterHealth(20, frozenset("ab")), "a", 21))
-    assert moved.tracks["web@1.service"] == Progress(since=11, healthy_since=12, unplaced_since=12)
+    assert moved.in_progress["web@1.service"] == Progress(since=11, healthy_since=12, unplaced_since=12)
     assert moved.progress_at == 11
 
 

@@ -55,10 +55,10 @@ def test_window_opens_after_the_first() -> None:
 def test_bake_time_restarts_with_a_restart() -> None:
     """An instance that restarts within its bake time has failed, though it comes back."""
     target = Target("web", ("i1",), NEW_FILE)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
-    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
+    state = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).state
+    state = decide({"i1": running("i1", NEW)}, target, FAST, state, 1).state
     again = Instance("i1", NEW, "launched", "launched", "10.0.0.1", NEW, "activating", "auto-restart")
-    decision = decide({"i1": again}, target, FAST, memory, 2)
+    decision = decide({"i1": again}, target, FAST, state, 2)
     assert decision.failure is not None
     assert "keeps restarting it" in decision.failure.reason
 
@@ -85,9 +85,9 @@ def test_no_machine() -> None:
     """A unit that no machine takes fails with that reason."""
     target = Target("web", ("i1",), NEW_FILE)
     waiting = {"i1": Instance("i1", NEW, "launched")}
-    memory = decide({"i1": Instance("i1")}, target, FAST, RolloutState(), 0).memory
-    memory = decide(waiting, target, FAST, memory, 1).memory
-    decision = decide(waiting, target, FAST, memory, 31)
+    state = decide({"i1": Instance("i1")}, target, FAST, RolloutState(), 0).state
+    state = decide(waiting, target, FAST, state, 1).state
+    decision = decide(waiting, target, FAST, state, 31)
     assert decision.failure is not None
     assert "no machine took it" in decision.failure.reason
 
@@ -95,11 +95,11 @@ def test_no_machine() -> None:
 def test_missing_state_is_unknown() -> None:
     """An instance whose state is not reported for a while is neither failed nor does its bake time restart."""
     target = Target("web", ("i1",), NEW_FILE)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
-    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 1).memory
+    state = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).state
+    state = decide({"i1": running("i1", NEW)}, target, FAST, state, 1).state
     blackout = Instance("i1", NEW, "launched", "loaded", "10.0.0.1", None, "", "", NEW)
-    memory = decide({"i1": blackout}, target, FAST, memory, 2).memory
-    assert decide({"i1": running("i1", NEW)}, target, FAST, memory, 4).finished
+    state = decide({"i1": blackout}, target, FAST, state, 2).state
+    assert decide({"i1": running("i1", NEW)}, target, FAST, state, 4).finished
 
 
 def test_unhealthy_first() -> None:
@@ -165,12 +165,12 @@ def test_a_start_that_is_reported_late_is_no_standstill() -> None:
     """fleet takes a unit for launched some seconds before it reports what systemd says of it."""
     simulated = cluster(2)
     target = Target("web", ("i1", "i2"), NEW_FILE)
-    memory = decide(simulated.instances, target, FAST, RolloutState(), 0).memory
+    state = decide(simulated.instances, target, FAST, RolloutState(), 0).state
     for second in range(1, 15):
-        decision = decide({**simulated.instances, "i1": halted("i1")}, target, FAST, memory, second)
+        decision = decide({**simulated.instances, "i1": halted("i1")}, target, FAST, state, second)
         assert (decision.stop, decision.put, decision.failure) == ((), (), None)
-        memory = decision.memory
-    decision = decide({**simulated.instances, "i1": running("i1", NEW)}, target, FAST, memory, 15)
+        state = decision.state
+    decision = decide({**simulated.instances, "i1": running("i1", NEW)}, target, FAST, state, 15)
     assert decision.stop == ()
 
 
@@ -185,12 +185,12 @@ def test_an_instance_without_what_is_bound_to_it_is_not_healthy() -> None:
     """It counts as down, and when its time is over the reason names the unit."""
     target = Target("web", ("i1", "i2"), NEW_FILE)
     lacking = replace(running("i1", NEW), missing_bound="announcer@1.service")
-    memory = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, RolloutState(), 0).memory
+    state = decide({"i1": running("i1", OLD), "i2": running("i2", OLD)}, target, FAST, RolloutState(), 0).state
     for second in (1, 20):
-        decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, memory, second)
+        decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, state, second)
         assert (decision.put, decision.waiting, decision.failure) == ((), ("i1",), None)
-        memory = decision.memory
-    decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, memory, 34)
+        state = decision.state
+    decision = decide({"i1": lacking, "i2": running("i2", OLD)}, target, FAST, state, 34)
     assert decision.failure is not None
     assert "announcer@1.service, which is bound to it, does not run again" in decision.failure.reason
 
@@ -218,13 +218,13 @@ def test_an_old_registration_is_not_at_once_taken_for_an_old_process() -> None:
     """States and registrations are not read in one moment: one that is put right within seconds was none."""
     target = Target("web", ("i1",), NEW_FILE)
     stale_process = replace(running("i1", NEW), registered=OLD)
-    memory = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).memory
+    state = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).state
     for second in (1, 15):
-        decision = decide({"i1": stale_process}, target, FAST, memory, second)
+        decision = decide({"i1": stale_process}, target, FAST, state, second)
         assert decision.stop == ()
-        memory = decision.memory
-    memory = decide({"i1": running("i1", NEW)}, target, FAST, memory, 16).memory
-    assert decide({"i1": stale_process}, target, FAST, memory, 17).stop == ()
+        state = decision.state
+    state = decide({"i1": running("i1", NEW)}, target, FAST, state, 16).state
+    assert decide({"i1": stale_process}, target, FAST, state, 17).stop == ()
 
 
 @given(

@@ -8,7 +8,6 @@ from fleetcaptain.units.names import (
     generation_names,
     global_name,
     instance_names,
-    instance_of,
     machine_names,
     service_of,
 )
@@ -25,23 +24,22 @@ def test_a_generation_carries_seven_digits_of_its_content() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "service", "instance"),
+    ("unit", "service"),
     [
-        ("app_server@12.service", "app_server", 12),
-        ("redis-abc1234@1.service", "redis", 1),
-        ("my-redis-abc1234@1.service", "my-redis", 1),
-        ("plain.service", "plain", None),
-        ("plain-abc1234.service", "plain-abc1234", None),
-        ("nightly@3.timer", "nightly", 3),
-        ("odd@x.service", "odd", None),
-        ("odd@.service", "odd", None),
-        ("no-unit", "no-unit", None),
+        ("app_server@12.service", "app_server"),
+        ("redis-abc1234@1.service", "redis"),
+        ("my-redis-abc1234@1.service", "my-redis"),
+        ("plain.service", "plain"),
+        ("plain-abc1234.service", "plain-abc1234"),
+        ("nightly@3.timer", "nightly"),
+        ("odd@x.service", "odd"),
+        ("odd@.service", "odd"),
+        ("no-unit", "no-unit"),
     ],
 )
-def test_a_unit_name_tells_its_service_and_instance(unit: str, service: str, instance: int | None) -> None:
+def test_a_unit_name_has_its_service(unit: str, service: str) -> None:
     """A generation's digits count only before an instance."""
     assert service_of(unit) == service
-    assert instance_of(unit) == instance
 
 
 def test_names_and_services_agree() -> None:
