@@ -68,7 +68,7 @@ def test_another_generation_is_refused_and_named() -> None:
     with pytest.raises(NotAvailable) as refused:
         lookup("redis", WEB, known(redis("b", REDIS2, "v9"), manifests=releases))
     assert str(refused.value) == (
-        "redis is not available to web (release v1). Registered: b (content redis-t of release v2, also serves v9). "
+        "redis is not available to web (release v1). Registered: b (unit hash redis-t of release v2, also serves v9). "
         "Deploy redis in that release too, or, if it can serve that release, declare "
         'versions=["v1"] where redis is registered.'
     )
