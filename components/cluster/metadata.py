@@ -13,15 +13,15 @@ from fleetcaptain.errors import DeadlineExceeded
 __all__ = ["apply_metadata", "machines_in_fleet"]
 
 _URL = "http://fleet/fleet/v1/machines"
-_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--unix-socket", "/run/fleet.sock")
+_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--unix-socket", "/run/fleet.sock")
 _PAUSE_SEC = 0.5
 
 
 def machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None, str]:
     """The id of each machine that fleet in *container* sees -> its metadata. None, and why, when fleet does not say."""
-    code, output = exec_in(container, *_CURL, _URL)
-    if code != 0:
-        return None, output.strip() or f"curl ended with {code}"
+    output, reason = _asked(container)
+    if reason:
+        return None, reason
     try:
         return {machine["id"]: machine.get("metadata") or {} for machine in json.loads(output).get("machines", ())}, ""
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -62,5 +62,10 @@ def _applied(layout: Layout) -> str:
                 changes.append({**verb, "path": path})
     if not changes:
         return ""
-    code, output = exec_in(container, *_CURL, "-X", "PATCH", "-d", json.dumps(changes), _URL)
-    return (output.strip() or f"curl ended with {code}") if code != 0 else ""
+    return _asked(container, "-X", "PATCH", "-d", json.dumps(changes))[1]
+
+
+def _asked(container: Any, *options: str) -> tuple[str, str]:
+    """What fleet answers, and why it did not; "" when it did."""
+    code, output = exec_in(container, *_CURL, *options, _URL)
+    return output, "" if code == 0 else output.strip() or f"curl ended with {code}"

@@ -208,7 +208,7 @@ def _refused_units(name: str, value: str) -> Iterator[str]:
     rules = rules_of([(name, value)], "a@1.service")
     names = [*rules.machine_of, *(glob for glob in (*rules.conflicts, *rules.replaces) if glob[-1:] not in "*?]")]
     for unit in (one for one in names if not one.endswith(UNIT_SUFFIXES)):
-        yield f"{name}={value}: {unit!r} is not the name of a unit, which has a type; write {value}.service"
+        yield f"{name}={value}: {unit!r} is not the name of a unit, which has a type; add that, such as .service"
 
 
 def _misplaced(section: str, name: str) -> Iterator[str]:
