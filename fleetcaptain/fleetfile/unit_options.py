@@ -213,7 +213,7 @@ def _refused_units(name: str, value: str) -> Iterator[str]:
     rules = rules_of([(name, value)], "a@1.service")
     names = [*rules.machine_of, *(glob for glob in (*rules.conflicts, *rules.replaces) if glob[-1:] not in "*?]")]
     for unit in (one for one in names if not is_unit_name(one)):
-        yield f"{name}={value}: {unit!r} is not a unit name, because it has no type; write {value}.service"
+        yield f"{name}={value}: {unit!r} is not a unit name, because it has no type; add one, such as .service"
 
 
 def _misplaced(section: str, name: str) -> Iterator[str]:

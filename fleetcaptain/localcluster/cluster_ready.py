@@ -19,7 +19,7 @@ __all__ = ["apply_metadata", "wait_ready"]
 _PAUSE_SEC = 0.25
 _SSH_PORT = 22
 _MACHINES_URL = "http://fleet/fleet/v1/machines"
-_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--unix-socket", "/run/fleet.sock")
+_CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--unix-socket", "/run/fleet.sock")
 _JOURNAL_LINES = 8
 
 
@@ -84,9 +84,9 @@ def _journal_of(layout: Layout, missing: set[str]) -> str:
 
 def _machines_in_fleet(container: Any) -> tuple[dict[str, dict[str, str]] | None, str]:
     """Machine id -> metadata, for each machine that fleet in *container* sees. None and the reason when fleet fails."""
-    code, output = exec_in(container, *_CURL, _MACHINES_URL)
-    if code != 0:
-        return None, output.strip() or f"curl failed with exit code {code}"
+    output, reason = _asked(container)
+    if reason:
+        return None, reason
     try:
         return {machine["id"]: machine.get("metadata") or {} for machine in json.loads(output).get("machines", ())}, ""
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -136,5 +136,10 @@ def _applied(layout: Layout) -> str:
                 changes.append({**verb, "path": path})
     if not changes:
         return ""
-    code, output = exec_in(container, *_CURL, "-X", "PATCH", "-d", json.dumps(changes), _MACHINES_URL)
-    return (output.strip() or f"curl failed with exit code {code}") if code != 0 else ""
+    return _asked(container, "-X", "PATCH", "-d", json.dumps(changes))[1]
+
+
+def _asked(container: Any, *options: str) -> tuple[str, str]:
+    """fleet's answer, and the reason when it failed ("" on success)."""
+    code, output = exec_in(container, *_CURL, *options, _MACHINES_URL)
+    return output, "" if code == 0 else output.strip() or f"curl failed with exit code {code}"
