@@ -134,7 +134,7 @@ class RollingUpdateProvider(ResourceProvider):
         if names:
             why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
-                raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was touched.")
+                raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)

@@ -12,11 +12,10 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
-from components.cluster.handle import ClusterHandle
+from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
-from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
@@ -153,7 +152,7 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
 
 def _wait(props: Mapping[str, Any]) -> bool:
     """Wait for all machines; return whether etcd is secured."""
-    cluster = ClusterHandle(Connection.parse(props["connection"])).connect("")
+    cluster = handle_of(props["connection"]).connect("")
 
     def probe() -> tuple[Machine, ...]:
         cluster.store.write(_PROBE, props["connection"]["stack"], _PROBE_SEC)

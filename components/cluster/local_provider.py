@@ -171,7 +171,8 @@ def _free_subnet(seed: str) -> str:
     free = next((subnet for subnet in subnets(seed) if not overlaps(subnet, taken)), None)
     if free is None:
         raise FleetCaptainError(
-            "no free subnet between 10.64.0.0 and 10.127.255.0: remove networks (`docker network ls`)"
+            "Could not create the cluster's network: no subnet between 10.64.0.0 and 10.127.255.0 is free. Nothing "
+            "was changed. Remove unused networks: `docker network prune`."
         )
     return free
 
@@ -181,4 +182,7 @@ def _free_port(first: int) -> int:
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
-    raise FleetCaptainError(f"no free port from {first} on for the cluster's registry")
+    raise FleetCaptainError(
+        f"Could not create the cluster's registry: no port from {first} to {first + 199} is free on the loopback. "
+        "Nothing was changed. Stop a program that listens there."
+    )

@@ -58,7 +58,8 @@ def _outputs_of(stack: str | None) -> str:
     except OSError as error:
         raise _unknown(f"could not start pulumi: {error}.") from error
     if done.returncode:
-        raise _unknown(last_lines(done.stderr) or f"pulumi failed with exit code {done.returncode}.")
+        said = last_lines(done.stderr).removeprefix("error: ").rstrip(".") or f"exit code {done.returncode}"
+        raise _unknown(f"`pulumi stack output` failed: {said}.")
     return done.stdout
 
 

@@ -50,7 +50,7 @@ def load(path: Path) -> App:
     if errors.problems:
         ordered = sorted(errors.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
         count = "1 error" if len(ordered) == 1 else f"{len(ordered)} errors"
-        raise FleetfileError(f"{file} has {count}; nothing was touched:", [str(problem) for problem in ordered])
+        raise FleetfileError(f"{file} has {count}; nothing was changed:", [str(problem) for problem in ordered])
     return app
 
 
@@ -95,7 +95,7 @@ def _failed(file: Path, error: BaseException) -> FleetfileError:
 
 def _broken(file: Path, shown_as: str, line: int, what: str) -> FleetfileError:
     problem = Problem(shown_as, line, "", "", what)
-    return FleetfileError(f"Failed to load {file}; nothing was touched:", [str(problem)])
+    return FleetfileError(f"Failed to load {file}; nothing was changed:", [str(problem)])
 
 
 def _lines_of(error: BaseException, file: Path) -> tuple[int, str]:

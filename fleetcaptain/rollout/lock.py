@@ -71,7 +71,7 @@ class Lock:
                 since = f" since {holder.since}" if holder else ""
                 raise Locked(
                     f"{self._what} is being rolled out by {who}{since}. Wait until that is done, then run the same "
-                    "command again. Nothing was touched."
+                    "command again. Nothing was changed."
                 )
             silent += 1
             if silent > _STALE_TICKS:

@@ -88,7 +88,7 @@ def _refusal(ownership: Ownership, owner: tuple[str, str] | None, names: Collect
         )
     advice = "Rename the service in one of the two Fleetfiles."
     if stack == ownership.stack:
-        advice = f"If the app was renamed: {renamed(app, ownership.app)} If it is another app: {advice}"
+        advice = f"If it is another app: {advice} If the app was renamed: {renamed(app, ownership.app)}"
     return f"{listed}: of the app {app!r}, stack {stack}. {advice}"
 
 

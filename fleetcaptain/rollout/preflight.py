@@ -40,7 +40,7 @@ def prepare(
         return
     why = no_place(target, snapshot, ignored)
     if why:
-        raise RolloutFailed(f"{target.service}: {why}. Nothing was touched.")
+        raise RolloutFailed(f"{target.service}: {why}. Nothing was changed.")
     if image:
         machines = tuple(snapshot.machines.values())
         needs = [target.file.needs(name) for name in left]
@@ -96,7 +96,7 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
         raise RolloutFailed(
             f"Failed to pull {image} on {', '.join(failed)}. docker on {address} says:\n"
             f"  {last_lines(output) or 'nothing'}\n"
-            "Nothing was touched. Push the image again or fix the registry, then run `pulumi up` again."
+            "Nothing was changed. Push the image again or fix the registry, then run `pulumi up` again."
         )
 
 

@@ -84,7 +84,7 @@ def progress(
         wait, left = _wait(instance, decision.state.in_progress.get(name), target, policy, now)
         text = f"{name.removesuffix('.service')}{where}: {wait}"
         plain.append(text)
-        counted.append(f"{text}, {left:.0f} s left" if left is not None else text)
+        counted.append(f"{text}, {left:.0f} s until timeout" if left is not None else text)
     return ", ".join(plain), ", ".join(counted)
 
 

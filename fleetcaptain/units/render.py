@@ -71,7 +71,7 @@ def render_app(app: App, stack: str) -> dict[str, UnitFile]:
         except UnitRefused as error:
             problems += [f"{spec.location}: service {spec.name!r}: {why}" for why in error.problems]
     if problems:
-        heading = f"{app.root / 'Fleetfile.py'} declares units that fleet cannot run; nothing was touched:"
+        heading = f"{app.root / 'Fleetfile.py'} declares units that fleet cannot run; nothing was changed:"
         raise FleetfileError(heading, problems)
     return files
 

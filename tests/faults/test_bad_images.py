@@ -111,7 +111,7 @@ def test_a_registry_that_vanishes_stops_the_update_before_anything_stops(stack: 
             for machine in machines(stack).values():
                 run_on(machine, "systemctl", "start", "registry.socket")
         assert re.search(r"Failed to pull \S+ on 10\.", result.error)
-        assert "Nothing was touched" in result.error
+        assert "Nothing was changed" in result.error
         assert _contents(stack) == before
         assert history.least == 4
         stack.up()

@@ -62,12 +62,13 @@ def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target
     if not names:
         of_stack = f", stack {ownership.stack}" if ownership.stack else ""
         raise RolloutFailed(
-            f"This cluster has no unit of the service {service!r} of {ownership.app!r}{of_stack}. Nothing was touched."
+            f"No such service: the cluster has no unit of {service!r} of the app {ownership.app!r}{of_stack}. Nothing "
+            "was changed. Use the service's name from the Fleetfile."
         )
     files = {snapshot.units[name].file for name in names}
     if len(files) > 1:
         raise RolloutMixed(
-            f"The units of {service} differ: a rollout was interrupted. Nothing was touched. Run `pulumi up` to finish "
+            f"The units of {service} differ: a rollout was interrupted. Nothing was changed. Run `pulumi up` to finish "
             "it."
         )
     return Target(service, names, files.pop())

@@ -59,7 +59,7 @@ def test_a_fleetfile_ends_the_program(session: Session, ending: str) -> None:
     (session.folder / "app" / "region.py").write_text("raise SystemExit")
     (session.folder / "app" / "Fleetfile.py").write_text(f"# only in some regions\n{ending}\n")
     message = _refusal(session, (ROOT / "__main__.py").read_text())
-    assert "app/Fleetfile.py; nothing was touched: Fleetfile.py:2: " in message
+    assert "app/Fleetfile.py; nothing was changed: Fleetfile.py:2: " in message
     assert "the file ended early (" in message
     assert "non-zero exit code" not in message
 

@@ -49,7 +49,7 @@ def test_a_second_rollout_is_refused_while_the_first_renews(cluster: Cluster) ->
     """It is told who, and touches nothing."""
     first = lock(cluster, elsewhere())
     first.acquire(lambda _seconds: None, mute)
-    with pytest.raises(Locked, match=r"web is being rolled out by ann@laptop since .* Nothing was touched"):
+    with pytest.raises(Locked, match=r"web is being rolled out by ann@laptop since .* Nothing was changed"):
         lock(cluster, this_process()).acquire(lambda _seconds: first.renew(), mute)
     first.release()
     lock(cluster, this_process()).acquire(lambda _seconds: None, mute)

@@ -361,7 +361,7 @@ def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> Non
 def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared() -> None:
     """All of them at once."""
     long = [ServiceSpec(name, name, "web:1", command=("x" * 2100,)) for name in ("a", "b")]
-    with pytest.raises(FleetfileError, match=r"(?s)nothing was touched:.*service 'b': "):
+    with pytest.raises(FleetfileError, match=r"(?s)nothing was changed:.*service 'b': "):
         render_app(App(APP, tuple(long), Path("/app")), STACK)
 
 

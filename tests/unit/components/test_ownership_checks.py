@@ -226,7 +226,10 @@ def test_a_renamed_app_is_refused_before_anything_is_declared(prod: Site) -> Non
     before = everything(prod)
     error = error_of(preflight(app="store")[1])
     assert "Cannot deploy store: units on the cluster are not this stack's. Nothing was changed." in error
-    assert f"web@1.service, web@2.service: of the app 'shop', stack {STACK}. If the app was renamed: An app" in error
+    assert (
+        f"web@1.service, web@2.service: of the app 'shop', stack {STACK}. If it is another app: Rename the service"
+        in error
+    )
     assert "Set app=\"shop\" again. To deploy it as 'store' instead, remove 'shop' first: run `pulumi destroy`" in error
     assert "If it is another app: Rename the service in one of the two Fleetfiles." in error
     error = error_of(preflight(OTHER, app="store")[1])

@@ -132,7 +132,7 @@ def test_a_fleetfile_that_declares_nothing_is_an_error(
     (tmp_path / "Fleetfile.py").write_text(fleetfile)
     message = engine.refusal(program, {**CONFIG, "project": str(tmp_path), "cluster": cluster})
     assert words in message
-    assert "nothing was touched" in message
+    assert "nothing was changed" in message
     assert engine.resources == {}
 
 
@@ -156,7 +156,7 @@ def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_pa
     lines[3:3] = ['    Service("web", description="web", image="web:1", instances=0),']
     (tmp_path / "Fleetfile.py").write_text("\n".join(lines))
     message = engine.refusal(program, {**CONFIG, "project": str(tmp_path)})
-    assert "2 errors; nothing was touched:" in message
+    assert "2 errors; nothing was changed:" in message
     assert "Fleetfile.py:3" in message
     assert "Fleetfile.py:4" in message
     assert engine.resources == {}

@@ -416,7 +416,7 @@ def test_a_file_that_ends_the_program_is_a_mistake(tmp_path: Path, ending: str, 
     with pytest.raises(FleetfileError) as error:
         load(tmp_path)
     assert f"Fleetfile.py:4: the file ended early ({reason}). To refuse a deployment, raise" in str(error.value)
-    assert "nothing was touched" in str(error.value)
+    assert "nothing was changed" in str(error.value)
 
 
 @pytest.mark.parametrize(

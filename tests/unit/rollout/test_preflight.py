@@ -52,7 +52,7 @@ def test_an_image_that_cannot_be_pulled_stops_the_update_before_anything_stops()
     """With docker's own words, and where."""
     cluster, _ = machines(m2="Error response: manifest unknown\n")
     cluster.launch_service("web", 3)
-    said = r"(?s)Failed to pull shop@sha256:1 on 10\.0\.0\.2.*manifest unknown.*Nothing was touched"
+    said = r"(?s)Failed to pull shop@sha256:1 on 10\.0\.0\.2.*manifest unknown.*Nothing was changed"
     with pytest.raises(RolloutFailed, match=said):
         prepare(cluster, cluster.snapshot(), target(), "shop@sha256:1", mute)
     assert cluster.history == []
@@ -73,7 +73,7 @@ def test_instances_without_a_place_stop_the_update() -> None:
     """No image is fetched for them either."""
     cluster, called = machines()
     cluster.launch_service("web", 3)
-    with pytest.raises(RolloutFailed, match=r"web: no machine can take .*Nothing was touched"):
+    with pytest.raises(RolloutFailed, match=r"web: no machine can take .*Nothing was changed"):
         prepare(cluster, cluster.snapshot(), target(machine_metadata=("disk=ssd",)), "shop@sha256:1", mute)
     assert called == []
 
