@@ -18,20 +18,21 @@ from components.release_record import ReleaseRecord
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import BuiltImage, built_images
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
-from fleetcaptain.units.beacon import beacon, beacon_name
+from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetApp"]
 
 _READY_SEC = 300.0
-_BEACON_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
+_AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
 
 
 class FleetApp(pulumi.ComponentResource):
@@ -64,8 +65,8 @@ class FleetApp(pulumi.ComponentResource):
         self._strays, self._ready_timeout_sec = strays, ready_timeout_sec
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
-        service = beacon_name(fleetfile.app).removesuffix(".service")
-        self._beacon = Part(service, beacon(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _BEACON_ROLLOUT)
+        service = agent_name(fleetfile.app).removesuffix(".service")
+        self._agent = Part(service, agent_unit(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
@@ -91,7 +92,7 @@ class FleetApp(pulumi.ComponentResource):
     def _preflight(
         self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
     ) -> Preflight:
-        deployed = (*parts, self._beacon)
+        deployed = (*parts, self._agent)
         declared = {*(part.service for part in deployed), *known}
         return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
 
@@ -116,7 +117,7 @@ class FleetApp(pulumi.ComponentResource):
                 opts=self._child(),
             )
             first.append(removed)
-        first.append(self._unit(self._beacon, "", [*first]))
+        first.append(self._unit(self._agent, "", [*first]))
         refuse_in_preview(cluster.connection, app, plan.tag, plan.entries)
         record = ReleaseRecord(
             f"{name}-release",
@@ -128,7 +129,7 @@ class FleetApp(pulumi.ComponentResource):
             texts=plan.texts,
             rollback=plan.is_rollback,
             cluster=self._connection,
-            # Before the beacon runs, another stack's `destroy` may remove the app's keys.
+            # Before the agent runs, another stack's `destroy` may remove the app's keys.
             opts=self._child(first),
         )
         units: dict[str, FleetUnit] = {}

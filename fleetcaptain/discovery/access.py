@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from fleetcaptain.discovery.keys import services_dir
+from fleetcaptain.discovery.keys import machines_dir, restarts_dir, services_dir
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.net.http_request import Ask
 from fleetcaptain.untrusted import Unreadable, json_object
@@ -71,7 +71,7 @@ class Access:
         self._user(ROOT, (), given.get(ROOT, ""))
         self._user(FLEET, [FLEET], given.get(FLEET, ""))
         opened = [f"{directory}/*" for directory in open_dirs]
-        self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *map(_registrations, self.apps())])
+        self._role(_GUEST, [_APPS_KEYS, *opened], [*opened, *(key for app in self.apps() for key in _guests_keys(app))])
         # etcd itself would create a missing guest here, with every right.
         self._done("PUT", "/v2/auth/enable", {}, also=_CONFLICT)
 
@@ -83,29 +83,37 @@ class Access:
             self._ask("DELETE", f"/v2/auth/{path}", "")
 
     def grant(self, app: str) -> None:
-        """Let guests write the registrations of *app*, unless they may already."""
-        if self.registers(app) is False:
-            self._change("grant", app)
+        """Let guests write the registrations and heartbeats of *app*, unless they may already."""
+        granted = self._granted(app)
+        if granted is not None:
+            self._change("grant", set(_guests_keys(app)) - granted)
 
     def revoke(self, app: str) -> None:
-        """Revoke the guests' right to write the registrations of *app*, if they have it."""
-        if self.registers(app):
-            self._change("revoke", app)
+        """Revoke the guests' rights of `grant`, if they have them."""
+        self._change("revoke", self._granted(app) or set())
 
     def registers(self, app: str) -> bool | None:
-        """Whether guests may write the registrations of *app*; None where it cannot be known: authentication is off, or
-        an existing cluster has its own and this connection is not the superuser's."""
+        """Whether guests may write the registrations and heartbeats of *app*; None where it cannot be known:
+        authentication is off, or an existing cluster has its own and this connection is not the superuser's."""
+        granted = self._granted(app)
+        return None if granted is None else granted == set(_guests_keys(app))
+
+    def _granted(self, app: str) -> set[str] | None:
+        """The patterns of *app* that guests may write; None where it cannot be known."""
         if not self.enforced():
             return None
         status, text = self._ask("GET", _role_path(_GUEST), "")
         if status == _UNAUTHORIZED:
             return None
-        return _registrations(app) in _permissions(_found(_role_path(_GUEST), status, text)).get("write", ())
+        granted = _permissions(_found(_role_path(_GUEST), status, text)).get("write", ())
+        return set(_guests_keys(app)) & set(granted)
 
-    def _change(self, verb: str, app: str) -> None:
-        """Change this one pattern. etcd may lose one of two concurrent requests: check with `registers`."""
-        change = {"role": _GUEST, verb: {"kv": {"write": [_registrations(app)]}}}
-        self._done("PUT", _role_path(_GUEST), change, also=_CONFLICT)
+    def _change(self, verb: str, patterns: Collection[str]) -> None:
+        """etcd refuses a change as a whole if one of the patterns has the right already, or has it not; and it may lose
+        one of two concurrent requests: check with `registers`."""
+        if patterns:
+            change = {"role": _GUEST, verb: {"kv": {"write": sorted(patterns)}}}
+            self._done("PUT", _role_path(_GUEST), change, also=_CONFLICT)
 
     def _role(self, name: str, read: Iterable[str], write: Iterable[str]) -> None:
         """Grant a role these patterns and revoke all others except registrations: new apps may appear meanwhile."""
@@ -119,7 +127,7 @@ class Access:
         there = {kind: set(patterns) for kind, patterns in _permissions(role).items()}
         more = {kind: sorted(patterns - there.get(kind, set())) for kind, patterns in wanted.items()}
         other = {kind: there.get(kind, set()) - patterns for kind, patterns in wanted.items()}
-        less = {kind: sorted(one for one in patterns if not _is_registrations(one)) for kind, patterns in other.items()}
+        less = {kind: sorted(one for one in patterns if not _is_guests_key(one)) for kind, patterns in other.items()}
         if any(more.values()) or any(less.values()):
             self._done("PUT", path, {"role": name, "grant": {"kv": more}, "revoke": {"kv": less}})
 
@@ -165,13 +173,13 @@ def _permissions(role: Mapping[str, Any] | None) -> Mapping[str, list[str]]:
     return {kind: patterns for kind, patterns in found.items() if isinstance(patterns, list)}
 
 
-def _registrations(app: str) -> str:
-    return f"{services_dir(app)}/*"
+def _guests_keys(app: str) -> tuple[str, ...]:
+    """The patterns of what containers and machine agents write: registrations, and what keeps them true."""
+    return tuple(f"{directory}/*" for directory in (services_dir(app), machines_dir(app), restarts_dir(app)))
 
 
-def _is_registrations(pattern: str) -> bool:
-    app = pattern.removesuffix("/services/*").rpartition("/")[2]
-    return pattern == _registrations(app)
+def _is_guests_key(pattern: str) -> bool:
+    return pattern in _guests_keys(pattern.split("/")[2] if pattern.count("/") > 1 else "")
 
 
 def refused(what: str, status: int, text: str) -> FleetCaptainError:

@@ -10,15 +10,19 @@ __all__ = [
     "CURL",
     "DEPTH",
     "TTL_SEC",
+    "agent_key",
+    "agents_dir",
     "app_dir",
     "current_key",
     "lock_key",
+    "machines_dir",
     "path_of",
     "pending_key",
     "previous_key",
     "registration_key",
     "release_key",
     "releases_dir",
+    "restarts_dir",
     "rollout_key",
     "service_dir",
     "services_dir",
@@ -65,6 +69,16 @@ def services_dir(app: str) -> str:
     return f"{app_dir(app)}/services"
 
 
+def machines_dir(app: str) -> str:
+    """The directory of the heartbeats of the machines that run *app*, one key for each machine's id."""
+    return f"{app_dir(app)}/machines"
+
+
+def restarts_dir(app: str) -> str:
+    """The directory of the restarts under way of instances whose alive check fails."""
+    return f"{app_dir(app)}/restarts"
+
+
 def service_dir(app: str, service: str) -> str:
     """The directory of the registrations of one service."""
     return f"{services_dir(app)}/{service}"
@@ -108,6 +122,17 @@ def previous_key(app: str) -> str:
 def pending_key(app: str) -> str:
     """The key whose value is the tag of the release that is being deployed, or whose deployment failed."""
     return f"{app_dir(app)}/coming"
+
+
+def agent_key(app: str, program: str) -> str:
+    """The key of the machine agent's program with the SHA-256 *program*, in base64. It is left out when the app's
+    directory is read."""
+    return f"{agents_dir(app)}/{program}"
+
+
+def agents_dir(app: str) -> str:
+    """The directory of the machine agent's programs."""
+    return f"{app_dir(app)}/_agent"
 
 
 def texts_dir(app: str) -> str:

@@ -43,10 +43,9 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
                 f"another service also has the public port {spec.public}; choose another port",
             )
     by_name = {spec.name: spec for spec in app.services}
-    if f"{app.app}-beacon" in names:
-        errors.add(
-            places[f"{app.app}-beacon"], f"{app.app}-beacon", "", "the app's beacon has this name; choose another one"
-        )
+    agent = f"{app.app}-agent"
+    if agent in names:
+        errors.add(places[agent], agent, "", "the app's machine agent has this name; choose another one")
     for spec in app.services:
         for word, why in task_errors(spec).items():
             errors.add(places[spec.name], spec.name, word, why)

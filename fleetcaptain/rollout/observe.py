@@ -180,7 +180,7 @@ def _trouble(instance: Instance) -> str:
 
 
 def is_fleet_global(unit: UnitEntity) -> bool:
-    """Whether fleet starts *unit* on every machine, as the beacon."""
+    """Whether fleet starts *unit* on every machine, as the machine agent."""
     return unit.file.rules(unit.name).is_global
 
 

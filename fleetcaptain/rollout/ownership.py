@@ -32,7 +32,7 @@ def foreign(ownership: Ownership, names: Iterable[str], units: Mapping[str, Unit
 
 def conflicting(ownership: Ownership, units: Mapping[str, UnitEntity]) -> list[str]:
     """The units of this app that another stack deployed. They block a deployment whatever their names are: an app has
-    one beacon, one current release and one directory of registrations."""
+    one machine agent, one current release and one directory of registrations."""
     found = []
     for name, unit in units.items():
         mark = unit.mark

@@ -16,7 +16,7 @@ from fleetcaptain.rollout.lock import Lock, this_process
 from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
-from fleetcaptain.units.beacon import beacon_name
+from fleetcaptain.units.agent_calls import agent_name
 
 __all__ = ["RemovalStep", "forget_app", "patience", "remove", "step"]
 
@@ -96,27 +96,27 @@ def patience(names: Iterable[str], snapshot: Snapshot) -> float:
 
 
 def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot) -> None:
-    """Nudge fleet's agents with a unit that stops, or with the app's beacon if all are deleted: a DELETE wakes no
-    agent."""
+    """Nudge fleet's agents with a unit that stops, or with the app's machine agent if all are deleted: a DELETE wakes
+    none."""
     stopping = [
         name for name, instance in observed.items() if step(instance) is RemovalStep.WAIT and instance.unit_hash
     ]
-    beacon = beacon_name(cluster.app)
+    agent = agent_name(cluster.app)
     if stopping:
         cluster.nudge(stopping[0], DesiredState.LOADED)
-    elif beacon in snapshot.units and beacon not in observed:
-        cluster.nudge(beacon, DesiredState.LAUNCHED)
+    elif agent in snapshot.units and agent not in observed:
+        cluster.nudge(agent, DesiredState.LAUNCHED)
 
 
 def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
     """Remove all keys of the app from etcd, unless a unit of the app remains, of any stack.
 
-    Decided under the lock of the beacon's service. The beacon is the first unit that a deployment starts, so none
+    Decided under the lock of the machine agent's service. The agent is the first unit that a deployment starts, so none
     begins in between; a deployment that holds the lock now keeps its keys.
     """
     if _has_units(cluster):
         return
-    service = beacon_name(cluster.app).removesuffix(".service")
+    service = agent_name(cluster.app).removesuffix(".service")
     lock = Lock(cluster.store, lock_key(cluster.app, service), this_process(), service)
     with suppress(Locked):
         lock.acquire(cluster.sleep, report)

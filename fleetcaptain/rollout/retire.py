@@ -33,7 +33,7 @@ def retire(
 def drain(cluster: Cluster, service: str, units: Iterable[str], ttl_sec: float) -> None:
     """Take *units* out of discovery while they still answer, for *ttl_sec* seconds at most.
 
-    The registration is marked, not removed: the beacon on the machine restores missing registrations, and keeps those
+    The registration is marked, not removed: the agent on the machine restores missing registrations, and keeps those
     that another program changed. The mark stays until the units are removed.
     """
     for unit in units:

@@ -6,19 +6,16 @@ import re
 from collections.abc import Iterable
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.environment import passed_on, with_run
-from fleetcaptain.units.quoting import Expanded, continued, exec_line, joined
+from fleetcaptain.units.agent_calls import port_key, variables_file
+from fleetcaptain.units.quoting import Expanded, continued, joined
 
 __all__ = [
     "DOCKER",
     "container_name",
-    "docker_kill",
-    "docker_pull",
     "docker_remove",
     "docker_run",
     "docker_stop",
     "fixed_ports",
-    "port_key",
 ]
 
 DOCKER = "/usr/bin/docker"
@@ -39,30 +36,19 @@ def container_name(app: str) -> Expanded:
     return Expanded(f"fc.{app}.%p.%i")
 
 
-def docker_kill(app: str) -> tuple[str, ...]:
-    """Removes the container of a failed run. Usually there is none, so failures are ignored."""
-    return tuple("-" + exec_line([DOCKER, verb, container_name(app)]) for verb in ("kill", "rm"))
-
-
-def docker_pull() -> tuple[str, ...]:
-    """Pulls the image. A failure is ignored: the machine may have the image, and if not, ``docker run`` fails."""
-    return ("-" + exec_line([DOCKER, "pull", _IMAGE]),)
-
-
 def docker_run(spec: ServiceSpec, app: str) -> str:
-    """The ``docker run`` line in the foreground, one option per line, with the container's identity and etcd's address.
+    """The ``docker run`` line in the foreground, one option per line; the agent's file of variables has the container's
+    identity and etcd's address. It pulls the image if the machine does not have it.
 
     Words of the Fleetfile are literal, except those that are an `Expand`. The labels are for operators and their tools,
     as in ``docker ps --filter label=fleetcaptain.app=shop``; FleetCaptain does not read them.
     """
     return continued(
         [
-            with_run(spec, app),
-            [DOCKER, "run", "--rm", "--name", container_name(app)],
-            *_each("--label", (f"fleetcaptain.app={app}", f"fleetcaptain.service={spec.name}")),
+            [DOCKER, "run", "--rm", "--name", container_name(app), "--env-file", variables_file(app)],
+            ["--label", f"fleetcaptain.app={app}", "--label", f"fleetcaptain.service={spec.name}"],
             *_ports(spec),
             *_each("-v", spec.volumes),
-            *_each("-e", passed_on(spec)),
             *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
             *_by_option(spec.docker_args),
             [_IMAGE, *spec.command],
@@ -70,19 +56,15 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     )
 
 
-def docker_stop(spec: ServiceSpec, app: str) -> str:
-    """Stops the container, and kills it after *stop_sec* seconds."""
-    return exec_line([DOCKER, "stop", "-t", str(spec.stop_sec), container_name(app)])
+def docker_stop(spec: ServiceSpec, app: str) -> tuple[str, ...]:
+    """The words that stop the container, and kill it after *stop_sec* seconds."""
+    return (DOCKER, "stop", "-t", str(spec.stop_sec), container_name(app))
 
 
-def docker_remove(app: str) -> str:
-    """Removes the container in any state. systemd runs no stop line after a failed start, so this line ends it."""
-    return "-" + exec_line([DOCKER, "rm", "-fv", container_name(app)])
-
-
-def port_key(port: Port) -> str:
-    """The container's port as a key of a registration: ``80``, or ``53/udp``."""
-    return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
+def docker_remove(app: str) -> tuple[str, ...]:
+    """The words that remove the container in any state. systemd runs no stop line after a failed start, so this line
+    ends it."""
+    return (DOCKER, "rm", "-fv", container_name(app))
 
 
 def fixed_ports(line: str) -> frozenset[str]:

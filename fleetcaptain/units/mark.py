@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fleetcaptain.units.unit_text import Option
 
-__all__ = ["Mark", "Ownership", "mark_in", "mark_options"]
+__all__ = ["SECTION", "Mark", "Ownership", "mark_in", "mark_options"]
 
-_SECTION = "X-FleetCaptain"
+SECTION = "X-FleetCaptain"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Ownership:
 def mark_options(mark: Mark) -> tuple[Option, ...]:
     """The section that carries *mark*."""
     pairs = (("App", mark.app), ("Stack", mark.stack), ("Service", mark.service))
-    return tuple(Option(_SECTION, name, value) for name, value in pairs)
+    return tuple(Option(SECTION, name, value) for name, value in pairs)
 
 
 def mark_in(options: Iterable[Option]) -> Mark | None:
     """The mark among the *options* of a unit; None when there is none, or only part of one."""
-    values = {option.name: option.value for option in options if option.section == _SECTION}
+    values = {option.name: option.value for option in options if option.section == SECTION}
     if not {"App", "Stack", "Service"} <= values.keys():
         return None
     return Mark(values["App"], values["Stack"], values["Service"])

@@ -56,7 +56,7 @@ def generation_names(service: str, unit_hash: str, count: int) -> tuple[str, ...
 
 
 def global_name(service: str) -> str:
-    """The one unit that fleet itself runs on every machine, as the beacon: ``shop-beacon.service``."""
+    """The one unit that fleet itself runs on every machine, as the machine agent: ``shop-agent.service``."""
     return f"{service}.service"
 
 

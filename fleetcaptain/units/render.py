@@ -3,8 +3,8 @@
 The implicit lines that each keyword of the Fleetfile replaces:
 
 ===============  ====================================================================================================
-``before_start``  ``docker kill``, ``docker rm``, ``docker pull``
-``start``         every docker line: these three, ``run``, ``stop``, ``rm -f``; no wait without ``ready``
+``before_start``  nothing; its lines come after the agent has removed a container that is left
+``start``         every docker line: ``run``, ``stop``, ``rm -f``; no wait without ``ready``
 ``after_start``   nothing; its lines come before the wait for ``ready`` and the registration
 ``before_stop``   nothing; its lines come between the unregistration and the stop
 ``stop``          ``docker stop``
@@ -12,8 +12,8 @@ The implicit lines that each keyword of the Fleetfile replaces:
 ``reload``        nothing; there is no implicit line
 ===============  ====================================================================================================
 
-Every unit registers in the last line of its start, and unregisters before all lines of ``before_stop``, ``stop`` and
-``after_stop``.
+In every unit the machine agent comes first, registers it in the last line of its start, and unregisters it before all
+lines of ``before_stop``, ``stop`` and ``after_stop``.
 
 A task (see `fleetfile.task`) has no container any more when it is registered: no wait, no registered port, and no
 ``docker stop``.
@@ -26,16 +26,13 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from fleetcaptain.errors import FleetfileError, UnitRefused
-from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import App, ServiceSpec
-from fleetcaptain.units.docker import docker_kill, docker_pull, docker_remove, docker_run, docker_stop
-from fleetcaptain.units.environment import unchanged, unit_environment
-from fleetcaptain.units.mark import Mark, mark_options
+from fleetcaptain.units.agent_calls import agent_line, agent_name, agent_settings, has_own_lines, variables_file
+from fleetcaptain.units.docker import docker_remove, docker_run, docker_stop
+from fleetcaptain.units.mark import SECTION, Mark, mark_options
 from fleetcaptain.units.names import instance_names, is_unit_name
-from fleetcaptain.units.quoting import Expanded, folded, setting, shell_line
-from fleetcaptain.units.ready_check import wait_line
-from fleetcaptain.units.registration import register_line, unregister_line
+from fleetcaptain.units.quoting import exec_line, folded, setting
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.units.validate import refuse
@@ -82,12 +79,12 @@ def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
     Raises UnitRefused for options that cannot be written, such as a ``ready`` without any port.
     """
     options = [
-        *_section("Unit", _unit_section(spec), spec.unit),
-        *_section(
-            "Service", [*_settings(spec, mark.app), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service
-        ),
+        *_section("Unit", _unit_section(spec, mark.app), spec.unit),
+        *_section("Service", [*_settings(spec), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service),
+        *_section("Service", _variables(spec, mark.app), ()),
         *_section("X-Fleet", _x_fleet_section(spec), spec.x_fleet),
         *mark_options(mark),
+        *_section(SECTION, list(agent_settings(spec)), ()),
     ]
     file = UnitFile(tuple(replace(option, value=option.value.strip()) for option in options))
     heading = f"Failed to render the service {spec.name}:"
@@ -100,12 +97,20 @@ def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
     return file
 
 
-def _unit_section(spec: ServiceSpec) -> Pairs:
+def _unit_section(spec: ServiceSpec, app: str) -> Pairs:
     # systemd cannot order services on other machines: for services these keywords order the deployment instead.
     docker = ["docker.service"] if spec.start is None else []
-    after = [*docker, *(name for name in spec.after if is_unit_name(name))]
+    after = [*(name for name in spec.after if is_unit_name(name))]
     requires = [*docker, *(name for name in spec.requires if is_unit_name(name))]
-    return [("Description", setting(spec.description)), *_each("After", after), *_each("Requires", requires)]
+    # The agent must be installed first, but its end must not stop the unit.
+    agent = agent_name(app)
+    return [
+        ("Description", setting(spec.description)),
+        ("After", " ".join([*docker, agent])),
+        *_each("After", after),
+        ("Wants", agent),
+        *_each("Requires", requires),
+    ]
 
 
 def _x_fleet_section(spec: ServiceSpec) -> Pairs:
@@ -119,10 +124,9 @@ def _x_fleet_section(spec: ServiceSpec) -> Pairs:
     ]
 
 
-def _settings(spec: ServiceSpec, app: str) -> Pairs:
+def _settings(spec: ServiceSpec) -> Pairs:
     return [
         ("EnvironmentFile", "-/etc/environment"),
-        ("Environment", unit_environment(spec, app)),
         *(_TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
@@ -133,37 +137,38 @@ def _settings(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _start(spec: ServiceSpec, app: str) -> Pairs:
-    before = [] if spec.start is not None else [*docker_kill(app), *docker_pull()]
-    waited = None if is_task(spec.service) else wait_line(spec, app)
-    registered = replace(spec, ports=()) if is_task(spec.service) else spec
     return [
-        *_each("ExecStartPre", before if spec.before_start is None else spec.before_start),
-        *_each("ExecStartPre", [] if spec.start is None else [_unchanged_line(spec, app, spec.start)]),
+        *_each("ExecStartPre", [agent_line(app, "starting"), *(spec.before_start or ())]),
         *_each("ExecStart", [docker_run(spec, app)] if spec.start is None else spec.start),
-        *_each(
-            "ExecStartPost", [*(spec.after_start or ()), *([waited] if waited else []), register_line(registered, app)]
-        ),
+        *_each("ExecStartPost", [*(spec.after_start or ()), agent_line(app, "started")]),
         *_each("ExecReload", spec.reload or ()),
     ]
 
 
-def _unchanged_line(spec: ServiceSpec, app: str, start: Iterable[str]) -> str:
-    """The last line before a custom start, in which FleetCaptain cannot add a check to the same process."""
-    return shell_line([Expanded(unchanged(spec, app, image=any(map(names_image, start))))])
+def _variables(spec: ServiceSpec, app: str) -> Pairs:
+    """The unit's own variables, for lines of the Fleetfile. Last, so that no other file overrides them."""
+    return [("EnvironmentFile", f"-{variables_file(app)}")] if has_own_lines(spec) else []
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:
+    """Where only docker follows the agent, they are one command: fleet removes the unit's file while it stops, and
+    systemd then runs no further line of it."""
     docker = spec.start is None
-    remove = [docker_remove(app)] if docker else []
-    asked_to_stop = docker and not is_task(spec.service)
-    if asked_to_stop and spec.stop is None and not spec.before_stop:
-        # One command: fleet removes the unit's file while it stops, and systemd then runs no further line of it.
-        stop = [unregister_line(spec, app, then=f"exec {docker_stop(spec, app)}")]
+    stop = docker_stop(spec, app) if docker and not is_task(spec.service) and spec.stop is None else ()
+    remove = docker_remove(app) if docker and spec.after_stop is None else ()
+    if spec.before_stop:
+        before = [_stopping(app), *spec.before_stop, *([exec_line(stop)] if stop else [])]
     else:
-        implicit = [docker_stop(spec, app)] if asked_to_stop else []
-        stop = [unregister_line(spec, app), *(spec.before_stop or ()), *(implicit if spec.stop is None else spec.stop)]
-    after = [unregister_line(spec, app), *(remove if spec.after_stop is None else spec.after_stop)]
-    return [*_each("ExecStop", stop), *_each("ExecStopPost", after)]
+        before = [_stopping(app, *stop)]
+    return [
+        *_each("ExecStop", [*before, *(spec.stop or ())]),
+        *_each("ExecStopPost", [_stopping(app, *remove), *(spec.after_stop or ())]),
+    ]
+
+
+def _stopping(app: str, *command: str) -> str:
+    """The end of a unit never fails for its registration: the agent tries again."""
+    return f"-{agent_line(app, 'stopping', *command)}"
 
 
 def _each(name: str, values: Iterable[str]) -> Pairs:

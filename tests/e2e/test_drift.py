@@ -37,7 +37,7 @@ _JOB = """
         Service("job", start="/bin/sleep 6", service={"Restart": "on-failure"}, rollout=quick),
         Service("later", start="/bin/sleep infinity", before_start="/bin/sleep 10", requires=["job"], rollout=quick),
 """
-_BEACON = "behavioral-beacon.service"
+_AGENT = "behavioral-agent.service"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def states(stack: Stack) -> Stack:
 def _down(stack: Stack) -> list[str]:
     """The units of the app that do not run, or are not registered."""
     snapshot = stack.cluster().snapshot()
-    return [name for name in snapshot.units if name != _BEACON and not observe(name, snapshot).serving]
+    return [name for name in snapshot.units if name != _AGENT and not observe(name, snapshot).serving]
 
 
 def _since(stack: Stack, unit: str) -> str:
@@ -64,15 +64,15 @@ def _since(stack: Stack, unit: str) -> str:
 
 def test_what_was_stopped_on_its_machine_is_named_and_started_again(states: Stack) -> None:
     """fleet takes it for launched, and so it does what systemd stopped with it; the beacon runs on all machines."""
-    run_on(machine_of(states, "web@1.service"), "systemctl", "stop", "web@1.service", _BEACON)
+    run_on(machine_of(states, "web@1.service"), "systemctl", "stop", "web@1.service", _AGENT)
     shown = states.preview().output
     assert "web@1.service inactive" in shown
     assert "announcer@1.service inactive" in shown
-    assert f"{_BEACON} inactive" in shown
+    assert f"{_AGENT} inactive" in shown
     states.up()
     assert _down(states) == []
-    beacons = [state.active for state in states.cluster().snapshot().states if state.name == _BEACON]
-    assert beacons == ["active"] * 3
+    agents = [state.active for state in states.cluster().snapshot().states if state.name == _AGENT]
+    assert agents == ["active"] * 3
     states.rests()
 
 

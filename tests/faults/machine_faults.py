@@ -10,7 +10,7 @@ from typing import Any
 
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.units.beacon import beacon_name
+from fleetcaptain.units.agent_calls import agent_name
 from tests.e2e.stack import Stack
 
 __all__ = ["alive", "leader", "machine_of", "machines", "run_on", "settled", "unstoppable", "until", "without_etcd"]
@@ -87,7 +87,7 @@ def settled(cluster: Cluster) -> bool:
     """Whether fleet sees all machines, and all units but the beacon are registered where they run. After an outage of
     etcd fleet moves units, and a fleetd may need a minute to end itself before it comes back."""
     look = cluster.snapshot()
-    units = {name for name in look.units if name != beacon_name(cluster.app)}
+    units = {name for name in look.units if name != agent_name(cluster.app)}
     live = {entry.unit for entry in look.live}
     return len(look.machines) == 3 and live == look.registrations.keys() == units
 

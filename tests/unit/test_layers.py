@@ -26,6 +26,7 @@ MAY: dict[str, set[str]] = {
     "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "image_reference", "mode", "net"},
+    "agent": {"units", "discovery"},
     "release": {
         "errors",
         "untrusted",
@@ -37,7 +38,18 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "rollout": {"errors", "untrusted", "printable", "waiting", "mode", "units", "fleet", "discovery", "release"},
+    "rollout": {
+        "errors",
+        "untrusted",
+        "printable",
+        "waiting",
+        "mode",
+        "units",
+        "fleet",
+        "discovery",
+        "agent",
+        "release",
+    },
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "localcluster": {
         "errors",

@@ -12,6 +12,7 @@ import pytest
 
 from components.app import FleetApp
 from components.cluster.interface import ClusterComponent
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
@@ -19,7 +20,6 @@ from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, Ser
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.rollout.strays import StrayPolicy
-from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
@@ -109,7 +109,7 @@ def app(site: Site) -> FakeEngine:
 
 def test_an_app_is_a_beacon_a_record_its_services_and_a_gate(app: FakeEngine) -> None:
     """And its images; no strays are removed unless that is configured."""
-    assert set(app.of("Unit")) == {f"{APP}-beacon", *(spec.name for spec in SERVICES)}
+    assert set(app.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
     assert set(app.of("Release")) == {f"{APP}-release"}
     assert set(app.of("Readiness")) == {f"{APP}-ready"}
     assert app.of("Strays") == {}
@@ -118,9 +118,9 @@ def test_an_app_is_a_beacon_a_record_its_services_and_a_gate(app: FakeEngine) ->
 def test_all_units_come_after_the_beacon_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
     """What is not recorded is not rolled, and nothing is current before it runs."""
     for spec in SERVICES:
-        assert before(app, "Unit", spec.name) >= {f"{APP}-beacon", f"{APP}-release"}, spec.name
-    assert before(app, "Unit", f"{APP}-beacon") == set()
-    assert before(app, "Release", f"{APP}-release") == {f"{APP}-beacon"}
+        assert before(app, "Unit", spec.name) >= {f"{APP}-agent", f"{APP}-release"}, spec.name
+    assert before(app, "Unit", f"{APP}-agent") == set()
+    assert before(app, "Release", f"{APP}-release") == {f"{APP}-agent"}
     assert before(app, "Readiness", f"{APP}-ready") == {f"{APP}-release", *(spec.name for spec in SERVICES)}
 
 
@@ -196,7 +196,7 @@ def test_no_two_images_have_one_name(
 def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:
     """A tag would be no difference to fleet. A service with lines of its own that name no image gets none."""
     assert {name: unit["image"] for name, unit in app.of("Unit").items()} == {
-        f"{APP}-beacon": "",
+        f"{APP}-agent": "",
         "web": f"{REGISTRY}/acme/shop@sha256:{APP}",
         "queue": f"{REGISTRY}/{APP}/queue@sha256:queue",
         "night": f"{REGISTRY}/{APP}/queue@sha256:queue",
@@ -253,7 +253,7 @@ def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None
     """The beacon is one unit that fleet starts everywhere."""
     units = app.of("Unit")
     assert {name: (unit["mode"], unit["instances"]) for name, unit in units.items()} == {
-        f"{APP}-beacon": ("everywhere", 1),
+        f"{APP}-agent": ("everywhere", 1),
         "web": ("rolling", 2),
         "queue": ("rolling", 1),
         "night": ("rolling", 1),
@@ -262,7 +262,7 @@ def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None
         "own": ("rolling", 1),
     }
     assert units["redis"]["rollout"]["keep_old_sec"] == 30
-    assert units[f"{APP}-beacon"]["unit"] == beacon(APP, STACK).text
+    assert units[f"{APP}-agent"]["unit"] == agent_unit(APP, STACK).text
 
 
 def test_the_record_has_what_a_rollback_needs(app: FakeEngine) -> None:
@@ -293,7 +293,7 @@ def test_the_gate_waits_for_what_was_rolled(app: FakeEngine) -> None:
         "scheme": "http",
     }
     assert gate["services"]["redis"]["scheme"] == "tcp"
-    assert f"{APP}-beacon" not in gate["services"]
+    assert f"{APP}-agent" not in gate["services"]
     assert (gate["release"], gate["timeout_sec"]) == ("v1", 310)
     assert app.outputs["release"] == "v1"
 
@@ -336,7 +336,7 @@ def test_strays_are_removed_before_anything_else(site: Site) -> None:
 
 def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
     """The units that the Fleetfile declares, and the beacon, are none."""
-    declared_units = {"web@1.service": full(text_of()), f"{APP}-beacon.service": beacon(APP, STACK).text}
+    declared_units = {"web@1.service": full(text_of()), f"{APP}-agent.service": agent_unit(APP, STACK).text}
     site.start({**declared_units, "orphan@1.service": full(text_of("orphan"))})
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
     message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v1"), {}))
@@ -396,7 +396,7 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
-        f"{APP}-beacon": beacon(APP, STACK).text,
+        f"{APP}-agent": agent_unit(APP, STACK).text,
         "web": OLD_WEB,
         "db": OLD_DB,
     }

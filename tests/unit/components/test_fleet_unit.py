@@ -10,12 +10,12 @@ import pytest
 
 from components.engine.dynamic_resource import PartialFailure
 from components.fleet_unit import RollingUpdateProvider
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.rollout.lock import Lock
-from fleetcaptain.units.beacon import beacon
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import (
@@ -30,12 +30,12 @@ from tests.unit.components.deployed import (
 )
 
 PROVIDER = RollingUpdateProvider()
-BEACON = unit_inputs(f"{APP}-beacon", 1, "everywhere", unit=beacon(APP, STACK).text, image="")
+AGENT = unit_inputs(f"{APP}-agent", 1, "everywhere", unit=agent_unit(APP, STACK).text, image="")
 SERVICES = {
     "rolling": unit_inputs(),
     "bluegreen": unit_inputs("redis", 1, "bluegreen"),
     "global": unit_inputs("agent", 1, "global"),
-    "everywhere": BEACON,
+    "everywhere": AGENT,
 }
 
 
@@ -234,7 +234,7 @@ def test_a_beacon_that_fails_somewhere_is_an_error_of_the_deployment(site: Site)
     """It names the machine, and has the journal."""
     site.failing = "ExecStart"
     with pytest.raises(PartialFailure, match=r"(?s)10\.0\.0\.1.*systemd says that it failed.*output of journalctl"):
-        PROVIDER.create(BEACON)
+        PROVIDER.create(AGENT)
 
 
 def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: list[str]) -> None:

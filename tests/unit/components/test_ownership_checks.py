@@ -12,12 +12,12 @@ from components.fleet_unit import RollingUpdateProvider
 from components.preview_checks import Preflight, check_cluster
 from components.release_record import RecordProvider
 from components.stray_units import StraysProvider
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.keys import current_key, lock_key, registration_key, release_key
 from fleetcaptain.errors import Locked, RolloutFailed, UnitRefused
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.rollout.strays import StrayPolicy
-from fleetcaptain.units.beacon import beacon
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
@@ -28,7 +28,7 @@ from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_
 PROVIDER = RollingUpdateProvider()
 OTHER = "fleetcaptain/test"
 UNMARKED = "[Service]\nExecStart=/bin/true\n"
-BEACON = f"{APP}-beacon"
+AGENT = f"{APP}-agent"
 
 
 def inputs_of(stack: str, app: str = APP) -> dict[str, dict[str, Any]]:
@@ -37,7 +37,7 @@ def inputs_of(stack: str, app: str = APP) -> dict[str, dict[str, Any]]:
     def unit(service: str) -> str:
         return text_of(service, app=app, stack=stack)
 
-    bare = unit_inputs(f"{app}-beacon", 1, "everywhere", app=app, unit=beacon(app, stack).text, image="")
+    bare = unit_inputs(f"{app}-agent", 1, "everywhere", app=app, unit=agent_unit(app, stack).text, image="")
     return {
         "beacon": bare,
         "web": unit_inputs(app=app, unit=unit("web")),
@@ -149,7 +149,7 @@ def test_names_of_the_state_that_another_app_has_now_are_left(prod: Site) -> Non
 def test_a_stack_that_adopts_another_takes_its_units_over(prod: Site, warnings: list[str]) -> None:
     """All of them, old generations too; the preview names them. The other stack's `destroy` finds nothing then."""
     found, messages = preflight(OTHER, adopt=frozenset({STACK}))
-    assert found.adopt == dict.fromkeys((BEACON, "redis", "web"), (STACK,))
+    assert found.adopt == dict.fromkeys((AGENT, "redis", "web"), (STACK,))
     adoptions = [text for level, text in messages if level == "warning"]
     assert "web@1.service, web@2.service: adopted from fleetcaptain/prod (fleetcaptain:adopt)" in adoptions
     for inputs in TEST.values():
@@ -274,7 +274,7 @@ def test_what_etcd_has_of_an_app_stays_while_its_beacon_comes(site: Site, monkey
     real = Lock.acquire
 
     def acquire(lock: Lock, *args: Any) -> None:
-        if lock._key == lock_key(APP, BEACON):
+        if lock._key == lock_key(APP, AGENT):
             raise Locked("ann@laptop rolls it out")
         real(lock, *args)
 
@@ -298,7 +298,7 @@ def test_what_etcd_has_of_an_app_stays_when_a_unit_comes_before_the_lock(
     monkeypatch.setattr(Lock, "acquire", acquire)
     PROVIDER.delete("redis", PROD["redis"])
     assert site.etcd.values[current_key(APP)] == "v1"
-    assert lock_key(APP, BEACON) not in site.etcd.values
+    assert lock_key(APP, AGENT) not in site.etcd.values
 
 
 STRAYS = {

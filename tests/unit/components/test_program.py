@@ -54,7 +54,7 @@ def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     assert outputs["endpoints"] == {"app_server": ["http://10.70.1.11:8080"]}
     assert outputs["machines"]["m1"] == "10.70.1.11"
     assert outputs["connection"]["kind"] == "local"
-    services = {"app_server", "important_queue", "ongoing_queue", "redis", "behavioral-beacon"}
+    services = {"app_server", "important_queue", "ongoing_queue", "redis", "behavioral-agent"}
     assert set(engine.of("Unit")) == services
     assert engine.one("Readiness", "behavioral-ready")["timeout_sec"] == 310
     assert engine.messages == []

@@ -328,7 +328,7 @@ _RULES = [
     ),
     ('Service("web", instances=True, rollout=Rolling())', "rollout: instances=True requires BlueGreen(...)"),
     ('Service("web"),Service("web")', "another service has the same name; rename one of them"),
-    ('Service("shop-beacon")', "the app's beacon has this name; choose another one"),
+    ('Service("shop-agent")', "the app's machine agent has this name; choose another one"),
     ('"web"', "services: each entry must be a Service(...), not a str"),
     ("", "services: must be a list with at least one Service(...)"),
 ]

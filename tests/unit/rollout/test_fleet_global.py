@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.fleet.entities import Machine, UnitState
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, rows_of
 from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
-from fleetcaptain.units.beacon import beacon, beacon_name
+from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from tests.fakes.fake_cluster import APP, STACK
 from tests.fakes.fake_site import MACHINES, Site
 from tests.fakes.unit_texts import unit_hash
 
-NAME, TEXT = beacon_name(APP), beacon(APP, STACK).text
-TARGET = Target("shop-beacon", (NAME,), UnitFile.parse(TEXT))
+NAME, TEXT = agent_name(APP), agent_unit(APP, STACK).text
+TARGET = Target("shop-agent", (NAME,), UnitFile.parse(TEXT))
 
 
 def on_ssd(file: UnitFile) -> UnitFile:

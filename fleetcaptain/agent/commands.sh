@@ -1,0 +1,104 @@
+# The commands of the units, and the loop of the agent's own unit.
+
+# starting UNIT: the unit's image and variables are those of its text, whatever files of variables say.
+starting() {
+  describe "$1" || exit
+  if [ "$IMAGE_LINE" ] && [ "$IMAGE_LINE" != "${IMAGE-}" ]; then
+    say "IMAGE is not the unit's own: remove it from /etc/environment and from the files of EnvironmentFile="
+    exit 1
+  fi
+  host
+  content=$(sha1sum <"$UNITS/$UNIT")
+  mkdir -p "$FOLDER/env"
+  {
+    say "FLEETCAPTAIN_APP=$APP"
+    say "FLEETCAPTAIN_SERVICE=$SERVICE"
+    say "FLEETCAPTAIN_UNIT=$UNIT"
+    say "FLEETCAPTAIN_MACHINE=$MACHINE"
+    say "FLEETCAPTAIN_KEY=/fleetcaptain/$APP/services/$SERVICE/$UNIT"
+    say "FLEETCAPTAIN_CONTENT=${content%% *}"
+    say "FLEETCAPTAIN_RUN=$INVOCATION_ID"
+    say "FLEETCAPTAIN_HOST=$HOST"
+    say "FLEETCAPTAIN_ETCD=http://$HOST:2379"
+    versions=$(setting Versions)
+    [ ! "$versions" ] || say "FLEETCAPTAIN_VERSIONS=$versions"
+  } >"$FOLDER/env/.$UNIT" && mv "$FOLDER/env/.$UNIT" "$FOLDER/env/$UNIT" || exit
+  [ "$(setting Container)" = no ] || docker rm -f "$CONTAINER" >/dev/null 2>&1
+  return 0
+}
+
+# host: sets HOST, the machine's address.
+host() {
+  HOST=${COREOS_PRIVATE_IPV4:?is not set in /etc/environment}
+}
+
+# started UNIT: polls twice a second; systemd's TimeoutStartSec limits it. Ends with 1 when the main process has ended,
+# since systemd would go on waiting.
+started() {
+  describe "$1" || exit
+  host
+  prepare Ready
+  if [ "$KIND" ]; then
+    say "waiting for $(described)"
+    until holds; do
+      kill -0 "$MAINPID" 2>/dev/null || {
+        say 'the service ended before it was ready'
+        exit 1
+      }
+      sleep 0.5
+    done
+  fi
+  register || exit
+}
+
+# stopping UNIT [COMMAND...]
+stopping() {
+  unit=$1
+  shift
+  # fleet removes the file of a unit while it stops, so this does not read it.
+  key=$(setting FLEETCAPTAIN_KEY "$(cat "$FOLDER/env/$unit" 2>/dev/null)")
+  [ ! "$key" ] || unregister "$unit" "$FOLDER/${key#"/fleetcaptain/$APP/"}"
+  rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
+  [ $# = 0 ] || exec "$@"
+}
+
+run() {
+  OWN=$(sha256sum <"$0")
+  OWN=${OWN%% *}
+  trap 'exit 0' TERM INT
+  mkdir -p "$FOLDER/machines" "$FOLDER/services"
+  verify_at=0 survey_at=0
+  clock
+  begun=$NOW
+  say "agent $OWN"
+  while :; do
+    if beat; then
+      watch_machines
+      reap
+      if [ "$NOW" -ge "$verify_at" ]; then
+        each_registration renew
+        verify_at=$((NOW + VERIFY_EVERY_SEC))
+      fi
+      if [ "$NOW" -ge "$survey_at" ]; then
+        survey
+        survey_at=$((NOW + SURVEY_EVERY_SEC))
+      fi
+    fi
+    # Another program is wanted: systemd starts the unit again, which fetches it.
+    if [ "$OWN" != "$1" ] && [ $((NOW - begun)) -ge 60 ]; then
+      exit 0
+    fi
+    sleep "$PERIOD_SEC" &
+    wait $!
+  done
+}
+
+COMMAND=${1-}
+[ $# = 0 ] || shift
+case $COMMAND in
+starting | started | stopping | run) "$COMMAND" "$@" ;;
+*)
+  say "Usage: $0 run|starting|started|stopping" >&2
+  exit 2
+  ;;
+esac

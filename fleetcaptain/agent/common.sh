@@ -1,0 +1,47 @@
+#!/bin/sh
+# The machine agent of one app, on one machine. It needs sh, curl, docker, systemctl and coreutils.
+#
+#   agent run WANTED              the loop of the agent's own unit; WANTED is the SHA-256 that the unit names
+#   agent starting UNIT           before a unit's start: removes a container that is left, writes the file of variables
+#   agent started UNIT            after it: waits until the service is ready, and registers it
+#   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
+#
+# The folder of this file is named after the app and holds what the agent knows:
+#   services/<service>/<unit>     the registration that the unit has in etcd
+#   env/<unit>                    the variables of its container and of its own lines
+#   alive/<unit>                  its alive check; checked/<unit>: when it ran last, and how often in a row it failed
+#   machines/<id>                 when the heartbeat of that machine was seen to change
+set -u
+umask 077
+
+FOLDER=${0%/*}
+APP=${FOLDER##*/}
+UNITS=${FLEETCAPTAIN_UNITS:-/run/fleet/units}
+KEYS=${FLEETCAPTAIN_KEYS:-http://127.0.0.1:2379/v2/keys}/fleetcaptain/$APP
+read -r MACHINE <"${FLEETCAPTAIN_MACHINE_ID:-/etc/machine-id}"
+
+# A heartbeat every 4 s, forgotten by etcd after 12 s. Others look as often: a silent machine is found within 17 s.
+PERIOD_SEC=4
+HEARTBEAT_SEC=12
+# A registration outlives its machine only where no other agent is left to remove it.
+REGISTRATION_SEC=900
+RENEWED_BELOW_SEC=600
+VERIFY_EVERY_SEC=20
+SURVEY_EVERY_SEC=60
+
+# curl connects to the machine directly, even if variables of the unit or of the machine name a proxy.
+no_proxy='*'
+export no_proxy
+
+NEWLINE='
+'
+
+say() {
+  printf '%s\n' "$*"
+}
+
+# Sets NOW: seconds since the machine started. The machine's clock may be wrong, or jump.
+clock() {
+  read -r NOW _ </proc/uptime
+  NOW=${NOW%.*}
+}

@@ -1,0 +1,87 @@
+# Heartbeats: one key for each machine. The registrations of a machine without one are removed by the other agents, but
+# only while their own heartbeats are steady: after an outage of etcd all of them are missing at first.
+
+BEATS=0
+BEAT_AT=0
+
+# beat: renews this machine's heartbeat. Sets BEATS, the number of beats in a row without a gap.
+beat() {
+  clock
+  key=$KEYS/machines/$MACHINE
+  ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
+  if [ "$STATUS" = 404 ]; then
+    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$OWN\",\"machine\":\"$MACHINE\"}" "$key"
+    BEATS=0
+    # Others may have removed what this machine had registered.
+    [ "$STATUS" != 201 ] || each_registration renew
+  fi
+  case $STATUS in
+  200 | 201) ;;
+  *)
+    [ "$BEATS" = 0 ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
+    BEATS=0
+    return 1
+    ;;
+  esac
+  [ $((NOW - BEAT_AT)) -le $((2 * PERIOD_SEC)) ] || BEATS=0
+  BEATS=$((BEATS + 1))
+  BEAT_AT=$NOW
+}
+
+# watch_machines: notes which heartbeats changed, and removes the registrations of machines whose heartbeat ended.
+watch_machines() {
+  ask 3 "$KEYS/machines"
+  [ "$STATUS" = 200 ] || return
+  printf '%s' "$ANSWER" | nodes | while read -r index _ _ key; do
+    file=$FOLDER/machines/${key##*/}
+    last=''
+    [ ! -f "$file" ] || read -r last _ <"$file"
+    [ "$index" = "$last" ] || say "$index $NOW" >"$file"
+  done
+  for file in "$FOLDER"/machines/*; do
+    [ -f "$file" ] || continue
+    id=${file##*/}
+    [ "$id" != "$MACHINE" ] || continue
+    read -r _ seen <"$file"
+    silent=$((NOW - seen))
+    case $ANSWER in
+    *"/machines/$id\""*) [ "$silent" -ge "$HEARTBEAT_SEC" ] || continue ;;
+    esac
+    [ "$BEATS" -ge 3 ] || continue
+    ! sweep "$id" "$silent" || rm -f "$file"
+  done
+}
+
+# sweep MACHINE SECONDS: removes the registrations of MACHINE. Fails while one of them could not be removed.
+sweep() {
+  ask 5 "$KEYS/services?recursive=true"
+  case $STATUS in
+  200) ;;
+  404) return 0 ;;
+  *) return 1 ;;
+  esac
+  printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
+    [ "$machine" = "$1" ] || continue
+    ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
+    case $STATUS in
+    200) say "unregistered ${key##*/}: no heartbeat of its machine $1 for $2 s" ;;
+    000 | 5*) exit 1 ;;
+    esac
+  done
+}
+
+# survey: removes registrations of this machine that no unit stands for: those from before a reboot.
+survey() {
+  ask 5 "$KEYS/services?recursive=true"
+  [ "$STATUS" = 200 ] || return 0
+  printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
+    [ "$machine" = "$MACHINE" ] || continue
+    unit=${key##*/}
+    [ ! -f "$FOLDER/${key#"/fleetcaptain/$APP/"}" ] || continue
+    case $(systemctl is-active "$unit") in
+    active | reloading | activating | refreshing | maintenance) continue ;;
+    esac
+    ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
+    [ "$STATUS" != 200 ] || say "unregistered $unit: it does not run on this machine"
+  done
+}

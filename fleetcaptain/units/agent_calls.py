@@ -1,0 +1,137 @@
+"""The unit's lines that call the machine agent, and what the agent has to know of the unit: see docs/agent.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.task import is_task
+from fleetcaptain.fleetfile.values import EVERY_ADDRESS, Command, Expand, Http, Port, Ready, ServiceSpec, Tcp
+from fleetcaptain.printable import COLOUR_MARK
+from fleetcaptain.units.names import global_name
+from fleetcaptain.units.quoting import Expanded, exec_line
+
+__all__ = [
+    "agent_folder",
+    "agent_line",
+    "agent_name",
+    "agent_settings",
+    "has_own_lines",
+    "port_key",
+    "variables_file",
+]
+
+
+def agent_name(app: str) -> str:
+    """The unit of the machine agent of *app*: ``behavioral-agent.service``."""
+    return global_name(f"{app}-agent")
+
+
+def agent_folder(app: str) -> str:
+    """The folder on each machine in which the agent is installed, and keeps what it knows."""
+    return f"/run/fleetcaptain/{app}"
+
+
+def variables_file(app: str) -> Expanded:
+    """The file with the ``FLEETCAPTAIN_...`` variables of a unit, which the agent writes before it starts."""
+    return Expanded(f"{agent_folder(app)}/env/%n")
+
+
+def agent_line(app: str, verb: str, *command: str) -> str:
+    """The value of an ``Exec...=`` option that calls the agent about its unit. The agent ends as *command*."""
+    return exec_line(["/bin/sh", f"{agent_folder(app)}/agent", verb, Expanded("%n"), *command])
+
+
+def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
+    """What the section [X-FleetCaptain] of the units of *spec* says to the agent.
+
+    ============  =============================================================================================
+    ``Container``  ``no``: the unit starts no container of FleetCaptain
+    ``Ports``      the ports of the container, such as ``80 53/udp``. ``80=8080`` is at a known port of the machine;
+                   docker is asked for the others. The first is that of the registration's connection
+    ``Versions``   further releases that the service serves, as JSON
+    ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
+    ``ReadyHost``  the name to request
+    ``ReadyHeader`` a further header, one a line
+    ============  =============================================================================================
+
+    Raises UnitRefused for a check that needs a port where none is published.
+    """
+    task = is_task(spec.service)
+    if spec.start is not None:
+        yield "Container", "no"
+    if spec.ports and not task:
+        yield "Ports", " ".join(_port(spec, port) for port in spec.ports)
+    if spec.versions:
+        yield "Versions", json.dumps(spec.versions, separators=(",", ":"))
+    if task:
+        return
+    if spec.ready is not None:
+        yield from _check("Ready", spec.ready, spec)
+    elif spec.start is None:
+        yield "Ready", "running"
+
+
+def port_key(port: Port) -> str:
+    """The container's port as a key of a registration: ``80``, or ``53/udp``."""
+    return str(port.container) if port.protocol == "tcp" else f"{port.container}/{port.protocol}"
+
+
+def _port(spec: ServiceSpec, port: Port) -> str:
+    """docker is asked also for a port that is fixed: see ``locate`` in checks.sh."""
+    if spec.start is None and not spec.host_network:
+        return port_key(port)
+    number = port.host or port.container
+    if port.address and port.address not in EVERY_ADDRESS:
+        address = f"[{port.address}]" if ":" in port.address else port.address
+        return f"{port_key(port)}={address}:{number}"
+    return f"{port_key(port)}={number}"
+
+
+def _check(name: str, check: Ready, spec: ServiceSpec) -> Iterable[tuple[str, str]]:
+    match check:
+        case Http(path, number, host, headers, https):
+            yield name, f"{'https' if https else 'http'} {_number(spec, number)} {_text(path)}"
+            if host:
+                yield f"{name}Host", _text(host)
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+            yield from ((f"{name}Header", f"{_text(key)}: {_text(value)}") for key, value in pairs)
+        case Tcp(number):
+            yield name, f"tcp {_number(spec, number)}"
+        case Command(line):
+            yield name, f"command {_text(line)}"
+
+
+def _text(text: str) -> str:
+    """*text* for the agent, which replaces specifiers and variables as systemd does. Pulumi must not take a part of it
+    for a colour."""
+    written = str(text) if isinstance(text, Expand) else text.replace("%", "%%").replace("$", "$$")
+    return written.replace(COLOUR_MARK, "<%{%")
+
+
+def _number(spec: ServiceSpec, number: int | None) -> int:
+    """The published port with this number, or the first one. A port that is not published is the machine's own."""
+    if number is not None:
+        return number
+    first = next((port.container for port in spec.ports if port.protocol == "tcp"), None)
+    if first is None:
+        raise UnitRefused(
+            f"Failed to render the service {spec.name}:",
+            ["ready= requires a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
+        )
+    return first
+
+
+def has_own_lines(spec: ServiceSpec) -> bool:
+    """Whether the Fleetfile gives a line that runs on the machine."""
+    lines: Sequence[tuple[str, ...] | None] = (
+        spec.start,
+        spec.before_start,
+        spec.after_start,
+        spec.before_stop,
+        spec.stop,
+        spec.after_stop,
+        spec.reload,
+    )
+    return any(lines)
