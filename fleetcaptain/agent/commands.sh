@@ -57,7 +57,7 @@ stopping() {
   shift
   # fleet removes the file of a unit while it stops, so this does not read it.
   key=$(setting FLEETCAPTAIN_KEY "$(cat "$FOLDER/env/$unit" 2>/dev/null)")
-  [ ! "$key" ] || unregister "$unit" "$FOLDER/${key#"/fleetcaptain/$APP/"}"
+  [ ! "$key" ] || unregister "${key#"/fleetcaptain/$APP/"}"
   rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
   [ $# = 0 ] || exec "$@"
 }

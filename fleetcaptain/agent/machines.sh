@@ -8,13 +8,16 @@ BEAT_AT=0
 beat() {
   clock
   key=$KEYS/machines/$MACHINE
-  ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
-  if [ "$STATUS" = 404 ]; then
-    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$OWN\",\"machine\":\"$MACHINE\"}" "$key"
+  heart="{\"machine\":\"$MACHINE\",\"agent\":\"$OWN\"}"
+  ask 3 -X PUT -d refresh=true -d "ttl=$HEARTBEAT_SEC" --data-urlencode "prevValue=$heart" "$key"
+  case $STATUS in
+  404 | 412)
+    # It ended, and others may have removed what this machine had registered; or another agent wrote it.
+    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value=$heart" "$key"
     BEATS=0
-    # Others may have removed what this machine had registered.
     [ "$STATUS" != 201 ] || each_registration renew
-  fi
+    ;;
+  esac
   case $STATUS in
   200 | 201) ;;
   *)

@@ -47,12 +47,16 @@ register() {
   return 1
 }
 
-# unregister UNIT FILE: removes the registration of UNIT that FILE holds, or the one of its app, in at most 9 s. The file
-# stays while etcd does not answer: the loop tries again.
+# unregister PATH: removes the registration services/<service>/<unit> that the unit wrote, or its app, in at most 9 s.
+# First its file goes to another folder, so that the loop does not write the key again. It stays there while etcd does not
+# answer: the loop tries again.
 unregister() {
-  key=$KEYS/${2#"$FOLDER/"}
-  if [ -f "$2" ]; then
-    ask 2 --retry 1 -G -X DELETE --data-urlencode "prevValue@$2" "$key"
+  key=$KEYS/$1
+  leaving=$FOLDER/leaving/$1
+  mkdir -p "${leaving%/*}"
+  [ ! -f "$FOLDER/$1" ] || mv "$FOLDER/$1" "$leaving"
+  if [ -f "$leaving" ]; then
+    ask 2 --retry 1 -G -X DELETE --data-urlencode "prevValue@$leaving" "$key"
     [ "$STATUS" != 000 ] || return
   fi
   ask 2 "$key"
@@ -61,7 +65,7 @@ unregister() {
     field modifiedIndex
     ask 2 -G -X DELETE -d "prevIndex=$FIELD" "$key"
   fi
-  rm -f "$2"
+  rm -f "$leaving"
 }
 
 # renew FILE: renews the registration that FILE holds if it has little time left, and creates it again if it is missing.
@@ -97,6 +101,9 @@ each_registration() {
 
 # reap: unregisters units that do not run any more and could not do so themselves.
 reap() {
+  for file in "$FOLDER"/leaving/services/*/*; do
+    [ ! -f "$file" ] || unregister "${file#"$FOLDER/leaving/"}"
+  done
   set -- "$FOLDER"/services/*/*
   [ -f "$1" ] || return 0
   for file; do
@@ -112,7 +119,7 @@ reap() {
     esac
     for file in "$FOLDER"/services/*/"$unit"; do
       say "unregistering $unit: systemd says $state"
-      unregister "$unit" "$file"
+      unregister "${file#"$FOLDER/"}"
     done
     rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit" "$FOLDER/env/$unit"
   done
