@@ -8,6 +8,7 @@
 #
 # The folder of this file is named after the app and holds what the agent knows:
 #   services/<service>/<unit>     the registration that the unit has in etcd
+#   leaving/                      registrations that are to be removed
 #   env/<unit>                    the variables of its container and of its own lines
 #   alive/<unit>                  its alive check; checked/<unit>: when it ran last, and how often in a row it failed
 #   machines/<id>                 when the heartbeat of that machine was seen to change
