@@ -76,7 +76,7 @@ run() {
       watch_machines
       reap
       if [ "$NOW" -ge "$verify_at" ]; then
-        each_registration renew
+        renew
         verify_at=$((NOW + VERIFY_EVERY_SEC))
       fi
       if [ "$NOW" -ge "$survey_at" ]; then

@@ -15,7 +15,7 @@ beat() {
     # It ended, and others may have removed what this machine had registered; or another agent wrote it.
     ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value=$heart" "$key"
     BEATS=0
-    [ "$STATUS" != 201 ] || each_registration renew
+    [ "$STATUS" != 201 ] || renew
     ;;
   esac
   case $STATUS in

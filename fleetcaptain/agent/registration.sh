@@ -68,17 +68,32 @@ unregister() {
   rm -f "$leaving"
 }
 
-# renew FILE: renews the registration that FILE holds if it has little time left, and creates it again if it is missing.
-# A key with another value stays, unless the unit's app registered it and left its renewal to the agent.
+# renew: renews the registrations of this machine that have little time left, and creates those that are missing. One
+# request asks for all of them, since most of them need nothing.
 renew() {
-  key=$KEYS/${1#"$FOLDER/"}
-  ask 5 "$key"
-  case $STATUS in
-  404)
+  set -- "$FOLDER"/services/*/*
+  [ -f "$1" ] || return 0
+  for file; do
+    shift
+    set -- "$@" "$KEYS/${file#"$FOLDER/"}"
+  done
+  answers=$(curl -sSg -m 10 "$@" 2>&1)
+  for key; do
+    ANSWER=${answers%%"$NEWLINE"*}
+    answers=${answers#*"$NEWLINE"}
+    renew_one "$FOLDER/${key#"$KEYS/"}"
+  done
+}
+
+# renew_one FILE: renews the registration that FILE holds, as ANSWER needs it. A key with another value stays, unless
+# the unit's app registered it and left its renewal to the agent.
+renew_one() {
+  case $ANSWER in
+  '{"errorCode":100,'*)
     ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$1" "$key"
     [ "$STATUS" != 201 ] || say "registered ${1##*/} again: its key was missing"
     ;;
-  200)
+  '{"action":"get",'*)
     field ttl
     [ "${FIELD:-0}" -lt "$RENEWED_BELOW_SEC" ] || return 0
     if by_app beacon; then
@@ -90,13 +105,6 @@ renew() {
     ask 5 -X PUT -d refresh=true -d "ttl=$REGISTRATION_SEC" --data-urlencode "$1" "$key"
     ;;
   esac
-}
-
-# each_registration COMMAND: runs COMMAND with each file of a registration.
-each_registration() {
-  for file in "$FOLDER"/services/*/*; do
-    [ ! -f "$file" ] || "$1" "$file"
-  done
 }
 
 # reap: unregisters units that do not run any more and could not do so themselves.
