@@ -4,19 +4,21 @@
 BEATS=0
 BEAT_AT=0
 
-# beat: renews this machine's heartbeat. Sets BEATS, the number of beats in a row without a gap.
+# beat: renews this machine's heartbeat; the first one says which program runs. Sets BEATS, the number of beats in a row
+# without a gap.
 beat() {
   clock
   key=$KEYS/machines/$MACHINE
-  ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
+  STATUS=404
+  [ "$BEAT_AT" = 0 ] || ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
   if [ "$STATUS" = 404 ]; then
     ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$OWN\",\"machine\":\"$MACHINE\"}" "$key"
     BEATS=0
-    # Others may have removed what this machine had registered.
-    [ "$STATUS" != 201 ] || each_registration renew
   fi
   case $STATUS in
-  200 | 201) ;;
+  200) ;;
+  # Others may have removed what this machine had registered.
+  201) each_registration renew ;;
   *)
     [ "$BEATS" = 0 ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
     BEATS=0
@@ -32,7 +34,8 @@ beat() {
 watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
-  printf '%s' "$ANSWER" | nodes | while read -r index _ _ key; do
+  beats=$ANSWER
+  printf '%s' "$beats" | nodes | while read -r index _ _ key; do
     file=$FOLDER/machines/${key##*/}
     last=''
     [ ! -f "$file" ] || read -r last _ <"$file"
@@ -44,7 +47,7 @@ watch_machines() {
     [ "$id" != "$MACHINE" ] || continue
     read -r _ seen <"$file"
     silent=$((NOW - seen))
-    case $ANSWER in
+    case $beats in
     *"/machines/$id\""*) [ "$silent" -ge "$HEARTBEAT_SEC" ] || continue ;;
     esac
     [ "$BEATS" -ge 3 ] || continue
@@ -65,22 +68,28 @@ sweep() {
     ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
     case $STATUS in
     200) say "unregistered ${key##*/}: no heartbeat of its machine $1 for $2 s" ;;
-    000 | 5*) exit 1 ;;
+    404) ;;
+    *) exit 1 ;;
     esac
   done
 }
 
-# survey: removes registrations of this machine that no unit stands for: those from before a reboot.
+# survey: removes registrations of this machine that no unit stands for: those from before a reboot. Removes the files of
+# variables of units that ended.
 survey() {
+  for file in "$FOLDER"/env/*; do
+    set -- "$FOLDER"/services/*/"${file##*/}"
+    if [ -f "$file" ] && [ ! -f "$1" ] && is_dead "${file##*/}" && [ "$state" != deactivating ]; then
+      rm -f "$file"
+    fi
+  done
   ask 5 "$KEYS/services?recursive=true"
   [ "$STATUS" = 200 ] || return 0
   printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
     [ "$machine" = "$MACHINE" ] || continue
     unit=${key##*/}
     [ ! -f "$FOLDER/${key#"/fleetcaptain/$APP/"}" ] || continue
-    case $(systemctl is-active "$unit") in
-    active | reloading | activating | refreshing | maintenance) continue ;;
-    esac
+    is_dead "$unit" || continue
     ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
     [ "$STATUS" != 200 ] || say "unregistered $unit: it does not run on this machine"
   done
