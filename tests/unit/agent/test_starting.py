@@ -9,6 +9,7 @@ import pytest
 from fleetcaptain.discovery.identity import Identity
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.unit_texts import unit_hash
+from tests.unit.discovery_app.app_container import environment
 from tests.unit.units.shell_machine import ADDRESS, APP, IMAGE, MACHINE_ID, RUN, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
@@ -34,6 +35,7 @@ def test_the_variables_say_who_the_instance_is(machine: PretendedMachine) -> Non
         "FLEETCAPTAIN_ETCD": f"http://{ADDRESS}:2379",
     }
     assert Identity.from_environment(found).key("app_server") == machine.key()
+    assert found.keys() == environment("").keys()
 
 
 def test_versions_are_passed_on(machine: PretendedMachine) -> None:
