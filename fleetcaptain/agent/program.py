@@ -17,7 +17,7 @@ _SOURCES = ("common", "keys", "section", "checks", "registration", "machines", "
 def agent_program() -> str:
     """The text of the program, for ``sh``."""
     folder = files("fleetcaptain.agent")
-    return "\n".join((folder / f"{name}.sh").read_text("utf-8", errors="strict") for name in _SOURCES)
+    return "\n".join((folder / f"{name}.sh").read_bytes().decode(errors="strict") for name in _SOURCES)
 
 
 def program_hash() -> str:

@@ -7,7 +7,7 @@ import pytest
 from fleetcaptain.agent.program import program_hash
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
-from tests.unit.units.shell_machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app, registration
+from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, UNIT, PretendedMachine, made_by_app, registration
 from tests.unit.units.specs import SPECS
 
 VALUE = '{"service":"app_server","machine":"machine-a","note":"a & b = é + %41"}'
@@ -30,6 +30,7 @@ def changes(machine: PretendedMachine, etcd: FakeEtcd) -> list[tuple[str, dict[s
 # Heartbeat.
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_the_heartbeat_is_one_key_that_is_refreshed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """With the hash of the program that runs."""
     machine.loop(3)
@@ -82,6 +83,7 @@ def test_a_registration_with_time_left_is_not_written(machine: PretendedMachine,
     assert len(changes(machine, etcd)) == 1
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_a_lost_key_of_an_active_unit_is_created_again(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """It was removed while etcd, or this machine, was away; it is created only if no one else did meanwhile."""
     machine.states(ACTIVE)
@@ -150,6 +152,7 @@ def test_what_an_app_renews_itself_is_left(machine: PretendedMachine, etcd: Fake
     assert (etcd.values[machine.key()], etcd.entries[machine.key()].ttl) == (value, 60)
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_what_an_app_left_to_the_agent_is_renewed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """A command that registers and ends cannot renew; its registration lives as long as the unit does."""
     machine.states(ACTIVE)
@@ -185,6 +188,7 @@ def test_a_unit_that_ended_is_unregistered_within_one_round(
     assert f"unregistering {UNIT}: systemd says {state}" in done.stdout
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_only_the_units_that_ended_are_unregistered(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """All states come in one answer, in the order of the units."""
     states = {f"app_server@{number}.service": state for number, state in enumerate(("active", "failed", "active"))}
@@ -251,6 +255,7 @@ def test_a_unit_that_starts_again_meanwhile_keeps_its_registration(machine: Pret
     assert machine.file().read_text() == other
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_an_unregistration_without_etcd_is_tried_again(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """The file comes back for the next round."""
     register(machine, etcd)

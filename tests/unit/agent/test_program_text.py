@@ -32,7 +32,7 @@ def test_it_is_named_and_stored_by_its_hash() -> None:
 def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
     """As POSIX sh."""
     (tmp_path / "agent").write_text(agent_program())
-    argv = [program("shellcheck"), "-s", "sh", tmp_path / "agent"]
+    argv = [str(program("shellcheck")), "-s", "sh", str(tmp_path / "agent")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 

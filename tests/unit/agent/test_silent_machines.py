@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.fakes.fake_etcd import FakeEtcd
-from tests.unit.units.shell_machine import MACHINE_ID, PretendedMachine, registration
+from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, PretendedMachine, registration
 
 STEADY = 3
 
@@ -64,6 +64,7 @@ def test_a_silent_machine_is_swept_and_no_other(machine: PretendedMachine, other
     assert "unregistered app_server@machine-0.service: no heartbeat of its machine machine-0 for " in done.stdout
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_two_silent_machines_are_swept(machine: PretendedMachine, others: Others) -> None:
     """In one round."""
     others.known("machine-0", "machine-b", "machine-c")
@@ -101,6 +102,7 @@ def test_an_observer_that_has_just_come_sweeps_nothing(machine: PretendedMachine
     assert others.left() == []
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_after_an_outage_of_etcd_all_are_silent_and_none_is_swept(machine: PretendedMachine, others: Others) -> None:
     """Not before the observer's own heartbeat is steady again; the others' are back by then."""
     others.known("machine-b")

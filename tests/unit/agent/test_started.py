@@ -18,9 +18,10 @@ from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, Ready, Se
 from fleetcaptain.localcluster.certificates import ensure_authority, ensure_machine_pair
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.unit_texts import unit_hash
-from tests.unit.units.shell_machine import ADDRESS, MACHINE_ID, RUN, UNIT, PretendedMachine, made_by_app
+from tests.unit.units.shell_machine import ADDRESS, MACHINE_ID, RUN, SHELLS, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
+pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 SPEC = SPECS["app_server"]
 # Nothing to wait for, and ports that are known: what is left is the registration.
 PLAIN = replace(SPEC, start=("/bin/x",), ready=None, versions=("v1.0", 'odd "%s" \\ é'))
@@ -401,8 +402,8 @@ def test_a_host_and_headers_are_sent(machine: PretendedMachine) -> None:
 
 def test_what_is_expanded_is_sent_as_the_machine_s(machine: PretendedMachine) -> None:
     """In the path, the name and the headers: all that the agent replaces."""
-    path = Expand("/%i/%%/$$x/${A_1}/${NONE}/%p/%N/%m")
-    ready = Http(path, host=Expand("%p.invalid"), headers=(("X-A", Expand("%n %H")),))
+    written = Expand("/%i/%%/$$x/${A_1}/${NONE}/%p/%N/%m")
+    ready = Http(written, host=Expand("%p.invalid"), headers=(("X-A", Expand("%n %H")),))
     path, headers = asked_for(machine, ready, A_1="b%i$c")
     assert path == f"/1/%/$x/b%i$c//app_server/app_server@1/{MACHINE_ID}"
     host = subprocess.run(["uname", "-n"], capture_output=True, text=True, check=True).stdout.strip()

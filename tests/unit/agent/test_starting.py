@@ -10,9 +10,10 @@ from fleetcaptain.discovery.identity import Identity
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.discovery_app.app_container import environment
-from tests.unit.units.shell_machine import ADDRESS, APP, IMAGE, MACHINE_ID, RUN, UNIT, PretendedMachine
+from tests.unit.units.shell_machine import ADDRESS, APP, IMAGE, MACHINE_ID, RUN, SHELLS, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
+pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 SPEC = SPECS["app_server"]
 OWN_START = replace(SPEC, start=("/bin/x ${IMAGE}",), ready=None)
 

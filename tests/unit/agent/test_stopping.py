@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.fake_etcd import FakeEtcd
-from tests.unit.units.shell_machine import MACHINE_ID, UNIT, PretendedMachine, made_by_app
+from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
+pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 SPEC = replace(SPECS["app_server"], start=("/bin/x",), ready=None)
 # Text of an app that looks like parts of etcd's answer.
 TRICKS = f'"value":"{{"machine":"{MACHINE_ID}","lease":"beacon"}} "modifiedIndex":7,'
