@@ -8,6 +8,7 @@ ask() {
   ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1)
   STATUS=${ANSWER##* }
   ANSWER=${ANSWER% *}
+  ANSWER=${ANSWER%"$NEWLINE"}
   case $STATUS in
   [1-5][0-9][0-9]) ;;
   *) STATUS=000 ;;

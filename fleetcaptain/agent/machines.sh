@@ -3,6 +3,7 @@
 
 BEATS=0
 BEAT_AT=0
+OUTAGE=no
 
 # beat: renews this machine's heartbeat; the first one says which program runs. Sets BEATS, the number of beats in a row
 # without a gap.
@@ -16,18 +17,26 @@ beat() {
     BEATS=0
   fi
   case $STATUS in
-  200) ;;
-  # Others may have removed what this machine had registered.
-  201) each_registration renew ;;
+  200 | 201) ;;
   *)
-    [ "$BEATS" = 0 ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
+    [ "$OUTAGE" = yes ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
+    OUTAGE=yes
     BEATS=0
     return 1
     ;;
   esac
+  OUTAGE=no
   [ $((NOW - BEAT_AT)) -le $((2 * PERIOD_SEC)) ] || BEATS=0
   BEATS=$((BEATS + 1))
   BEAT_AT=$NOW
+  # Others may have removed what this machine had registered.
+  [ "$STATUS" = 200 ] || each_registration renew
+}
+
+# beat_if_due: between the steps of a long job. Else the machine would be silent while it asks etcd for many units.
+beat_if_due() {
+  clock
+  [ $((NOW - BEAT_AT)) -lt "$PERIOD_SEC" ] || beat
 }
 
 # watch_machines: notes which heartbeats changed, and removes the registrations of machines whose heartbeat ended.

@@ -98,7 +98,10 @@ renew() {
 # each_registration COMMAND: runs COMMAND with each file of a registration.
 each_registration() {
   for file in "$FOLDER"/services/*/*; do
-    [ ! -f "$file" ] || "$1" "$file"
+    if [ -f "$file" ]; then
+      "$1" "$file"
+      beat_if_due
+    fi
   done
 }
 
@@ -116,6 +119,7 @@ reap() {
     states=${states#*"$NEWLINE"}
     if is_dead_state "$state" && is_dead "$unit"; then
       retire "$unit"
+      beat_if_due
     fi
   done
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from fleetcaptain.agent.program import program_hash
@@ -54,6 +56,27 @@ def test_a_machine_without_registrations_reads_little(machine: PretendedMachine,
 def test_the_log_says_which_program_runs(machine: PretendedMachine) -> None:
     """Nothing else, when nothing happens."""
     assert machine.loop(2).stdout == f"agent {program_hash()}\n"
+
+
+@pytest.mark.parametrize("state", ["active", "failed"])
+def test_a_long_job_does_not_make_the_machine_silent(machine: PretendedMachine, etcd: FakeEtcd, state: str) -> None:
+    """Each of many units takes etcd a while: the heartbeat goes on between them."""
+    units = [f"app_server@{number}.service" for number in range(9)]
+    machine.states(dict.fromkeys(units, state))
+    machine.file().parent.mkdir(parents=True)
+    for unit in units:
+        etcd.put(machine.key(unit=unit), VALUE, 500)
+        machine.file(unit=unit).write_text(VALUE)
+    uptime, text = machine.folder / "uptime", machine.home / "agent"
+    uptime.write_text("100.00 1\n")
+    text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
+    later = f"read -r now _ <{uptime}; echo $((${{now%.*}} + 2)).00 1 >{uptime}"
+    machine.curl(f'case "$*" in *services/app_server*) {later} ;; esac')
+    machine.loop(1)
+    beats = [number for number, (_, key, _) in enumerate(etcd.writes) if "/machines/" in key]
+    gaps = [after - before for before, after in pairwise([*beats, len(etcd.writes)])]
+    # Two calls for each unit, of 2 s each.
+    assert max(gaps) <= 3
 
 
 # Renewal.
@@ -274,12 +297,20 @@ def test_an_unregistration_without_etcd_is_tried_again(machine: PretendedMachine
 
 
 def test_without_etcd_nothing_is_changed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
-    """Not even the file of a unit that ended; the log says it once for each outage."""
+    """Not even the file of a unit that ended; the log says it once."""
     register(machine, etcd)
     etcd.close()
     done = machine.loop(3)
     assert machine.file().exists()
-    assert done.stdout == f"agent {program_hash()}\n"
+    first, outage = done.stdout.splitlines()
+    assert first == f"agent {program_hash()}"
+    assert outage.startswith("no heartbeat: etcd answered 000: curl: (7) ")
+
+
+def test_an_etcd_that_refuses_the_heartbeat_is_logged(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Also when it never took one, as where the rights are missing."""
+    etcd.failures, etcd.failure = 99, 401
+    assert machine.loop(2).stdout.count("no heartbeat: etcd answered 401: {") == 1
 
 
 def test_an_outage_is_logged_once(machine: PretendedMachine) -> None:
