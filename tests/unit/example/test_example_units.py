@@ -14,7 +14,8 @@ from fleetcaptain.units.render import render_app
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "architecture.md"
 MARK = "<!-- written by `UPDATE_GOLDEN=1 make test-unit` -->\n"
-IMAGES = {"app_server": "hackuman/behavioral", "redis": "behavioral/redis"}
+# Service -> its units' prefix, and its image.
+SHOWN = {"app_server": ("app_server", "hackuman/behavioral"), "redis": ("redis-<hash>", "behavioral/redis")}
 LONGEST = 30
 
 
@@ -22,8 +23,8 @@ def texts() -> dict[str, str]:
     """Unit -> its text, of the services that differ most."""
     files = render_app(load(ROOT / "examples" / "behavioral"), "fleetcaptain/dev")
     return {
-        f"{service}@1": files[service].with_image(f"registry.example.org/{image}@sha256:{'4f' * 32}").text
-        for service, image in IMAGES.items()
+        f"{name}@1": files[service].with_image(f"registry.example.org/{image}@sha256:{'4f' * 32}").text
+        for service, (name, image) in SHOWN.items()
     }
 
 
