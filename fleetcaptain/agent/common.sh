@@ -41,6 +41,26 @@ say() {
   printf '%s\n' "$*"
 }
 
+# is_active UNIT, is_dead UNIT: by systemd. Neither holds while a unit starts, or while systemd does not answer.
+is_active() {
+  case $(systemctl is-active -- "$1") in
+  active | reloading | refreshing) ;;
+  *) return 1 ;;
+  esac
+}
+
+is_dead() {
+  state=$(systemctl is-active -- "$1")
+  is_dead_state "$state"
+}
+
+is_dead_state() {
+  case $1 in
+  inactive | failed | deactivating | unknown) ;;
+  *) return 1 ;;
+  esac
+}
+
 # Sets NOW: seconds since the machine started. The machine's clock may be wrong, or jump.
 clock() {
   read -r NOW _ </proc/uptime

@@ -1,12 +1,26 @@
 # Requests to etcd's v2 API.
 
 # ask LIMIT CURL-ARGUMENT...: sets ANSWER, and STATUS, which is 000 when etcd does not answer within LIMIT seconds.
+# -g: brackets in a key are literal.
 ask() {
   LIMIT=$1
   shift
-  ANSWER=$(curl -sS -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1)
+  ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1)
   STATUS=${ANSWER##* }
   ANSWER=${ANSWER% *}
+  ANSWER=${ANSWER%"$NEWLINE"}
+  case $STATUS in
+  [1-5][0-9][0-9]) ;;
+  *) STATUS=000 ;;
+  esac
+}
+
+# unanswered: whether etcd did not answer, or has no leader: the request may have had no effect.
+unanswered() {
+  case $STATUS in
+  000 | 5*) ;;
+  *) return 1 ;;
+  esac
 }
 
 # field NAME: the number NAME of the node in ANSWER; it comes after the value.
@@ -16,12 +30,14 @@ field() {
   FIELD=${FIELD%%[!0-9]*}
 }
 
-# by_app [LEASE]: whether ANSWER has a registration that the app itself wrote on this machine. Such a value begins
-# with the machine, the owner of its lease (LEASE; else app or beacon) and the run of the unit.
+# by_app [LEASE [RUN]]: whether ANSWER has a registration that the app itself wrote on this machine. Such a value begins
+# with the machine, the owner of its lease (LEASE; else app or beacon) and the run of the unit (RUN; else any).
 by_app() {
+  run=''
+  [ $# -lt 2 ] || run="\\\"run\\\":\\\"$2\\\""
   case $ANSWER in
-  *'"value":"{\"machine\":\"'"$MACHINE"'\",\"lease\":\"'"${1:-app}"'\"'*) ;;
-  *'"value":"{\"machine\":\"'"$MACHINE"'\",\"lease\":\"'"${1:-beacon}"'\"'*) ;;
+  *'"value":"{\"machine\":\"'"$MACHINE"'\",\"lease\":\"'"${1:-app}"'\",'"$run"*) ;;
+  *'"value":"{\"machine\":\"'"$MACHINE"'\",\"lease\":\"'"${1:-beacon}"'\",'"$run"*) ;;
   *) return 1 ;;
   esac
 }
@@ -31,7 +47,7 @@ by_app() {
 nodes() {
   tr '{' '\n' | {
     key='' machine=- failing=-
-    while IFS= read -r part; do
+    while IFS= read -r part || [ "$part" ]; do
       case $part in
       '"key":"'*'","value":"'*)
         key=${part#'"key":"'}

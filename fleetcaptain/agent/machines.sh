@@ -3,39 +3,48 @@
 
 BEATS=0
 BEAT_AT=0
+OUTAGE=no
 
-# beat: renews this machine's heartbeat. Sets BEATS, the number of beats in a row without a gap.
+# beat: renews this machine's heartbeat; the first one says which program runs. Sets BEATS, the number of beats in a row
+# without a gap.
 beat() {
   clock
   key=$KEYS/machines/$MACHINE
-  heart="{\"machine\":\"$MACHINE\",\"agent\":\"$OWN\"}"
-  ask 3 -X PUT -d refresh=true -d "ttl=$HEARTBEAT_SEC" --data-urlencode "prevValue=$heart" "$key"
-  case $STATUS in
-  404 | 412)
-    # It ended, and others may have removed what this machine had registered; or another agent wrote it.
-    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value=$heart" "$key"
+  STATUS=404
+  [ "$BEAT_AT" = 0 ] || ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
+  if [ "$STATUS" = 404 ]; then
+    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$OWN\",\"machine\":\"$MACHINE\"}" "$key"
     BEATS=0
-    [ "$STATUS" != 201 ] || renew
-    ;;
-  esac
+  fi
   case $STATUS in
   200 | 201) ;;
   *)
-    [ "$BEATS" = 0 ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
+    [ "$OUTAGE" = yes ] || say "no heartbeat: etcd answered $STATUS: $ANSWER"
+    OUTAGE=yes
     BEATS=0
     return 1
     ;;
   esac
+  OUTAGE=no
   [ $((NOW - BEAT_AT)) -le $((2 * PERIOD_SEC)) ] || BEATS=0
   BEATS=$((BEATS + 1))
   BEAT_AT=$NOW
+  # Others may have removed what this machine had registered.
+  [ "$STATUS" = 200 ] || renew_all
+}
+
+# beat_if_due: between the steps of a long job. Else the machine would be silent while it asks etcd for many units.
+beat_if_due() {
+  clock
+  [ $((NOW - BEAT_AT)) -lt "$PERIOD_SEC" ] || beat
 }
 
 # watch_machines: notes which heartbeats changed, and removes the registrations of machines whose heartbeat ended.
 watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
-  printf '%s' "$ANSWER" | nodes | while read -r index _ _ key; do
+  beats=$ANSWER
+  printf '%s' "$beats" | nodes | while read -r index _ _ key; do
     file=$FOLDER/machines/${key##*/}
     last=''
     [ ! -f "$file" ] || read -r last _ <"$file"
@@ -47,7 +56,7 @@ watch_machines() {
     [ "$id" != "$MACHINE" ] || continue
     read -r _ seen <"$file"
     silent=$((NOW - seen))
-    case $ANSWER in
+    case $beats in
     *"/machines/$id\""*) [ "$silent" -ge "$HEARTBEAT_SEC" ] || continue ;;
     esac
     [ "$BEATS" -ge 3 ] || continue
@@ -68,22 +77,28 @@ sweep() {
     ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
     case $STATUS in
     200) say "unregistered ${key##*/}: no heartbeat of its machine $1 for $2 s" ;;
-    000 | 5*) exit 1 ;;
+    404) ;;
+    *) exit 1 ;;
     esac
   done
 }
 
-# survey: removes registrations of this machine that no unit stands for: those from before a reboot.
+# survey: removes registrations of this machine that no unit stands for: those from before a reboot. Removes the files of
+# variables of units that ended.
 survey() {
+  for file in "$FOLDER"/env/*; do
+    set -- "$FOLDER"/services/*/"${file##*/}"
+    if [ -f "$file" ] && [ ! -f "$1" ] && is_dead "${file##*/}" && [ "$state" != deactivating ]; then
+      rm -f "$file"
+    fi
+  done
   ask 5 "$KEYS/services?recursive=true"
   [ "$STATUS" = 200 ] || return 0
   printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
     [ "$machine" = "$MACHINE" ] || continue
     unit=${key##*/}
     [ ! -f "$FOLDER/${key#"/fleetcaptain/$APP/"}" ] || continue
-    case $(systemctl is-active "$unit") in
-    active | reloading | activating | refreshing | maintenance) continue ;;
-    esac
+    is_dead "$unit" || continue
     ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
     [ "$STATUS" != 200 ] || say "unregistered $unit: it does not run on this machine"
   done

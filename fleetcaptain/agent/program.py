@@ -17,7 +17,7 @@ _SOURCES = ("common", "keys", "section", "checks", "registration", "machines", "
 def agent_program() -> str:
     """The text of the program, for ``sh``."""
     folder = files("fleetcaptain.agent")
-    return "\n".join((folder / f"{name}.sh").read_text() for name in _SOURCES)
+    return "\n".join((folder / f"{name}.sh").read_bytes().decode(errors="strict") for name in _SOURCES)
 
 
 def program_hash() -> str:
@@ -27,4 +27,4 @@ def program_hash() -> str:
 
 def encoded() -> str:
     """The program as etcd keeps it: base64, so that the shell can take it out of etcd's JSON."""
-    return base64.b64encode(agent_program().encode()).decode()
+    return base64.b64encode(agent_program().encode()).decode(errors="strict")

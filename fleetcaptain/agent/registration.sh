@@ -32,9 +32,7 @@ register() {
     ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
     if [ "$STATUS" = 412 ]; then
       ask 5 "$key"
-      by_app && case $ANSWER in
-      *',\"run\":\"'"$INVOCATION_ID"'\"'*) return 0 ;;
-      esac
+      ! by_app '' "${INVOCATION_ID-}" || return 0
       ask 5 -X PUT -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
     fi
     case $STATUS in
@@ -47,30 +45,26 @@ register() {
   return 1
 }
 
-# unregister PATH: removes the registration services/<service>/<unit> that the unit wrote, or its app, in at most 9 s.
-# First its file goes to another folder, so that the loop does not write the key again. It stays there while etcd does not
-# answer: the loop tries again.
+# unregister KEY FILE: removes the registration at KEY that FILE holds, or the one of its app, in at most 9 s. Fails, and
+# keeps the file, while etcd does not answer: the loop tries again.
 unregister() {
-  key=$KEYS/$1
-  leaving=$FOLDER/leaving/$1
-  mkdir -p "${leaving%/*}"
-  [ ! -f "$FOLDER/$1" ] || mv "$FOLDER/$1" "$leaving"
-  if [ -f "$leaving" ]; then
-    ask 2 --retry 1 -G -X DELETE --data-urlencode "prevValue@$leaving" "$key"
-    [ "$STATUS" != 000 ] || return
+  if [ -f "$2" ]; then
+    ask 2 --retry 1 -G -X DELETE --data-urlencode "prevValue@$2" "$1"
+    ! unanswered || return
   fi
-  ask 2 "$key"
-  [ "$STATUS" != 000 ] || return
+  ask 2 "$1"
+  ! unanswered || return
   if by_app; then
     field modifiedIndex
-    ask 2 -G -X DELETE -d "prevIndex=$FIELD" "$key"
+    ask 2 -G -X DELETE -d "prevIndex=$FIELD" "$1"
+    ! unanswered || return
   fi
-  rm -f "$leaving"
+  rm -f "$2"
 }
 
-# renew: renews the registrations of this machine that have little time left, and creates those that are missing. One
+# renew_all: renews the registrations of this machine that have little time left, and creates those that are missing. One
 # request asks for all of them, since most of them need nothing.
-renew() {
+renew_all() {
   set -- "$FOLDER"/services/*/*
   [ -f "$1" ] || return 0
   for file; do
@@ -81,21 +75,35 @@ renew() {
   for key; do
     ANSWER=${answers%%"$NEWLINE"*}
     answers=${answers#*"$NEWLINE"}
-    renew_one "$FOLDER/${key#"$KEYS/"}"
+    # One of the keys may not have been answered.
+    case $ANSWER in
+    *'"'"${key#"${KEYS%/fleetcaptain/*}"}"'"'*) renew "$FOLDER/${key#"$KEYS/"}" ;;
+    esac
+    beat_if_due
   done
 }
 
-# renew_one FILE: renews the registration that FILE holds, as ANSWER needs it. A key with another value stays, unless
-# the unit's app registered it and left its renewal to the agent.
-renew_one() {
+# renew FILE: renews the registration that FILE holds as ANSWER, of its key, needs it. A key with another value stays,
+# unless the unit's app registered it and left its renewal to the agent.
+renew() {
+  unit=${1##*/}
   case $ANSWER in
   '{"errorCode":100,'*)
-    ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$1" "$key"
-    [ "$STATUS" != 201 ] || say "registered ${1##*/} again: its key was missing"
+    held=$(cat "$1") || return 0
+    is_active "$unit" || return 0
+    ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value=$held" "$key"
+    [ "$STATUS" = 201 ] || return 0
+    # The unit may have unregistered meanwhile: before this request, which undid it.
+    if is_active "$unit"; then
+      say "registered $unit again: its key was missing"
+    else
+      ask 5 -G -X DELETE --data-urlencode "prevValue=$held" "$key"
+    fi
     ;;
   '{"action":"get",'*)
     field ttl
     [ "${FIELD:-0}" -lt "$RENEWED_BELOW_SEC" ] || return 0
+    ! by_app app || return 0
     if by_app beacon; then
       field modifiedIndex
       set -- "prevIndex=$FIELD"
@@ -109,26 +117,31 @@ renew_one() {
 
 # reap: unregisters units that do not run any more and could not do so themselves.
 reap() {
-  for file in "$FOLDER"/leaving/services/*/*; do
-    [ ! -f "$file" ] || unregister "${file#"$FOLDER/leaving/"}"
-  done
   set -- "$FOLDER"/services/*/*
   [ -f "$1" ] || return 0
   for file; do
     shift
     set -- "$@" "${file##*/}"
   done
-  states=$(systemctl is-active "$@")
+  states=$(systemctl is-active -- "$@")
   for unit; do
     state=${states%%"$NEWLINE"*}
     states=${states#*"$NEWLINE"}
-    case $state in
-    active | reloading | activating | refreshing | maintenance) continue ;;
-    esac
-    for file in "$FOLDER"/services/*/"$unit"; do
-      say "unregistering $unit: systemd says $state"
-      unregister "${file#"$FOLDER/"}"
-    done
-    rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit" "$FOLDER/env/$unit"
+    if is_dead_state "$state" && is_dead "$unit"; then
+      retire "$unit"
+      beat_if_due
+    fi
+  done
+}
+
+# retire UNIT: unregisters a unit that ended. Its file goes first: the unit may start at the same time and write another,
+# which must stay.
+retire() {
+  rm -f "$FOLDER/alive/$1" "$FOLDER/checked/$1"
+  for file in "$FOLDER"/services/*/"$1"; do
+    mv "$file" "$FOLDER/retired" 2>/dev/null || continue
+    say "unregistering $1: systemd says $state"
+    unregister "$KEYS/${file#"$FOLDER/"}" "$FOLDER/retired" || ln "$FOLDER/retired" "$file" 2>/dev/null
+    rm -f "$FOLDER/retired"
   done
 }

@@ -1,9 +1,14 @@
 # What a unit says of itself in its [X-FleetCaptain] section.
 
-# describe UNIT: sets SECTION, its Key=value lines, IMAGE_LINE, CONTAINER and what all commands need to know.
+# describe UNIT: sets SECTION, its Key=value lines, IMAGE_LINE, CONTAINER and what all commands need to know. Fails when
+# fleet has no such unit here.
 describe() {
   UNIT=$1
-  SECTION=$(section "$UNITS/$UNIT") || return
+  [ -f "$UNITS/$UNIT" ] || {
+    say "Could not read $UNITS/$UNIT: fleet has no such unit on this machine"
+    return 1
+  }
+  SECTION=$(section "$UNITS/$UNIT")
   IMAGE_LINE=$(setting IMAGE "$(service_environment "$UNITS/$UNIT")")
   SERVICE=$(setting Service)
   PORTS=$(setting Ports)
@@ -61,7 +66,8 @@ setting() {
   done
 }
 
-# expanded TEXT: what systemd would make of TEXT in a line of the unit: its specifiers, and variables in braces.
+# expanded TEXT: what systemd would make of TEXT in a line of the unit: its specifiers, and variables in braces. "%{"
+# and "%." are the agent's own: a brace, and nothing, which comes after a last backslash.
 expanded() (
   rest=$1 text=''
   while :; do
@@ -81,6 +87,7 @@ expanded() (
     '%H'*) text=$text$(uname -n) rest=${rest#??} ;;
     '%%'*) text=$text% rest=${rest#??} ;;
     '%{'*) text="${text}{" rest=${rest#??} ;;
+    '%.'*) rest=${rest#??} ;;
     '$$'*) text=$text$ rest=${rest#??} ;;
     "\${"*'}'*)
       name=${rest#??}

@@ -45,7 +45,7 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Register this instance of a service.
 
-        The registration replaces the one that the unit wrote. The machine's beacon renews it while the unit is active
+        The registration replaces the one that the unit wrote. The machine agent renews it while the unit is active
         if the service is the unit's own; any other service needs --hold. Exits with 10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
@@ -62,7 +62,7 @@ def add(captain: typer.Typer) -> None:
             show_key(discovery, service, json_wanted)
         else:
             raise typer.BadParameter(
-                f"the machine's beacon does not renew {service!r}: this command runs "
+                f"the machine agent does not renew {service!r}: this command runs "
                 f"{_where(discovery.identity.service)}. Add --hold and keep the command running"
             )
 

@@ -60,9 +60,9 @@ class Discovery:
         return lease
 
     def announce(self, service: str, connection: Mapping[str, Any], *, versions: Iterable[str] = ()) -> None:
-        """Register once, for a program that ends: the machine's beacon renews while the unit is active.
+        """Register once, for a program that ends: the machine agent renews while the unit is active.
 
-        The beacon renews only the unit's own service; any other registration expires after `TTL_SEC`.
+        The agent renews only the unit's own service; any other registration expires after `TTL_SEC`.
         """
         value = registration(self.identity, service, "beacon", connection, versions)
         with self._lock:
@@ -116,7 +116,7 @@ class Discovery:
         if found is not None and (found.machine, found.unit) != (self.identity.machine, self.identity.name):
             return
         if self.identity.owns(service):
-            # Without this mark the beacon would write the unit's own registration again: the unit is still active.
+            # Without this mark the machine agent would write the unit's own registration again: the unit is active.
             mark = drained(registration(self.identity, service, "beacon", {}, ()))
             compare = {"prevExist": "false"} if answer.gone else {"prevValue": text}
             self._api.put(key, mark, TTL_SEC, **compare)

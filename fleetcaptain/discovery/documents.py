@@ -37,8 +37,8 @@ class Registration:
 
     *unit_hash* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
     container's ports to the host's. *draining*: it still answers but is about to stop; lookups leave it out.
-    *lease*: who renews it: "" the machine's beacon (the unit wrote it), ``app`` the app (the app wrote it), ``beacon``
-    the beacon (the app wrote it).
+    *lease*: who renews it: "" the machine agent (the unit wrote it), ``app`` the app (the app wrote it), ``beacon``
+    the machine agent (the app wrote it; the word is from earlier versions).
     """
 
     service: str

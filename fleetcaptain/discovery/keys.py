@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-# A registration expires after this long unless renewed. The units' lines have the same number, which a test holds:
-# importing it from there would load the rendering of units into every app.
+# The registration of an app expires after this long unless renewed: three renewals a minute are its own to make. Those
+# that the machine agent renews live longer.
 TTL_SEC = 60
 
 # A directory that is nested too deep for a JSON parser is read level by level, down to this depth: no key of an app is
@@ -85,7 +85,7 @@ def service_dir(app: str, service: str) -> str:
 
 
 def registration_key(app: str, service: str, unit: str) -> str:
-    """The key of one instance's `Registration`, which expires after 60 s unless renewed."""
+    """The key of one instance's `Registration`, which expires unless renewed."""
     return f"{service_dir(app, service)}/{unit}"
 
 

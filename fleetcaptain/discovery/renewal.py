@@ -27,8 +27,8 @@ def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed:
     *shared*: the unit uses the same key. *lapsed*: the app could not renew in time, so the key may have expired.
 
     A shared key that is missing earlier was removed by the unit, which is stopping. If another program removed it, the
-    beacon writes the unit's own value, as the unit is active, and the app replaces that. Any other value was written on
-    purpose: a rollout's mark, a unit on another machine, a later registration.
+    machine agent writes the unit's own value, as the unit is active, and the app replaces that. Any other value was
+    written on purpose: a rollout's mark, a unit on another machine, a later registration.
     """
     if found is None:
         return RenewalStep.CREATE if lapsed or not shared else RenewalStep.WAIT

@@ -14,7 +14,17 @@ from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Expand, Literal
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
-__all__ = ["FOLDABLE", "check_specifiers", "check_verbatim", "letters", "line_of_text", "sample", "verbatim", "word"]
+__all__ = [
+    "FOLDABLE",
+    "check_specifiers",
+    "check_verbatim",
+    "letters",
+    "letters_of_check",
+    "line_of_text",
+    "sample",
+    "verbatim",
+    "word",
+]
 
 # go-systemd's limit on one physical line, less the names and quotes around a text.
 _LINE_BYTES = 2048 - 64
@@ -27,6 +37,8 @@ also in quotes. The next line must not look like a comment, and keeps its own bl
 _ESCAPED = re.compile(r"[\\%$'\"\t]")
 # `unit_full_printf` of systemd 252, without the deprecated ones (c, r, R).
 _SPECIFIERS = frozenset("aAbBCdEfgGhHiIjJlLmMnNopPsStTuUvVwWyY")
+# Those that the machine agent replaces: `expanded` in fleetcaptain/agent/section.sh.
+_AGENTS_SPECIFIERS = "nNpimH"
 # The ones that are usual in commands of fleet units. A date format also has others, as in %Y-%m-%d.
 _USUAL = "iInNpPHmb"
 _PERCENT = re.compile(r"%(.?)", re.DOTALL)
@@ -85,6 +97,19 @@ def letters(value: Any, *, variables: bool = True) -> str:
             f"{found} is ambiguous: write {_shown(Expand(_as_expand(text)))} to have it replaced on the machine, or "
             f"{_shown(Literal(text))} to keep it literally"
         )
+    return text
+
+
+def letters_of_check(value: Any) -> str:
+    """As `letters`, for a check that the machine agent makes: it replaces fewer specifiers than systemd."""
+    text = letters(value)
+    for specifier in _PERCENT.findall(text) if isinstance(text, Expand) else ():
+        if specifier not in f"%{_AGENTS_SPECIFIERS}":
+            known = " ".join(f"%{one}" for one in _AGENTS_SPECIFIERS)
+            raise ValidationError(
+                f'"%{specifier}" is not replaced in a check, which the machine agent makes; use {known}, or a variable '
+                "of the machine as ${NAME}"
+            )
     return text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fleetcaptain.fleetfile.letters import letters, sample, word
+from fleetcaptain.fleetfile.letters import letters_of_check, sample, word
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, refuse_never
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
@@ -33,7 +33,7 @@ def ready(value: Any) -> Ready:
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
                 raise ValidationError(f"Command({represented(line)}): must be one line for /bin/sh in the container")
-            return Command(letters(line))
+            return Command(letters_of_check(line))
         case _:
             raise ValidationError(f"must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
 
@@ -50,14 +50,14 @@ def _http(value: Http) -> Http:
         )
     _port(value.port)
     if host is not None:
-        host = letters(host)
+        host = letters_of_check(host)
         if not _HOST.fullmatch(sample(host)):
             raise ValidationError(
                 f'Http(host={represented(host)}): must be a name such as "shop.example.org", optionally with :port'
             )
     if not isinstance(value.https, bool):
         raise ValidationError(f"Http(https={represented(value.https)}): must be True or False")
-    return replace(value, path=letters(path), host=host, headers=_headers(value.headers))
+    return replace(value, path=letters_of_check(path), host=host, headers=_headers(value.headers))
 
 
 def _headers(value: Any) -> tuple[tuple[str, str], ...]:
@@ -72,7 +72,7 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
             raise ValidationError(f"Http(headers=...): {represented(name)} is not a header name")
         if name.lower() == "host":
             raise ValidationError(f"Http(headers=...): {name} cannot be set here; write host= instead")
-        text = letters(given)
+        text = letters_of_check(given)
         if not text.strip():
             raise ValidationError(f"Http(headers=...): {name} must not be empty; remove it")
         found.append((word(name), text))

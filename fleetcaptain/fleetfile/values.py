@@ -48,7 +48,7 @@ class _Marked(str):
 
 class Expand(_Marked):
     """A string in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
-    are the characters themselves."""
+    are the characters themselves. In a check the machine agent does so, with the specifiers ``%n %N %p %i %m %H``."""
 
     __slots__ = ()
 

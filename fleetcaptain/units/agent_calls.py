@@ -107,7 +107,9 @@ def _text(text: str) -> str:
     """*text* for the agent, which replaces specifiers and variables as systemd does. Pulumi must not take a part of it
     for a colour."""
     written = str(text) if isinstance(text, Expand) else text.replace("%", "%%").replace("$", "$$")
-    return written.replace(COLOUR_MARK, "<%{%")
+    # A last backslash would join the line with the next one.
+    end = "%." if written.endswith("\\") else ""
+    return written.replace(COLOUR_MARK, "<%{%") + end
 
 
 def _number(spec: ServiceSpec, number: int | None) -> int:

@@ -68,12 +68,18 @@ class FakeAccess:
         if part == "users":
             self.users.setdefault(name, sent.get("roles", []))
             self.passwords[name] = sent["password"]
-        else:
-            self._change(name, sent)
+        elif not self._change(name, sent):
+            return 409, ""
         return 200, "{}"
 
-    def _change(self, name: str, sent: dict[str, Any]) -> None:
+    def _change(self, name: str, sent: dict[str, Any]) -> bool:
+        """Whether it was done: etcd refuses a change as a whole when one right is there already, or is not."""
         role = self.roles.setdefault(name, sent.get("permissions", {}).get("kv") or {"read": [], "write": []})
-        for kind, patterns in role.items():
-            granted, revoked = (sent.get(verb, {}).get("kv", {}).get(kind, ()) for verb in ("grant", "revoke"))
-            role[kind] = sorted({*patterns, *granted} - {*revoked})
+        changes = {
+            kind: [set(sent.get(verb, {}).get("kv", {}).get(kind, ())) for verb in ("grant", "revoke")] for kind in role
+        }
+        if any(granted & {*role[kind]} or revoked - {*role[kind]} for kind, (granted, revoked) in changes.items()):
+            return False
+        for kind, (granted, revoked) in changes.items():
+            role[kind] = sorted({*role[kind], *granted} - revoked)
+        return True

@@ -15,8 +15,8 @@ from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.documents import Registration, Release
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.errors import NotAvailable
-from fleetcaptain.units.environment import passed_on
 from tests.unit.discovery_app.app_container import environment
+from tests.unit.units.shell_machine import UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
 
 TEXT = (Path(__file__).parents[3] / "docs" / "discovery.md").read_text()
@@ -86,10 +86,13 @@ def test_the_examples_are_what_is_read() -> None:
     assert Release.from_json(manifest).services["redis"].unit_hash == found.unit_hash
 
 
-def test_every_variable_is_listed() -> None:
-    """What a container is told is what the table says, no more and no less."""
+def test_every_variable_is_listed(tmp_path: Path, etcd_url: str) -> None:
+    """What a container gets is what the table says, no more and no less."""
+    machine = PretendedMachine(tmp_path, etcd_url)
+    machine.load(SPECS["redis"])
+    machine.agent("starting", UNIT)
     listed = set(re.findall(r"^\| `(FLEETCAPTAIN_\w+)` \|", TEXT, flags=re.MULTILINE))
-    assert listed == {word.partition("=")[0] for word in passed_on(SPECS["redis"])}
+    assert listed == set(machine.variables())
 
 
 def test_looking_up_with_curl(app: App) -> None:

@@ -185,6 +185,26 @@ def test_an_app_comes_and_goes(secured: tuple[Access, Callable[[str], Client]]) 
     assert user("").write("/config/a") == 401
 
 
+@pytest.mark.parametrize("missing", [("machines", "restarts"), ("machines",), ("services",)])
+def test_an_app_of_an_old_version_gets_what_is_missing(
+    secured: tuple[Access, Callable[[str], Client]], missing: tuple[str, ...]
+) -> None:
+    """etcd refuses a grant as a whole when one of its patterns is granted."""
+    access, user = secured
+    access.enforce()
+    patterns = [f"/fleetcaptain/shop/{name}/*" for name in missing]
+    less = {"role": "guest", "revoke": {"kv": {"write": patterns}}}
+    assert user("root")("PUT", "/v2/auth/roles/guest", json.dumps(less))[0] == 200
+    more = {"role": "guest", "grant": {"kv": {"write": SHOPS}}}
+    assert user("root")("PUT", "/v2/auth/roles/guest", json.dumps(more))[0] == 409
+    assert access.registers("shop") is False
+    access.grant("shop")
+    assert access.registers("shop") is True
+    for name in ("machines", "restarts", "services"):
+        assert user("").write(f"/fleetcaptain/shop/{name}/a/b") == 201
+    assert user("").write("/fleetcaptain/shop/_agent/a") == 401
+
+
 def test_an_app_that_comes_meanwhile_keeps_its_keys(secured: tuple[Access, Callable[[str], Client]]) -> None:
     """At whichever request of one who sets all rights another one deploys."""
     access, user = secured
@@ -259,10 +279,11 @@ def test_what_was_cut_short_is_finished(secured: tuple[Access, Callable[[str], C
     assert user("").write("/_coreos.com/fleet/unit/a") == 401
     assert json.loads(root("GET", "/v2/auth/roles/guest", "")[1])["permissions"]["kv"] == {
         "read": ["/fleetcaptain/*"],
-        "write": ["/fleetcaptain/shop/services/*"],
+        "write": SHOPS,
     }
 
 
+SHOPS = [f"/fleetcaptain/shop/{name}/*" for name in ("machines", "restarts", "services")]
 PASSWORDS = {"root": "the-password-of-root", "fleet": "the-password-of-fleet"}
 
 
@@ -299,7 +320,7 @@ def test_passwords_do_what_certificates_do(plain: str, tmp_path: Path) -> None:
         assert (access.enforced(), v3access.enforced()) == (False, False)
         turn_on(root, ["/config"])
         assert (access.enforced(), v3access.enforced()) == (True, True)
-        assert access.guest()["write"] == ["/config/*", "/fleetcaptain/shop/services/*"]
+        assert access.guest()["write"] == ["/config/*", *SHOPS]
         assert guest.write("/_coreos.com/fleet/unit/a") == 401
         assert guest.write("/fleetcaptain/shop/services/web/web@1.service") == 200
         assert guest("POST", "/v3/cluster/member/add", '{"peerURLs":["http://127.0.0.1:9"]}')[0] != 200

@@ -88,7 +88,7 @@ def test_an_unknown_app_exits_with_2(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(["discover", "redis", "--app", "shop"]) == 3
 
 
-def test_registering_once_leaves_the_renewal_to_the_beacon(etcd: FakeEtcd) -> None:
+def test_registering_once_leaves_the_renewal_to_the_agent(etcd: FakeEtcd) -> None:
     """The command ends; the registration lives as long as the unit does."""
     assert main(["register", "web", "port=8080", "path=/x=y", "tls=true", "--versions", "v1", "--versions", "v2"]) == 0
     value = etcd.value(KEY)

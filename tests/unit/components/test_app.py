@@ -107,7 +107,7 @@ def app(site: Site) -> FakeEngine:
     return declared()
 
 
-def test_an_app_is_a_beacon_a_record_its_services_and_a_gate(app: FakeEngine) -> None:
+def test_an_app_is_an_agent_a_record_its_services_and_a_gate(app: FakeEngine) -> None:
     """And its images; no strays are removed unless that is configured."""
     assert set(app.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
     assert set(app.of("Release")) == {f"{APP}-release"}
@@ -115,7 +115,7 @@ def test_an_app_is_a_beacon_a_record_its_services_and_a_gate(app: FakeEngine) ->
     assert app.of("Strays") == {}
 
 
-def test_all_units_come_after_the_beacon_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
+def test_all_units_come_after_the_agent_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
     """What is not recorded is not rolled, and nothing is current before it runs."""
     for spec in SERVICES:
         assert before(app, "Unit", spec.name) >= {f"{APP}-agent", f"{APP}-release"}, spec.name
@@ -250,7 +250,7 @@ def test_the_preview_warns_once_of_what_is_lost(site: Site, tmp_path: Path) -> N
 
 
 def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None:
-    """The beacon is one unit that fleet starts everywhere."""
+    """The agent is one unit that fleet starts everywhere."""
     units = app.of("Unit")
     assert {name: (unit["mode"], unit["instances"]) for name, unit in units.items()} == {
         f"{APP}-agent": ("everywhere", 1),
@@ -335,7 +335,7 @@ def test_strays_are_removed_before_anything_else(site: Site) -> None:
 
 
 def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
-    """The units that the Fleetfile declares, and the beacon, are none."""
+    """The units that the Fleetfile declares, and the agent, are none."""
     declared_units = {"web@1.service": full(text_of()), f"{APP}-agent.service": agent_unit(APP, STACK).text}
     site.start({**declared_units, "orphan@1.service": full(text_of("orphan"))})
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")

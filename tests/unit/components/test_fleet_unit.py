@@ -230,7 +230,7 @@ def test_an_update_stops_between_two_instances_when_it_is_cancelled(
     assert site.texts == units_of(new)
 
 
-def test_a_beacon_that_fails_somewhere_is_an_error_of_the_deployment(site: Site) -> None:
+def test_an_agent_that_fails_somewhere_is_an_error_of_the_deployment(site: Site) -> None:
     """It names the machine, and has the journal."""
     site.failing = "ExecStart"
     with pytest.raises(PartialFailure, match=r"(?s)10\.0\.0\.1.*systemd says that it failed.*output of journalctl"):

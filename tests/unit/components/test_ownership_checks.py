@@ -39,7 +39,7 @@ def inputs_of(stack: str, app: str = APP) -> dict[str, dict[str, Any]]:
 
     bare = unit_inputs(f"{app}-agent", 1, "everywhere", app=app, unit=agent_unit(app, stack).text, image="")
     return {
-        "beacon": bare,
+        "agent": bare,
         "web": unit_inputs(app=app, unit=unit("web")),
         "redis": unit_inputs("redis", 1, "bluegreen", app=app, unit=unit("redis")),
     }
@@ -104,7 +104,7 @@ def test_a_second_stack_of_an_app_is_refused(prod: Site) -> None:
     assert "Nothing was changed." in error
     assert f"{', '.join(sorted(units_of(*PROD.values())))}: deployed by the stack {STACK} of this app" in error
     assert f"`pulumi config set fleetcaptain:adopt {STACK}`" in error
-    for service in ("beacon", "web"):
+    for service in ("agent", "web"):
         with pytest.raises(UnitRefused, match=f"deployed by the stack {STACK} of this app"):
             PROVIDER.create(TEST[service])
         with pytest.raises(UnitRefused, match="Nothing was changed"):
@@ -267,7 +267,7 @@ def test_what_etcd_has_of_an_app_goes_with_its_last_unit_of_any_stack(prod: Site
     assert set(prod.texts) == {"backup.service", "theirs@1.service"}
 
 
-def test_what_etcd_has_of_an_app_stays_while_its_beacon_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_etcd_has_of_an_app_stays_while_its_agent_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first unit of an app is about to come: its record is there already."""
     site.start(units_of(PROD["web"]))
     site.etcd.put(current_key(APP), "v1")

@@ -55,7 +55,18 @@ def test_an_app_that_may_not_register_itself_is_a_difference(site: Site) -> None
     found = PROVIDER.read(APP, record_inputs())
     assert found.inputs == record_inputs(services={}, texts={})
     PROVIDER.update(APP, found.outs or {}, record_inputs())
-    assert site.etcd.access.roles["guest"]["write"] == [f"/fleetcaptain/{APP}/services/*"]
+    below = [f"/fleetcaptain/{APP}/{name}/*" for name in ("machines", "restarts", "services")]
+    assert sorted(site.etcd.access.roles["guest"]["write"]) == below
+
+
+def test_an_app_that_an_old_version_secured_gets_the_rights_that_are_missing(site: Site) -> None:
+    """It has the right to its registrations only, and etcd refuses to grant that one again."""
+    PROVIDER.create(record_inputs())
+    Access(site.etcd.store.request).enforce()
+    written = site.etcd.access.roles["guest"]["write"]
+    written[:] = [f"/fleetcaptain/{APP}/services/*"]
+    PROVIDER.update(APP, record_inputs(services={}, texts={}), record_inputs())
+    assert len(site.etcd.access.roles["guest"]["write"]) == 3
 
 
 @pytest.mark.parametrize(("running", "id_"), [(None, None), (frozenset({"m1"}), APP)])

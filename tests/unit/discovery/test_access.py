@@ -78,3 +78,48 @@ def test_a_v3_api_that_cannot_be_closed_is_refused() -> None:
 def test_which_directories_may_be_open(directory: str, open_: bool) -> None:
     """Neither fleet's nor FleetCaptain's, by no spelling."""
     assert is_open_dir(directory) is open_
+
+
+def may_write(etcd: FakeAccess, app: str = "shop") -> list[str]:
+    """The directories of *app* that guests may write."""
+    return sorted(pattern.split("/")[3] for pattern in etcd.roles["guest"]["write"] if pattern.split("/")[2] == app)
+
+
+@pytest.mark.parametrize("granted", [(), ("services",), ("services", "machines"), ("services", "machines", "restarts")])
+def test_only_what_is_missing_is_granted(granted: tuple[str, ...]) -> None:
+    """etcd refuses a grant as a whole when one of its patterns is granted; an old version granted only one of them."""
+    etcd = OldEtcd("3.5.33", "/v3")
+    access = Access(etcd)
+    access.enforce()
+    etcd.roles["guest"]["write"] = [
+        "/fleetcaptain/blog/services/*",
+        *(f"/fleetcaptain/shop/{one}/*" for one in granted),
+    ]
+    assert access.registers("shop") is (len(granted) == 3)
+    access.grant("shop")
+    assert access.registers("shop") is True
+    assert may_write(etcd) == ["machines", "restarts", "services"]
+    access.revoke("shop")
+    assert (may_write(etcd), may_write(etcd, "blog")) == ([], ["services"])
+
+
+@pytest.mark.parametrize("granted", [("services",), ("machines", "services")])
+def test_only_what_is_there_is_revoked(granted: tuple[str, ...]) -> None:
+    """etcd refuses that as a whole too."""
+    etcd = OldEtcd("3.5.33", "/v3")
+    access = Access(etcd)
+    access.enforce()
+    etcd.roles["guest"]["write"] = [f"/fleetcaptain/shop/{one}/*" for one in granted]
+    access.revoke("shop")
+    assert may_write(etcd) == []
+
+
+def test_no_other_key_of_an_app_is_a_guests() -> None:
+    """Reconciling keeps the rights of apps that appeared meanwhile, and no other ones."""
+    etcd = OldEtcd("3.5.33", "/v3")
+    access = Access(etcd)
+    access.enforce()
+    kept = ["/fleetcaptain/new/machines/*", "/fleetcaptain/new/restarts/*", "/fleetcaptain/new/services/*"]
+    etcd.roles["guest"]["write"] = ["/fleetcaptain/*", "/fleetcaptain/new/_agent/*", "/fleetcaptain/new/current", *kept]
+    access.enforce()
+    assert etcd.roles["guest"]["write"] == kept

@@ -8,8 +8,7 @@ import pytest
 
 from fleetcaptain.discovery.available import endpoints, lacks, serving
 from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, drained
-from fleetcaptain.discovery.keys import TTL_SEC, registration_key, release_key
-from fleetcaptain.units import machine_paths
+from fleetcaptain.discovery.keys import registration_key, release_key
 
 MANIFEST = Release("v1", {"web": ServiceRelease("aaa", 2, "web@sha256:1"), "db": ServiceRelease("bbb", 1)})
 
@@ -62,11 +61,6 @@ def test_endpoints() -> None:
 def test_manifest_round_trip() -> None:
     """A manifest reads back as it was written."""
     assert Release.from_json(MANIFEST.to_json()) == MANIFEST
-
-
-def test_one_time_to_live() -> None:
-    """The app's registrations live as long without renewal as those that units write."""
-    assert TTL_SEC == machine_paths.TTL_SEC
 
 
 def test_keys() -> None:

@@ -52,8 +52,8 @@ def test_versions_of_the_fleetfile_hold_too(etcd: FakeEtcd, environ: dict[str, s
         assert etcd.value(identity.key(service))["versions"] == versions
 
 
-def test_unregistering_marks_what_the_beacon_would_put_back(etcd: FakeEtcd, identity: Identity) -> None:
-    """The unit is still active; the mark is renewed by the beacon, and nobody discovers the instance."""
+def test_unregistering_marks_what_the_agent_would_put_back(etcd: FakeEtcd, identity: Identity) -> None:
+    """The unit is still active; the mark is renewed by the agent, and the instance is not discovered."""
     etcd.put(KEY, of_the_unit())
     Discovery(identity).unregister("web")
     value = etcd.value(KEY)
@@ -70,7 +70,7 @@ def test_unregistering_before_the_unit_registers_holds_too(etcd: FakeEtcd, ident
 
 
 def test_a_name_that_no_unit_registers_is_simply_removed(etcd: FakeEtcd, identity: Identity) -> None:
-    """No beacon knows of it."""
+    """No agent knows of it."""
     mine = Discovery(identity)
     mine.register("admin", {"port": 1})
     mine.unregister("admin")

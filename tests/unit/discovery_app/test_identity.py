@@ -10,8 +10,6 @@ import pytest
 
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.errors import UnknownApp
-from fleetcaptain.fleetfile.values import ServiceSpec
-from fleetcaptain.units.environment import passed_on, unit_environment
 from tests.unit.discovery_app.app_container import CONTENT, KEY, MACHINE, RUN, UNIT, environment
 
 
@@ -26,20 +24,12 @@ def test_a_container_knows_all_of_itself() -> None:
     assert not known.owns("admin")
 
 
-def test_units_tell_all_that_is_read() -> None:
-    """The variables that the units pass on are the ones that are read here."""
-    spec = ServiceSpec("web", "", "i", versions=("v1",))
-    told = {pair.partition("=")[0] for pair in [*unit_environment(spec, "shop").split(), *passed_on(spec)]}
-    assert told == {*environment(""), "FLEETCAPTAIN_VERSIONS"}
-
-
 def test_a_unit_registers_every_service_under_its_own_name() -> None:
     """Those of a service that runs on every machine have names of their own too."""
     unit = f"agent@{MACHINE}.service"
-    spec = ServiceSpec("agent", "", "i", global_unit=True)
-    variables = dict(pair.split("=") for pair in unit_environment(spec, "shop").replace("%n", unit).split())
+    variables = {"FLEETCAPTAIN_APP": "shop", "FLEETCAPTAIN_SERVICE": "agent", "FLEETCAPTAIN_UNIT": unit}
     known = Identity.from_environment({**variables, "FLEETCAPTAIN_KEY": "/fleetcaptain/shop/services/a/a~m"})
-    assert known.key("agent") == variables["FLEETCAPTAIN_KEY"] == f"/fleetcaptain/shop/services/agent/{unit}"
+    assert known.key("agent") == f"/fleetcaptain/shop/services/agent/{unit}"
     assert known.key("admin") == f"/fleetcaptain/shop/services/admin/{unit}"
 
 

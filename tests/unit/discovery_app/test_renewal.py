@@ -23,7 +23,7 @@ def entry(machine: str = "here", lease: str = "", draining: bool = False) -> Reg
         (None, True, False, RenewalStep.WAIT),
         # No unit knows of this name: somebody removed the key by mistake.
         (None, False, False, RenewalStep.CREATE),
-        # The unit registered later than its app, or the beacon put back what was lost.
+        # The unit registered later than its app, or the agent put back what was lost.
         (entry(), True, False, RenewalStep.REPLACE),
         # A rollout marked it, as the unit's own or as this app's.
         (entry(draining=True), True, False, RenewalStep.WAIT),

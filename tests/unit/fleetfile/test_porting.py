@@ -17,7 +17,7 @@ _SAYS = {
         "-e HOST=%H",
         "-e UNIT=%n",
         "Conflicts=web@*.service",
-        "GET / on container port 80",
+        "Ready=http 80 /",
     ),
     "Announcer sidekick": (
         "BindsTo=web@%i.service",
@@ -32,7 +32,7 @@ _SAYS = {
     "Timer": ("bin/backup || exit 1; sleep 3600", "RestartSec=60"),
     "Machine affinity": ("MachineMetadata=role=worker", "MachineMetadata=region=eu", "MachineMetadata=region=us"),
     "Two services on one machine": ("MachineOf=web@1.service",),
-    "Linked containers": ("-p 6379", "FLEETCAPTAIN_ETCD=http://${COREOS_PRIVATE_IPV4}:2379"),
+    "Linked containers": ("-p 6379", "--env-file /run/fleetcaptain/"),
     "Node name from the instance": (
         "--hostname es-%i",
         "-e node.name=es-%i",

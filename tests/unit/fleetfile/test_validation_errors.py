@@ -76,6 +76,18 @@ _RULES = [
         'Service("db", instances=2), Service("web", instances=3, unit={"BindsTo": "db@%i.service"})',
         "unit: no unit has the name db@3.service: db has instances=2; write db@1.service or db@2.service",
     ),
+    *(
+        (
+            f'Service("web", ports=[80], ready={ready})',
+            f'ready: "{specifier}" is not replaced in a check, which the machine agent makes; use %n %N %p %i %m %H',
+        )
+        for ready, specifier in (
+            ("Http(Expand('/%b'))", "%b"),
+            ("Http(host=Expand('%l.example.org'))", "%l"),
+            ("Http(headers={'X-A': Expand('%%%I')})", "%I"),
+            ("Command(Expand('test %v'))", "%v"),
+        )
+    ),
     ('Service("web", scale=3)', "scale: is not supported"),
     *(
         (f'Service("web", {keyword})', "must not end in a backslash")

@@ -15,7 +15,7 @@ from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.command_words import command
 from fleetcaptain.fleetfile.letters import letters, sample
 from fleetcaptain.fleetfile.validation_error import ValidationError
-from fleetcaptain.fleetfile.values import Expand, Http, Literal
+from fleetcaptain.fleetfile.values import Command, Expand, Http, Literal
 from tests.unit.fleetfile.written import HEAD, mistakes, service
 
 
@@ -422,3 +422,13 @@ Fleetfile(app=Text.APP, image=Text.IMAGE, services=[
     assert first.machine_metadata == ("ssd=cache",)
     assert (first.unit, first.service) == ((("OnFailure", "db"),), (("Nice", "3"), ("Nice", "9")))
     assert (other.name, str(other.start_sec)) == ("db", "3")
+
+
+def test_a_check_has_what_the_machine_agent_replaces(tmp_path: Path) -> None:
+    """In every text of it; a literal one may have anything."""
+    every = "%n%N%p%i%m%H%%$$${A}"
+    check = f"Http(Expand('/{every}'), host=Expand('%i.x'), headers={{'A': Expand({every!r})}})"
+    spec = service(tmp_path, f"ports=[80], ready={check}")
+    assert spec.ready == Http(f"/{every}", host="%i.x", headers=(("A", every),))
+    spec = service(tmp_path, "ready=Command(Literal('date +%b %v'))")
+    assert spec.ready == Command("date +%b %v")

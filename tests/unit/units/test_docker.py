@@ -72,12 +72,12 @@ def test_it_is_a_name_that_docker_takes_and_compose_does_not_make(unit: tuple[st
 @pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if spec.start is None])
 @pytest.mark.parametrize("app", ["shop", "shop-web"])
 def test_a_unit_means_no_container_but_its_own(name: str, app: str) -> None:
-    """Killed, stopped, removed, asked: it is always the one that the unit runs."""
+    """Stopped, removed: it is always the one that the unit runs. The agent's calls are held by its own tests."""
     text = render(own_lines(SPECS[name]), Mark(app, f"{app}/dev", name)).text
     specifiers = {"p": name, "i": "2", "n": f"{name}@2.service", "m": "m"}
     lines = [" ".join(command(value, specifiers)) for option in EXEC for value in exec_values(text, option)]
     found = [container for line in lines for container in MEANT.findall(line)]
-    assert len(found) >= 5, "kill and rm, a wait, stop, rm"
+    assert len(found) >= 2, "stop, rm"
     assert {*found, *re.findall(r"--name (\S+)", "\n".join(lines))} == {f"fc.{app}.{name}.2"}
 
 

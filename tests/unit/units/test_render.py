@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, ServiceSpec
-from fleetcaptain.units.beacon import beacon, beacon_name
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
@@ -22,6 +20,7 @@ from tests.unit.units.systemd import command, exec_values
 
 GOLDEN = Path(__file__).parent / "golden"
 APP_SERVER = SPECS["app_server"]
+AGENT = "/bin/sh /run/fleetcaptain/behavioral/agent"
 
 
 def check_golden(name: str, text: str) -> None:
@@ -38,11 +37,6 @@ def test_a_service_has_exactly_this_text(name: str) -> None:
     check_golden(f"{name}.service", render(SPECS[name], mark(name)).text)
 
 
-def test_the_beacon_has_exactly_this_text() -> None:
-    """Every line of the beacon is as agreed."""
-    check_golden("beacon.service", beacon("behavioral", "behavioral/dev").text)
-
-
 @pytest.mark.parametrize("name", SPECS)
 def test_what_is_rendered_is_canonical_marked_and_not_refused(name: str) -> None:
     """fleet would store the text unchanged, it says whose it is, and nothing in it wedges fleet."""
@@ -50,13 +44,6 @@ def test_what_is_rendered_is_canonical_marked_and_not_refused(name: str) -> None
     assert canonical(text) == text
     assert UnitFile.parse(text).mark == mark(name)
     assert refusals(f"{name}@1.service", UnitFile.parse(text)) == ()
-
-
-def test_the_beacon_is_marked_and_not_refused() -> None:
-    """The beacon is a unit of the app like any other."""
-    assert UnitFile.parse(beacon("behavioral", "s").text).mark is not None
-    assert refusals(beacon_name("behavioral"), UnitFile.parse(beacon("behavioral", "s").text)) == ()
-    assert beacon_name("behavioral") == "behavioral-beacon.service"
 
 
 def test_words_of_the_fleetfile_reach_the_container_as_written() -> None:
@@ -73,7 +60,7 @@ def test_words_of_the_fleetfile_reach_the_container_as_written() -> None:
     )
     assert words[-7:] == ["--label", "a=b c", "img", "sh", "-c", 'echo "$HOME" 100%; :', ";"]
     assert "A= x'\"\\\n%n${B} " in words
-    assert "FLEETCAPTAIN_ETCD=http://10.0.0.1:2379" in words
+    assert words[words.index("--env-file") + 1] == "/run/fleetcaptain/behavioral/env/u"
 
 
 def test_what_is_expanded_is_the_machine_s_own() -> None:
@@ -116,80 +103,23 @@ def test_a_long_word_is_continued_at_its_blanks() -> None:
     assert words[-1] == long
     assert f"BIG={long}" in words
     assert command(exec_values(text, "ExecStartPost")[0]) == ["/bin/echo", *long.split()]
-    assert command(exec_values(text, "ExecStartPost")[1], {"p": "a", "i": "1"})[-1] == long
+    assert UnitFile.parse(text).last("Ready") == "" or f"Ready=command {long}" in text.replace("\\\n", " ")
 
 
-def test_a_service_knows_who_it_is(tmp_path: Path) -> None:
-    """In its container and in its unit's own lines; its content is the hash of the unit's file on the machine."""
-    text = render(APP_SERVER, MARK).text
-    words = command(exec_values(text, "ExecStart")[0], {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"})
-    (message,) = exec_values(text, "Environment")
-    names = [pair.partition("=")[0] for pair in message.split()]
-    assert names == [f"FLEETCAPTAIN_{name}" for name in ("APP", "SERVICE", "UNIT", "MACHINE", "KEY")]
-    assert set(names) | {"FLEETCAPTAIN_CONTENT", "FLEETCAPTAIN_RUN"} <= set(words)
-    ran = run_of(text, tmp_path)
-    full = with_image(text, "shop@sha256:1")
-    assert ran.stdout.split() == [hashlib.sha1(full.encode()).hexdigest(), "0123"]  # noqa: S324 - fleet's own hash
-    assert words[3:6] == ["run", "/usr/bin/docker", "run"]
+def test_a_custom_line_knows_the_service_too() -> None:
+    """The agent's file is the last, so that no other one overrides a variable of it."""
+    own = [("EnvironmentFile", "/etc/own")]
+    text = render(replace(APP_SERVER, before_stop=("/bin/x ${FLEETCAPTAIN_KEY}",), service=tuple(own)), MARK).text
+    files = exec_values(text, "EnvironmentFile")
+    assert files == ["-/etc/environment", "/etc/own", "-/run/fleetcaptain/behavioral/env/%n"]
+    assert exec_values(render(APP_SERVER, MARK).text, "EnvironmentFile") == ["-/etc/environment"]
 
 
-def run_of(text: str, folder: Path, **replaced: str) -> subprocess.CompletedProcess[str]:
-    """Run the wrapper of the unit's main process, with ``printenv`` for docker. *replaced*: what a file of variables
-    puts in the place of the unit's own."""
-    (folder / "unit").write_text(with_image(text, "shop@sha256:1"))
-    specifiers = {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"}
-    words = command(exec_values(text, "ExecStart")[0], specifiers)
-    own = dict(pair.split("=", 1) for pair in command(exec_values(text, "Environment")[0], specifiers))
-    return subprocess.run(
-        [
-            *words[:2],
-            words[2].replace("/run/fleet/units/u", str(folder / "unit")),
-            *("run", "printenv", "FLEETCAPTAIN_CONTENT", "FLEETCAPTAIN_RUN"),
-        ],
-        env={**os.environ, "INVOCATION_ID": "0123", "IMAGE": "shop@sha256:1", **own, **replaced},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize(
-    "replaced",
-    [
-        {"IMAGE": "other:1"},
-        {"IMAGE": ""},
-        {"IMAGE": "shop@sha256:1 "},
-        {"FLEETCAPTAIN_SERVICE": "other"},
-        {"FLEETCAPTAIN_KEY": "/fleetcaptain/behavioral/services/other/u"},
-    ],
-)
-def test_no_file_of_variables_makes_another_image_run(tmp_path: Path, replaced: dict[str, str]) -> None:
-    """systemd lets EnvironmentFile= go before Environment=. The journal says which file to look for."""
-    ran = run_of(render(APP_SERVER, MARK).text, tmp_path, **replaced)
-    assert (ran.returncode, "take it out of /etc/environment" in ran.stdout) == (1, True)
-
-
-@pytest.mark.parametrize(("image", "code"), [("shop@sha256:1", 0), ("other:1", 1)])
-def test_a_custom_start_runs_no_other_image_either(tmp_path: Path, image: str, code: int) -> None:
-    """The check is the last line before it, also after lines that write such a file."""
-    text = render(replace(APP_SERVER, start=("/usr/bin/docker run ${IMAGE}",), before_start=("/bin/true",)), MARK).text
-    *_, line = exec_values(text, "ExecStartPre")
-    specifiers = {"p": "app_server", "i": "1", "n": "u", "m": "machine-a"}
-    (tmp_path / "unit").write_text(with_image(text, "shop@sha256:1"))
-    own = dict(pair.split("=", 1) for pair in command(exec_values(text, "Environment")[0], specifiers))
-    words = [word.replace("/run/fleet/units/u", str(tmp_path / "unit")) for word in command(line, specifiers)]
-    assert subprocess.run(words, env={**os.environ, **own, "IMAGE": image}, check=False).returncode == code
-
-
-def test_in_the_machines_network_ports_are_the_machines() -> None:
-    """docker publishes none there, so none is looked up; they stand in the text for who searches for a place."""
-    ports = (Port(80, 80), Port(53, 53, protocol="udp"))
-    text = render(replace(APP_SERVER, docker_args=("--net=host",), ports=ports, ready=Http("/")), MARK).text
-    assert "  --expose 80 \\\n  --expose 53/udp \\\n" in text
-    assert " -p 80" not in text
-    assert "docker port" not in text
-    assert "GET / on port 80" in text
-    assert '"ports":{"80":80,"53/udp":53}' in text
+def test_a_person_can_read_a_unit() -> None:
+    """At most 30 lines, and none with an operator of a shell."""
+    lines = with_image(render(APP_SERVER, MARK).text, "shop@sha256:1").splitlines()
+    assert len([line for line in lines if line]) <= 30
+    assert [line for line in lines if re.search(r"[|&;<>]|\$\(", line)] == []
 
 
 def test_a_service_of_every_machine_is_bound_to_each_by_its_name() -> None:
@@ -202,20 +132,29 @@ def test_the_registration_is_taken_back_before_anything_stops() -> None:
     for spec in SPECS.values():
         text = render(spec, mark(spec.name)).text
         for option in ("ExecStop", "ExecStopPost"):
-            assert "-X DELETE" in exec_values(text, option)[0]
+            assert exec_values(text, option)[0].startswith(f"-{AGENT} stopping %n")
 
 
 def test_registering_is_the_last_line_of_the_start() -> None:
     """The user's lines and the wait come first."""
     for spec in SPECS.values():
-        assert "-X PUT" in exec_values(render(spec, mark(spec.name)).text, "ExecStartPost")[-1]
+        assert exec_values(render(spec, mark(spec.name)).text, "ExecStartPost")[-1] == f"{AGENT} started %n"
+
+
+def test_the_agent_is_the_first_line_of_the_start() -> None:
+    """It refuses another image, and removes a container that is left, before any line of the user."""
+    for spec in SPECS.values():
+        text = render(spec, mark(spec.name)).text
+        assert exec_values(text, "ExecStartPre")[0] == f"{AGENT} starting %n"
+        assert "Wants=behavioral-agent.service\n" in text
+        assert re.search(r"^After=.*\bbehavioral-agent\.service$", text, re.MULTILINE)
 
 
 def test_the_implicit_stop_is_one_command() -> None:
     """fleet removes the unit's file while it stops; systemd then runs no second line, and the container would stay."""
     stop = exec_values(render(APP_SERVER, MARK).text, "ExecStop")
     assert len(stop) == 1
-    assert stop[0].endswith("exec /usr/bin/docker stop -t 10 fc.behavioral.%p.%i'")
+    assert stop[0].endswith("stopping %n /usr/bin/docker stop -t 10 fc.behavioral.%p.%i")
 
 
 def test_a_name_of_a_service_is_not_written_as_a_dependency() -> None:

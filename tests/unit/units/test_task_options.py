@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import BlueGreen, Port, ServiceSpec
-from fleetcaptain.units.registration import register_line
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
-from tests.unit.units.shell_machine import UNIT, PretendedMachine
-from tests.unit.units.specs import MARK, SPECS
+from tests.unit.units.specs import MARK
 from tests.unit.units.systemd import exec_values
 
 TASK = ServiceSpec("migrate", "migrate", "acme/shop", command=("true",), service=(("Type", "oneshot"),))
@@ -48,9 +44,10 @@ def test_the_time_limit_of_a_task_is_that_of_its_start() -> None:
 
 def test_a_task_registers_itself_when_its_command_has_ended() -> None:
     """Nothing is waited for: the main process is gone by then. The user's own lines come first."""
-    (registered,) = exec_values(render(TASK, MARK).text, "ExecStartPost")
-    assert "register" in registered
-    assert "kill -0" not in registered
+    text = render(TASK, MARK).text
+    (registered,) = exec_values(text, "ExecStartPost")
+    assert registered.endswith("/agent started %n")
+    assert value(text, "Ready") == []
     after = exec_values(render(replace(TASK, after_start=("/bin/a",)), MARK).text, "ExecStartPost")
     assert after[0] == "/bin/a"
     assert len(after) == 2
@@ -66,19 +63,11 @@ def test_a_task_has_no_container_to_stop() -> None:
 
 
 @pytest.mark.parametrize("port", [Port(80), Port(80, 8080), Port(80, 8080, 8090)])
-def test_the_ports_of_a_task_are_published_while_it_runs_and_not_registered(
-    machine: PretendedMachine, port: Port
-) -> None:
+def test_the_ports_of_a_task_are_published_while_it_runs_and_not_registered(port: Port) -> None:
     """Nothing answers there afterwards, and docker could not be asked any more."""
     text = render(replace(TASK, ports=(port,)), MARK).text
     assert "-p " in exec_values(text, "ExecStart")[0]
-    assert "docker port" not in text
-    machine.stub("docker", "exit 1")
-    Path(machine.place.units, UNIT).write_text(text)
-    done = machine.run(register_line(replace(SPECS["app_server"], ports=()), "behavioral", machine.place))
-    assert done.returncode == 0, done.stderr
-    (written,) = (json.loads(value) for key, value in machine.etcd.values.items() if key.endswith(UNIT))
-    assert (written["ports"], written["connection"]["port"]) == ({}, None)
+    assert value(text, "Ports") == []
 
 
 def test_what_the_user_says_stands() -> None:

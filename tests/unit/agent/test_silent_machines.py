@@ -1,0 +1,187 @@
+"""`agent run`: registrations of a machine whose heartbeat ended are removed, and no others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, PretendedMachine, registration
+
+STEADY = 3
+
+
+class Others:
+    """Machines with a heartbeat and one registration each."""
+
+    def __init__(self, machine: PretendedMachine, etcd: FakeEtcd) -> None:
+        self.machine, self.etcd = machine, etcd
+
+    def beat(self, machine_id: str) -> str:
+        """The key of the heartbeat of *machine_id*, which is there."""
+        key = f"/fleetcaptain/{self.machine.app}/machines/{machine_id}"
+        self.etcd.put(key, registration({"agent": "a", "machine": machine_id}), 12)
+        return key
+
+    def register(self, machine_id: str) -> str:
+        """The key of its registration."""
+        key = self.machine.key(unit=f"app_server@{machine_id}.service")
+        self.etcd.put(
+            key, registration({"unit": key.rpartition("/")[2], "machine": machine_id, "ports": {"80": 1}}), 800
+        )
+        return key
+
+    def known(self, *machine_ids: str) -> dict[str, str]:
+        """The keys of the registrations of machines whose heartbeats this machine has seen."""
+        for machine_id in machine_ids:
+            self.beat(machine_id)
+        keys = {machine_id: self.register(machine_id) for machine_id in machine_ids}
+        self.machine.loop(2)
+        return keys
+
+    def silence(self, machine_id: str) -> None:
+        """Its heartbeat runs out."""
+        self.etcd.remove(f"/fleetcaptain/{self.machine.app}/machines/{machine_id}")
+
+    def left(self) -> list[str]:
+        """The machines that have a registration."""
+        return [json.loads(value)["machine"] for key, value in self.etcd.values.items() if "/services/" in key]
+
+
+@pytest.fixture
+def others(machine: PretendedMachine, etcd: FakeEtcd) -> Others:
+    """None yet."""
+    return Others(machine, etcd)
+
+
+def test_a_silent_machine_is_swept_and_no_other(machine: PretendedMachine, others: Others) -> None:
+    """Also when it is the first of several. The log says which one, and for how long it was silent."""
+    others.known("machine-0", "machine-b", "machine-c")
+    others.silence("machine-0")
+    done = machine.loop(STEADY + 2)
+    assert others.left() == ["machine-b", "machine-c"]
+    assert "unregistered app_server@machine-0.service: no heartbeat of its machine machine-0 for " in done.stdout
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_two_silent_machines_are_swept(machine: PretendedMachine, others: Others) -> None:
+    """In one round."""
+    others.known("machine-0", "machine-b", "machine-c")
+    others.silence("machine-0")
+    others.silence("machine-c")
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+
+
+def test_a_heartbeat_that_stands_still_has_ended(machine: PretendedMachine, others: Others, etcd: FakeEtcd) -> None:
+    """etcd's leader removes it late when its clock goes slowly."""
+    others.known("machine-0", "machine-b")
+    for machine_id, seen in {"machine-0": 0, "machine-b": 10**9}.items():
+        key = f"/fleetcaptain/{machine.app}/machines/{machine_id}"
+        (machine.home / "machines" / machine_id).write_text(f"{etcd.entries[key].index} {seen}\n")
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+
+
+def test_a_heartbeat_that_moves_is_one(machine: PretendedMachine, others: Others) -> None:
+    """However long ago it was last seen."""
+    others.known("machine-b")
+    (machine.home / "machines" / "machine-b").write_text("1 0\n")
+    machine.loop(STEADY + 1)
+    assert others.left() == ["machine-b"]
+
+
+def test_an_observer_that_has_just_come_sweeps_nothing(machine: PretendedMachine, others: Others) -> None:
+    """Its own heartbeat must be steady first."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    machine.loop(STEADY - 1)
+    assert others.left() == ["machine-b"]
+    machine.loop(STEADY)
+    assert others.left() == []
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_after_an_outage_of_etcd_all_are_silent_and_none_is_swept(machine: PretendedMachine, others: Others) -> None:
+    """Not before the observer's own heartbeat is steady again; the others' are back by then."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    down = machine.folder / "down"
+    machine.curl(f"[ ! -f {down} ] || exit 7")
+    down.touch()
+    between = f"[ $n = 1 ] && rm {down}; [ $n = 3 ] && touch {down}; [ $n = 4 ] && rm {down}"
+    machine.loop(6, between=f"{between}; :")
+    assert others.left() == ["machine-b"]
+    machine.loop(7, between=f"{between}; :")
+    assert others.left() == []
+
+
+def test_an_own_heartbeat_that_had_run_out_is_not_steady(machine: PretendedMachine, others: Others) -> None:
+    """Others may have taken this machine for dead as well."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    gone = f"curl -s -o /dev/null -X DELETE {machine.url}/v2/keys/fleetcaptain/{machine.app}/machines/{MACHINE_ID}"
+    machine.loop(6, between=f"[ $((n % 2)) = 1 ] || {gone}")
+    assert others.left() == ["machine-b"]
+
+
+def test_a_registration_that_changed_meanwhile_is_looked_at_again(
+    machine: PretendedMachine, others: Others, etcd: FakeEtcd
+) -> None:
+    """Compared by its index; a rollout may have marked it."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    etcd.lose = 1
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+    machine.loop(STEADY)
+    assert others.left() == []
+
+
+def test_without_a_leader_it_is_tried_again(machine: PretendedMachine, others: Others) -> None:
+    """The machine stays known."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    down = machine.folder / "down"
+    machine.curl(
+        f'case "$*" in *DELETE*) [ -f {down} ] || {{ printf " 500"; exit; }};; esac',
+    )
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+    machine.loop(STEADY + 1, between=f"touch {down}")
+    assert others.left() == []
+
+
+def test_a_machine_that_no_one_has_seen_is_left(machine: PretendedMachine, others: Others) -> None:
+    """Such as one that still runs the units of an old version: it has no heartbeat."""
+    others.register("machine-b")
+    machine.loop(STEADY + 1)
+    assert others.left() == ["machine-b"]
+
+
+def test_what_names_a_machine_somewhere_else_is_not_its(
+    machine: PretendedMachine, others: Others, etcd: FakeEtcd
+) -> None:
+    """The first machine in a value is the one that wrote it."""
+    others.known("machine-b")
+    key = others.machine.key(unit="app_server@9.service")
+    value = {
+        "unit": "x",
+        "machine": "machine-c",
+        "connection": {"machine": "machine-b", "note": '{"machine":"machine-b"}'},
+    }
+    etcd.put(key, registration(value), 800)
+    others.silence("machine-b")
+    machine.loop(STEADY)
+    assert others.left() == ["machine-c"]
+
+
+def test_the_registrations_of_this_machine_are_its_own_to_remove(machine: PretendedMachine, others: Others) -> None:
+    """Its own heartbeat is no sign of anything."""
+    (machine.home / "machines").mkdir()
+    (machine.home / "machines" / MACHINE_ID).write_text("1 0\n")
+    machine.states({f"app_server@{MACHINE_ID}.service": "active"})
+    others.register(MACHINE_ID)
+    machine.loop(STEADY + 1)
+    assert others.left() == [MACHINE_ID]
