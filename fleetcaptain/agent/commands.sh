@@ -49,6 +49,8 @@ started() {
     done
   fi
   register || exit
+  give_slot_back
+  note_alive || exit
 }
 
 # stopping UNIT [COMMAND...]
@@ -72,6 +74,7 @@ run() {
   begun=$NOW
   say "agent $OWN"
   while :; do
+    check_alive
     if beat; then
       watch_machines
       reap

@@ -16,6 +16,26 @@ field() {
   FIELD=${FIELD%%[!0-9]*}
 }
 
+# node_value: the value of the node in ANSWER. Fails for one with control characters; etcd escapes no others than these.
+node_value() {
+  rest=${ANSWER#*\"value\":\"} text=''
+  while :; do
+    plain=${rest%%[\"\\]*}
+    text=$text$plain
+    rest=${rest#"$plain"}
+    case $rest in
+    '"'*) break ;;
+    '\"'*) text="$text\"" rest=${rest#??} ;;
+    "\\\\"*) text="$text\\" rest=${rest#??} ;;
+    '\u003c'*) text="$text<" rest=${rest#??????} ;;
+    '\u003e'*) text="$text>" rest=${rest#??????} ;;
+    '\u0026'*) text="$text&" rest=${rest#??????} ;;
+    *) return 1 ;;
+    esac
+  done
+  say "$text"
+}
+
 # by_app [LEASE]: whether ANSWER has a registration that the app itself wrote on this machine. Such a value begins
 # with the machine, the owner of its lease (LEASE; else app or beacon) and the run of the unit.
 by_app() {
@@ -31,7 +51,7 @@ by_app() {
 nodes() {
   tr '{' '\n' | {
     key='' machine=- failing=-
-    while IFS= read -r part; do
+    while IFS= read -r part || [ "$part" ]; do
       case $part in
       '"key":"'*'","value":"'*)
         key=${part#'"key":"'}

@@ -1,4 +1,4 @@
-"""Validation of ``Http``, ``Tcp``, ``Command``, ``Rolling`` and ``BlueGreen``, the values of keywords. Pure."""
+"""Validation of the values of keywords: ``Http``, ``Tcp``, ``Command``, ``Alive``, ``Rolling``, ``BlueGreen``. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import Any
 from fleetcaptain.fleetfile.letters import letters, sample, word
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, refuse_never
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
+from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Expand, Http, Ready, Rolling, Rollout, Tcp
 
-__all__ = ["public", "ready", "rollout"]
+__all__ = ["alive", "public", "ready", "rollout"]
 
 _PORTS = range(1, 65536)
+# The machine agent looks every 4 s which checks are due.
+_ALIVE_LIMITS = {"every_sec": range(5, 3601), "failures": range(1, 101), "grace_sec": range(LONGEST_SEC + 1)}
 _TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
 _PERCENT = re.compile(r"(100|[1-9][0-9]?)%")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")
+# The specifiers that the machine agent replaces: see `expanded` in agent/section.sh.
+_REPLACED = "nNpPiImbH"
+_SPECIFIER = re.compile("%(.)")
 # A token of HTTP (RFC 9110) that curl does not read as a file name or as a header to remove.
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -33,9 +38,35 @@ def ready(value: Any) -> Ready:
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
                 raise ValidationError(f"Command({represented(line)}): must be one line for /bin/sh in the container")
-            return Command(letters(line))
+            return Command(_letters(line))
         case _:
             raise ValidationError(f"must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
+
+
+def alive(value: Any) -> Alive:
+    """*value*, if it is a valid alive check, with its times. Raises `ValidationError`."""
+    if not isinstance(value, Alive | Http | Tcp | Command):
+        raise ValidationError(f"must be Http(...), Tcp(...), Command(...) or Alive(...), not {represented(value)}")
+    given = value if isinstance(value, Alive) else Alive(value)
+    for name, limits in _ALIVE_LIMITS.items():
+        number = getattr(given, name)
+        if isinstance(number, bool) or not isinstance(number, int) or number not in limits:
+            what = "an integer" if name == "failures" else "an integer number of seconds"
+            raise ValidationError(
+                f"Alive({name}={represented(number)}): must be {what} from {limits[0]} to {limits[-1]}"
+            )
+    return replace(given, check=ready(given.check))
+
+
+def _letters(value: Any) -> str:
+    """As `letters`, for a text in which the machine agent replaces the parts of an `Expand`."""
+    text = letters(value)
+    if isinstance(text, Expand):
+        unknown = next((one for one in _SPECIFIER.findall(text) if one != "%" and one not in _REPLACED), None)
+        if unknown:
+            known = ", ".join(f"%{one}" for one in _REPLACED)
+            raise ValidationError(f'"%{unknown}" is not replaced in a check, only {known}; remove it')
+    return text
 
 
 def _http(value: Http) -> Http:
@@ -50,14 +81,14 @@ def _http(value: Http) -> Http:
         )
     _port(value.port)
     if host is not None:
-        host = letters(host)
+        host = _letters(host)
         if not _HOST.fullmatch(sample(host)):
             raise ValidationError(
                 f'Http(host={represented(host)}): must be a name such as "shop.example.org", optionally with :port'
             )
     if not isinstance(value.https, bool):
         raise ValidationError(f"Http(https={represented(value.https)}): must be True or False")
-    return replace(value, path=letters(path), host=host, headers=_headers(value.headers))
+    return replace(value, path=_letters(path), host=host, headers=_headers(value.headers))
 
 
 def _headers(value: Any) -> tuple[tuple[str, str], ...]:
@@ -72,7 +103,7 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
             raise ValidationError(f"Http(headers=...): {represented(name)} is not a header name")
         if name.lower() == "host":
             raise ValidationError(f"Http(headers=...): {name} cannot be set here; write host= instead")
-        text = letters(given)
+        text = _letters(given)
         if not text.strip():
             raise ValidationError(f"Http(headers=...): {name} must not be empty; remove it")
         found.append((word(name), text))

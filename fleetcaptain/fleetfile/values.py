@@ -11,6 +11,7 @@ from fleetcaptain.fleetfile.docker_args import networks
 
 __all__ = [
     "EVERY_ADDRESS",
+    "Alive",
     "App",
     "BlueGreen",
     "Build",
@@ -90,6 +91,17 @@ class Command:
 
 
 Ready = Http | Tcp | Command
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Whether a running instance still works: *check*, every *every_sec* seconds. After *failures* failing checks in a
+    row an instance is out of discovery, and then restarted. No check runs within *grace_sec* of its registration."""
+
+    check: Ready
+    every_sec: int = 10
+    failures: int = 3
+    grace_sec: int = 30
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,7 @@ class ServiceSpec:
     after_stop: tuple[str, ...] | None = None
     reload: tuple[str, ...] | None = None
     ready: Ready | None = None
+    alive: Alive | None = None
     restart_sec: int = 5
     stop_sec: int = 10
     start_sec: int = 300

@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.values import App, ServiceSpec
 
 __all__ = ["HEAD", "app", "mistakes", "service"]
 
-HEAD = "from fleetcaptain import BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Tcp\n"
+HEAD = "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Tcp\n"
 
 
 def app(folder: Path, services: str, more: str = 'app="shop", image="acme/shop"') -> App:
