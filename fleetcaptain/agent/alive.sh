@@ -156,8 +156,13 @@ restate() {
     ;;
   *) return 1 ;;
   esac
-  # The unit may have been stopped or registered again meanwhile.
-  [ "$(cat "$file" 2>/dev/null)" = "$own" ] || return
+  if [ ! -f "$file" ]; then
+    # The unit was stopped meanwhile, and could not remove a value that it did not know.
+    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$wanted" "$KEYS/services/$SERVICE/$UNIT"
+    return 1
+  fi
+  # Or it was started again.
+  [ "$(cat "$file")" = "$own" ] || return
   printf '%s' "$stated" >"$FOLDER/services/..$UNIT" && mv "$FOLDER/services/..$UNIT" "$file"
 }
 

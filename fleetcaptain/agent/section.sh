@@ -82,7 +82,7 @@ expanded() (
     '%m'*) text=$text$MACHINE rest=${rest#??} ;;
     '%H'*) text=$text$(uname -n) rest=${rest#??} ;;
     '%%'*) text=$text% rest=${rest#??} ;;
-    '%{'*) text="$text{" rest=${rest#??} ;;
+    '%{'*) text="${text}{" rest=${rest#??} ;;
     '$$'*) text=$text$ rest=${rest#??} ;;
     "\${"*'}'*)
       name=${rest#??}

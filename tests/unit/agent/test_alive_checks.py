@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -85,7 +86,8 @@ class Machine:
         self.time = 100
         self.clock.write_text("100.5 1\n")
         (folder / "id").write_text(f"{MACHINE}\n")
-        self.stub("sleep", "exec /bin/sleep 0.01")
+        self.stub("sleep", 'echo >>"$0.calls"; read -r _ <"$0.go"')
+        os.mkfifo(self.bin / "sleep.go")
         self.stub("docker", f"case $1 in port) echo 0.0.0.0:{server.port} ;; inspect) echo true ;; esac")
         self.stub(
             "systemctl",
@@ -151,21 +153,30 @@ class Machine:
             temporary = self.clock.with_suffix(".new")
             temporary.write_text(f"{self.time}.5 1\n")
             temporary.replace(self.clock)
-            beats = self._beats() + 2
-            self._until(lambda beats=beats: self._beats() >= beats)
+            self._round()
             if settled:
                 self._until(lambda: not list(self.run.glob("checked/.*")))
 
-    def _beats(self) -> int:
+    def _round(self) -> None:
+        """The loop, which sleeps, goes on until it sleeps again."""
+        self._until(lambda: bool(self.calls("sleep")))
+        rounds = len(self.calls("sleep"))
+        with (self.bin / "sleep.go").open("w") as go:
+            go.write("\n")
+        self._until(lambda: len(self.calls("sleep")) > rounds)
+
+    @property
+    def beats(self) -> int:
+        """How often the machine renewed its heartbeat."""
         beat = f"{KEYS}/machines/{MACHINE}"
         return sum(method == "PUT" and key == beat for method, key, _ in list(self.etcd.requests))
 
     def _until(self, holds: Callable[[], bool]) -> None:
         with self.etcd.changed:
-            for _ in range(1000):
+            for _ in range(3000):
                 if holds():
                     return
-                self.etcd.changed.wait(0.02)
+                self.etcd.changed.wait(0.01)
         pytest.fail(f"the agent's loop does not go on: {self.log.read_text()}")
 
     @property
@@ -404,15 +415,28 @@ def test_a_stopped_unit_is_not_checked(machine: Machine) -> None:
     assert machine.restarts() == []
 
 
+def test_a_unit_that_is_stopped_while_it_is_marked_leaves_nothing(machine: Machine) -> None:
+    """Its own lines know only the registration from before the mark."""
+    machine.server.status = 503
+    machine.starts()
+    machine.passes(GRACE + EVERY + 4)
+    file = machine.run / "services" / "web" / UNIT
+    curl = 'case "$*" in *prevIndex=*value=*) {0} "$@"; rm -f {1} ;; *) exec {0} "$@" ;; esac'
+    machine.stub("curl", curl.format(shutil.which("curl"), file))
+    machine.passes(EVERY)
+    assert KEY not in machine.etcd.entries
+    assert not file.exists()
+
+
 def test_a_check_that_hangs_delays_no_heartbeat(machine: Machine) -> None:
     """It runs once at a time, and ends after some seconds; this one never gets so far."""
     machine.stub("docker", _HANGS)
     machine.stub("timeout", 'while case $1 in docker) false ;; esac; do shift; done; exec "$@"')
     machine.starts(ServiceSpec(**{**vars(WEB), "ports": (), "alive": Alive(Command("true"))}))
     machine.passes(GRACE + 2, settled=False)
-    beats = machine._beats()
+    beats = machine.beats
     machine.passes(3 * EVERY, settled=False)
-    assert machine._beats() > beats + 3
+    assert machine.beats == beats + 3
     assert len(machine.calls("docker")) == 1
 
 
