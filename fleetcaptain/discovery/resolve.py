@@ -109,8 +109,7 @@ def refusal(service: str, there: Sequence[Registration], caller: Caller, known: 
 
 def _failing(service: str, known: Registry) -> str:
     """The registered instances of *service* whose alive checks fail, to follow a list of others; "" for none."""
-    found = [entry for entry in known.registrations if entry.service == service and entry.failing]
-    found.sort(key=lambda entry: entry.unit)
+    found = known.failing(service)
     shown = "; ".join(f"{entry.unit} (its alive check fails: {entry.failing})" for entry in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"; failing: {shown}{more}" if found else ""
