@@ -139,13 +139,18 @@ restate() {
   case $STATUS in
   404) ;;
   200)
-    there=$(node_value) || return
-    wanted=$(remarked "$there" "$1") || return
-    if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
-      stated=$wanted
+    if there=$(node_value) && wanted=$(remarked "$there" "$1"); then
+      if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
+        stated=$wanted
+      else
+        by_app
+      fi
     else
-      by_app || return
-    fi
+      false
+    fi || {
+      [ -z "$1" ] || decide changed 'others changed its registration, or it is about to stop'
+      return 1
+    }
     if [ "$wanted" != "$there" ]; then
       field ttl
       ttl=${FIELD:-$REGISTRATION_SEC}

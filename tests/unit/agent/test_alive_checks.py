@@ -378,6 +378,8 @@ def test_what_is_draining_for_another_reason_stays(machine: Machine, begins: dic
     machine.passes(GRACE + 2 * EVERY + OTHERS + 2 * EVERY)
     assert machine.etcd.entries[KEY].value == text
     assert machine.restarts() == []
+    why = "others changed its registration, or it is about to stop"
+    assert machine.said("not restarted") == [f"{UNIT} is not restarted: {why}"]
 
 
 def test_a_mark_is_kept_when_its_file_was_not_written(machine: Machine) -> None:
