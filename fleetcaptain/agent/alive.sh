@@ -222,6 +222,10 @@ restart() {
   esac
   slot=1
   until take_slot; do
+    case $STATUS in
+    404 | 412) ;;
+    *) return ;;
+    esac
     slot=$((slot + 1))
     [ "$slot" -le "$slots" ] || {
       decide slots "as many instances of $SERVICE as its rollout replaces at once are being restarted"
