@@ -72,7 +72,8 @@ nodes() {
       esac
       case $part in
       *'"modifiedIndex":'*)
-        index=${part##*'"modifiedIndex":'}
+        # The last key of a directory is followed by the index of the directory.
+        index=${part#*'"modifiedIndex":'}
         if [ "$key" ]; then
           printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
         fi
