@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from fleetcaptain.discovery.lease import Lease
     from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
     from fleetcaptain.fleetfile.dsl import Fleetfile, Service
-    from fleetcaptain.fleetfile.values import BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
+    from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
 
 __all__ = [
+    "Alive",
     "BlueGreen",
     "Build",
     "ClusterUnreachable",
@@ -49,7 +50,17 @@ _IN = {
     "fleetcaptain.discovery.instances": ("Instance",),
     "fleetcaptain.discovery.lease": ("Lease",),
     "fleetcaptain.errors": ("ClusterUnreachable", "FleetCaptainError", "NotAvailable"),
-    "fleetcaptain.fleetfile.values": ("BlueGreen", "Build", "Command", "Expand", "Http", "Literal", "Rolling", "Tcp"),
+    "fleetcaptain.fleetfile.values": (
+        "Alive",
+        "BlueGreen",
+        "Build",
+        "Command",
+        "Expand",
+        "Http",
+        "Literal",
+        "Rolling",
+        "Tcp",
+    ),
     "fleetcaptain.fleetfile.dsl": ("Fleetfile", "Service"),
 }
 

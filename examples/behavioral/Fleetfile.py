@@ -13,6 +13,8 @@ fleet = Fleetfile(
             # Docker takes the first free port of the range, so that four instances fit on three machines.
             ports=["8080-8089:80"],
             ready=Http("/health"),
+            # Without redis, which a restart of the server would not repair.
+            alive=Http("/alive"),
             command="python3 -m behavioral.server",
             restart_sec=5,
         ),

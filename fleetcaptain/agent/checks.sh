@@ -65,17 +65,21 @@ described() {
 # holds: whether the prepared check holds now.
 holds() {
   case $KIND in
-  http | https)
-    locate "$NUMBER" && answers
-    ;;
-  tcp)
-    locate "$NUMBER" && connects
-    ;;
+  http | https | tcp) locate "$NUMBER" || return ;;
+  esac
+  passes
+}
+
+# passes: whether the prepared check holds now, at ADDRESS and PORT. It takes at most 6 s.
+passes() {
+  case $KIND in
+  http | https) answers ;;
+  tcp) connects ;;
   command)
     if [ "$INSIDE" = no ]; then
-      timeout 5 sh -c "$TARGET" >/dev/null 2>&1
+      timeout -k 1 5 sh -c "$TARGET" >/dev/null 2>&1
     else
-      timeout 5 docker exec "$CONTAINER" sh -c "$TARGET" >/dev/null 2>&1
+      timeout -k 1 5 docker exec "$CONTAINER" sh -c "$TARGET" >/dev/null 2>&1
     fi
     ;;
   *)
@@ -85,9 +89,9 @@ holds() {
 }
 
 # The request goes to the address that docker published, not to the one of NAME_HEADER in DNS. The certificate is the
-# container's own. -g: brackets are literal.
+# container's own. -g: brackets are literal. Sets CODE, the status of the answer, 000 for none.
 answers() {
-  set -- -fsg --path-as-is -m 2 -o /dev/null
+  set -- -fsg --path-as-is -m 2 -o /dev/null -w '%{http_code}'
   [ "$KIND" = http ] || set -- "$@" -k
   where=$(bracketed):$PORT
   if [ "$NAME_HEADER" ]; then
@@ -102,7 +106,7 @@ answers() {
     *) headers='' ;;
     esac
   done
-  curl "$@" "$KIND://$where$TARGET" 2>/dev/null
+  CODE=$(curl "$@" "$KIND://$where$TARGET" 2>/dev/null)
 }
 
 # curl connects, sends nothing, and ends at the end of its input. A service that waits for its client ends by -m.

@@ -50,6 +50,8 @@ started() {
     done
   fi
   register || exit
+  give_slot_back
+  note_alive || exit
 }
 
 # stopping UNIT [COMMAND...]
@@ -74,6 +76,7 @@ run() {
   begun=$NOW
   say "agent $OWN"
   while :; do
+    check_alive
     if beat; then
       watch_machines
       reap

@@ -10,7 +10,9 @@
 #   services/<service>/<unit>     the registration that the unit has in etcd
 #   leaving/                      registrations that are to be removed
 #   env/<unit>                    the variables of its container and of its own lines
-#   alive/<unit>                  its alive check; checked/<unit>: when it ran last, and how often in a row it failed
+#   alive/<unit>                  its alive check: see note_alive
+#   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs
+#   restarts/<unit>               the slot of its restart, until it is registered again
 #   machines/<id>                 when the heartbeat of that machine was seen to change
 set -u
 umask 077

@@ -30,6 +30,26 @@ field() {
   FIELD=${FIELD%%[!0-9]*}
 }
 
+# node_value: the value of the node in ANSWER. Fails for one with control characters; etcd escapes no others than these.
+node_value() {
+  rest=${ANSWER#*\"value\":\"} text=''
+  while :; do
+    plain=${rest%%[\"\\]*}
+    text=$text$plain
+    rest=${rest#"$plain"}
+    case $rest in
+    '"'*) break ;;
+    '\"'*) text="$text\"" rest=${rest#??} ;;
+    "\\\\"*) text="$text\\" rest=${rest#??} ;;
+    '\u003c'*) text="$text<" rest=${rest#??????} ;;
+    '\u003e'*) text="$text>" rest=${rest#??????} ;;
+    '\u0026'*) text="$text&" rest=${rest#??????} ;;
+    *) return 1 ;;
+    esac
+  done
+  say "$text"
+}
+
 # by_app [LEASE [RUN]]: whether ANSWER has a registration that the app itself wrote on this machine. Such a value begins
 # with the machine, the owner of its lease (LEASE; else app or beacon) and the run of the unit (RUN; else any).
 by_app() {
@@ -68,7 +88,8 @@ nodes() {
       esac
       case $part in
       *'"modifiedIndex":'*)
-        index=${part##*'"modifiedIndex":'}
+        # The last key of a directory is followed by the index of the directory.
+        index=${part#*'"modifiedIndex":'}
         if [ "$key" ]; then
           printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
         fi

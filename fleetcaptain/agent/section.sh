@@ -82,7 +82,9 @@ expanded() (
     '%n'*) text=$text$UNIT rest=${rest#??} ;;
     '%N'*) text=$text${UNIT%.*} rest=${rest#??} ;;
     '%p'*) text=$text$prefix rest=${rest#??} ;;
-    '%i'*) text=$text$instance rest=${rest#??} ;;
+    '%P'*) text=$text$(say "$prefix" | tr - /) rest=${rest#??} ;;
+    '%b'*) text=$text$(tr -d '\n-' </proc/sys/kernel/random/boot_id) rest=${rest#??} ;;
+    '%'[iI]*) text=$text$instance rest=${rest#??} ;;
     '%m'*) text=$text$MACHINE rest=${rest#??} ;;
     '%H'*) text=$text$(uname -n) rest=${rest#??} ;;
     '%%'*) text=$text% rest=${rest#??} ;;

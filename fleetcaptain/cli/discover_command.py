@@ -11,6 +11,7 @@ from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.show import show
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.printable import one_line
 
 __all__ = ["add"]
 
@@ -28,12 +29,15 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """List the instances of a service.
 
-        Only instances that the caller may use are listed, those of its own release first. Exits with 3 when there is
+        Only instances that the caller may use are listed, those of its own release first. Instances whose alive checks
+        fail are named on standard error. Exits with 3 when there is
         none, and with 10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         if not watch:
             show(discovery.discover(service), json_wanted)
+            for entry in discovery.failing(service):
+                echo(one_line(f"left out: {entry.unit}: its alive check fails: {entry.failing}"), error=True)
             return
         for instances in discovery.watch(service):
             if not instances and not json_wanted:

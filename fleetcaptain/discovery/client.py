@@ -80,6 +80,11 @@ class Discovery:
         known, _ = read_app(self._api, self.identity.app)
         return list(lookup(service, self.identity.caller, known))
 
+    def failing(self, service: str) -> tuple[Registration, ...]:
+        """The registered instances of *service*, of any release, whose alive checks fail. Raises ClusterUnreachable."""
+        known, _ = read_app(self._api, self.identity.app)
+        return known.failing(service)
+
     def watch(self, service: str) -> Iterator[list[Instance]]:
         """As `changes`."""
         return changes(self._api, self.identity.app, service, self.identity.caller, self._sleep)

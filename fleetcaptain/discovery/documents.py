@@ -37,6 +37,7 @@ class Registration:
 
     *unit_hash* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
     container's ports to the host's. *draining*: it still answers but is about to stop; lookups leave it out.
+    *failing*: why its alive check fails; it is then draining too.
     *lease*: who renews it: "" the machine agent (the unit wrote it), ``app`` the app (the app wrote it), ``beacon``
     the machine agent (the app wrote it; the word is from earlier versions).
     """
@@ -51,6 +52,7 @@ class Registration:
     versions: tuple[str, ...] = ()
     since: str = ""
     draining: bool = False
+    failing: str = ""
     lease: str = ""
 
     @classmethod
@@ -77,6 +79,7 @@ def _parsed(text: str) -> Registration:
         versions=fields.texts("versions"),
         since=fields.text("since", WORD, ""),
         draining=fields.flag("draining"),
+        failing=fields.text("failing", ANY, ""),
         lease=fields.text("lease", WORD, ""),
     )
 
@@ -93,9 +96,11 @@ def registration_at(key: str, text: str) -> Registration:
 def drained(text: str) -> str:
     """The registration *text*, marked so that lookups leave it out. Raises Unreadable.
 
-    Its beginning does not change: the machine's shell lines recognize the owner by it.
+    Its beginning does not change: the machine agent recognizes the owner by it. A ``failing`` is removed: the agent
+    takes such a mark back, with ``draining``, when the alive check holds again.
     """
-    return json.dumps({**json_object(text), "draining": True}, separators=(",", ":"))
+    kept = {name: value for name, value in json_object(text).items() if name != "failing"}
+    return json.dumps({**kept, "draining": True}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

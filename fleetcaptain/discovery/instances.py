@@ -35,6 +35,11 @@ class Registry:
     pending: Release | None = None
     ignored: tuple[Ignored, ...] = ()
 
+    def failing(self, service: str) -> tuple[Registration, ...]:
+        """The instances of *service*, of any release, whose alive checks fail, by unit."""
+        found = (entry for entry in self.registrations if entry.service == service and entry.failing)
+        return tuple(sorted(found, key=lambda entry: entry.unit))
+
 
 @dataclass(frozen=True)
 class Instance:

@@ -88,17 +88,31 @@ def refusal(service: str, there: Sequence[Registration], caller: Caller, known: 
         more = f"; and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
         tag = tags[0] if tags else "TAG"
         return (
-            f"{refused}. Registered: {shown}{more}. Deploy {service} in that release too, or, if it can serve that "
-            f'release, declare versions=["{tag}"] where {service} is registered.'
+            f"{refused}. Registered: {shown}{more}{_failing(service, known)}. Deploy {service} in that release too, "
+            f'or, if it can serve that release, declare versions=["{tag}"] where {service} is registered.'
         )
-    draining = sum(entry.service == service for entry in known.registrations)
+    draining = [entry for entry in known.registrations if entry.service == service]
+    failing = _failing(service, known)
+    if failing:
+        return (
+            f"{refused}: none of its {len(draining)} registered instances can be used{failing}. Look at its log with "
+            f"`journalctl -u '{service}*'` on its machines."
+        )
     if draining:
-        return f"{refused}: all {draining} registered instances are draining. Wait for its next generation."
+        return f"{refused}: all {len(draining)} registered instances are draining. Wait for its next generation."
     others = sorted({entry.service for entry in known.registrations})
     registered = f"registered: {', '.join(others)}" if others else "nothing is registered"
     return (
         f"{refused}: it has no registered instance ({registered}). Check the name, and that it is deployed and ready."
     )
+
+
+def _failing(service: str, known: Registry) -> str:
+    """The registered instances of *service* whose alive checks fail, to follow a list of others; "" for none."""
+    found = known.failing(service)
+    shown = "; ".join(f"{entry.unit} (its alive check fails: {entry.failing})" for entry in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"; failing: {shown}{more}" if found else ""
 
 
 def _described(entry: Registration, known: Registry) -> str:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Build, Expand, Literal, Ready, Rollout
+from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Ready, Rollout
 
 __all__ = ["Fleetfile", "Service", "SourceLocation", "declared"]
 
@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(map(_plain, value))
-    if isinstance(value, Build | Ready | Rollout):
+    if isinstance(value, Alive | Build | Ready | Rollout):
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     return value
 
@@ -82,6 +82,7 @@ class Service:
         after_stop: Lines | None = None,
         reload: Lines | None = None,
         ready: Ready | None = None,
+        alive: Ready | Alive | None = None,
         restart_sec: int = 5,
         stop_sec: int = 10,
         start_sec: int | None = None,

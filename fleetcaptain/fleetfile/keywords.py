@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.custom_line import check_custom_line
 from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.letters import check_verbatim, letters, sample, verbatim, word
-from fleetcaptain.fleetfile.nested_values import public, ready, rollout
+from fleetcaptain.fleetfile.nested_values import alive, public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
@@ -243,6 +243,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_commands)
     ),
     "ready": _optional(ready),
+    "alive": _optional(alive),
     "restart_sec": _seconds(0),
     "stop_sec": _seconds(1),
     "start_sec": _optional(_seconds(1)),

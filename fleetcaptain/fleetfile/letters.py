@@ -37,9 +37,8 @@ also in quotes. The next line must not look like a comment, and keeps its own bl
 _ESCAPED = re.compile(r"[\\%$'\"\t]")
 # `unit_full_printf` of systemd 252, without the deprecated ones (c, r, R).
 _SPECIFIERS = frozenset("aAbBCdEfgGhHiIjJlLmMnNopPsStTuUvVwWyY")
-# Those that the machine agent replaces: `expanded` in fleetcaptain/agent/section.sh.
-_AGENTS_SPECIFIERS = "nNpimH"
-# The ones that are usual in commands of fleet units. A date format also has others, as in %Y-%m-%d.
+# The ones that are usual in commands of fleet units. A date format also has others, as in %Y-%m-%d. The machine agent
+# replaces these: `expanded` in fleetcaptain/agent/section.sh.
 _USUAL = "iInNpPHmb"
 _PERCENT = re.compile(r"%(.?)", re.DOTALL)
 _MACHINE_VARIABLE = re.compile(r"\$(\{?)(COREOS_[A-Z0-9_]+)\}?")
@@ -104,8 +103,8 @@ def letters_of_check(value: Any) -> str:
     """As `letters`, for a check that the machine agent makes: it replaces fewer specifiers than systemd."""
     text = letters(value)
     for specifier in _PERCENT.findall(text) if isinstance(text, Expand) else ():
-        if specifier not in f"%{_AGENTS_SPECIFIERS}":
-            known = " ".join(f"%{one}" for one in _AGENTS_SPECIFIERS)
+        if specifier not in f"%{_USUAL}":
+            known = " ".join(f"%{one}" for one in _USUAL)
             raise ValidationError(
                 f'"%{specifier}" is not replaced in a check, which the machine agent makes; use {known}, or a variable '
                 "of the machine as ${NAME}"

@@ -1,4 +1,4 @@
-"""Validation of ``Http``, ``Tcp``, ``Command``, ``Rolling`` and ``BlueGreen``, the values of keywords. Pure."""
+"""Validation of the values of keywords: ``Http``, ``Tcp``, ``Command``, ``Alive``, ``Rolling``, ``BlueGreen``. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 from fleetcaptain.fleetfile.letters import letters_of_check, sample, word
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, refuse_never
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
+from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
-__all__ = ["public", "ready", "rollout"]
+__all__ = ["alive", "public", "ready", "rollout"]
 
 _PORTS = range(1, 65536)
+# The machine agent looks every 4 s which checks are due.
+_ALIVE_LIMITS = {"every_sec": range(5, 3601), "failures": range(1, 101), "grace_sec": range(LONGEST_SEC + 1)}
 _TIMES = ("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec", "keep_old_sec")
 _PERCENT = re.compile(r"(100|[1-9][0-9]?)%")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")
@@ -36,6 +38,21 @@ def ready(value: Any) -> Ready:
             return Command(letters_of_check(line))
         case _:
             raise ValidationError(f"must be Http(...), Tcp(...) or Command(...), not {represented(value)}")
+
+
+def alive(value: Any) -> Alive:
+    """*value*, if it is a valid alive check, with its times. Raises `ValidationError`."""
+    if not isinstance(value, Alive | Http | Tcp | Command):
+        raise ValidationError(f"must be Http(...), Tcp(...), Command(...) or Alive(...), not {represented(value)}")
+    given = value if isinstance(value, Alive) else Alive(value)
+    for name, limits in _ALIVE_LIMITS.items():
+        number = getattr(given, name)
+        if isinstance(number, bool) or not isinstance(number, int) or number not in limits:
+            what = "an integer" if name == "failures" else "an integer number of seconds"
+            raise ValidationError(
+                f"Alive({name}={represented(number)}): must be {what} from {limits[0]} to {limits[-1]}"
+            )
+    return replace(given, check=ready(given.check))
 
 
 def _http(value: Http) -> Http:

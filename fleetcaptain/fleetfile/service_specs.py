@@ -204,10 +204,11 @@ def _rollout(values: dict[str, Any], add: AddError) -> None:
 
 def _network(values: dict[str, Any], add: AddError) -> None:
     """Checks ports against the container's network. With the machine's network, each port is the machine's."""
-    if values.get("start") is not None or not {"docker_args", "ports", "ready"} <= values.keys():
+    if values.get("start") is not None or not {"docker_args", "ports", "ready", "alive"} <= values.keys():
         return
-    ports, ready = values["ports"], values["ready"]
-    asked = ready.port if isinstance(ready, Http | Tcp) else None
+    ports, alive = values["ports"], values["alive"]
+    checks = {"ready": values["ready"], "alive": alive and alive.check}
+    asked = {word: check.port for word, check in checks.items() if isinstance(check, Http | Tcp)}
     names = tuple(networks(values["docker_args"]))
     closed = next((name for name in names if name == "none" or name.startswith("container:")), None)
     if "host" in names:
@@ -219,10 +220,14 @@ def _network(values: dict[str, Any], add: AddError) -> None:
     elif closed is not None:
         if ports:
             add("ports", f"docker publishes no port with the network {closed!r}; remove ports= or that network")
-        if isinstance(ready, Http | Tcp):
-            add("ready", f"the machine cannot reach any port with the network {closed!r}; write ready=Command(...)")
-    elif asked is not None and not any((port.container, port.protocol) == (asked, "tcp") for port in ports):
-        add("ready", f"the container's port {asked} is not in ports=, so the machine cannot reach it; add it there")
+        for word in asked:
+            what = f"the machine cannot reach any port with the network {closed!r}; write {word}=Command(...)"
+            add(word, what)
+    else:
+        for word, number in asked.items():
+            if number is not None and not any((port.container, port.protocol) == (number, "tcp") for port in ports):
+                what = f"the container's port {number} is not in ports=, so the machine cannot reach it; add it there"
+                add(word, what)
 
 
 def _ports(values: dict[str, Any], add: AddError) -> None:

@@ -17,6 +17,7 @@ _READY = (
     "into "
     "after_start="
 )
+_ALIVE = "a task (Type=oneshot) cannot have it: it ends; remove it"
 _PUBLIC = "a task (Type=oneshot) serves no port after its command has exited; remove it"
 _FORGOTTEN = "a finished task (Type=oneshot) would look like a stopped one to systemd; remove it"
 
@@ -33,6 +34,8 @@ def task_errors(spec: ServiceSpec) -> dict[str, str]:
     errors = {}
     if spec.ready is not None:
         errors["ready"] = _READY
+    if spec.alive is not None:
+        errors["alive"] = _ALIVE
     if spec.public is not None:
         errors["public"] = _PUBLIC
     remain = dict(spec.service).get("RemainAfterExit", "yes")

@@ -11,6 +11,7 @@ from fleetcaptain.fleetfile.docker_args import networks
 
 __all__ = [
     "EVERY_ADDRESS",
+    "Alive",
     "App",
     "BlueGreen",
     "Build",
@@ -48,7 +49,7 @@ class _Marked(str):
 
 class Expand(_Marked):
     """A string in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
-    are the characters themselves. In a check the machine agent does so, with the specifiers ``%n %N %p %i %m %H``."""
+    are the characters themselves. In a check the machine agent does so, with the specifiers ``%i %I %n %N %p %P %H %m %b``."""
 
     __slots__ = ()
 
@@ -90,6 +91,17 @@ class Command:
 
 
 Ready = Http | Tcp | Command
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Whether a running instance still works: *check*, every *every_sec* seconds. After *failures* failing checks in a
+    row an instance is out of discovery, and then restarted. No check runs within *grace_sec* of its registration."""
+
+    check: Ready
+    every_sec: int = 10
+    failures: int = 3
+    grace_sec: int = 30
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,7 @@ class ServiceSpec:
     after_stop: tuple[str, ...] | None = None
     reload: tuple[str, ...] | None = None
     ready: Ready | None = None
+    alive: Alive | None = None
     restart_sec: int = 5
     stop_sec: int = 10
     start_sec: int = 300

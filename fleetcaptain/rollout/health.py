@@ -34,7 +34,8 @@ class Instance:
     text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the unit hash
     in its live registration. *machine* is an address; *lost*: fleet assigned the instance to a machine that does not
     answer now. *zone* is the machine's failure domain. *missing_bound* names a bound unit that systemd stopped together
-    with the instance and that does not run again.
+    with the instance and that does not run again. *failing*: why the alive check of the text that runs fails; "" while
+    it holds.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Instance:
     lost: bool = False
     zone: str = ""
     missing_bound: str = ""
+    failing: str = ""
 
     def healthy(self, unit_hash: str) -> bool:
         """Whether exactly *unit_hash* runs on its machine and is registered, and its bound units run."""
@@ -135,6 +137,8 @@ def find_failure(
 def _hopeless(track: Progress, instance: Instance, policy: Policy, now: float) -> str:
     """Why an instance in progress cannot become healthy; empty while it can."""
     if track.restarts > policy.restarts_allowed:
+        if instance.failing:
+            return f"its alive check fails: {instance.failing}"
         return "it does not stay up: systemd keeps restarting it"
     if _unplaced(track, now):
         return f"no machine took it within {_UNSCHEDULED_SEC:.0f} s"
@@ -151,6 +155,8 @@ def _unplaced(track: Progress, now: float) -> bool:
 def _lacks(instance: Instance) -> str:
     if instance.missing_bound:
         return f"{instance.missing_bound}, which is bound to it, does not run again"
+    if instance.failing:
+        return f"its alive check fails: {instance.failing}"
     if instance.active == "active" and instance.sub == "running":
         if instance.registered is not None:
             return "it runs, but its registration is for another text"

@@ -69,7 +69,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Progress:
-    """One instance in progress: *since* when, healthy since when, and how often systemd restarted it.
+    """One instance in progress: *since* when, healthy since when, and how often systemd restarted it or its alive check
+    began to fail.
 
     *stale*: it had failed before it was started again with the same text, and no newer state has been reported.
     *unplaced_since*: since when no machine has it. *stuck_since*: since when it needs a stop and another start.

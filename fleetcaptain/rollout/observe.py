@@ -109,6 +109,7 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
         registered=registration.unit_hash if registration and not registration.draining else None,
         lost=bool(unit and unit.machine_id and unit.machine_id not in snapshot.machines),
         zone=machine.metadata.get(zone_key, "") if machine else "",
+        failing=registration.failing if registration and state and registration.unit_hash == state.unit_hash else "",
     )
 
 

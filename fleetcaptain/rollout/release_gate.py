@@ -68,8 +68,10 @@ def _describe(cluster: Cluster, lack: Lack, snapshot: Snapshot) -> str:
         if instance.registered != lack.unit_hash:
             unregistered = unregistered or instance
             state = f"{instance.active or 'no state'}/{instance.sub or 'reported'}"
-            why = explain_standstill(cluster, instance)
-            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, not registered{why}")
+            why = f"not registered{explain_standstill(cluster, instance)}"
+            if instance.failing:
+                why = f"its alive check fails: {instance.failing}"
+            lines.append(f"  {name} on {instance.machine or 'no machine'}: {state}, {why}")
     if unregistered is not None:
         journal = cluster.journal(unregistered)
         lines.append(describe(unregistered.name, unregistered.machine, "not registered", {}, journal))

@@ -86,7 +86,9 @@ def _track(track: Progress, instance: Instance, target: Target, healthy: bool, n
         return replace(track, healthy_since=since, restarting=False, stale=False, stuck_since=None)
     if instance.running is None:
         return track  # no state is reported: unknown, not down
-    restarting = instance.running == target.unit_hash and instance.sub == "auto-restart"
+    # A failing alive check counts as a restart: the machine agent would restart it, were it not for the rollout.
+    down = instance.sub == "auto-restart" or bool(instance.failing)
+    restarting = instance.running == target.unit_hash and down
     restarts = track.restarts + (restarting and not track.restarting)
     stale = track.stale and instance.active == "failed" and now - track.since < _STALE_SEC
     began = now if track.stuck_since is None else track.stuck_since

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.task import is_task
-from fleetcaptain.fleetfile.values import EVERY_ADDRESS, Command, Expand, Http, Port, Ready, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import (
+    EVERY_ADDRESS,
+    Alive,
+    Command,
+    Expand,
+    Http,
+    Port,
+    Ready,
+    Rolling,
+    ServiceSpec,
+    Tcp,
+)
 from fleetcaptain.printable import COLOUR_MARK
 from fleetcaptain.units.names import global_name
 from fleetcaptain.units.quoting import Expanded, exec_line
@@ -54,6 +65,9 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
     ``ReadyHost``  the name to request
     ``ReadyHeader`` a further header, one a line
+    ``Alive``      as ``Ready``, with ``AliveHost`` and ``AliveHeader``
+    ``AliveEvery``, ``AliveFailures``, ``AliveGrace``  its times, where they are not the usual 10, 3 and 30
+    ``AliveParallel``  how many instances may be restarted at once, if not 1: a number, or a share such as ``25%``
     ============  =============================================================================================
 
     Raises UnitRefused for a check that needs a port where none is published.
@@ -71,6 +85,22 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
         yield from _check("Ready", spec.ready, spec)
     elif spec.start is None:
         yield "Ready", "running"
+    if spec.alive is not None:
+        yield from _alive(spec.alive, spec)
+
+
+def _alive(alive: Alive, spec: ServiceSpec) -> Iterable[tuple[str, str]]:
+    yield from _check("Alive", alive.check, spec)
+    usual = Alive(alive.check)
+    for name, given, default in (
+        ("AliveEvery", alive.every_sec, usual.every_sec),
+        ("AliveFailures", alive.failures, usual.failures),
+        ("AliveGrace", alive.grace_sec, usual.grace_sec),
+        # A share stays one: the number of instances is not part of the text.
+        ("AliveParallel", spec.rollout.max_parallel if isinstance(spec.rollout, Rolling) else 1, 1),
+    ):
+        if given != default:
+            yield name, str(given)
 
 
 def port_key(port: Port) -> str:
@@ -92,13 +122,13 @@ def _port(spec: ServiceSpec, port: Port) -> str:
 def _check(name: str, check: Ready, spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     match check:
         case Http(path, number, host, headers, https):
-            yield name, f"{'https' if https else 'http'} {_number(spec, number)} {_text(path)}"
+            yield name, f"{'https' if https else 'http'} {_number(name, spec, number)} {_text(path)}"
             if host:
                 yield f"{name}Host", _text(host)
             pairs = headers.items() if isinstance(headers, Mapping) else headers
             yield from ((f"{name}Header", f"{_text(key)}: {_text(value)}") for key, value in pairs)
         case Tcp(number):
-            yield name, f"tcp {_number(spec, number)}"
+            yield name, f"tcp {_number(name, spec, number)}"
         case Command(line):
             yield name, f"command {_text(line)}"
 
@@ -112,7 +142,7 @@ def _text(text: str) -> str:
     return written.replace(COLOUR_MARK, "<%{%") + end
 
 
-def _number(spec: ServiceSpec, number: int | None) -> int:
+def _number(name: str, spec: ServiceSpec, number: int | None) -> int:
     """The published port with this number, or the first one. A port that is not published is the machine's own."""
     if number is not None:
         return number
@@ -120,7 +150,10 @@ def _number(spec: ServiceSpec, number: int | None) -> int:
     if first is None:
         raise UnitRefused(
             f"Failed to render the service {spec.name}:",
-            ["ready= requires a port, but the service publishes none; add it to ports=, or name one, as in Tcp(6379)"],
+            [
+                f"{name.lower()}= requires a port, but the service publishes none; add it to ports=, or name one, "
+                "as in Tcp(6379)"
+            ],
         )
     return first
 

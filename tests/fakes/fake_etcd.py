@@ -188,7 +188,7 @@ class FakeEtcd:
             indices = {"modifiedIndex": entry.index, "createdIndex": entry.index}
             return {"key": key, "value": entry.value, **life, **indices}
         below = sorted({f"{key}/{name.removeprefix(f'{key}/').partition('/')[0]}" for name in self._below(key)})
-        return {"key": key, "dir": True, "nodes": [self._node(name) for name in below]}
+        return {"key": key, "dir": True, "nodes": [self._node(name) for name in below], "modifiedIndex": 3}
 
     def _below(self, key: str) -> list[str]:
         return [name for name in self.entries if name.startswith(f"{key}/")]

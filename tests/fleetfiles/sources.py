@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from fleetcaptain.fleetfile.values import Alive, Command, Http, Tcp
+
 __all__ = ["sources"]
 
 _HEAD = (
-    "from fleetcaptain import BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Tcp\n"
+    "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal\n"
+    "from fleetcaptain import Rolling, Service, Tcp\n"
     "fleet = Fleetfile({})\n"
 )
 _Source = st.SearchStrategy[str]
@@ -146,6 +149,10 @@ _ready = st.one_of(
     _call("Tcp", port=_seconds),
     _text.map("Command({})".format),
 )
+_alive = st.one_of(
+    _ready,
+    st.tuples(st.one_of(_ready, _scalars), _numbers, _numbers).map("Alive({0[0]}, {0[1]}, grace_sec={0[2]})".format),
+)
 _times = dict.fromkeys(("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec"), _seconds)
 _rollouts = st.one_of(
     _call(
@@ -178,6 +185,7 @@ _SERVICE = {
     "after_stop": _lines,
     "reload": _lines,
     "ready": _ready,
+    "alive": _alive,
     "restart_sec": _seconds,
     "stop_sec": _seconds,
     "start_sec": _seconds,
@@ -248,6 +256,9 @@ _RIGHT = {
         ),
         _reprs(1).map(lambda _: "Tcp(80)"),
         _safe.map(repr).map("Command({})".format),
+    ),
+    "alive": _reprs(
+        Alive(Http("/alive", 80)), Alive(Command("test -e /x"), every_sec=60), Alive(Tcp(80), failures=1, grace_sec=0)
     ),
     "restart_sec": _whole,
     "stop_sec": _whole,

@@ -30,6 +30,8 @@ def answer(path, store, unit):
             return 200, visit(store, unit)
         if path == "/results":
             return 200, results(store)
+        if path == "/alive":
+            return 200, {"ok": True}
         if path == "/health":
             store.call("PING")
             return 200, {"ok": True}
@@ -52,7 +54,7 @@ def handler(store, unit):
             self.wfile.write(data)
 
         def log_message(self, form, *args):
-            if self.path != "/health":
+            if self.path not in ("/health", "/alive"):
                 print(form % args)
 
     return Handler

@@ -1,0 +1,1 @@
+"""Tests of the machine agent: the real program, run with sh."""

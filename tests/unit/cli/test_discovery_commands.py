@@ -32,6 +32,17 @@ def test_discovering_prints_a_line_an_instance(etcd: FakeEtcd, capsys: pytest.Ca
     )
 
 
+def test_discovering_names_what_fails_on_standard_error(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason, which anyone may have written; programs get only what they may use."""
+    etcd.put(REDIS, of_the_unit("redis", "redis@1.service"))
+    mark = {"draining": True, "failing": "no answer\n\x1b[31m"}
+    etcd.put(REDIS.replace("@1", "@2"), of_the_unit("redis", "redis@2.service", **mark))
+    assert main(["discover", "redis", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [one["unit"] for one in json.loads(captured.out)] == ["redis@1.service"]
+    assert captured.err == "left out: redis@2.service: its alive check fails: no answer\\n\\x1b[31m\n"
+
+
 def test_programs_get_json(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:
     """One line with a list; each instance with all that is known of it."""
     etcd.put(REDIS, of_the_unit("redis", "redis@1.service", connection={"host": "h", "port": 1, "tls": True}))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease
+from fleetcaptain.discovery.documents import Registration, Release, ServiceRelease, drained
 from fleetcaptain.discovery.instances import Caller, Instance, Registry
 from fleetcaptain.discovery.resolve import lookup
 from fleetcaptain.errors import NotAvailable
@@ -94,6 +96,28 @@ def test_draining_instances_are_left_out() -> None:
     """They answer still, but are about to go."""
     with pytest.raises(NotAvailable, match="all 1 registered instances are draining"):
         lookup("redis", WEB, known(redis("a", REDIS1, draining=True), manifests=(manifest("v1", WEB1, REDIS1),)))
+
+
+def test_failing_instances_are_named_with_their_reason() -> None:
+    """Alone, and after those of another release."""
+    failing = replace(redis("a", REDIS1, draining=True), failing="no answer to GET /alive on container port 80")
+    shown = "failing: a (its alive check fails: no answer to GET /alive on container port 80)"
+    releases = (manifest("v1", WEB1, REDIS1), manifest("v2", WEB2, REDIS2))
+    with pytest.raises(NotAvailable) as refused:
+        lookup("redis", WEB, known(failing, manifests=releases))
+    assert str(refused.value) == (
+        f"redis is not available to web (release v1): none of its 1 registered instances can be used; {shown}. Look at "
+        "its log with `journalctl -u 'redis*'` on its machines."
+    )
+    with pytest.raises(NotAvailable, match=r"Registered: b \(.*\); failing: a \(.* port 80\)\. Deploy"):
+        lookup("redis", WEB, known(failing, redis("b", REDIS2), manifests=releases))
+
+
+def test_a_rollout_drains_what_fails_for_good() -> None:
+    """The machine agent would take its own mark back, and draining with it."""
+    text = '{"service":"redis","unit":"a","draining":true,"failing":"no answer"}'
+    assert drained(text) == '{"service":"redis","unit":"a","draining":true}'
+    assert Registration.from_json(text).failing == "no answer"
 
 
 def test_before_the_first_release_everything_is_of_the_coming_one() -> None:

@@ -97,6 +97,7 @@ def test_a_server_without_redis_says_that_it_is_not_ready(behavioral: dict[str, 
     assert server.answer("/nothing", store, "")[0] == 404
     store.down = True
     assert server.answer("/health", store, "") == (503, {"error": "redis is away"})
+    assert server.answer("/alive", store, "") == (200, {"ok": True})
 
 
 def test_the_youngest_redis_that_stays_is_the_one(behavioral: dict[str, ModuleType]) -> None:

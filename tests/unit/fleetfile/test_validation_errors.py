@@ -79,7 +79,7 @@ _RULES = [
     *(
         (
             f'Service("web", ports=[80], ready={ready})',
-            f'ready: "{specifier}" is not replaced in a check, which the machine agent makes; use %n %N %p %i %m %H',
+            f'ready: "{specifier}" is not replaced in a check, which the machine agent makes; use %i %I %n %N %p %P %H %m %b',
         )
         for ready, specifier in (
             ("Http(Expand('/%b'))", "%b"),
@@ -263,6 +263,33 @@ _RULES = [
     ('Service("web", ready=Http("health"))', "ready: Http('health'): the path must begin with \"/\""),
     ('Service("web", ready=Tcp(0))', "ready: 0 is not a port"),
     ('Service("web", ready=Command(""))', "ready: Command(''): must be one line"),
+    ('Service("web", ready=Http(Expand("/%v")))', 'ready: "%v" is not replaced in a check, only %n, %N,'),
+    ('Service("web", ready=Http(host=Expand("%l")))', 'ready: "%l" is not replaced in a check'),
+    ('Service("web", ready=Http(headers={"A": Expand("%h")}))', 'ready: "%h" is not replaced in a check'),
+    ('Service("web", alive=Command(Expand("test %u")))', 'alive: "%u" is not replaced in a check'),
+    ('Service("web", alive="/health")', "alive: must be Http(...), Tcp(...), Command(...) or Alive(...), not"),
+    ('Service("web", alive=Alive("/health"))', "alive: must be Http(...), Tcp(...) or Command(...), not '/health'"),
+    ('Service("web", alive=Http("alive"))', "alive: Http('alive'): the path must begin with \"/\""),
+    ('Service("web", alive=Alive(Tcp(0)))', "alive: 0 is not a port"),
+    (
+        'Service("web", alive=Alive(Http("/"), every_sec=4))',
+        "alive: Alive(every_sec=4): must be an integer number of seconds from 5 to 3600",
+    ),
+    (
+        'Service("web", alive=Alive(Http("/"), failures=0))',
+        "alive: Alive(failures=0): must be an integer from 1 to 100",
+    ),
+    ('Service("web", alive=Alive(Http("/"), failures=True))', "alive: Alive(failures=True): must be an integer from"),
+    (
+        'Service("web", alive=Alive(Http("/"), grace_sec=-1))',
+        "alive: Alive(grace_sec=-1): must be an integer number of seconds from 0 to 172800",
+    ),
+    ('Service("web", ports=[80], alive=Tcp(81))', "alive: the container's port 81 is not in ports="),
+    ('Service("web", alive=Tcp(), docker_args=["--net=none"])', "write alive=Command(...)"),
+    (
+        'Service("job", alive=Command("true"), service={"Type": "oneshot"})',
+        "alive: a task (Type=oneshot) cannot have it: it ends; remove it",
+    ),
     ('Service("web", restart_sec="5")', "restart_sec: must be an integer number of seconds from 0 to 172800, not '5'"),
     ('Service("web", stop_sec=0)', "stop_sec: must be an integer number of seconds from 1 to 172800, not 0"),
     ('Service("web", after=["web"])', "after: a service cannot wait for itself"),

@@ -12,7 +12,8 @@ from fleetcaptain.fleetfile.values import App, ServiceSpec
 
 __all__ = ["HEAD", "app", "mistakes", "service"]
 
-HEAD = "from fleetcaptain import BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Tcp\n"
+_NAMES = "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Tcp"
+HEAD = f"from fleetcaptain import {_NAMES}\n"
 
 
 def app(folder: Path, services: str, more: str = 'app="shop", image="acme/shop"') -> App:

@@ -54,6 +54,14 @@ def test_a_registration_counts_while_its_unit_is_active_there(states: list[UnitS
     assert bool(Snapshot.of([UNIT], states, MACHINES, [ENTRY]).live) is is_live
 
 
+@pytest.mark.parametrize(("unit_hash", "seen"), [(UNIT.unit_hash, "no answer"), ("older", "")])
+def test_an_instance_says_why_its_alive_check_fails(unit_hash: str, seen: str) -> None:
+    """For the text that runs, not for the one before it."""
+    entry = replace(ENTRY, unit_hash=unit_hash, draining=True, failing="no answer")
+    instance = observe(UNIT.name, Snapshot.of([UNIT], [_state("m2", "active")], MACHINES, [entry]))
+    assert (instance.failing, instance.registered) == (seen, None)
+
+
 @pytest.mark.parametrize(
     "unit",
     [

@@ -129,6 +129,18 @@ def test_the_gate_names_what_stands_still_and_why() -> None:
     assert "the container's own line" in said
 
 
+def test_the_gate_says_why_an_alive_check_fails() -> None:
+    """The instance runs, but no lookup returns it."""
+    text = text_of("job")
+    cluster = FakeCluster({"job@1.service": text})
+    key = "/fleetcaptain/shop/services/job/job@1.service"
+    cluster.etcd.put(key, json.dumps({**cluster.etcd.value(key), "draining": True, "failing": "no answer"}))
+    with pytest.raises(
+        DeadlineExceeded, match=r"job@1\.service on .*: active/running, its alive check fails: no answer"
+    ):
+        open_gate(cluster, Release("v1", {"job": ServiceRelease(unit_hash(text), 1)}), -1)
+
+
 def test_the_gate_says_why_no_machine_takes_a_unit() -> None:
     """In the words of the placement."""
     text = text_of("job", machine_metadata=("disk=ssd",))

@@ -63,6 +63,29 @@ def test_bake_time_restarts_with_a_restart() -> None:
     assert "keeps restarting it" in decision.failure.reason
 
 
+def test_an_alive_check_that_fails_in_the_bake_time_fails_the_rollout() -> None:
+    """As if it had restarted; where restarts are allowed, so are failing checks."""
+    target = Target("web", ("i1",), NEW_FILE)
+    state = decide({"i1": running("i1", OLD)}, target, FAST, RolloutState(), 0).state
+    state = decide({"i1": running("i1", NEW)}, target, FAST, state, 1).state
+    failing = replace(running("i1", NEW), registered=None, failing="GET /alive answered 503")
+    failure = decide({"i1": failing}, target, FAST, state, 2).failure
+    assert failure is not None
+    assert failure.reason == "its alive check fails: GET /alive answered 503"
+    decision = decide({"i1": failing}, target, replace(FAST, restarts_allowed=1), state, 2)
+    assert decision.failure is None
+    late = decide({"i1": failing}, target, replace(FAST, restarts_allowed=1), decision.state, 40).failure
+    assert late is not None
+    assert late.reason == "it was not healthy within 30 s: its alive check fails: GET /alive answered 503"
+
+
+def test_the_alive_check_of_the_old_text_is_no_failure() -> None:
+    """A rollout may repair what fails."""
+    failing = replace(running("i1", OLD), registered=None, failing="GET /alive answered 503")
+    simulated = Simulated({"i1": failing}, {})
+    assert run(simulated, FAST).last.finished
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [

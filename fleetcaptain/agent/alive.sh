@@ -1,0 +1,267 @@
+# Alive checks: an instance whose check fails again and again is out of discovery, and is then restarted.
+
+# The end of a registration while the check of its instance fails; the reason and "} follow. Lookups leave out what is
+# draining.
+MARK=',"draining":true,"failing":"'
+# The instances of a service fail together when something that they need is down. Each has so long, after the time
+# between two checks, to find out, before one is restarted.
+OTHERS_SEC=10
+
+# note_alive: notes the alive check of the described unit for the loop, with its address and with all parts replaced,
+# since the loop has other variables than the unit.
+note_alive() {
+  rm -f "$FOLDER/checked/$UNIT"
+  prepare Alive
+  [ "$KIND" ] || return 0
+  ADDRESS='' PORT=''
+  case $KIND in
+  http | https | tcp)
+    locate "$NUMBER" || {
+      say "container port $NUMBER of the alive check is not published"
+      return 1
+    }
+    ;;
+  esac
+  every=$(setting AliveEvery) failures=$(setting AliveFailures) grace=$(setting AliveGrace)
+  parallel=$(setting AliveParallel)
+  limit=$(($(seconds TimeoutStartSec) + $(seconds TimeoutStopSec) + 60))
+  clock
+  mkdir -p "$FOLDER/alive" "$FOLDER/checked" "$FOLDER/restarts"
+  {
+    say "$NOW ${every:-10} ${failures:-3} ${grace:-30} ${parallel:-1} $limit $SERVICE $CONTAINER"
+    say "Kind=$KIND"
+    say "Number=$NUMBER"
+    say "Address=$ADDRESS"
+    say "Port=$PORT"
+    say "Target=$TARGET"
+    say "Host=$NAME_HEADER"
+    printf '%s\n' "$HEADERS" | while IFS= read -r line; do say "Header=$line"; done
+    say "Inside=$INSIDE"
+  } >"$FOLDER/alive/.$UNIT" && mv "$FOLDER/alive/.$UNIT" "$FOLDER/alive/$UNIT"
+}
+
+# seconds KEY: the last value of KEY in the unit, 300 for one that is no number of seconds.
+seconds() {
+  value=$(setting "$1" "$(logical_lines "$UNITS/$UNIT")")
+  value=${value##*"$NEWLINE"}
+  case $value in
+  '' | *[!0-9]*) say 300 ;;
+  *) say "$value" ;;
+  esac
+}
+
+# check_alive: starts the checks that are due, in the background: a heartbeat never waits for them. A unit has one check
+# at a time; one that was killed is forgotten after a minute.
+check_alive() {
+  clock
+  for file in "$FOLDER"/alive/*; do
+    [ -f "$file" ] || continue
+    unit=${file##*/}
+    read -r since _ _ grace _ <"$file" || continue
+    due=$((since + grace))
+    [ ! -f "$FOLDER/checked/$unit" ] || read -r due _ <"$FOLDER/checked/$unit" || continue
+    [ "$NOW" -ge "$due" ] || continue
+    running=$FOLDER/checked/.$unit
+    if [ -f "$running" ]; then
+      read -r since <"$running" || continue
+      [ $((NOW - since)) -ge 60 ] || continue
+    fi
+    say "$NOW" >"$running"
+    check "$unit" "$due" &
+  done
+}
+
+# check UNIT DUE: runs the check of UNIT once, and does what follows.
+check() {
+  UNIT=$1
+  due=$2
+  judge
+  rm -f "$FOLDER/checked/.$UNIT"
+}
+
+judge() {
+  noted=$FOLDER/alive/$UNIT
+  read -r since every failures _ parallel limit SERVICE CONTAINER <"$noted" || return
+  lines=$(cat "$noted") || return
+  KIND=$(setting Kind "$lines") NUMBER=$(setting Number "$lines") TARGET=$(setting Target "$lines")
+  ADDRESS=$(setting Address "$lines") PORT=$(setting Port "$lines") INSIDE=$(setting Inside "$lines")
+  NAME_HEADER=$(setting Host "$lines") HEADERS=$(setting Header "$lines")
+  # How often it failed in a row, since when the registration says so, and which decision was logged last.
+  failed=0 marked=- decision=-
+  [ ! -f "$FOLDER/checked/$UNIT" ] || read -r _ failed marked decision <"$FOLDER/checked/$UNIT" || return
+  if passes; then
+    failed=0 marked=- decision=-
+    case $(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
+    *"$MARK"*) ! restate '' || say "$UNIT is in discovery again: its alive check holds" ;;
+    esac
+  else
+    reason=$(failure)
+    failed=$((failed + 1))
+    if [ "$failed" -ge "$failures" ] && restate "$reason"; then
+      clock
+      if [ "$marked" = - ]; then
+        marked=$NOW
+        say "$UNIT is out of discovery: its alive check failed $failed times in a row: $reason"
+      fi
+      [ $((NOW - marked)) -lt $((every + OTHERS_SEC)) ] || restart
+    fi
+  fi
+  # A unit that was stopped or started meanwhile has another check.
+  read -r now _ <"$noted" && [ "$now" = "$since" ] || return
+  clock
+  due=$((due + every))
+  [ "$due" -ge "$NOW" ] || due=$((NOW + every))
+  say "$due $failed $marked $decision" >"$FOLDER/checked/$UNIT"
+}
+
+# failure: why the check failed, without characters that JSON or `nodes` would read.
+failure() {
+  case $KIND in
+  http | https)
+    case $CODE in
+    000) say "no answer to $(described)" ;;
+    *) say "$(described) answered $CODE" ;;
+    esac
+    ;;
+  *) say "$(described) failed" ;;
+  esac | tr -d '"\\{}'
+}
+
+# restate REASON: has the registration of UNIT say that its check fails, because of REASON, or without REASON not any
+# more; in etcd, by compare-and-swap, and in its file. An app's own registration on the key is marked in the same way.
+# Fails if etcd does not answer, and if others changed the registration on purpose, as a rollout that drains it.
+restate() {
+  file=$FOLDER/services/$SERVICE/$UNIT
+  own=$(cat "$file" 2>/dev/null)
+  [ "$own" ] || return
+  stated=$(remarked "$own" "$1")
+  ask 5 "$KEYS/services/$SERVICE/$UNIT"
+  case $STATUS in
+  404) ;;
+  200)
+    if there=$(node_value) && wanted=$(remarked "$there" "$1"); then
+      if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
+        stated=$wanted
+      else
+        by_app
+      fi
+    else
+      false
+    fi || {
+      [ -z "$1" ] || decide changed 'others changed its registration, or it is about to stop'
+      return 1
+    }
+    if [ "$wanted" != "$there" ]; then
+      field ttl
+      ttl=${FIELD:-$REGISTRATION_SEC}
+      field modifiedIndex
+      ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$wanted" "$KEYS/services/$SERVICE/$UNIT"
+      [ "$STATUS" = 200 ] || return
+    fi
+    ;;
+  *) return 1 ;;
+  esac
+  if [ ! -f "$file" ]; then
+    # The unit was stopped meanwhile, and could not remove a value that it did not know.
+    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$wanted" "$KEYS/services/$SERVICE/$UNIT"
+    return 1
+  fi
+  # Or it was started again.
+  [ "$(cat "$file")" = "$own" ] || return
+  printf '%s' "$stated" >"$FOLDER/services/..$UNIT" && mv "$FOLDER/services/..$UNIT" "$file"
+}
+
+# remarked VALUE REASON: VALUE with the mark, a mark that it has included, or without REASON without one. Fails for a
+# value that is draining for another reason.
+remarked() {
+  case $1 in
+  *"$MARK"*)
+    if [ "$2" ]; then
+      say "$1"
+    else
+      say "${1%"$MARK"*}}"
+    fi
+    ;;
+  *'"draining":true'* | *[!\}])
+    [ -z "$2" ] || return
+    say "$1"
+    ;;
+  *) say "${1%\}}${2:+"$MARK$2\""}}" ;;
+  esac
+}
+
+# restart: restarts UNIT, unless most instances of its service fail, a rollout replaces them, or too many restart.
+restart() {
+  ask 5 "$KEYS/services/$SERVICE?recursive=true"
+  [ "$STATUS" = 200 ] || return
+  failing=$(printf '%s' "$ANSWER" | nodes | {
+    all='' some=''
+    while read -r _ _ mark _; do
+      all="$all."
+      [ "$mark" != failing ] || some="$some."
+    done
+    say "${#some} ${#all}"
+  })
+  registered=${failing#* } failing=${failing% *}
+  if [ "$failing" -ge 2 ] && [ $((2 * failing)) -gt "$registered" ]; then
+    decide most "$failing of $registered instances of $SERVICE fail, so something that they need may be down"
+    return
+  fi
+  ask 5 "$KEYS/locks/$SERVICE"
+  case $STATUS in
+  404) ;;
+  200)
+    decide rollout "a rollout of $SERVICE is in progress"
+    return
+    ;;
+  *) return ;;
+  esac
+  slots=$parallel
+  case $parallel in
+  *%) slots=$((registered * ${parallel%\%} / 100)) ;;
+  esac
+  slot=1
+  until take_slot; do
+    case $STATUS in
+    404 | 412) ;;
+    *) return ;;
+    esac
+    slot=$((slot + 1))
+    [ "$slot" -le "$slots" ] || {
+      decide slots "as many instances of $SERVICE as its rollout replaces at once are being restarted"
+      return
+    }
+  done
+  say "restarting $UNIT: its alive check fails: $reason"
+  if systemctl restart --no-block "$UNIT"; then
+    rm -f "$noted"
+  else
+    give_slot_back
+  fi
+}
+
+# decide NAME WHY: logs once why UNIT is not restarted.
+decide() {
+  [ "$decision" = "$1" ] || say "$UNIT is not restarted: $2"
+  decision=$1
+}
+
+# take_slot: takes the slot number `slot` of the restarts of SERVICE for UNIT, until it is registered again.
+take_slot() {
+  key=$KEYS/restarts/$SERVICE/$slot
+  ask 5 -X PUT -d prevExist=false -d "ttl=$limit" -d "value=$UNIT" "$key"
+  # A slot that the unit did not give back is its own.
+  [ "$STATUS" != 412 ] || ask 5 -X PUT -d "prevValue=$UNIT" -d "ttl=$limit" -d "value=$UNIT" "$key"
+  case $STATUS in
+  200 | 201) say "$slot" >"$FOLDER/restarts/$UNIT" ;;
+  *) return 1 ;;
+  esac
+}
+
+# give_slot_back: without an answer of etcd, the slot ends after its time.
+give_slot_back() {
+  [ -f "$FOLDER/restarts/$UNIT" ] || return 0
+  read -r slot <"$FOLDER/restarts/$UNIT"
+  ask 2 -G -X DELETE -d "prevValue=$UNIT" "$KEYS/restarts/$SERVICE/$slot"
+  rm -f "$FOLDER/restarts/$UNIT"
+}
