@@ -49,7 +49,8 @@ class _Marked(str):
 
 class Expand(_Marked):
     """A string in which systemd replaces its specifiers (``%i``) and ``${VARIABLES}`` on the machine; ``%%`` and ``$$``
-    are the characters themselves. In a check the machine agent does so, with the specifiers ``%i %I %n %N %p %P %H %m %b``."""
+    are the characters themselves. The machine agent does so
+    in a check, with the specifiers ``%i %I %n %N %p %P %H %m %b``."""
 
     __slots__ = ()
 
