@@ -42,7 +42,7 @@ def _install_line(app: str, program: str) -> str:
     return shell_line(
         [
             f"program={program}; run={agent_folder(app)}; kept=/var/lib/fleetcaptain/{app};",
-            'good() { test "$(sha256sum <"$1")" = "$program  -"; };',
+            'good() { test -f "$1" && test "$(sha256sum <"$1")" = "$program  -"; };',
             "mkdir -p $run $kept; cd $run || exit;",
             "good agent && exit;",
             f'answer=$(curl -sS -m 5 --noproxy "*" http://127.0.0.1:2379/v2/keys{agent_key(app, program)});',
