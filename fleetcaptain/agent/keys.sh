@@ -1,10 +1,11 @@
 # Requests to etcd's v2 API.
 
-# ask LIMIT CURL-ARGUMENT...: sets ANSWER, and STATUS, which is 000 when etcd does not answer within LIMIT seconds.
+# ask LIMIT CURL-ARGUMENT...: sets ANSWER, and STATUS, which is 000 when etcd does not answer within LIMIT seconds, or
+# only with a part of its answer.
 ask() {
   LIMIT=$1
   shift
-  ANSWER=$(curl -sS -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1)
+  ANSWER=$(curl -sS -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1) || ANSWER="$ANSWER 000"
   STATUS=${ANSWER##* }
   ANSWER=${ANSWER% *}
 }

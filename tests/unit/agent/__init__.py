@@ -1,0 +1,1 @@
+"""The machine agent's program, run by sh on a pretended machine."""
