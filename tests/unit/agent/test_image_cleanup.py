@@ -249,7 +249,7 @@ def test_the_loop_cleans_when_the_key_changes_and_heartbeats_go_on(machine: Clea
     argv = ["sh", str(machine.agent), "run", "0"]
     with subprocess.Popen(argv, env=machine.env, stdout=subprocess.DEVNULL) as agent:
         try:
-            _until(lambda: (machine.folder / "begun").exists())
+            _until((machine.folder / "begun").exists)
             machine.etcd.put(images_key("shop"), TEXT)
             _beats(machine.etcd, heartbeat, 8)
             assert (machine.folder / "begun").read_text() == "images\n"

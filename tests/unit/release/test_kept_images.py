@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.discovery.documents import Release
+from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, images_key, pending_key, previous_key, release_key
 from fleetcaptain.release.kept_images import (
     KEPT_ON_MACHINES,
@@ -22,7 +22,6 @@ from fleetcaptain.release.kept_images import (
 from fleetcaptain.release.record import record
 from fleetcaptain.release.repository import Releases
 from tests.fakes.fake_etcd import FakeEtcd
-from tests.unit.release.example_releases import release
 
 OWN = "127.0.0.1:25000/shop"
 TAGS = [f"v{number}" for number in range(12)]
@@ -37,9 +36,8 @@ def image(letter: str, name: str = "redis") -> str:
 
 def deployed(tag: str, *images: str, unfinished: bool = False) -> Release:
     """A release with one service for each image."""
-    made = release(tag, unfinished=unfinished, **{f"s{number}": "hash" for number in range(len(images))})
-    services = zip(made.services.items(), images, strict=True)
-    return replace(made, services={name: replace(one, image=named) for (name, one), named in services})
+    services = {f"s{number}": ServiceRelease("hash", 1, named) for number, named in enumerate(images)}
+    return Release(tag, services, unfinished=unfinished)
 
 
 @given(HISTORIES, CHOSEN, CHOSEN, CHOSEN)
