@@ -8,12 +8,14 @@ CLEAN_AT=0
 
 # clean_when_due: starts clean in the background when the key has changed or an hour has passed. Never two at a time.
 clean_when_due() {
-  if [ "$CLEANER" ] && kill -0 "$CLEANER" 2>/dev/null; then
-    return
+  if [ "$CLEANER" ]; then
+    ! kill -0 "$CLEANER" 2>/dev/null || return 0
+    wait "$CLEANER"
+    CLEANER=''
   fi
   kept_images || return 0
   if [ "$KEPT_INDEX" = "$CLEANED" ] && [ "$NOW" -lt "$CLEAN_AT" ]; then
-    return
+    return 0
   fi
   CLEANED=$KEPT_INDEX
   CLEAN_AT=$((NOW + CLEAN_EVERY_SEC))
