@@ -123,6 +123,8 @@ def ensure_registry(layout: Layout) -> None:
     config = {
         "Entrypoint": list(COLLECTING_ENTRYPOINT),
         "Env": list(DELETING),
+        # The image's is systemd's.
+        "StopSignal": "SIGTERM",
         "ExposedPorts": {"5000/tcp": {}},
     }
     ensure_container(layout, "registry", layout.registry_address, "registry", config, host)
