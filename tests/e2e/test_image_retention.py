@@ -28,8 +28,7 @@ def deployed_often(stack: Stack) -> Iterator[Stack]:
     for tag in _DEPLOYED:
         _deploy(stack, tag)
     yield stack
-    for key in ("release", "rollbackTo"):
-        stack.must("config", "rm", f"fleetcaptain:{key}")
+    stack.must("config", "rm", "fleetcaptain:release")
 
 
 def _deploy(stack: Stack, tag: str) -> None:
@@ -97,7 +96,7 @@ def test_a_rollback_to_a_kept_release_pulls_nothing(deployed_often: Stack) -> No
         since = time.time()
         stack.must("up", "--yes", "--skip-preview", "--config", f"fleetcaptain:rollbackTo={tag}")
         assert bool(_pulls(stack, since)) is pulls, _pulls(stack, since)
-    stack.must("up", "--yes", "--skip-preview", "--config", f"fleetcaptain:rollbackTo={_DEPLOYED[-1]}")
+    stack.must("config", "rm", "fleetcaptain:rollbackTo")
 
 
 def test_the_registry_keeps_the_images_of_recorded_releases_only(deployed_often: Stack) -> None:
