@@ -22,7 +22,7 @@ from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import ReleaseName
-from fleetcaptain.release.repositories import BuiltImage, built_images
+from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
@@ -67,6 +67,9 @@ class FleetApp(pulumi.ComponentResource):
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
         self._agent = Part(service, agent_unit(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
+        # A rollback builds nothing.
+        names = repositories(fleetfile, files) if rollback_to is None else ()
+        self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
@@ -144,6 +147,7 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
+            repositories=self._repositories,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
             opts=self._child([record]),

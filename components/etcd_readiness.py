@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,14 +23,15 @@ from fleetcaptain.rollout.release_gate import current_tag, open_gate
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
-_INPUTS = ("app", "stack", "release", "services", "timeout_sec", "ready", "cluster")
+_INPUTS = ("app", "stack", "release", "services", "repositories", "timeout_sec", "ready", "cluster")
 
 
 class ReadinessProvider(ResourceProvider):
     """Waits until a recorded release is available, makes it current, and removes generations kept for other services.
 
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
-    ``content``, ``count``, ``image``, ``scheme``; ``timeout_sec``; ``ready``, always True (it reads back False if the
+    ``content``, ``count``, ``image``, ``scheme``; ``repositories``, those that the app's images are pushed to, with
+    their registry, none for a rollback; ``timeout_sec``; ``ready``, always True (it reads back False if the
     release is no longer available);
     ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
@@ -66,7 +67,8 @@ class ReadinessProvider(ResourceProvider):
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
-        cluster = handle_of(props["cluster"]).connect(props["app"]).owned_by(props["stack"])
+        handle = handle_of(props["cluster"])
+        cluster = handle.connect(props["app"]).owned_by(props["stack"])
         manifest = _manifest(props)
         try:
             snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
@@ -74,7 +76,11 @@ class ReadinessProvider(ResourceProvider):
             raise with_more(error, after_failure(cluster)) from error
         for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
-        tidy(cluster)
+        own = tidy(cluster, props.get("repositories", ()))
+        try:
+            handle.clean_registry(cluster, own)
+        except FleetCaptainError as error:
+            warn(f"The release is available, but old images stay in the registry. {error}")
         return {**_known(props), "endpoints": _endpoints(props, manifest, snapshot)}
 
 
@@ -110,10 +116,11 @@ class EtcdReadiness(Resource):
         stack: str,
         release: pulumi.Input[str],
         services: Mapping[str, Any],
+        repositories: pulumi.Input[Sequence[pulumi.Input[str]]],
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
-        inputs |= {"ready": True}
-        super().__init__("Readiness", name, {**inputs, "cluster": cluster, "endpoints": None}, opts)
+        more = {"repositories": repositories, "ready": True}
+        super().__init__("Readiness", name, {**inputs, **more, "cluster": cluster, "endpoints": None}, opts)

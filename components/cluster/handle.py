@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -59,6 +59,10 @@ class ClusterHandle:
             if key not in _clusters:
                 _clusters[key] = open_cluster(self.connection.located(Path.cwd()).endpoint, app)
             return _clusters[key]
+
+    def clean_registry(self, cluster: Cluster, repositories: Collection[str]) -> None:
+        """Remove the images of the app's *repositories* that neither a recorded release nor a unit names from the
+        cluster's own registry. Called while no deployment of the app is under way. Others have rules of their own."""
 
     def only_first(self, question: Callable[[], _T]) -> _T | None:
         """The result of *question*. If the cluster is unreachable only the first caller gets the error, with the

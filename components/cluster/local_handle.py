@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 
 from components.cluster.handle import ClusterHandle, Presence
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.localcluster.checkout import original, refuse_copy
 from fleetcaptain.localcluster.docker_client import machines_running
 from fleetcaptain.localcluster.layout import member_names
+from fleetcaptain.localcluster.registry_cleanup import clean_registry, digests_in
 from fleetcaptain.members.member import quorum
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.finish import texts_with_images
 
 __all__ = ["LocalHandle"]
 
@@ -37,6 +41,10 @@ class LocalHandle(ClusterHandle):
         """Raise ClusterRefused if the cluster belongs to another checkout."""
         if self._original:
             refuse_copy(self.connection.stack, str(self.connection.folder))
+
+    def clean_registry(self, cluster: Cluster, repositories: Collection[str]) -> None:
+        """Remove them from the registry in this computer's Docker."""
+        clean_registry(self.connection.stack, digests_in(texts_with_images(cluster)), repositories)
 
     @property
     def _machines(self) -> int:

@@ -86,6 +86,7 @@ run() {
       fi
       if [ "$NOW" -ge "$survey_at" ]; then
         survey
+        [ $((NOW - begun)) -lt "$FIRST_CLEAN_SEC" ] || clean_when_due
         survey_at=$((NOW + SURVEY_EVERY_SEC))
       fi
     fi
@@ -101,9 +102,9 @@ run() {
 COMMAND=${1-}
 [ $# = 0 ] || shift
 case $COMMAND in
-starting | started | stopping | run) "$COMMAND" "$@" ;;
+starting | started | stopping | run | clean) "$COMMAND" "$@" ;;
 *)
-  say "Usage: $0 run|starting|started|stopping" >&2
+  say "Usage: $0 run|starting|started|stopping|clean" >&2
   exit 2
   ;;
 esac

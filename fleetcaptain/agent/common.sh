@@ -5,10 +5,10 @@
 #   agent starting UNIT           before a unit's start: removes a container that is left, writes the file of variables
 #   agent started UNIT            after it: waits until the service is ready, and registers it
 #   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
+#   agent clean                   removes images that are not needed any more; the loop does so once an hour
 #
 # The folder of this file is named after the app and holds what the agent knows:
 #   services/<service>/<unit>     the registration that the unit has in etcd
-#   leaving/                      registrations that are to be removed
 #   env/<unit>                    the variables of its container and of its own lines
 #   alive/<unit>                  its alive check: see note_alive
 #   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs
@@ -20,6 +20,7 @@ umask 077
 FOLDER=${0%/*}
 APP=${FOLDER##*/}
 UNITS=${FLEETCAPTAIN_UNITS:-/run/fleet/units}
+APPS=${FLEETCAPTAIN_APPS:-/var/lib/fleetcaptain}
 KEYS=${FLEETCAPTAIN_KEYS:-http://127.0.0.1:2379/v2/keys}/fleetcaptain/$APP
 read -r MACHINE <"${FLEETCAPTAIN_MACHINE_ID:-/etc/machine-id}"
 
@@ -31,6 +32,9 @@ REGISTRATION_SEC=900
 RENEWED_BELOW_SEC=600
 VERIFY_EVERY_SEC=20
 SURVEY_EVERY_SEC=60
+# After a start of the machine its units come first: they may need images that their texts do not name yet.
+FIRST_CLEAN_SEC=180
+CLEAN_EVERY_SEC=3600
 
 # curl connects to the machine directly, even if variables of the unit or of the machine name a proxy.
 no_proxy='*'

@@ -1,11 +1,11 @@
 # Requests to etcd's v2 API.
 
-# ask LIMIT CURL-ARGUMENT...: sets ANSWER, and STATUS, which is 000 when etcd does not answer within LIMIT seconds.
-# -g: brackets in a key are literal.
+# ask LIMIT CURL-ARGUMENT...: sets ANSWER, and STATUS, which is 000 when etcd does not answer within LIMIT seconds, or
+# only with a part of its answer. -g: brackets in a key are literal.
 ask() {
   LIMIT=$1
   shift
-  ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1)
+  ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1) || ANSWER="$ANSWER 000"
   STATUS=${ANSWER##* }
   ANSWER=${ANSWER% *}
   ANSWER=${ANSWER%"$NEWLINE"}

@@ -14,6 +14,7 @@ __all__ = [
     "agents_dir",
     "app_dir",
     "current_key",
+    "images_key",
     "lock_key",
     "machines_dir",
     "path_of",
@@ -133,6 +134,12 @@ def agent_key(app: str, program: str) -> str:
 def agents_dir(app: str) -> str:
     """The directory of the machine agent's programs."""
     return f"{app_dir(app)}/_agent"
+
+
+def images_key(app: str) -> str:
+    """The key that says which images the machines keep; see `fleetcaptain.release.kept_images`. It is left out when the
+    app's directory is read."""
+    return f"{app_dir(app)}/_images"
 
 
 def texts_dir(app: str) -> str:

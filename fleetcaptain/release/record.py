@@ -9,6 +9,7 @@ from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.release.kept_images import write_kept_images
 from fleetcaptain.release.repository import manifest_of
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
@@ -34,6 +35,8 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
     for unit_hash, text in texts.items():
         store.create(text_key(app, unit_hash), text)
     store.write(pending_key(app), manifest.tag)
+    # Before a machine pulls them: an agent must not remove what the rollout is about to start.
+    write_kept_images(store, app)
 
 
 def refuse_other_content(known: Release | None, manifest: Release) -> None:

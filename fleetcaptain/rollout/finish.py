@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.discovery.access import Access
+from fleetcaptain.discovery.keys import release_key, releases_dir
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.drift import format_drift, services_ahead
+from fleetcaptain.release.kept_images import write_kept_images
 from fleetcaptain.release.repository import manifest_of, read_manifests
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
@@ -17,7 +19,7 @@ from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.retire import retire
 
-__all__ = ["after_failure", "retire_old", "tidy"]
+__all__ = ["after_failure", "retire_old", "texts_with_images", "tidy"]
 
 
 def after_failure(cluster: Cluster) -> str:
@@ -64,9 +66,21 @@ def retire_old(
     return tuple(kept)
 
 
-def tidy(cluster: Cluster) -> None:
-    """Delete the releases that are no longer retained."""
+def tidy(cluster: Cluster, repositories: Collection[str] = ()) -> tuple[str, ...]:
+    """Delete the releases that are no longer retained, and let the machines remove their images. *repositories*: those
+    that the app's images are pushed to, with their registry; returned with those of earlier releases."""
+    # First: the images of a release that is deleted now are named for the last time.
+    kept = write_kept_images(cluster.store, cluster.app, repositories)
     prune(cluster.store, cluster.app, {unit.unit_hash for unit in cluster.snapshot().units.values()})
+    return kept.own
+
+
+def texts_with_images(cluster: Cluster) -> tuple[str, ...]:
+    """The texts that name the images which this cluster may need again: the records of the releases of all apps, and
+    the units. A record may be a newer version's, so they are not parsed."""
+    store = cluster.store
+    records = (node.value for app in Access(store.request).apps() for node in store.below(releases_dir(app)))
+    return (*records, *(unit.text for unit in cluster.snapshot().units.values()))
 
 
 def _unit_hashes(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:

@@ -295,6 +295,7 @@ def test_the_gate_waits_for_what_was_rolled(app: FakeEngine) -> None:
     assert gate["services"]["redis"]["scheme"] == "tcp"
     assert f"{APP}-agent" not in gate["services"]
     assert (gate["release"], gate["timeout_sec"]) == ("v1", 310)
+    assert gate["repositories"] == [f"{REGISTRY}/acme/shop", f"{REGISTRY}/shop/queue"]
     assert app.outputs["release"] == "v1"
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from components.cluster import local_handle
 from components.engine.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import current_key, previous_key, release_key, text_key
-from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, Interrupted
+from fleetcaptain.discovery.keys import current_key, images_key, previous_key, release_key, text_key
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
+from fleetcaptain.localcluster.registry_cleanup import digests_in
 from fleetcaptain.mode import Mode
+from fleetcaptain.release.kept_images import KeptImages, docker_name
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
@@ -95,6 +98,42 @@ def test_what_was_kept_for_the_old_release_goes_with_it(deployed: Site, warnings
     assert set(deployed.texts) == deployed.running == set(units_of(WEB, REDIS))
     assert text_key(APP, "0" * 40) not in deployed.etcd.values
     assert warnings == []
+
+
+def test_the_machines_and_the_registry_learn_which_images_stay(
+    deployed: Site, docker_machines: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of a release that is forgotten stay as long as another app names them, or a unit."""
+    docker_machines.running = frozenset({"m1", "m2", "m3"})
+    calls: list[tuple[str, frozenset[str], tuple[str, ...]]] = []
+    monkeypatch.setattr(local_handle, "clean_registry", lambda *arguments: calls.append(arguments))
+    digests = {letter: f"sha256:{letter * 64}" for letter in "abc"}
+    deployed.etcd.put(release_key("cart", "v1"), f'{{"newer": "redis@{digests["a"]}"}}')
+    deployed.start({"x@1.service": f"[Service]\nExecStart=/bin/run x@{digests['b']}\n"})
+    deployed.etcd.put(images_key(APP), KeptImages(own=("old/shop",), drop=(f"x@{digests['c']}",)).text)
+    PROVIDER.update(APP, {}, gate_inputs(cluster=LOCAL, repositories=["127.0.0.1:1/shop"]))
+    own = ("127.0.0.1:1/shop", "old/shop")
+    kept = KeptImages.parse(deployed.etcd.values[images_key(APP)])
+    assert (kept.own, kept.keep) == (own, (docker_name(IMAGE),))
+    ((stack, named, repositories),) = calls
+    assert (stack, repositories) == (LOCAL["stack"], own)
+    assert {digests["a"], digests["b"], *digests_in([IMAGE])} <= named
+    assert digests["c"] not in named
+
+
+def test_a_registry_that_cannot_be_cleaned_fails_no_deployment(
+    deployed: Site, docker_machines: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """The release is current; a warning says what stays."""
+    docker_machines.running = frozenset({"m1", "m2", "m3"})
+
+    def fail(*_: object) -> None:
+        raise FleetCaptainError("The registry could not start.")
+
+    monkeypatch.setattr(local_handle, "clean_registry", fail)
+    PROVIDER.update(APP, {}, gate_inputs(cluster=LOCAL))
+    assert deployed.etcd.values[current_key(APP)] == "v2"
+    assert warnings == ["The release is available, but old images stay in the registry. The registry could not start."]
 
 
 def test_an_old_generation_that_others_still_need_is_warned_of(deployed: Site, warnings: list[str]) -> None:

@@ -181,6 +181,22 @@ def test_what_is_missing_or_stopped_shows(machines: FakeMachines, home: Path) ->
     }
 
 
+def test_a_registry_that_cannot_delete_is_replaced_and_keeps_its_images(machines: FakeMachines, home: Path) -> None:
+    """An earlier version's; the machines are not touched."""
+    inputs = cluster_inputs(home, 3)
+    PROVIDER.create(inputs)
+    starts = {name: one.starts for name, one in machines.docker.made.items()}
+    registry = machines.docker.made[f"{PREFIX}-registry"]
+    registry.attrs["Config"]["Env"] = None
+    registry.labels = {**registry.labels, "fleetcaptain.config": "an earlier version's"}
+    assert read(inputs) == {**inputs, "state": "registry cannot delete images"}
+    PROVIDER.update(IDENTITY, read(inputs), inputs)
+    assert machines.docker.made[f"{PREFIX}-registry"] is not registry
+    assert f"{PREFIX}-registry" in registry.volumes
+    assert read(inputs) == inputs
+    assert {name: one.starts for name, one in machines.docker.made.items()} == starts
+
+
 def test_a_cluster_of_which_nothing_is_left_is_made_again(machines: FakeMachines, home: Path) -> None:
     """It is gone from the state."""
     assert machines.docker.made == {}
