@@ -5,7 +5,7 @@
 ask() {
   LIMIT=$1
   shift
-  ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1) || ANSWER="$ANSWER 000"
+  ANSWER=$(curl -sSg -m "$LIMIT" -w ' %{http_code}' "$@" 2>&1) || ANSWER="${ANSWER% *} 000"
   STATUS=${ANSWER##* }
   ANSWER=${ANSWER% *}
   ANSWER=${ANSWER%"$NEWLINE"}
