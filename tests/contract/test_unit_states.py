@@ -53,7 +53,7 @@ def test_a_launched_unit_may_have_ended(site: Site) -> None:
 
 
 def test_a_task_that_ended_well_stays_active(site: Site) -> None:
-    """So fleet and the beacon take it for what it is, done."""
+    """So fleet and the machine agent take it for what it is, done."""
     site.client.put("task.service", UnitFile.parse(TASK), DesiredState.LAUNCHED)
     site.wait_for_state("task.service", unit_hash(TASK), "active", "exited")
 
