@@ -20,7 +20,7 @@ _WITHOUT_SEC = 60.0
 _KEYS = f"http://127.0.0.1:2379/v2/keys/fleetcaptain/{APP}"
 _AGENT = f"{APP}-agent.service"
 _CGROUP = f"/sys/fs/cgroup/system.slice/{_AGENT}/cpu.stat"
-# Version 0.2.0 with 50 units, measured in the same way: writes a minute and machine, and processor seconds of its beacon.
+# Version 0.2.0 with 50 units, measured likewise: writes a minute and machine, and processor seconds of its beacon.
 _BEACON_WRITES, _BEACON_CPU = 463.0, 1.19
 
 
