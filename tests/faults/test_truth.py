@@ -6,7 +6,6 @@ import time
 
 from fleetcaptain.rollout.observe import Snapshot
 from tests.e2e.stack import Stack
-from tests.faults.history import recorded
 from tests.faults.machine_faults import alive, leader, machines, run_on, until, without_etcd
 
 
@@ -26,32 +25,6 @@ def test_a_killed_container_is_out_of_discovery_before_it_is_back(stack: Stack) 
     back = until(lambda: "app_server@1.service" in cluster.snapshot().registrations, "it is back")
     print(f"out of discovery after {gone:.1f} s, back after another {back:.1f} s")
     assert _registered(stack)["app_server@1.service"] > before["app_server@1.service"]
-
-
-def test_a_dead_machines_registrations_go_after_it_is_known_lost(stack: Stack) -> None:
-    """Not before: until then fleet believes that its units run, and they may."""
-    cluster = stack.cluster()
-    registered = cluster.snapshot().registrations
-    address = max(entry.host for entry in registered.values())
-    before = {unit for unit, entry in registered.items() if entry.host == address}
-    names = {there: name for name, there in stack.outputs()["machines"].items()}
-    victim = machines(stack)[names[address]]
-    with recorded(cluster, "app_server") as history:
-        victim.kill()
-        lost = until(lambda: alive(cluster) == 2, "fleet sees that the machine is lost")
-        believed = [look for look in history.looks if len(look.machines) == 3]
-        gone = lost + until(
-            lambda: not any(entry.host == address for entry in cluster.snapshot().registrations.values()),
-            "its registrations are gone",
-        )
-        victim.start()
-        until(lambda: alive(cluster) == 3, "the machine is back")
-    print(f"known lost after {lost:.1f} s, its registrations gone after {gone:.1f} s")
-    assert believed
-    for look in believed:
-        assert {unit for unit, entry in look.registrations.items() if entry.host == address} == before
-    stack.up()
-    stack.rests()
 
 
 def test_no_registration_is_lost_or_comes_back_without_a_quorum(stack: Stack) -> None:
