@@ -67,7 +67,8 @@ check_alive() {
       [ $((NOW - since)) -ge 60 ] || continue
     fi
     say "$NOW" >"$running"
-    check "$unit" "$due" &
+    # In a subshell that ends: some shells keep every child of their own until they wait for it.
+    (check "$unit" "$due" &)
   done
 }
 
