@@ -91,9 +91,18 @@ judge() {
   failed=0 marked=- decision=-
   [ ! -f "$FOLDER/checked/$UNIT" ] || read -r _ failed marked decision <"$FOLDER/checked/$UNIT" || return
   if passes; then
-    failed=0 marked=- decision=-
-    case $(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
-    *"$MARK"*) ! restate '' || say "$UNIT is in discovery again: its alive check holds" ;;
+    marked=- decision=-
+    # etcd alone may have the mark: its answer was lost, or the agent ended before it wrote the file.
+    case $failed:$(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
+    0:*"$MARK"* | [1-9]*)
+      failed=1
+      if restate ''; then
+        failed=0
+        case $own${there-} in
+        *"$MARK"*) say "$UNIT is in discovery again: its alive check holds" ;;
+        esac
+      fi
+      ;;
     esac
   else
     reason=$(failure)

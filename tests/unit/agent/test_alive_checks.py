@@ -247,6 +247,16 @@ def test_it_is_back_when_its_check_holds(machine: Machine) -> None:
     assert len(machine.said("in discovery again")) == 1
 
 
+def test_a_mark_that_only_etcd_has_is_taken_back(machine: Machine) -> None:
+    """etcd did not answer in time, or the agent ended, before the file had it."""
+    original = fails(machine)
+    (machine.run / "services" / "web" / UNIT).write_text(original)
+    machine.server.status = 200
+    machine.passes(EVERY + 4)
+    assert machine.etcd.entries[KEY].value == machine.file == original
+    assert len(machine.said("in discovery again")) == 1
+
+
 def test_only_failures_in_a_row_count(machine: Machine) -> None:
     """One answer in between, and the count begins again."""
     machine.server.status = 503
