@@ -64,6 +64,7 @@ by_app() {
 
 # nodes: reads etcd's answer for a directory; writes one line for each key: its modifiedIndex, the machine in its value
 # ("-" for none), "failing" or "-", and the key. Quotes in a value have a backslash in the answer, those of etcd none.
+# Guests write keys and values: what no unit or machine is called is left out, as it would be another URL or more words.
 nodes() {
   tr '{' '\n' | {
     key='' machine=- failing=-
@@ -90,6 +91,9 @@ nodes() {
       *'"modifiedIndex":'*)
         # The last key of a directory is followed by the index of the directory.
         index=${part#*'"modifiedIndex":'}
+        case $key$machine in
+        *[!A-Za-z0-9/@:._-]*) key='' ;;
+        esac
         if [ "$key" ]; then
           printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
         fi

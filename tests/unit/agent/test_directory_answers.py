@@ -8,7 +8,7 @@ from importlib.resources import files
 
 
 def test_each_key_has_its_own_index() -> None:
-    """Also the last one, which the index of the directory follows."""
+    """Also the last one, which the index of the directory follows. Odd keys and machines are left out."""
     value = json.dumps({"service": "web", "machine": "m1", "ports": {"80": 1}}, separators=(",", ":"))
     keys = [{"key": f"/s/web@{n}", "value": value, "modifiedIndex": 90 + n, "createdIndex": 9} for n in (1, 2)]
     other = {
@@ -18,7 +18,8 @@ def test_each_key_has_its_own_index() -> None:
         "modifiedIndex": 95,
         "createdIndex": 8,
     }
-    inner = {"key": "/s", "dir": True, "nodes": [*keys, other], "modifiedIndex": 40, "createdIndex": 40}
+    odd = [{**keys[0], "key": "/s/a b"}, {**keys[0], "value": '{"machine":"m1 - /s/x"}'}]
+    inner = {"key": "/s", "dir": True, "nodes": [*keys, *odd, other], "modifiedIndex": 40, "createdIndex": 40}
     top = {"key": "/", "dir": True, "nodes": [inner], "modifiedIndex": 30, "createdIndex": 30}
     source = (files("fleetcaptain.agent") / "keys.sh").read_text()
     answer = json.dumps({"action": "get", "node": top}, separators=(",", ":"))
