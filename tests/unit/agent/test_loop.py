@@ -296,6 +296,16 @@ def test_an_unregistration_without_etcd_is_tried_again(machine: PretendedMachine
 # Rounds without etcd, and another program.
 
 
+def test_an_etcd_that_answers_too_slowly_does_not_hold_the_loop(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """curl's own limit is one for each of many registrations."""
+    machine.states(ACTIVE)
+    register(machine, etcd)
+    machine.stub("timeout", f'shift; exec {program("timeout")} 0.2 "$@"')
+    machine.curl('case "$*" in *" 5 http"*/services/app_server/*) exec /bin/sleep 60 ;; esac')
+    machine.loop(2)
+    assert machine.file().exists()
+
+
 def test_without_etcd_nothing_is_changed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """Not even the file of a unit that ended; the log says it once."""
     register(machine, etcd)
