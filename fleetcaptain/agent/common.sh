@@ -27,6 +27,8 @@ read -r MACHINE <"${FLEETCAPTAIN_MACHINE_ID:-/etc/machine-id}"
 # A heartbeat every 4 s, forgotten by etcd after 12 s. Others look as often: a silent machine is found within 17 s.
 PERIOD_SEC=4
 HEARTBEAT_SEC=12
+# So many in a row without a gap are steady.
+STEADY_BEATS=3
 # A registration outlives its machine only where no other agent is left to remove it.
 REGISTRATION_SEC=900
 RENEWED_BELOW_SEC=600

@@ -56,10 +56,12 @@ watch_machines() {
     [ "$id" != "$MACHINE" ] || continue
     read -r _ seen <"$file"
     silent=$((NOW - seen))
+    # A heartbeat that is gone sooner was removed by a leader whose clock had jumped.
+    least=$((HEARTBEAT_SEC - PERIOD_SEC))
     case $beats in
-    *"/machines/$id\""*) [ "$silent" -ge "$HEARTBEAT_SEC" ] || continue ;;
+    *"/machines/$id\""*) least=$HEARTBEAT_SEC ;;
     esac
-    [ "$BEATS" -ge 3 ] || continue
+    [ "$silent" -ge "$least" ] && [ "$BEATS" -ge "$STEADY_BEATS" ] || continue
     ! sweep "$id" "$silent" || rm -f "$file"
   done
 }
@@ -80,15 +82,19 @@ sweep() {
     404) ;;
     *) exit 1 ;;
     esac
+    # It goes on only while this machine's own heartbeat is steady.
+    beat_if_due && [ "$BEATS" -ge "$STEADY_BEATS" ] || exit 1
   done
 }
 
 # survey: removes registrations of this machine that no unit stands for: those from before a reboot. Removes the files of
-# variables of units that ended.
+# variables of units that ended and that fleet has removed.
 survey() {
   for file in "$FOLDER"/env/*; do
     set -- "$FOLDER"/services/*/"${file##*/}"
-    if [ -f "$file" ] && [ ! -f "$1" ] && is_dead "${file##*/}" && [ "$state" != deactivating ]; then
+    # While fleet has the unit, it may start at any time.
+    [ ! -f "$1" ] && [ ! -f "$UNITS/${file##*/}" ] || continue
+    if [ -f "$file" ] && is_dead "${file##*/}" && [ "$state" != deactivating ]; then
       rm -f "$file"
     fi
   done

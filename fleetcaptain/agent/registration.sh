@@ -71,7 +71,8 @@ renew_all() {
     shift
     set -- "$@" "$KEYS/${file#"$FOLDER/"}"
   done
-  answers=$(curl -sSg -m 10 "$@" 2>&1)
+  # -m limits each answer, not all of them.
+  answers=$(timeout 10 curl -sSg -m 5 "$@" 2>&1)
   for key; do
     ANSWER=${answers%%"$NEWLINE"*}
     answers=${answers#*"$NEWLINE"}

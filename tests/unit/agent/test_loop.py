@@ -381,7 +381,8 @@ def test_an_odd_key_of_a_guest_is_no_option(machine: PretendedMachine, etcd: Fak
 
 
 def test_variables_of_units_that_ended_are_removed(machine: PretendedMachine) -> None:
-    """They would collect: a service that is replaced blue/green has other names each time."""
+    """They would collect: a service that is replaced blue/green has other names each time. A unit that fleet has may
+    start meanwhile."""
     machine.load(SPECS["app_server"])
     states = {
         "a@1.service": "active",
@@ -391,13 +392,14 @@ def test_variables_of_units_that_ended_are_removed(machine: PretendedMachine) ->
     }
     machine.states(states)
     (machine.home / "env").mkdir()
-    for unit in states:
+    for unit in (*states, UNIT):
         (machine.home / "env" / unit).touch()
     machine.loop()
     assert sorted(path.name for path in (machine.home / "env").iterdir()) == [
         "a@1.service",
         "a@2.service",
         "a@4.service",
+        UNIT,
     ]
 
 

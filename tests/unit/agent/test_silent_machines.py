@@ -41,8 +41,9 @@ class Others:
         return keys
 
     def silence(self, machine_id: str) -> None:
-        """Its heartbeat runs out."""
+        """Its heartbeat runs out, long after it changed for the last time."""
         self.etcd.remove(f"/fleetcaptain/{self.machine.app}/machines/{machine_id}")
+        (self.machine.home / "machines" / machine_id).write_text("1 0\n")
 
     def left(self) -> list[str]:
         """The machines that have a registration."""
@@ -92,6 +93,29 @@ def test_a_heartbeat_that_moves_is_one(machine: PretendedMachine, others: Others
     assert others.left() == ["machine-b"]
 
 
+def test_a_heartbeat_that_is_gone_too_soon_has_not_ended(
+    machine: PretendedMachine, others: Others, etcd: FakeEtcd
+) -> None:
+    """etcd's leader, whose clock jumped, removed it; the machine writes it again within 4 s."""
+    others.known("machine-b")
+    etcd.remove(f"/fleetcaptain/{machine.app}/machines/machine-b")
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+
+
+@pytest.mark.parametrize("service", ["a b", "a?c", "a%2fb"])
+def test_an_odd_key_of_a_guest_stops_no_sweep(
+    machine: PretendedMachine, others: Others, etcd: FakeEtcd, service: str
+) -> None:
+    """Guests may write below services/, also in the name of a machine that is silent."""
+    others.known("machine-b")
+    odd = f"/fleetcaptain/{machine.app}/services/{service}/x"
+    etcd.put(odd, registration({"machine": "machine-b"}), 800)
+    others.silence("machine-b")
+    machine.loop(STEADY)
+    assert [key for key in etcd.values if "/services/" in key] == [odd]
+
+
 def test_an_observer_that_has_just_come_sweeps_nothing(machine: PretendedMachine, others: Others) -> None:
     """Its own heartbeat must be steady first."""
     others.known("machine-b")
@@ -133,6 +157,22 @@ def test_a_registration_that_changed_meanwhile_is_looked_at_again(
     others.known("machine-b")
     others.silence("machine-b")
     etcd.lose = 1
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+    machine.loop(STEADY)
+    assert others.left() == []
+
+
+def test_a_sweep_ends_when_the_observer_is_silent_itself(machine: PretendedMachine, others: Others) -> None:
+    """A long one is interrupted by heartbeats, and goes on while they are steady."""
+    uptime = machine.folder / "uptime"
+    text = machine.home / "agent"
+    text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
+    uptime.write_text("100.00 1\n")
+    others.known("machine-b")
+    others.etcd.put(machine.key(unit="z@1.service"), registration({"machine": "machine-b"}), 800)
+    others.silence("machine-b")
+    machine.curl(f'case "$*" in *DELETE*) read -r up _ <{uptime}; echo $((${{up%.*}} + 9)).00 1 >{uptime} ;; esac')
     machine.loop(STEADY)
     assert others.left() == ["machine-b"]
     machine.loop(STEADY)
