@@ -77,7 +77,8 @@ run() {
   say "agent $OWN"
   while :; do
     check_alive
-    if beat; then
+    # Without the right to a heartbeat, registrations are kept true all the same.
+    if beat || ! unanswered; then
       watch_machines
       reap
       if [ "$NOW" -ge "$verify_at" ]; then

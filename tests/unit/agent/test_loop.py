@@ -323,6 +323,15 @@ def test_an_etcd_that_refuses_the_heartbeat_is_logged(machine: PretendedMachine,
     assert machine.loop(2).stdout.count("no heartbeat: etcd answered 401: {") == 1
 
 
+def test_without_the_right_to_a_heartbeat_registrations_are_renewed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """An existing cluster may have rights of its own, which no deployment extends."""
+    machine.states(ACTIVE)
+    register(machine, etcd, ttl=60)
+    machine.curl('case "$*" in *PUT*/machines/*) printf " 401"; exit ;; esac')
+    machine.loop()
+    assert etcd.entries[machine.key()].ttl == 900
+
+
 def test_an_outage_is_logged_once(machine: PretendedMachine) -> None:
     """With etcd's own words."""
     down = machine.folder / "down"
