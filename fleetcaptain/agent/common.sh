@@ -28,7 +28,7 @@ read -r MACHINE <"${FLEETCAPTAIN_MACHINE_ID:-/etc/machine-id}"
 PERIOD_SEC=4
 HEARTBEAT_SEC=12
 # So many in a row without a gap are steady.
-STEADY_BEATS=3
+STEADY_BEATS=4
 # A registration outlives its machine only where no other agent is left to remove it.
 REGISTRATION_SEC=900
 RENEWED_BELOW_SEC=600
@@ -51,14 +51,14 @@ say() {
 
 # is_active UNIT, is_dead UNIT: by systemd. Neither holds while a unit starts, or while systemd does not answer.
 is_active() {
-  case $(systemctl is-active -- "$1") in
+  case $(timeout 5 systemctl is-active -- "$1") in
   active | reloading | refreshing) ;;
   *) return 1 ;;
   esac
 }
 
 is_dead() {
-  state=$(systemctl is-active -- "$1")
+  state=$(timeout 5 systemctl is-active -- "$1")
   is_dead_state "$state"
 }
 

@@ -33,7 +33,7 @@ register() {
     if [ "$STATUS" = 412 ]; then
       ask 5 "$key"
       ! by_app '' "${INVOCATION_ID-}" || return 0
-      ask 5 -X PUT -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
+      unanswered || ask 5 -X PUT -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
     fi
     case $STATUS in
     200 | 201) return 0 ;;
@@ -124,7 +124,7 @@ reap() {
     shift
     set -- "$@" "${file##*/}"
   done
-  states=$(systemctl is-active -- "$@")
+  states=$(timeout 5 systemctl is-active -- "$@")
   for unit; do
     state=${states%%"$NEWLINE"*}
     states=${states#*"$NEWLINE"}
