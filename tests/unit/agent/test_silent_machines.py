@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, PretendedMachine, registration
 
-STEADY = 3
+STEADY = 4
 
 
 class Others:
@@ -135,9 +135,9 @@ def test_after_an_outage_of_etcd_all_are_silent_and_none_is_swept(machine: Prete
     machine.curl(f"[ ! -f {down} ] || exit 7")
     down.touch()
     between = f"[ $n = 1 ] && rm {down}; [ $n = 3 ] && touch {down}; [ $n = 4 ] && rm {down}"
-    machine.loop(6, between=f"{between}; :")
+    machine.loop(STEADY + 3, between=f"{between}; :")
     assert others.left() == ["machine-b"]
-    machine.loop(7, between=f"{between}; :")
+    machine.loop(STEADY + 4, between=f"{between}; :")
     assert others.left() == []
 
 
