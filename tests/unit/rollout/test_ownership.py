@@ -81,5 +81,5 @@ def test_a_restart_is_of_one_stack() -> None:
     assert to_restart(cluster.ownership, "web", cluster.snapshot()).names == ("web@1.service",)
     with pytest.raises(RolloutFailed, match=r"fleetcaptain/prod, p/other\. Nothing was changed\."):
         stack_on(APP, "web", cluster.snapshot())
-    with pytest.raises(RolloutFailed, match=r"of 'shop', stack p/none\. Nothing was changed"):
+    with pytest.raises(RolloutFailed, match=r"of the app 'shop', stack p/none\. Nothing was changed"):
         to_restart(Ownership(APP, "p/none"), "web", cluster.snapshot())
