@@ -181,11 +181,12 @@ def _free_subnet(seed: str) -> str:
 
 
 def _free_port(first: int) -> int:
-    for port in range(first, first + 200):
+    ports = range(first, first + 200)
+    for port in ports:
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
     raise FleetCaptainError(
-        f"Could not create the cluster's registry: no port from {first} to {first + 199} is free on the loopback. "
+        f"Could not create the cluster's registry: no port from {first} to {ports[-1]} is free on the loopback. "
         "Nothing was changed. Stop a program that listens there."
     )

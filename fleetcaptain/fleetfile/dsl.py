@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
@@ -30,8 +30,10 @@ class SourceLocation:
 
 def _here() -> SourceLocation:
     """Where the constructor of the calling class was called."""
-    frame = sys._getframe(2)
-    return SourceLocation(frame.f_code.co_filename, frame.f_lineno)
+    own = inspect.currentframe()
+    constructor = own and own.f_back
+    caller = constructor and constructor.f_back
+    return SourceLocation(caller.f_code.co_filename, caller.f_lineno) if caller else SourceLocation()
 
 
 def _plain(value: Any) -> Any:

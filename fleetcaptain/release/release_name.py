@@ -67,7 +67,7 @@ def release_name(
         names = ", ".join(os.path.relpath(path, commit.top) for path in changed[:_SHOWN])
         notice = (
             f"The release is named {name.base}-... because these files differ from the commit: {names}{more}. To name "
-            f"it after a commit, commit or revert them, or exclude them in .dockerignore if the image does not need "
+            "it after a commit, commit or revert them, or exclude them in .dockerignore if the image does not need "
             "them."
         )
         return replace(name, notice=notice)

@@ -67,13 +67,12 @@ def format_dependents(service: str, found: Iterable[Dependent], *, replaced: boo
     old generation, and a new one takes their place."""
     found = tuple(found)
     who = "; ".join(f"{one.service} ({', '.join(one.units)}) of release {one.tag}" for one in found)
-    tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(one.tag for one in found))
+    what = f"the old generation of {service}" if replaced else service
+    message = f"{what} is still required by {who}. It is removed when they run a release that does not require it"
     if not replaced:
-        return f"{service} is still required by {who}. It is removed when they run a release that does not require it"
-    return (
-        f"the old generation of {service} is still required by {who}. It is removed when they run a release that does "
-        f"not require it, or when the new generation declares versions=[{tags}]"
-    )
+        return message
+    tags = ", ".join(f'"{tag}"' for tag in dict.fromkeys(one.tag for one in found))
+    return f"{message}, or when the new generation declares versions=[{tags}]"
 
 
 def blocked_by(

@@ -298,7 +298,6 @@ def _last(result: Result) -> str:
 
 def open_operator(endpoint: Endpoint) -> Operator:
     """The operator of the cluster at *endpoint*. No connection is opened before the first request."""
-    """The cluster behind *endpoint*, as its operator reaches it. Nothing is opened before the first question."""
     tunnel, passwords = Tunnel(endpoint), [""]
     return Operator(
         FleetClient(Transport(tunnel.fleet_url, mark_unreachable=tunnel.mark_unreachable)),

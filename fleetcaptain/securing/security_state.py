@@ -151,7 +151,7 @@ def problems(secured: Secured, what: str, open_dirs: Collection[str] = ()) -> li
         found.append("fleet lists no machines")
     for machine in secured.machines:
         if machine.problem and machine.listed:
-            found.append(f"{machine.host}: {machine.problem}; fleet lists it, so it must be prepared too")
+            found.append(f"{machine.host}: fleet lists this machine, so it must be prepared too. {machine.problem}")
         elif not machine.problem and what == APPLY:
             found += [f"{machine.host}: {problem}" for problem in machine.login.problems]
     if secured.is_on and secured.reference is None and not certified:

@@ -162,7 +162,7 @@ def test_a_machine_that_does_not_answer_is_said_before_anything_is_changed(open_
     try:
         refused = open_stack.captain("secure", "--apply", "--yes")
         assert refused.code == 2
-        assert "Nothing was changed." in refused.output
+        assert "Nothing was changed:" in refused.output
         assert exec_in(machine, "ls", "/etc/fleetcaptain")[0] != 0
         assert _writes(open_stack, "/_coreos.com/probe") == "200"
     finally:

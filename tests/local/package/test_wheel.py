@@ -156,7 +156,7 @@ def test_the_command_line_says_its_version(environments: Mapping[tuple[str, ...]
 def test_bash_completes_commands_and_options(environments: Mapping[tuple[str, ...], Environment]) -> None:
     """After ``captain --install-completion``, in a new shell."""
     environment = environments["cli",]
-    environment.output("captain", "--install-completion", "bash")
+    environment.output("bash", "--norc", "-c", "captain --install-completion; exit")  # it asks which shell calls it
     script = '. ~/.bashrc; COMP_WORDS=(captain %s) COMP_CWORD=%d; _captain_completion captain; echo "${COMPREPLY[@]}"'
     for words, expected in (("re", {"register", "restart", "releases"}), ("discover --wa", {"--watch"})):
         printed = environment.output("bash", "--norc", "-c", script % (words, len(words.split())))

@@ -39,7 +39,7 @@ def test_a_wider_window_restarts_more_at_once() -> None:
 
 def test_a_service_that_is_not_there_cannot_restart() -> None:
     """Its name is said."""
-    with pytest.raises(RolloutFailed, match="no unit of 'web'"):
+    with pytest.raises(RolloutFailed, match="No such service: the cluster has no unit of 'web' of the app"):
         to_restart(Ownership(APP, STACK), "web", FakeCluster().snapshot())
 
 

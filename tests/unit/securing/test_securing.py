@@ -228,7 +228,9 @@ def test_a_machine_that_cannot_be_prepared_refuses_all() -> None:
     """It would be locked out."""
     there = world()
     there.machines["core@10.0.0.2"].down = True
-    assert "core@10.0.0.2: core@10.0.0.2 does not answer" in refused(there, APPLY)
+    assert (
+        "core@10.0.0.2: fleet lists this machine, so it must be prepared too. core@10.0.0.2 does not answer"
+    ) in refused(there, APPLY)
     there = world()
     there.machines["core@10.0.0.2"].said = {"fleetd"}
     assert "no group `core`" in refused(there, APPLY)
