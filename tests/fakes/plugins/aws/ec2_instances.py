@@ -17,8 +17,7 @@ _USER_DATA_BYTES = 16384
 
 
 def user_data(text: str) -> bytes:
-    """*text* (base64) decoded. Raises ValueError where EC2 refuses it, which moto does not: more than"""
-    "16 KiB."
+    """*text* (base64) decoded. Raises ValueError where EC2 refuses it, which moto does not: more than 16 KiB."""
     raw = base64.b64decode(text, validate=True)
     if len(raw) > _USER_DATA_BYTES:
         raise ValueError(f"User data is limited to {_USER_DATA_BYTES} bytes; this is {len(raw)}")
