@@ -11,6 +11,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from fleetcaptain.agent.installation import is_offered
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
@@ -118,6 +119,8 @@ class RollingUpdateProvider(ResourceProvider):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
             inputs["state"] = f"{', '.join(missing)} missing"
+        elif desired.mode is Mode.FLEET_GLOBAL and not is_offered(cluster.store, cluster.app, found.file):
+            inputs["state"] = "its program is missing in etcd"
         outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
         outs["content"] = found.file.unit_hash
         return ReadResult(id_, outs, inputs)

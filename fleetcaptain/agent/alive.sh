@@ -2,7 +2,7 @@
 
 # The end of a registration while the check of its instance fails; the reason and "} follow. Lookups leave out what is
 # draining.
-MARK=',"draining":true,"failing":"'
+FAILING_MARK=',"draining":true,"failing":"'
 # The instances of a service fail together when something that they need is down. Each has so long, after the time
 # between two checks, to find out, before one is restarted.
 OTHERS_SEC=10
@@ -24,7 +24,7 @@ note_alive() {
   esac
   every=$(setting AliveEvery) failures=$(setting AliveFailures) grace=$(setting AliveGrace)
   parallel=$(setting AliveParallel)
-  limit=$(($(seconds TimeoutStartSec) + $(seconds TimeoutStopSec) + 60))
+  limit=$(restart_limit)
   clock
   mkdir -p "$FOLDER/alive" "$FOLDER/checked" "$FOLDER/restarts"
   {
@@ -38,6 +38,11 @@ note_alive() {
     printf '%s\n' "$HEADERS" | while IFS= read -r line; do say "Header=$line"; done
     say "Inside=$INSIDE"
   } >"$FOLDER/alive/.$UNIT" && mv "$FOLDER/alive/.$UNIT" "$FOLDER/alive/$UNIT"
+}
+
+# restart_limit: the seconds that a restart of the described unit may take, and some more.
+restart_limit() {
+  say $(($(seconds TimeoutStartSec) + $(seconds TimeoutStopSec) + 60))
 }
 
 # seconds KEY: the last value of KEY in the unit, 300 for one that is no number of seconds.
@@ -94,12 +99,12 @@ judge() {
     marked=- decision=-
     # etcd alone may have the mark: its answer was lost, or the agent ended before it wrote the file.
     case $failed:$(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
-    0:*"$MARK"* | [1-9]*)
+    0:*"$FAILING_MARK"* | [1-9]*)
       failed=1
       if restate ''; then
         failed=0
         case $own${there-} in
-        *"$MARK"*) say "$UNIT is in discovery again: its alive check holds" ;;
+        *"$FAILING_MARK"*) say "$UNIT is in discovery again: its alive check holds" ;;
         esac
       fi
       ;;
@@ -124,7 +129,7 @@ judge() {
   say "$due $failed $marked $decision" >"$FOLDER/checked/$UNIT"
 }
 
-# failure: why the check failed, without characters that JSON or `nodes` would read.
+# failure: why the check failed, without characters that JSON or `listed` would read.
 failure() {
   case $KIND in
   http | https)
@@ -138,42 +143,23 @@ failure() {
 }
 
 # restate REASON: has the registration of UNIT say that its check fails, because of REASON, or without REASON not any
-# more; in etcd, by compare-and-swap, and in its file. An app's own registration on the key is marked in the same way.
-# Fails if etcd does not answer, and if others changed the registration on purpose, as a rollout that drains it.
+# more; in etcd, by compare-and-swap, and in its file. Fails if etcd does not answer, and if others changed the
+# registration on purpose, as a rollout that drains it.
 restate() {
   file=$FOLDER/services/$SERVICE/$UNIT
+  key=$KEYS/services/$SERVICE/$UNIT
   own=$(cat "$file" 2>/dev/null)
   [ "$own" ] || return
   stated=$(remarked "$own" "$1")
-  ask 5 "$KEYS/services/$SERVICE/$UNIT"
+  ask 5 "$key"
   case $STATUS in
   404) ;;
-  200)
-    if there=$(node_value) && wanted=$(remarked "$there" "$1"); then
-      if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
-        stated=$wanted
-      else
-        by_app
-      fi
-    else
-      false
-    fi || {
-      [ -z "$1" ] || decide changed 'others changed its registration, or it is about to stop'
-      return 1
-    }
-    if [ "$wanted" != "$there" ]; then
-      field ttl
-      ttl=${FIELD:-$REGISTRATION_SEC}
-      field modifiedIndex
-      ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$wanted" "$KEYS/services/$SERVICE/$UNIT"
-      [ "$STATUS" = 200 ] || return
-    fi
-    ;;
+  200) restate_key "$1" || return ;;
   *) return 1 ;;
   esac
   if [ ! -f "$file" ]; then
     # The unit was stopped meanwhile, and could not remove a value that it did not know.
-    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$wanted" "$KEYS/services/$SERVICE/$UNIT"
+    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$wanted" "$key"
     return 1
   fi
   # Or it was started again.
@@ -181,22 +167,47 @@ restate() {
   printf '%s' "$stated" >"$FOLDER/services/..$UNIT" && mv "$FOLDER/services/..$UNIT" "$file"
 }
 
+# restate_key REASON: the part of restate in etcd, with the key as ANSWER. An app's own registration on the key is marked
+# in the same way. Sets `there` and `wanted`, the values before and after, and `stated` if the value is the unit's own.
+restate_key() {
+  if there=$(node_value) && wanted=$(remarked "$there" "$1") && stated_by_us; then
+    [ "$wanted" != "$there" ] || return 0
+    field ttl
+    ttl=${FIELD:-$REGISTRATION_SEC}
+    field modifiedIndex
+    ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$wanted" "$key"
+    [ "$STATUS" = 200 ]
+    return
+  fi
+  [ -z "$1" ] || decide changed 'others changed its registration, or it is about to stop'
+  return 1
+}
+
+# stated_by_us: whether `there` is the unit's own registration, apart from the mark, or one by its app.
+stated_by_us() {
+  if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
+    stated=$wanted
+  else
+    by_app
+  fi
+}
+
 # remarked VALUE REASON: VALUE with the mark, a mark that it has included, or without REASON without one. Fails for a
 # value that is draining for another reason.
 remarked() {
   case $1 in
-  *"$MARK"*)
+  *"$FAILING_MARK"*)
     if [ "$2" ]; then
       say "$1"
     else
-      say "${1%"$MARK"*}}"
+      say "${1%"$FAILING_MARK"*}}"
     fi
     ;;
   *'"draining":true'* | *[!\}])
     [ -z "$2" ] || return
     say "$1"
     ;;
-  *) say "${1%\}}${2:+"$MARK$2\""}}" ;;
+  *) say "${1%\}}${2:+"$FAILING_MARK$2\""}}" ;;
   esac
 }
 
@@ -204,7 +215,7 @@ remarked() {
 restart() {
   ask 5 "$KEYS/services/$SERVICE?recursive=true"
   [ "$STATUS" = 200 ] || return
-  failing=$(printf '%s' "$ANSWER" | nodes | {
+  failing=$(printf '%s' "$ANSWER" | listed | {
     all='' some=''
     while read -r _ _ mark _; do
       all="$all."
@@ -212,9 +223,21 @@ restart() {
     done
     say "${#some} ${#all}"
   })
-  registered=${failing#* } failing=${failing% *}
-  if [ "$failing" -ge 2 ] && [ $((2 * failing)) -gt "$registered" ]; then
-    decide most "$failing of $registered instances of $SERVICE fail, so something that they need may be down"
+  all=${failing#* } failing=${failing% *}
+  # Those that restart fail too, and are not registered.
+  ask 5 "$KEYS/restarts/$SERVICE"
+  case $STATUS in
+  200 | 404) ;;
+  *) return ;;
+  esac
+  restarting=0
+  while [ "$ANSWER" != "${ANSWER#*'"value":"'}" ]; do
+    ANSWER=${ANSWER#*'"value":"'}
+    [ "${ANSWER%%'"'*}" = "$UNIT" ] || restarting=$((restarting + 1))
+  done
+  failing=$((failing + restarting)) all=$((all + restarting))
+  if [ "$failing" -ge 2 ] && [ $((2 * failing)) -gt "$all" ]; then
+    decide most "$failing of $all instances of $SERVICE fail, so something that they need may be down"
     return
   fi
   ask 5 "$KEYS/locks/$SERVICE"
@@ -228,7 +251,7 @@ restart() {
   esac
   slots=$parallel
   case $parallel in
-  *%) slots=$((registered * ${parallel%\%} / 100)) ;;
+  *%) slots=$((all * ${parallel%\%} / 100)) ;;
   esac
   slot=1
   until take_slot; do
@@ -266,6 +289,13 @@ take_slot() {
   200 | 201) say "$slot" >"$FOLDER/restarts/$UNIT" ;;
   *) return 1 ;;
   esac
+}
+
+# keep_slot: the described unit starts. While it does not come back, no other instance is restarted in its place.
+keep_slot() {
+  [ -f "$FOLDER/restarts/$UNIT" ] || return 0
+  read -r slot <"$FOLDER/restarts/$UNIT"
+  ask 2 -X PUT -d refresh=true -d "prevValue=$UNIT" -d "ttl=$(restart_limit)" "$KEYS/restarts/$SERVICE/$slot"
 }
 
 # give_slot_back: without an answer of etcd, the slot ends after its time.

@@ -73,8 +73,8 @@ holds() {
 # passes: whether the prepared check holds now, at ADDRESS and PORT. It takes at most 6 s.
 passes() {
   case $KIND in
-  http | https) answers ;;
-  tcp) connects ;;
+  http | https) http_passes ;;
+  tcp) tcp_passes ;;
   command)
     if [ "$INSIDE" = no ]; then
       timeout -k 1 5 sh -c "$TARGET" >/dev/null 2>&1
@@ -90,7 +90,7 @@ passes() {
 
 # The request goes to the address that docker published, not to the one of NAME_HEADER in DNS. The certificate is the
 # container's own. -g: brackets are literal. Sets CODE, the status of the answer, 000 for none.
-answers() {
+http_passes() {
   set -- -fsg --path-as-is -m 2 -o /dev/null -w '%{http_code}'
   [ "$KIND" = http ] || set -- "$@" -k
   where=$(bracketed):$PORT
@@ -110,7 +110,7 @@ answers() {
 }
 
 # curl connects, sends nothing, and ends at the end of its input. A service that waits for its client ends by -m.
-connects() {
+tcp_passes() {
   took=$(curl -s -m 2 -o /dev/null -w '%{time_connect}' "telnet://$(bracketed):$PORT" </dev/null)
   case $took in
   *[1-9]*) ;;

@@ -23,6 +23,7 @@ starting() {
     versions=$(setting Versions)
     [ ! "$versions" ] || say "FLEETCAPTAIN_VERSIONS=$versions"
   } >"$FOLDER/env/.$UNIT" && mv "$FOLDER/env/.$UNIT" "$FOLDER/env/$UNIT" || exit
+  keep_slot
   [ "$(setting Container)" = no ] || docker rm -f "$CONTAINER" >/dev/null 2>&1
   return 0
 }
@@ -67,14 +68,14 @@ stopping() {
 }
 
 run() {
-  OWN=$(sha256sum <"$0")
-  OWN=${OWN%% *}
+  PROGRAM=$(sha256sum <"$0")
+  PROGRAM=${PROGRAM%% *}
   trap 'exit 0' TERM INT
   mkdir -p "$FOLDER/machines" "$FOLDER/services"
   verify_at=0 survey_at=0
   clock
   begun=$NOW
-  say "agent $OWN"
+  say "agent $PROGRAM"
   while :; do
     check_alive
     # Without the right to a heartbeat, registrations are kept true all the same.
@@ -92,7 +93,7 @@ run() {
       fi
     fi
     # The unit names another program, which was not in etcd: systemd starts the unit again, which fetches it.
-    if [ "$OWN" != "$1" ] && [ $((NOW - begun)) -ge 60 ]; then
+    if [ "$PROGRAM" != "$1" ] && [ $((NOW - begun)) -ge 60 ]; then
       exit 0
     fi
     sleep "$PERIOD_SEC" &

@@ -10,7 +10,8 @@ CLEAN_AT=0
 clean_when_due() {
   if [ "$CLEANER" ]; then
     ! kill -0 "$CLEANER" 2>/dev/null || return 0
-    wait "$CLEANER"
+    # After a failure it is due again.
+    wait "$CLEANER" || CLEANED=''
     CLEANER=''
   fi
   kept_images || return 0

@@ -23,6 +23,11 @@ unanswered() {
   esac
 }
 
+# delete_read INDEX KEY: removes KEY unless it was written since it was read with INDEX.
+delete_read() {
+  ask 5 -G -X DELETE -d "prevIndex=$1" "$ETCD$2"
+}
+
 # field NAME: the number NAME of the node in ANSWER; it comes after the value.
 field() {
   FIELD=${ANSWER##*\"value\":\"}
@@ -62,10 +67,10 @@ by_app() {
   esac
 }
 
-# nodes: reads etcd's answer for a directory; writes one line for each key: its modifiedIndex, the machine in its value
+# listed: reads etcd's answer for a directory; writes one line for each key: its modifiedIndex, the machine in its value
 # ("-" for none), "failing" or "-", and the key. Quotes in a value have a backslash in the answer, those of etcd none.
 # Guests write keys and values: what no unit or machine is called is left out, as it would be another URL or more words.
-nodes() {
+listed() {
   tr '{' '\n' | {
     key='' machine=- failing=-
     while IFS= read -r part || [ "$part" ]; do

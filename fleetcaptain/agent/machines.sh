@@ -13,7 +13,7 @@ beat() {
   STATUS=404
   [ "$BEAT_AT" = 0 ] || ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
   if [ "$STATUS" = 404 ]; then
-    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$OWN\",\"machine\":\"$MACHINE\"}" "$key"
+    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$PROGRAM\",\"machine\":\"$MACHINE\"}" "$key"
     BEATS=0
   fi
   case $STATUS in
@@ -44,12 +44,13 @@ watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
   beats=$ANSWER
-  printf '%s' "$beats" | nodes | while read -r index _ _ key; do
+  printf '%s' "$beats" | listed | while read -r index _ _ key; do
     file=$FOLDER/machines/${key##*/}
     last=''
     [ ! -f "$file" ] || read -r last _ <"$file"
     [ "$index" = "$last" ] || say "$index $NOW" >"$file"
   done
+  found=''
   for file in "$FOLDER"/machines/*; do
     [ -f "$file" ] || continue
     id=${file##*/}
@@ -61,12 +62,17 @@ watch_machines() {
     case $beats in
     *"/machines/$id\""*) least=$HEARTBEAT_SEC ;;
     esac
-    [ "$silent" -ge "$least" ] && [ "$BEATS" -ge "$STEADY_BEATS" ] || continue
-    ! sweep "$id" "$silent" || rm -f "$file"
+    [ "$silent" -lt "$least" ] || found="$found $id:$silent"
   done
+  if [ "$found" ] && [ "$BEATS" -ge "$STEADY_BEATS" ] && sweep "$found"; then
+    for id in $found; do
+      rm -f "$FOLDER/machines/${id%:*}"
+    done
+  fi
 }
 
-# sweep MACHINE SECONDS: removes the registrations of MACHINE. Fails while one of them could not be removed.
+# sweep " MACHINE:SECONDS ...": removes the registrations of these machines, which are silent for so long. Fails while
+# one of them could not be removed.
 sweep() {
   ask 5 "$KEYS/services?recursive=true"
   case $STATUS in
@@ -74,11 +80,12 @@ sweep() {
   404) return 0 ;;
   *) return 1 ;;
   esac
-  printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
-    [ "$machine" = "$1" ] || continue
-    ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
+  printf '%s' "$ANSWER" | listed | while read -r index machine _ key; do
+    silent=${1#*" $machine:"}
+    [ "$silent" != "$1" ] || continue
+    delete_read "$index" "$key"
     case $STATUS in
-    200) say "unregistered ${key##*/}: no heartbeat of its machine $1 for $2 s" ;;
+    200) say "unregistered ${key##*/}: no heartbeat of its machine $machine for ${silent%% *} s" ;;
     404) ;;
     *) exit 1 ;;
     esac
@@ -100,12 +107,13 @@ survey() {
   done
   ask 5 "$KEYS/services?recursive=true"
   [ "$STATUS" = 200 ] || return 0
-  printf '%s' "$ANSWER" | nodes | while read -r index machine _ key; do
+  printf '%s' "$ANSWER" | listed | while read -r index machine _ key; do
     [ "$machine" = "$MACHINE" ] || continue
     unit=${key##*/}
     [ ! -f "$FOLDER/${key#"/fleetcaptain/$APP/"}" ] || continue
     is_dead "$unit" || continue
-    ask 5 -G -X DELETE -d "prevIndex=$index" "${KEYS%/fleetcaptain/*}$key"
+    delete_read "$index" "$key"
     [ "$STATUS" != 200 ] || say "unregistered $unit: it does not run on this machine"
+    beat_if_due
   done
 }

@@ -3,8 +3,8 @@
 
 # An app's own registration (see by_app) replaces its unit's, and is removed with it.
 
-# value: writes the registration of the described unit; fails while a port of it is not published.
-value() {
+# registration: writes the registration of the described unit; fails while a port of it is not published.
+registration() {
   content=$(sha1sum <"$UNITS/$UNIT")
   ports='' first=null address=$HOST
   for entry in $PORTS; do
@@ -26,7 +26,7 @@ register() {
   file=$FOLDER/services/$SERVICE/$UNIT
   key=$KEYS/services/$SERVICE/$UNIT
   mkdir -p "$FOLDER/services/$SERVICE"
-  value >"$FOLDER/services/.$UNIT" && mv "$FOLDER/services/.$UNIT" "$file" || return
+  registration >"$FOLDER/services/.$UNIT" && mv "$FOLDER/services/.$UNIT" "$file" || return
   attempt=0
   while [ "$attempt" -lt 10 ]; do
     ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
@@ -78,7 +78,7 @@ renew_all() {
     answers=${answers#*"$NEWLINE"}
     # One of the keys may not have been answered.
     case $ANSWER in
-    *'"'"${key#"${KEYS%/fleetcaptain/*}"}"'"'*) renew "$FOLDER/${key#"$KEYS/"}" ;;
+    *'"'"${key#"$ETCD"}"'"'*) renew "$FOLDER/${key#"$KEYS/"}" ;;
     esac
     beat_if_due
   done

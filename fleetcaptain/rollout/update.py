@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fleetcaptain.agent.installation import forget_other_programs, offer_program
+from fleetcaptain.agent.installation import offered
 from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
@@ -54,9 +54,8 @@ def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target
     settings, ownership = desired.settings, driver.cluster.ownership
     policy = settings.policy(len(target.names))
     if desired.mode is Mode.FLEET_GLOBAL:
-        offer_program(driver.cluster.store, driver.cluster.app)
-        run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
-        forget_other_programs(driver.cluster.store, driver.cluster.app)
+        with offered(driver.cluster.store, driver.cluster.app):
+            run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
     elif desired.mode is Mode.BLUE_GREEN:
         replace_generation(driver, target, policy, settings.keep_old_sec, snapshot)
     elif instances_of(ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):

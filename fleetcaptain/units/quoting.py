@@ -42,8 +42,8 @@ def continued(groups: Sequence[Sequence[str]]) -> str:
     return _NEXT_LINE.join(map(exec_line, groups))
 
 
-def shell_line(script: Sequence[str], *arguments: str) -> str:
-    """The value that makes systemd run the ``sh`` *script*, its lines joined by spaces; *arguments* are ``$0`` and on.
+def shell_line(script: Sequence[str]) -> str:
+    """The value that makes systemd run the ``sh`` *script*, its lines joined by spaces.
 
     Its dollar signs are the shell's in every line; the percent signs are systemd's in an `Expanded` line.
     No line may begin with ``#`` or ``;``: systemd reads such a continued line as a comment.
@@ -51,7 +51,7 @@ def shell_line(script: Sequence[str], *arguments: str) -> str:
     lines = [_specials(line) if isinstance(line, Expanded) else _specials(no_specifiers(line)) for line in script]
     quote = _quote("".join(lines))
     body = _NEXT_LINE.join(_quotable(quote, line) for line in lines)
-    return _NEXT_LINE.join([f"/bin/sh -c {quote}\\\n  {body}{quote}", *map(_word, arguments)])
+    return f"/bin/sh -c {quote}\\\n  {body}{quote}"
 
 
 def joined(*parts: str) -> str:

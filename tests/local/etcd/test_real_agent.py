@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.agent.installation import offer_program
-from fleetcaptain.agent.program import agent_program, program_hash
+from fleetcaptain.agent.agent_unit import agent_unit
+from fleetcaptain.agent.installation import is_offered, offered
+from fleetcaptain.agent.program import agent_program
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.documents import drained
 from fleetcaptain.discovery.etcd_store import EtcdStore
 from fleetcaptain.discovery.identity import Identity
-from fleetcaptain.discovery.keys import agent_key
 from fleetcaptain.discovery.keys_api import KeysApi
 from tests.unit.agent.test_agent_unit import APP, Boot
 from tests.unit.units.shell_machine import SHELLS, UNIT, PretendedMachine, registration
@@ -185,8 +185,9 @@ def test_what_was_there_before_a_reboot_is_removed(unit: Unit) -> None:
 
 def test_the_program_comes_out_of_etcd_as_it_went_in(tmp_path: Path, etcd_url: str) -> None:
     """As JSON that the shell takes apart."""
-    offer_program(EtcdStore(lambda: etcd_url), APP)
-    assert not KeysApi(etcd_url).get(agent_key(APP, program_hash())).gone
+    store = EtcdStore(lambda: etcd_url)
+    with offered(store, APP):
+        assert is_offered(store, APP, agent_unit(APP, "behavioral/dev"))
     boot = Boot(tmp_path, etcd_url)
     assert boot.run().returncode == 0
     assert boot.texts() == [agent_program(), agent_program()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.agent.installation import forget_other_programs, offer_program
+from fleetcaptain.agent.installation import offered
 from fleetcaptain.agent.program import agent_program, encoded, program_hash
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.keys import agent_key, agents_dir
@@ -144,16 +144,20 @@ def test_the_deployment_offers_its_program_and_the_rights() -> None:
     etcd = FakeEtcd()
     Access(etcd.store.request).enforce()
     for _ in range(2):
-        offer_program(etcd.store, APP)
-        assert etcd.values == {KEY: encoded()}
-        assert Access(etcd.store.request).registers(APP) is True
+        with offered(etcd.store, APP):
+            assert etcd.values == {KEY: encoded()}
+            assert Access(etcd.store.request).registers(APP) is True
 
 
 def test_other_programs_are_forgotten_afterwards() -> None:
-    """Only this app's."""
+    """Only this app's, and not while a machine may run them."""
     etcd = FakeEtcd()
     kept = {KEY: encoded(), agent_key("other", "0" * 64): "a", f"/fleetcaptain/{APP}/current": "v1"}
     for key, value in {**kept, agent_key(APP, "0" * 64): "b", f"{agents_dir(APP)}/x": "c"}.items():
         etcd.put(key, value)
-    forget_other_programs(etcd.store, APP)
+    with pytest.raises(RuntimeError), offered(etcd.store, APP):
+        raise RuntimeError
+    assert etcd.values.keys() > kept.keys()
+    with offered(etcd.store, APP):
+        assert etcd.values.keys() > kept.keys()
     assert etcd.values == kept

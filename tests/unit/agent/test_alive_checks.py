@@ -303,18 +303,35 @@ def test_it_is_restarted_after_others_had_time_to_fail_too(machine: Machine) -> 
 
 
 @pytest.mark.parametrize(
-    ("failing", "holding", "restarted"), [(1, 0, False), (1, 1, False), (0, 1, True), (1, 2, True), (2, 2, False)]
+    ("failing", "restarting", "holding", "restarted"),
+    [
+        (1, 0, 0, False),
+        (1, 0, 1, False),
+        (0, 0, 1, True),
+        (1, 0, 2, True),
+        (2, 0, 2, False),
+        (0, 1, 1, False),
+        (0, 1, 2, True),
+        (1, 1, 2, False),
+        (1, 1, 3, True),
+    ],
 )
-def test_none_is_restarted_when_most_fail(machine: Machine, failing: int, holding: int, restarted: bool) -> None:
-    """Something that they need is down, and a restart would only make it worse. Half of them are not most."""
+def test_none_is_restarted_when_most_fail(
+    machine: Machine, failing: int, restarting: int, holding: int, restarted: bool
+) -> None:
+    """Something that they need is down, and a restart would only make it worse. Half of them are not most. Those that
+    were restarted and did not come back fail too."""
     for number in range(failing):
         other(machine, 10 + number, failing=True)
     for number in range(holding):
         other(machine, 20 + number)
-    fails(machine)
+    for number in range(restarting):
+        machine.etcd.put(f"{KEYS}/restarts/web/{number + 1}", f"web@3{number}.service", 180)
+    fails(machine, ServiceSpec(**{**vars(WEB), "rollout": Rolling(max_parallel=9)}))
     machine.passes(OTHERS + 3 * EVERY)
     assert machine.restarts() == ([UNIT] if restarted else [])
-    said = f"{failing + 1} of {failing + holding + 1} instances of web fail, so something that they need may be down"
+    bad = failing + restarting + 1
+    said = f"{bad} of {bad + holding} instances of web fail, so something that they need may be down"
     assert machine.said("not restarted") == ([] if restarted else [f"{UNIT} is not restarted: {said}"])
 
 
@@ -332,24 +349,38 @@ def test_none_is_restarted_during_a_rollout(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parallel", "others", "slots"), [(1, 3, 1), (2, 3, 2), ("50%", 3, 2), ("50%", 4, 2), ("25%", 2, 1)]
+    ("parallel", "others", "slots"), [(1, 3, 1), (2, 3, 2), ("25%", 5, 2), ("25%", 6, 2), ("25%", 2, 1), ("9%", 2, 1)]
 )
 def test_at_most_as_many_are_restarted_at_once_as_the_rollout_replaces(
     machine: Machine, parallel: int | str, others: int, slots: int
 ) -> None:
-    """A share is of those that are registered, rounded down, at least one."""
+    """A share is of all instances, rounded down, at least one."""
     for number in range(others):
         other(machine, 10 + number)
     for number in range(1, slots + 1):
-        machine.etcd.put(f"{KEYS}/restarts/web/{number}", "web@11.service", 180)
+        machine.etcd.put(f"{KEYS}/restarts/web/{number}", f"web@2{number}.service", 180)
     fails(machine, ServiceSpec(**{**vars(WEB), "rollout": Rolling(max_parallel=parallel)}))
     machine.passes(OTHERS + EVERY)
     assert machine.restarts() == []
     assert len(machine.said("is not restarted: as many instances of web as its rollout replaces at once")) == 1
+    other(machine, 20 + slots)
     machine.etcd.remove(f"{KEYS}/restarts/web/{slots}")
     machine.passes(EVERY + 4)
     assert machine.restarts() == [UNIT]
     assert machine.etcd.entries[f"{KEYS}/restarts/web/{slots}"].value == UNIT
+
+
+def test_an_instance_that_does_not_come_back_keeps_its_slot(machine: Machine) -> None:
+    """Each of its starts renews it: no other instance is restarted in its place."""
+    fails(machine)
+    machine.passes(OTHERS + EVERY)
+    assert machine.restarts() == [UNIT]
+    machine.etcd.put(SLOT, UNIT, 5)
+    machine.command("starting", UNIT)
+    assert machine.etcd.entries[SLOT].ttl == 180
+    machine.etcd.put(SLOT, "web@2.service", 5)
+    machine.command("starting", UNIT)
+    assert (machine.etcd.entries[SLOT].value, machine.etcd.entries[SLOT].ttl) == ("web@2.service", 5)
 
 
 def test_a_slot_that_it_did_not_give_back_is_its_own(machine: Machine) -> None:

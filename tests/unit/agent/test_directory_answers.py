@@ -24,6 +24,6 @@ def test_each_key_has_its_own_index() -> None:
     source = (files("fleetcaptain.agent") / "keys.sh").read_text()
     answer = json.dumps({"action": "get", "node": top}, separators=(",", ":"))
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{source}\nnodes"], input=answer, capture_output=True, text=True, check=True
+        ["/bin/sh", "-c", f"{source}\nlisted"], input=answer, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["91 m1 - /s/web@1", "92 m1 - /s/web@2", "95 - failing /s/x"]

@@ -11,7 +11,8 @@ import pytest
 from components.engine.dynamic_resource import PartialFailure
 from components.fleet_unit import RollingUpdateProvider
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.discovery.keys import current_key, release_key, rollout_key
+from fleetcaptain.agent.program import program_hash
+from fleetcaptain.discovery.keys import agent_key, current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port
@@ -282,6 +283,22 @@ def test_a_machine_without_its_unit_shows(site: Site) -> None:
     site.cluster().fleet.delete("agent@m2.service")
     site.rest()
     assert drift(outs, inputs) == {"state": "agent@m2.service missing"}
+
+
+@pytest.mark.parametrize("value", [None, "ZWNobyBvd25lZAo=", "no base64"])
+def test_an_agent_whose_program_is_not_in_etcd_shows(site: Site, value: str | None) -> None:
+    """A machine that joins could not install it. The next deployment writes it again, and restarts nothing."""
+    outs = created(AGENT)
+    store, key = site.cluster().store, agent_key(APP, program_hash())
+    if value is None:
+        store.delete(key)
+    else:
+        store.write(key, value)
+    assert drift(outs, AGENT) == {"state": "its program is missing in etcd"}
+    before = site.running
+    PROVIDER.update("id", outs, AGENT)
+    assert drift(outs, AGENT) == {}
+    assert site.running == before
 
 
 @pytest.mark.parametrize("mode", SERVICES)
