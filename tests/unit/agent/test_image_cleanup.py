@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +235,9 @@ def test_lines_of_another_form_are_left_out(machine: CleanedMachine, hostile: st
     assert not (machine.folder / "hit").exists()
 
 
-def test_the_loop_cleans_when_the_key_changes_and_heartbeats_go_on(machine: CleanedMachine) -> None:
-    """While docker hangs, the heartbeat is renewed, and a new key starts the next cleanup only after this one."""
+@contextmanager
+def looping(machine: CleanedMachine) -> Iterator[None]:
+    """The agent's loop runs, with short times, until the block ends."""
     program = agent_program()
     for constant in ("FIRST_CLEAN_SEC=180", "SURVEY_EVERY_SEC=60", "PERIOD_SEC=4"):
         assert f"\n{constant}\n" in program
@@ -243,23 +245,39 @@ def test_the_loop_cleans_when_the_key_changes_and_heartbeats_go_on(machine: Clea
     program = program.replace("2 * PERIOD_SEC", "8")
     machine.agent.write_text(program)
     machine.stub("systemctl", "echo inactive")
-    machine.stub("docker", f'echo "$1" >>begun; while [ -f hangs ]; do sleep 0.05; done\n{_DOCKER}')
-    (machine.folder / "hangs").touch()
-    heartbeat = f"{machines_dir('shop')}/machine-a"
     argv = ["sh", str(machine.agent), "run", "0"]
     with subprocess.Popen(argv, env=machine.env, stdout=subprocess.DEVNULL) as agent:
         try:
-            _until((machine.folder / "begun").exists)
-            machine.etcd.put(images_key("shop"), TEXT)
-            _beats(machine.etcd, heartbeat, 8)
-            assert (machine.folder / "begun").read_text() == "images\n"
-            (machine.folder / "hangs").unlink()
-            _until(lambda: len(machine.calls("images")) == 2)
-            _beats(machine.etcd, heartbeat, 8)
-            assert len(machine.calls("images")) == 2
-            assert set(machine.calls("rmi")) == {OLD, OLDER, DROPPED}
+            yield
         finally:
             agent.terminate()
+
+
+def test_the_loop_cleans_when_the_key_changes_and_heartbeats_go_on(machine: CleanedMachine) -> None:
+    """While docker hangs, the heartbeat is renewed, and a new key starts the next cleanup only after this one."""
+    machine.stub("docker", f'echo "$1" >>begun; while [ -f hangs ]; do sleep 0.05; done\n{_DOCKER}')
+    (machine.folder / "hangs").touch()
+    heartbeat = f"{machines_dir('shop')}/machine-a"
+    with looping(machine):
+        _until((machine.folder / "begun").exists)
+        machine.etcd.put(images_key("shop"), TEXT)
+        _beats(machine.etcd, heartbeat, 8)
+        assert (machine.folder / "begun").read_text() == "images\n"
+        (machine.folder / "hangs").unlink()
+        _until(lambda: len(machine.calls("images")) == 2)
+        _beats(machine.etcd, heartbeat, 8)
+        assert len(machine.calls("images")) == 2
+        assert set(machine.calls("rmi")) == {OLD, OLDER, DROPPED}
+
+
+def test_the_loop_tries_again_after_a_failure(machine: CleanedMachine) -> None:
+    """docker may be restarting: the key does not change for a day."""
+    machine.stub("docker", f'[ ! -f down ] || {{ echo "$1" >>begun; exit 1; }}\n{_DOCKER}')
+    (machine.folder / "down").touch()
+    with looping(machine):
+        _until((machine.folder / "begun").exists)
+        (machine.folder / "down").unlink()
+        _until(lambda: len(machine.calls("rmi")) == 3)
 
 
 def _beats(etcd: FakeEtcd, key: str, count: int) -> None:
