@@ -25,6 +25,7 @@ _BEACON_WRITES, _BEACON_CPU = 150.0, 1.19
 
 def rows(site: Site) -> Iterator[Row]:
     """Etcd writes and processor time in a minute, with 1, 50 and 200 units a machine."""
+    yield _dead(site)
     few = _watched(site)
     for units in _UNITS:
         target = site.target(f"many{units}", 3 * units)
@@ -39,7 +40,6 @@ def rows(site: Site) -> Iterator[Row]:
             yield counted(writes, [many.writes], before, [_BEACON_WRITES], unit="/min")
             yield counted(cost, [many.used], before, [_BEACON_CPU], unit="s/min")
         site.clear(target.service, target.names)
-    yield _dead(site)
 
 
 def _dead(site: Site) -> Row:

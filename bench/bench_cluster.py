@@ -28,6 +28,7 @@ __all__ = ["APP", "Site", "fleetfile", "site"]
 APP = "bench"
 _LIGHT = 'start="/bin/sleep infinity", before_start=[], stop=[], after_stop=[], restart_sec=1'
 _STACK = "fleetcaptain/bench"
+_REMOVED_AT_ONCE = 150
 
 
 @dataclass
@@ -75,8 +76,9 @@ class Site:
             self.cluster.sleep(0.2)
 
     def clear(self, service: str, names: Sequence[str]) -> None:
-        """Remove units."""
-        remove(self.cluster, service, names)
+        """Remove units, as many at a time as three machines remove within the limit."""
+        for first in range(0, len(names), _REMOVED_AT_ONCE):
+            remove(self.cluster, service, names[first : first + _REMOVED_AT_ONCE])
 
 
 def fleetfile(services: int, instances: int, number: int = 0) -> str:
