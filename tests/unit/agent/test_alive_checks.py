@@ -18,6 +18,8 @@ from typing import Any, Self
 import pytest
 
 from fleetcaptain.agent.program import agent_program
+from fleetcaptain.discovery.documents import Registration
+from fleetcaptain.discovery.failing_instances import failing_services
 from fleetcaptain.fleetfile.letters import _USUAL
 from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.units.mark import Mark
@@ -303,7 +305,8 @@ def test_it_is_restarted_after_others_had_time_to_fail_too(machine: Machine) -> 
 
 
 @pytest.mark.parametrize(
-    ("failing", "holding", "restarted"), [(1, 0, False), (1, 1, False), (0, 1, True), (1, 2, True), (2, 2, False)]
+    ("failing", "holding", "restarted"),
+    [(0, 0, True), (1, 0, False), (1, 1, False), (0, 1, True), (1, 2, True), (2, 2, False)],
 )
 def test_none_is_restarted_when_most_fail(machine: Machine, failing: int, holding: int, restarted: bool) -> None:
     """Something that they need is down, and a restart would only make it worse. Half of them are not most."""
@@ -314,6 +317,10 @@ def test_none_is_restarted_when_most_fail(machine: Machine, failing: int, holdin
     fails(machine)
     machine.passes(OTHERS + 3 * EVERY)
     assert machine.restarts() == ([UNIT] if restarted else [])
+    # Operators read the same.
+    values = [entry.value for key, entry in machine.etcd.entries.items() if key.startswith(f"{KEYS}/services/web/")]
+    (web,) = failing_services(map(Registration.from_json, values))
+    assert web.most is not restarted
     said = f"{failing + 1} of {failing + holding + 1} instances of web fail, so something that they need may be down"
     assert machine.said("not restarted") == ([] if restarted else [f"{UNIT} is not restarted: {said}"])
 
