@@ -1,6 +1,6 @@
 """The app "behavioral": web servers that count visits, workers for two queues, and redis."""
 
-from fleetcaptain import Build, Fleetfile, Http, Service, Tcp
+from fleetcaptain import Build, Fleetfile, Http, Rolling, Service, Tcp
 
 fleet = Fleetfile(
     app="behavioral",
@@ -17,6 +17,9 @@ fleet = Fleetfile(
             alive=Http("/alive"),
             command="python3 -m behavioral.server",
             restart_sec=5,
+            # Short, for quick first steps. Without it each instance counts after 60 s: until then, `alive` would have
+            # failed three times.
+            rollout=Rolling(min_healthy_sec=10),
         ),
         Service(
             "important_queue",

@@ -37,8 +37,9 @@ def agent_unit(app: str, stack: str) -> UnitFile:
 
 
 def _install_line(app: str, program: str) -> str:
-    """Install the program from etcd, else from the copy that an earlier boot kept; else the old one goes on. What does
-    not have the hash is never installed."""
+    """Install the program from etcd, else from the copy that an earlier boot kept, if it has the hash. Else the old one
+    goes on; after a boot, which empties /run, that is the copy, of whichever version. What etcd has is never installed
+    without the hash."""
     return shell_line(
         [
             f"program={program}; run={agent_folder(app)}; kept=/var/lib/fleetcaptain/{app};",

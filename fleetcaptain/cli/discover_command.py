@@ -30,14 +30,16 @@ def add(captain: typer.Typer) -> None:
         """List the instances of a service.
 
         Only instances that the caller may use are listed, those of its own release first. Instances whose alive checks
-        fail are named on standard error. Exits with 3 when there is
-        none, and with 10 when etcd does not answer.
+        fail are named on standard error. Exits with 3 when there is none, and with 10 when etcd does not answer.
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         if not watch:
             show(discovery.discover(service), json_wanted)
-            for entry in discovery.failing(service):
+            failing = discovery.failing(service)
+            for entry in failing.instances if failing else ():
                 echo(one_line(f"left out: {entry.unit}: its alive check fails: {entry.failing}"), error=True)
+            if failing and failing.explanation:
+                echo(f"{service}: {failing.explanation}.", error=True)
             return
         for instances in discovery.watch(service):
             if not instances and not json_wanted:

@@ -1,4 +1,4 @@
-"""``captain doctor``: lists values in etcd that FleetCaptain ignores."""
+"""``captain doctor``: lists values in etcd that FleetCaptain ignores, and instances whose alive checks fail."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ def add(captain: typer.Typer) -> None:
         key: Key = "",
         app: TargetApp = None,
     ) -> None:
-        """List values in etcd that FleetCaptain ignores.
+        """List ignored values in etcd, and failing instances.
 
-        They are neither a registration nor a release, or are stored at the wrong key: another program or a newer
-        version wrote them. Exits with 1 when there are any.
+        Ignored values are neither a registration nor a release, or are stored at the wrong key: another program or a
+        newer version wrote them. Exits with 1 when there are any. Instances are listed when they are out of discovery
+        because their alive checks fail; with --json on standard error.
         """
         from fleetcaptain.discovery.access import Access
+        from fleetcaptain.discovery.failing_instances import failing_services
         from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.release.repository import read_releases
         from fleetcaptain.rollout.connect import open_cluster
 
         where = site(app, stack, ssh, key)
         cluster = open_cluster(where.endpoint, where.app)
-        ignored = (*cluster.snapshot().ignored, *read_releases(cluster.store, where.app).ignored)
+        snapshot = cluster.snapshot()
+        ignored = (*snapshot.ignored, *read_releases(cluster.store, where.app).ignored)
         if json_wanted:
             echo_json([{"key": entry.key, "why": entry.why} for entry in ignored])
         elif ignored:
@@ -50,6 +53,12 @@ def add(captain: typer.Typer) -> None:
             echo("\n".join(f"  {CURL} -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
         else:
             echo(f"Every value of the app {where.app} in etcd is valid.")
+        for failing in failing_services(snapshot.registrations.values()):
+            for entry in failing.instances:
+                line = f"{entry.unit} on {entry.host} is out of discovery: its alive check fails: {entry.failing}"
+                echo(one_line(line), error=json_wanted)
+            if failing.explanation:
+                echo(f"{failing.service}: {failing.explanation}.", error=json_wanted)
         # Not an exit code: the cluster may be open on purpose, or belong to another team.
         if not json_wanted and not Access(cluster.store.request).enforced():
             is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fleetcaptain.discovery.documents import Registration, drained
+from fleetcaptain.discovery.failing_instances import FailingService
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.instances import Instance
 from fleetcaptain.discovery.keys import TTL_SEC
@@ -80,8 +81,8 @@ class Discovery:
         known, _ = read_app(self._api, self.identity.app)
         return list(lookup(service, self.identity.caller, known))
 
-    def failing(self, service: str) -> tuple[Registration, ...]:
-        """The registered instances of *service*, of any release, whose alive checks fail. Raises ClusterUnreachable."""
+    def failing(self, service: str) -> FailingService | None:
+        """*service*, if alive checks of its instances, of any release, fail. Raises ClusterUnreachable."""
         known, _ = read_app(self._api, self.identity.app)
         return known.failing(service)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.documents import Registration, Release
+from fleetcaptain.discovery.failing_instances import FailingService, failing_services
 from fleetcaptain.untrusted import Ignored, port_number
 
 __all__ = ["Caller", "Instance", "Registry", "releases_of", "unit_hashes_of"]
@@ -35,10 +36,9 @@ class Registry:
     pending: Release | None = None
     ignored: tuple[Ignored, ...] = ()
 
-    def failing(self, service: str) -> tuple[Registration, ...]:
-        """The instances of *service*, of any release, whose alive checks fail, by unit."""
-        found = (entry for entry in self.registrations if entry.service == service and entry.failing)
-        return tuple(sorted(found, key=lambda entry: entry.unit))
+    def failing(self, service: str) -> FailingService | None:
+        """*service*, if alive checks of its instances, of any release, fail."""
+        return next((found for found in failing_services(self.registrations) if found.service == service), None)
 
 
 @dataclass(frozen=True)

@@ -110,9 +110,12 @@ def refusal(service: str, there: Sequence[Registration], caller: Caller, known: 
 def _failing(service: str, known: Registry) -> str:
     """The registered instances of *service* whose alive checks fail, to follow a list of others; "" for none."""
     found = known.failing(service)
-    shown = "; ".join(f"{entry.unit} (its alive check fails: {entry.failing})" for entry in found[:_SHOWN])
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"; failing: {shown}{more}" if found else ""
+    if found is None:
+        return ""
+    shown = "; ".join(f"{entry.unit} (its alive check fails: {entry.failing})" for entry in found.instances[:_SHOWN])
+    more = f"; and {len(found.instances) - _SHOWN} more" if len(found.instances) > _SHOWN else ""
+    why = f"; {found.explanation}" if found.explanation else ""
+    return f"; failing: {shown}{more}{why}"
 
 
 def _described(entry: Registration, known: Registry) -> str:

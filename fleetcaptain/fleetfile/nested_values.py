@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fleetcaptain.fleetfile.letters import letters_of_check, sample, word
-from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, refuse_never
+from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
@@ -109,7 +109,7 @@ def rollout(value: Any) -> Rollout:
     for name in _TIMES:
         seconds = getattr(value, name, 0)
         least = 1 if "deadline" in name else 0
-        if seconds is None and "deadline" in name:
+        if seconds is None and name != "keep_old_sec":
             continue
         if isinstance(seconds, bool) or not isinstance(seconds, int) or not least <= seconds <= LONGEST_SEC:
             raise ValidationError(
@@ -123,7 +123,6 @@ def rollout(value: Any) -> Rollout:
         )
     if isinstance(value, Rolling) and not isinstance(value.auto_revert, bool):
         raise ValidationError(f"auto_revert: must be True or False, not {represented(value.auto_revert)}")
-    refuse_never(value)
     return value
 
 

@@ -17,7 +17,7 @@ from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.time_limits import followed
 from fleetcaptain.fleetfile.unit_options import refused_with_docker
-from fleetcaptain.fleetfile.validation_error import Problem, did_you_mean, represented, shown
+from fleetcaptain.fleetfile.validation_error import Problem, ValidationError, did_you_mean, represented, shown
 from fleetcaptain.fleetfile.values import (
     EVERY_ADDRESS,
     App,
@@ -198,8 +198,12 @@ def _rollout(values: dict[str, Any], add: AddError) -> None:
             add("rollout", "instances=True requires BlueGreen(...), not Rolling(...); change one of them")
         values["instances"] = 1
         rollout = rollout or BlueGreen()
-    start, followed_rollout = followed(values.get("start_sec"), values.get("stop_sec", 10), rollout or Rolling())
-    values |= {"start_sec": start, "rollout": followed_rollout}
+    start, stop, alive = values.get("start_sec"), values.get("stop_sec", 10), values.get("alive")
+    values["rollout"] = rollout or Rolling()
+    try:
+        values["start_sec"], values["rollout"] = followed(start, stop, values["rollout"], alive)
+    except ValidationError as error:
+        add("rollout", str(error))
 
 
 def _network(values: dict[str, Any], add: AddError) -> None:

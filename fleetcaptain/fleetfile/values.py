@@ -118,15 +118,15 @@ class Rolling:
     """Replace instances in place, at most *max_parallel* at once (a number, or a share such as ``"25%"``, rounded
     down, at least one), the first one alone.
 
-    *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart.
-    *healthy_deadline_sec*: the longest an instance may take to become healthy; None follows the service's start_sec and
-    stop_sec. *progress_deadline_sec*: the longest time between two instances becoming healthy; None follows both.
-    In a `ServiceSpec` neither is None.
+    *min_healthy_sec*: an instance counts only after it was healthy for so long without a restart; None is 10, or so
+    long that a failing alive check shows. *healthy_deadline_sec*: the longest an instance may take to become healthy;
+    None follows the service's start_sec and stop_sec. *progress_deadline_sec*: the longest time between two instances
+    becoming healthy; None follows both. In a `ServiceSpec` none of the three is None.
     *auto_revert*: restore the old text of the changed instances if the rollout fails.
     """
 
     max_parallel: int | str = 1
-    min_healthy_sec: int = 10
+    min_healthy_sec: int | None = None
     healthy_deadline_sec: int | None = None
     progress_deadline_sec: int | None = None
     auto_revert: bool = True
@@ -137,7 +137,7 @@ class BlueGreen:
     """Start the new generation beside the old one; remove the old one *keep_old_sec* after the new one is healthy."""
 
     keep_old_sec: int = 30
-    min_healthy_sec: int = 10
+    min_healthy_sec: int | None = None
     healthy_deadline_sec: int | None = None
     progress_deadline_sec: int | None = None
 
@@ -204,7 +204,7 @@ class ServiceSpec:
     unit: tuple[tuple[str, str], ...] = ()
     service: tuple[tuple[str, str], ...] = ()
     x_fleet: tuple[tuple[str, str], ...] = ()
-    rollout: Rollout = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
+    rollout: Rollout = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
     location: str = field(default="", compare=False)
 

@@ -54,7 +54,7 @@ class Snapshot:
     @property
     def live(self) -> tuple[Registration, ...]:
         """The registrations of units that are active on their machine. The registrations of a
-        crashed machine stay in etcd for a minute."""
+        crashed machine stay in etcd for some seconds."""
         active = {(state.name, state.machine_id) for state in self.states if state.active in ("active", "reloading")}
         reported = {state.name for state in self.states}
         return tuple(

@@ -15,8 +15,8 @@ def example(folder: Path) -> Path:
     *folder* that are there already are written again."""
     shutil.copytree(_EXAMPLE, folder, dirs_exist_ok=True)
     fleetfile = folder / "Fleetfile.py"
-    text = fleetfile.read_text().replace("Http, Service", "Http, Rolling, Service")
-    fleetfile.write_text(
-        text.replace("restart_sec=5,", "restart_sec=5,\n            rollout=Rolling(min_healthy_sec=2),")
-    )
+    given = "min_healthy_sec=10"
+    text = fleetfile.read_text()
+    assert given in text
+    fleetfile.write_text(text.replace(given, "min_healthy_sec=2"))
     return folder

@@ -63,7 +63,7 @@ def _since(stack: Stack, unit: str) -> str:
 
 
 def test_what_was_stopped_on_its_machine_is_named_and_started_again(states: Stack) -> None:
-    """fleet takes it for launched, and so it does what systemd stopped with it; the beacon runs on all machines."""
+    """fleet takes it for launched, and what systemd stopped with it as well. The machine agent starts again, too."""
     run_on(machine_of(states, "web@1.service"), "systemctl", "stop", "web@1.service", _AGENT)
     shown = states.preview().output
     assert "web@1.service inactive" in shown

@@ -249,7 +249,8 @@ def _handler(fake: FakeEtcd) -> type[BaseHTTPRequestHandler]:
             form = {name: values[0] for name, values in pairs.items() if name}
             fake.headers.append(dict(self.headers.items()))
             status, body = fake.answer(self.command, unquote(url.path).removeprefix(_KEYS), form)
-            text = json.dumps(body, separators=(",", ":")).encode() if body else b""
+            # etcd ends each with a line end: answers of one connection are separated by it.
+            text = json.dumps(body, separators=(",", ":")).encode() + b"\n" if body else b""
             self.send_response(status)
             self.send_header("X-Etcd-Index", str(fake.index))
             self.send_header("Content-Length", str(len(text)))

@@ -18,6 +18,8 @@ from typing import Any, Self
 import pytest
 
 from fleetcaptain.agent.program import agent_program
+from fleetcaptain.discovery.documents import Registration
+from fleetcaptain.discovery.failing_instances import failing_services
 from fleetcaptain.fleetfile.letters import _USUAL
 from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Expand, Http, Port, Rolling, ServiceSpec, Tcp
 from fleetcaptain.units.mark import Mark
@@ -305,6 +307,7 @@ def test_it_is_restarted_after_others_had_time_to_fail_too(machine: Machine) -> 
 @pytest.mark.parametrize(
     ("failing", "restarting", "holding", "restarted"),
     [
+        (0, 0, 0, True),
         (1, 0, 0, False),
         (1, 0, 1, False),
         (0, 0, 1, True),
@@ -330,6 +333,10 @@ def test_none_is_restarted_when_most_fail(
     fails(machine, ServiceSpec(**{**vars(WEB), "rollout": Rolling(max_parallel=9)}))
     machine.passes(OTHERS + 3 * EVERY)
     assert machine.restarts() == ([UNIT] if restarted else [])
+    # Operators read the same; they do not see those that restart.
+    values = [entry.value for key, entry in machine.etcd.entries.items() if key.startswith(f"{KEYS}/services/web/")]
+    (web,) = failing_services(map(Registration.from_json, values))
+    assert web.most is not restarted or restarting
     bad = failing + restarting + 1
     said = f"{bad} of {bad + holding} instances of web fail, so something that they need may be down"
     assert machine.said("not restarted") == ([] if restarted else [f"{UNIT} is not restarted: {said}"])

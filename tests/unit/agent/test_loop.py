@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -104,6 +107,61 @@ def test_a_registration_with_time_left_is_not_written(machine: PretendedMachine,
     etcd.put(machine.key(), made_by_app("beacon", note=TRICKS), 599)
     machine.loop()
     assert len(changes(machine, etcd)) == 1
+
+
+def register_many(machine: PretendedMachine, etcd: FakeEtcd, ttls: Sequence[int | None]) -> list[str]:
+    """Active units of two services, whose keys have so much time left; None: the key is lost. Returns their keys. The
+    agent was away for a moment only: a first heartbeat would have it read them twice."""
+    etcd.put(f"/fleetcaptain/{machine.app}/machines/{MACHINE_ID}", "{}", 12)
+    names = {f"{service}@{number}.service": service for number in range(len(ttls)) for service in ("app_server", "web")}
+    units = list(names)[: len(ttls)]
+    machine.states(dict.fromkeys(units, "active"))
+    keys = []
+    for unit, ttl in zip(units, ttls, strict=True):
+        file, key = machine.file(names[unit], unit), machine.key(names[unit], unit)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'{{"unit":"{unit}","machine":"{MACHINE_ID}"}}')
+        if ttl is not None:
+            etcd.put(key, file.read_text(), ttl)
+        keys.append(key)
+    return keys
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_one_request_reads_all_registrations(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Each answer is that of its key: what needs it is renewed or created, and nothing else is written."""
+    ttls = [(800, 599, None)[number % 3] for number in range(60)]
+    keys = register_many(machine, etcd, ttls)
+    calls = machine.folder / "calls"
+    machine.curl(f'echo "$*" >>{calls}')
+    done = machine.loop()
+    assert done.stderr == ""
+    reads = [line.split() for line in calls.read_text().splitlines() if "/services/" in line and "-X" not in line]
+    urls = [word.removeprefix(f"{etcd.url}/v2/keys") for words in reads for word in words if word.startswith("http")]
+    assert (len(reads), sorted(urls)) == (1, sorted(keys))
+    assert [etcd.entries[key].ttl for key in keys] == [800 if ttl == 800 else 900 for ttl in ttls]
+    assert [etcd.values[key] for key in keys] == [machine.file(*key.split("/")[-2:]).read_text() for key in keys]
+    written = [key for _, key, _ in etcd.writes if "/services/" in key]
+    assert sorted(written) == sorted(key for key, ttl in zip(keys, ttls, strict=True) if ttl != 800)
+    assert done.stdout.count("its key was missing") == ttls.count(None)
+
+
+@pytest.mark.parametrize("machine", ["bash"], indirect=True)
+def test_registrations_with_time_left_cost_no_process_each(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """The loop of many takes as many as that of one: bash says which process runs each command."""
+    text = machine.home / "agent"
+    text.write_text(f"PS4='+process $BASHPID '; set -x\n{text.read_text()}")
+    found = []
+    for count in (1, 60):
+        register_many(machine, etcd, [800] * count)
+        etcd.requests.clear()
+        trace = machine.loop().stderr
+        assert sum("/services/" in key for _, key, _ in etcd.requests) == count
+        commands = re.findall(r"^\++process (\d+) (?:timeout \d+ )?(\w+)", trace, re.MULTILINE)
+        programs = [name for _, name in commands if shutil.which(name) and name not in ("printf", "test", "kill")]
+        found.append((len({process for process, _ in commands}), sorted(programs)))
+    assert found[0] == found[1]
+    assert found[0][0] > 1
 
 
 @pytest.mark.parametrize("machine", SHELLS, indirect=True)

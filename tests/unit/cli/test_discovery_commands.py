@@ -41,6 +41,10 @@ def test_discovering_names_what_fails_on_standard_error(etcd: FakeEtcd, capsys: 
     captured = capsys.readouterr()
     assert [one["unit"] for one in json.loads(captured.out)] == ["redis@1.service"]
     assert captured.err == "left out: redis@2.service: its alive check fails: no answer\\n\\x1b[31m\n"
+    etcd.put(REDIS.replace("@1", "@3"), of_the_unit("redis", "redis@3.service", **mark))
+    assert main(["discover", "redis"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "redis: 2 of 3 instances fail: something that they need may be down, so none is restarted."
 
 
 def test_programs_get_json(etcd: FakeEtcd, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -40,6 +41,40 @@ def test_an_etcd_that_everybody_writes_is_said_in_one_line(
     lines = capsys.readouterr().out.splitlines()[1:]
     said = "etcd has no authentication: every container on the cluster can run anything as root. Run `captain secure`."
     assert lines == ([] if enabled else [said])
+
+
+def put_web(cluster: FakeCluster, failing: Mapping[int, str], holding: int = 0) -> None:
+    """Instances of web: number -> why its alive check fails, and further ones that it holds for."""
+    for number in (*failing, *range(10, 10 + holding)):
+        mark = {"draining": True, "failing": failing[number]} if number in failing else {}
+        value = {"service": "web", "unit": f"web@{number}.service", "machine": "m", "host": "10.0.0.2", **mark}
+        cluster.etcd.put(registration_key("shop", "web", f"web@{number}.service"), json.dumps(value))
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_instances_whose_alive_checks_fail_are_named(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """With the reason, which anyone may have written. It is no error of etcd's values, and no JSON."""
+    cluster.etcd.access.enabled = True
+    put_web(cluster, {2: "no answer\n\x1b[31m"}, 1)
+    assert main(["doctor", *SSH, *options]) == 0
+    captured = capsys.readouterr()
+    line = "web@2.service on 10.0.0.2 is out of discovery: its alive check fails: no answer\\n\\x1b[31m\n"
+    valid = "Every value of the app shop in etcd is valid.\n"
+    assert (captured.out, captured.err) == (("[]\n", line) if options else (valid + line, ""))
+
+
+def test_it_says_that_none_is_restarted_when_most_fail(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once for the service, after its instances, in their order; `web@1.service` holds."""
+    cluster.etcd.access.enabled = True
+    put_web(cluster, {2: "a", 4: "c", 3: "b"})
+    assert main(["doctor", *SSH]) == 0
+    *instances, last = capsys.readouterr().out.splitlines()[1:]
+    assert [line[:13] for line in instances] == ["web@2.service", "web@3.service", "web@4.service"]
+    assert last == "web: 3 of 4 instances fail: something that they need may be down, so none is restarted."
 
 
 def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,12 @@ SERVICES = (
     ),
     ServiceSpec("queue", "jobs", WORKER, requires=("redis",)),
     ServiceSpec("night", "jobs at night", WORKER, requires=("queue",)),
-    ServiceSpec("redis", "data", "redis:7", rollout=BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600)),
+    ServiceSpec(
+        "redis",
+        "data",
+        "redis:7",
+        rollout=BlueGreen(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600),
+    ),
     ServiceSpec("agent", "on each machine", "agent:1", global_unit=True),
     ServiceSpec("own", "lines of its own", OWN, start=("/bin/true",), before_start=(), stop=(), after_stop=()),
 )

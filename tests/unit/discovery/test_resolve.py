@@ -111,6 +111,9 @@ def test_failing_instances_are_named_with_their_reason() -> None:
     )
     with pytest.raises(NotAvailable, match=r"Registered: b \(.*\); failing: a \(.* port 80\)\. Deploy"):
         lookup("redis", WEB, known(failing, redis("b", REDIS2), manifests=releases))
+    why = r"2 of 2 instances fail: something that they need may be down, so none is restarted\. Look"
+    with pytest.raises(NotAvailable, match=why):
+        lookup("redis", WEB, known(failing, replace(failing, unit="b"), manifests=releases))
 
 
 def test_a_rollout_drains_what_fails_for_good() -> None:

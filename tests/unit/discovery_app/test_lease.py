@@ -119,7 +119,7 @@ def test_what_the_unit_took_back_is_not_put_again(etcd: FakeEtcd, held: Lease, c
     assert not held.held
 
 
-def test_what_the_beacon_put_back_is_replaced(etcd: FakeEtcd, held: Lease) -> None:
+def test_what_the_agent_put_back_is_replaced(etcd: FakeEtcd, held: Lease) -> None:
     """The unit is active after all: the key was lost, by a clock that jumped for instance."""
     value = etcd.entries[KEY].value
     etcd.remove(KEY)

@@ -10,7 +10,7 @@ from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import BlueGreen, Build, Port, Rolling
 from tests.unit.fleetfile.written import app, mistakes, service
 
-ROLLING = Rolling(healthy_deadline_sec=310, progress_deadline_sec=600)
+ROLLING = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
 HASH = "[0-9a-f]" * 7
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
 
@@ -68,7 +68,10 @@ def test_units_that_only_the_machine_knows_are_taken(tmp_path: Path) -> None:
 def test_instances_true_is_one_replaced_blue_green(tmp_path: Path) -> None:
     """The original tool's word for it."""
     spec = service(tmp_path, "instances=True")
-    assert (spec.instances, spec.rollout) == (1, BlueGreen(healthy_deadline_sec=310, progress_deadline_sec=600))
+    assert (spec.instances, spec.rollout) == (
+        1,
+        BlueGreen(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600),
+    )
 
 
 @pytest.mark.parametrize(

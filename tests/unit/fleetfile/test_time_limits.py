@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, followed, refuse_never
+from fleetcaptain.fleetfile.time_limits import LONGEST_SEC, followed
 from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.fleetfile.values import BlueGreen, Rolling
 from tests.unit.fleetfile.written import mistakes, service
@@ -38,6 +38,32 @@ def test_a_limit_follows_the_others(arguments: str, start: int, healthy: int, pr
     assert found == (start, healthy, progress)
 
 
+_WEB = 'ports=[80], alive=Http("/")'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bake", "progress"),
+    [
+        ("ports=[80]", 10, 600),
+        (_WEB, 60, 600),
+        (f"{_WEB}, instances=True", 60, 600),
+        (f"{_WEB}, rollout=Rolling(max_parallel=2)", 60, 600),
+        (f"{_WEB}, rollout=Rolling(min_healthy_sec=10)", 10, 600),
+        (f"{_WEB}, rollout=BlueGreen(min_healthy_sec=0)", 0, 600),
+        ("ports=[80], alive=Alive(Tcp(), every_sec=5, failures=1, grace_sec=0)", 10, 600),
+        ("ports=[80], alive=Alive(Tcp(), every_sec=5, failures=2, grace_sec=0)", 15, 600),
+        ("ports=[80], alive=Alive(Tcp(), every_sec=60, failures=4, grace_sec=300)", 490, 800),
+        (f"ports=[80], alive=Alive(Tcp(), every_sec=3600, failures=100, grace_sec={LONGEST_SEC})", LONGEST_SEC, 173110),
+    ],
+)
+def test_the_bake_time_is_long_enough_for_the_alive_check(
+    arguments: str, bake: int, progress: int, tmp_path: Path
+) -> None:
+    """If none is given: a rollout has to see an instance whose check fails from the start."""
+    rollout = service(tmp_path, arguments).rollout
+    assert (rollout.min_healthy_sec, rollout.progress_deadline_sec) == (bake, progress)
+
+
 @pytest.mark.parametrize(
     ("rollout", "numbers"),
     [
@@ -46,13 +72,14 @@ def test_a_limit_follows_the_others(arguments: str, start: int, healthy: int, pr
         ("BlueGreen(min_healthy_sec=60, progress_deadline_sec=60)", ("=60", "=360")),
         ("Rolling(healthy_deadline_sec=900, progress_deadline_sec=600)", ("=600", "=900", "=10", "=910")),
         ("BlueGreen(healthy_deadline_sec=900, progress_deadline_sec=600)", ("=600", "=900", "=10", "=910")),
+        ('Rolling(progress_deadline_sec=60), alive=Http("/")', ("=60", "=360")),
     ],
 )
 def test_times_that_cannot_be_met_are_refused_with_all_numbers(
     rollout: str, numbers: tuple[str, ...], tmp_path: Path
 ) -> None:
     """In one sentence, with what to write."""
-    (problem,) = mistakes(tmp_path, f'Service("web", rollout={rollout})')
+    (problem,) = mistakes(tmp_path, f'Service("web", ports=[80], rollout={rollout})')
     assert "rollout: progress_deadline_sec=" in problem
     assert "is too short" in problem
     assert [number for number in numbers if number not in problem] == []
@@ -86,10 +113,9 @@ def test_no_limit_cuts_another_that_is_not_given(
     stays, healthy, progress = times
     given_rollout = kind(min_healthy_sec=stays, healthy_deadline_sec=healthy, progress_deadline_sec=progress)
     try:
-        refuse_never(given_rollout)
+        start_sec, found = followed(start, stop, given_rollout, None)
     except ValidationError:
         return
-    start_sec, found = followed(start, stop, given_rollout)
     healthy_sec, progress_sec = found.healthy_deadline_sec or 0, found.progress_deadline_sec or 0
     assert progress_sec > stays
     assert start is not None or start_sec >= (healthy or 0)
