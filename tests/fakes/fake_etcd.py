@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -60,16 +61,24 @@ class FakeEtcd:
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._refusing = socket()
         self._server.daemon_threads = True
         self._server.block_on_close = False
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.close()
+        self._stop()
+        self._refusing.close()
 
     def close(self) -> None:
-        """Stop listening; a second time changes nothing."""
+        """Stop listening. No other server gets the port: that of another test would answer in its place."""
+        port = self.port
+        self._stop()
+        self._refusing.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        self._refusing.bind(("127.0.0.1", port))
+
+    def _stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -109,6 +108,10 @@ def test_a_registration_with_time_left_is_not_written(machine: PretendedMachine,
     assert len(changes(machine, etcd)) == 1
 
 
+# Those that the agent calls, apart from its shell's own.
+_PROGRAMS = ("basename", "cat", "curl", "cut", "docker", "head", "ln", "mkdir", "mv", "rm", "sleep", "systemctl", "tr")
+
+
 def register_many(machine: PretendedMachine, etcd: FakeEtcd, ttls: Sequence[int | None]) -> list[str]:
     """Active units of two services, whose keys have so much time left; None: the key is lost. Returns their keys. The
     agent was away for a moment only: a first heartbeat would have it read them twice."""
@@ -148,20 +151,22 @@ def test_one_request_reads_all_registrations(machine: PretendedMachine, etcd: Fa
 
 @pytest.mark.parametrize("machine", ["bash"], indirect=True)
 def test_registrations_with_time_left_cost_no_process_each(machine: PretendedMachine, etcd: FakeEtcd) -> None:
-    """The loop of many takes as many as that of one: bash says which process runs each command."""
+    """A round of many takes about as many as that of one: bash says which process runs each command. On a busy computer
+    a heartbeat more may be due in between."""
     text = machine.home / "agent"
     text.write_text(f"PS4='+process $BASHPID '; set -x\n{text.read_text()}")
     found = []
-    for count in (1, 60):
+    many = 60
+    for count in (1, many):
         register_many(machine, etcd, [800] * count)
         etcd.requests.clear()
         trace = machine.loop().stderr
         assert sum("/services/" in key for _, key, _ in etcd.requests) == count
-        commands = re.findall(r"^\++process (\d+) (?:timeout \d+ )?(\w+)", trace, re.MULTILINE)
-        programs = [name for _, name in commands if shutil.which(name) and name not in ("printf", "test", "kill")]
-        found.append((len({process for process, _ in commands}), sorted(programs)))
-    assert found[0] == found[1]
-    assert found[0][0] > 1
+        commands = re.findall(r"^\++process (\d+) (?:timeout \d+ )?(\w+)(?!=)\b", trace, re.MULTILINE)
+        shells, programs = {process for process, _ in commands}, [name for _, name in commands if name in _PROGRAMS]
+        assert "curl" in programs
+        found.append(len(shells) + len(programs))
+    assert found[1] - found[0] < many / 2
 
 
 @pytest.mark.parametrize("machine", SHELLS, indirect=True)
