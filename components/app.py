@@ -96,7 +96,8 @@ class FleetApp(pulumi.ComponentResource):
         self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
     ) -> Preflight:
         deployed = (*parts, self._agent)
-        declared = {*(part.service for part in deployed), *known}
+        # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
+        declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
         return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
 
     def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:

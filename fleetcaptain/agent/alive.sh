@@ -64,10 +64,11 @@ check_alive() {
     unit=${file##*/}
     read -r since _ _ grace _ <"$file" || continue
     due=$((since + grace))
-    [ ! -f "$FOLDER/checked/$unit" ] || read -r due _ <"$FOLDER/checked/$unit" || continue
+    # Without a size: the agent was killed while it wrote it.
+    [ ! -s "$FOLDER/checked/$unit" ] || read -r due _ <"$FOLDER/checked/$unit" || continue
     [ "$NOW" -ge "$due" ] || continue
     running=$FOLDER/checked/.$unit
-    if [ -f "$running" ]; then
+    if [ -s "$running" ]; then
       read -r since <"$running" || continue
       [ $((NOW - since)) -ge 60 ] || continue
     fi
@@ -94,8 +95,11 @@ judge() {
   NAME_HEADER=$(setting Host "$lines") HEADERS=$(setting Header "$lines")
   # How often it failed in a row, since when the registration says so, and which decision was logged last.
   failed=0 marked=- decision=-
-  [ ! -f "$FOLDER/checked/$UNIT" ] || read -r _ failed marked decision <"$FOLDER/checked/$UNIT" || return
-  if passes; then
+  [ ! -s "$FOLDER/checked/$UNIT" ] || read -r _ failed marked decision <"$FOLDER/checked/$UNIT" || return
+  reason=''
+  passes || reason=$(failure)
+  still_noted || return
+  if [ ! "$reason" ]; then
     marked=- decision=-
     # etcd alone may have the mark: its answer was lost, or the agent ended before it wrote the file.
     case $failed:$(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
@@ -110,7 +114,6 @@ judge() {
       ;;
     esac
   else
-    reason=$(failure)
     failed=$((failed + 1))
     if [ "$failed" -ge "$failures" ] && restate "$reason"; then
       clock
@@ -121,12 +124,16 @@ judge() {
       [ $((NOW - marked)) -lt $((every + OTHERS_SEC)) ] || restart
     fi
   fi
-  # A unit that was stopped or started meanwhile has another check.
-  read -r now _ <"$noted" && [ "$now" = "$since" ] || return
+  still_noted || return
   clock
   due=$((due + every))
   [ "$due" -ge "$NOW" ] || due=$((NOW + every))
   say "$due $failed $marked $decision" >"$FOLDER/checked/$UNIT"
+}
+
+# still_noted: whether the check is that of the present run. A unit that was stopped or started meanwhile has another one.
+still_noted() {
+  [ -f "$noted" ] && read -r now _ <"$noted" && [ "$now" = "$since" ]
 }
 
 # failure: why the check failed, without characters that JSON or `listed` would read.
@@ -266,7 +273,8 @@ restart() {
     }
   done
   say "restarting $UNIT: its alive check fails: $reason"
-  if systemctl restart --no-block "$UNIT"; then
+  # Not one that was stopped meanwhile.
+  if systemctl try-restart --no-block "$UNIT"; then
     rm -f "$noted"
   else
     give_slot_back

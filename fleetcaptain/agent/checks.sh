@@ -5,9 +5,9 @@
 locate() {
   ADDRESS=$HOST
   PORT=${1%/*}
-  for entry in $PORTS; do
-    case $entry in
-    "$1="*) known=${entry#*=} ;;
+  for published in $PORTS; do
+    case $published in
+    "$1="*) known=${published#*=} ;;
     "$1")
       case $1 in
       */*) known=$1 ;;

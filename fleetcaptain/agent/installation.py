@@ -31,8 +31,10 @@ def offered(store: EtcdStore, app: str) -> Iterator[None]:
 
 def is_offered(store: EtcdStore, app: str, file: UnitFile) -> bool:
     """Whether etcd has the program that the agent's unit *file* names. A machine that joins, or lost its copy, takes it
-    from there."""
-    program = next(option.value for option in file.options if option.name == "Program")
+    from there. The beacon of version 0.2.0, which an upgrade reads before it removes it, names none."""
+    program = next((option.value for option in file.options if option.name == "Program"), "")
+    if not program:
+        return True
     node = store.read(agent_key(app, program))
     return node is not None and _hash_of(node.value) == program
 

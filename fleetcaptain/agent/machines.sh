@@ -55,7 +55,8 @@ watch_machines() {
     [ -f "$file" ] || continue
     id=${file##*/}
     [ "$id" != "$MACHINE" ] || continue
-    read -r _ seen <"$file"
+    # It has no line if the agent was killed while it wrote it.
+    read -r _ seen <"$file" || continue
     silent=$((NOW - seen))
     # A heartbeat that is gone sooner was removed by a leader whose clock had jumped.
     least=$((HEARTBEAT_SEC - PERIOD_SEC))

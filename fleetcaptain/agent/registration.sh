@@ -8,7 +8,10 @@ registration() {
   content=$(sha1sum <"$UNITS/$UNIT")
   ports='' first=null address=$HOST
   for entry in $PORTS; do
-    locate "${entry%%=*}" || return
+    locate "${entry%%=*}" || {
+      say "Could not register $UNIT: docker does not publish port $entry of $CONTAINER: look at \`docker ps -a\`" >&2
+      return 1
+    }
     [ "$ports" ] || {
       first=$PORT address=$ADDRESS
     }

@@ -192,7 +192,7 @@ class Machine:
 
     def restarts(self) -> list[str]:
         """The units that were restarted."""
-        return [call.removeprefix("restart --no-block ") for call in self.calls("systemctl")]
+        return [call.removeprefix("try-restart --no-block ") for call in self.calls("systemctl")]
 
 
 @pytest.fixture
@@ -488,6 +488,30 @@ def test_a_check_that_hangs_delays_no_heartbeat(machine: Machine) -> None:
     machine.passes(3 * EVERY, settled=False)
     assert machine.beats == beats + 3
     assert len(machine.calls("docker")) == 1
+
+
+def test_a_check_of_the_run_before_says_nothing_of_this_one(machine: Machine) -> None:
+    """It was slow: the unit was started again meanwhile, and has another check."""
+    machine.server.status = 503
+    machine.starts()
+    original = machine.etcd.entries[KEY].value
+    machine.passes(GRACE + EVERY + 4)
+    noted, following = machine.run / "alive" / UNIT, machine.run / "following"
+    following.write_text(f"{machine.time} {noted.read_text().partition(' ')[2]}")
+    machine.stub("curl", f'case "$*" in */alive*) mv {following} {noted} ;; esac; exec {shutil.which("curl")} "$@"')
+    machine.passes(EVERY)
+    assert len(machine.server.seen) == 3
+    assert machine.etcd.entries[KEY].value == machine.file == original
+
+
+@pytest.mark.parametrize("name", [UNIT, f".{UNIT}"])
+def test_a_file_that_the_agent_could_not_finish_ends_no_check(machine: Machine, name: str) -> None:
+    """It was killed between the opening of the file and its line."""
+    machine.starts()
+    (machine.run / "checked" / name).touch()
+    machine.passes(GRACE, settled=False)
+    machine.passes(4)
+    assert machine.server.seen == ["/alive"]
 
 
 def test_a_command_that_fails_or_takes_too_long(machine: Machine) -> None:

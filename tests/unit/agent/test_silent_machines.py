@@ -103,6 +103,17 @@ def test_a_heartbeat_that_is_gone_too_soon_has_not_ended(
     assert others.left() == ["machine-b"]
 
 
+def test_a_machine_of_which_it_is_not_known_when_it_was_seen_is_left(
+    machine: PretendedMachine, others: Others, etcd: FakeEtcd
+) -> None:
+    """The agent was killed while it wrote the file."""
+    others.known("machine-b")
+    etcd.remove(f"/fleetcaptain/{machine.app}/machines/machine-b")
+    (machine.home / "machines" / "machine-b").write_text("")
+    machine.loop(STEADY)
+    assert others.left() == ["machine-b"]
+
+
 @pytest.mark.parametrize("service", ["a b", "a?c", "a%2fb"])
 def test_an_odd_key_of_a_guest_stops_no_sweep(
     machine: PretendedMachine, others: Others, etcd: FakeEtcd, service: str

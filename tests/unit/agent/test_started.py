@@ -157,7 +157,9 @@ def test_a_port_that_docker_does_not_know_fails_the_start(
 ) -> None:
     """No registration is better than one without its port."""
     machine.stub("docker", 'test "$1" = inspect && echo true')
-    assert started(machine, replace(SPEC, ports=(port,), ready=None)).returncode != 0
+    done = started(machine, replace(SPEC, ports=(port,), ready=None))
+    assert done.returncode == 1
+    assert f"Could not register {UNIT}: docker does not publish port 80 of fc.behavioral.app_server.1" in done.stderr
     assert etcd.requests == []
     assert not machine.file().exists()
 

@@ -351,6 +351,13 @@ def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
     assert engine.of("Unit") == {}
 
 
+def test_the_beacon_of_version_0_2_0_is_no_stray(site: Site) -> None:
+    """It neither ends an upgrade nor goes before the agent comes: it is in the state, and is removed after all else."""
+    site.start({f"{APP}-beacon.service": full(text_of(f"{APP}-beacon"))})
+    assert f"{APP}-agent" in declared().of("Unit")
+    assert declared(strays=StrayPolicy("remove")).one("Strays", f"{APP}-strays")["names"] == []
+
+
 def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> None:
     """Once the images are known."""
     assert site.texts == {}

@@ -301,6 +301,15 @@ def test_an_agent_whose_program_is_not_in_etcd_shows(site: Site, value: str | No
     assert site.running == before
 
 
+def test_the_beacon_of_version_0_2_0_is_read(site: Site) -> None:
+    """Each deployment reads what the state has, also what it then removes. The beacon names no program."""
+    lines = ["[Service]", "ExecStart=/bin/sh -c 'sleep 20'", "", "[X-Fleet]", "Global=true", ""]
+    mark = ["[X-FleetCaptain]", f"App={APP}", f"Stack={STACK}", f"Service={APP}-beacon", ""]
+    beacon = unit_inputs(f"{APP}-beacon", 1, "everywhere", unit="\n".join([*lines, *mark]), image="")
+    assert drift(created(beacon), beacon) == {}
+    assert site.texts.keys() == {f"{APP}-beacon.service"}
+
+
 @pytest.mark.parametrize("mode", SERVICES)
 def test_a_service_of_which_nothing_is_left_is_created_again(site: Site, mode: str) -> None:
     """It is gone from the state."""
