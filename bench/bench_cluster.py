@@ -28,7 +28,7 @@ __all__ = ["APP", "Site", "fleetfile", "site"]
 APP = "bench"
 _LIGHT = 'start="/bin/sleep infinity", before_start=[], stop=[], after_stop=[], restart_sec=1'
 _STACK = "fleetcaptain/bench"
-_REMOVED_AT_ONCE = 150
+_REMOVED_AT_ONCE = 60
 
 
 @dataclass
