@@ -61,8 +61,8 @@ def _remember(
             done.add(name)  # it ran before this rollout began
             continue
         if name not in in_progress:
-            if first_look and (instance.active == "failed" or instance.halted):
-                continue  # it ended before this rollout began: start it again
+            if first_look and (instance.active == "failed" or instance.halted or instance.failing):
+                continue  # it ended, or hung, before this rollout began: start it again
             in_progress[name] = Progress(since=now)
         track = in_progress[name] = _track(_placed(in_progress[name], instance, now), instance, target, healthy, now)
         if track.stuck_since is not None and now - track.stuck_since >= _STUCK_SEC and name not in retried:
@@ -103,7 +103,7 @@ def _must_stop(instance: Instance, target: Target) -> bool:
         return False
     if instance.desired != "launched":
         return not instance.stopped
-    return instance.active == "failed" or instance.stuck(target.unit_hash)
+    return instance.active == "failed" or instance.stuck(target.unit_hash) or bool(instance.failing)
 
 
 def _window(

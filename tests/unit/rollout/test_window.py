@@ -142,6 +142,14 @@ def test_failed_unit_under_the_same_text_is_started_again() -> None:
     assert simulated.touched == ["i2"]
 
 
+def test_an_instance_that_hung_before_is_started_again() -> None:
+    """The machine agent would have restarted it, were it not for the rollout."""
+    simulated = cluster(2, NEW)
+    simulated.instances["i2"] = replace(running("i2", NEW), registered=None, failing="no answer")
+    assert run(simulated, FAST).last.finished
+    assert (simulated.stopped, simulated.touched) == (["i2"], ["i2"])
+
+
 def halted(name: str, unit_hash: str = NEW) -> Instance:
     """An instance that fleet takes for launched, of which systemd runs nothing."""
     return Instance(name, unit_hash, "launched", "launched", "10.0.0.1", unit_hash, "inactive", "dead")
