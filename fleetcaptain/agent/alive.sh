@@ -51,7 +51,11 @@ seconds() {
   value=${value##*"$NEWLINE"}
   case $value in
   '' | *[!0-9]*) say 300 ;;
-  *) say "$value" ;;
+  *)
+    # "08" would be a wrong octal number.
+    value=${value#"${value%%[!0]*}"}
+    say "${value:-0}"
+    ;;
   esac
 }
 

@@ -24,7 +24,7 @@ starting() {
     [ ! "$versions" ] || say "FLEETCAPTAIN_VERSIONS=$versions"
   } >"$FOLDER/env/.$UNIT" && mv "$FOLDER/env/.$UNIT" "$FOLDER/env/$UNIT" || exit
   keep_slot
-  [ "$(setting Container)" = no ] || docker rm -f "$CONTAINER" >/dev/null 2>&1
+  [ "$(setting Container)" = no ] || docker rm -fv "$CONTAINER" >/dev/null 2>&1
   return 0
 }
 

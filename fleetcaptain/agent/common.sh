@@ -19,11 +19,11 @@ umask 077
 
 FOLDER=${0%/*}
 APP=${FOLDER##*/}
-UNITS=${FLEETCAPTAIN_UNITS:-/run/fleet/units}
-APPS=${FLEETCAPTAIN_APPS:-/var/lib/fleetcaptain}
-ETCD=${FLEETCAPTAIN_KEYS:-http://127.0.0.1:2379/v2/keys}
+UNITS=/run/fleet/units
+APPS=/var/lib/fleetcaptain
+ETCD=http://127.0.0.1:2379/v2/keys
 KEYS=$ETCD/fleetcaptain/$APP
-read -r MACHINE <"${FLEETCAPTAIN_MACHINE_ID:-/etc/machine-id}"
+read -r MACHINE </etc/machine-id
 
 # A heartbeat every 4 s, forgotten by etcd after 12 s. Others look as often: a silent machine is found within 17 s.
 PERIOD_SEC=4

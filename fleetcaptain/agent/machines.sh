@@ -103,8 +103,9 @@ survey() {
     # While fleet has the unit, it may start at any time.
     [ ! -f "$1" ] && [ ! -f "$UNITS/${file##*/}" ] || continue
     if [ -f "$file" ] && is_dead "${file##*/}" && [ "$state" != deactivating ]; then
-      rm -f "$file"
+      rm -f "$file" "$FOLDER/restarts/${file##*/}"
     fi
+    beat_if_due
   done
   ask 5 "$KEYS/services?recursive=true"
   [ "$STATUS" = 200 ] || return 0

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import pytest
 
-from fleetcaptain.agent.program import agent_program
 from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.failing_instances import failing_services
 from fleetcaptain.fleetfile.letters import _USUAL
@@ -25,6 +24,7 @@ from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Expand, Htt
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.units.shell_machine import program_on
 
 MACHINE, RUN = "m1", "0123456789abcdef"
 UNIT = "web@1.service"
@@ -81,13 +81,13 @@ class Machine:
         for one in (self.run, self.units, self.bin):
             one.mkdir(parents=True)
         self.agent = self.run / "agent"
-        program = agent_program()
+        program = program_on(folder, etcd.url)
         assert "/proc/uptime" in program
         self.agent.write_text(program.replace("/proc/uptime", "$UPTIME"))
         self.clock, self.log = folder / "uptime", folder / "log"
         self.time = 100
         self.clock.write_text("100.5 1\n")
-        (folder / "id").write_text(f"{MACHINE}\n")
+        (folder / "machine-id").write_text(f"{MACHINE}\n")
         self.stub("sleep", 'echo >>"$0.calls"; read -r _ <"$0.go"')
         os.mkfifo(self.bin / "sleep.go")
         self.stub("docker", f"case $1 in port) echo 0.0.0.0:{server.port} ;; inspect) echo true ;; esac")
@@ -102,9 +102,6 @@ class Machine:
             "MAINPID": str(os.getpid()),
             "INVOCATION_ID": RUN,
             "IMAGE": "web@sha256:1",
-            "FLEETCAPTAIN_UNITS": str(self.units),
-            "FLEETCAPTAIN_KEYS": f"{etcd.url}/v2/keys",
-            "FLEETCAPTAIN_MACHINE_ID": str(folder / "id"),
         }
 
     def stub(self, name: str, script: str) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.agent.program import agent_program
 from fleetcaptain.discovery.keys import images_key, machines_dir, release_key
 from fleetcaptain.release.kept_images import KeptImages
 from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.units.shell_machine import program_on
 
 OWN, OTHERS = "127.0.0.1:25000/shop", "redis"
 KEPT, OLD, OLDER = (f"{OWN}@sha256:{letter * 64}" for letter in "abc")
@@ -53,7 +53,7 @@ class CleanedMachine:
         (folder / "machine-id").write_text("machine-a\n")
         (folder / "containers").touch()
         self.agent = folder / "run/shop/agent"
-        self.agent.write_text(agent_program())
+        self.agent.write_text(program_on(folder, etcd.url))
         self.stub("docker", _DOCKER)
         self.has(row(KEPT), row(OLD), row(OLDER), row(DROPPED))
         etcd.put(images_key("shop"), TEXT)
@@ -77,13 +77,7 @@ class CleanedMachine:
     @property
     def env(self) -> dict[str, str]:
         """The environment of the agent."""
-        return {
-            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
-            "FLEETCAPTAIN_UNITS": f"{self.folder}/units",
-            "FLEETCAPTAIN_APPS": f"{self.folder}/apps",
-            "FLEETCAPTAIN_KEYS": f"{self.etcd.url}/v2/keys",
-            "FLEETCAPTAIN_MACHINE_ID": f"{self.folder}/machine-id",
-        }
+        return {"PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
 
     def clean(self) -> str:
         """Clean once; what the agent logs."""
@@ -238,7 +232,7 @@ def test_lines_of_another_form_are_left_out(machine: CleanedMachine, hostile: st
 @contextmanager
 def looping(machine: CleanedMachine) -> Iterator[None]:
     """The agent's loop runs, with short times, until the block ends."""
-    program = agent_program()
+    program = machine.agent.read_text()
     for constant in ("FIRST_CLEAN_SEC=180", "SURVEY_EVERY_SEC=60", "PERIOD_SEC=4"):
         assert f"\n{constant}\n" in program
         program = program.replace(constant, constant.partition("=")[0] + ("=0.05" if "PERIOD" in constant else "=0"))

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import pytest
 
-from fleetcaptain.agent.program import program_hash
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
 from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, UNIT, PretendedMachine, made_by_app, registration
@@ -39,7 +38,7 @@ def test_the_heartbeat_is_one_key_that_is_refreshed(machine: PretendedMachine, e
     """With the hash of the program that runs."""
     machine.loop(3)
     key = f"/fleetcaptain/{machine.app}/machines/{MACHINE_ID}"
-    value = registration({"agent": program_hash(), "machine": MACHINE_ID})
+    value = registration({"agent": machine.program_hash, "machine": MACHINE_ID})
     refresh = ("PUT", key, {"refresh": "true", "prevExist": "true", "ttl": "12"})
     assert etcd.writes == [("PUT", key, {"ttl": "12", "value": value}), refresh, refresh]
     etcd.put(key, "of the program before", 12)
@@ -57,7 +56,7 @@ def test_a_machine_without_registrations_reads_little(machine: PretendedMachine,
 
 def test_the_log_says_which_program_runs(machine: PretendedMachine) -> None:
     """Nothing else, when nothing happens."""
-    assert machine.loop(2).stdout == f"agent {program_hash()}\n"
+    assert machine.loop(2).stdout == f"agent {machine.program_hash}\n"
 
 
 @pytest.mark.parametrize("state", ["active", "failed"])
@@ -377,7 +376,7 @@ def test_without_etcd_nothing_is_changed(machine: PretendedMachine, etcd: FakeEt
     done = machine.loop(3)
     assert machine.file().exists()
     first, outage = done.stdout.splitlines()
-    assert first == f"agent {program_hash()}"
+    assert first == f"agent {machine.program_hash}"
     assert outage.startswith("no heartbeat: etcd answered 000: curl: (7) ")
 
 

@@ -62,7 +62,7 @@ def test_a_container_that_is_left_is_removed(machine: PretendedMachine, unit: st
     machine.load(SPEC, unit)
     assert machine.agent("starting", unit).returncode == 0
     name = container or "app_server-1f0c3a9.1"
-    assert (machine.folder / "asked").read_text() == f"rm -f fc.{APP}.{name}\n"
+    assert (machine.folder / "asked").read_text() == f"rm -fv fc.{APP}.{name}\n"
 
 
 def test_without_a_container_docker_is_not_called(machine: PretendedMachine) -> None:

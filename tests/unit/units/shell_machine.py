@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ __all__ = [
     "UNIT",
     "PretendedMachine",
     "made_by_app",
+    "program_on",
     "registration",
 ]
 
@@ -49,6 +51,21 @@ def registration(members: Mapping[str, Any]) -> str:
     return json.dumps(members, separators=(",", ":"))
 
 
+def program_on(folder: Path, url: str) -> str:
+    """The program for a pretended machine in *folder*, with the etcd at *url*."""
+    text = agent_program()
+    places = {
+        "UNITS=/run/fleet/units": f"UNITS={folder}/units",
+        "APPS=/var/lib/fleetcaptain": f"APPS={folder}/apps",
+        "ETCD=http://127.0.0.1:2379/v2/keys": f"ETCD={url}/v2/keys",
+        "</etc/machine-id": f"<{folder}/machine-id",
+    }
+    for real, pretended in places.items():
+        assert text.count(f"{real}\n") == 1
+        text = text.replace(real, pretended)
+    return text
+
+
 class PretendedMachine:
     """Runs the program as systemd would, by the shell *shell*, with the etcd at *url*. *sleep* takes no time there;
     docker and systemctl do what a test says."""
@@ -60,10 +77,15 @@ class PretendedMachine:
             path.mkdir()
         (self._bin / "sh").symlink_to(program(shell))
         (folder / "machine-id").write_text(f"{MACHINE_ID}\n")
-        (self.home / "agent").write_text(agent_program())
+        (self.home / "agent").write_text(program_on(folder, url))
         self.stub("sleep", "exit 0")
         self.stub("docker", "exit 1")
         self.states({})
+
+    @property
+    def program_hash(self) -> str:
+        """The SHA-256 of the program here."""
+        return hashlib.sha256((self.home / "agent").read_bytes()).hexdigest()
 
     def stub(self, name: str, script: str) -> None:
         """Put a command of that *name*, an ``sh`` script, first on PATH."""
@@ -94,9 +116,6 @@ class PretendedMachine:
         """Run the program. *env*: further variables; *without*: one of the usual ones, to leave out."""
         usual = {
             "PATH": f"{self._bin}:{os.environ['PATH']}",
-            "FLEETCAPTAIN_UNITS": str(self.units),
-            "FLEETCAPTAIN_KEYS": f"{self.url}/v2/keys",
-            "FLEETCAPTAIN_MACHINE_ID": str(self.folder / "machine-id"),
             "COREOS_PRIVATE_IPV4": ADDRESS,
             "MAINPID": str(os.getpid()),
             "INVOCATION_ID": RUN,
