@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,71 +14,27 @@ from fleetcaptain.agent.program import agent_program, program_hash
 from fleetcaptain.discovery.keys import agent_key
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
-from tests.faults.machine_faults import alive, machines, run_on, settled, until, without_etcd
+from tests.faults.etcd_view import heartbeats, of_machine, registered, since, spread
+from tests.faults.machine_faults import (
+    Fault,
+    alive,
+    killed,
+    machine_id,
+    machines,
+    partitioned,
+    paused,
+    run_on,
+    settled,
+    until,
+    without_etcd,
+)
 
-_APP = "fleetcaptain/behavioral"
 _AGENT = "behavioral-agent.service"
-Fault = Callable[[Any], Any]
-
-
-@contextmanager
-def killed(machine: Any) -> Iterator[None]:
-    """The machine dies, and boots when the block ends."""
-    machine.kill()
-    yield
-    machine.start()
-
-
-@contextmanager
-def paused(machine: Any) -> Iterator[None]:
-    """The machine hangs until the block ends."""
-    machine.pause()
-    yield
-    machine.unpause()
-
-
-@contextmanager
-def partitioned(machine: Any) -> Iterator[None]:
-    """No other machine reaches this one until the block ends; what runs on it goes on."""
-    rules = [("INPUT", "-i"), ("OUTPUT", "-o")]
-    for chain, interface in rules:
-        run_on(machine, "iptables", "-w", "-I", chain, interface, "eth0", "-j", "DROP")
-    yield
-    for chain, interface in rules:
-        run_on(machine, "iptables", "-w", "-D", chain, interface, "eth0", "-j", "DROP")
-
-
-def _read(machine: Any, path: str) -> dict[str, Any]:
-    """What etcd on *machine* answers. docker sometimes loses the output of a short command on a busy computer."""
-    answer = ""
-    while not answer:
-        answer = run_on(machine, "curl", "-s", f"http://127.0.0.1:2379/v2/keys/{path}")
-    return dict(json.loads(answer))
-
-
-def _registered(machine: Any) -> dict[str, dict[str, Any]]:
-    """Unit -> its registration, as *machine* reads it."""
-    answer = _read(machine, f"{_APP}/services?recursive=true")
-    nodes = [leaf for service in answer["node"].get("nodes", ()) for leaf in service.get("nodes", ())]
-    return {leaf["key"].rpartition("/")[2]: json.loads(leaf["value"]) for leaf in nodes}
-
-
-def _machine_ids(machine: Any, path: str) -> set[str]:
-    """The ids of the machines below *path*, as *machine* reads it."""
-    return {node["key"].rpartition("/")[2] for node in _read(machine, path)["node"].get("nodes", ())}
-
-
-def _spread(stack: Stack) -> None:
-    """Let fleet choose machines again for half of the servers: it takes those with the fewest units."""
-    for number in (3, 4):
-        stack.fleetctl("destroy", f"app_server@{number}.service", machine="m2")
-    stack.up()
 
 
 def _agents(machine: Any) -> set[str]:
     """The SHA-256 of each program that has a heartbeat."""
-    nodes = _read(machine, f"{_APP}/machines")["node"]["nodes"]
-    return {json.loads(node["value"])["agent"] for node in nodes}
+    return {heartbeat.agent for heartbeat in heartbeats(machine).values()}
 
 
 @pytest.mark.parametrize("fault", [killed, paused, partitioned])
@@ -90,15 +43,14 @@ def test_a_silent_machine_is_out_of_discovery_before_fleet_gives_it_up(stack: St
     """The others remove its registrations and no other one; when it is back, all is as it was."""
     cluster, there = stack.cluster(), machines(stack)
     victim, witness = there[name], there["m2"]
-    lost_id = run_on(victim, "cat", "/etc/machine-id").strip()
-    _spread(stack)
-    until(lambda: settled(cluster), "all is registered where it runs")
-    before = _registered(witness)
-    others = {unit for unit, entry in before.items() if entry["machine"] != lost_id}
+    lost_id = machine_id(victim)
+    spread(stack)
+    before = registered(witness)
+    others = before.keys() - of_machine(before, lost_id)
     assert others
     assert others != before.keys()
     with fault(victim):
-        gone = until(lambda: _registered(witness).keys() == others, "its registrations are gone, and no other")
+        gone = until(lambda: registered(witness).keys() == others, "its registrations are gone, and no other")
         assert lost_id[:8] in stack.fleetctl("list-machines", machine="m2")
     until(lambda: alive(cluster) == 3 and settled(cluster), "all is registered where it runs")
     print(f"{fault.__name__} {name}: out of discovery after {gone:.1f} s")
@@ -109,11 +61,11 @@ def test_a_silent_machine_is_out_of_discovery_before_fleet_gives_it_up(stack: St
 def test_an_agent_that_is_killed_again_and_again_harms_nothing(stack: Stack) -> None:
     """Its unit brings it back before others miss its heartbeat: every registration stays the same one."""
     there = machines(stack)
-    before = {unit: entry["since"] for unit, entry in _registered(there["m1"]).items()}
+    before = since(there["m1"])
     for _ in range(12):
         run_on(there["m2"], "systemctl", "kill", "--signal=SIGKILL", _AGENT)
         time.sleep(1.7)  # each time at another point of its loop
-        assert {unit: entry["since"] for unit, entry in _registered(there["m1"]).items()} == before
+        assert since(there["m1"]) == before
     run_on(there["m2"], "systemctl", "is-active", _AGENT)
 
 
@@ -121,16 +73,16 @@ def test_all_that_runs_is_registered_soon_after_an_outage_of_etcd(stack: Stack) 
     """All heartbeats end without a quorum, but the agents wait until their own are steady: no registration of a unit
     that runs is removed."""
     there = machines(stack)
-    before = _registered(there["m1"])
+    before = registered(there["m1"])
     with without_etcd(stack, ("m2", "m3")):
         time.sleep(30)  # the fault itself
     missing: dict[str, float] = {}
 
     def whole() -> bool:
-        found = _registered(there["m1"])
+        found = registered(there["m1"])
         for unit in before.keys() - found.keys():
             missing[unit] = missing.get(unit, 0) + 0.1
-        return {entry["machine"] for entry in before.values()} <= _machine_ids(there["m1"], f"{_APP}/machines")
+        return {entry["machine"] for entry in before.values()} <= heartbeats(there["m1"]).keys()
 
     until(whole, "every machine has a heartbeat again")
     print(f"missing for a while: {missing}")
@@ -173,7 +125,7 @@ def test_a_changed_program_in_etcd_is_refused(stack: Stack) -> None:
 def test_another_version_of_the_agent_restarts_no_unit_of_the_app(stack: Stack) -> None:
     """Neither when it comes nor when it goes."""
     cluster, there = stack.cluster(), machines(stack)
-    before = {unit: entry["since"] for unit, entry in _registered(there["m1"]).items()}
+    before = since(there["m1"])
     older = agent_program() + "# older\n"
     digest = hashlib.sha256(older.encode()).hexdigest()
     cluster.store.write(agent_key("behavioral", digest), base64.b64encode(older.encode()).decode())
@@ -182,4 +134,4 @@ def test_another_version_of_the_agent_restarts_no_unit_of_the_app(stack: Stack) 
     until(lambda: _agents(there["m1"]) == {digest}, "the older agent runs everywhere")
     assert stack.up().counts["updated"] == 1
     until(lambda: _agents(there["m1"]) == {program_hash()}, "the present one runs everywhere")
-    assert {unit: entry["since"] for unit, entry in _registered(there["m1"]).items()} == before
+    assert since(there["m1"]) == before
