@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
-from typing import Any
 
 import pytest
 
-from fleetcaptain.agent.installation import offer_program
-from fleetcaptain.agent.program import agent_program, program_hash
-from fleetcaptain.discovery.keys import agent_key
-from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
 from tests.faults.etcd_view import heartbeats, of_machine, registered, since, spread
 from tests.faults.machine_faults import (
@@ -30,11 +23,6 @@ from tests.faults.machine_faults import (
 )
 
 _AGENT = "behavioral-agent.service"
-
-
-def _agents(machine: Any) -> set[str]:
-    """The SHA-256 of each program that has a heartbeat."""
-    return {heartbeat.agent for heartbeat in heartbeats(machine).values()}
 
 
 @pytest.mark.parametrize("fault", [killed, paused, partitioned])
@@ -88,50 +76,3 @@ def test_all_that_runs_is_registered_soon_after_an_outage_of_etcd(stack: Stack) 
     print(f"missing for a while: {missing}")
     cluster = stack.cluster()
     until(lambda: settled(cluster), "all is registered where it runs")
-
-
-def test_an_agent_starts_without_etcd_and_goes_on_where_it_was(stack: Stack) -> None:
-    """It has its own copy of the program."""
-    machine = machines(stack)["m3"]
-    run_on(machine, "systemctl", "stop", "etcd.service")
-    try:
-        run_on(machine, "rm", "/run/fleetcaptain/behavioral/agent")
-        run_on(machine, "systemctl", "restart", _AGENT)
-        run_on(machine, "systemctl", "is-active", _AGENT)
-        run_on(machine, "test", "-f", "/run/fleetcaptain/behavioral/agent")
-    finally:
-        run_on(machine, "systemctl", "start", "etcd.service")
-    cluster = stack.cluster()
-    until(lambda: settled(cluster), "all is registered where it runs")
-
-
-def test_a_changed_program_in_etcd_is_refused(stack: Stack) -> None:
-    """It does not have the hash that the unit names: the program that is installed goes on."""
-    machine = machines(stack)["m2"]
-    stack.cluster().store.write(agent_key("behavioral", program_hash()), "ZWNobyBvd25lZAo=")
-    run_on(machine, "rm", "-r", "/var/lib/fleetcaptain/behavioral")
-    run_on(machine, "sh", "-c", "echo '# older' >>/run/fleetcaptain/behavioral/agent")
-    run_on(machine, "systemctl", "restart", _AGENT)
-    until(
-        lambda: "was changed there" in run_on(machine, "journalctl", "-t", "fleetcaptain-agent", "-n", "9"),
-        "it says so",
-    )
-    assert run_on(machine, "tail", "-n", "1", "/run/fleetcaptain/behavioral/agent") == "# older\n"
-    run_on(machine, "systemctl", "is-active", _AGENT)
-    offer_program(stack.cluster().store, "behavioral")
-    until(lambda: program_hash() in run_on(machine, "sha256sum", "/run/fleetcaptain/behavioral/agent"), "it is mended")
-
-
-def test_another_version_of_the_agent_restarts_no_unit_of_the_app(stack: Stack) -> None:
-    """Neither when it comes nor when it goes."""
-    cluster, there = stack.cluster(), machines(stack)
-    before = since(there["m1"])
-    older = agent_program() + "# older\n"
-    digest = hashlib.sha256(older.encode()).hexdigest()
-    cluster.store.write(agent_key("behavioral", digest), base64.b64encode(older.encode()).decode())
-    text = cluster.snapshot().units[_AGENT].file.text
-    cluster.put(_AGENT, UnitFile.parse(text.replace(program_hash(), digest)))
-    until(lambda: _agents(there["m1"]) == {digest}, "the older agent runs everywhere")
-    assert stack.up().counts["updated"] == 1
-    until(lambda: _agents(there["m1"]) == {program_hash()}, "the present one runs everywhere")
-    assert since(there["m1"]) == before
