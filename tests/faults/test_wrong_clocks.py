@@ -18,10 +18,12 @@ _BEATS = 7
 
 
 def _roles(stack: Stack) -> dict[str, Any]:
-    """The containers of etcd's leader, of a member that follows it, and of another one to look from."""
+    """The containers of etcd's leader, of a member that follows it and has units, and of another one to look from."""
     there = machines(stack)
     leading = there.pop(leader(stack))
-    return {"leader": leading, "follower": there.popitem()[1], "witness": there.popitem()[1]}
+    entries = registered(leading)
+    witness, follower = sorted(there.values(), key=lambda machine: len(of_machine(entries, machine_id(machine))))
+    return {"leader": leading, "follower": follower, "witness": witness}
 
 
 def _beats(witness: Any, seen: dict[str, set[int]]) -> int:
