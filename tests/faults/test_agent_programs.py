@@ -97,8 +97,8 @@ def test_a_unit_comes_back_when_the_agent_comes_later(stack: Stack) -> None:
         assert code != 0
     finally:
         run_on(machine, "systemctl", "kill", "--signal=SIGCONT", "fleet.service")
-    until(lambda: unit in registered(machine) and settled(cluster), "all is registered where it runs")
-    assert run_on(machine, "systemctl", "is-active", unit, _AGENT).split() == ["active", "active"]
+    until(lambda: machine.exec_run(["systemctl", "is-active", unit, _AGENT]).output == b"active\nactive\n", "both run")
+    until(lambda: settled(cluster), "all is registered where it runs")
     stack.rests()
 
 
