@@ -129,8 +129,9 @@ def test_a_machine_that_missed_changes_registers_nothing_old(stack: Stack, fault
 
     with fault(victim):
         until(lambda: alive(cluster) == 2, "fleet sees that the machine is lost")
-        # An `up` would wait for the machine, or start it.
+        # An `up` would wait for the machine, or start it. As there, the agent comes first.
         _name_program(stack, digest)
+        until(lambda: list(_agents(witness).values()) == [digest] * 2, "the others have the new program")
         for unit in servers:
             cluster.put(unit, newer)
         until(lambda: registered(witness).keys() == before.keys() and not stale(), "the others have the new text")
