@@ -59,9 +59,10 @@ def _was_refused(machine: Any) -> bool:
 
 
 def _has_none(machine: Any) -> None:
-    """Stop the agent of *machine*, and remove its program, and all else that it keeps."""
+    """Stop the agent of *machine*, and remove its program and the copy. What it knows of other units stays: without
+    that it would not renew what they registered."""
     run_on(machine, "systemctl", "stop", _AGENT)
-    run_on(machine, "rm", "-r", _RUN, _KEPT)
+    run_on(machine, "rm", "-r", f"{_RUN}/agent", _KEPT)
 
 
 def test_a_unit_waits_for_a_program_that_is_missing(stack: Stack) -> None:
