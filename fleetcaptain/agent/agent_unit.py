@@ -28,7 +28,7 @@ def agent_unit(app: str, stack: str) -> UnitFile:
             Option("Service", "Restart", "always"),
             Option("Service", "RestartSec", "1"),
             Option("Service", "ExecStartPre", _install_line(app, program)),
-            Option("Service", "ExecStart", f"/bin/sh {agent_folder(app)}/agent run {program}"),
+            Option("Service", "ExecStart", f"/bin/sh {agent_folder(app)}/agent run"),
             Option("X-Fleet", "Global", "true"),
             *mark_options(Mark(app, stack, service)),
             Option(SECTION, "Program", program),

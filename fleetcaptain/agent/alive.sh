@@ -184,7 +184,7 @@ restate_key() {
   if there=$(node_value) && wanted=$(remarked "$there" "$1") && stated_by_us; then
     [ "$wanted" != "$there" ] || return 0
     field ttl
-    ttl=${FIELD:-$REGISTRATION_SEC}
+    ttl=${FIELD:-$KEY_SEC}
     field modifiedIndex
     ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$wanted" "$key"
     [ "$STATUS" = 200 ]

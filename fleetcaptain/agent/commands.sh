@@ -72,7 +72,7 @@ run() {
   PROGRAM=${PROGRAM%% *}
   trap 'exit 0' TERM INT
   mkdir -p "$FOLDER/machines" "$FOLDER/services"
-  verify_at=0 survey_at=0
+  survey_at=0
   clock
   begun=$NOW
   say "agent $PROGRAM"
@@ -82,23 +82,28 @@ run() {
     if beat || ! unanswered; then
       watch_machines
       reap
-      if [ "$NOW" -ge "$verify_at" ]; then
+      if [ "$NOW" -ge "$VERIFY_AT" ]; then
         renew_all
-        verify_at=$((NOW + VERIFY_EVERY_SEC))
+        VERIFY_AT=$((NOW + VERIFY_EVERY_SEC))
       fi
       if [ "$NOW" -ge "$survey_at" ]; then
         survey
         [ $((NOW - begun)) -lt "$FIRST_CLEAN_SEC" ] || clean_when_due
+        # systemd starts the unit again, which installs the program that it names.
+        [ $((NOW - begun)) -lt "$SURVEY_EVERY_SEC" ] || is_current || exit 0
         survey_at=$((NOW + SURVEY_EVERY_SEC))
       fi
-    fi
-    # The unit names another program, which was not in etcd: systemd starts the unit again, which fetches it.
-    if [ "$PROGRAM" != "$1" ] && [ $((NOW - begun)) -ge 60 ]; then
-      exit 0
     fi
     sleep "$PERIOD_SEC" &
     wait $!
   done
+}
+
+# is_current: whether the agent's unit names this program. Another one was not in etcd when the unit started; or fleet
+# changed the unit, and systemd dropped the stop because the start followed while it was queued.
+is_current() {
+  named=$(setting Program "$(section "$UNITS/$APP-agent.service" 2>/dev/null)")
+  [ "${named:-$PROGRAM}" = "$PROGRAM" ]
 }
 
 COMMAND=${1-}

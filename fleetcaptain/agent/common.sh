@@ -1,7 +1,7 @@
 #!/bin/sh
 # The machine agent of one app, on one machine. It needs sh, curl, docker, systemctl and coreutils.
 #
-#   agent run WANTED              the loop of the agent's own unit; WANTED is the SHA-256 that the unit names
+#   agent run                     the loop of the agent's own unit
 #   agent starting UNIT           before a unit's start: removes a container that is left, writes the file of variables
 #   agent started UNIT            after it: waits until the service is ready, and registers it
 #   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
@@ -25,13 +25,13 @@ ETCD=http://127.0.0.1:2379/v2/keys
 KEYS=$ETCD/fleetcaptain/$APP
 read -r MACHINE </etc/machine-id
 
-# A heartbeat every 4 s, forgotten by etcd after 12 s. Others look as often: a silent machine is found within 17 s.
+# A heartbeat every 4 s. Others look as often: a machine is silent when they have seen no new one for 10 s.
 PERIOD_SEC=4
-HEARTBEAT_SEC=12
+SILENT_SEC=10
 # So many in a row without a gap are steady.
 STEADY_BEATS=4
-# A registration outlives its machine only where no other agent is left to remove it.
-REGISTRATION_SEC=900
+# Registrations and heartbeats outlive their machine only where no other agent is left to remove them.
+KEY_SEC=900
 RENEWED_BELOW_SEC=600
 VERIFY_EVERY_SEC=20
 SURVEY_EVERY_SEC=60

@@ -1,19 +1,22 @@
-# Heartbeats: one key for each machine. The registrations of a machine without one are removed by the other agents, but
-# only while their own heartbeats are steady: after an outage of etcd all of them are missing at first.
+# Heartbeats: one key for each machine. The registrations of a machine whose heartbeat stands still are removed by the
+# other agents, but only while their own heartbeats are steady: after an outage of etcd all of them stand still at first.
+# When the key ends says nothing: etcd's member on the writing machine computes that, and its leader removes the key,
+# each by its own clock.
 
 BEATS=0
 BEAT_AT=0
+VERIFY_AT=0
 OUTAGE=no
 
 # beat: renews this machine's heartbeat; the first one says which program runs. Sets BEATS, the number of beats in a row
-# without a gap.
+# without a gap, and VERIFY_AT, when the registrations are due.
 beat() {
   clock
   key=$KEYS/machines/$MACHINE
   STATUS=404
-  [ "$BEAT_AT" = 0 ] || ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$HEARTBEAT_SEC" "$key"
+  [ "$BEAT_AT" = 0 ] || ask 3 -X PUT -d refresh=true -d prevExist=true -d "ttl=$KEY_SEC" "$key"
   if [ "$STATUS" = 404 ]; then
-    ask 3 -X PUT -d "ttl=$HEARTBEAT_SEC" --data-urlencode "value={\"agent\":\"$PROGRAM\",\"machine\":\"$MACHINE\"}" "$key"
+    ask 3 -X PUT -d "ttl=$KEY_SEC" --data-urlencode "value={\"agent\":\"$PROGRAM\",\"machine\":\"$MACHINE\"}" "$key"
     BEATS=0
   fi
   case $STATUS in
@@ -29,8 +32,11 @@ beat() {
   [ $((NOW - BEAT_AT)) -le $((2 * PERIOD_SEC)) ] || BEATS=0
   BEATS=$((BEATS + 1))
   BEAT_AT=$NOW
-  # Others may have removed what this machine had registered.
-  [ "$STATUS" = 200 ] || renew_all
+  # Others may have removed what this machine had registered, or be about to.
+  [ "$STATUS" = 200 ] || {
+    renew_all
+    VERIFY_AT=$((NOW + PERIOD_SEC))
+  }
 }
 
 # beat_if_due: between the steps of a long job. Else the machine would be silent while it asks etcd for many units.
@@ -39,12 +45,11 @@ beat_if_due() {
   [ $((NOW - BEAT_AT)) -lt "$PERIOD_SEC" ] || beat
 }
 
-# watch_machines: notes which heartbeats changed, and removes the registrations of machines whose heartbeat ended.
+# watch_machines: notes which heartbeats changed, and removes the registrations of machines that are silent.
 watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
-  beats=$ANSWER
-  printf '%s' "$beats" | listed | while read -r index _ _ key; do
+  printf '%s' "$ANSWER" | listed | while read -r index _ _ key; do
     file=$FOLDER/machines/${key##*/}
     last=''
     [ ! -f "$file" ] || read -r last _ <"$file"
@@ -56,16 +61,15 @@ watch_machines() {
     id=${file##*/}
     [ "$id" != "$MACHINE" ] || continue
     # It has no line if the agent was killed while it wrote it.
-    read -r _ seen <"$file" || continue
-    silent=$((NOW - seen))
-    # A heartbeat that is gone sooner was removed by a leader whose clock had jumped.
-    least=$((HEARTBEAT_SEC - PERIOD_SEC))
-    case $beats in
-    *"/machines/$id\""*) least=$HEARTBEAT_SEC ;;
+    read -r index seen <"$file" || continue
+    [ $((NOW - seen)) -ge "$SILENT_SEC" ] && [ "$BEATS" -ge "$STEADY_BEATS" ] || continue
+    # First its heartbeat: a machine that misses it registers all of its units again.
+    delete_read "$index" "/fleetcaptain/$APP/machines/$id"
+    case $STATUS in
+    200 | 404) found="$found $id:$((NOW - seen))" ;;
     esac
-    [ "$silent" -lt "$least" ] || found="$found $id:$silent"
   done
-  if [ "$found" ] && [ "$BEATS" -ge "$STEADY_BEATS" ] && sweep "$found"; then
+  if [ "$found" ] && sweep "$found"; then
     for id in $found; do
       rm -f "$FOLDER/machines/${id%:*}"
     done

@@ -32,11 +32,11 @@ register() {
   registration >"$FOLDER/services/.$UNIT" && mv "$FOLDER/services/.$UNIT" "$file" || return
   attempt=0
   while [ "$attempt" -lt 10 ]; do
-    ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
+    ask 5 -X PUT -d prevExist=false -d "ttl=$KEY_SEC" --data-urlencode "value@$file" "$key"
     if [ "$STATUS" = 412 ]; then
       ask 5 "$key"
       ! by_app '' "${INVOCATION_ID-}" || return 0
-      unanswered || ask 5 -X PUT -d "ttl=$REGISTRATION_SEC" --data-urlencode "value@$file" "$key"
+      unanswered || ask 5 -X PUT -d "ttl=$KEY_SEC" --data-urlencode "value@$file" "$key"
     fi
     case $STATUS in
     200 | 201) return 0 ;;
@@ -93,9 +93,9 @@ renew() {
   unit=${1##*/}
   case $ANSWER in
   '{"errorCode":100,'*)
-    held=$(cat "$1") || return 0
+    held=$(cat "$1" 2>/dev/null) || return 0
     is_active "$unit" || return 0
-    ask 5 -X PUT -d prevExist=false -d "ttl=$REGISTRATION_SEC" --data-urlencode "value=$held" "$key"
+    ask 5 -X PUT -d prevExist=false -d "ttl=$KEY_SEC" --data-urlencode "value=$held" "$key"
     [ "$STATUS" = 201 ] || return 0
     # The unit may have unregistered meanwhile: before this request, which undid it.
     if is_active "$unit"; then
@@ -114,7 +114,7 @@ renew() {
     else
       set -- "prevValue@$1"
     fi
-    ask 5 -X PUT -d refresh=true -d "ttl=$REGISTRATION_SEC" --data-urlencode "$1" "$key"
+    ask 5 -X PUT -d refresh=true -d "ttl=$KEY_SEC" --data-urlencode "$1" "$key"
     ;;
   esac
 }

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from fleetcaptain.discovery.keys import images_key
 from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.release.kept_images import KeptImages
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack, stack_name
-from tests.faults.machine_faults import machines, run_on, until
+from tests.faults.etcd_view import of_machine, registered
+from tests.faults.machine_faults import killed, machine_id, machine_of, machines, run_on, until
 
 _FLEETFILE = """\
 from fleetcaptain import BlueGreen, Fleetfile, Rolling, Service
@@ -269,3 +272,67 @@ def test_a_unit_that_names_its_container_otherwise_is_rolled(stack: Stack) -> No
     assert "app_server-1" not in names
     assert "fc.behavioral.app_server.1" in names
     stack.rests()
+
+
+@pytest.mark.faults
+@pytest.mark.usefixtures("first")
+def test_agents_of_two_apps_on_a_machine_are_independent(stack: Stack) -> None:
+    """A machine without the agent of one app is silent for that app alone. One that dies is so for both."""
+    apps = ("behavioral", "probe")
+    victim = machine_of(stack, "probe@1.service")
+    witness = next(machine for machine in machines(stack).values() if machine != victim)
+    lost_id = machine_id(victim)
+    before = {app: registered(witness, app) for app in apps}
+    others = {app: before[app].keys() - of_machine(before[app], lost_id) for app in apps}
+    assert all(others[app] != before[app].keys() for app in apps)
+
+    def states() -> dict[str, dict[str, Any]]:
+        return {app: registered(witness, app) for app in apps}
+
+    run_on(victim, "systemctl", "stop", "probe-agent.service")
+    until(lambda: states()["probe"].keys() == others["probe"], "the registrations of the one app are gone")
+    assert states()["behavioral"] == before["behavioral"]
+    run_on(victim, "systemctl", "start", "probe-agent.service")
+    until(lambda: states() == before, "they are there again")
+    with killed(victim):
+        # An agent that ends, and is started again, hinders that of no other app.
+        run_on(witness, "systemctl", "kill", "--signal=SIGKILL", "probe-agent.service")
+        until(
+            lambda: {app: entries.keys() for app, entries in states().items()} == others, "both apps left the machine"
+        )
+    clusters = {app: stack.cluster(app) for app in apps}
+
+    def whole() -> bool:
+        looks = {app: cluster.snapshot() for app, cluster in clusters.items()}
+        return all(
+            len(look.machines) == 3 and {entry.unit for entry in look.live} == before[app].keys()
+            for app, look in looks.items()
+        )
+
+    until(whole, "all is registered where it runs")
+
+
+@pytest.mark.usefixtures("first")
+def test_an_app_removes_no_image_that_another_app_keeps(stack: Stack) -> None:
+    """Even if no container on the machine uses it. One that no app keeps is removed."""
+    units = stack.cluster().snapshot().units
+    name = next(name for name in units if name.startswith("redis-"))
+    kept = units[name].text.partition("Environment=IMAGE=")[2].partition("\n")[0]
+    used_on = machine_of(stack, name)
+    machine = next(machine for machine in machines(stack).values() if machine != used_on)
+    run_on(machine, "docker", "pull", kept)
+    tag = f"{kept.partition('/')[0]}/probe/unused:1"
+    run_on(machine, "docker", "create", "--name", "unused", kept)
+    run_on(machine, "docker", "commit", "unused", tag)
+    run_on(machine, "docker", "rm", "unused")
+    run_on(machine, "docker", "push", tag)
+    unused = run_on(machine, "docker", "inspect", "--format", "{{index .RepoDigests 0}}", tag).strip()
+    run_on(machine, "docker", "rmi", tag)
+    run_on(machine, "docker", "pull", unused)
+    stack.cluster().store.write(images_key("probe"), KeptImages(drop=(kept, unused)).text)
+    said = run_on(machine, "/bin/sh", "/run/fleetcaptain/probe/agent", "clean")
+    assert f"removed the image {unused}: no kept release of probe names it" in said
+    assert kept not in said
+    listed = run_on(machine, "docker", "images", "--digests", "--format", "{{.Repository}}@{{.Digest}}").split()
+    assert kept in listed
+    assert unused not in listed

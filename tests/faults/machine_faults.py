@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from fleetcaptain.errors import FleetCaptainError
@@ -13,9 +13,27 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.agent_calls import agent_name
 from tests.e2e.stack import Stack
 
-__all__ = ["alive", "leader", "machine_of", "machines", "run_on", "settled", "unstoppable", "until", "without_etcd"]
+__all__ = [
+    "Fault",
+    "alive",
+    "killed",
+    "leader",
+    "machine_id",
+    "machine_of",
+    "machines",
+    "partitioned",
+    "paused",
+    "run_on",
+    "settled",
+    "unstoppable",
+    "until",
+    "without_etcd",
+]
 
 _LONGEST_SEC = 180.0
+
+Fault = Callable[[Any], AbstractContextManager[None]]
+"""A fault of one machine, given as its container, until the block ends."""
 
 
 def machines(stack: Stack) -> dict[str, Any]:
@@ -28,13 +46,17 @@ def machine_of(stack: Stack, unit: str) -> Any:
     found: list[Any] = []
 
     def placed() -> bool:
-        machine_id = stack.cluster().snapshot().units[unit].machine_id
-        ids = {there: run_on(there, "cat", "/etc/machine-id").strip() for there in machines(stack).values()}
-        found.extend(there for there, id_ in ids.items() if id_ == machine_id)
+        placed_on = stack.cluster().snapshot().units[unit].machine_id
+        found.extend(there for there in machines(stack).values() if machine_id(there) == placed_on)
         return bool(found)
 
     until(placed, f"{unit} has a machine")
     return found[0]
+
+
+def machine_id(machine: Any) -> str:
+    """The id by which fleet, heartbeats and registrations name *machine*, which has to run."""
+    return run_on(machine, "cat", "/etc/machine-id").strip()
 
 
 def run_on(machine: Any, *argv: str) -> str:
@@ -78,13 +100,40 @@ def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
             run_on(there[name], "systemctl", "start", "etcd.service")
 
 
+@contextmanager
+def killed(machine: Any) -> Iterator[None]:
+    """The machine dies, and boots when the block ends."""
+    machine.kill()
+    yield
+    machine.start()
+
+
+@contextmanager
+def paused(machine: Any) -> Iterator[None]:
+    """The machine hangs until the block ends."""
+    machine.pause()
+    yield
+    machine.unpause()
+
+
+@contextmanager
+def partitioned(machine: Any) -> Iterator[None]:
+    """No other machine reaches this one until the block ends; what runs on it goes on."""
+    rules = [("INPUT", "-i"), ("OUTPUT", "-o")]
+    for chain, interface in rules:
+        run_on(machine, "iptables", "-w", "-I", chain, interface, "eth0", "-j", "DROP")
+    yield
+    for chain, interface in rules:
+        run_on(machine, "iptables", "-w", "-D", chain, interface, "eth0", "-j", "DROP")
+
+
 def alive(cluster: Cluster) -> int:
     """How many machines fleet sees."""
     return len(cluster.snapshot().machines)
 
 
 def settled(cluster: Cluster) -> bool:
-    """Whether fleet sees all machines, and all units but the beacon are registered where they run. After an outage of
+    """Whether fleet sees all machines, and all units but the agent's are registered where they run. After an outage of
     etcd fleet moves units, and a fleetd may need a minute to end itself before it comes back."""
     look = cluster.snapshot()
     units = {name for name in look.units if name != agent_name(cluster.app)}

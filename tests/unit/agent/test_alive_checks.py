@@ -3,7 +3,6 @@ machine's clock pretended."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -132,8 +131,7 @@ class Machine:
     @contextmanager
     def looped(self) -> Iterator[Self]:
         """The agent's loop runs."""
-        wanted = hashlib.sha256(self.agent.read_bytes()).hexdigest()
-        argv = ["/bin/sh", str(self.agent), "run", wanted]
+        argv = ["/bin/sh", str(self.agent), "run"]
         with (
             self.log.open("w") as log,
             subprocess.Popen(argv, env=self.environ, stdout=log, stderr=log, start_new_session=True) as loop,

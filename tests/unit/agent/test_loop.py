@@ -8,6 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from fleetcaptain.agent.agent_unit import agent_unit
+from fleetcaptain.agent.program import program_hash
+from fleetcaptain.units.agent_calls import agent_name
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
 from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, UNIT, PretendedMachine, made_by_app, registration
@@ -39,8 +42,8 @@ def test_the_heartbeat_is_one_key_that_is_refreshed(machine: PretendedMachine, e
     machine.loop(3)
     key = f"/fleetcaptain/{machine.app}/machines/{MACHINE_ID}"
     value = registration({"agent": machine.program_hash, "machine": MACHINE_ID})
-    refresh = ("PUT", key, {"refresh": "true", "prevExist": "true", "ttl": "12"})
-    assert etcd.writes == [("PUT", key, {"ttl": "12", "value": value}), refresh, refresh]
+    refresh = ("PUT", key, {"refresh": "true", "prevExist": "true", "ttl": "900"})
+    assert etcd.writes == [("PUT", key, {"ttl": "900", "value": value}), refresh, refresh]
     etcd.put(key, "of the program before", 12)
     machine.loop()
     assert etcd.values[key] == value
@@ -68,9 +71,7 @@ def test_a_long_job_does_not_make_the_machine_silent(machine: PretendedMachine, 
     for unit in units:
         etcd.put(machine.key(unit=unit), VALUE, 500)
         machine.file(unit=unit).write_text(VALUE)
-    uptime, text = machine.folder / "uptime", machine.home / "agent"
-    uptime.write_text("100.00 1\n")
-    text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
+    uptime = machine.own_clock()
     later = f"read -r now _ <{uptime}; echo $((${{now%.*}} + 2)).00 1 >{uptime}"
     machine.curl(f'case "$*" in *services/app_server*) {later} ;; esac')
     machine.loop(1)
@@ -405,15 +406,30 @@ def test_an_outage_is_logged_once(machine: PretendedMachine) -> None:
     assert done.stdout.count("no heartbeat: etcd answered 000: curl: (7) refused") == 1
 
 
-def test_the_unit_starts_again_when_it_names_another_program(machine: PretendedMachine) -> None:
+@pytest.mark.parametrize(("names_it", "rounds"), [(False, 3), (True, 9)])
+def test_the_unit_starts_again_when_it_names_another_program(
+    machine: PretendedMachine, names_it: bool, rounds: int
+) -> None:
     """After a minute, so that an old program serves while the new one cannot be fetched."""
-    uptime = machine.folder / "uptime"
-    text = machine.home / "agent"
-    text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
-    uptime.write_text("100.00 1\n")
-    done = machine.loop(9, between=f"echo $((100 + n * 25)).00 1 >{uptime}", wanted="another")
-    assert len((machine.folder / "rounds").read_text()) == 3
-    assert done.returncode == 0
+    uptime = machine.own_clock()
+    unit = agent_unit(machine.app, "behavioral/dev").text
+    named = machine.program_hash if names_it else "0" * 64
+    machine.write(unit.replace(f"Program={program_hash()}", f"Program={named}"), agent_name(machine.app))
+    machine.loop(9, between=f"echo $((100 + n * 25)).00 1 >{uptime}")
+    assert len((machine.folder / "rounds").read_text()) == rounds
+
+
+def test_a_machine_that_missed_its_heartbeat_looks_twice(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Others that took it for silent may be about to remove another registration."""
+    machine.states(ACTIVE)
+    register(machine, etcd)
+    uptime = machine.own_clock()
+    remove = f"curl -s -o /dev/null -X DELETE {machine.url}/v2/keys"
+    heartbeat = f"/fleetcaptain/{machine.app}/machines/{MACHINE_ID}"
+    lost = f"[ $n = 1 ] && {remove}{heartbeat}; [ $n = 2 ] && {remove}{machine.key()}"
+    done = machine.loop(4, between=f"{lost}; echo $((100 + n * 4)).00 1 >{uptime}")
+    assert done.stdout.count("registered") == 1
+    assert machine.key() in etcd.values
 
 
 # After a reboot, /run is empty.

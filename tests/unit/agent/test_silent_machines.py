@@ -1,4 +1,4 @@
-"""`agent run`: registrations of a machine whose heartbeat ended are removed, and no others."""
+"""`agent run`: registrations of a machine whose heartbeat stands still are removed, and no others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.fakes.fake_etcd import FakeEtcd
+from tests.programs import program
 from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, PretendedMachine, registration
 
 STEADY = 4
@@ -18,11 +19,13 @@ class Others:
     def __init__(self, machine: PretendedMachine, etcd: FakeEtcd) -> None:
         self.machine, self.etcd = machine, etcd
 
-    def beat(self, machine_id: str) -> str:
-        """The key of the heartbeat of *machine_id*, which is there."""
-        key = f"/fleetcaptain/{self.machine.app}/machines/{machine_id}"
-        self.etcd.put(key, registration({"agent": "a", "machine": machine_id}), 12)
-        return key
+    def heartbeat(self, machine_id: str) -> str:
+        """The key of the heartbeat of *machine_id*."""
+        return f"/fleetcaptain/{self.machine.app}/machines/{machine_id}"
+
+    def beat(self, machine_id: str) -> None:
+        """*machine_id* has a heartbeat."""
+        self.etcd.put(self.heartbeat(machine_id), registration({"agent": "a", "machine": machine_id}), 900)
 
     def register(self, machine_id: str) -> str:
         """The key of its registration."""
@@ -41,9 +44,9 @@ class Others:
         return keys
 
     def silence(self, machine_id: str) -> None:
-        """Its heartbeat runs out, long after it changed for the last time."""
-        self.etcd.remove(f"/fleetcaptain/{self.machine.app}/machines/{machine_id}")
-        (self.machine.home / "machines" / machine_id).write_text("1 0\n")
+        """Its heartbeat changed for the last time long ago."""
+        index = self.etcd.entries[self.heartbeat(machine_id)].index
+        (self.machine.home / "machines" / machine_id).write_text(f"{index} 0\n")
 
     def left(self) -> list[str]:
         """The machines that have a registration."""
@@ -62,6 +65,7 @@ def test_a_silent_machine_is_swept_and_no_other(machine: PretendedMachine, other
     others.silence("machine-0")
     done = machine.loop(STEADY + 2)
     assert others.left() == ["machine-b", "machine-c"]
+    assert others.heartbeat("machine-0") not in others.etcd.values
     assert "unregistered app_server@machine-0.service: no heartbeat of its machine machine-0 for " in done.stdout
 
 
@@ -75,14 +79,25 @@ def test_two_silent_machines_are_swept(machine: PretendedMachine, others: Others
     assert others.left() == ["machine-b"]
 
 
-def test_a_heartbeat_that_stands_still_has_ended(machine: PretendedMachine, others: Others, etcd: FakeEtcd) -> None:
-    """etcd's leader removes it late when its clock goes slowly."""
-    others.known("machine-0", "machine-b")
-    for machine_id, seen in {"machine-0": 0, "machine-b": 10**9}.items():
-        key = f"/fleetcaptain/{machine.app}/machines/{machine_id}"
-        (machine.home / "machines" / machine_id).write_text(f"{etcd.entries[key].index} {seen}\n")
+def test_a_machine_whose_heartbeat_is_gone_is_silent_as_long_after(machine: PretendedMachine, others: Others) -> None:
+    """Another agent removed it, and ended before it removed the registrations."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    others.etcd.remove(others.heartbeat("machine-b"))
+    machine.loop(STEADY)
+    assert others.left() == []
+
+
+def test_a_machine_that_comes_back_at_the_last_moment_is_left(machine: PretendedMachine, others: Others) -> None:
+    """Its heartbeat moved after this machine had read it."""
+    others.known("machine-b")
+    others.silence("machine-b")
+    url = f"{machine.url}/v2/keys{others.heartbeat('machine-b')}"
+    back = f"{program('curl')} -s -o /dev/null -X PUT -d ttl=900 -d value=back {url}"
+    machine.curl(f'case "$*" in *DELETE*/machines/*) {back} ;; esac')
     machine.loop(STEADY)
     assert others.left() == ["machine-b"]
+    assert others.etcd.values[others.heartbeat("machine-b")] == "back"
 
 
 def test_a_heartbeat_that_moves_is_one(machine: PretendedMachine, others: Others) -> None:
@@ -98,7 +113,7 @@ def test_a_heartbeat_that_is_gone_too_soon_has_not_ended(
 ) -> None:
     """etcd's leader, whose clock jumped, removed it; the machine writes it again within 4 s."""
     others.known("machine-b")
-    etcd.remove(f"/fleetcaptain/{machine.app}/machines/machine-b")
+    etcd.remove(others.heartbeat("machine-b"))
     machine.loop(STEADY)
     assert others.left() == ["machine-b"]
 
@@ -108,7 +123,7 @@ def test_a_machine_of_which_it_is_not_known_when_it_was_seen_is_left(
 ) -> None:
     """The agent was killed while it wrote the file."""
     others.known("machine-b")
-    etcd.remove(f"/fleetcaptain/{machine.app}/machines/machine-b")
+    etcd.remove(others.heartbeat("machine-b"))
     (machine.home / "machines" / "machine-b").write_text("")
     machine.loop(STEADY)
     assert others.left() == ["machine-b"]
@@ -167,6 +182,7 @@ def test_a_registration_that_changed_meanwhile_is_looked_at_again(
     """Compared by its index; a rollout may have marked it."""
     others.known("machine-b")
     others.silence("machine-b")
+    etcd.remove(others.heartbeat("machine-b"))
     etcd.lose = 1
     machine.loop(STEADY)
     assert others.left() == ["machine-b"]
@@ -176,10 +192,7 @@ def test_a_registration_that_changed_meanwhile_is_looked_at_again(
 
 def test_a_sweep_ends_when_the_observer_is_silent_itself(machine: PretendedMachine, others: Others) -> None:
     """A long one is interrupted by heartbeats, and goes on while they are steady."""
-    uptime = machine.folder / "uptime"
-    text = machine.home / "agent"
-    text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
-    uptime.write_text("100.00 1\n")
+    uptime = machine.own_clock()
     others.known("machine-b")
     others.etcd.put(machine.key(unit="z@1.service"), registration({"machine": "machine-b"}), 800)
     others.silence("machine-b")

@@ -125,13 +125,20 @@ class PretendedMachine:
         argv = [str(self._bin / "sh"), str(self.home / "agent"), *arguments]
         return subprocess.run(argv, env={**usual, **env}, capture_output=True, text=True, check=False, timeout=30)
 
-    def loop(self, rounds: int = 1, between: str = "", wanted: str = "hash") -> subprocess.CompletedProcess[str]:
+    def own_clock(self) -> Path:
+        """Read the seconds since the machine started from this file from now on, which says 100."""
+        uptime, text = self.folder / "uptime", self.home / "agent"
+        uptime.write_text("100.00 1\n")
+        text.write_text(text.read_text().replace("/proc/uptime", str(uptime)))
+        return uptime
+
+    def loop(self, rounds: int = 1, between: str = "") -> subprocess.CompletedProcess[str]:
         """Run the loop for so many *rounds*. *between*: a shell script after each, with the number of rounds in $n."""
         count = self.folder / "rounds"
         count.unlink(missing_ok=True)
         ended = f"[ $n -lt {rounds} ] || kill $PPID"
         self.stub("sleep", f"echo >>{count}; n=$(wc -l <{count}); {between or ':'}; {ended}")
-        done = self.agent("run", wanted)
+        done = self.agent("run")
         self.stub("sleep", "exit 0")
         assert done.returncode == 0, done.stderr
         return done
