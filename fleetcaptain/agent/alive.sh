@@ -85,59 +85,66 @@ check_alive() {
 # check UNIT DUE: runs the check of UNIT once, and does what follows.
 check() {
   UNIT=$1
-  due=$2
+  DUE=$2
   judge
   rm -f "$FOLDER/checked/.$UNIT"
 }
 
+# judge: the check of UNIT. NOTED is its file, SINCE when it was written; FAILED how often it failed in a row, MARKED
+# since when the registration says so, DECISION the one that was logged last; REASON why it fails now.
 judge() {
-  noted=$FOLDER/alive/$UNIT
-  read -r since every failures _ parallel limit SERVICE CONTAINER <"$noted" || return
-  lines=$(cat "$noted") || return
+  NOTED=$FOLDER/alive/$UNIT
+  read -r SINCE EVERY FAILURES _ PARALLEL RESTART_SEC SERVICE CONTAINER <"$NOTED" || return
+  lines=$(cat "$NOTED") || return
   KIND=$(setting Kind "$lines") NUMBER=$(setting Number "$lines") TARGET=$(setting Target "$lines")
   ADDRESS=$(setting Address "$lines") PORT=$(setting Port "$lines") INSIDE=$(setting Inside "$lines")
   NAME_HEADER=$(setting Host "$lines") HEADERS=$(setting Header "$lines")
-  # How often it failed in a row, since when the registration says so, and which decision was logged last.
-  failed=0 marked=- decision=-
-  [ ! -s "$FOLDER/checked/$UNIT" ] || read -r _ failed marked decision <"$FOLDER/checked/$UNIT" || return
-  reason=''
-  passes || reason=$(failure)
+  FAILED=0 MARKED=- DECISION=-
+  [ ! -s "$FOLDER/checked/$UNIT" ] || read -r _ FAILED MARKED DECISION <"$FOLDER/checked/$UNIT" || return
+  REASON=''
+  passes || REASON=$(failure)
   still_noted || return
-  if [ ! "$reason" ]; then
-    marked=- decision=-
-    # etcd alone may have the mark: its answer was lost, or the agent ended before it wrote the file.
-    case $failed:$(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
-    0:*"$FAILING_MARK"* | [1-9]*)
-      failed=1
-      if restate ''; then
-        failed=0
-        case $own${there-} in
-        *"$FAILING_MARK"*) say "$UNIT is in discovery again: its alive check holds" ;;
-        esac
-      fi
-      ;;
-    esac
+  if [ "$REASON" ]; then
+    after_failure
   else
-    failed=$((failed + 1))
-    if [ "$failed" -ge "$failures" ] && restate "$reason"; then
-      clock
-      if [ "$marked" = - ]; then
-        marked=$NOW
-        say "$UNIT is out of discovery: its alive check failed $failed times in a row: $reason"
-      fi
-      [ $((NOW - marked)) -lt $((every + OTHERS_SEC)) ] || restart
-    fi
+    after_success
   fi
   still_noted || return
   clock
-  due=$((due + every))
-  [ "$due" -ge "$NOW" ] || due=$((NOW + every))
-  say "$due $failed $marked $decision" >"$FOLDER/checked/$UNIT"
+  DUE=$((DUE + EVERY))
+  [ "$DUE" -ge "$NOW" ] || DUE=$((NOW + EVERY))
+  say "$DUE $FAILED $MARKED $DECISION" >"$FOLDER/checked/$UNIT"
 }
 
 # still_noted: whether the check is that of the present run. A unit that was stopped or started meanwhile has another one.
 still_noted() {
-  [ -f "$noted" ] && read -r now _ <"$noted" && [ "$now" = "$since" ]
+  [ -f "$NOTED" ] && read -r now _ <"$NOTED" && [ "$now" = "$SINCE" ]
+}
+
+after_failure() {
+  FAILED=$((FAILED + 1))
+  [ "$FAILED" -ge "$FAILURES" ] && restate "$REASON" || return
+  clock
+  if [ "$MARKED" = - ]; then
+    MARKED=$NOW
+    say "$UNIT is out of discovery: its alive check failed $FAILED times in a row: $REASON"
+  fi
+  [ $((NOW - MARKED)) -lt $((EVERY + OTHERS_SEC)) ] || restart
+}
+
+after_success() {
+  MARKED=- DECISION=-
+  # etcd alone may have the mark: its answer was lost, or the agent ended before it wrote the file.
+  case $FAILED:$(cat "$FOLDER/services/$SERVICE/$UNIT" 2>/dev/null) in
+  0:*"$FAILING_MARK"* | [1-9]*) ;;
+  *) return ;;
+  esac
+  FAILED=1
+  restate '' || return
+  FAILED=0
+  case $OWN$THERE in
+  *"$FAILING_MARK"*) say "$UNIT is in discovery again: its alive check holds" ;;
+  esac
 }
 
 # failure: why the check failed, without characters that JSON or `listed` would read.
@@ -154,14 +161,15 @@ failure() {
 }
 
 # restate REASON: has the registration of UNIT say that its check fails, because of REASON, or without REASON not any
-# more; in etcd, by compare-and-swap, and in its file. Fails if etcd does not answer, and if others changed the
-# registration on purpose, as a rollout that drains it.
+# more; in etcd, by compare-and-swap, and in its file. OWN is the value in its file, THERE the one in etcd, "" for none.
+# Fails if etcd does not answer, and if others changed the registration on purpose, as a rollout that drains it.
 restate() {
   file=$FOLDER/services/$SERVICE/$UNIT
   key=$KEYS/services/$SERVICE/$UNIT
-  own=$(cat "$file" 2>/dev/null)
-  [ "$own" ] || return
-  stated=$(remarked "$own" "$1")
+  THERE=''
+  OWN=$(cat "$file" 2>/dev/null)
+  [ "$OWN" ] || return
+  STATED=$(remarked "$OWN" "$1")
   ask 5 "$key"
   case $STATUS in
   404) ;;
@@ -170,23 +178,23 @@ restate() {
   esac
   if [ ! -f "$file" ]; then
     # The unit was stopped meanwhile, and could not remove a value that it did not know.
-    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$wanted" "$key"
+    [ "$STATUS" = 404 ] || ask 5 -G -X DELETE --data-urlencode "prevValue=$WANTED" "$key"
     return 1
   fi
   # Or it was started again.
-  [ "$(cat "$file")" = "$own" ] || return
-  printf '%s' "$stated" >"$FOLDER/services/..$UNIT" && mv "$FOLDER/services/..$UNIT" "$file"
+  [ "$(cat "$file")" = "$OWN" ] || return
+  printf '%s' "$STATED" >"$FOLDER/services/..$UNIT" && mv "$FOLDER/services/..$UNIT" "$file"
 }
 
-# restate_key REASON: the part of restate in etcd, with the key as ANSWER. An app's own registration on the key is marked
-# in the same way. Sets `there` and `wanted`, the values before and after, and `stated` if the value is the unit's own.
+# restate_key REASON: the part of restate in etcd, with the key as ANSWER: THERE becomes WANTED. An app's own registration
+# on the key is marked in the same way.
 restate_key() {
-  if there=$(node_value) && wanted=$(remarked "$there" "$1") && stated_by_us; then
-    [ "$wanted" != "$there" ] || return 0
+  if THERE=$(node_value) && WANTED=$(remarked "$THERE" "$1") && is_ours; then
+    [ "$WANTED" != "$THERE" ] || return 0
     field ttl
     ttl=${FIELD:-$KEY_SEC}
     field modifiedIndex
-    ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$wanted" "$key"
+    ask 5 -X PUT -d "prevIndex=$FIELD" -d "ttl=$ttl" --data-urlencode "value=$WANTED" "$key"
     [ "$STATUS" = 200 ]
     return
   fi
@@ -194,10 +202,11 @@ restate_key() {
   return 1
 }
 
-# stated_by_us: whether `there` is the unit's own registration, apart from the mark, or one by its app.
-stated_by_us() {
-  if [ "$(remarked "$there" '')" = "$(remarked "$own" '')" ]; then
-    stated=$wanted
+# is_ours: whether THERE is the unit's own registration, apart from the mark, or one by its app. The file then gets what
+# etcd gets.
+is_ours() {
+  if [ "$(remarked "$THERE" '')" = "$(remarked "$OWN" '')" ]; then
+    STATED=$WANTED
   else
     by_app
   fi
@@ -224,31 +233,10 @@ remarked() {
 
 # restart: restarts UNIT, unless most instances of its service fail, a rollout replaces them, or too many restart.
 restart() {
-  ask 5 "$KEYS/services/$SERVICE?recursive=true"
-  [ "$STATUS" = 200 ] || return
-  failing=$(printf '%s' "$ANSWER" | listed | {
-    all='' some=''
-    while read -r _ _ mark _; do
-      all="$all."
-      [ "$mark" != failing ] || some="$some."
-    done
-    say "${#some} ${#all}"
-  })
-  all=${failing#* } failing=${failing% *}
-  # Those that restart fail too, and are not registered.
-  ask 5 "$KEYS/restarts/$SERVICE"
-  case $STATUS in
-  200 | 404) ;;
-  *) return ;;
-  esac
-  restarting=0
-  while [ "$ANSWER" != "${ANSWER#*'"value":"'}" ]; do
-    ANSWER=${ANSWER#*'"value":"'}
-    [ "${ANSWER%%'"'*}" = "$UNIT" ] || restarting=$((restarting + 1))
-  done
-  failing=$((failing + restarting)) all=$((all + restarting))
-  if [ "$failing" -ge 2 ] && [ $((2 * failing)) -gt "$all" ]; then
-    decide most "$failing of $all instances of $SERVICE fail, so something that they need may be down"
+  count_instances || return
+  # fleetcaptain/discovery/failing_instances.py says by the same rule why none is restarted.
+  if [ "$FAILING" -ge 2 ] && [ $((2 * FAILING)) -gt "$ALL" ]; then
+    decide most "$FAILING of $ALL instances of $SERVICE fail, so something that they need may be down"
     return
   fi
   ask 5 "$KEYS/locks/$SERVICE"
@@ -260,45 +248,77 @@ restart() {
     ;;
   *) return ;;
   esac
-  slots=$parallel
-  case $parallel in
-  *%) slots=$((all * ${parallel%\%} / 100)) ;;
-  esac
-  slot=1
-  until take_slot; do
-    case $STATUS in
-    404 | 412) ;;
-    *) return ;;
-    esac
-    slot=$((slot + 1))
-    [ "$slot" -le "$slots" ] || {
-      decide slots "as many instances of $SERVICE as its rollout replaces at once are being restarted"
-      return
-    }
-  done
-  say "restarting $UNIT: its alive check fails: $reason"
+  take_any_slot || return
+  say "restarting $UNIT: its alive check fails: $REASON"
   # Not one that was stopped meanwhile.
   if systemctl try-restart --no-block "$UNIT"; then
-    rm -f "$noted"
+    rm -f "$NOTED"
   else
     give_slot_back
   fi
 }
 
-# decide NAME WHY: logs once why UNIT is not restarted.
-decide() {
-  [ "$decision" = "$1" ] || say "$UNIT is not restarted: $2"
-  decision=$1
+# count_instances: sets ALL and FAILING, how many instances SERVICE has, and how many of them fail. Those that restart
+# fail too, and are not registered.
+count_instances() {
+  ask 5 "$KEYS/services/$SERVICE?recursive=true"
+  [ "$STATUS" = 200 ] || return
+  counts=$(printf '%s' "$ANSWER" | listed | {
+    all='' failing=''
+    while read -r _ _ mark _; do
+      all="$all."
+      [ "$mark" != failing ] || failing="$failing."
+    done
+    say "${#all} ${#failing}"
+  })
+  ALL=${counts% *} FAILING=${counts#* }
+  ask 5 "$KEYS/restarts/$SERVICE"
+  case $STATUS in
+  200 | 404) ;;
+  *) return 1 ;;
+  esac
+  while [ "$ANSWER" != "${ANSWER#*'"value":"'}" ]; do
+    ANSWER=${ANSWER#*'"value":"'}
+    [ "${ANSWER%%'"'*}" = "$UNIT" ] || ALL=$((ALL + 1)) FAILING=$((FAILING + 1))
+  done
 }
 
-# take_slot: takes the slot number `slot` of the restarts of SERVICE for UNIT, until it is registered again.
+# decide NAME WHY: logs once why UNIT is not restarted.
+decide() {
+  [ "$DECISION" = "$1" ] || say "$UNIT is not restarted: $2"
+  DECISION=$1
+}
+
+# take_any_slot: takes a slot of the restarts of SERVICE for UNIT, until it is registered again. There are as many as its
+# rollout may replace at once.
+take_any_slot() {
+  slots=$PARALLEL
+  case $PARALLEL in
+  *%) slots=$((ALL * ${PARALLEL%\%} / 100)) ;;
+  esac
+  slot=1
+  until take_slot "$slot"; do
+    case $STATUS in
+    404 | 412) ;;
+    *) return 1 ;;
+    esac
+    slot=$((slot + 1))
+    [ "$slot" -le "$slots" ] || {
+      decide slots "as many instances of $SERVICE as its rollout replaces at once are being restarted"
+      return 1
+    }
+  done
+  say "$slot" >"$FOLDER/restarts/$UNIT"
+}
+
+# take_slot NUMBER: fails with STATUS 412 for the slot of another unit.
 take_slot() {
-  key=$KEYS/restarts/$SERVICE/$slot
-  ask 5 -X PUT -d prevExist=false -d "ttl=$limit" -d "value=$UNIT" "$key"
+  key=$KEYS/restarts/$SERVICE/$1
+  ask 5 -X PUT -d prevExist=false -d "ttl=$RESTART_SEC" -d "value=$UNIT" "$key"
   # A slot that the unit did not give back is its own.
-  [ "$STATUS" != 412 ] || ask 5 -X PUT -d "prevValue=$UNIT" -d "ttl=$limit" -d "value=$UNIT" "$key"
+  [ "$STATUS" != 412 ] || ask 5 -X PUT -d "prevValue=$UNIT" -d "ttl=$RESTART_SEC" -d "value=$UNIT" "$key"
   case $STATUS in
-  200 | 201) say "$slot" >"$FOLDER/restarts/$UNIT" ;;
+  200 | 201) ;;
   *) return 1 ;;
   esac
 }
