@@ -68,7 +68,7 @@ class Beats:
         """That of the machine whose heartbeat changed least."""
         for id_, heartbeat in heartbeats(self._machine).items():
             self._seen.setdefault(id_, set()).add(heartbeat.index)
-        return min(map(len, self._seen.values())) - 1
+        return min(map(len, self._seen.values()), default=1) - 1
 
 
 def spread(stack: Stack) -> None:
