@@ -89,10 +89,11 @@ def leader(stack: Stack) -> str:
 
 @contextmanager
 def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
-    """On these machines etcd is stopped until the block ends."""
+    """On these machines etcd is stopped until the block ends, on all at the same time: a stop may take seconds."""
     there = machines(stack)
-    for name in names:
-        run_on(there[name], "systemctl", "stop", "etcd.service")
+    for blocking in (["--no-block"], []):
+        for name in names:
+            run_on(there[name], "systemctl", "stop", *blocking, "etcd.service")
     try:
         yield
     finally:
