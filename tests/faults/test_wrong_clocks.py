@@ -27,9 +27,7 @@ def _roles(stack: Stack) -> dict[str, Any]:
     return {"leader": leading, "follower": follower, "witness": witness}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "seconds"), [("follower", _HOURS), ("leader", -_HOURS), ("follower", -_EARLY_SEC), ("leader", _EARLY_SEC)]
-)
+@pytest.mark.parametrize(("wrong", "seconds"), [("follower", _HOURS), ("leader", _EARLY_SEC)])
 def test_a_wrong_clock_neither_removes_nor_keeps_a_registration(stack: Stack, wrong: str, seconds: int) -> None:
     """While all machines live, no registration changes. The heartbeat of one that died stands still, whether etcd would
     keep it for hours or not."""
