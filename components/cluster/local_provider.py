@@ -30,7 +30,7 @@ from fleetcaptain.localcluster.layout import (
 )
 from fleetcaptain.localcluster.local_reconcile import reconcile
 from fleetcaptain.localcluster.machines import remove_all
-from fleetcaptain.localcluster.registry_cleanup import can_delete
+from fleetcaptain.localcluster.registry_cleanup import collects_garbage
 from fleetcaptain.localcluster.volumes import with_data
 
 __all__ = ["RUNNING", "LocalMachinesProvider"]
@@ -118,8 +118,8 @@ class LocalMachinesProvider(ResourceProvider):
                 troubles.append(f"{part} is missing, and so is its data" if lost else f"{part} is missing")
             elif container.status != "running":
                 troubles.append(f"{part} is {container.status}")
-            elif part == "registry" and not can_delete(container):
-                troubles.append("registry cannot delete images")
+            elif part == "registry" and not collects_garbage(container):
+                troubles.append("registry collects no garbage")
         paths = {"home": str(layout.home), "tools": str(layout.tools)}  # an earlier version stored absolute ones
         inputs = {**_known(props), **paths, "state": ", ".join(troubles) or RUNNING}
         return ReadResult(id_, inputs, inputs)

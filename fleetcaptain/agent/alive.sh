@@ -263,7 +263,7 @@ restart() {
 count_instances() {
   ask 5 "$KEYS/services/$SERVICE?recursive=true"
   [ "$STATUS" = 200 ] || return
-  counts=$(printf '%s' "$ANSWER" | listed | {
+  counts=$(listed | {
     all='' failing=''
     while read -r _ _ mark _; do
       all="$all."

@@ -28,11 +28,16 @@ delete_read() {
   ask 5 -G -X DELETE -d "prevIndex=$1" "$ETCD$2"
 }
 
-# field NAME: the number NAME of the node in ANSWER; it comes after the value.
+# field NAME: the number NAME of the node in ANSWER, "" for none. It comes after the value, whose quotes have a backslash.
+# A pattern that is searched for from the wrong end, or in vain, takes the shell minutes in a long value of a guest.
 field() {
-  FIELD=${ANSWER##*\"value\":\"}
-  FIELD=${FIELD##*\""$1"\":}
-  FIELD=${FIELD%%[!0-9]*}
+  case $ANSWER in
+  *\""$1"\":*)
+    FIELD=${ANSWER##*\""$1"\":}
+    FIELD=${FIELD%%[!0-9]*}
+    ;;
+  *) FIELD='' ;;
+  esac
 }
 
 # node_value: the value of the node in ANSWER. Fails for one with control characters; etcd escapes no others than these.
@@ -67,44 +72,49 @@ by_app() {
   esac
 }
 
-# listed: reads etcd's answer for a directory; writes one line for each key: its modifiedIndex, the machine in its value
-# ("-" for none), "failing" or "-", and the key. Quotes in a value have a backslash in the answer, those of etcd none.
-# Guests write keys and values: what no unit or machine is called is left out, as it would be another URL or more words.
-listed() {
-  tr '{' '\n' | {
-    key='' machine=- failing=-
-    while IFS= read -r part || [ "$part" ]; do
-      case $part in
-      '"key":"'*'","value":"'*)
-        key=${part#'"key":"'}
-        key=${key%%'"'*}
-        machine=- failing=-
-        ;;
+# listed: writes one line for each key in ANSWER, which is etcd's for a directory: its modifiedIndex, the machine in its
+# value ("-" for none), "failing" or "-", and the key. Quotes in a value have a backslash in the answer, those of etcd
+# none. Guests write keys and values: what no unit or machine is called is left out, as it would be another URL or more
+# words; and so is what is far longer than a unit's.
+listed() (
+  set -f
+  IFS='{'
+  key='' machine=- failing=-
+  for part in $ANSWER; do
+    if [ ${#part} -gt 8192 ]; then
+      key=''
+      continue
+    fi
+    case $part in
+    '"key":"'*'","value":"'*)
+      key=${part#'"key":"'}
+      key=${key%%'"'*}
+      machine=- failing=-
+      ;;
+    esac
+    case $part in
+    *'\"machine\":\"'*)
+      if [ "$machine" = - ]; then
+        machine=${part#*'\"machine\":\"'}
+        machine=${machine%%'\"'*}
+      fi
+      ;;
+    esac
+    case $part in
+    *'\"failing\":'*) failing=failing ;;
+    esac
+    case $part in
+    *'"modifiedIndex":'*)
+      # The last key of a directory is followed by the index of the directory.
+      index=${part#*'"modifiedIndex":'}
+      case $key$machine in
+      *[!A-Za-z0-9/@:._-]*) key='' ;;
       esac
-      case $part in
-      *'\"machine\":\"'*)
-        if [ "$machine" = - ]; then
-          machine=${part#*'\"machine\":\"'}
-          machine=${machine%%'\"'*}
-        fi
-        ;;
-      esac
-      case $part in
-      *'\"failing\":'*) failing=failing ;;
-      esac
-      case $part in
-      *'"modifiedIndex":'*)
-        # The last key of a directory is followed by the index of the directory.
-        index=${part#*'"modifiedIndex":'}
-        case $key$machine in
-        *[!A-Za-z0-9/@:._-]*) key='' ;;
-        esac
-        if [ "$key" ]; then
-          printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
-        fi
-        key=''
-        ;;
-      esac
-    done
-  }
-}
+      if [ "$key" ]; then
+        printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
+      fi
+      key=''
+      ;;
+    esac
+  done
+)

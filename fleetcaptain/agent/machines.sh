@@ -49,7 +49,7 @@ beat_if_due() {
 watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
-  printf '%s' "$ANSWER" | listed | while read -r index _ _ key; do
+  listed | while read -r index _ _ key; do
     file=$FOLDER/machines/${key##*/}
     last=''
     [ ! -f "$file" ] || read -r last _ <"$file"
@@ -85,7 +85,7 @@ sweep() {
   404) return 0 ;;
   *) return 1 ;;
   esac
-  printf '%s' "$ANSWER" | listed | while read -r index machine _ key; do
+  listed | while read -r index machine _ key; do
     silent=${1#*" $machine:"}
     [ "$silent" != "$1" ] || continue
     delete_read "$index" "$key"
@@ -113,7 +113,7 @@ survey() {
   done
   ask 5 "$KEYS/services?recursive=true"
   [ "$STATUS" = 200 ] || return 0
-  printf '%s' "$ANSWER" | listed | while read -r index machine _ key; do
+  listed | while read -r index machine _ key; do
     [ "$machine" = "$MACHINE" ] || continue
     unit=${key##*/}
     [ ! -f "$FOLDER/${key#"/fleetcaptain/$APP/"}" ] || continue

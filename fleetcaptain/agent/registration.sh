@@ -76,15 +76,22 @@ renew_all() {
   done
   # -m limits each answer, not all of them.
   answers=$(timeout 10 curl -sSg -m 5 "$@" 2>&1)
-  for key; do
-    ANSWER=${answers%%"$NEWLINE"*}
-    answers=${answers#*"$NEWLINE"}
+  set -f
+  IFS=$NEWLINE
+  for ANSWER in $answers; do
+    set +f
+    unset IFS
+    [ $# -gt 0 ] || break
+    key=$1
+    shift
     # One of the keys may not have been answered.
     case $ANSWER in
     *'"'"${key#"$ETCD"}"'"'*) renew "$FOLDER/${key#"$KEYS/"}" ;;
     esac
     beat_if_due
   done
+  set +f
+  unset IFS
 }
 
 # renew FILE: renews the registration that FILE holds as ANSWER, of its key, needs it. A key with another value stays,

@@ -18,7 +18,7 @@ from fleetcaptain.localcluster.container import ensure_container
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
 from fleetcaptain.localcluster.ignition_files import FileEntry, archive, entries
 from fleetcaptain.localcluster.layout import Layout
-from fleetcaptain.localcluster.registry_cleanup import COLLECTING_ENTRYPOINT, DELETING
+from fleetcaptain.localcluster.registry_cleanup import COLLECTING_ENTRYPOINT, DRAINING
 from fleetcaptain.localcluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
 from fleetcaptain.localcluster.volumes import remove_volume
 from fleetcaptain.machine.definition import Binary, Forward, Machine, Member
@@ -122,7 +122,7 @@ def ensure_registry(layout: Layout) -> None:
     }
     config = {
         "Entrypoint": list(COLLECTING_ENTRYPOINT),
-        "Env": list(DELETING),
+        "Env": list(DRAINING),
         # The image's is systemd's.
         "StopSignal": "SIGTERM",
         "ExposedPorts": {"5000/tcp": {}},

@@ -136,7 +136,10 @@ class FakeDocker:
         return True
 
     def _create(self, config: Mapping[str, Any], name: str) -> dict[str, str]:
-        attrs = {"HostConfig": config["HostConfig"], "Config": {"Env": config.get("Env")}}
+        attrs = {
+            "HostConfig": config["HostConfig"],
+            "Config": {"Env": config.get("Env"), "Entrypoint": config.get("Entrypoint")},
+        }
         self.made[name] = Container(docker=self, name=name, labels=config["Labels"], config=config, attrs=attrs)
         return {"Id": name}
 

@@ -181,15 +181,17 @@ def test_what_is_missing_or_stopped_shows(machines: FakeMachines, home: Path) ->
     }
 
 
-def test_a_registry_that_cannot_delete_is_replaced_and_keeps_its_images(machines: FakeMachines, home: Path) -> None:
+def test_a_registry_that_collects_no_garbage_is_replaced_and_keeps_its_images(
+    machines: FakeMachines, home: Path
+) -> None:
     """An earlier version's; the machines are not touched."""
     inputs = cluster_inputs(home, 3)
     PROVIDER.create(inputs)
     starts = {name: one.starts for name, one in machines.docker.made.items()}
     registry = machines.docker.made[f"{PREFIX}-registry"]
-    registry.attrs["Config"]["Env"] = None
+    registry.attrs["Config"]["Entrypoint"] = None
     registry.labels = {**registry.labels, "fleetcaptain.config": "an earlier version's"}
-    assert read(inputs) == {**inputs, "state": "registry cannot delete images"}
+    assert read(inputs) == {**inputs, "state": "registry collects no garbage"}
     PROVIDER.update(IDENTITY, read(inputs), inputs)
     assert machines.docker.made[f"{PREFIX}-registry"] is not registry
     assert f"{PREFIX}-registry" in registry.volumes
