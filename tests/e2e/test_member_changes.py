@@ -17,6 +17,7 @@ from fleetcaptain.localcluster.docker_client import exec_in
 from fleetcaptain.localcluster.etcd_exec import exec_request
 from tests.e2e.example import example
 from tests.e2e.stack import Stack, stack_name
+from tests.faults.machine_faults import etcd_answer
 
 _FLEETFILE = """\
 from fleetcaptain import Fleetfile, Service
@@ -67,8 +68,7 @@ def _lose(stack: Stack, name: str) -> None:
 
 def _members(stack: Stack) -> dict[str, str]:
     """Name -> id, as the first machine knows them."""
-    _, answer = exec_in(stack.containers()["m1"], "curl", "--silent", "http://127.0.0.1:2379/v2/members")
-    return {member["name"]: member["id"] for member in json.loads(answer)["members"]}
+    return {member["name"]: member["id"] for member in etcd_answer(stack.containers()["m1"], "members")["members"]}
 
 
 def _as_it_was(stack: Stack) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.stack import Stack
-from tests.faults.machine_faults import run_on, settled, until
+from tests.faults.machine_faults import etcd_answer, settled, until
 
 __all__ = ["Beats", "Heartbeat", "heartbeats", "of_machine", "registered", "since", "spread"]
 
@@ -21,11 +21,8 @@ class Heartbeat:
 
 
 def _leaves(machine: Any, path: str) -> list[dict[str, Any]]:
-    """The keys below *path*. docker sometimes loses the output of a short command on a busy computer."""
-    answer = ""
-    while not answer:
-        answer = run_on(machine, "curl", "-s", f"http://127.0.0.1:2379/v2/keys/fleetcaptain/{path}?recursive=true")
-    return _below(json.loads(answer).get("node", {}))
+    """The keys below *path*."""
+    return _below(etcd_answer(machine, f"keys/fleetcaptain/{path}?recursive=true").get("node", {}))
 
 
 def _below(node: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from fleetcaptain.errors import FleetCaptainError
@@ -16,6 +16,7 @@ from tests.e2e.stack import Stack
 __all__ = [
     "Fault",
     "alive",
+    "etcd_answer",
     "killed",
     "leader",
     "machine_id",
@@ -66,6 +67,14 @@ def run_on(machine: Any, *argv: str) -> str:
     return str(output.decode())
 
 
+def etcd_answer(machine: Any, path: str) -> Any:
+    """What the etcd of *machine* answers below `/v2/`. On a busy computer docker sometimes loses the first part of what
+    a short command says: it is asked again until the answer is whole."""
+    while True:
+        with suppress(json.JSONDecodeError):
+            return json.loads(run_on(machine, "curl", "-s", f"http://127.0.0.1:2379/v2/{path}"))
+
+
 def until(holds: Callable[[], bool], what: str) -> float:
     """Wait until *holds*; the seconds that it took. A cluster that does not answer says nothing."""
     began = time.monotonic()
@@ -82,9 +91,9 @@ def until(holds: Callable[[], bool], what: str) -> float:
 def leader(stack: Stack) -> str:
     """The machine whose etcd leads."""
     there = machines(stack)
-    found = json.loads(run_on(there["m1"], "curl", "-s", "http://127.0.0.1:2379/v2/stats/self"))
-    members = json.loads(run_on(there["m1"], "curl", "-s", "http://127.0.0.1:2379/v2/members"))["members"]
-    return str(next(member["name"] for member in members if member["id"] == found["leaderInfo"]["leader"]))
+    leads = etcd_answer(there["m1"], "stats/self")["leaderInfo"]["leader"]
+    members = etcd_answer(there["m1"], "members")["members"]
+    return str(next(member["name"] for member in members if member["id"] == leads))
 
 
 @contextmanager

@@ -117,11 +117,8 @@ def test_a_machine_that_missed_changes_registers_nothing_old(stack: Stack, fault
     newer = UnitFile.parse(re.sub(r"RestartSec=.*\n", Change(stack).line, text))
 
     def stale() -> set[str]:
-        return {
-            unit
-            for unit in servers & registered(witness).keys()
-            if registered(witness)[unit]["content"] != newer.unit_hash
-        }
+        now = registered(witness)
+        return {unit for unit in servers & now.keys() if now[unit]["content"] != newer.unit_hash}
 
     def back() -> bool:
         assert not stale()
