@@ -138,7 +138,7 @@ class RollingUpdateProvider(ResourceProvider):
             why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
-            with guarded(cluster, service, "", status, stopping=cancelled) as (fenced, snapshot):
+            with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
         forget_app(cluster, status)
 

@@ -99,7 +99,7 @@ class StraysProvider(ResourceProvider):
             # Its own resource removes it after its dependents have been rolled, or the next deployment does.
             warn(f"keeping {', '.join(names)}: {why}")
             return
-        with guarded(cluster, service, "", status) as (fenced, snapshot):
+        with guarded(cluster, service, "", status, strategy="remove") as (fenced, snapshot):
             others = foreign(cluster.ownership, names, snapshot.units)
             if others:
                 warn(f"keeping {', '.join(others)}: it no longer belongs to this stack")

@@ -53,7 +53,11 @@ def add(captain: typer.Typer) -> None:
         echo(f"restarting {service} of {whose}: {', '.join(target.names)}")
         policy = Policy(max_parallel=parallel(at_once, len(target.names)), min_healthy_sec=min_healthy)
         policy = policy.for_file(target.file)
-        with guarded(cluster, service, target.unit_hash, echo) as (fenced, _):
+        count = len(target.names)
+        with guarded(cluster, service, target.unit_hash, echo, strategy="restart", wanted=lambda _snapshot: count) as (
+            fenced,
+            _,
+        ):
             restart(RestartDriver(fenced, echo), target, policy)
 
 

@@ -14,6 +14,9 @@ __all__ = [
     "agents_dir",
     "app_dir",
     "current_key",
+    "histories_dir",
+    "history_dir",
+    "history_key",
     "images_key",
     "lock_key",
     "machines_dir",
@@ -108,6 +111,21 @@ def lock_key(app: str, service: str) -> str:
 def rollout_key(app: str, service: str) -> str:
     """The key of the journal of the last rollout of *service*."""
     return f"{app_dir(app)}/rollouts/{service}"
+
+
+def histories_dir(app: str) -> str:
+    """The directory of the records of rollouts. It is left out when the app's directory is read."""
+    return f"{app_dir(app)}/_history"
+
+
+def history_dir(app: str, service: str) -> str:
+    """The directory of the records of the rollouts of *service*."""
+    return f"{histories_dir(app)}/{service}"
+
+
+def history_key(app: str, service: str, name: str) -> str:
+    """The key of the record *name* of a rollout of *service*: the time at which it began."""
+    return f"{history_dir(app, service)}/{name}"
 
 
 def current_key(app: str) -> str:

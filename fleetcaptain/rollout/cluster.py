@@ -17,6 +17,7 @@ from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.polling import LOOK_SEC, REFRESH_SEC, Nudger, Poller
+from fleetcaptain.rollout.recorder import Recorder
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
@@ -64,6 +65,7 @@ class Cluster:
         self.clock = clock
         self.sleep = sleep
         self.run = run
+        self.recorder = Recorder()
         self._poller = Poller(self._fetch, clock)
         self._nudger = Nudger(clock)
         self._fence: Callable[[], None] = lambda: None
@@ -75,10 +77,11 @@ class Cluster:
         owned.ownership = Ownership(self.app, stack, frozenset(adopt))
         return owned
 
-    def fenced(self, renew: Callable[[], None]) -> Cluster:
+    def fenced(self, renew: Callable[[], None], recorder: Recorder | None = None) -> Cluster:
         """The same cluster, which calls *renew* before each change and during each wait. An error of *renew* ends the
-        wait or prevents the change."""
+        wait or prevents the change. *recorder* gets each snapshot that the rollout reads."""
         fenced = copy.copy(self)
+        fenced.recorder = recorder or self.recorder
         renewed = float("-inf")
 
         def fence(after_sec: float) -> None:
@@ -104,7 +107,9 @@ class Cluster:
         *since*: a snapshot up to `LOOK_SEC` old is good enough if it was taken after this moment.
         """
         now = self.clock()
-        return self._poller.after(now if since is None else max(since, now - LOOK_SEC))
+        found = self._poller.after(now if since is None else max(since, now - LOOK_SEC))
+        self.recorder.snapshot(self.ownership, found, self.clock())
+        return found
 
     def snapshot_for_refresh(self) -> Snapshot:
         """The cluster for a refresh. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi

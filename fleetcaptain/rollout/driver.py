@@ -54,6 +54,7 @@ class Driver:
                 relaxed = relax(policy, health)
                 decision = decide(observed, target, relaxed, extend_deadlines(state, last, health), now)
                 state, timing = decision.state, timed(timing, decision, now)
+                self.cluster.recorder.done(state.done, now)
                 if decision.failure is not None:
                     return Outcome(before, snapshot, decision.failure, observed[decision.failure.unit])
                 if decision.finished:

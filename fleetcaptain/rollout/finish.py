@@ -59,7 +59,10 @@ def retire_old(
         if why:
             kept.append(f"keeping {', '.join(old)}: {why}")
             continue
-        with guarded(cluster, service, release.unit_hash, report, stopping=stopping) as (fenced, latest):
+        with guarded(cluster, service, release.unit_hash, report, stopping=stopping, strategy="retire") as (
+            fenced,
+            latest,
+        ):
             keep_old_sec = float(release.rollout.get("keep_old_sec", 0))
             retire(fenced, latest, service, old, keep_old_sec=keep_old_sec, report=report)
         snapshot = cluster.snapshot()  # the units that were removed may have required the next service

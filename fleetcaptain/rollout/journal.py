@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from fleetcaptain.discovery.keys import lock_key, rollout_key
+from fleetcaptain.discovery.keys import history_key, lock_key, pending_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
+from fleetcaptain.history.record_retention import kept, record_name
+from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.journal_entry import JournalEntry, record_of
 from fleetcaptain.rollout.lock import Lock, Owner, this_process
 from fleetcaptain.rollout.observe import Snapshot, instances_of
-from fleetcaptain.untrusted import ANY, WORD, json_object, readable
+from fleetcaptain.rollout.recorder import Recorder, Recording
+from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.untrusted import WORD, readable
 
 __all__ = ["JournalEntry", "ensure_free", "guarded", "journal_of"]
 
 _ERROR_CHARS = 2000
-
-
-@dataclass(frozen=True)
-class JournalEntry:
-    """The last rollout of a service: *who* began it when (*since*), *before* and *to* (SHA1s of unit texts), its
-    *state* (rolling, done, failed, interrupted) and, when it failed, the *error*."""
-
-    who: str
-    since: str
-    before: tuple[str, ...]
-    to: str
-    state: str
-    until: str = ""
-    error: str = ""
-
-    def to_json(self) -> str:
-        """The text kept in etcd."""
-        return json.dumps({**self.__dict__, "before": list(self.before)})
-
-    @classmethod
-    def from_json(cls, text: str) -> JournalEntry:
-        """The entry that *text* is. Raises Unreadable."""
-        fields = json_object(text)
-        return cls(
-            who=fields.text("who"),
-            since=fields.text("since", WORD),
-            before=fields.texts("before", WORD),
-            to=fields.text("to", WORD),
-            state=fields.text("state", WORD),
-            until=fields.text("until", WORD, ""),
-            error=fields.text("error", ANY, ""),
-        )
 
 
 @contextmanager
@@ -61,10 +33,15 @@ def guarded(
     *,
     check: Callable[[Snapshot], None] = lambda _snapshot: None,
     stopping: Callable[[], bool] = lambda: False,
+    strategy: str = "",
+    wanted: Callable[[Snapshot], int] = lambda _snapshot: 0,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
     """*cluster*, fenced by the lock of *service*, and its snapshot under the lock. The journal records that the units
     of *service* change to the text *to* (SHA1), unless *check* raises first. Raises Locked if another rollout has the
-    lock, Interrupted if *stopping* returns true while this one waits for it."""
+    lock, Interrupted if *stopping* returns true while this one waits for it.
+
+    The rollout is recorded in the history, with its *strategy*. *wanted* returns, for that snapshot, the number of
+    instances that the service has to have."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report, stopping)
     try:
@@ -72,17 +49,27 @@ def guarded(
         check(snapshot)
         present = instances_of(cluster.ownership, service, snapshot)
         before = tuple(sorted({snapshot.units[name].unit_hash for name in present}))
-        entry = JournalEntry(owner.who, owner.since, before, to, "rolling")
         lock.renew()  # the read may have waited for the cluster
-        _report_unfinished(cluster, service, to, report)
+        names = _names_after(cluster, service, to, report)
+        entry = JournalEntry(owner.who, owner.since, before, to, "rolling", strategy=strategy)
+        entry = replace(entry, release=_release(cluster, service), history=names)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
+        recorder, began, count = Recorder(Recording(service, to, cluster.clock())), cluster.clock(), wanted(snapshot)
+        recorder.snapshot(cluster.ownership, snapshot, began)
+
+        def end(state: str, error: str = "") -> None:
+            ended = replace(entry, state=state, until=_now(), error=error[:_ERROR_CHARS])
+            with suppress(FleetCaptainError):
+                cluster.store.write(rollout_key(cluster.app, service), ended.to_json())
+                seconds = cluster.clock() - began
+                _write_record(cluster, names, record_of(service, ended, recorder, seconds=seconds, wanted=count))
+
         try:
-            yield cluster.fenced(lock.renew), snapshot
+            yield cluster.fenced(lock.renew, recorder), snapshot
         except FleetCaptainError as error:
-            state = "interrupted" if isinstance(error, Interrupted) else "failed"
-            _end(cluster, service, entry, state, str(error)[:_ERROR_CHARS])
+            end("interrupted" if isinstance(error, Interrupted) else "failed", str(error))
             raise
-        _end(cluster, service, entry, "done", "")
+        end("done")
     finally:
         with suppress(ClusterUnreachable):
             lock.release()
@@ -107,17 +94,35 @@ def _acquired(
     return lock
 
 
-def _report_unfinished(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> None:
+def _names_after(cluster: Cluster, service: str, to: str, report: Callable[[str], None]) -> tuple[str, ...]:
+    """The names of the records of *service*, with a new one for this rollout. If the process of the last rollout was
+    killed, that is reported, and recorded in its place."""
     last = journal_of(cluster, service)
+    names = last.history if last is not None else ()
     if last is not None and last.state == "rolling":
         next_step = "resuming it" if last.to == to else "replacing it with the new target"
         report(f"the rollout that {last.who} began at {last.since} was interrupted; {next_step}")
+        with suppress(FleetCaptainError):
+            _write_record(cluster, names, record_of(service, last, Recorder()))
+    return (*names, record_name(datetime.now(UTC), names))
 
 
-def _end(cluster: Cluster, service: str, entry: JournalEntry, state: str, error: str) -> None:
-    ended = JournalEntry(entry.who, entry.since, entry.before, entry.to, state, _now(), error)
-    with suppress(ClusterUnreachable):
-        cluster.store.write(rollout_key(cluster.app, service), ended.to_json())
+def _release(cluster: Cluster, service: str) -> str:
+    """The tag of the release that is being deployed. The machine agent is rolled before the release is recorded."""
+    if service == agent_name(cluster.app).removesuffix(".service"):
+        return ""
+    with suppress(FleetCaptainError):
+        node = cluster.store.read(pending_key(cluster.app))
+        return node.value if node and WORD.fullmatch(node.value) else ""
+    return ""
+
+
+def _write_record(cluster: Cluster, names: Sequence[str], record: RolloutRecord) -> None:
+    """Write *record*, the last of the service's records *names*, and remove those that are no longer kept."""
+    for name in names[-1:]:
+        cluster.store.write(history_key(cluster.app, record.service, name), record.to_json())
+    for name in kept(names)[1]:
+        cluster.store.delete(history_key(cluster.app, record.service, name))
 
 
 def _now() -> str:

@@ -12,7 +12,7 @@ from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Target
-from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.observe import Snapshot, instances_of, rows_of
 from fleetcaptain.rollout.ownership import refuse_foreign
 from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
@@ -37,8 +37,16 @@ def update(
         refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
 
     try:
-        to = desired.file.unit_hash
-        with guarded(cluster, desired.service, to, report, check=check, stopping=stopping) as (fenced, snapshot):
+        with guarded(
+            cluster,
+            desired.service,
+            desired.file.unit_hash,
+            report,
+            check=check,
+            stopping=stopping,
+            strategy=desired.mode.value,
+            wanted=lambda snapshot: _wanted(desired, snapshot),
+        ) as (fenced, snapshot):
             target = desired.target(snapshot)
             # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
@@ -48,6 +56,14 @@ def update(
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target
+
+
+def _wanted(desired: DesiredService, snapshot: Snapshot) -> int:
+    """The number of instances that the service has to have."""
+    target = desired.target(snapshot)
+    if desired.mode is Mode.FLEET_GLOBAL:
+        return len(rows_of(target.names[0], snapshot, target.file))
+    return len(target.names)
 
 
 def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target) -> None:

@@ -27,6 +27,7 @@ MAY: dict[str, set[str]] = {
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "image_reference", "mode", "net"},
     "agent": {"units", "discovery"},
+    "history": {"untrusted"},
     "release": {
         "errors",
         "untrusted",
@@ -48,6 +49,7 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
         "agent",
+        "history",
         "release",
     },
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},

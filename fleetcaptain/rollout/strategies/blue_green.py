@@ -34,6 +34,7 @@ def replace_generation(driver: Driver, target: Target, policy: Policy, keep_old_
         message = explain(cluster, outcome)
         new = [name for name, file in outcome.before.items() if file is None]
         remove(cluster, target.service, new, driver.report)
+        cluster.recorder.rolled_back = True
         raise RolloutFailed(
             f"{message}\nThe new generation was removed; the old one is unchanged. Fix the service and run "
             "`pulumi up` again."

@@ -96,6 +96,7 @@ def _roll_back(
                 "both versions. Run `pulumi up` with either Fleetfile; it continues from here."
             )
     remove(cluster, target.service, _new(before), driver.report)
+    cluster.recorder.rolled_back = True
 
 
 def _new(before: Mapping[str, UnitFile | None]) -> list[str]:
