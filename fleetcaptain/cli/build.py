@@ -11,10 +11,12 @@ from fleetcaptain.cli import (
     discover_command,
     doctor_command,
     ensure_available_command,
+    history_command,
     register_command,
     releases_command,
     restart_command,
     secure_command,
+    timeline_command,
     unregister_command,
 )
 from fleetcaptain.cli.printer import echo
@@ -29,6 +31,8 @@ _COMMANDS = (
     unregister_command,
     restart_command,
     releases_command,
+    history_command,
+    timeline_command,
     doctor_command,
     secure_command,
 )

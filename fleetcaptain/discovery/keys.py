@@ -28,6 +28,7 @@ __all__ = [
     "releases_dir",
     "restarts_dir",
     "rollout_key",
+    "rollouts_dir",
     "service_dir",
     "services_dir",
     "text_key",
@@ -108,9 +109,14 @@ def lock_key(app: str, service: str) -> str:
     return f"{app_dir(app)}/locks/{service}"
 
 
+def rollouts_dir(app: str) -> str:
+    """The directory of the journals of the last rollout of each service."""
+    return f"{app_dir(app)}/rollouts"
+
+
 def rollout_key(app: str, service: str) -> str:
     """The key of the journal of the last rollout of *service*."""
-    return f"{app_dir(app)}/rollouts/{service}"
+    return f"{rollouts_dir(app)}/{service}"
 
 
 def histories_dir(app: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fleetcaptain.discovery.keys import history_key, lock_key, pending_key, rollout_key
+from fleetcaptain.discovery.keys import history_key, lock_key, pending_key, rollout_key, rollouts_dir
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
 from fleetcaptain.history.record_retention import kept, record_name
 from fleetcaptain.history.rollout_record import RolloutRecord
@@ -19,7 +19,7 @@ from fleetcaptain.rollout.recorder import Recorder, Recording
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.untrusted import WORD, readable
 
-__all__ = ["JournalEntry", "ensure_free", "guarded", "journal_of"]
+__all__ = ["JournalEntry", "ensure_free", "guarded", "journal_of", "under_way"]
 
 _ERROR_CHARS = 2000
 
@@ -84,6 +84,16 @@ def journal_of(cluster: Cluster, service: str) -> JournalEntry | None:
     """The last rollout of *service* in its journal."""
     node = cluster.store.read(rollout_key(cluster.app, service))
     return readable(JournalEntry.from_json, node.value) if node else None
+
+
+def under_way(cluster: Cluster) -> tuple[RolloutRecord, ...]:
+    """A record of each rollout that has not ended, with the state ``rolling``; its process may have been killed."""
+    found = []
+    for node in cluster.store.below(rollouts_dir(cluster.app)):
+        service, entry = node.key.rpartition("/")[2], readable(JournalEntry.from_json, node.value)
+        if entry is not None and entry.state == "rolling":
+            found.append(replace(record_of(service, entry, Recorder()), state=entry.state))
+    return tuple(found)
 
 
 def _acquired(

@@ -27,7 +27,7 @@ MAY: dict[str, set[str]] = {
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "image_reference", "mode", "net"},
     "agent": {"units", "discovery"},
-    "history": {"untrusted"},
+    "history": {"untrusted", "printable", "discovery"},
     "release": {
         "errors",
         "untrusted",
@@ -64,7 +64,7 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout", "securing"},
+    "cli": {"errors", "printable", "fleet", "discovery", "history", "release", "rollout", "securing"},
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
 # and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.

@@ -1,0 +1,58 @@
+"""Lists rollouts as a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetcaptain.history.duration import format_duration
+from fleetcaptain.history.rollout_record import RolloutRecord
+from fleetcaptain.printable import one_line
+
+__all__ = ["cut", "history_table", "minute_of", "what_of"]
+
+_HEAD = ("WHEN (UTC)", "SERVICE", "WHAT", "TOOK", "RESULT", "WHO")
+_FLEXIBLE = (1, 2, 5)
+_SHORTEST = 8
+_MORE = "..."
+_HASH = 8
+_MINUTE = len("2030-01-02 03:04")
+
+
+def history_table(records: Sequence[RolloutRecord], width: int) -> list[str]:
+    """The lines of the table of *records*, in their order, in *width* columns; below a rollout its error."""
+    lines = [_HEAD, *(tuple(map(one_line, _cells(record))) for record in records)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = max(_FLEXIBLE, key=lambda column: widths[column])
+        if widths[widest] <= _SHORTEST:
+            break
+        widths[widest] -= 1
+    table = []
+    for line, record in zip(lines, (None, *records), strict=True):
+        cells = (cut(cell, size).ljust(size) for cell, size in zip(line, widths, strict=True))
+        table.append("  ".join(cells).rstrip())
+        if record is not None and record.error:
+            table.append(cut(f"  {one_line(record.error)}", width))
+    return table
+
+
+def minute_of(when: str) -> str:
+    """The minute of an ISO 8601 time, with a blank: ``2030-01-02 03:04``."""
+    return when.replace("T", " ")[:_MINUTE]
+
+
+def what_of(record: RolloutRecord) -> str:
+    """What was deployed: the release, or what else the rollout did, or the start of its unit hash."""
+    if record.release:
+        return record.release
+    return record.strategy if record.strategy in ("restart", "remove", "retire") else record.to[:_HASH]
+
+
+def cut(text: str, width: int) -> str:
+    """*text* in at most *width* columns, its end replaced by dots."""
+    return text if len(text) <= width else text[: max(0, width - len(_MORE))] + _MORE
+
+
+def _cells(record: RolloutRecord) -> tuple[str, ...]:
+    took = format_duration(record.seconds) if record.until else "-"
+    return minute_of(record.since), record.service, what_of(record), took, record.state, record.who
