@@ -10,12 +10,15 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, status, warn
 from fleetcaptain.agent.installation import is_offered
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
+from fleetcaptain.history.rollout_record import RolloutRecord
+from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
+from fleetcaptain.rollout.expected_duration import expected_update, format_expected
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
@@ -58,7 +61,11 @@ class RollingUpdateProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Leave the comparison to the engine; warn of an update that cannot keep the service up."""
+        """Leave the comparison to the engine; say what an update does and how long it takes, and warn of one that
+        cannot keep the service up."""
+        update = expected_update(olds, news)
+        if update is not None:
+            info(format_expected(update, self._records(news)))
         if downtime(olds, news):
             warn(
                 f"{news['service']} has one instance, so it is down during the replacement. To avoid the outage, set "
@@ -150,6 +157,16 @@ class RollingUpdateProvider(ResourceProvider):
         try:
             return instances_of(cluster.ownership, props["service"], cluster.snapshot_for_refresh())
         except ClusterUnreachable:
+            return ()  # the next operation reports it
+
+    def _records(self, props: Mapping[str, Any]) -> tuple[RolloutRecord, ...]:
+        """The recorded rollouts of the service; none if the cluster does not answer."""
+        if not isinstance(props["cluster"], Mapping) or handle_of(props["cluster"]).presence() is not Presence.THERE:
+            return ()
+        store = handle_of(props["cluster"]).connect(props["app"]).store
+        try:
+            return read_records(store, props["app"], props["service"])[0]
+        except FleetCaptainError:
             return ()  # the next operation reports it
 
     def _own_outs(self, cluster: Cluster, props: Mapping[str, Any], desired: DesiredService) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from fleetcaptain.printable import printable
 
-__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "status", "warn"]
+__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "info", "status", "warn"]
 
 _LOG_TIMEOUT_SEC = 2
 
@@ -60,6 +60,11 @@ def cancelled() -> bool:
 def status(message: str) -> None:
     """Show *message* in the row of the current resource; without a terminal, as a line of its own."""
     _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(message), ephemeral=True))
+
+
+def info(message: str) -> None:
+    """Show *message* as information about the current resource, under the engine's diagnostics."""
+    _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(message)))
 
 
 def warn(message: str) -> None:

@@ -393,3 +393,20 @@ def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Si
     assert {row.active for row in site.fleet.loaded.values()} == {"active"}
     site.rest()
     assert drift(outs, inputs) == {}
+
+
+@pytest.mark.usefixtures("site")
+def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rollouts that are recorded; nothing of a service that does not change."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.info", said.append)
+    outs = created(unit_inputs())
+    PROVIDER.diff("web", outs, unit_inputs())
+    assert said == []
+    new = unit_inputs(unit=text_of("web", description="another"))
+    PROVIDER.diff("web", outs, {**new, "cluster": "unknown"})
+    PROVIDER.diff("web", outs, new)
+    what = "web: 2 instances, one at a time, never fewer than 1 of 2 serve"
+    assert said[0] == f"{what}; no record yet of how long it takes"
+    assert said[1].startswith(f"{what}; about ")
+    assert said[1].endswith(" (last rollout)")

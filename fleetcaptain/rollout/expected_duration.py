@@ -1,0 +1,132 @@
+"""What an update will do to a service: how many instances serve at least, and how long it takes by earlier rollouts.
+Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from fleetcaptain.history.duration import format_duration
+from fleetcaptain.history.rollout_record import InstanceRecord, RolloutRecord, State
+from fleetcaptain.mode import Mode
+from fleetcaptain.rollout.model import parallel
+from fleetcaptain.rollout.targets import displaced
+
+__all__ = ["ExpectedUpdate", "expected_sec", "expected_update", "format_expected", "lowest", "waves"]
+
+_LAST = 3
+_ROUNDED_FROM_SEC, _STEP_SEC = 30, 5
+_BEGUN = (State.STOPPING, State.STOPPED, State.STARTING)
+
+
+@dataclass(frozen=True)
+class ExpectedUpdate:
+    """An update of a *service* in its *mode*, from so many instances *before* to so many *after*, at most *at_once* at
+    a time. *replaced*: each instance gets another text. *down_first*: the old units are removed before the new ones
+    start. *repaired*: what is not as it should be."""
+
+    service: str
+    mode: Mode
+    before: int
+    after: int
+    at_once: int
+    replaced: bool
+    down_first: bool = False
+    repaired: str = ""
+
+
+def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> ExpectedUpdate | None:
+    """The update of a ``FleetUnit`` from the outputs *olds* to the inputs *news*; None if it changes no instance. An
+    image that is not known yet counts as another one."""
+    mode = Mode(news["mode"])
+    replaced = any(olds.get(key) != news[key] for key in ("unit", "image", "mode"))
+    repaired = "" if olds.get("state") == news["state"] else str(olds.get("state", ""))
+    per_machine = mode in (Mode.PER_MACHINE, Mode.FLEET_GLOBAL)
+    before = len(olds.get("units", ())) if per_machine or olds.get("mode") != mode else int(olds.get("instances", 0))
+    if mode is Mode.FLEET_GLOBAL:
+        before = len(olds.get("machines", ()))
+    after = before if per_machine else int(news["instances"])
+    if not replaced and not repaired and before == after:
+        return None
+    at_once = parallel(news["rollout"].get("max_parallel", 1), max(1, after))
+    return ExpectedUpdate(news["service"], mode, before, after, at_once, replaced, displaced(olds, news), repaired)
+
+
+def lowest(update: ExpectedUpdate) -> int:
+    """The fewest instances that serve during *update*, if none fails."""
+    if update.down_first or update.mode is Mode.FLEET_GLOBAL:
+        return 0
+    stay = min(update.before, update.after)
+    if not update.replaced:
+        return stay
+    if update.mode is Mode.BLUE_GREEN:
+        return stay
+    return max(0, min(update.before - update.at_once, update.after))
+
+
+def waves(update: ExpectedUpdate, begun: int) -> int:
+    """In how many waves *begun* instances start: the first one alone, then as many at a time as allowed."""
+    at_once = update.mode in (Mode.BLUE_GREEN, Mode.FLEET_GLOBAL) or begun <= 1
+    return 1 if at_once else 1 + -(-(begun - 1) // update.at_once)
+
+
+def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tuple[float, int]:
+    """How many seconds *update* takes by the last three of *records*, which are its service's, the oldest first; and by
+    how many of them. Only rollouts that started instances and were not interrupted count, each scaled to the waves."""
+    begun = update.after if update.replaced else max(1, update.after - update.before)
+    now = waves(update, begun)
+    found = []
+    for record in records:
+        number = sum(map(_was_begun, record.instances.values()))
+        if record.state == "done" and record.strategy == update.mode and number:
+            # The first version of a service starts everywhere at once.
+            found.append(record.seconds * now / (waves(update, number) if record.before else 1))
+    last = found[-_LAST:]
+    return (median(last) if last else 0.0), len(last)
+
+
+def _was_begun(instance: InstanceRecord) -> bool:
+    """Whether the rollout started *instance*: it was not ready from the beginning."""
+    first = instance.states[:1]
+    return any(state in _BEGUN for _, state in instance.states) or any(
+        state == State.READY and (at > 0 or first != ((at, state),)) for at, state in instance.states
+    )
+
+
+def format_expected(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> str:
+    """One sentence: what happens to the service, how many instances serve at least, and the expected duration."""
+    seconds, number = expected_sec(update, records)
+    if number:
+        rounded = seconds if seconds < _ROUNDED_FROM_SEC else round(seconds / _STEP_SEC) * _STEP_SEC
+        last = "last rollout" if number == 1 else f"last {number} rollouts"
+        took = f"about {format_duration(rounded)} ({last})"
+    else:
+        took = "no record yet of how long it takes"
+    return f"{update.service}: {_what(update)}; {took}"
+
+
+def _what(update: ExpectedUpdate) -> str:
+    units = "1 instance" if update.after == 1 else f"{update.after} instances"
+    if update.mode is Mode.FLEET_GLOBAL:
+        return f"replaced on {update.after} machines at once"
+    if not update.replaced:
+        return _resized(update)
+    if update.down_first:
+        return f"{units}, after all old ones are removed: none serves meanwhile"
+    serve = f"never fewer than {lowest(update)} of {update.before} serve"
+    if update.mode is Mode.BLUE_GREEN:
+        return f"{units}, started beside the old, {serve}"
+    if not lowest(update):
+        return f"{units}, replaced in place: none serves meanwhile"
+    pace = "one at a time" if update.at_once == 1 else f"the first one alone, then {update.at_once} at a time"
+    return f"{units}, {pace}, {serve}"
+
+
+def _resized(update: ExpectedUpdate) -> str:
+    if update.after > update.before:
+        return f"{update.after - update.before} more, the {update.before} present ones stay"
+    if update.after < update.before:
+        return f"{update.before - update.after} fewer, {update.after} stay"
+    return f"started again where it does not run ({update.repaired})"
