@@ -8,11 +8,13 @@ import typer
 
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
+    check_command,
     discover_command,
     doctor_command,
     ensure_available_command,
     register_command,
     releases_command,
+    render_command,
     restart_command,
     secure_command,
     unregister_command,
@@ -29,6 +31,8 @@ _COMMANDS = (
     unregister_command,
     restart_command,
     releases_command,
+    check_command,
+    render_command,
     doctor_command,
     secure_command,
 )

@@ -62,7 +62,19 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout", "securing"},
+    "cli": {
+        "errors",
+        "printable",
+        "mode",
+        "fleetfile",
+        "units",
+        "fleet",
+        "discovery",
+        "agent",
+        "release",
+        "rollout",
+        "securing",
+    },
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
 # and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.
