@@ -17,6 +17,7 @@ from fleetcaptain.cli import (
     releases_command,
     render_command,
     restart_command,
+    scale_command,
     secure_command,
     unregister_command,
 )
@@ -32,6 +33,7 @@ _COMMANDS = (
     unregister_command,
     restart_command,
     rebalance_command,
+    scale_command,
     releases_command,
     check_command,
     render_command,

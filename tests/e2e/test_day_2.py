@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
@@ -56,4 +57,24 @@ def test_a_machine_that_came_back_gets_its_share(stack: Stack) -> None:
     assert _spread(stack, "app_server") == [1, 1, 2]
     assert history.least >= 3
     assert "Nothing to move" in stack.captain("rebalance", "app_server", "--dry-run").output
+    stack.rests()
+
+
+def test_a_scaled_service_keeps_its_number_until_a_deployment(stack: Stack) -> None:
+    """More and fewer, with the deployed text. The preview shows it, and the deployment takes it back."""
+    texts = {unit.text for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")}
+    for number in (5, 3):
+        done = stack.captain("scale", "app_server", str(number))
+        assert done.code == 0, done.output
+        assert f"-> {number} instances" in done.output
+        units = {
+            name: unit for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")
+        }
+        assert sorted(units) == [f"app_server@{one}.service" for one in range(1, number + 1)]
+        assert {unit.text for unit in units.values()} == texts
+    assert re.search(r"instances *: 3 => 4", stack.preview().output)
+    stack.up()
+    assert sum(_spread(stack, "app_server")) == 4
+    refused = stack.captain("scale", "redis", "2")
+    assert (refused.code, "replaced blue/green" in refused.output) == (2, True)
     stack.rests()
