@@ -11,7 +11,9 @@ import pulumi
 from components.app import FleetApp
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
+from components.engine.plan_option import plan_file
 from components.factory import choose_cluster
+from components.saved_plan import refuse_changed
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
@@ -37,6 +39,9 @@ def main() -> None:
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
+    plan = plan_file()
+    if plan and not rollback_to:
+        refuse_changed(plan, fleetfile, rendered())
     cluster = choose_cluster(config, fleetfile, rendered)
     app = FleetApp(
         fleetfile.app,

@@ -14,8 +14,13 @@ from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
 from fleetcaptain.release.build_context import refuse_private_files
+from fleetcaptain.release.context_hash import context_hash
 
-__all__ = ["AppImage", "buildx_error"]
+__all__ = ["CONTEXT_HASH", "AppImage", "buildx_error"]
+
+CONTEXT_HASH = "FLEETCAPTAIN_CONTEXT"
+"""The argument of each build with the hash of its files. No Dockerfile uses it, so it changes no image. As an input of
+the resource it binds a saved plan to the code: the plugin compares the files only when it builds."""
 
 _EXPLAIN_SEC = 600
 _LINES = 25
@@ -51,6 +56,7 @@ class AppImage(pulumi.ComponentResource):
             name,
             context=docker_build.BuildContextArgs(location=_in_state(context)),
             dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
+            build_args={CONTEXT_HASH: context_hash(context, dockerfile)},
             # Not `tags` and `push`: at each refresh the plugin would resolve tags over TLS, which a registry on the
             # loopback does not speak.
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],

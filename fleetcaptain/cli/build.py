@@ -8,13 +8,17 @@ import typer
 
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
+    check_command,
     discover_command,
     doctor_command,
     ensure_available_command,
     history_command,
+    rebalance_command,
     register_command,
     releases_command,
+    render_command,
     restart_command,
+    scale_command,
     secure_command,
     timeline_command,
     unregister_command,
@@ -30,9 +34,13 @@ _COMMANDS = (
     register_command,
     unregister_command,
     restart_command,
+    rebalance_command,
+    scale_command,
     releases_command,
     history_command,
     timeline_command,
+    check_command,
+    render_command,
     doctor_command,
     secure_command,
 )

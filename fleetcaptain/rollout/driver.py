@@ -142,7 +142,9 @@ class Driver:
                 self.cluster.set_desired_state(name, DesiredState.LOADED)
         slow = [name for name in decision.waiting if observed[name].running != target.unit_hash]
         if decision.stop:
-            self.cluster.nudge(decision.stop[0], DesiredState.LOADED)
+            stopping = observed[decision.stop[0]].desired
+            loaded = stopping == DesiredState.LAUNCHED
+            self.cluster.nudge(decision.stop[0], DesiredState.LOADED if loaded else DesiredState(stopping))
         elif slow and not decision.put:
             self.cluster.nudge(slow[0], DesiredState.LAUNCHED)
         return bool(decision.put or decision.stop)

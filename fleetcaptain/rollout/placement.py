@@ -12,7 +12,7 @@ from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.units.unit_file import Need, UnitFile
 from fleetcaptain.units.xfleet import glob_matches
 
-__all__ = ["admits", "apart", "candidates", "misplaced"]
+__all__ = ["admits", "admitted", "apart", "candidates", "misplaced"]
 
 _SHORT_ID = 8
 _TRIES = 20_000
@@ -30,6 +30,11 @@ def admits(name: str, file: UnitFile, machine: Machine) -> bool:
 def candidates(needs: Sequence[Need], machines: Sequence[Machine]) -> tuple[Machine, ...]:
     """The machines that admit one of *needs*, regardless of other units there."""
     return tuple(machine for machine in machines if not all(_why_not(need, machine, {}) for need in needs))
+
+
+def admitted(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]]) -> bool:
+    """Whether *machine* can take *need* next to *others*: name -> their need and their machine's id."""
+    return not _why_not(need, machine, others)
 
 
 def misplaced(needs: Sequence[Need], others: Mapping[str, tuple[Need, str]], machines: Sequence[Machine]) -> str:

@@ -125,6 +125,8 @@ class FakeCluster(Cluster):
         if unit and name in self.dead and unit.unit_hash == file.unit_hash and unit.current == desired:
             return
         place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
+        if unit and place is None:
+            place = min(self.machines, key=lambda machine: (self._load(machine), machine))
         if unit and name in self.runs and unit.unit_hash != file.unit_hash:
             self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
             self._stop(name)
@@ -132,6 +134,9 @@ class FakeCluster(Cluster):
         machine = None if name in self.homeless else place
         self.units[name] = UnitEntity(name, file, str(desired), "launched", machine)
         self.requested[name] = self.now
+
+    def _load(self, machine: str) -> int:
+        return sum(unit.machine_id == machine for unit in self.units.values())
 
     def _ask(self, name: str, desired: DesiredState) -> None:
         """Another desired state; the same again is a nudge, and changes nothing."""
@@ -166,6 +171,8 @@ class FakeCluster(Cluster):
             unit = replace(unit, machine_id=alive[len(name + unit.unit_hash) % len(alive)])
         if unit.current != unit.desired:
             unit = replace(unit, current=unit.desired)
+        if unit.desired == DesiredState.INACTIVE:
+            unit = replace(unit, machine_id=None)
         self.units[name] = unit
         if unit.desired != DesiredState.LAUNCHED:
             self._stop(name)

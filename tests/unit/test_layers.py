@@ -64,7 +64,20 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "cli": {"errors", "printable", "fleet", "discovery", "history", "release", "rollout", "securing"},
+    "cli": {
+        "errors",
+        "printable",
+        "mode",
+        "fleetfile",
+        "units",
+        "fleet",
+        "discovery",
+        "agent",
+        "history",
+        "release",
+        "rollout",
+        "securing",
+    },
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
 # and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, Target
-from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.observe import Snapshot, instances_of, is_fleet_global
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.units.mark import Ownership
 
-__all__ = ["RestartDriver", "restart", "stack_on", "to_restart"]
+__all__ = ["RestartDriver", "restart", "services_on", "stack_of", "stack_on", "to_restart"]
 
 _BEFORE = "before the restart"
 
 
 @dataclass(frozen=True)
 class RestartDriver(Driver):
-    """Treats running instances as older ones until they were stopped once. *pending* are the units still to stop."""
+    """Treats running instances as older ones until they were stopped once. *pending* are the units still to stop;
+    *stops* is the desired state that stops them."""
 
+    stops: ClassVar[DesiredState] = DesiredState.LOADED
     pending: set[str] = field(default_factory=set)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
@@ -32,7 +35,7 @@ class RestartDriver(Driver):
     def start(self, name: str, target: Target) -> None:
         """Stop an instance the first time; the window then waits until it is down, and starts it the second time."""
         if name in self.pending:
-            self.cluster.set_desired_state(name, DesiredState.LOADED)
+            self.cluster.set_desired_state(name, self.stops)
             self.pending.discard(name)
         else:
             super().start(name, target)
@@ -51,6 +54,34 @@ def stack_on(app: str, service: str, snapshot: Snapshot) -> str:
             "was changed. Choose one with --stack."
         )
     return stacks[0] if stacks else ""
+
+
+def stack_of(app: str, snapshot: Snapshot) -> str:
+    """The one stack that has units of *app* on the cluster, by their marks; "" when there are none.
+
+    Raises RolloutFailed when there are several.
+    """
+    marks = (unit.mark for unit in snapshot.units.values())
+    stacks = sorted({mark.stack for mark in marks if mark and mark.app == app})
+    if len(stacks) > 1:
+        raise RolloutFailed(
+            f"Several stacks have units of the app {app!r} on this cluster: {', '.join(stacks)}. Nothing was changed. "
+            "Choose one with --stack."
+        )
+    return stacks[0] if stacks else ""
+
+
+def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
+    """The services of which *ownership* covers units, but for those that fleet runs everywhere, as the agent."""
+    return tuple(
+        sorted(
+            {
+                unit.mark.service
+                for name, unit in snapshot.units.items()
+                if unit.mark and ownership.owns(name, unit.mark) and not is_fleet_global(unit)
+            }
+        )
+    )
 
 
 def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:

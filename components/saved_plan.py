@@ -1,0 +1,126 @@
+"""Refuses to apply a saved plan to other code or another Fleetfile than those that it was made from.
+
+The engine binds each resource of a plan by its inputs. It reports the first one that differs, with both values, after
+others may have been changed. So the program compares first, and says in one sentence what changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from components.app_image import CONTEXT_HASH
+from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.printable import one_line, printable
+from fleetcaptain.release.context_hash import context_hash, sent_files
+from fleetcaptain.release.repositories import built_images
+from fleetcaptain.release.service_release import Part, parts_of_app
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["changed_since", "refuse_changed"]
+
+_UNIT = "pulumi-python:dynamic/fleet:Unit"
+_IMAGE = "docker-build:index:Image"
+_NAMED_FILES = 3
+# An input of a unit -> what it is called.
+_INPUTS = {
+    "unit": "the unit of {}",
+    "instances": "the number of instances of {}",
+    "mode": "the kind of rollout of {}",
+    "rollout": "the rollout settings of {}",
+}
+
+
+def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile]) -> None:
+    """Raises ReleaseRefused if *app* with its units *files* is not what the plan in *plan_file* was made from. A plan
+    that cannot be read is left to the engine, which refuses it."""
+    try:
+        plan = json.loads(plan_file.read_bytes())
+        resources: Mapping[str, Any] = plan["resourcePlans"]
+        made = datetime.fromisoformat(plan["manifest"]["time"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    folders = {
+        named.resource: ((app.root / build.context).resolve(), build.dockerfile)
+        for build, named in built_images(app, files).items()
+    }
+    images = {name: context_hash(folder, folder / dockerfile) for name, (folder, dockerfile) in folders.items()}
+    changed = changed_since(resources, parts_of_app(app, files), images)
+    if not changed:
+        return
+    newer = sorted(
+        {path for folder, dockerfile in folders.values() for path in _newer(folder, folder / dockerfile, made)}
+    )
+    shown = ", ".join(_shown(path, app.root) for path in newer) if len(newer) <= _NAMED_FILES else ""
+    named = f" (written since: {shown})" if shown else ""
+    raise ReleaseRefused(
+        f"Cannot apply the plan {one_line(plan_file.name)}: since it was made, {_listed(changed)} changed{named}. "
+        "Nothing was changed:",
+        [f"make another plan: `pulumi preview --save-plan {one_line(plan_file.name)}`"],
+    )
+
+
+def changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: Mapping[str, str]) -> list[str]:
+    """What differs between the *resources* of a plan, by their URNs, and the program: *parts* are its services, and
+    *images* its builds, each with its `context_hash`."""
+    planned_images = _planned(resources, _IMAGE)
+    changed = [
+        f"the files of the image {name}"
+        for name, hashed in images.items()
+        if name in planned_images and (planned_images[name].get("buildArgs") or {}).get(CONTEXT_HASH) != hashed
+    ]
+    units = {name: inputs for name, inputs in _planned(resources, _UNIT).items() if not _is_agent(inputs)}
+    wanted = {part.service: part for part in parts}
+    changed += [f"the service {name} (new)" for name in wanted if name not in units]
+    changed += [f"the service {name} (removed)" for name in units if name not in wanted]
+    for name, part in wanted.items():
+        present = {"unit": part.unit.text, "instances": part.instances, "mode": part.mode, "rollout": part.rollout}
+        inputs = units.get(name, present)
+        changed += [called.format(name) for key, called in _INPUTS.items() if not _same(inputs.get(key), present[key])]
+    return changed
+
+
+def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+    """The name of each resource of a *kind* that the plan creates, changes or keeps -> its inputs."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for urn, resource in resources.items():
+        types, _, name = urn.rpartition("::")
+        steps = resource.get("steps") or []
+        if types.endswith((f"${kind}", f"::{kind}")) and "delete" not in steps:
+            goal = (resource.get("goal") or {}).get("inputDiff") or {}
+            found[name] = {**(resource.get("state") or {}), **(goal.get("adds") or {}), **(goal.get("updates") or {})}
+    return found
+
+
+def _is_agent(inputs: Mapping[str, Any]) -> bool:
+    return inputs.get("mode") == "everywhere"
+
+
+def _same(planned: Any, present: Any) -> bool:
+    if isinstance(planned, str) and isinstance(present, str):
+        return printable(planned) == printable(present)
+    return bool(planned == present)
+
+
+def _newer(folder: Path, dockerfile: Path, than: float) -> Iterator[Path]:
+    for path in sent_files(folder, dockerfile):
+        try:
+            if path.lstat().st_mtime > than:
+                yield path
+        except OSError:
+            continue
+
+
+def _shown(path: Path, root: Path) -> str:
+    return one_line(str(path.relative_to(root) if path.is_relative_to(root) else path))
+
+
+def _listed(changed: Sequence[str]) -> str:
+    shown = list(changed[:5])
+    if len(changed) > len(shown):
+        shown.append(f"{len(changed) - len(shown)} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,42 @@
+"""``captain check``: finds the mistakes of a Fleetfile, without a cluster and without Pulumi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetcaptain.cli.common_options import Json
+from fleetcaptain.cli.fleetfile_option import rendered
+from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.printable import one_line
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def check(
+        path: Annotated[
+            Path, typer.Argument(metavar="[FOLDER|FILE]", help="The Fleetfile, or its folder. Default: this folder.")
+        ] = Path(),
+        *,
+        json_wanted: Json = False,
+    ) -> None:
+        """Check a Fleetfile without a cluster.
+
+        Runs the file as a deployment does and lists all mistakes, each with its line. Exits with 0 when there are
+        none, and with 2 otherwise.
+
+        Example: captain check examples/behavioral
+        """
+        app, files = rendered(path)
+        file = path / "Fleetfile.py" if path.is_dir() else path
+        if json_wanted:
+            echo_json({"file": str(file.resolve()), "app": app.app, "services": list(files)})
+            return
+        count = "1 service" if len(files) == 1 else f"{len(files)} services"
+        echo(f"{one_line(str(file))} is valid: the app {app.app}, {count}: {', '.join(files)}")

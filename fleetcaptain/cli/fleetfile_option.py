@@ -1,0 +1,28 @@
+"""The Fleetfile of a command that needs no cluster, read and rendered as a deployment does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fleetcaptain.fleetfile.values import App
+    from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["DEFAULT_STACK", "rendered"]
+
+DEFAULT_STACK = "fleetcaptain/dev"
+"""The stack in the marks of rendered units, unless the command names another: what `make up` deploys."""
+
+
+def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile]]:
+    """The app in the Fleetfile at *path* (a file or its folder), and service -> its unit, without the image's line.
+
+    Raises FleetfileError with all mistakes: those of the keywords, or else those that fleet or systemd would refuse.
+    """
+    from fleetcaptain.fleetfile import load
+    from fleetcaptain.units.render import render_app
+
+    app = load(path)
+    return app, render_app(app, stack)

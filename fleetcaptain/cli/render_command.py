@@ -1,0 +1,76 @@
+"""``captain render``: prints the units that a Fleetfile becomes, without a cluster and without Pulumi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fleetcaptain.cli.common_options import Json
+from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK, rendered
+from fleetcaptain.cli.printer import echo, echo_json
+
+if TYPE_CHECKING:
+    from fleetcaptain.release.service_release import Part
+
+__all__ = ["add", "names_shown"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def render(
+        service: Annotated[
+            str | None, typer.Argument(help="Only the unit of this service, without a heading.", show_default=False)
+        ] = None,
+        *,
+        file: Annotated[
+            Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
+        ] = Path(),
+        stack: Annotated[
+            str,
+            typer.Option("--stack", help=f"The stack in the marks. Default: {DEFAULT_STACK}.", metavar="PROJECT/STACK"),
+        ] = DEFAULT_STACK,
+        json_wanted: Json = False,
+    ) -> None:
+        """Print the unit texts of a Fleetfile.
+
+        They are what fleet stores, except for the line with the image (Environment=IMAGE=...), which only a build
+        knows. All instances of a service have the same text. Exits with 2 when the Fleetfile has mistakes.
+
+        Example: captain render app_server --file examples/behavioral
+        """
+        from fleetcaptain.agent.agent_unit import agent_unit
+        from fleetcaptain.mode import Mode
+        from fleetcaptain.release.service_release import Part, parts_of_app
+        from fleetcaptain.units.agent_calls import agent_name
+
+        app, files = rendered(file, stack)
+        agent = agent_name(app.app).removesuffix(".service")
+        parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
+        chosen = [part for part in parts if service in (None, part.service)]
+        if not chosen:
+            known = ", ".join(part.service for part in parts)
+            raise typer.BadParameter(f"{service!r} is not one of {known}", param_hint="SERVICE")
+        if json_wanted:
+            echo_json([{"service": one.service, "names": names_shown(one), "unit": one.unit.text} for one in chosen])
+        elif service is not None:
+            echo(chosen[0].unit.text.rstrip("\n"))
+        else:
+            echo("\n\n".join(f"# {names_shown(part)}\n{part.unit.text.rstrip()}" for part in chosen))
+
+
+def names_shown(part: Part) -> str:
+    """The names of the units of *part*, with what only a deployment knows in angle brackets."""
+    from fleetcaptain.mode import Mode
+    from fleetcaptain.units.names import global_name, instance_names
+
+    if part.mode is Mode.FLEET_GLOBAL:
+        return global_name(part.service)
+    if part.mode is Mode.PER_MACHINE:
+        return f"{part.service}@<machine id>.service"
+    stem = f"{part.service}-<hash>" if part.mode is Mode.BLUE_GREEN else part.service
+    names = instance_names(stem, part.instances)
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

@@ -1,0 +1,80 @@
+"""Machines and scale, and saved plans: what an operator does between two deployments."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.e2e.stack import Stack
+from tests.faults.history import recorded
+from tests.faults.machine_faults import alive, killed, machines, settled, until
+
+
+def test_a_saved_plan_binds_the_code(stack: Stack) -> None:
+    """A changed source file is named, and nothing is touched; as planned it is deployed."""
+    plan = str(stack.home / "plan.json")
+    server = {'GREETING = "': 'GREETING = "planned '}
+    with stack.edited("behavioral/server.py", server):
+        stack.must("preview", "--save-plan", plan)
+        before = stack.cluster().snapshot().units
+        with stack.edited("behavioral/worker.py", {'"""': '"""Another: '}):
+            error = stack.fails("up", "--yes", "--skip-preview", "--plan", plan).output
+        assert "since it was made, the files of the image behavioral changed" in error
+        assert "(written since: behavioral/worker.py)" in error
+        assert "violates plan" not in error
+        with stack.edited("Fleetfile.py", {"instances=4": "instances=5"}):
+            error = stack.fails("up", "--yes", "--skip-preview", "--plan", plan).output
+        assert "since it was made, the number of instances of app_server changed" in error
+        assert "violates plan" not in error
+        assert stack.cluster().snapshot().units == before
+        stack.must("up", "--yes", "--skip-preview", "--plan", plan)
+        stack.rests()
+
+
+def _spread(stack: Stack, service: str) -> list[int]:
+    """How many instances of *service* the machines have, from the fewest to the most."""
+    snapshot = stack.cluster().snapshot()
+    placed = [unit.machine_id for name, unit in snapshot.units.items() if name.startswith(f"{service}@")]
+    return sorted(placed.count(machine) for machine in snapshot.machines)
+
+
+def test_a_machine_that_came_back_gets_its_share(stack: Stack) -> None:
+    """The dry run says what happens, and then it does; one instance at a time is down. Afterwards there is nothing to
+    do, neither here nor for a deployment."""
+    with killed(machines(stack)["m3"]):
+        until(lambda: alive(stack.cluster()) == 2, "fleet misses the machine")
+        until(lambda: sum(_spread(stack, "app_server")) == 4, "fleet moved its instances")
+    until(lambda: settled(stack.cluster()), "the machine is back")
+    before = _spread(stack, "app_server")
+    assert before[0] == 0
+    dry = stack.captain("rebalance", "app_server", "--dry-run", "--json")
+    assert (dry.code, _spread(stack, "app_server")) == (0, before)
+    with recorded(stack.cluster(), "app_server") as history:
+        done = stack.captain("rebalance", "app_server", "--json")
+    print(dry.output, done.output)
+    assert done.code == 0, done.output
+    assert json.loads(done.output.splitlines()[-1]) == json.loads(dry.output.splitlines()[-1])
+    assert _spread(stack, "app_server") == [1, 1, 2]
+    assert history.least >= 3
+    assert "Nothing to move" in stack.captain("rebalance", "app_server", "--dry-run").output
+    stack.rests()
+
+
+def test_a_scaled_service_keeps_its_number_until_a_deployment(stack: Stack) -> None:
+    """More and fewer, with the deployed text. The preview shows it, and the deployment takes it back."""
+    texts = {unit.text for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")}
+    for number in (5, 3):
+        done = stack.captain("scale", "app_server", str(number))
+        assert done.code == 0, done.output
+        assert f"-> {number} instances" in done.output
+        units = {
+            name: unit for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")
+        }
+        assert sorted(units) == [f"app_server@{one}.service" for one in range(1, number + 1)]
+        assert {unit.text for unit in units.values()} == texts
+    assert re.search(r"instances *: 3 => 4", stack.preview().output)
+    stack.up()
+    assert sum(_spread(stack, "app_server")) == 4
+    refused = stack.captain("scale", "redis", "2")
+    assert (refused.code, "replaced blue/green" in refused.output) == (2, True)
+    stack.rests()

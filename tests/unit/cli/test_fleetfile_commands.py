@@ -1,0 +1,121 @@
+"""``captain check`` and ``captain render``: a Fleetfile without a cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.fleetfile import load
+from fleetcaptain.units.render import render_app
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
+_TWO_MISTAKES = """
+from fleetcaptain import Fleetfile, Service
+
+fleet = Fleetfile(
+    app="shop",
+    image="acme/shop",
+    services=[
+        Service("web", instances=0),
+        Service("queue", nonsense=1),
+    ],
+)
+"""
+_NO_PORT = """
+from fleetcaptain import Fleetfile, Service
+
+fleet = Fleetfile(app="shop", services=[Service("web", image="web:1", x_fleet={"Nonsense": "x"})])
+"""
+_MODES = """
+from fleetcaptain import Fleetfile, Service
+
+fleet = Fleetfile(
+    app="shop",
+    services=[
+        Service("one", image="web:1"),
+        Service("two", image="web:1", instances=2),
+        Service("blue", image="web:1", instances=True),
+        Service("every", image="web:1", global_unit=True),
+    ],
+)
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    """A Fleetfile with *text* in *folder*."""
+    (folder / "Fleetfile.py").write_text(text)
+    (folder / "Dockerfile").touch()
+    return str(folder)
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, EXAMPLE / "Fleetfile.py"])
+def test_a_valid_fleetfile_is_named_with_its_services(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder or the file."""
+    assert main(["check", str(path)]) == 0
+    services = "the app behavioral, 4 services: app_server, important_queue, ongoing_queue, redis"
+    assert capsys.readouterr().out == f"{EXAMPLE / 'Fleetfile.py'} is valid: {services}\n"
+    assert main(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["app"] == "behavioral"
+
+
+def test_all_mistakes_are_in_one_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with its line; the exit code is 2."""
+    assert main(["check", written(tmp_path, _TWO_MISTAKES)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "has 2 errors; nothing was changed:" in captured.err
+    assert all(f"Fleetfile.py:{line}: " in captured.err for line in (8, 9))
+
+
+def test_what_fleet_would_ignore_is_found_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows in the unit's text only."""
+    assert main(["check", written(tmp_path, _NO_PORT)]) == 2
+    assert "Nonsense" in capsys.readouterr().err
+
+
+def test_the_present_folder_is_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a missing file is an error that says what to do."""
+    monkeypatch.chdir(tmp_path)
+    for command in ("check", "render"):
+        assert main([command]) == 2
+        assert f"{tmp_path / 'Fleetfile.py'}: does not exist" in capsys.readouterr().err
+
+
+def test_a_service_is_rendered_as_it_is_deployed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Byte for byte, with the stack in its mark."""
+    assert main(["render", "app_server", "--file", str(EXAMPLE), "--stack", "shop/prod"]) == 0
+    files = render_app(load(EXAMPLE), "shop/prod")
+    assert capsys.readouterr().out == files["app_server"].text
+
+
+def test_all_units_are_rendered_under_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the machine agent's."""
+    folder = written(tmp_path, _MODES)
+    assert main(["render", "--file", folder]) == 0
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# ")]
+    expected = ["one@1", "two@1.service to two@2", "blue-<hash>@1", "every@<machine id>", "shop-agent"]
+    assert headings == [f"# {name}.service" for name in expected]
+    assert main(["render", "--file", folder, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(expected)
+
+
+def test_an_unknown_service_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """That names those that there are."""
+    assert main(["render", "web", "--file", str(EXAMPLE)]) == 2
+    assert "'web' is not one of app_server, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check", str(EXAMPLE)], ["render", "redis", "--file", str(EXAMPLE)]])
+def test_neither_needs_the_packages_of_a_deployment(command: list[str]) -> None:
+    """An editor's hook or a pull request's check has typer only."""
+    without = "import sys; sys.modules.update(dict.fromkeys(('etcd', 'requests', 'pulumi', 'docker', 'cryptography')))"
+    code = f"{without}; from fleetcaptain.cli import main; sys.exit(main({command!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
