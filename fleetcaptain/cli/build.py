@@ -15,6 +15,7 @@ from fleetcaptain.cli import (
     releases_command,
     restart_command,
     secure_command,
+    status_command,
     unregister_command,
 )
 from fleetcaptain.cli.printer import echo
@@ -23,6 +24,7 @@ __all__ = ["build"]
 
 # In the order in which the help lists them.
 _COMMANDS = (
+    status_command,
     discover_command,
     ensure_available_command,
     register_command,
@@ -37,7 +39,7 @@ _COMMANDS = (
 def build() -> typer.Typer:
     """The command line. A FleetCaptainError passes through it to `main`, without typer's traceback."""
     captain = typer.Typer(
-        help="Operate a deployed app: discovery, restarts, releases.",
+        help="Operate a deployed app: status, discovery, releases, logs.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -124,6 +124,21 @@ class KeysApi:
             self._leave(url)
             raise _unreachable(url, str(error)) from error
 
+    def request(self, method: str, path: str, body: str = "") -> tuple[int, str]:
+        """Send a request that is not about a key, once, with a JSON *body*; returns status and text, 0 without an
+        answer. Raises ClusterUnreachable when no machine accepts a connection."""
+        url = self._present()
+        connection = _connection(url, _TIMEOUT_SEC)
+        try:
+            connection.request(method, path, body or None, {"Content-Type": "application/json"} if body else {})
+            response = connection.getresponse()
+            text = read_body(iter(lambda: response.read(CHUNK_BYTES), b""), f"{method} {path} of etcd")
+            return response.status, text.decode(errors="replace")
+        except (OSError, ValueError, http.client.HTTPException):
+            return 0, ""
+        finally:
+            connection.close()
+
     def _call(self, verb: str, key: str, form: Mapping[str, str]) -> KeysAnswer:
         deadline = self._clock() + self._patience_sec
         while True:
