@@ -20,6 +20,7 @@ from fleetcaptain.cli import (
     restart_command,
     scale_command,
     secure_command,
+    status_command,
     timeline_command,
     unregister_command,
 )
@@ -29,6 +30,7 @@ __all__ = ["build"]
 
 # In the order in which the help lists them.
 _COMMANDS = (
+    status_command,
     discover_command,
     ensure_available_command,
     register_command,
@@ -49,7 +51,7 @@ _COMMANDS = (
 def build() -> typer.Typer:
     """The command line. A FleetCaptainError passes through it to `main`, without typer's traceback."""
     captain = typer.Typer(
-        help="Operate a deployed app: discovery, restarts, releases.",
+        help="Operate a deployed app: status, discovery, releases, logs.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

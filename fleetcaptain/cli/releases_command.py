@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
 
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.target_cluster import Etcd, Key, Ssh, Stack, TargetApp, by_environment, site
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.release.images import ImageState, probe_argv, probed
 from fleetcaptain.release.listing import as_json, rows, table
@@ -20,11 +19,6 @@ from fleetcaptain.release.rollback import images_of
 __all__ = ["add"]
 
 _PROBE_SEC = 60
-
-Etcd = Annotated[
-    str | None,
-    typer.Option("--etcd", help="The URL of the cluster's etcd, instead of a stack.", metavar="URL"),
-]
 
 
 def add(captain: typer.Typer) -> None:
@@ -46,7 +40,7 @@ def add(captain: typer.Typer) -> None:
         cluster checks their registry, or with --etcd this computer does. To roll back, run
         pulumi up -c fleetcaptain:rollbackTo=TAG
         """
-        known, images = _by_etcd(etcd, app) if etcd else _by_ssh(app, stack, ssh, key)
+        known, images = _by_etcd(etcd, app) if by_environment(etcd, stack, ssh) else _by_ssh(app, stack, ssh, key)
         found = rows(known, images)
         if json_wanted:
             echo_json([as_json(row) for row in found])
@@ -68,10 +62,11 @@ def _by_ssh(
     return known, find_images(cluster, images_of(known.manifests))
 
 
-def _by_etcd(etcd: str, app: str | None) -> tuple[Releases, dict[str, ImageState]]:
+def _by_etcd(etcd: str | None, app: str | None) -> tuple[Releases, dict[str, ImageState]]:
     from fleetcaptain.discovery.etcd_store import EtcdStore
 
-    known = read_releases(EtcdStore(lambda: etcd), Identity.from_environment(app=app).app)
+    identity = Identity.from_environment(app=app, etcd=etcd)
+    known = read_releases(EtcdStore(lambda: identity.etcd), identity.app)
     images = images_of(known.manifests)
     return known, probed(images, _from_here(images))
 

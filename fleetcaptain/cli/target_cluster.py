@@ -1,16 +1,24 @@
-"""The cluster that an operator's command works on: the one in a stack's outputs, or one named by its machines."""
+"""The cluster that a command works on, by one rule for all commands.
+
+Options come first: ``--etcd``, ``--ssh``, ``--stack``. Without them a container's environment names the cluster (a unit
+sets FLEETCAPTAIN_ETCD and FLEETCAPTAIN_APP), and elsewhere the selected stack's outputs do.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from fleetcaptain.discovery.client import Discovery
+from fleetcaptain.discovery.identity import Identity
+from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.connection import ClusterKind, Connection
@@ -20,7 +28,7 @@ from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
-__all__ = ["Key", "Site", "Ssh", "Stack", "TargetApp", "site"]
+__all__ = ["Etcd", "Key", "Site", "Ssh", "Stack", "TargetApp", "by_environment", "discovery_for", "keys_of", "site"]
 
 Stack = Annotated[
     str | None,
@@ -37,6 +45,9 @@ TargetApp = Annotated[
     str | None,
     typer.Option("--app", help="The app's name in its Fleetfile. Default: the app of the stack.", metavar="NAME"),
 ]
+Etcd = Annotated[
+    str | None, typer.Option("--etcd", help="The URL of the cluster's etcd, instead of a stack.", metavar="URL")
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,39 @@ class Site:
     endpoint: Endpoint | LocalEndpoint
     app: str
     stack: str = ""
+
+
+def by_environment(
+    etcd: str | None, stack: str | None, ssh: Sequence[str] | None, environ: Mapping[str, str] = os.environ
+) -> bool:
+    """Whether etcd's URL is an option or the environment's, as in a container. Raises typer.BadParameter for *etcd*
+    together with *stack* or *ssh*."""
+    if etcd and (stack or ssh):
+        raise typer.BadParameter("excludes --stack and --ssh", param_hint="--etcd")
+    inside = bool(environ.get("FLEETCAPTAIN_ETCD") or environ.get("FLEETCAPTAIN_APP"))
+    return bool(etcd) or (inside and not stack and not ssh)
+
+
+def discovery_for(
+    app: str | None, etcd: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
+) -> Discovery:
+    """Discovery on the cluster that the options name: as the unit that calls it, or as an operator, who has no unit.
+    Raises UnknownApp, and as `site`."""
+    if by_environment(etcd, stack, ssh):
+        return Discovery(Identity.from_environment(app=app, etcd=etcd))
+    where = site(app, stack, ssh, key)
+    return Discovery(Identity(where.app), keys=keys_of(where.endpoint))
+
+
+def keys_of(endpoint: Endpoint | LocalEndpoint) -> Callable[..., KeysApi]:
+    """Makes clients of the cluster's etcd with the rights of a container, through SSH where that leads to it. No
+    connection is opened before the first request."""
+    if isinstance(endpoint, LocalEndpoint):
+        return lambda _url, **more: KeysApi(endpoint.etcd, **more)
+    from fleetcaptain.fleet.tunnel import Tunnel
+
+    tunnel = Tunnel(endpoint)
+    return lambda _url, **more: KeysApi(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable, **more)
 
 
 def _outputs_of(stack: str | None) -> str:

@@ -28,16 +28,21 @@ _PAUSE_SEC = 1.0
 
 
 class Discovery:
-    """Discovery for the caller *identity*. Safe to share between threads."""
+    """Discovery for the caller *identity*. Safe to share between threads.
+
+    *keys*: makes the client of etcd; one that is not at the identity's URL ignores its first argument.
+    """
 
     def __init__(
         self,
         identity: Identity,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        keys: Callable[..., KeysApi] = KeysApi,
     ) -> None:
         self.identity = identity
-        self._api = KeysApi(identity.etcd, clock=clock, sleep=sleep)
+        self._keys = keys
+        self._api = keys(identity.etcd, clock=clock, sleep=sleep)
         self._clock = clock
         self._sleep = sleep
         self._leases: dict[str, Lease] = {}
@@ -92,7 +97,7 @@ class Discovery:
 
     def ensure_available(self, service: str, *, timeout_sec: float = 0) -> list[Instance]:
         """Wait for the instances. Raises NotAvailable, or ClusterUnreachable when etcd does not answer by then."""
-        api = KeysApi(self.identity.etcd, patience_sec=0)
+        api = self._keys(self.identity.etcd, patience_sec=0)
         deadline = self._clock() + timeout_sec
         while True:
             try:

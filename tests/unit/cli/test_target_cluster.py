@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.cli.target_cluster import Site, site
+from fleetcaptain.cli.target_cluster import Site, by_environment, site
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.ssh import Endpoint
+from tests.fakes.fake_cluster import FakeCluster, text_of
 
 CONNECTION = {"ssh": ["core@10.0.0.1", "core@10.0.0.2"], "key": "/k", "known_hosts": "/h", "kind": "local"}
 OUTPUTS = json.dumps({"app": "shop", "stack": "fleetcaptain/prod", "connection": CONNECTION})
@@ -70,3 +72,49 @@ def test_a_share_that_is_none_is_a_mistake_in_the_line(capsys: pytest.CaptureFix
     """Before anything is opened."""
     assert main(["restart", "web", "--ssh", "core@127.0.0.1", "--app", "shop", "--max-parallel", "some"]) == 2
     assert "must be a positive integer or a share such as 25%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("etcd", "stack", "ssh", "environ", "expected"),
+    [
+        (None, None, None, {}, False),
+        (None, None, None, {"FLEETCAPTAIN_ETCD": "http://10.0.0.1:2379"}, True),
+        (None, None, None, {"FLEETCAPTAIN_APP": "shop"}, True),
+        (None, "prod", None, {"FLEETCAPTAIN_APP": "shop"}, False),
+        (None, None, ["core@10.0.0.1"], {"FLEETCAPTAIN_APP": "shop"}, False),
+        ("http://10.0.0.1:2379", None, None, {}, True),
+    ],
+)
+def test_options_come_before_the_environment_and_that_before_the_selected_stack(
+    etcd: str | None, stack: str | None, ssh: list[str] | None, environ: dict[str, str], expected: bool
+) -> None:
+    """The same for every command."""
+    assert by_environment(etcd, stack, ssh, environ) is expected
+
+
+@pytest.mark.parametrize("command", [["discover", "web"], ["ensure-available", "web"], ["releases"]])
+def test_two_ways_to_the_cluster_at_once_are_a_mistake(command: list[str]) -> None:
+    """Nothing is asked."""
+    assert main([*command, "--etcd", "http://127.0.0.1:1", "--stack", "prod"]) == 2
+
+
+@pytest.mark.parametrize("command", ["discover", "ensure-available"])
+def test_an_operator_discovers_by_the_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Outside of any container, with nothing but the stack."""
+    for name in ("APP", "ETCD"):
+        monkeypatch.delenv(f"FLEETCAPTAIN_{name}", raising=False)
+    cluster = FakeCluster({"web@1.service": text_of("web")})
+    asked: list[object] = []
+    with cluster.etcd as etcd:
+        endpoint = LocalEndpoint("unix:///run/fleet.sock", etcd.url)
+
+        def found(*options: object) -> Site:
+            asked.append(options)
+            return Site(endpoint, "shop")
+
+        monkeypatch.setattr("fleetcaptain.cli.target_cluster.site", found)
+        assert main([command, "web", "--stack", "prod"]) == 0
+    assert asked == [(None, "prod", None, "")]
+    assert capsys.readouterr().out.startswith("web@1.service  10.0.0.")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from pathlib import Path
+
 import pytest
 
 from fleetcaptain.discovery.keys_api import KeysApi
@@ -86,3 +90,27 @@ def test_a_refresh_wakes_no_watcher(etcd: FakeEtcd) -> None:
     index = api.put("/dir/k", "v", 60).node["modifiedIndex"]
     assert api.refresh("/dir/k", "v", 60).done
     assert api.wait("/dir", index + 1, 0.05) is None
+
+
+def test_etcd_behind_a_socket_is_read_like_any_other(tmp_path: Path) -> None:
+    """As at the end of a tunnel; the address is looked up before each try, and one that does not answer is named."""
+    path = tmp_path / "etcd.sock"
+    answer = b'{"node":{"key":"/k","value":"v"}}'
+    left: list[str] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+
+        threading.Thread(target=serve, daemon=True).start()
+        urls = iter([f"unix://{tmp_path}/gone.sock", f"unix://{path}"])
+        api = KeysApi(lambda: next(urls), sleep=lambda _seconds: None, mark_unreachable=left.append)
+        assert api.get("/k").node["value"] == "v"
+    assert left == [f"unix://{tmp_path}/gone.sock"]
+    with pytest.raises(ClusterUnreachable, match=r"Could not reach etcd at unix://.*gone\.sock"):
+        KeysApi(f"unix://{tmp_path}/gone.sock", patience_sec=0).get("/k")

@@ -1,0 +1,74 @@
+"""Everything that is wrong with an app, one sentence each, with what to do where that is not obvious. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus
+from fleetcaptain.status.service_status import ServiceStatus
+from fleetcaptain.untrusted import Ignored
+
+__all__ = ["problems_of"]
+
+
+def problems_of(
+    services: Sequence[ServiceStatus],
+    machines: Sequence[MachineStatus],
+    etcd: EtcdStatus,
+    *,
+    pending: str,
+    strays: Sequence[str],
+    ignored: Sequence[Ignored],
+) -> tuple[str, ...]:
+    """The sentences, the whole cluster's first. A rollout under way is no problem, and neither is what it changes."""
+    return (
+        *_cluster(etcd, machines),
+        *(sentence for service in services for sentence in _service(service)),
+        *_deployment(pending, services),
+        *(f"{name} is a stray: no release declares it" for name in strays),
+        *([f"{len(ignored)} values in etcd are invalid: see `captain doctor`"] if ignored else []),
+    )
+
+
+def _cluster(etcd: EtcdStatus, machines: Sequence[MachineStatus]) -> Iterator[str]:
+    if etcd.quorum is False:
+        yield "etcd has no quorum: nothing can be changed, and running containers go on"
+    for machine in machines:
+        name = machine.address or machine.id
+        if machine.state == "silent":
+            yield f"{name} is silent: its agent sends no heartbeat"
+        elif machine.state == "missing":
+            yield f"{name} is missing: fleet does not list it"
+    for member in etcd.members or ():
+        if member.lost:
+            yield f"etcd's member {member.name or member.address} is on a machine that does not answer"
+
+
+def _service(service: ServiceStatus) -> Iterator[str]:
+    name, rollout = service.name, service.rollout
+    rolling = rollout is not None and not rollout.stopped
+    if rollout is not None and rollout.stopped:
+        yield (
+            f"{name}: the rollout to {rollout.to} that {rollout.who} began was interrupted at {rollout.done} of "
+            f"{rollout.of} instances; `pulumi up` resumes it"
+        )
+    for instance in service.instances:
+        where = f"{name}: {instance.unit}{f' on {instance.address}' if instance.address else ''}"
+        if instance.failing:
+            yield f"{where}: its alive check fails: {instance.failing}"
+        elif instance.trouble and not rolling:
+            yield f"{where}: {instance.trouble}"
+    if rolling:
+        return
+    if len(service.instances) != service.wanted:
+        yield f"{name}: {len(service.instances)} instances, and the release has {service.wanted}"
+    if len(service.versions) > 1:
+        mixed = ", ".join(f"{version} x{count}" for version, count in service.versions.items())
+        yield f"{name}: mixed versions: {mixed}"
+    elif service.drift:
+        yield f"{name}: {', '.join(service.drift)}: another text than the current release's"
+
+
+def _deployment(pending: str, services: Sequence[ServiceStatus]) -> Iterator[str]:
+    if pending and not any(service.state == "rolling" for service in services):
+        yield f"the deployment of {pending} is not complete: it is between two services, or it failed"

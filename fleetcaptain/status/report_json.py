@@ -1,0 +1,80 @@
+"""The report as JSON; docs/status.md describes every field. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleetcaptain.status.service_status import ServiceStatus
+from fleetcaptain.status.status_report import Report
+
+__all__ = ["as_json"]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain data. Fields are only ever added."""
+    release, etcd = report.release, report.etcd
+    members = None
+    if etcd.members is not None:
+        members = [{"name": one.name, "address": one.address, "lost": one.lost} for one in etcd.members]
+    return {
+        "app": report.app,
+        "stack": report.stack,
+        "at": report.at,
+        "ok": report.fine,
+        "problems": list(report.problems),
+        "unanswered": list(report.unanswered),
+        "release": {
+            "tag": release.tag,
+            "since": release.since,
+            "who": release.who,
+            "pending": release.pending,
+            "previous": release.previous,
+            "can_go_back": None if release.why_not is None else bool(release.previous) and not release.why_not,
+            "why_not": list(release.why_not or ()),
+        },
+        "services": [_service(service) for service in report.services],
+        "strays": list(report.strays),
+        "machines": [
+            {"id": one.id, "address": one.address, "zone": one.zone, "units": one.units, "state": one.state}
+            for one in report.machines
+        ],
+        "etcd": {"members": members, "quorum": etcd.quorum, "version": etcd.version},
+        "fleet": {"version": report.fleet_version},
+    }
+
+
+def _service(service: ServiceStatus) -> dict[str, Any]:
+    last, rollout = service.last, service.rollout
+    return {
+        "name": service.name,
+        "state": service.state,
+        "wanted": service.wanted,
+        "healthy": service.healthy,
+        "versions": service.versions,
+        "zones": service.zones,
+        "drift": list(service.drift),
+        "instances": [
+            {
+                "unit": one.unit,
+                "address": one.address,
+                "zone": one.zone,
+                "version": one.version,
+                "state": one.state,
+                "healthy": one.healthy,
+                "failing": one.failing,
+                "trouble": one.trouble,
+            }
+            for one in service.instances
+        ],
+        "last_deploy": last
+        and {"who": last.who, "since": last.since, "until": last.until, "state": last.state, "error": last.error},
+        "rollout": rollout
+        and {
+            "who": rollout.who,
+            "since": rollout.since,
+            "to": rollout.to,
+            "done": rollout.done,
+            "of": rollout.of,
+            "interrupted": rollout.stopped,
+        },
+    }

@@ -1,0 +1,143 @@
+"""The report of a reading: services, machines, etcd, strays, and everything that is wrong. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleetcaptain.release.rollback import obstacles
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus, etcd_status, machine_statuses
+from fleetcaptain.status.picture import AppKeys, Picture
+from fleetcaptain.status.problems import problems_of
+from fleetcaptain.status.service_status import ServiceStatus, service_status
+from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.units.mark import Ownership
+
+__all__ = ["ReleaseStatus", "Report", "report_of"]
+
+
+@dataclass(frozen=True)
+class ReleaseStatus:
+    """The current release's *tag*, *since* when (ISO 8601, UTC) and by *who*; the *pending* release, and the *previous*
+    one. *why_not*: why that cannot be rolled back to, empty when it can; None if the texts of its units were not read.
+    Images are not checked."""
+
+    tag: str = ""
+    since: str = ""
+    who: str = ""
+    pending: str = ""
+    previous: str = ""
+    why_not: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The status of *app*, deployed by *stack*, *at* a moment. *strays* are orphaned units that are ours, or may be.
+    *problems* has a sentence for everything that is wrong, and *unanswered* one for each part of the cluster that did
+    not answer. *fleet_version* is "" when fleet did not answer."""
+
+    app: str
+    stack: str
+    at: str
+    release: ReleaseStatus
+    services: tuple[ServiceStatus, ...]
+    machines: tuple[MachineStatus, ...]
+    etcd: EtcdStatus
+    strays: tuple[str, ...]
+    problems: tuple[str, ...]
+    unanswered: tuple[str, ...]
+    fleet_version: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether everything is as the current release wants it, or is being rolled out."""
+        return not self.problems and not self.unanswered
+
+
+def report_of(picture: Picture) -> Report:
+    """The report of *picture*."""
+    keys, snapshot = picture.keys or AppKeys(), picture.snapshot
+    release = _release(keys, picture.has_texts)
+    units = _units_by_service(picture, snapshot)
+    strays = _strays(picture, keys, snapshot)
+    services = tuple(
+        service_status(
+            name,
+            units.get(name, ()),
+            snapshot,
+            keys,
+            registered_known=picture.keys is not None,
+        )
+        for name in sorted(_declared(keys) or units)
+    )
+    machines, etcd = machine_statuses(picture, snapshot), etcd_status(picture)
+    return Report(
+        picture.app,
+        picture.stack,
+        picture.at,
+        release,
+        services,
+        machines,
+        etcd,
+        strays,
+        problems_of(services, machines, etcd, pending=release.pending, strays=strays, ignored=keys.ignored),
+        picture.unanswered,
+        picture.fleet.version if picture.fleet else "",
+    )
+
+
+def _release(keys: AppKeys, has_texts: bool) -> ReleaseStatus:
+    releases = keys.releases
+    current, previous = releases.named(releases.current), releases.named(releases.previous)
+    why_not: tuple[str, ...] | None = None
+    if previous is None:
+        why_not = (f"the record of {releases.previous} is missing",) if releases.previous else ()
+    elif has_texts:
+        why_not = obstacles(previous, releases.texts, {})
+    since, who = (current.when, current.who) if current else ("", "")
+    pending = releases.pending if releases.pending != releases.current else ""
+    return ReleaseStatus(releases.current, since, who, pending, releases.previous, why_not)
+
+
+def _declared(keys: AppKeys) -> set[str]:
+    """The services of the current and of the pending release."""
+    manifests = [keys.releases.named(tag) for tag in (keys.releases.current, keys.releases.pending)]
+    return {name for manifest in manifests if manifest for name in manifest.services}
+
+
+def _ownership(picture: Picture, snapshot: Snapshot) -> Ownership:
+    """The units of the stack; of every stack of the app when the stack is unknown."""
+    if picture.stack:
+        return Ownership(picture.app, picture.stack)
+    stacks = {unit.mark.stack for unit in snapshot.units.values() if unit.mark and unit.mark.app == picture.app}
+    return Ownership(picture.app, "", frozenset(stacks))
+
+
+def _units_by_service(picture: Picture, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Service -> its units, without the machine agent. Of a fleet that did not answer, those that are registered."""
+    found: dict[str, set[str]] = {}
+    ownership = _ownership(picture, snapshot)
+    for name, unit in snapshot.units.items():
+        mark = unit.mark
+        if mark is not None and ownership.owns(name, mark) and name != agent_name(picture.app):
+            found.setdefault(mark.service, set()).add(name)
+    if picture.fleet is None:
+        for entry in snapshot.registrations.values():
+            found.setdefault(entry.service, set()).add(entry.unit)
+    return {service: _in_order(names) for service, names in found.items()}
+
+
+def _in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """By name, and ``web@2`` before ``web@10``."""
+    return tuple(sorted(names, key=lambda name: (name.partition("@")[0], len(name), name)))
+
+
+def _strays(picture: Picture, keys: AppKeys, snapshot: Snapshot) -> tuple[str, ...]:
+    declared = _declared(keys)
+    if not declared:
+        return ()
+    units = {name: unit for name, unit in snapshot.units.items() if name != agent_name(picture.app)}
+    found = find_strays(units, _ownership(picture, snapshot), declared, own_cluster=picture.managed)
+    return (*found.own, *found.suspect)

@@ -1,0 +1,184 @@
+"""The report as lines of text for a terminal of a given width. It says everything without colour. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from fleetcaptain.printable import one_line
+from fleetcaptain.status.ages import age, minute
+from fleetcaptain.status.service_status import ServiceStatus
+from fleetcaptain.status.status_report import Report
+from fleetcaptain.styled import Line, Span, cut
+
+__all__ = ["lines_of"]
+
+_SERVICES = ("SERVICE", "STATE", "UP", "VERSION", "ZONES", "LAST DEPLOY")
+_MACHINES = ("MACHINE", "STATE", "ZONE", "UNITS")
+# The columns that are cut first when the table is too wide: those of the right.
+_LEAST_WIDTH = {"SERVICE": 12, "VERSION": 8, "ZONES": 5, "LAST DEPLOY": 8}
+_STYLES = {
+    "ok": "good",
+    "up": "good",
+    "rolling": "warn",
+    "mixed": "warn",
+    "drift": "warn",
+    "degraded": "bad",
+    "failing": "bad",
+    "down": "bad",
+    "silent": "bad",
+    "missing": "bad",
+    "unknown": "warn",
+}
+_SHOWN_PROBLEMS = 12
+_GAP = "  "
+
+Row = tuple[Span, ...]
+
+
+def lines_of(report: Report, width: int = 80) -> tuple[Line, ...]:
+    """The screen: the release, services, machines, etcd, and what is wrong, each line at most *width* characters."""
+    lines = (
+        *_head(report, width),
+        (Span(""),),
+        *_table(_SERVICES, [_service(service, report.at) for service in report.services], width),
+        (Span(""),),
+        *_table(_MACHINES, _machines(report), width),
+        *_foot(report, width),
+        *_problems(report, width),
+    )
+    return tuple(_clipped(line, width) for line in lines)
+
+
+def _clipped(line: Line, width: int) -> Line:
+    """*line* without what is beyond *width*, on a terminal that is too narrow for the table."""
+    spans, left = [], width
+    for span in line:
+        spans.append(Span(span.text[:left], span.style))
+        left -= len(spans[-1].text)
+    return tuple(spans)
+
+
+def _head(report: Report, width: int) -> list[Line]:
+    release, now = report.release, report.at
+    where = f"{report.app} of {report.stack}" if report.stack else report.app
+    time = f"{now[11:19]} UTC"
+    room = width - len(time) - len(_GAP)
+    lines: list[Line] = [(Span(cut(one_line(where), room).ljust(room), "bold"), Span(_GAP), Span(time, "dim"))]
+    if release.tag:
+        since = f" since {minute(release.since)} UTC ({age(release.since, now)})" if release.since else ""
+        by = f" by {release.who}" if release.who else ""
+        lines.append(_field("release", f"{release.tag}{since}{by}", width))
+    else:
+        unknown = any(sentence.startswith("etcd:") for sentence in report.unanswered)
+        lines.append(_field("release", "unknown" if unknown else "none yet", width))
+    if release.pending:
+        lines.append(_field("pending", release.pending, width, "warn"))
+    if release.previous:
+        lines.append(_field("previous", f"{release.previous}, {_rollback(release.why_not)}", width))
+    for service in report.services:
+        rollout = service.rollout
+        if rollout is not None:
+            verb = "interrupted" if rollout.stopped else "rolling"
+            what = f"{service.name} to {rollout.to}: {rollout.done} of {rollout.of} instances"
+            by = f"by {rollout.who}, {age(rollout.since, now)}"
+            lines.append(_field(verb, f"{what}, {by}", width, "warn"))
+    return lines
+
+
+def _rollback(why_not: Sequence[str] | None) -> str:
+    if why_not is None:
+        return "rollback not checked"
+    if not why_not:
+        return "rollback possible (images not checked)"
+    return f"no rollback: {'; '.join(why_not)}"
+
+
+def _field(name: str, text: str, width: int, style: str = "") -> Line:
+    return (Span(f"{name:<9} ", "dim"), Span(cut(one_line(text), width - 10), style))
+
+
+def _service(service: ServiceStatus, now: str) -> Row:
+    last = service.last
+    by = ""
+    if last is not None:
+        verb = "" if last.state == "done" else f"{last.state} "
+        by = f"{verb}{age(last.until or last.since, now)} {last.who}"
+    up = f"{service.healthy}/{service.wanted}"
+    return (
+        Span(service.name),
+        Span(service.state, _STYLES[service.state]),
+        Span(up, "" if service.healthy >= service.wanted else "bad"),
+        Span(_counts(service.versions)),
+        Span(_zones(service)),
+        Span(by, "bad" if last is not None and last.state == "failed" else "dim"),
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """``v1.1``, or ``v1.1 x3, v1.0 x1``."""
+    if len(counts) < 2:  # noqa: PLR2004 - one version needs no number
+        return next(iter(counts), "-") or "-"
+    return ", ".join(f"{name or '-'} x{count}" for name, count in counts.items())
+
+
+def _zones(service: ServiceStatus) -> str:
+    zones = service.zones
+    return "-" if set(zones) <= {""} else " ".join(f"{zone or '-'}:{count}" for zone, count in zones.items())
+
+
+def _machines(report: Report) -> list[Row]:
+    return [
+        (
+            Span(machine.address or machine.id),
+            Span(machine.state, _STYLES[machine.state]),
+            Span(machine.zone or "-"),
+            Span(str(machine.units) if machine.state in ("up", "silent") else "-"),
+        )
+        for machine in report.machines
+    ]
+
+
+def _foot(report: Report, width: int) -> list[Line]:
+    etcd = report.etcd
+    members = "members unknown" if etcd.members is None else f"{len(etcd.members)} members"
+    state = {True: "quorum", False: "NO QUORUM", None: "no answer"}[etcd.quorum]
+    lost = [member.name or member.address for member in etcd.members or () if member.lost]
+    more = f", lost: {', '.join(lost)}" if lost else ""
+    versions = f"fleet {report.fleet_version or '-'}{_GAP}etcd {etcd.version or '-'}"
+    style = "" if etcd.quorum and not lost else "bad"
+    return [(Span(""),), _field("etcd", f"{members}, {state}{more}", width, style), _field("versions", versions, width)]
+
+
+def _problems(report: Report, width: int) -> list[Line]:
+    problems = [f"no answer from {sentence}" for sentence in report.unanswered] + list(report.problems)
+    if not problems:
+        return []
+    lines: list[Line] = [(Span(""),)]
+    for sentence in problems[:_SHOWN_PROBLEMS]:
+        wrapped = textwrap.wrap(one_line(sentence), width - 2, break_on_hyphens=False)[:3] or [""]
+        lines += [(Span(f"{'! ' if number == 0 else '  '}{text}", "bad"),) for number, text in enumerate(wrapped)]
+    more = len(problems) - _SHOWN_PROBLEMS
+    if more > 0:
+        lines.append((Span(f"! and {more} more: `captain status --json` has all of them", "bad"),))
+    return lines
+
+
+def _table(head: Sequence[str], rows: Sequence[Row], width: int) -> list[Line]:
+    """*rows* below *head* in columns; the columns of the right are cut until the table is at most *width* wide."""
+    cells = [tuple(Span(one_line(cell.text), cell.style) for cell in row) for row in rows]
+    widths = [max([len(title), *(len(row[column].text) for row in cells)]) for column, title in enumerate(head)]
+    for column in reversed(range(len(head))):
+        excess = sum(widths) + len(_GAP) * (len(head) - 1) - width
+        if excess > 0:
+            least = min(widths[column], _LEAST_WIDTH.get(head[column], widths[column]))
+            widths[column] = max(least, widths[column] - excess)
+    titles = tuple(Span(title, "dim") for title in head)
+    return [_joined(row, widths) for row in [titles, *cells]]
+
+
+def _joined(row: Row, widths: Sequence[int]) -> Line:
+    spans = []
+    for cell, width in zip(row, widths, strict=True):
+        spans += [Span(cut(cell.text, width).ljust(width), cell.style), Span(_GAP)]
+    return tuple(spans[:-1])

@@ -1,0 +1,150 @@
+"""One reading of a cluster, and the watch that repeats it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from fleetcaptain.discovery.keys_api import KeysApi
+from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.status.status_reader import StatusReader
+from fleetcaptain.status.status_report import Report, report_of
+from fleetcaptain.status.watching import watched
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster
+from tests.unit.status.twenty_services import keep, picture_of, release_of, twenty
+
+
+class _Fleet(FleetClient):
+    """A fleet whose calls are counted; those of *hangs* never end, and those of *fails* fail."""
+
+    def __init__(self, cluster: FakeCluster, hangs: str = "", fails: str = "") -> None:
+        self.calls: list[str] = []
+        self._cluster, self._hangs, self._fails = cluster, hangs, fails
+
+    def units(self) -> Any:
+        return self._counted("units")
+
+    def states(self) -> Any:
+        return self._counted("states")
+
+    def machines(self) -> Any:
+        return self._counted("machines")
+
+    def version(self) -> str:
+        return "1.0.0"
+
+    def _counted(self, name: str) -> Any:
+        self.calls.append(name)
+        if name == self._hangs:
+            threading.Event().wait()
+        if name == self._fails:
+            raise ClusterUnreachable("fleet does not answer")
+        return getattr(self._cluster.fleet, name)()
+
+
+def reader(cluster: FakeCluster, fleet: FleetClient, **more: Any) -> StatusReader:
+    """Reads *cluster*, its etcd over HTTP."""
+    return StatusReader(APP, fleet, KeysApi(cluster.etcd.url, patience_sec=0), stack=STACK, **more)
+
+
+@pytest.fixture
+def cluster() -> Iterator[FakeCluster]:
+    """Twenty services, and etcd listens."""
+    cluster = twenty()
+    with cluster.etcd:
+        yield cluster
+
+
+def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
+    """Each list of fleet once, the app's directory once, and the texts once as long as the releases stay."""
+    for number in range(30):
+        cluster.launch_service(f"more_{number}", 2)
+    keep(cluster, release_of(cluster, "v1.2", "2030-02-02T12:00:00+00:00"))
+    fleet = _Fleet(cluster)
+    reading = reader(cluster, fleet)
+    assert len(report_of(reading.read()).services) == 50
+    assert sorted(fleet.calls) == ["machines", "states", "units"]
+    keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
+    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_texts"]
+    cluster.etcd.requests.clear()
+    reading.read()
+    assert [key for _, key, form in cluster.etcd.requests if form.get("recursive")] == ["/fleetcaptain/shop"]
+
+
+def test_a_fleet_that_hangs_does_not_keep_the_rest(cluster: FakeCluster) -> None:
+    """It is named, and the registrations are shown."""
+    picture = reader(cluster, _Fleet(cluster, hangs="states"), limit_sec=0.5).read()
+    assert picture.fleet is None
+    assert picture.unanswered == ("fleet: no answer within 0.5 s",)
+    assert picture.keys is not None
+    assert len(picture.keys.registrations) == 50
+
+
+def test_an_etcd_that_does_not_answer_does_not_keep_the_rest(cluster: FakeCluster) -> None:
+    """What fleet knows is shown."""
+    cluster.etcd.close()
+    picture = reader(cluster, _Fleet(cluster), sleep=lambda _seconds: None).read()
+    assert (picture.keys, picture.members) == (None, None)
+    assert [sentence.partition(":")[0] for sentence in picture.unanswered] == ["etcd", "etcd's members"]
+    assert len(report_of(picture).services) == 20
+
+
+def test_a_cluster_of_which_nothing_answers_is_an_error(cluster: FakeCluster) -> None:
+    """With the first reason."""
+    cluster.etcd.close()
+
+    class Silent(_Fleet):
+        def _counted(self, name: str) -> Any:
+            raise ClusterUnreachable(f"Could not connect to any machine for {name}")
+
+    with pytest.raises(ClusterUnreachable, match="app shop does not answer: Could not connect to any machine"):
+        reader(cluster, Silent(cluster), sleep=lambda _seconds: None).read()
+
+
+def _reports(*answers: Report | Exception | Callable[[], Report]) -> Callable[[], Report]:
+    left = list(answers)
+
+    def read() -> Report:
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) else answer
+
+    return read
+
+
+def test_a_watch_keeps_the_last_report_while_nothing_answers() -> None:
+    """And says since when; the next answer ends that."""
+    report = report_of(picture_of(FakeCluster()))
+    lost = ClusterUnreachable("no route")
+    read = _reports(report, lost, lost, report)
+    looks = watched(read, 1, sleep=lambda _seconds: None, now=lambda: datetime(2030, 1, 1, 12, 0, 5, tzinfo=UTC))
+    silences = [next(looks).silence for _ in range(4)]
+    assert silences == ["", "no answer since 12:00:05 UTC: no route", "no answer since 12:00:05 UTC: no route", ""]
+
+
+def test_a_watch_says_that_a_reading_hangs() -> None:
+    """Before it ends."""
+    report = report_of(picture_of(FakeCluster()))
+    answered = threading.Event()
+
+    def late() -> Report:
+        answered.wait()
+        return report
+
+    looks = watched(_reports(report, late), 0, late_sec=0.01)
+    assert next(looks).silence == ""
+    assert next(looks).silence.startswith("no answer since ")
+    answered.set()
+    assert any(look.silence == "" for look in looks)
+
+
+def test_a_watch_that_never_had_an_answer_ends() -> None:
+    """As the command without it."""
+    with pytest.raises(ClusterUnreachable):
+        next(watched(_reports(ClusterUnreachable("no route")), 1))

@@ -1,0 +1,123 @@
+"""The report on a screen of 80 columns."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.discovery.keys import pending_key, registration_key
+from fleetcaptain.status.ages import age, minute
+from fleetcaptain.status.report_json import as_json
+from fleetcaptain.status.status_report import report_of
+from fleetcaptain.status.status_view import lines_of
+from fleetcaptain.styled import painted, plain
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import APP, FakeCluster
+from tests.unit.status.twenty_services import keep, new_text, picture_of, release_of, roll, twenty
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def shown(cluster: FakeCluster, width: int = 80) -> str:
+    """The screen's text."""
+    lines = [plain(line) for line in lines_of(report_of(picture_of(cluster)), width)]
+    assert max(map(len, lines)) <= width
+    return "".join(f"{line}\n" for line in lines)
+
+
+def busy() -> FakeCluster:
+    """The twenty services in a rollout, with a dead machine, a stray, a mix and a failing check."""
+    cluster = twenty()
+    new = UnitFile.parse(new_text("app_server"))
+    for number in (1, 2, 4, 5):
+        cluster.launch(f"app_server@{number}.service", new.text)
+    keep(
+        cluster,
+        release_of(cluster, "v1.2", "2030-02-01T15:00:00+00:00", text={"app_server": new.unit_hash}),
+        pending_key,
+    )
+    roll(cluster, "app_server", new.unit_hash)
+    cluster.launch("worker_01@2.service", new_text("worker_01"))
+    cluster.launch("old@1.service", new_text("old"))
+    key = registration_key(APP, "api", "api@2.service")
+    cluster.etcd.put(key, json.dumps({**cluster.etcd.value(key), "draining": True, "failing": "no answer\x1b[31m"}))
+    cluster.etcd.remove("/fleetcaptain/shop/machines/10.0.0.3")
+    return cluster
+
+
+@pytest.mark.parametrize(("name", "make"), [("calm", twenty), ("busy", busy)])
+def test_twenty_services_fit_on_one_screen(name: str, make: type[FakeCluster]) -> None:
+    """As the golden file has it: at 80 columns, readable without colour."""
+    golden, text = GOLDEN / f"{name}.txt", shown(make())
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("width", [40, 60, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """However narrow it is."""
+    assert "app_server" in shown(busy(), width)
+
+
+def test_colours_add_nothing_but_colour() -> None:
+    """Without its escapes the line is the same, and what others wrote brings none."""
+    for line in lines_of(report_of(picture_of(busy()))):
+        text = painted(line)
+        for code in range(100):
+            text = text.replace(f"\x1b[{code}m", "")
+        assert text.rstrip() == plain(line)
+    assert "\\x1b[31m" in shown(busy())
+
+
+def test_programs_get_one_line_of_json() -> None:
+    """With every field of docs/status.md."""
+    data = json.loads(json.dumps(as_json(report_of(picture_of(busy())))))
+    first = ["app", "stack", "at", "ok", "problems", "unanswered"]
+    assert list(data) == [*first, "release", "services", "strays", "machines", "etcd", "fleet"]
+    assert (data["ok"], data["release"]["tag"], data["release"]["pending"]) == (False, "v1.1", "v1.2")
+    assert data["release"]["can_go_back"] is True
+    server = next(service for service in data["services"] if service["name"] == "app_server")
+    assert server["rollout"] == {
+        "who": "bob@ci",
+        "since": "2030-02-01T15:02:00+00:00",
+        "to": "v1.2",
+        "done": 4,
+        "of": 12,
+        "interrupted": False,
+    }
+    assert server["last_deploy"]["state"] == "rolling"
+    assert (server["state"], server["wanted"], server["versions"]) == ("rolling", 12, {"v1.1": 8, "v1.2": 4})
+    assert server["instances"][0] == {
+        "unit": "app_server@1.service",
+        "address": "10.0.0.1",
+        "zone": "z1",
+        "version": "v1.2",
+        "state": "active/running",
+        "healthy": True,
+        "failing": "",
+        "trouble": "",
+    }
+    assert data["machines"][2]["state"] == "silent"
+    assert data["etcd"]["members"][2] == {"name": "m3", "address": "10.0.0.3", "lost": True}
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        ("2030-02-01T15:04:00Z", "5s"),
+        ("2030-02-01T15:02:00+00:00", "2m"),
+        ("2030-02-01T10:00:00", "5h"),
+        ("2030-01-01T10:00:00Z", "31d"),
+        ("2031-01-01T10:00:00Z", "0s"),
+        ("yesterday", ""),
+    ],
+)
+def test_ages_are_short(moment: str, expected: str) -> None:
+    """In their largest unit; what is no time has none."""
+    assert age(moment, "2030-02-01T15:04:05+00:00") == expected
+    assert minute("yesterday") == "yesterday"
