@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components.app import FleetApp
+from components.deploy_hooks import HOOK_SEC, DeployHooks
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.factory import choose_cluster
@@ -37,6 +38,8 @@ def main() -> None:
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
+    hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
+    hooks.attach()
     cluster = choose_cluster(config, fleetfile, rendered)
     app = FleetApp(
         fleetfile.app,
@@ -48,6 +51,7 @@ def main() -> None:
         strays=strays,
         adopt=adopt,
         ready_timeout_sec=config.get_int("readyTimeoutSec"),
+        hooks=hooks,
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
