@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components.app import FleetApp
+from components.deploy_hooks import HOOK_SEC, DeployHooks
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
@@ -42,6 +43,8 @@ def main() -> None:
     plan = plan_file()
     if plan and not rollback_to:
         refuse_changed(plan, fleetfile, rendered())
+    hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
+    hooks.attach()
     cluster = choose_cluster(config, fleetfile, rendered)
     app = FleetApp(
         fleetfile.app,
@@ -53,6 +56,7 @@ def main() -> None:
         strays=strays,
         adopt=adopt,
         ready_timeout_sec=config.get_int("readyTimeoutSec"),
+        hooks=hooks,
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)

@@ -9,6 +9,7 @@ import pulumi
 
 from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
+from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
 from components.fleet_unit import FleetUnit
@@ -40,7 +41,8 @@ class FleetApp(pulumi.ComponentResource):
 
     *files*: service -> its unit, see `render_app`; not used with *rollback_to*, the tag of a release to deploy instead
     of the Fleetfile. *strays*: the policy for units that the Fleetfile does not declare. *adopt*: whose units are
-    adopted (see `Ownership`). *ready_timeout_sec*: the timeout of the gate; None derives it from the rollouts.
+    adopted (see `Ownership`). *ready_timeout_sec*: the timeout of the gate; None derives it from the rollouts. *hooks*
+    get the release.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -58,11 +60,12 @@ class FleetApp(pulumi.ComponentResource):
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
         adopt: frozenset[str] = frozenset(),
         ready_timeout_sec: float | None = None,
+        hooks: DeployHooks | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
-        self._strays, self._ready_timeout_sec = strays, ready_timeout_sec
+        self._strays, self._ready_timeout_sec, self._hooks = strays, ready_timeout_sec, hooks
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
@@ -104,6 +107,8 @@ class FleetApp(pulumi.ComponentResource):
         """All resources of *plan*; *found* is the result of the preflight."""
         name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
         self._found = found
+        if self._hooks is not None:
+            self._hooks.describe(plan.name.base, plan.tag, [part.service for part in plan.parts])
         # The units take the connection only after the check for strays: a stray stops all of them. The size of the
         # cluster changes none of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(

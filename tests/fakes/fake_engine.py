@@ -36,7 +36,8 @@ class FakeEngine(Mocks):
     outputs of a resource in addition to its inputs; a kind is the last word of a resource's type.
 
     Recorded: *resources*, (kind, name) -> inputs; *requests*, (kind, name) -> the registration with all its options;
-    *calls*, (function token, arguments); *hooks*, name -> error hook; *outputs*, the stack's; *messages*, (level, text)
+    *calls*, (function token, arguments); *hooks*, name -> error hook; *resource_hooks*, name -> hook before
+    or after an operation; *outputs*, the stack's; *messages*, (level, text)
     of each log message.
     """
 
@@ -46,6 +47,7 @@ class FakeEngine(Mocks):
     requests: dict[tuple[str, str], Any] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
+    resource_hooks: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[tuple[str, str]] = field(default_factory=list)
 
@@ -104,6 +106,10 @@ class FakeEngine(Mocks):
     def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
         """Keep a hook that the engine would call when an operation fails."""
         self.hooks[hook.name] = hook
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Keep a hook that the engine would call before or after an operation."""
+        self.resource_hooks[hook.name] = hook
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Name -> inputs, of all resources of a *kind*."""

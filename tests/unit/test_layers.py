@@ -28,6 +28,7 @@ MAY: dict[str, set[str]] = {
     "fleet": {"errors", "untrusted", "net", "units"},
     "discovery": {"errors", "untrusted", "printable", "image_reference", "mode", "net"},
     "agent": {"units", "discovery"},
+    "hooks": {"errors", "printable"},
     "history": {"untrusted", "printable", "discovery"},
     "release": {
         "errors",
@@ -136,6 +137,7 @@ NETWORKED = {
     "fleetcaptain.fleet.process_output",
     "fleetcaptain.fleet.transport",
     "fleetcaptain.fleet.tunnel",
+    "fleetcaptain.hooks.hook_process",  # runs hooks
     "fleetcaptain.localcluster.cluster_ready",  # whether sshd listens
     "fleetcaptain.localcluster.docker_client",
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen

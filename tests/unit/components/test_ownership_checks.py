@@ -13,7 +13,14 @@ from components.preview_checks import Preflight, check_cluster
 from components.release_record import RecordProvider
 from components.stray_units import StraysProvider
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.discovery.keys import current_key, lock_key, registration_key, release_key
+from fleetcaptain.discovery.keys import (
+    current_key,
+    histories_dir,
+    lock_key,
+    registration_key,
+    release_key,
+    rollouts_dir,
+)
 from fleetcaptain.errors import Locked, RolloutFailed, UnitRefused
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.lock import Lock
@@ -29,6 +36,7 @@ PROVIDER = RollingUpdateProvider()
 OTHER = "fleetcaptain/test"
 UNMARKED = "[Service]\nExecStart=/bin/true\n"
 AGENT = f"{APP}-agent"
+_RECORDS = (f"{rollouts_dir(APP)}/", f"{histories_dir(APP)}/")
 
 
 def inputs_of(stack: str, app: str = APP) -> dict[str, dict[str, Any]]:
@@ -141,7 +149,7 @@ def test_names_of_the_state_that_another_app_has_now_are_left(prod: Site) -> Non
     assert prod.texts == {name: text for name, text in texts.items() if name != "web@2.service"}
     assert prod.running == running - {"web@2.service"}
     gone = {key for key in keys if key.startswith(f"/fleetcaptain/{APP}/services/web/")}
-    assert {key: value for key, value in prod.etcd.values.items() if "/rollouts/" not in key} == {
+    assert {key: value for key, value in prod.etcd.values.items() if not key.startswith(_RECORDS)} == {
         key: value for key, value in keys.items() if key not in gone
     }
 
