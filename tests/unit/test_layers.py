@@ -50,6 +50,7 @@ MAY: dict[str, set[str]] = {
         "agent",
         "release",
     },
+    "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "localcluster": {
         "errors",
@@ -73,7 +74,9 @@ MAY: dict[str, set[str]] = {
         "agent",
         "release",
         "rollout",
+        "doctor",
         "securing",
+        "untrusted",
     },
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
@@ -108,6 +111,7 @@ NETWORKED = {
     "fleetcaptain.discovery.identity",  # the name of the host, nothing else
     "fleetcaptain.discovery.keys_api",
     "fleetcaptain.discovery.etcd_store",
+    "fleetcaptain.doctor.examine",  # starts the tools of this computer for their versions
     "fleetcaptain.fleet.port_forward",
     "fleetcaptain.fleet.process_output",
     "fleetcaptain.fleet.transport",
