@@ -1,6 +1,9 @@
-"""``captain doctor``: lists values in etcd that FleetCaptain ignores, and instances whose alive checks fail."""
+"""``captain doctor``: what is wrong with the machines, this computer's tools, the values in etcd and the instances."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -8,7 +11,14 @@ from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 from fleetcaptain.discovery.keys import CURL, path_of
+from fleetcaptain.fleet.address import Address
+from fleetcaptain.fleet.local_endpoint import LocalEndpoint
+from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import one_line
+from fleetcaptain.untrusted import is_address
+
+if TYPE_CHECKING:
+    from fleetcaptain.doctor.findings import ClusterFacts
 
 __all__ = ["add"]
 
@@ -29,15 +39,23 @@ def add(captain: typer.Typer) -> None:
         key: Key = "",
         app: TargetApp = None,
     ) -> None:
-        """List ignored values in etcd, and failing instances.
+        """Find problems of machines, tools, etcd and instances.
+
+        Asks all machines at once for their clock, disks, etcd, fleet and docker, and compares the machine agents with
+        the deployed program. A machine that does not answer is one finding. Each finding has its cure.
 
         Ignored values are neither a registration nor a release, or are stored at the wrong key: another program or a
-        newer version wrote them. Exits with 1 when there are any. Instances are listed when they are out of discovery
-        because their alive checks fail; with --json on standard error.
+        newer version wrote them. Instances are listed when they are out of discovery because their alive checks fail;
+        with --json on standard error.
+
+        Exits with 1 when there are findings or ignored values, and with 0 otherwise.
+
+        Example: captain doctor --json
         """
         from fleetcaptain.discovery.access import Access
         from fleetcaptain.discovery.failing_instances import failing_services
-        from fleetcaptain.fleet.ssh import Endpoint
+        from fleetcaptain.doctor.examine import examine, local_tools
+        from fleetcaptain.doctor.findings import findings_of, tool_findings
         from fleetcaptain.release.repository import read_releases
         from fleetcaptain.rollout.connect import open_cluster
 
@@ -45,14 +63,26 @@ def add(captain: typer.Typer) -> None:
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
         ignored = (*snapshot.ignored, *read_releases(cluster.store, where.app).ignored)
+        over_ssh = isinstance(where.endpoint, Endpoint)
+        tools = local_tools(["ssh"] if ssh else ["ssh", "docker", "pulumi"] if over_ssh else [])
+        found = tool_findings(tools)
+        facts = examine(cluster, snapshot, _addresses(where.endpoint)) if over_ssh else None
+        found += findings_of(facts) if facts else []
         if json_wanted:
-            echo_json([{"key": entry.key, "why": entry.why} for entry in ignored])
+            echo_json([{"key": entry.key, "why": entry.why} for entry in ignored] + [asdict(one) for one in found])
         elif ignored:
             echo("\n".join(f"ignored: {one_line(str(entry))}" for entry in ignored))
             echo("On a machine, delete the values that do not belong there:")
             echo("\n".join(f"  {CURL} -X DELETE '{_ETCD}{path_of(entry.key)}?recursive=true'" for entry in ignored))
         else:
             echo(f"Every value of the app {where.app} in etcd is valid.")
+        if not json_wanted:
+            for one in found:
+                echo(f"{one_line(f'{one.where}: {one.what}')}\n  {one_line(one.cure)}")
+            if facts and not found:
+                echo(f"No problem found on {_machines(facts)}.")
+            elif facts is None:
+                echo("The machines were not examined: the cluster is reached without SSH.")
         for failing in failing_services(snapshot.registrations.values()):
             for entry in failing.instances:
                 line = f"{entry.unit} on {entry.host} is out of discovery: its alive check fails: {entry.failing}"
@@ -64,5 +94,21 @@ def add(captain: typer.Typer) -> None:
             is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed
             what = "etcd has no authentication: every container on the cluster can run anything as root."
             echo(f"{what} {_MAKE if is_made else _RUN}")
-        if ignored:
+        if ignored or found:
             raise typer.Exit(1)
+
+
+def _addresses(endpoint: Endpoint | LocalEndpoint) -> list[str]:
+    """The machines that the connection names by their addresses; a bastion's machines are known to fleet alone."""
+    if not isinstance(endpoint, Endpoint) or endpoint.inside:
+        return []
+    hosts = [Address.of(host).host for host in endpoint.hosts]
+    return [host for host in hosts if is_address(host)]
+
+
+def _machines(facts: ClusterFacts) -> str:
+    """How many machines there are, and what they run."""
+    known = [one for one in facts.machines.values() if one is not None]
+    count = "1 machine" if len(known) == 1 else f"{len(known)} machines"
+    versions = [f"{name} {getattr(known[0], name)}" for name in ("etcd", "fleet", "docker")] if known else []
+    return f"{count} ({', '.join(versions)})"

@@ -8,6 +8,7 @@ import re
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
 from tests.faults.machine_faults import alive, killed, machines, settled, until
+from tests.faults.wrong_clock import wrong_clock
 
 
 def test_a_saved_plan_binds_the_code(stack: Stack) -> None:
@@ -44,6 +45,9 @@ def test_a_machine_that_came_back_gets_its_share(stack: Stack) -> None:
     with killed(machines(stack)["m3"]):
         until(lambda: alive(stack.cluster()) == 2, "fleet misses the machine")
         until(lambda: sum(_spread(stack, "app_server")) == 4, "fleet moved its instances")
+        doctor = stack.captain("doctor")
+        assert doctor.code == 1
+        assert "it does not answer over SSH, and fleet does not see it" in doctor.output
     until(lambda: settled(stack.cluster()), "the machine is back")
     before = _spread(stack, "app_server")
     assert before[0] == 0
@@ -78,3 +82,16 @@ def test_a_scaled_service_keeps_its_number_until_a_deployment(stack: Stack) -> N
     refused = stack.captain("scale", "redis", "2")
     assert (refused.code, "replaced blue/green" in refused.output) == (2, True)
     stack.rests()
+
+
+def test_the_doctor_finds_a_wrong_clock(stack: Stack) -> None:
+    """And nothing on machines that are as they have to be."""
+    fine = stack.captain("doctor")
+    print(fine.output)
+    assert fine.code == 0
+    assert "No problem found on 3 machines (etcd 3.5" in fine.output
+    with wrong_clock(machines(stack)["m2"], 20):
+        found = json.loads(stack.captain("doctor", "--json").output)
+    (finding,) = found
+    assert re.fullmatch(r"its clock is (19|20|21) s ahead of this computer's", finding["what"])
+    assert finding["where"].endswith(".12")

@@ -54,6 +54,7 @@ MAY: dict[str, set[str]] = {
         "history",
         "release",
     },
+    "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {
         "errors",
@@ -91,9 +92,11 @@ MAY: dict[str, set[str]] = {
         "history",
         "release",
         "rollout",
+        "doctor",
         "securing",
         "status",
         "styled",
+        "untrusted",
     },
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
@@ -133,6 +136,7 @@ NETWORKED = {
     "fleetcaptain.discovery.identity",  # the name of the host, nothing else
     "fleetcaptain.discovery.keys_api",
     "fleetcaptain.discovery.etcd_store",
+    "fleetcaptain.doctor.examine",  # starts the tools of this computer for their versions
     "fleetcaptain.fleet.port_forward",
     "fleetcaptain.fleet.process_output",
     "fleetcaptain.fleet.transport",

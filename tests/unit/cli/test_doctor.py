@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -14,12 +16,21 @@ from fleetcaptain.discovery.keys import CURL, registration_key, release_key
 from tests.fakes.fake_cluster import FakeCluster, text_of
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
+FINE = "No problem found on 3 machines (etcd 3.5.33, fleet 1.0.0, docker 28.5.2)."
+
+
+def answer(**changed: str) -> str:
+    """What a machine says without a problem, but for what is *changed*."""
+    date = formatdate(time.time(), usegmt=True)
+    said = {"clock": str(int(time.time())), "etcd_date": date, "etcd": "3.5.33", "health": "true", "keys": "200"}
+    said |= {"fleet": "1.0.0", "docker": "28.5.2", "disk": "docker /var/lib/docker 9000000 10%", **changed}
+    return "".join(f"fleetcaptain: {name}={value}\n" for name, value in said.items())
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """The cluster that captain reaches."""
-    cluster = FakeCluster({"web@1.service": text_of("web")})
+    cluster = FakeCluster({"web@1.service": text_of("web")}, run=lambda *_: answer())
     monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
     return cluster
 
@@ -28,7 +39,7 @@ def test_all_can_be_read(cluster: FakeCluster, capsys: pytest.CaptureFixture[str
     """It says so, and of which app."""
     assert cluster.snapshot().ignored == ()
     assert main(["doctor", *SSH]) == 0
-    assert "Every value of the app shop in etcd is valid." in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(f"Every value of the app shop in etcd is valid.\n{FINE}\n")
 
 
 @pytest.mark.parametrize("enabled", [False, True])
@@ -38,7 +49,7 @@ def test_an_etcd_that_everybody_writes_is_said_in_one_line(
     """It is no reason to fail: the app's values can be read."""
     cluster.etcd.access.enabled = enabled
     assert main(["doctor", *SSH]) == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
+    lines = capsys.readouterr().out.splitlines()[2:]
     said = "etcd has no authentication: every container on the cluster can run anything as root. Run `captain secure`."
     assert lines == ([] if enabled else [said])
 
@@ -61,7 +72,7 @@ def test_instances_whose_alive_checks_fail_are_named(
     assert main(["doctor", *SSH, *options]) == 0
     captured = capsys.readouterr()
     line = "web@2.service on 10.0.0.2 is out of discovery: its alive check fails: no answer\\n\\x1b[31m\n"
-    valid = "Every value of the app shop in etcd is valid.\n"
+    valid = f"Every value of the app shop in etcd is valid.\n{FINE}\n"
     assert (captured.out, captured.err) == (("[]\n", line) if options else (valid + line, ""))
 
 
@@ -72,7 +83,7 @@ def test_it_says_that_none_is_restarted_when_most_fail(
     cluster.etcd.access.enabled = True
     put_web(cluster, {2: "a", 4: "c", 3: "b"})
     assert main(["doctor", *SSH]) == 0
-    *instances, last = capsys.readouterr().out.splitlines()[1:]
+    *instances, last = capsys.readouterr().out.splitlines()[2:]
     assert [line[:13] for line in instances] == ["web@2.service", "web@3.service", "web@4.service"]
     assert last == "web: 3 of 4 instances fail: something that they need may be down, so none is restarted."
 
@@ -100,14 +111,40 @@ def test_the_command_that_removes_a_value_is_safe_to_run(
     cluster.etcd.access.enabled = True
     assert main(["doctor", *SSH]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[0] == (
         "ignored: /fleetcaptain/shop/services/web/$(touch x);'\""
         r"\x1b[31m\u202e\nforged: line <{ %a%}>"
         ": it is not a JSON object"
     )
-    assert all(line.startswith(f"  {CURL} -X DELETE ") for line in lines[3:])
-    commands = [shlex.split(line.replace(CURL, "")) for line in lines[3:]]
+    assert all(line.startswith(f"  {CURL} -X DELETE ") for line in lines[3:5])
+    commands = [shlex.split(line.replace(CURL, "")) for line in lines[3:5]]
     assert [words[:2] for words in commands] == [["-X", "DELETE"]] * 2
     paths = [urlsplit(words[2]).path.removeprefix("/v2/keys") for words in commands]
     assert list(map(unquote, paths)) == keys
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_findings_are_listed_with_their_cures(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """A full disk on one machine, another that does not answer, and a third that hides a control character."""
+    answers = {
+        "10.0.0.1": answer(disk="docker /var/lib/docker 100000 97%"),
+        "10.0.0.2": None,
+        "10.0.0.3": answer(docker="2\x1b[31m"),
+    }
+    cluster.run = lambda address, _argv, _timeout: answers[address]
+    cluster.etcd.access.enabled = True
+    assert main(["doctor", *SSH, *options]) == 1
+    out = capsys.readouterr().out
+    expected = [
+        ("10.0.0.1", "the disk at /var/lib/docker is 97 % full, 0.1 GiB are free"),
+        ("10.0.0.2", "it does not answer over SSH"),
+        ("10.0.0.3", "docker does not answer"),
+    ]
+    if options:
+        assert [(one["where"], one["what"]) for one in json.loads(out)] == expected
+        assert all(one["cure"] for one in json.loads(out))
+    else:
+        assert out.splitlines()[1::2] == [f"{where}: {what}" for where, what in expected]
