@@ -11,6 +11,7 @@ from fleetcaptain.cli import (
     discover_command,
     doctor_command,
     ensure_available_command,
+    logs_command,
     register_command,
     releases_command,
     restart_command,
@@ -25,6 +26,7 @@ __all__ = ["build"]
 # In the order in which the help lists them.
 _COMMANDS = (
     status_command,
+    logs_command,
     discover_command,
     ensure_available_command,
     register_command,

@@ -76,7 +76,8 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "cli": {"errors", "printable", "styled", "status", "fleet", "discovery", "release", "rollout", "securing"},
+    "logs": {"errors", "untrusted", "printable", "units", "fleet"},
+    "cli": {"errors", "printable", "styled", "status", "logs", "fleet", "discovery", "release", "rollout", "securing"},
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
 # and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.
@@ -122,6 +123,7 @@ NETWORKED = {
     "fleetcaptain.localcluster.cluster_ready",  # whether sshd listens
     "fleetcaptain.localcluster.docker_client",
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
+    "fleetcaptain.logs.journal_process",
     "fleetcaptain.net.pools",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
