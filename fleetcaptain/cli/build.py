@@ -14,6 +14,7 @@ from fleetcaptain.cli import (
     ensure_available_command,
     history_command,
     rebalance_command,
+    logs_command,
     register_command,
     releases_command,
     render_command,
@@ -31,6 +32,7 @@ __all__ = ["build"]
 # In the order in which the help lists them.
 _COMMANDS = (
     status_command,
+    logs_command,
     discover_command,
     ensure_available_command,
     register_command,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from fleetcaptain.cli.completion import services
+
 __all__ = ["App", "Etcd", "Json", "Service"]
 
 App = Annotated[
@@ -19,4 +21,4 @@ Etcd = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Service = Annotated[str, typer.Argument(help="The name of the service.")]
+Service = Annotated[str, typer.Argument(help="The name of the service.", autocompletion=services)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from fleetcaptain.printable import printable
 
-__all__ = ["echo", "echo_json"]
+__all__ = ["echo", "echo_json", "json_line"]
 
 
 def echo(text: str, *, error: bool = False) -> None:
@@ -17,8 +17,14 @@ def echo(text: str, *, error: bool = False) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """Print *value* to standard output as one line of ASCII JSON. The encoder escapes everything but DEL."""
-    _write(json.dumps(value).replace("\x7f", "\\u007f"), sys.stdout)
+    """Print *value* to standard output as one line of ASCII JSON."""
+    sys.stdout.write(json_line(value))
+    sys.stdout.flush()
+
+
+def json_line(value: Any) -> str:
+    """*value* as one line of ASCII JSON, with its end. The encoder escapes everything but DEL."""
+    return json.dumps(value).replace("\x7f", "\\u007f") + "\n"
 
 
 def _write(line: str, stream: Any) -> None:

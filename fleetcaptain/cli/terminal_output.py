@@ -1,18 +1,24 @@
-"""The terminal that standard output may be: its width, whether it shows colours, and a screen that is drawn again."""
+"""The terminal that standard output may be: its width, whether it shows colours, a screen that is drawn again, and
+lines of logs."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from fleetcaptain.styled import Line, painted, plain
+from fleetcaptain.cli.printer import json_line
+from fleetcaptain.logs.log_entry import LogEntry, as_json, label_of
+from fleetcaptain.printable import one_line
+from fleetcaptain.styled import INSTANCE_STYLES, Line, Span, painted, plain
 
-__all__ = ["Screen", "colours", "is_terminal", "screen", "show_lines", "width"]
+__all__ = ["LogOutput", "Screen", "colours", "is_terminal", "screen", "show_lines", "width"]
 
 _WIDEST = 160
+_FLUSH_SEC = 0.05
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _TO_LINE_END, _TO_SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -61,3 +67,39 @@ def screen() -> Iterator[Screen]:
     finally:
         sys.stdout.write(_LEAVE)
         sys.stdout.flush()
+
+
+class LogOutput:
+    """Prints entries of logs: each line with its instance, or each entry as a line of JSON. What was shown is on its
+    way after `flush`, or after a moment."""
+
+    def __init__(self, *, json_wanted: bool = False) -> None:
+        self._json_wanted = json_wanted
+        self._painted = not json_wanted and colours()
+        self._styles: dict[str, str] = {}
+        self._width = 0
+        self._flushed_at = 0.0
+
+    def show(self, entry: LogEntry) -> None:
+        """Print *entry*. Raises BrokenPipeError when nobody reads it."""
+        sys.stdout.write(json_line(as_json(entry)) if self._json_wanted else self._text(entry))
+        now = time.monotonic()
+        if now - self._flushed_at > _FLUSH_SEC:
+            self._flushed_at = now
+            sys.stdout.flush()
+
+    def flush(self) -> None:
+        """Let all that was shown out."""
+        sys.stdout.flush()
+
+    def abandon(self) -> None:
+        """Print nothing more: what reads standard output has ended, as `head` does."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _text(self, entry: LogEntry) -> str:
+        label = label_of(entry.unit, entry.address)
+        self._width = max(self._width, len(label))
+        style = self._styles.setdefault(label, INSTANCE_STYLES[len(self._styles) % len(INSTANCE_STYLES)])
+        shown = painted if self._painted else plain
+        prefix = Span(f"{one_line(label):<{self._width}} | ", style if self._painted else "")
+        return "".join(f"{shown((prefix, Span(line)))}\n" for line in entry.lines)

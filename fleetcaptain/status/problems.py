@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus
 from fleetcaptain.status.service_status import ServiceStatus
@@ -21,30 +21,35 @@ def problems_of(
     ignored: Sequence[Ignored],
 ) -> tuple[str, ...]:
     """The sentences, the whole cluster's first. A rollout under way is no problem, and neither is what it changes."""
+    away = {machine.address for machine in machines if machine.state in ("silent", "missing") and machine.address}
     return (
-        *_cluster(etcd, machines),
-        *(sentence for service in services for sentence in _service(service)),
+        *_cluster(etcd, machines, services),
+        *(sentence for service in services for sentence in _service(service, away)),
         *_deployment(pending, services),
         *(f"{name} is a stray: no release declares it" for name in strays),
         *([f"{len(ignored)} values in etcd are invalid: see `captain doctor`"] if ignored else []),
     )
 
 
-def _cluster(etcd: EtcdStatus, machines: Sequence[MachineStatus]) -> Iterator[str]:
+def _cluster(etcd: EtcdStatus, machines: Sequence[MachineStatus], services: Sequence[ServiceStatus]) -> Iterator[str]:
     if etcd.quorum is False:
         yield "etcd has no quorum: nothing can be changed, and running containers go on"
     for machine in machines:
         name = machine.address or machine.id
+        instances = [one for service in services for one in service.instances if one.address == machine.address]
+        lost = ", ".join(one.unit for one in instances if machine.address and not one.healthy)
+        on_it = f". On it: {lost}" if lost else ""
         if machine.state == "silent":
-            yield f"{name} is silent: its agent sends no heartbeat"
+            yield f"{name} is silent: its agent sends no heartbeat{on_it}"
         elif machine.state == "missing":
-            yield f"{name} is missing: fleet does not list it"
+            yield f"{name} is missing: fleet does not list it{on_it}"
     for member in etcd.members or ():
         if member.lost:
             yield f"etcd's member {member.name or member.address} is on a machine that does not answer"
 
 
-def _service(service: ServiceStatus) -> Iterator[str]:
+def _service(service: ServiceStatus, away: Collection[str]) -> Iterator[str]:
+    """*away*: the addresses of machines that do not answer; what they had is named with them."""
     name, rollout = service.name, service.rollout
     rolling = rollout is not None and not rollout.stopped
     if rollout is not None and rollout.stopped:
@@ -56,7 +61,7 @@ def _service(service: ServiceStatus) -> Iterator[str]:
         where = f"{name}: {instance.unit}{f' on {instance.address}' if instance.address else ''}"
         if instance.failing:
             yield f"{where}: its alive check fails: {instance.failing}"
-        elif instance.trouble and not rolling:
+        elif instance.trouble and not rolling and instance.address not in away:
             yield f"{where}: {instance.trouble}"
     if rolling:
         return

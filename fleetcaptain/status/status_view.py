@@ -15,8 +15,8 @@ __all__ = ["lines_of"]
 
 _SERVICES = ("SERVICE", "STATE", "UP", "VERSION", "ZONES", "LAST DEPLOY")
 _MACHINES = ("MACHINE", "STATE", "ZONE", "UNITS")
-# The columns that are cut first when the table is too wide: those of the right.
-_LEAST_WIDTH = {"SERVICE": 12, "VERSION": 8, "ZONES": 5, "LAST DEPLOY": 8}
+# The columns that are cut when the table is too wide, and how wide they stay.
+_LEAST_WIDTH = {"SERVICE": 12, "VERSION": 8, "ZONES": 9, "LAST DEPLOY": 8}
 _STYLES = {
     "ok": "good",
     "up": "good",
@@ -165,14 +165,15 @@ def _problems(report: Report, width: int) -> list[Line]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Row], width: int) -> list[Line]:
-    """*rows* below *head* in columns; the columns of the right are cut until the table is at most *width* wide."""
+    """*rows* below *head* in columns; those that can be cut lose characters until the table is *width* wide."""
     cells = [tuple(Span(one_line(cell.text), cell.style) for cell in row) for row in rows]
     widths = [max([len(title), *(len(row[column].text) for row in cells)]) for column, title in enumerate(head)]
-    for column in reversed(range(len(head))):
-        excess = sum(widths) + len(_GAP) * (len(head) - 1) - width
-        if excess > 0:
-            least = min(widths[column], _LEAST_WIDTH.get(head[column], widths[column]))
-            widths[column] = max(least, widths[column] - excess)
+    least = [_LEAST_WIDTH.get(title, width) for title, width in zip(head, widths, strict=True)]
+    while sum(widths) + len(_GAP) * (len(head) - 1) > width:
+        excess, column = max((widths[column] - least[column], column) for column in range(len(head)))
+        if excess <= 0:
+            break
+        widths[column] -= 1
     titles = tuple(Span(title, "dim") for title in head)
     return [_joined(row, widths) for row in [titles, *cells]]
 

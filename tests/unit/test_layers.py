@@ -80,6 +80,7 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
+    "logs": {"errors", "untrusted", "printable", "units", "fleet"},
     "cli": {
         "errors",
         "printable",
@@ -93,6 +94,7 @@ MAY: dict[str, set[str]] = {
         "release",
         "rollout",
         "doctor",
+        "logs",
         "securing",
         "status",
         "styled",
@@ -145,6 +147,7 @@ NETWORKED = {
     "fleetcaptain.localcluster.cluster_ready",  # whether sshd listens
     "fleetcaptain.localcluster.docker_client",
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
+    "fleetcaptain.logs.journal_process",
     "fleetcaptain.net.pools",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else

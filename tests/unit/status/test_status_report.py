@@ -135,6 +135,10 @@ def test_a_silent_machine_is_named_before_fleet_drops_it(cluster: FakeCluster) -
         "10.0.0.2 is silent: its agent sends no heartbeat",
         "etcd's member m2 is on a machine that does not answer",
     )
+    cluster.etcd.remove(registration_key(APP, "api", "api@2.service"))
+    report = report_of(picture_of(cluster))
+    assert report.problems[0] == "10.0.0.2 is silent: its agent sends no heartbeat. On it: api@2.service"
+    assert not [problem for problem in report.problems if problem.startswith("api")]
 
 
 def test_a_machine_that_fleet_dropped_is_named_by_its_address(cluster: FakeCluster) -> None:

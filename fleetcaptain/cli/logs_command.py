@@ -1,0 +1,163 @@
+"""``captain logs``: the logs of a service from all machines."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fleetcaptain.cli.common_options import Json
+from fleetcaptain.cli.completion import services
+from fleetcaptain.cli.printer import echo
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.terminal_output import LogOutput
+from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.ssh import Endpoint, command_argv
+from fleetcaptain.printable import one_line
+
+if TYPE_CHECKING:
+    from fleetcaptain.logs.journal_process import JournalProcess
+    from fleetcaptain.logs.journal_query import JournalQuery
+    from fleetcaptain.logs.log_entry import LogEntry
+    from fleetcaptain.logs.log_sources import LogSources, Selection
+
+__all__ = ["add"]
+
+_LINES = 100
+
+Run = Callable[[str, "JournalQuery"], "JournalProcess"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def logs(
+        service: Annotated[
+            str,
+            typer.Argument(
+                help="The service, or one instance of it.", metavar="SERVICE[@INSTANCE]", autocompletion=services
+            ),
+        ],
+        *,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until ^C.")] = False,
+        since: Annotated[
+            str, typer.Option("--since", help="Only lines since then: 10m, 2h, 1d, or a time.", metavar="TIME")
+        ] = "",
+        grep: Annotated[
+            str, typer.Option("--grep", help="Only lines that match this regular expression.", metavar="REGEX")
+        ] = "",
+        lines: Annotated[
+            str,
+            typer.Option("--lines", "-n", help="How many lines, or all. Default: 100; with --since all.", metavar="N"),
+        ] = "",
+        json_wanted: Json = False,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+        app: TargetApp = None,
+    ) -> None:
+        """Show the logs of a service, merged from all machines.
+
+        Each line begins with its instance. A machine that does not answer is named on standard error. Exits with 3
+        when there is no such service, and with 10 when no machine answers.
+
+        Example: captain logs app_server -f --since 10m
+        """
+        from fleetcaptain.logs.journal_process import JournalProcess
+        from fleetcaptain.logs.log_sources import sources_of
+        from fleetcaptain.rollout.connect import open_cluster
+
+        selection, query = _parsed(service, lines, since, grep)
+        where = site(app, stack, ssh, key)
+        endpoint = where.endpoint
+        if not isinstance(endpoint, Endpoint):
+            raise ClusterUnreachable(
+                "Cannot read the machines' journals: the stack reaches its cluster without SSH. Name a machine with "
+                "--ssh core@address --app name."
+            )
+        fleet = open_cluster(endpoint, where.app).fleet
+
+        def sources() -> LogSources:
+            return sources_of(selection, where.app, fleet.units(), fleet.machines())
+
+        def run(address: str, query: JournalQuery) -> JournalProcess:
+            return JournalProcess(address, query, lambda argv: command_argv(endpoint, endpoint.to(address), argv))
+
+        found = sources()
+        output = LogOutput(json_wanted=json_wanted)
+        try:
+            with suppress(KeyboardInterrupt):
+                if follow:
+                    _follow(query, found, run, sources, output)
+                else:
+                    _show(query, found, run, output)
+        except BrokenPipeError:
+            output.abandon()
+
+
+def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection, JournalQuery]:
+    """What is to be shown, and what is asked of each machine; its units come later. Raises typer.BadParameter."""
+    from fleetcaptain.logs.journal_query import JournalQuery, pattern_of, since_of
+    from fleetcaptain.logs.log_sources import Selection
+
+    def checked(option: str, parse: Callable[[str], Any], text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from error
+
+    selection = checked("SERVICE", Selection.parse, service)
+    if lines not in ("", "all") and not lines.isdecimal():
+        raise typer.BadParameter("must be a number or all", param_hint="--lines")
+    most = None if lines == "all" or (since and not lines) else int(lines or _LINES)
+    if grep:
+        checked("--grep", pattern_of, grep)
+    return selection, JournalQuery((), most, checked("--since", since_of, since) if since else "", grep)
+
+
+def _show(query: JournalQuery, found: LogSources, run: Run, output: LogOutput) -> None:
+    """What the machines have, to its end."""
+    from fleetcaptain.logs.log_merge import merged
+
+    asked = replace(query, units=(*found.units, *found.globs))
+    journals = [run(address, asked) for address in found.addresses]
+    try:
+        entries: Iterable[LogEntry] = merged(journal.entries() for journal in journals)
+        if query.lines is not None:
+            entries = deque(entries, maxlen=query.lines)
+        for entry in entries:
+            output.show(entry)
+        output.flush()
+    finally:
+        for journal in journals:
+            journal.end()
+    silent = [journal for journal in journals if journal.problem]
+    for journal in silent:
+        echo(one_line(f"{journal.address} does not answer: {journal.problem}"), error=True)
+    if silent and len(silent) == len(journals):
+        raise ClusterUnreachable(
+            "No machine answered. Check that the machines are running and that the SSH key is correct, then run the "
+            "same command again."
+        )
+
+
+def _follow(
+    query: JournalQuery, found: LogSources, run: Run, look: Callable[[], LogSources], output: LogOutput
+) -> None:
+    """What the machines have, then new lines without an end."""
+    from fleetcaptain.logs.log_follower import LogFollower
+
+    asked = replace(query, units=found.units, follow=True)
+    begun = f"@{int(time.time())}"
+    follower = LogFollower(asked, found, run, look, lambda line: echo(one_line(line), error=True), begun=begun)
+    for entry in follower.entries():
+        if entry is None:
+            output.flush()
+        else:
+            output.show(entry)

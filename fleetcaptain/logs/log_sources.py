@@ -1,0 +1,76 @@
+"""Where the logs of a service are: the names of its units, and the machines. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleetcaptain.errors import NotAvailable
+from fleetcaptain.fleet.entities import Machine, UnitEntity
+from fleetcaptain.units.names import GENERATION_GLOB, name_parts, service_of
+from fleetcaptain.untrusted import NAME, is_address
+
+__all__ = ["LogSources", "Selection", "sources_of"]
+
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The *service* of which logs are shown, and one *instance* of it, "" for all: a number, or a machine's address or
+    id."""
+
+    service: str
+    instance: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Selection:
+        """``SERVICE`` or ``SERVICE@N``. Raises ValueError."""
+        service, at, instance = text.partition("@")
+        if not _SERVICE.fullmatch(service) or (at and not NAME.fullmatch(instance)):
+            raise ValueError(f"{text!r} must be SERVICE or SERVICE@INSTANCE, such as app_server@1")
+        return cls(service, instance)
+
+
+@dataclass(frozen=True)
+class LogSources:
+    """The *units* on the cluster, the *globs* that match units of before, and the *addresses* of the machines: all of
+    them, since any may have run a unit."""
+
+    units: tuple[str, ...]
+    globs: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+def sources_of(selection: Selection, app: str, units: Iterable[UnitEntity], machines: Iterable[Machine]) -> LogSources:
+    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance."""
+    service, instance = selection.service, selection.instance
+    ours = [unit for unit in units if unit.mark is not None and unit.mark.app == app]
+    machines = [machine for machine in machines if machine.ip]
+    found = [unit.name for unit in ours if unit.mark is not None and unit.mark.service == service]
+    by_machine = [machine for machine in machines if instance in (machine.ip, machine.id)]
+    if by_machine and not any(_number(name) == instance for name in found):
+        # An instance of every machine.
+        machines = by_machine
+        found = [name for name in found if _number(name) in ("", by_machine[0].id)]
+    elif instance:
+        found = [name for name in found if _number(name) == instance]
+    if not found:
+        raise NotAvailable(_unknown(selection, ours))
+    number = "*" if not instance or is_address(instance) else instance
+    globs = (f"{service}@{number}.service", f"{service}-{GENERATION_GLOB}@{number}.service")
+    return LogSources(tuple(sorted(found)), globs, tuple(sorted({machine.ip for machine in machines})))
+
+
+def _number(name: str) -> str:
+    return name_parts(name)[1]
+
+
+def _unknown(selection: Selection, ours: Iterable[UnitEntity]) -> str:
+    names = [unit.name for unit in ours]
+    if any(service_of(name) == selection.service for name in names):
+        there = sorted(_number(name) for name in names if service_of(name) == selection.service)
+        return f"{selection.service} has no instance {selection.instance}. Its instances: {', '.join(there)}."
+    services = sorted({unit.mark.service for unit in ours if unit.mark})
+    return f"The app has no service {selection.service}. Its services: {', '.join(services) or 'none'}."
