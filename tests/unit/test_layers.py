@@ -50,6 +50,7 @@ MAY: dict[str, set[str]] = {
         "agent",
         "release",
     },
+    "tasks": {"errors", "untrusted", "printable", "units", "discovery", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "localcluster": {
         "errors",
@@ -106,6 +107,7 @@ NETWORKED = {
     "fleetcaptain.net.pools",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
+    "fleetcaptain.tasks.run",  # the name of the host, nothing else
 }
 
 
