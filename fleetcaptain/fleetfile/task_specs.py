@@ -62,12 +62,14 @@ def _task(task: Task, app_image: Any, errors: Errors) -> TaskSpec:
 def check_tasks(app: App, places: Mapping[str, SourceLocation], errors: Errors) -> App:
     """*app* with the services that come after each task; errors between tasks and services are added to *errors*."""
     services = {spec.name: spec for spec in app.services}
-    names = [task.name for task in app.tasks]
     built = {spec.image for spec in app.services if isinstance(spec.image, Build) and spec.start is None}
     order = {name: earlier_services(spec, services) for name, spec in services.items()}
-    found = []
+    found: list[TaskSpec] = []
     for task in app.tasks:
-        for word, what in _mistakes(task, services, names, built):
+        if task.name in {*services, *(other.name for other in found)}:
+            what = "a service or another task has the same name; rename one of them"
+            errors.add(places[task.name], task.name, "", what)
+        for word, what in _mistakes(task, services, built):
             errors.add(places[task.name], task.name, word, what)
         earlier = _with_earlier(task.after, order)
         before = tuple(task.before or (name for name in services if name not in earlier))
@@ -93,11 +95,7 @@ def _add_cycle(
         errors.add(places[last], last, "after", f"with these tasks services wait for each other: {' -> '.join(cycle)}")
 
 
-def _mistakes(
-    task: TaskSpec, services: Mapping[str, ServiceSpec], names: list[str], built: set[Build]
-) -> Iterator[tuple[str, str]]:
-    if task.name in services or names.count(task.name) > 1:
-        yield "", "a service or another task has the same name; rename one of them"
+def _mistakes(task: TaskSpec, services: Mapping[str, ServiceSpec], built: set[Build]) -> Iterator[tuple[str, str]]:
     for word in ("before", "after"):
         for name in getattr(task, word):
             if name not in services:

@@ -63,7 +63,7 @@ def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
             ("TimeoutStartSec", str(PULL_SEC + task.timeout_sec + _RECORD_SEC)),
             ("TimeoutStopSec", str(_STOP_SEC)),
             ("ExecStartPre", agent_line(app, "starting")),
-            ("ExecStart", f"{agent_line(app, 'task')} {docker_run(spec, app)}"),
+            ("ExecStart", f"{agent_line(app, 'task')} \\\n  {docker_run(spec, app)}"),
             ("ExecStopPost", f"-{exec_line(docker_remove(app))}"),
         ],
         "X-Fleet": [("MachineMetadata", pair) for pair in spec.machine_metadata],
