@@ -23,6 +23,7 @@ from fleetcaptain.release.repositories import built_images
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.render import render_app
+from fleetcaptain.units.render_task import render_tasks
 from fleetcaptain.units.unit_file import UnitFile
 
 
@@ -50,6 +51,7 @@ def main() -> None:
         fleetfile.app,
         fleetfile=fleetfile,
         files={} if rollback_to else rendered(),
+        tasks={} if rollback_to else render_tasks(fleetfile, stack_name()),
         cluster=cluster,
         release=release,
         rollback_to=rollback_to,

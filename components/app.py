@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -12,6 +12,7 @@ from components.cluster.interface import ClusterComponent
 from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
+from components.fleet_task import FleetTask
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
@@ -20,7 +21,7 @@ from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.fleetfile.values import App, Build
+from fleetcaptain.fleetfile.values import App, Build, TaskSpec
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
@@ -39,10 +40,10 @@ _AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_d
 class FleetApp(pulumi.ComponentResource):
     """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
-    *files*: service -> its unit, see `render_app`; not used with *rollback_to*, the tag of a release to deploy instead
-    of the Fleetfile. *strays*: the policy for units that the Fleetfile does not declare. *adopt*: whose units are
-    adopted (see `Ownership`). *ready_timeout_sec*: the timeout of the gate; None derives it from the rollouts. *hooks*
-    get the release.
+    *files*: service -> its unit, see `render_app`, and *tasks*: task -> its unit, see `render_tasks`; not used with
+    *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
+    Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
+    the gate; None derives it from the rollouts. *hooks* get the release.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -54,6 +55,7 @@ class FleetApp(pulumi.ComponentResource):
         *,
         fleetfile: App,
         files: Mapping[str, UnitFile],
+        tasks: Mapping[str, UnitFile] | None = None,
         cluster: ClusterComponent,
         release: ReleaseName,
         rollback_to: str | None = None,
@@ -66,6 +68,7 @@ class FleetApp(pulumi.ComponentResource):
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._ready_timeout_sec, self._hooks = strays, ready_timeout_sec, hooks
+        self._tasks = tasks or {}
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
@@ -76,7 +79,7 @@ class FleetApp(pulumi.ComponentResource):
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
-            gate = self._declare(forward(parts, self._images(files, release), release), found)
+            gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             rolled_back = cluster.connection.apply(lambda connection: self._roll_back(connection, rollback_to))
@@ -142,9 +145,20 @@ class FleetApp(pulumi.ComponentResource):
             opts=self._child(first),
         )
         units: dict[str, FleetUnit] = {}
+        tasks: dict[str, FleetTask] = {}
+
+        def run(due: Iterable[TaskSpec]) -> list[FleetTask]:
+            for task in due:
+                earlier = [units[other] for other in task.after]
+                if task.name not in tasks:
+                    tasks[task.name] = self._task(task, plan.images[task.name], [*first, record, *earlier])
+            return [tasks[task.name] for task in due]
+
         for part in plan.ordered():
             earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
-            units[part.service] = self._unit(part, plan.images[part.service], [*first, record, *earlier])
+            due = run([task for task in plan.tasks if part.service in task.before])
+            units[part.service] = self._unit(part, plan.images[part.service], [*first, record, *earlier, *due])
+        run(plan.tasks)
         return EtcdReadiness(
             f"{name}-ready",
             app=app,
@@ -156,7 +170,7 @@ class FleetApp(pulumi.ComponentResource):
             repositories=self._repositories,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
-            opts=self._child([record]),
+            opts=self._child([record, *tasks.values()]),
         )
 
     def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
@@ -178,6 +192,18 @@ class FleetApp(pulumi.ComponentResource):
             opts=self._child(after),
         )
 
+    def _task(self, task: TaskSpec, image: pulumi.Input[str], after: list[pulumi.Resource]) -> FleetTask:
+        return FleetTask(
+            task.name,
+            app=self._app.app,
+            task=task.name,
+            unit=self._tasks[task.name].text,
+            image=image,
+            before=task.before,
+            cluster=self._connection,
+            opts=self._child(after),
+        )
+
     def _adopted(self, service: str) -> pulumi.Input[list[str]]:
         """What a service adopts; unknown until the cluster is known."""
         if not self._ownership.adopt:
@@ -189,7 +215,8 @@ class FleetApp(pulumi.ComponentResource):
         unit's text uses none, as with custom commands."""
         images: dict[str | Build, pulumi.Input[str]] = {}
         volumes: dict[str | Build, pulumi.Input[Sequence[str]]] = {}
-        needing = [spec for spec in self._app.services if files[spec.name].needs_image]
+        services = [spec for spec in self._app.services if files[spec.name].needs_image]
+        needing = [*services, *(task.container for task in self._app.tasks)]
         built = built_images(self._app, files)
         for spec in needing:
             if spec.image in images:
@@ -204,7 +231,7 @@ class FleetApp(pulumi.ComponentResource):
                 named = release.base if release.exact else ""
                 pinned = PinnedImage(spec.image, reference=spec.image, release=named, opts=child)
                 images[spec.image], volumes[spec.image] = pinned.ref, pinned.volumes
-        warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in needing if spec.image in volumes})
+        warn_of_lost_volumes(self._app.app, {spec: volumes[spec.image] for spec in services if spec.image in volumes})
         return {spec.name: "" for spec in self._app.services} | {spec.name: images[spec.image] for spec in needing}
 
     def _build(self, build: Build, named: BuiltImage) -> pulumi.Output[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 import pulumi
 
 from fleetcaptain.discovery.documents import ServiceRelease
+from fleetcaptain.fleetfile.values import TaskSpec
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.units.unit_file import UnitFile
@@ -19,13 +20,14 @@ __all__ = ["Plan", "forward"]
 @dataclass(frozen=True)
 class Plan:
     """The *parts* of a release; service -> its *image*; its *name*; and service -> the services to roll before it
-    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd."""
+    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd, and runs no *tasks*."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
     name: ReleaseName
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_rollback: bool = False
+    tasks: tuple[TaskSpec, ...] = ()
 
     @cached_property
     def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
@@ -75,7 +77,16 @@ class Plan:
         return tuple(done.values())
 
 
-def forward(parts: tuple[Part, ...], images: Mapping[str, pulumi.Input[str]], name: ReleaseName) -> Plan:
-    """The plan of a Fleetfile: each service after those that it requires or comes after, and those on whose machine it
-    has to be. Its checks refuse circles."""
-    return Plan(parts, images, name, {part.service: (*part.requires, *part.after, *part.peers) for part in parts})
+def forward(
+    parts: tuple[Part, ...],
+    images: Mapping[str, pulumi.Input[str]],
+    name: ReleaseName,
+    tasks: tuple[TaskSpec, ...] = (),
+) -> Plan:
+    """The plan of a Fleetfile: each service after those that it requires or comes after, those on whose machine it has
+    to be, and those that a task before it needs. Its checks refuse circles."""
+    after = {part.service: (*part.requires, *part.after, *part.peers) for part in parts}
+    for task in tasks:
+        for service in task.before:
+            after[service] = (*after[service], *task.after)
+    return Plan(parts, images, name, after, tasks=tasks)

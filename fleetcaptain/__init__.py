@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleetcaptain.discovery.instances import Instance
     from fleetcaptain.discovery.lease import Lease
     from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
-    from fleetcaptain.fleetfile.dsl import Fleetfile, Service
+    from fleetcaptain.fleetfile.dsl import Fleetfile, Service, Task
     from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "NotAvailable",
     "Rolling",
     "Service",
+    "Task",
     "Tcp",
     "__version__",
     "discover",
@@ -61,7 +62,7 @@ _IN = {
         "Rolling",
         "Tcp",
     ),
-    "fleetcaptain.fleetfile.dsl": ("Fleetfile", "Service"),
+    "fleetcaptain.fleetfile.dsl": ("Fleetfile", "Service", "Task"),
 }
 
 

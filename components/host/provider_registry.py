@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.aws.readiness import ReadyProvider
 from components.cluster.local_provider import LocalMachinesProvider
 from components.etcd_readiness import ReadinessProvider
+from components.fleet_task import TaskProvider
 from components.fleet_unit import RollingUpdateProvider
 from components.pinned_image import PinnedImageProvider
 from components.release_record import RecordProvider
@@ -19,5 +20,6 @@ PROVIDERS = {
     "Readiness": ReadinessProvider,
     "Release": RecordProvider,
     "Strays": StraysProvider,
+    "Task": TaskProvider,
     "Unit": RollingUpdateProvider,
 }

@@ -109,9 +109,9 @@ is_current() {
 COMMAND=${1-}
 [ $# = 0 ] || shift
 case $COMMAND in
-starting | started | stopping | run | clean) "$COMMAND" "$@" ;;
+starting | started | stopping | task | run | clean) "$COMMAND" "$@" ;;
 *)
-  say "Usage: $0 run|starting|started|stopping|clean" >&2
+  say "Usage: $0 run|starting|started|stopping|task|clean" >&2
   exit 2
   ;;
 esac

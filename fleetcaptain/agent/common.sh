@@ -5,6 +5,7 @@
 #   agent starting UNIT           before a unit's start: removes a container that is left, writes the file of variables
 #   agent started UNIT            after it: waits until the service is ready, and registers it
 #   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
+#   agent task UNIT COMMAND       runs COMMAND, the container of a task, once, and keeps its journal in etcd
 #   agent clean                   removes images that are not needed any more; the loop does so once an hour
 #
 # The folder of this file is named after the app and holds what the agent knows:

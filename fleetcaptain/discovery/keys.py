@@ -27,10 +27,14 @@ __all__ = [
     "release_key",
     "releases_dir",
     "restarts_dir",
+    "result_key",
     "rollout_key",
     "rollouts_dir",
     "service_dir",
     "services_dir",
+    "task_dir",
+    "task_key",
+    "tasks_dir",
     "text_key",
     "texts_dir",
 ]
@@ -164,6 +168,27 @@ def images_key(app: str) -> str:
     """The key that says which images the machines keep; see `fleetcaptain.release.kept_images`. It is left out when the
     app's directory is read."""
     return f"{app_dir(app)}/_images"
+
+
+def tasks_dir(app: str) -> str:
+    """The directory of what is known of the runs of *app*'s tasks. It is left out when the app's directory is read, and
+    only etcd's superuser writes it: deployments, and the machine agents."""
+    return f"{app_dir(app)}/_tasks"
+
+
+def task_dir(app: str, task: str) -> str:
+    """The directory of one task."""
+    return f"{tasks_dir(app)}/{task}"
+
+
+def task_key(app: str, task: str) -> str:
+    """The key of the journal of a task's last run: wanted, running or ended. Changed by compare-and-swap only."""
+    return f"{task_dir(app, task)}/last"
+
+
+def result_key(app: str, task: str, unit_hash: str) -> str:
+    """The key of the successful run of the unit text whose SHA1 is *unit_hash*."""
+    return f"{task_dir(app, task)}/{unit_hash}"
 
 
 def texts_dir(app: str) -> str:

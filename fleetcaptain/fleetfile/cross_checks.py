@@ -3,7 +3,7 @@ that placement rules match."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fleetcaptain.fleetfile.dsl import SourceLocation
@@ -21,7 +21,7 @@ from fleetcaptain.units.names import (
 )
 from fleetcaptain.units.xfleet import glob_of_service, glob_of_units, rules_of, service_in_glob
 
-__all__ = ["check_together"]
+__all__ = ["check_together", "cycle_in", "earlier_services"]
 
 # Placeholders for values that only a unit's text, or the cluster, determines.
 _UNKNOWN_HASH, _UNKNOWN_MACHINE = "0" * 40, "0" * 32
@@ -62,16 +62,18 @@ def _add_cycles(
 ) -> None:
     """Add an error for services that are deployed after each other."""
 
-    def earlier(spec: ServiceSpec) -> list[str]:
-        names = dict.fromkeys((*spec.requires, *spec.after, *_peer_services(spec, by_name)))
-        return [name for name in names if name in by_name]
-
-    cycle = _cycle({spec.name: earlier(spec) for spec in app.services})
+    cycle = cycle_in({spec.name: earlier_services(spec, by_name) for spec in app.services})
     if cycle:
         word = next(
             (word for word in ("requires", "after") if cycle[1] in getattr(by_name[cycle[0]], word)), "machine_of"
         )
         errors.add(places[cycle[0]], cycle[0], word, f"these services wait for each other: {' -> '.join(cycle)}")
+
+
+def earlier_services(spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> list[str]:
+    """The services of this Fleetfile that are deployed before *spec*."""
+    names = dict.fromkeys((*spec.requires, *spec.after, *_peer_services(spec, by_name)))
+    return [name for name in names if name in by_name]
 
 
 def _bound_to(spec: ServiceSpec) -> Iterator[str]:
@@ -99,7 +101,7 @@ def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSp
     return f"no unit of this Fleetfile has the name {missing[0]}; name the service instead" if missing else ""
 
 
-def _cycle(requires: dict[str, list[str]]) -> list[str]:
+def cycle_in(requires: Mapping[str, Sequence[str]]) -> list[str]:
     """One cycle, first name repeated at its end; empty when there is none."""
 
     def walk(name: str, path: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Ready, Rollout
 
-__all__ = ["Fleetfile", "Service", "SourceLocation", "declared"]
+__all__ = ["Fleetfile", "Service", "SourceLocation", "Task", "declared"]
 
 Lines = str | Sequence[str]
 Options = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -111,17 +111,57 @@ class Service:
 
 
 @dataclass(init=False)
+class Task:
+    """A command that a deployment runs once, before services. docs/fleetfile.md describes every keyword."""
+
+    name: str
+    arguments: dict[str, Any] = field(repr=False)
+    unknown: dict[str, Any] = field(repr=False)
+    place: SourceLocation = field(repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        image: str | Build | None = None,
+        command: Lines | None = None,
+        volumes: Sequence[str] = (),
+        env: Mapping[str, str | int | float | bool] | None = None,
+        docker_args: Sequence[str] = (),
+        not_secret: Sequence[str] = (),
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        timeout_sec: int = 600,
+        machine_metadata: Lines | Mapping[str, str] = (),
+        **unknown: Any,
+    ) -> None:
+        arguments = dict(locals())
+        self.name = _plain(name)
+        self.unknown = unknown
+        self.place = _here()
+        own = ("self", "name", "unknown")
+        self.arguments = {word: _plain(value) for word, value in arguments.items() if word not in own}
+
+
+@dataclass(init=False)
 class Fleetfile:
-    """The app: its name, the image that is built from the Dockerfile beside the Fleetfile, and its services."""
+    """The app: its name, the image that is built from the Dockerfile beside the Fleetfile, its services and tasks."""
 
     arguments: dict[str, Any] = field(repr=False)
     unknown: dict[str, Any] = field(repr=False)
     place: SourceLocation = field(repr=False)
 
     def __init__(
-        self, *, app: str = "", image: str | None = None, services: Sequence[Service] = (), **unknown: Any
+        self,
+        *,
+        app: str = "",
+        image: str | None = None,
+        services: Sequence[Service] = (),
+        tasks: Sequence[Task] = (),
+        **unknown: Any,
     ) -> None:
-        self.arguments = {"app": _plain(app), "image": _plain(image), "services": services}
+        self.arguments = {"app": _plain(app), "image": _plain(image), "services": services, "tasks": tasks}
         self.unknown = unknown
         self.place = _here()
         made = declared.get()

@@ -21,7 +21,7 @@ from fleetcaptain.fleetfile.values import Build, Expand
 from fleetcaptain.image_reference import reference_mistake
 from fleetcaptain.units.names import UNIT_CHARACTERS
 
-__all__ = ["PARSERS"]
+__all__ = ["PARSERS", "TASK_PARSERS"]
 
 MAX_INSTANCES = 100
 # Only specifiers that both fleet and systemd know.
@@ -260,3 +260,12 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "rollout": _optional(rollout),
     "versions": _list_of(word),
 }
+
+_SHARED = ("not_secret", "description", "image", "command", "volumes", "env", "docker_args", "machine_metadata")
+TASK_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    **{keyword: PARSERS[keyword] for keyword in _SHARED},
+    "before": _list_of(_name),
+    "after": _list_of(_name),
+    "timeout_sec": _seconds(1),
+}
+"""The keywords of a Task. Those that a Service has too mean the same."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import os
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.cross_checks import check_together
-from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, declared
+from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, Task, declared
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
 from fleetcaptain.fleetfile.service_specs import Errors, Lines, name_of, resolve
+from fleetcaptain.fleetfile.task_specs import check_tasks, resolve_tasks
 from fleetcaptain.fleetfile.validation_error import Problem, shown
 from fleetcaptain.fleetfile.values import App
 
@@ -38,15 +40,16 @@ def load(path: Path) -> App:
             ],
         )
     fleetfile, sources = _run(file)
-    services = fleetfile.arguments["services"]
-    declared_services = [
-        service for service in (services if isinstance(services, list | tuple) else ()) if _is_service(service)
-    ]
-    places = {fleetfile.place.file, *(service.place.file for service in declared_services)}
+    services = [entry for entry in _listed(fleetfile, "services") if isinstance(entry, Service)]
+    tasks = [entry for entry in _listed(fleetfile, "tasks") if isinstance(entry, Task)]
+    declarations: tuple[Fleetfile | Service | Task, ...] = (fleetfile, *services, *tasks)
+    places = {declaration.place.file for declaration in declarations}
     errors = Errors(file.parent, {place: _keyword_lines(place) for place in places}, [])
     app = replace(resolve(fleetfile, file.parent, errors, Path.exists), sources=sources)
-    if len(declared_services) == len(app.services):
-        app = check_together(app, {name_of(service): service.place for service in declared_services}, errors)
+    app = replace(app, tasks=resolve_tasks(fleetfile, errors))
+    if len(services) == len(app.services):
+        app = check_together(app, {name_of(service): service.place for service in services}, errors)
+        app = check_tasks(app, {name_of(task): task.place for task in tasks}, errors)
     if errors.problems:
         ordered = sorted(errors.problems, key=lambda problem: (problem.file != file.name, problem.file, problem.line))
         count = "1 error" if len(ordered) == 1 else f"{len(ordered)} errors"
@@ -54,8 +57,10 @@ def load(path: Path) -> App:
     return app
 
 
-def _is_service(value: object) -> bool:
-    return isinstance(value, Service)
+def _listed(fleetfile: Fleetfile, keyword: str) -> Sequence[object]:
+    """The entries of the list *keyword*; none if it is no list."""
+    entries = fleetfile.arguments[keyword]
+    return entries if isinstance(entries, list | tuple) else ()
 
 
 def _run(file: Path) -> tuple[Fleetfile, tuple[Path, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fleetcaptain.fleetfile.custom_line import commands_of, names_image
 from fleetcaptain.fleetfile.docker_args import networks, option_for
-from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation
+from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, Task
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.secret import secret_in
 from fleetcaptain.fleetfile.task import is_task
@@ -35,7 +35,7 @@ from fleetcaptain.image_reference import name_mistake, split_registry
 from fleetcaptain.units.names import without_generation
 from fleetcaptain.units.xfleet import rules_of
 
-__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Lines", "name_of", "resolve"]
+__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Lines", "check_name", "is_plain", "name_of", "parsed", "resolve"]
 
 # Adds an error of one service: its keyword, and the message.
 AddError = Callable[[str, str], None]
@@ -71,8 +71,8 @@ def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[
     place = fleetfile.place
     app, image = fleetfile.arguments["app"], fleetfile.arguments["image"]
     for word in fleetfile.unknown:
-        errors.add(place, "", word, f"unknown keyword{did_you_mean(word, ('app', 'image', 'services'))}")
-    if not _is_plain(app) or not APP_NAME.fullmatch(app):
+        errors.add(place, "", word, f"unknown keyword{did_you_mean(word, ('app', 'image', 'services', 'tasks'))}")
+    if not is_plain(app) or not APP_NAME.fullmatch(app):
         errors.add(
             place,
             "",
@@ -100,7 +100,7 @@ def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[
             continue
         specs.append(_service(service, image, errors))
         _files(specs[-1], service.place, root, errors, exists)
-    return App(app if _is_plain(app) else "", tuple(specs), root, image)
+    return App(app if is_plain(app) else "", tuple(specs), root, image)
 
 
 def _kind_of(services: Any) -> str:
@@ -114,7 +114,7 @@ def _push_mistake(image: Any) -> str:
     """Why the app's own image cannot be pushed to *image*; "" when it can. The registry is the cluster's."""
     if image is None:
         return ""
-    if not _is_plain(image):
+    if not is_plain(image):
         return "must be a string"
     if re.search("[:@]", image):
         return "remove the tag, digest or registry"
@@ -124,16 +124,18 @@ def _push_mistake(image: Any) -> str:
     return name_mistake(name)
 
 
-def name_of(service: Service) -> str:
+def name_of(service: Service | Task) -> str:
     """The name of *service*, or its representation in the report if it is not a string."""
-    return service.name if _is_plain(service.name) else represented(service.name)
+    return service.name if is_plain(service.name) else represented(service.name)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether *value* is a string without a meaning of its own, such as a name."""
     return isinstance(value, str) and not isinstance(value, Expand | Literal)
 
 
-def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
+def check_name(service: Service | Task, errors: Errors) -> None:
+    """Add an error for a name that a service or a task cannot have."""
     name = name_of(service)
     if not SERVICE_NAME.fullmatch(name):
         errors.add(
@@ -149,13 +151,13 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
             "",
             "the name must not end like a blue/green generation's (- and 7 hex digits); choose another one",
         )
-    for word in service.unknown:
-        option = option_for(word)
-        near = f'; write docker_args=["{option}", ...]' if option else did_you_mean(word, PARSERS)
-        what = "is not supported; write instances=" if word == "scale" else f"unknown keyword{near}"
-        errors.add(service.place, name, word, what)
+
+
+def parsed(service: Service | Task, parsers: Mapping[str, Callable[[Any], Any]], errors: Errors) -> dict[str, Any]:
+    """Keyword -> value of *service*, without those that are wrong, whose errors are added."""
+    name = name_of(service)
     values: dict[str, Any] = {}
-    for word, parse in PARSERS.items():
+    for word, parse in parsers.items():
         try:
             # First and exclusively: the message of another error may show the value.
             secret = secret_in(word, service.arguments[word], values.get("not_secret", ()))
@@ -169,6 +171,18 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
             errors.add(
                 service.place, name, word, f"Failed to read its value ({type(error).__name__}); write another value"
             )
+    return values
+
+
+def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
+    name = name_of(service)
+    check_name(service, errors)
+    for word in service.unknown:
+        option = option_for(word)
+        near = f'; write docker_args=["{option}", ...]' if option else did_you_mean(word, PARSERS)
+        what = "is not supported; write instances=" if word == "scale" else f"unknown keyword{near}"
+        errors.add(service.place, name, word, what)
+    values = parsed(service, PARSERS, errors)
     if values.get("image") is None:
         values["image"] = Build()
         if app_image is None and values.get("start") is None and "image" in values:

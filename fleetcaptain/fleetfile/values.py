@@ -24,6 +24,7 @@ __all__ = [
     "Rolling",
     "Rollout",
     "ServiceSpec",
+    "TaskSpec",
     "Tcp",
 ]
 
@@ -216,12 +217,30 @@ class ServiceSpec:
 
 
 @dataclass(frozen=True)
+class TaskSpec:
+    """One task, resolved. *container* is what runs, as the service of the same name would. The task runs after the
+    services *after* are deployed, and before the services *before* are; at most *timeout_sec* seconds long."""
+
+    container: ServiceSpec
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    timeout_sec: int = 600
+
+    @property
+    def name(self) -> str:
+        """The name of the task, which no service of the app has."""
+        return self.container.name
+
+
+@dataclass(frozen=True)
 class App:
-    """A whole Fleetfile: the app's name, its services in the order written, the folder *root* that it is in, and the
-    name *image* to push the app's own image to. *sources*: itself and the files that it read, modules among them."""
+    """A whole Fleetfile: the app's name, its services and tasks in the order written, the folder *root* that it is in,
+    and the name *image* to push the app's own image to. *sources*: itself and the files that it read, modules among
+    them."""
 
     app: str
     services: tuple[ServiceSpec, ...]
     root: Path
     image: str | None = None
     sources: tuple[Path, ...] = field(default=(), compare=False)
+    tasks: tuple[TaskSpec, ...] = ()

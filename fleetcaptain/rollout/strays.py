@@ -61,7 +61,8 @@ def find_strays(
     for name, unit in sorted(units.items()):
         mark = unit.mark
         if mark is not None:
-            if ownership.owns(name, mark) and mark.service not in services:
+            # A task's unit is removed by the deployment that runs it, or by a later one.
+            if ownership.owns(name, mark) and mark.service not in services and not unit.file.task:
                 own.append(name)
         elif not ownership.owns(name, mark):
             (suspect if own_cluster or service_of(name) in services else unmarked).append(name)

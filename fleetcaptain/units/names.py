@@ -16,6 +16,7 @@ __all__ = [
     "machine_names",
     "name_parts",
     "service_of",
+    "task_unit",
     "without_generation",
 ]
 
@@ -67,6 +68,11 @@ def machine_names(service: str, machine_ids: Iterable[str]) -> tuple[str, ...]:
     once, so they cannot be rolled machine by machine.
     """
     return tuple(f"{service}@{machine_id}.service" for machine_id in sorted(machine_ids))
+
+
+def task_unit(task: str, attempt: str) -> str:
+    """The unit of one run of *task*; *attempt* is in no other one's name."""
+    return f"{task}-task@{attempt}.service"
 
 
 def service_of(unit_name: str) -> str:

@@ -10,7 +10,7 @@ from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.units.docker import fixed_ports
-from fleetcaptain.units.mark import Mark, mark_in
+from fleetcaptain.units.mark import SECTION, Mark, mark_in
 from fleetcaptain.units.unit_text import Option, hash_of, parse, serialize
 from fleetcaptain.units.xfleet import FleetRules, rules_of
 
@@ -85,6 +85,11 @@ class UnitFile:
     def is_task(self) -> bool:
         """Whether it is the unit of a task."""
         return is_task(self._pairs("Service"))
+
+    @property
+    def task(self) -> str:
+        """The task that a deployment runs by it; "" for the unit of a service."""
+        return next((option.value for option in self.options if (option.section, option.name) == (SECTION, "Task")), "")
 
     @property
     def start_limit_sec(self) -> int:

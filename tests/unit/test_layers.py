@@ -55,6 +55,7 @@ MAY: dict[str, set[str]] = {
         "release",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
+    "tasks": {"errors", "untrusted", "printable", "units", "discovery", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {
         "errors",
@@ -151,6 +152,7 @@ NETWORKED = {
     "fleetcaptain.net.pools",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
+    "fleetcaptain.tasks.run",  # the name of the host, nothing else
 }
 
 

@@ -16,11 +16,12 @@ from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec, TaskSpec
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.render import render_app
+from fleetcaptain.units.render_task import render_tasks
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash, with_image
@@ -101,7 +102,7 @@ def _program(
 
 def before(engine: FakeEngine, kind: str, name: str) -> set[str]:
     """The units, and other dynamic resources of the app, that a resource comes after."""
-    kinds = ("Unit", "Release", "Strays")
+    kinds = ("Unit", "Release", "Strays", "Task")
     return {other for found, other in engine.dependencies(kind, name) if found in kinds}
 
 
@@ -141,6 +142,28 @@ def test_a_service_comes_after_those_that_it_requires(app: FakeEngine) -> None:
         "agent": set(),
         "own": set(),
     }
+
+
+def test_a_task_comes_between_the_services_that_it_names(site: Site) -> None:
+    """After the record, and all its services are before it; with the digest of its image. The gate comes last."""
+    assert site.texts == {}
+    tasks = (
+        TaskSpec(ServiceSpec("migrate", "", OWN, ("x",)), before=("web", "queue"), after=("redis", "agent")),
+        TaskSpec(ServiceSpec("warm", "", "warm:1", ("x",)), after=("web",)),
+    )
+    app = App(APP, SERVICES, Path("/app"), "acme/shop", tasks=tasks)
+    files, texts = render_app(app, STACK), render_tasks(app, STACK)
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: FleetApp(APP, fleetfile=app, files=files, tasks=texts, cluster=Cluster(CONNECTION), release=V1))
+    assert before(engine, "Task", "migrate") == {f"{APP}-agent", f"{APP}-release", "redis", "agent"}
+    assert before(engine, "Task", "warm") == {f"{APP}-agent", f"{APP}-release", "web"}
+    assert {name for name in engine.of("Unit") if "migrate" in before(engine, "Unit", name)} == {"web", "queue"}
+    assert before(engine, "Readiness", f"{APP}-ready") >= {"migrate", "warm"}
+    task = engine.one("Task", "migrate")
+    assert (task["image"], task["unit"]) == (engine.one("Unit", "web")["image"], texts["migrate"].text)
+    assert engine.one("Task", "warm")["image"] == "warm:1@sha256:1"
+    assert set(engine.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
+    assert engine.requests["Task", "migrate"].deletedWith.endswith("::machines")
 
 
 def test_everything_belongs_to_the_app_and_goes_with_its_cluster(app: FakeEngine) -> None:

@@ -85,6 +85,17 @@ def may_write(etcd: FakeAccess, app: str = "shop") -> list[str]:
     return sorted(pattern.split("/")[3] for pattern in etcd.roles["guest"]["write"] if pattern.split("/")[2] == app)
 
 
+def test_guests_write_no_results_of_tasks() -> None:
+    """A container could make up a success, and a migration would not run."""
+    etcd = FakeAccess()
+    Access(etcd).enforce((), PASSWORDS)
+    Access(etcd).grant("shop")
+    assert may_write(etcd) == ["machines", "restarts", "services"]
+    assert not any(
+        "_tasks" in pattern or pattern.startswith("/fleetcaptain/*") for pattern in etcd.roles["guest"]["write"]
+    )
+
+
 @pytest.mark.parametrize("granted", [(), ("services",), ("services", "machines"), ("services", "machines", "restarts")])
 def test_only_what_is_missing_is_granted(granted: tuple[str, ...]) -> None:
     """etcd refuses a grant as a whole when one of its patterns is granted; an old version granted only one of them."""

@@ -1,0 +1,205 @@
+# Tasks: commands that a deployment runs once. The key _tasks/<task>/last is the journal of a task: a deployment writes a
+# run that it wants, the unit's machine claims it before the container starts, renews the claim while the container
+# runs, and writes how it ended; each by compare-and-swap. So no run starts twice, whatever fleet does with the unit.
+# Only etcd's superuser writes the key.
+
+ROOT_SOCKET=/run/etcd.sock
+# Without an answer of etcd for so long the container is stopped. A deployment takes a claim for lost that was not renewed
+# for a minute more: the task runs nowhere then.
+TASK_ALONE_SEC=120
+TASK_RENEW_SEC=3
+TASK_RECORD_SEC=900
+# What the journal has of the output. base64 makes it a third longer.
+TASK_TAIL_BYTES=3000
+TASK_LOG_BYTES=1000000
+
+# task UNIT COMMAND...: runs COMMAND, the container of UNIT, if the journal wants this run. REASON is why the run ended,
+# CODE its exit code.
+task() {
+  describe "$1" || exit
+  shift
+  TASK=$(setting Task)
+  TASK_SEC=$(setting TaskSec)
+  TASK_KEY=$KEYS/_tasks/$TASK/last
+  LOG=$APPS/$APP/tasks/$UNIT
+  LINES_BEFORE=0 STOPPED='' REASON=exited CODE=1
+  read -r RUN </proc/sys/kernel/random/uuid
+  mkdir -p "$APPS/$APP/tasks" && : >"$LOG" && rm -f "$LOG".* || exit
+  trap 'STOPPED=yes' TERM INT
+  is_wanted || exit
+  if ! docker image inspect "$IMAGE" >/dev/null 2>&1 && ! docker pull "$IMAGE" >"$LOG" 2>&1; then
+    cat "$LOG"
+    REASON=pull
+    claim && record
+    exit 1
+  fi
+  [ -z "$STOPPED" ] || exit 1
+  claim || exit
+  perform "$@"
+  record
+  exit "$CODE"
+}
+
+# ask_as_root LIMIT CURL-ARGUMENT...: as ask, with all rights, where the machine has them.
+ask_as_root() {
+  limit=$1
+  shift
+  [ ! -S "$ROOT_SOCKET" ] || set -- --unix-socket "$ROOT_SOCKET" "$@"
+  ask "$limit" "$@"
+}
+
+# is_wanted: whether the journal wants this run. Sets INDEX, of the key, and FACTS, what the deployment says of the run.
+is_wanted() {
+  attempt=0
+  while
+    ask_as_root 5 "$TASK_KEY?quorum=true"
+    unanswered && [ "$attempt" -lt 60 ]
+  do
+    attempt=$((attempt + 1))
+    sleep 1
+  done
+  field modifiedIndex
+  INDEX=$FIELD
+  case $ANSWER in
+  *'"value":"{\"state\":\"wanted\",\"unit\":\"'"$UNIT"'\",'*)
+    FACTS=$(node_value) || return
+    FACTS=${FACTS#*'","unit":"'*'",'}
+    FACTS=${FACTS%\}}
+    ;;
+  *'"value":"{\"state\":\"running\",\"unit\":\"'"$UNIT"'\",'*'\"machine\":\"'"$MACHINE"'\"'*)
+    # systemd runs a unit once at a time: that run is over, and could not write how it ended. Its container is removed.
+    FACTS=$(node_value) || return
+    FACTS=${FACTS#*'","unit":"'*'",'}
+    FACTS=${FACTS%%',"machine":'*}
+    REASON=lost
+    record
+    return 1
+    ;;
+  *)
+    say "not running $UNIT: the journal of $TASK does not want this run; etcd answered $STATUS"
+    return 1
+    ;;
+  esac
+}
+
+# entry STATE: the journal's value for this run.
+entry() {
+  lines=$(wc -l <"$LOG")
+  output=$(cat "$LOG.before" "$LOG" 2>/dev/null | tail -c "$TASK_TAIL_BYTES" | base64 | tr -d '\n')
+  printf '{"state":"%s","unit":"%s",%s,"machine":"%s","run":"%s","lines":%d,"output":"%s"' \
+    "$1" "$UNIT" "$FACTS" "$MACHINE" "$RUN" $((LINES_BEFORE + lines)) "$output"
+  [ "$1" = running ] || printf ',"reason":"%s","status":%d,"until":"%s"' "$REASON" "$CODE" "$(date -u +%FT%TZ)"
+  printf '}'
+}
+
+# swap STATE: writes the entry, if the key is as this run read or wrote it last. Fails with STATUS: 000 when the same
+# again may succeed.
+swap() {
+  entry "$1" >"$LOG.entry"
+  ask_as_root 5 -X PUT -d "prevIndex=$INDEX" --data-urlencode "value@$LOG.entry" "$TASK_KEY"
+  if [ "$STATUS" = 200 ]; then
+    ANSWER=${ANSWER%%',"prevNode":'*}
+    field modifiedIndex
+    INDEX=$FIELD
+    return
+  fi
+  unanswered || [ "$STATUS" = 412 ] || return
+  # It, or the one before, may have been written all the same: its answer was lost.
+  ask_as_root 5 "$TASK_KEY?quorum=true"
+  [ "$STATUS" = 200 ] || return
+  field modifiedIndex
+  written=no
+  case $ANSWER in
+  *'"value":"{\"state\":\"'"$1"'\",'*'\"run\":\"'"$RUN"'\"'*) written=yes ;;
+  *'\"run\":\"'"$RUN"'\"'*) INDEX=$FIELD ;;
+  esac
+  if [ "$written" = yes ] && [ "$FIELD" != "$INDEX" ]; then
+    INDEX=$FIELD
+    return
+  fi
+  STATUS=412
+  [ "$FIELD" != "$INDEX" ] || STATUS=000
+  return 1
+}
+
+# claim: takes the run, so that it starts nowhere else. Fails if something else was written, or etcd does not answer.
+claim() {
+  attempt=0
+  until swap running; do
+    attempt=$((attempt + 1))
+    if ! unanswered || [ "$attempt" -ge 30 ]; then
+      say "not running $UNIT: could not claim it in the journal of $TASK: etcd answered $STATUS: $ANSWER"
+      [ "$STATUS" != 401 ] || say "without $ROOT_SOCKET a machine has no right to write the journals of tasks"
+      return 1
+    fi
+    sleep 1
+  done
+}
+
+# perform COMMAND...: runs COMMAND. Its output goes to the unit's journal, and its end to the task's journal.
+perform() {
+  {
+    "$@" 2>&1
+    say $? >"$LOG.code"
+  } | tee -a "$LOG" &
+  performer=$!
+  clock
+  begun=$NOW renewed=$NOW
+  while [ "$REASON" = exited ] && [ ! -s "$LOG.code" ] && kill -0 "$performer" 2>/dev/null; do
+    sleep 1 &
+    wait $!
+    clock
+    if [ "$STOPPED" ]; then
+      end stopped
+    elif [ $((NOW - begun)) -ge "$TASK_SEC" ]; then
+      end timeout
+    elif [ $((NOW - renewed)) -ge "$TASK_RENEW_SEC" ]; then
+      shorten
+      if swap running; then
+        renewed=$NOW
+      elif ! unanswered; then
+        end superseded
+      elif [ $((NOW - renewed)) -ge "$TASK_ALONE_SEC" ]; then
+        end alone
+      fi
+    fi
+  done
+  wait "$performer"
+  CODE=137
+  [ ! -s "$LOG.code" ] || read -r CODE <"$LOG.code"
+}
+
+# end REASON: stops the container before its time.
+end() {
+  REASON=$1
+  say "stopping $UNIT: $REASON"
+  timeout 30 docker stop -t 10 "$CONTAINER" >/dev/null 2>&1
+  timeout 30 docker rm -fv "$CONTAINER" >/dev/null 2>&1
+}
+
+# shorten: keeps the file of the output small. Its end stays.
+shorten() {
+  [ "$(wc -c <"$LOG")" -gt "$TASK_LOG_BYTES" ] || return 0
+  lines=$(wc -l <"$LOG")
+  LINES_BEFORE=$((LINES_BEFORE + lines))
+  tail -c "$TASK_TAIL_BYTES" "$LOG" >"$LOG.before"
+  : >"$LOG"
+}
+
+# record: writes how the run ended. While etcd does not answer it tries again, for a quarter of an hour.
+record() {
+  state=failed
+  [ "$REASON:$CODE" != exited:0 ] || state='done'
+  [ "$REASON" != lost ] || state=unknown
+  clock
+  begun=$NOW
+  until swap "$state"; do
+    clock
+    if ! unanswered || [ $((NOW - begun)) -ge "$TASK_RECORD_SEC" ]; then
+      say "could not write the result of $UNIT: etcd answered $STATUS: $ANSWER"
+      return 1
+    fi
+    sleep 2
+  done
+  rm -f "$LOG" "$LOG".*
+}

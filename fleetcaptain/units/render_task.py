@@ -1,0 +1,84 @@
+"""Renders a task to the text of its unit. The machine agent runs its command, and keeps its journal in etcd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+from fleetcaptain.errors import FleetfileError, UnitRefused
+from fleetcaptain.fleetfile.task import ONESHOT
+from fleetcaptain.fleetfile.values import App, TaskSpec
+from fleetcaptain.units.agent_calls import agent_line, agent_name
+from fleetcaptain.units.docker import docker_remove, docker_run
+from fleetcaptain.units.mark import SECTION, Mark, mark_options
+from fleetcaptain.units.names import task_unit
+from fleetcaptain.units.quoting import exec_line, folded, setting
+from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.unit_text import Option
+from fleetcaptain.units.validate import refuse
+
+__all__ = ["PULL_SEC", "render_task", "render_tasks"]
+
+PULL_SEC = 900
+"""How long a machine may take to pull the image of a task."""
+# As TASK_RECORD_SEC in tasks.sh: how long the agent tries to write the result.
+_RECORD_SEC = 900
+# The container has 10 s to stop, then the agent writes the result.
+_STOP_SEC = 90
+
+
+def render_tasks(app: App, stack: str) -> dict[str, UnitFile]:
+    """Task -> the file of its unit, without the line that names the image. Raises FleetfileError with everything that
+    cannot be written or that fleet mishandles."""
+    files: dict[str, UnitFile] = {}
+    problems: list[str] = []
+    for task in app.tasks:
+        try:
+            file = files[task.name] = render_task(task, Mark(app.app, stack, task.name))
+            image = task.container.image if isinstance(task.container.image, str) else "x" * 100
+            refuse(task_unit(task.name, "0" * 8), file.with_image(f"{image}@sha256:{'0' * 64}"))
+        except UnitRefused as error:
+            problems += [f"{task.container.location}: task {task.name!r}: {why}" for why in error.problems]
+    if problems:
+        heading = f"{app.root / 'Fleetfile.py'} declares tasks that fleet cannot run; nothing was changed:"
+        raise FleetfileError(heading, problems)
+    return files
+
+
+def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
+    """The file of the unit of *task*, without the line that names the image."""
+    spec, app = task.container, mark.app
+    sections: Mapping[str, list[tuple[str, str]]] = {
+        "Unit": [
+            ("Description", setting(spec.description)),
+            ("After", f"docker.service {agent_name(app)}"),
+            ("Wants", agent_name(app)),
+            ("Requires", "docker.service"),
+        ],
+        "Service": [
+            ("EnvironmentFile", "-/etc/environment"),
+            ("Type", ONESHOT),
+            # The agent stops the container, and writes how it ended.
+            ("KillMode", "mixed"),
+            ("TimeoutStartSec", str(PULL_SEC + task.timeout_sec + _RECORD_SEC)),
+            ("TimeoutStopSec", str(_STOP_SEC)),
+            ("ExecStartPre", agent_line(app, "starting")),
+            ("ExecStart", f"{agent_line(app, 'task')} \\\n  {docker_run(spec, app)}"),
+            ("ExecStopPost", f"-{exec_line(docker_remove(app))}"),
+        ],
+        "X-Fleet": [("MachineMetadata", pair) for pair in spec.machine_metadata],
+    }
+    options = [
+        *chain.from_iterable(_options(section, pairs) for section, pairs in sections.items()),
+        *mark_options(mark),
+        Option(SECTION, "Task", task.name),
+        Option(SECTION, "TaskSec", str(task.timeout_sec)),
+    ]
+    file = UnitFile(tuple(options))
+    if file.unwritable:
+        raise UnitRefused(f"Failed to render the task {task.name}:", file.unwritable)
+    return file
+
+
+def _options(section: str, pairs: list[tuple[str, str]]) -> list[Option]:
+    return [Option(section, name, folded(name, value)) for name, value in pairs]

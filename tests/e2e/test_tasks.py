@@ -1,0 +1,120 @@
+"""A task runs once before its services; its failure stops them, a killed deployment does not stop it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fleetcaptain.fleetfile import load
+from fleetcaptain.tasks.run import run_task
+from fleetcaptain.units.render_task import render_tasks
+from tests.e2e.stack import Stack
+from tests.faults.machine_faults import machines, run_on
+from tests.faults.running import running
+
+_FLEETFILE = """
+from fleetcaptain import Fleetfile, Rolling, Service, Task
+
+NAME, NEEDS, SECONDS = "first", "log", 0
+
+fleet = Fleetfile(
+    app="behavioral",
+    image="hackuman/behavioral",
+    services=[
+        Service("web", command="sleep 1000000", env={"NAME": NAME}, stop_sec=1, rollout=Rolling(min_healthy_sec=1)),
+    ],
+    tasks=[
+        Task(
+            "migrate",
+            command=["sh", "-c", "echo $NAME >>/ran/log; echo step $NAME; sleep $SECONDS; ls /ran/$NEEDS"],
+            env={"NAME": NAME, "NEEDS": NEEDS, "SECONDS": SECONDS},
+            volumes=["/var/lib/ran:/ran"],
+            before=["web"],
+        ),
+    ],
+)
+"""
+_SETTINGS = '"first", "log", 0'
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Stack:
+    """The stack with one service and a task before it, which says on its machine that it ran."""
+    fleetfile = stack.app / "Fleetfile.py"
+    if fleetfile.read_text() != _FLEETFILE:
+        for machine in machines(stack).values():
+            run_on(machine, "rm", "-rf", "/var/lib/ran")
+        fleetfile.write_text(_FLEETFILE)
+        stack.set("strays", "remove")
+        stack.up()
+    return stack
+
+
+def _runs(stack: Stack) -> list[str]:
+    """The names with which the task ran, on any machine."""
+    return [name for machine in machines(stack).values() for name in _log(machine)]
+
+
+def _log(machine: object) -> list[str]:
+    return run_on(machine, "sh", "-c", "cat /var/lib/ran/log 2>/dev/null || true").split()
+
+
+def _units(stack: Stack) -> dict[str, str]:
+    """Name -> hash of all units of the app."""
+    return {name: unit.unit_hash for name, unit in stack.cluster().snapshot().units.items() if unit.mark}
+
+
+def test_a_task_runs_once_and_its_failure_stops_the_services(shop: Stack) -> None:
+    """The next ``up`` runs what failed again, and what succeeded not."""
+    assert _runs(shop).count("first") == 1
+    shop.rests()
+    before = _units(shop)
+    assert not [name for name in before if "-task@" in name]
+    shop.edit("Fleetfile.py", {_SETTINGS: '"second", "ready", 0'})
+    preview = shop.preview().output
+    assert "will run before web" in preview
+    assert "NAME=second" in preview
+    error = shop.fails().error
+    assert "The task migrate failed on 10." in error
+    assert "its command ended with exit code" in error
+    assert "  step second\n" in error
+    assert _units(shop) == before
+    for machine in machines(shop).values():
+        run_on(machine, "touch", "/var/lib/ran/ready")
+    shop.up()
+    assert _runs(shop).count("second") == 2
+    assert _units(shop)["web@1.service"] != before["web@1.service"]
+    shop.rests()
+    assert sorted(_runs(shop)) == ["first", "second", "second"]
+
+
+def test_the_next_up_follows_the_run_of_a_killed_one(shop: Stack) -> None:
+    """It is the machine's, not the client's."""
+    shop.edit("Fleetfile.py", {_SETTINGS: '"third", "log", 15'})
+    with running(shop) as run:
+        run.until("migrate .*step third")
+        run.kill("provider")
+        run.kill("pulumi")
+        run.end()
+    shop.free()
+    output = shop.up().output
+    assert "following migrate-task@" in output
+    assert _runs(shop).count("third") == 1
+    shop.rests()
+
+
+def test_two_deployments_share_one_run(shop: Stack) -> None:
+    """Both have its result."""
+    shop.edit("Fleetfile.py", {_SETTINGS: '"both", "log", 3'})
+    cluster = shop.cluster()
+    web = cluster.snapshot().units["web@1.service"]
+    assert web.mark is not None
+    file = render_tasks(load(shop.app), web.mark.stack)["migrate"].with_image(web.file.without_image()[1])
+    own, said = cluster.owned_by(web.mark.stack), list[str]()
+    with ThreadPoolExecutor(2) as pool:
+        ended = [pool.submit(run_task, own, "migrate", file, said.append) for _ in range(2)]
+        runs = {future.result().unit for future in ended}
+    assert len(runs) == 1
+    assert _runs(shop).count("both") == 1
+    assert said.count("step both") == 2
