@@ -44,7 +44,7 @@ def shop(stack: Stack) -> Stack:
     fleetfile = stack.app / "Fleetfile.py"
     if fleetfile.read_text() != _FLEETFILE:
         for machine in machines(stack).values():
-            run_on(machine, "rm", "-rf", "/var/lib/ran")
+            run_on(machine, "sh", "-c", "rm -rf /var/lib/ran && mkdir /var/lib/ran")
         fleetfile.write_text(_FLEETFILE)
         stack.set("strays", "remove")
         stack.up()

@@ -196,6 +196,19 @@ def test_lost_answers_of_etcd_change_nothing(machine: PretendedMachine, etcd: Fa
     assert journal(etcd).state is RunState.DONE
 
 
+def test_the_journal_is_written_with_the_password_of_the_machine(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Where etcd knows its superuser by a password. No argument of a program has it."""
+    password, program = machine.folder / "etcd-root", machine.home / "agent"
+    password.write_text("a b$c")
+    program.write_text(program.read_text().replace("/etc/fleetcaptain/etcd-root", str(password)))
+    seen = machine.folder / "arguments"
+    machine.curl(f'echo "$*" >>{seen}')
+    assert perform(machine, "true").returncode == 0
+    login = f"Basic {base64.b64encode(b'root:a b$c').decode()}"
+    assert {headers.get("Authorization") for headers in etcd.headers} == {login}
+    assert "a b$c" not in seen.read_text()
+
+
 def test_the_journal_has_the_end_of_a_long_output(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """And how many lines there were in all."""
     uptime = machine.own_clock()
