@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fleetcaptain.fleetfile import load
-from fleetcaptain.tasks.run import run_task
+from fleetcaptain.tasks.run_task import run_task
 from fleetcaptain.units.render_task import render_tasks
 from tests.e2e.stack import Stack
 from tests.faults.machine_faults import machines, run_on
