@@ -20,6 +20,7 @@ from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.rollout.finish import after_failure, retire_old, tidy
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.release_gate import current_tag, open_gate
+from fleetcaptain.tasks.task_units import clear_all_units
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
@@ -37,7 +38,7 @@ class ReadinessProvider(ResourceProvider):
     """
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
+        """WaitFor for the release. Raises DeadlineExceeded; the previous release then stays current."""
         try:
             return CreateResult(props["app"], self._open(props))
         except FleetCaptainError as error:
@@ -45,7 +46,7 @@ class ReadinessProvider(ResourceProvider):
             raise PartialFailure(props["app"], outs, str(error)) from error
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
+        """WaitFor for the release. Raises DeadlineExceeded; the previous release then stays current."""
         return UpdateResult(self._open(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -66,6 +67,13 @@ class ReadinessProvider(ResourceProvider):
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Remove the units of tasks. The app is about to go, and no other resource has those of a deployment that was
+        killed."""
+        handle = handle_of(props["cluster"])
+        if handle.presence() is not Presence.GONE:
+            clear_all_units(handle.connect(props["app"]).owned_by(props["stack"]), active=True)
+
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
         handle = handle_of(props["cluster"])
         cluster = handle.connect(props["app"]).owned_by(props["stack"])
@@ -76,6 +84,7 @@ class ReadinessProvider(ResourceProvider):
             raise with_more(error, after_failure(cluster)) from error
         for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
+        clear_all_units(cluster, active=False)
         own = tidy(cluster, props.get("repositories", ()))
         try:
             handle.clean_registry(cluster, own)

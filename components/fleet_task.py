@@ -13,9 +13,10 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.tasks.journal import Run, RunState
-from fleetcaptain.tasks.run import clear_units, run_task
-from fleetcaptain.tasks.store import TaskStore
+from fleetcaptain.tasks.run_task import run_task
+from fleetcaptain.tasks.task_run import RunState, TaskRun
+from fleetcaptain.tasks.task_store import TaskStore
+from fleetcaptain.tasks.task_units import clear_units
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetTask", "TaskProvider"]
@@ -69,7 +70,7 @@ class TaskProvider(ResourceProvider):
         if handle_of(props["cluster"]).presence() is not Presence.GONE:
             clear_units(_cluster(props, _file(props)), props["task"])
 
-    def _result(self, props: Mapping[str, Any]) -> Run | None:
+    def _result(self, props: Mapping[str, Any]) -> TaskRun | None:
         """The successful run of this text, if the text and the cluster are known already."""
         if not isinstance(props["cluster"], Mapping) or "@" not in str(props["image"]):
             return None
@@ -89,7 +90,7 @@ def _run(props: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: props[key] for key in _INPUTS}, "result": {"status": run.status, "until": run.until}}
 
 
-def _done(store: TaskStore, unit_hash: str) -> Run | None:
+def _done(store: TaskStore, unit_hash: str) -> TaskRun | None:
     result = store.result(unit_hash)
     if result is None:
         _node, last = store.last()

@@ -4,6 +4,7 @@
 # Only etcd's superuser writes the key.
 
 ROOT_SOCKET=/run/etcd.sock
+ROOT_PASSWORD=/etc/fleetcaptain/etcd-root
 # Without an answer of etcd for so long the container is stopped. A deployment takes a claim for lost that was not renewed
 # for a minute more: the task runs nowhere then.
 TASK_ALONE_SEC=120
@@ -40,12 +41,20 @@ task() {
   exit "$CODE"
 }
 
-# ask_as_root LIMIT CURL-ARGUMENT...: as ask, with all rights, where the machine has them.
+# ask_as_root LIMIT CURL-ARGUMENT...: as ask, with all rights: by the machine's certificate, or its password, which curl
+# reads from its standard input, since everyone can read arguments.
 ask_as_root() {
   limit=$1
   shift
-  [ ! -S "$ROOT_SOCKET" ] || set -- --unix-socket "$ROOT_SOCKET" "$@"
-  ask "$limit" "$@"
+  if [ -S "$ROOT_SOCKET" ]; then
+    ask "$limit" --unix-socket "$ROOT_SOCKET" "$@"
+  elif [ -r "$ROOT_PASSWORD" ]; then
+    ask "$limit" -K - "$@" <<EOF
+user = "root:$(cat "$ROOT_PASSWORD")"
+EOF
+  else
+    ask "$limit" "$@"
+  fi
 }
 
 # is_wanted: whether the journal wants this run. Sets INDEX, of the key, and FACTS, what the deployment says of the run.
@@ -129,7 +138,7 @@ claim() {
     attempt=$((attempt + 1))
     if ! unanswered || [ "$attempt" -ge 30 ]; then
       say "not running $UNIT: could not claim it in the journal of $TASK: etcd answered $STATUS: $ANSWER"
-      [ "$STATUS" != 401 ] || say "without $ROOT_SOCKET a machine has no right to write the journals of tasks"
+      [ "$STATUS" != 401 ] || say "this machine has neither $ROOT_SOCKET nor $ROOT_PASSWORD to write the journal with"
       return 1
     fi
     sleep 1
@@ -138,13 +147,13 @@ claim() {
 
 # perform COMMAND...: runs COMMAND. Its output goes to the unit's journal, and its end to the task's journal.
 perform() {
+  clock
+  begun=$NOW renewed=$NOW
   {
     "$@" 2>&1
     say $? >"$LOG.code"
   } | tee -a "$LOG" &
   performer=$!
-  clock
-  begun=$NOW renewed=$NOW
   while [ "$REASON" = exited ] && [ ! -s "$LOG.code" ] && kill -0 "$performer" 2>/dev/null; do
     sleep 1 &
     wait $!

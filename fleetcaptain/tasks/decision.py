@@ -4,57 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleetcaptain.tasks.journal import Run, RunState
+from fleetcaptain.tasks.task_run import RunState, TaskRun
 
-__all__ = ["Failed", "Finished", "Follow", "Next", "Start", "Superseded", "Wait", "decide", "new_lines"]
+__all__ = ["Failed", "Finished", "Follow", "Next", "Start", "Superseded", "WaitFor", "decide", "new_lines"]
 
 
 @dataclass(frozen=True)
 class Finished:
     """The task ran successfully with this text: *run*. It does not run again."""
 
-    run: Run
+    run: TaskRun
 
 
 @dataclass(frozen=True)
 class Failed:
     """The run that this deployment started or followed ended without success."""
 
-    run: Run
+    run: TaskRun
 
 
 @dataclass(frozen=True)
 class Superseded:
     """Another deployment wants *run*, of another text, instead of the one that this deployment follows."""
 
-    run: Run
+    run: TaskRun
 
 
 @dataclass(frozen=True)
 class Start:
     """Want a new run, in place of *before*, which ended, or does not run yet."""
 
-    before: Run | None
+    before: TaskRun | None
 
 
 @dataclass(frozen=True)
 class Follow:
-    """Wait for the end of *run*, which is of this text, whoever started it."""
+    """Wait for the end of *run*, which is of this text, by any deployment."""
 
-    run: Run
+    run: TaskRun
 
 
 @dataclass(frozen=True)
-class Wait:
+class WaitFor:
     """Wait for the end of *run*, of another text: two runs of a task are never at once."""
 
-    run: Run
+    run: TaskRun
 
 
-Next = Finished | Failed | Superseded | Start | Follow | Wait
+Next = Finished | Failed | Superseded | Start | Follow | WaitFor
 
 
-def decide(last: Run | None, result: Run | None, unit_hash: str, followed: str) -> Next:
+def decide(last: TaskRun | None, result: TaskRun | None, unit_hash: str, followed: str) -> Next:
     """The next step for a task whose text has the SHA1 *unit_hash*.
 
     *last*: the journal, the last run of any text. *result*: the successful run of this text, if it is known.
@@ -67,7 +67,7 @@ def decide(last: Run | None, result: Run | None, unit_hash: str, followed: str) 
         return Start(None)
     if last.unit_hash != unit_hash:
         if last.state is RunState.RUNNING:
-            return Wait(last)
+            return WaitFor(last)
         return Superseded(last) if followed else Start(last)
     if last.is_active:
         return Follow(last)
@@ -75,7 +75,7 @@ def decide(last: Run | None, result: Run | None, unit_hash: str, followed: str) 
     return ended if followed or last.state is RunState.DONE else Start(last)
 
 
-def new_lines(run: Run, shown: int) -> tuple[str, ...]:
+def new_lines(run: TaskRun, shown: int) -> tuple[str, ...]:
     """The lines of the output of *run* after the first *shown*; a line that says how many the journal does not have."""
     found = run.tail.splitlines()
     count = max(run.lines - shown, 0)

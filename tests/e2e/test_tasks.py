@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fleetcaptain.fleetfile import load
-from fleetcaptain.tasks.run import run_task
+from fleetcaptain.tasks.run_task import run_task
 from fleetcaptain.units.render_task import render_tasks
 from tests.e2e.stack import Stack
 from tests.faults.machine_faults import machines, run_on
@@ -44,7 +44,7 @@ def shop(stack: Stack) -> Stack:
     fleetfile = stack.app / "Fleetfile.py"
     if fleetfile.read_text() != _FLEETFILE:
         for machine in machines(stack).values():
-            run_on(machine, "rm", "-rf", "/var/lib/ran")
+            run_on(machine, "sh", "-c", "rm -rf /var/lib/ran && mkdir /var/lib/ran")
         fleetfile.write_text(_FLEETFILE)
         stack.set("strays", "remove")
         stack.up()

@@ -9,6 +9,7 @@ from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.units.render import render_app
+from fleetcaptain.units.render_task import render_tasks
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["folder_for", "loaded"]
@@ -25,12 +26,12 @@ def folder_for(folder: Path) -> Path:
 
 
 def loaded(source: str, folder: Path) -> tuple[App, dict[str, UnitFile]] | None:
-    """The app and its units; None when *source* is refused, which it must be at its lines."""
+    """The app and the units of its services and tasks; None when *source* is refused, which it must be at its lines."""
     (folder / "Fleetfile.py").write_text(source, errors="surrogatepass")
     refused: tuple[str, ...] = ()
     try:
         app = load(folder)
-        return app, render_app(app, "project/stack")
+        return app, {**render_app(app, "project/stack"), **render_tasks(app, "project/stack")}
     except FleetfileError as error:
         refused = error.problems
     assert refused

@@ -10,7 +10,7 @@ __all__ = ["sources"]
 
 _HEAD = (
     "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal\n"
-    "from fleetcaptain import Rolling, Service, Tcp\n"
+    "from fleetcaptain import Rolling, Service, Task, Tcp\n"
     "fleet = Fleetfile({})\n"
 )
 _Source = st.SearchStrategy[str]
@@ -296,13 +296,39 @@ def _services(draw: st.DrawFn, name: str) -> str:
     return f"Service({', '.join(arguments)})"
 
 
+_TASK_WORDS = ("description", "image", "command", "volumes", "env", "docker_args", "not_secret", "machine_metadata")
+_TASK = {
+    **{word: (_RIGHT[word], _SERVICE[word]) for word in _TASK_WORDS},
+    "before": (_reprs(["web"], [], ["db", "web"]), _list(_names)),
+    "after": (_reprs(["db"], [], ["job"]), _list(_names)),
+    "timeout_sec": (_whole, _seconds),
+    "unknown": (_scalars, _scalars),
+}
+
+
+@st.composite
+def _tasks(draw: st.DrawFn, name: str) -> str:
+    words = draw(st.lists(st.sampled_from(sorted(_TASK.keys() - {"command", "unknown"})), max_size=3, unique=True))
+    if draw(st.integers(0, 19)) == _ANYTHING:
+        name, words = draw(st.one_of(_text, _scalars)), [*words, "unknown"]
+    arguments = [name]
+    for word in ("command", *words):
+        kind = draw(st.integers(0, _ANYTHING))
+        right, nearly = _TASK[word]
+        arguments.append(f"{word}={draw(_odd if kind == _ANYTHING else nearly if kind >= _NEARLY else right)}")
+    return f"Task({', '.join(arguments)})"
+
+
 @st.composite
 def sources(draw: st.DrawFn) -> str:
-    """The text of a Fleetfile with one to three services of up to five keywords each. Most values are right, one in
-    seven is such as people write by mistake, and one in twenty anything."""
+    """The text of a Fleetfile with one to three services of up to five keywords each, and up to two tasks. Most values
+    are right, one in seven is such as people write by mistake, and one in twenty anything."""
     count = draw(st.integers(1, 3))
     listed = ",\n    ".join(draw(_services(repr(name))) for name in ("web", "db", "job")[:count])
     words = {"app": "'shop'", "image": "'acme/shop'", "services": f"[\n    {listed},\n]"}
+    tasks = [draw(_tasks(repr(name))) for name in ("migrate", "warm")[: draw(st.integers(0, 2))]]
+    if tasks:
+        words["tasks"] = f"[{', '.join(tasks)}]"
     kind = draw(st.integers(0, _ANYTHING))
     if kind >= _NEARLY:
         words[draw(st.sampled_from(sorted(words)))] = draw(_odd if kind == _ANYTHING else st.one_of(_text, _images))

@@ -152,7 +152,7 @@ NETWORKED = {
     "fleetcaptain.net.pools",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
-    "fleetcaptain.tasks.run",  # the name of the host, nothing else
+    "fleetcaptain.tasks.run_task",  # the name of the host, nothing else
 }
 
 

@@ -13,7 +13,7 @@ from components.host.provider_registry import PROVIDERS
 from fleetcaptain.discovery.keys import task_key
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
-from fleetcaptain.tasks.journal import Run, RunState, wanted_run
+from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_site import APP, Site
@@ -52,7 +52,7 @@ def ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def wait(seconds: float) -> None:
         passes(seconds)
-        run = Run.from_json(site.etcd.values[KEY]) if KEY in site.etcd.values else DONE
+        run = TaskRun.from_json(site.etcd.values[KEY]) if KEY in site.etcd.values else DONE
         if run.state is RunState.WANTED and run.unit in site.texts:
             site.etcd.put(KEY, replace(run, machine="m1", reason="exited", until=DONE.until, **ends).to_json())
 
@@ -101,7 +101,7 @@ def test_a_failure_fails_the_deployment(ends: dict[str, Any]) -> None:
         (replace(DONE, unit_hash="0" * 40), "not run"),
     ],
 )
-def test_what_is_read_back(site: Site, run: Run | None, state: str) -> None:
+def test_what_is_read_back(site: Site, run: TaskRun | None, state: str) -> None:
     """From the journal: of this text alone."""
     if run is not None:
         site.etcd.put(KEY, run.to_json())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fleetcaptain.fleetfile.values import Expand, ServiceSpec
-from fleetcaptain.units.names import instance_names
+from fleetcaptain.units.names import instance_names, task_unit
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
 from tests.fleetfiles.loaded import folder_for, loaded
@@ -47,6 +47,12 @@ def test_a_fleetfile_is_refused_where_it_is_wrong_or_its_units_are_right(folder:
             assert refusals(name, file) == ()
         if spec.start is None:
             _assert_runs_as_written(spec, file.text)
+
+    for task in app.tasks:
+        file = files[task.name]
+        assert UnitFile.parse(file.text) == file
+        assert refusals(task_unit(task.name, "0badc0de"), file) == ()
+        _assert_runs_as_written(task.container, file.text)
 
 
 def _assert_runs_as_written(spec: ServiceSpec, text: str) -> None:

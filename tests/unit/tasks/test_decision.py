@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.tasks.decision import Failed, Finished, Follow, Next, Start, Superseded, Wait, decide, new_lines
-from fleetcaptain.tasks.journal import Run, RunState, wanted_run
+from fleetcaptain.tasks.decision import Failed, Finished, Follow, Next, Start, Superseded, WaitFor, decide, new_lines
+from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
 from fleetcaptain.untrusted import Unreadable
 
 OURS, THEIRS = "a" * 40, "b" * 40
@@ -18,7 +18,7 @@ OTHERS = {state: replace(run, unit_hash=THEIRS) for state, run in ALL.items()}
 
 @pytest.mark.parametrize("followed", ["", WANTED.unit])
 @pytest.mark.parametrize("last", [None, *ALL.values(), *OTHERS.values()])
-def test_a_success_is_never_run_again(last: Run | None, followed: str) -> None:
+def test_a_success_is_never_run_again(last: TaskRun | None, followed: str) -> None:
     """Whatever the last run is."""
     assert decide(last, ALL[RunState.DONE], OURS, followed) == Finished(ALL[RunState.DONE])
 
@@ -42,12 +42,12 @@ def test_a_success_is_never_run_again(last: Run | None, followed: str) -> None:
         # of another text: two are never at once, and the newest that has not begun yet wins
         (OTHERS[RunState.WANTED], "", Start(OTHERS[RunState.WANTED])),
         (OTHERS[RunState.WANTED], WANTED.unit, Superseded(OTHERS[RunState.WANTED])),
-        (OTHERS[RunState.RUNNING], "", Wait(OTHERS[RunState.RUNNING])),
+        (OTHERS[RunState.RUNNING], "", WaitFor(OTHERS[RunState.RUNNING])),
         (OTHERS[RunState.DONE], "", Start(OTHERS[RunState.DONE])),
         (OTHERS[RunState.FAILED], "", Start(OTHERS[RunState.FAILED])),
     ],
 )
-def test_the_next_step(last: Run | None, followed: str, expected: Next) -> None:
+def test_the_next_step(last: TaskRun | None, followed: str, expected: Next) -> None:
     """By the last run, and whether this deployment started or followed one."""
     assert decide(last, None, OURS, followed) == expected
 
@@ -60,7 +60,7 @@ def test_a_run_is_written_as_it_is_read(state: RunState) -> None:
         run = replace(run, machine="machine-a", lines=3, tail='a "b"\né\n')
     if not run.is_active:
         run = replace(run, reason="exited", status=3, until="2026-01-02T03:04:06Z")
-    assert Run.from_json(run.to_json()) == run
+    assert TaskRun.from_json(run.to_json()) == run
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_any_other_value_is_unreadable(old: str, new: str) -> None:
     text = ALL[RunState.RUNNING].to_json()
     assert old in text
     with pytest.raises(Unreadable):
-        Run.from_json(text.replace(old, new, 1))
+        TaskRun.from_json(text.replace(old, new, 1))
 
 
 def test_each_line_of_the_output_is_new_once() -> None:

@@ -11,9 +11,10 @@ from fleetcaptain.discovery.keys import result_key, task_key
 from fleetcaptain.errors import FleetCaptainError, Interrupted, Locked, RolloutFailed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
-from fleetcaptain.tasks.journal import Run, RunState, wanted_run
-from fleetcaptain.tasks.run import LOST_SEC, run_task
-from fleetcaptain.tasks.store import KEPT, TaskStore
+from fleetcaptain.tasks.run_task import LOST_SEC, run_task
+from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
+from fleetcaptain.tasks.task_store import KEPT, TaskStore
+from fleetcaptain.tasks.task_units import clear_all_units
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
 from fleetcaptain.units.unit_file import UnitFile
@@ -62,21 +63,21 @@ class Machines(FakeCluster):
         self.etcd.put(KEY, run.to_json())
         self.then()
 
-    def found(self, run: Run) -> None:
+    def found(self, run: TaskRun) -> None:
         """What the journal says before the deployment."""
         self.etcd.put(KEY, run.to_json())
 
-    def last(self) -> Run:
+    def last(self) -> TaskRun:
         """What the journal says."""
-        return Run.from_json(self.etcd.values[KEY])
+        return TaskRun.from_json(self.etcd.values[KEY])
 
 
-def wanted(file: UnitFile = FILE, attempt: str = "0badc0de") -> Run:
+def wanted(file: UnitFile = FILE, attempt: str = "0badc0de") -> TaskRun:
     """A run that another deployment wants."""
     return wanted_run("migrate", file.unit_hash, attempt, "jo@host", NOW)
 
 
-def running(file: UnitFile = FILE) -> Run:
+def running(file: UnitFile = FILE) -> TaskRun:
     """One that runs."""
     return replace(wanted(file), state=RunState.RUNNING, machine="10.0.0.2")
 
@@ -245,6 +246,18 @@ def test_units_of_others_stay() -> None:
     web = machines.launch_service("web", 1)
     run_task(machines, "migrate", FILE, lambda _: None)
     assert set(machines.units) == {"migrate-task@11111111.service", *web}
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_units_that_a_killed_deployment_left_are_removed(active: bool) -> None:
+    """Also of tasks that the Fleetfile does not have any more; those that run only with the app."""
+    machines = Machines()
+    web = machines.launch_service("web", 1)
+    machines.found(running())
+    for name in (running().unit, "migrate-task@11111111.service"):
+        machines.launch(name, FILE.text)
+    clear_all_units(machines, active=active)
+    assert set(machines.units) == {*web, *([] if active else [running().unit])}
 
 
 def test_the_last_results_are_kept() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fleetcaptain.discovery.keys import task_key
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
-from fleetcaptain.tasks.journal import Run, RunState, wanted_run
+from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_etcd import FakeEtcd
@@ -26,7 +26,7 @@ WHO = 'j"<\\é>@host'
 
 
 @pytest.fixture(autouse=True)
-def wanted(machine: PretendedMachine, etcd: FakeEtcd) -> Run:
+def wanted(machine: PretendedMachine, etcd: FakeEtcd) -> TaskRun:
     """A deployment wants a run of the unit, which fleet has loaded on the machine."""
     file = render_task(TASK, Mark(APP, "behavioral/dev", "migrate")).with_image(IMAGE)
     machine.write(file.text, UNIT)
@@ -41,9 +41,9 @@ def perform(machine: PretendedMachine, script: str) -> subprocess.CompletedProce
     return machine.agent("task", UNIT, "sh", "-c", script)
 
 
-def journal(etcd: FakeEtcd) -> Run:
+def journal(etcd: FakeEtcd) -> TaskRun:
     """What the journal says."""
-    return Run.from_json(etcd.entries[KEY].value)
+    return TaskRun.from_json(etcd.entries[KEY].value)
 
 
 def written(etcd: FakeEtcd) -> list[dict[str, Any]]:
@@ -51,7 +51,9 @@ def written(etcd: FakeEtcd) -> list[dict[str, Any]]:
     return [json.loads(form["value"]) for method, key, form in etcd.writes if (method, key) == ("PUT", KEY)]
 
 
-def test_a_wanted_run_is_claimed_performed_and_recorded(machine: PretendedMachine, etcd: FakeEtcd, wanted: Run) -> None:
+def test_a_wanted_run_is_claimed_performed_and_recorded(
+    machine: PretendedMachine, etcd: FakeEtcd, wanted: TaskRun
+) -> None:
     """Its output goes to the journals of both."""
     done = perform(machine, "echo 'a \"b\" \\é'; echo c >&2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -97,13 +99,13 @@ def test_a_run_happens_once(machine: PretendedMachine, etcd: FakeEtcd) -> None:
 
 
 @pytest.mark.parametrize("entry", ["another unit", "another machine", "failed", "none"])
-def test_no_other_run_happens(machine: PretendedMachine, etcd: FakeEtcd, wanted: Run, entry: str) -> None:
+def test_no_other_run_happens(machine: PretendedMachine, etcd: FakeEtcd, wanted: TaskRun, entry: str) -> None:
     """The journal wants another one, has it on another machine, or has its end."""
-    ours = Run(RunState.RUNNING, UNIT, wanted.unit_hash, WHO, wanted.asked, "machine-b")
+    ours = TaskRun(RunState.RUNNING, UNIT, wanted.unit_hash, WHO, wanted.asked, "machine-b")
     entries = {
         "another unit": wanted_run("migrate", wanted.unit_hash, "11111111", WHO, wanted.asked),
         "another machine": ours,
-        "failed": Run(RunState.FAILED, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID),
+        "failed": TaskRun(RunState.FAILED, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID),
     }
     if entry in entries:
         etcd.put(KEY, entries[entry].to_json())
@@ -114,9 +116,9 @@ def test_no_other_run_happens(machine: PretendedMachine, etcd: FakeEtcd, wanted:
     assert written(etcd) == []
 
 
-def test_a_run_that_this_machine_lost_is_unknown(machine: PretendedMachine, etcd: FakeEtcd, wanted: Run) -> None:
+def test_a_run_that_this_machine_lost_is_unknown(machine: PretendedMachine, etcd: FakeEtcd, wanted: TaskRun) -> None:
     """It rebooted, and fleet starts the unit again. The next deployment decides."""
-    lost = Run(RunState.RUNNING, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID, 3, "half")
+    lost = TaskRun(RunState.RUNNING, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID, 3, "half")
     etcd.put(KEY, lost.to_json())
     assert perform(machine, f"touch {machine.folder}/ran").returncode == 1
     assert not (machine.folder / "ran").exists()
@@ -168,11 +170,13 @@ def test_without_etcd_a_container_is_stopped(machine: PretendedMachine, etcd: Fa
     assert (journal(etcd).state, journal(etcd).reason) == (RunState.FAILED, "alone")
 
 
-def test_a_claim_that_others_took_ends_the_container(machine: PretendedMachine, etcd: FakeEtcd, wanted: Run) -> None:
+def test_a_claim_that_others_took_ends_the_container(
+    machine: PretendedMachine, etcd: FakeEtcd, wanted: TaskRun
+) -> None:
     """And what they wrote stays."""
     uptime, pid = machine.own_clock(), machine.folder / "pid"
     machine.stub("docker", f'test "$1" != stop || kill $(cat {pid})')
-    other = Run(RunState.UNKNOWN, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID, reason="lost").to_json()
+    other = TaskRun(RunState.UNKNOWN, UNIT, wanted.unit_hash, WHO, wanted.asked, MACHINE_ID, reason="lost").to_json()
     (machine.folder / "other").write_text(other)
     put = f"curl -s -X PUT --data-urlencode value@{machine.folder}/other {etcd.url}/v2/keys{KEY}"
     machine.stub("sleep", "exec /bin/sleep 0.05")
@@ -194,6 +198,19 @@ def test_lost_answers_of_etcd_change_nothing(machine: PretendedMachine, etcd: Fa
     assert done.returncode == 0, done.stdout
     assert (machine.folder / "ran").read_text() == "x\n"
     assert journal(etcd).state is RunState.DONE
+
+
+def test_the_journal_is_written_with_the_password_of_the_machine(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Where etcd knows its superuser by a password. No argument of a program has it."""
+    password, program = machine.folder / "etcd-root", machine.home / "agent"
+    password.write_text("a b$c")
+    program.write_text(program.read_text().replace("/etc/fleetcaptain/etcd-root", str(password)))
+    seen = machine.folder / "arguments"
+    machine.curl(f'echo "$*" >>{seen}')
+    assert perform(machine, "true").returncode == 0
+    login = f"Basic {base64.b64encode(b'root:a b$c').decode()}"
+    assert {headers.get("Authorization") for headers in etcd.headers} == {login}
+    assert "a b$c" not in seen.read_text()
 
 
 def test_the_journal_has_the_end_of_a_long_output(machine: PretendedMachine, etcd: FakeEtcd) -> None:

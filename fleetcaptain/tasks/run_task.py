@@ -15,14 +15,15 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.preflight import no_place
-from fleetcaptain.tasks.decision import Failed, Finished, Follow, Start, Superseded, Wait, decide
-from fleetcaptain.tasks.journal import Run, RunState, wanted_run
-from fleetcaptain.tasks.report import Output, failure
-from fleetcaptain.tasks.store import TaskStore
+from fleetcaptain.tasks.decision import Failed, Finished, Follow, Start, Superseded, WaitFor, decide
+from fleetcaptain.tasks.task_output import Output, failure
+from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
+from fleetcaptain.tasks.task_store import TaskStore
+from fleetcaptain.tasks.task_units import clear_units
 from fleetcaptain.units.render_task import PULL_SEC
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["LOST_SEC", "clear_units", "run_task"]
+__all__ = ["LOST_SEC", "run_task"]
 
 LOST_SEC = 180.0
 """A claim that was not renewed for so long is lost: its machine ended, or stopped the container a minute ago (see
@@ -40,7 +41,7 @@ def run_task(
     file: UnitFile,
     report: Callable[[str], None],
     stopping: Callable[[], bool] = lambda: False,
-) -> Run:
+) -> TaskRun:
     """The successful run of the task *name* by the unit *file*: an earlier one, the one that runs, or a new one.
 
     Raises RolloutFailed when it ends without success, or its result is unknown; Interrupted when *stopping* returns
@@ -62,7 +63,7 @@ class _Runner:
         self._index, self._since = -1, cluster.clock()
         self._begun, self._looked, self._ended_looks = cluster.clock(), 0.0, 0
 
-    def step(self, stopping: Callable[[], bool]) -> Run | None:
+    def step(self, stopping: Callable[[], bool]) -> TaskRun | None:
         """One decision, and what follows from it; the run once it was successful."""
         node, last = self._store.last()
         result = None if last is not None and last.is_active else self._store.result(self._file.unit_hash)
@@ -85,7 +86,7 @@ class _Runner:
                 if stopping():
                     raise Interrupted(f"The task {self._store.name} did not begin. Nothing was changed.")
                 self._start(node, before)
-            case Wait(run):
+            case WaitFor(run):
                 self._report(f"waiting for the end of another run, which {run.who} began at {run.asked}")
                 self._watch(node, run, stopping)
             case Follow(run):
@@ -93,7 +94,7 @@ class _Runner:
                 self._watch(node, run, stopping)
         return None
 
-    def _start(self, node: Node | None, before: Run | None) -> None:
+    def _start(self, node: Node | None, before: TaskRun | None) -> None:
         name = self._store.name
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -108,8 +109,8 @@ class _Runner:
                 self._report(f"the run before, which {before.who} began at {before.asked}: {before.state}")
             self._follow(run)
 
-    def _follow(self, run: Run) -> None:
-        """Launch the unit of a wanted run, whoever wants it: that deployment may have been killed before."""
+    def _follow(self, run: TaskRun) -> None:
+        """Launch the unit of a wanted run, also of another deployment, which may have been killed before."""
         if run.unit != self._followed:
             self._followed = run.unit
             self._begun, self._looked, self._ended_looks = self._cluster.clock(), self._cluster.clock(), 0
@@ -119,7 +120,7 @@ class _Runner:
             else:
                 self._report(f"following {run.unit}, which {run.who} began at {run.asked}")
 
-    def _watch(self, node: Node | None, run: Run, stopping: Callable[[], bool]) -> None:
+    def _watch(self, node: Node | None, run: TaskRun, stopping: Callable[[], bool]) -> None:
         if node is None:
             return
         if run.unit == self._followed:
@@ -143,7 +144,7 @@ class _Runner:
         else:
             self._check_begin(node, run)
 
-    def _check_begin(self, node: Node, run: Run) -> None:
+    def _check_begin(self, node: Node, run: TaskRun) -> None:
         """Withdraw a run whose unit cannot begin it."""
         clock = self._cluster.clock()
         if clock - self._begun > _BEGIN_SEC:
@@ -163,7 +164,7 @@ class _Runner:
         name = self._store.name
         return f"The task {name} did not begin, and no service that comes after it was changed: {why}"
 
-    def _withdraw(self, node: Node, run: Run, error: FleetCaptainError) -> None:
+    def _withdraw(self, node: Node, run: TaskRun, error: FleetCaptainError) -> None:
         """Take a wanted run back and raise *error*, unless its machine claimed it at the same time."""
         if self._store.change(node, replace(run, state=RunState.FAILED, reason="withdrawn")):
             clear_units(self._cluster, self._store.name)
@@ -172,14 +173,3 @@ class _Runner:
     def _address(self, machine: str) -> str:
         found = self._cluster.snapshot().machines.get(machine)
         return found.ip if found else machine or "its machine"
-
-
-def clear_units(cluster: Cluster, name: str) -> None:
-    """Remove the units of the task *name* from fleet whose run is over."""
-    # First the units: each was put after its run was written.
-    units = cluster.snapshot().units.values()
-    _node, last = TaskStore(cluster.store, cluster.app, name).last()
-    active = last.unit if last is not None and last.is_active else ""
-    for unit in units:
-        if unit.file.task == name and unit.name != active and cluster.ownership.owns(unit.name, unit.mark):
-            cluster.delete(unit.name)

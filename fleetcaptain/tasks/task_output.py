@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fleetcaptain.printable import excerpt
 from fleetcaptain.tasks.decision import new_lines
-from fleetcaptain.tasks.journal import Run, RunState
+from fleetcaptain.tasks.task_run import RunState, TaskRun
 
 __all__ = ["Output", "failure"]
 
@@ -28,7 +28,7 @@ class Output:
         self._report = report
         self._unit, self._shown = "", 0
 
-    def show(self, run: Run) -> None:
+    def show(self, run: TaskRun) -> None:
         """Report the lines of *run* that were not reported yet."""
         if run.unit != self._unit:
             self._unit, self._shown = run.unit, 0
@@ -37,7 +37,7 @@ class Output:
         self._shown = max(self._shown, run.lines)
 
 
-def failure(task: str, run: Run, machine: str) -> str:
+def failure(task: str, run: TaskRun, machine: str) -> str:
     """The error for *run* of *task*, which ended without success on *machine*, an address."""
     tail = excerpt(run.tail.splitlines(), _LINES)
     if run.state is RunState.UNKNOWN:

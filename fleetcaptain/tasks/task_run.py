@@ -10,7 +10,7 @@ from enum import StrEnum
 from fleetcaptain.units.names import task_unit
 from fleetcaptain.untrusted import NAME, WORD, Unreadable, json_object
 
-__all__ = ["Run", "RunState", "wanted_run"]
+__all__ = ["RunState", "TaskRun", "wanted_run"]
 
 _MOST_LINES = 2**53
 _MOST_STATUS = 255
@@ -27,7 +27,7 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Run:
+class TaskRun:
     """One run of a task: the *unit* that runs it, whose text has the SHA1 *unit_hash*; *who* wants it, and since when
     (*asked*, ISO 8601, UTC).
 
@@ -65,7 +65,7 @@ class Run:
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Run:
+    def from_json(cls, text: str) -> TaskRun:
         """The run that *text* is. Raises Unreadable."""
         fields = json_object(text)
         try:
@@ -90,6 +90,6 @@ class Run:
         )
 
 
-def wanted_run(task: str, unit_hash: str, attempt: str, who: str, now: str) -> Run:
+def wanted_run(task: str, unit_hash: str, attempt: str, who: str, now: str) -> TaskRun:
     """A new run of *task*; *attempt* is a word that no other run has."""
-    return Run(RunState.WANTED, task_unit(task, attempt), unit_hash, who, now)
+    return TaskRun(RunState.WANTED, task_unit(task, attempt), unit_hash, who, now)
