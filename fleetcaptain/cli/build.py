@@ -8,13 +8,16 @@ import typer
 
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
+    console_command,
     discover_command,
     doctor_command,
     ensure_available_command,
     register_command,
     releases_command,
     restart_command,
+    run_command,
     secure_command,
+    ssh_command,
     unregister_command,
 )
 from fleetcaptain.cli.printer import echo
@@ -28,6 +31,9 @@ _COMMANDS = (
     register_command,
     unregister_command,
     restart_command,
+    run_command,
+    console_command,
+    ssh_command,
     releases_command,
     doctor_command,
     secure_command,

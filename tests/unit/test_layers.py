@@ -50,6 +50,7 @@ MAY: dict[str, set[str]] = {
         "agent",
         "release",
     },
+    "oneoff": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "localcluster": {
         "errors",
@@ -62,7 +63,7 @@ MAY: dict[str, set[str]] = {
         "fleet",
         "discovery",
     },
-    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout", "securing"},
+    "cli": {"errors", "printable", "fleet", "discovery", "release", "rollout", "oneoff", "securing"},
 }
 # The parts of the program, each above those that it may import: `cluster`, `aws`, `host` and `engine` are folders,
 # and `resources` all modules beside them. Clusters do not know what stands on them; nothing imports the host.
@@ -104,6 +105,7 @@ NETWORKED = {
     "fleetcaptain.localcluster.docker_client",
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
     "fleetcaptain.net.pools",
+    "fleetcaptain.oneoff.remote_session",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
 }
