@@ -39,11 +39,11 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.fleet.machine_lookup import machine_named
         from fleetcaptain.fleet.ssh import session_argv
         from fleetcaptain.oneoff.preparation import ssh_endpoint
-        from fleetcaptain.oneoff.remote_session import passthrough
+        from fleetcaptain.oneoff.remote_session import become
         from fleetcaptain.rollout.connect import open_cluster
 
         where = site(app, stack, ssh, key, any_app=True)
         endpoint = ssh_endpoint(where.endpoint)
         found = machine_named(machine, open_cluster(endpoint, where.app).fleet.machines())
         terminal = os.isatty(0) and os.isatty(1)
-        raise typer.Exit(passthrough(session_argv(endpoint, endpoint.to(found.ip), command or (), terminal=terminal)))
+        become(session_argv(endpoint, endpoint.to(found.ip), command or (), terminal=terminal))

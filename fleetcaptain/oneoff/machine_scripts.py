@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Sequence
 
 from fleetcaptain.oneoff.one_off import Environment
-from fleetcaptain.units.docker import DOCKER
 from fleetcaptain.units.exec_words import Word, shell_word
 
 __all__ = [
@@ -121,7 +120,7 @@ def client_script(words: Sequence[Word], environment: Environment | None, id_: s
 def attach_script(container: str, command: Sequence[str], id_: str, *, terminal: bool) -> str:
     """The script that becomes ``docker exec`` of *command* in the running *container*."""
     options = ["--interactive", *(["--tty"] if terminal else []), f"--env={_CONSOLE}={id_}"]
-    return _client(shlex.join([DOCKER, "exec", *options, container, *command]), None, id_)
+    return _client(shlex.join(["docker", "exec", *options, container, *command]), None, id_)
 
 
 def guard_argv(id_: str, script: str, container: str, grace_sec: int, *, attached: bool = False) -> list[str]:

@@ -91,7 +91,7 @@ def container_words(one_off: OneOff) -> tuple[Word, ...]:
         *([] if one_off.entrypoint is None else [f"--entrypoint={one_off.entrypoint}"]),
     ]
     kept = _kept(options, with_specifiers(variables_file(one_off.app), specifiers), one_off.entrypoint is not None)
-    return (DOCKER, "run", "--rm", "--init", *kept, *own, image_of(one_off.file), *one_off.command)
+    return ("docker", "run", "--rm", "--init", *kept, *own, image_of(one_off.file), *one_off.command)
 
 
 def environment_of(one_off: OneOff, words: Sequence[Word]) -> Environment | None:

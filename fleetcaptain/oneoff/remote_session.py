@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import os
-import selectors
 import shutil
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from fleetcaptain.errors import ClusterUnreachable
-from fleetcaptain.fleet.process_output import Tail, run
+from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleet.socket_folder import socket_folder
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, session_argv, ssh_error
-from fleetcaptain.oneoff.machine_scripts import BEAT, BEAT_SEC, DONE, KILL, READY, STOP, client_argv
+from fleetcaptain.oneoff.guard import Guard
+from fleetcaptain.oneoff.machine_scripts import DONE, KILL, STOP, client_argv
 from fleetcaptain.oneoff.one_off import Streams
 
-__all__ = ["Ended", "Guard", "Session", "guarded_session", "passthrough", "start_detached"]
+__all__ = ["Ended", "Session", "become", "guarded_session", "start_detached"]
 
-_READY_SEC = 30.0
 _DETACH_SEC = 60.0
 _END_SEC = 15.0
 _SSH_FAILED = 255
-# When this process dies in any way, ssh ends with its input, and the folder of the socket is removed.
-_SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a session ended: the exit *code* of its command, the *stopped* signal that ended it here (0 for none), and
-    whether the connection was *lost*."""
+    """How a session ended: the exit *code* of ssh, which is that of the command, 255 for a connection that was *lost*,
+    and negative for a signal; and the signal that this process was *stopped* by, 0 for none."""
 
     code: int
     stopped: int = 0
@@ -44,8 +40,10 @@ class Ended:
 
     @property
     def exit_code(self) -> int:
-        """captain's own: that of the command, 255 for a lost connection, 128 and the signal after a signal."""
-        return 128 + self.stopped if self.stopped else _SSH_FAILED if self.lost else self.code
+        """captain's own: 128 and the signal after a signal."""
+        if self.stopped or self.code < 0:
+            return 128 + (self.stopped or -self.code)
+        return self.code
 
 
 @dataclass(frozen=True)
@@ -59,71 +57,6 @@ class Session:
     script: str
     streams: Streams
     grace_sec: int
-
-
-class Guard:
-    """The session that watches over a one-off: the ssh process *argv*, whose connection the client shares at a socket
-    in *folder*, sends *script* and then beats."""
-
-    def __init__(self, argv: Sequence[str], script: str, folder: Path) -> None:
-        # A ^C in the terminal must not reach it.
-        self._process = subprocess.Popen(
-            ["sh", "-c", _SCRIPT, "sh", str(folder), *argv],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._errors = Tail(self._process.stderr)
-        self._ended = threading.Event()
-        # The handler of a signal sends too, in the thread that may be sending.
-        self._lock = threading.RLock()
-        self.send(script.encode())
-
-    def wait_ready(self) -> None:
-        """Wait until the machine has the client's script. Raises ClusterUnreachable with the reason."""
-        deadline, answer = time.monotonic() + _READY_SEC, b""
-        stream = self._process.stdout
-        if stream is None:
-            return
-        with selectors.DefaultSelector() as selector:
-            selector.register(stream, selectors.EVENT_READ)
-            while READY not in answer and selector.select(max(0.0, deadline - time.monotonic())):
-                chunk = os.read(stream.fileno(), 4096)
-                answer += chunk
-                if not chunk:
-                    break
-        if READY not in answer:
-            raise ClusterUnreachable(ssh_error(self._errors.text()))
-        threading.Thread(target=self._beat, daemon=True).start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether its connection is there."""
-        return self._process.poll() is None
-
-    def send(self, data: bytes) -> None:
-        """Send *data*, if the connection is there."""
-        with self._lock, suppress(OSError, ValueError):
-            while data and self._process.stdin is not None:
-                data = data[os.write(self._process.stdin.fileno(), data) :]
-
-    def end(self, wait_sec: float) -> None:
-        """Close the connection. The machine has *wait_sec* seconds to remove what is left; it goes on without us."""
-        self._ended.set()
-        with self._lock, suppress(OSError, ValueError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        try:
-            self._process.wait(wait_sec)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
-
-    def _beat(self) -> None:
-        while not self._ended.wait(BEAT_SEC):
-            self.send(BEAT)
 
 
 def guarded_session(endpoint: Endpoint, session: Session) -> Ended:
@@ -145,7 +78,7 @@ def guarded_session(endpoint: Endpoint, session: Session) -> Ended:
             )
             code = process.wait()
             lost = code == _SSH_FAILED and not watch.alive
-            if code != _SSH_FAILED:
+            if 0 <= code != _SSH_FAILED:
                 watch.send(DONE)
         finally:
             # Of a session that ended by itself nothing runs any more.
@@ -163,21 +96,15 @@ def start_detached(endpoint: Endpoint, host: str, argv: Sequence[str], script: s
         raise _failed(host, ssh_error(done.errors))
 
 
-def passthrough(argv: Sequence[str]) -> int:
-    """Run *argv* with this process's streams and terminal, and return its exit code. Raises ClusterUnreachable when it
+def become(argv: Sequence[str]) -> NoReturn:
+    """Replace this process by *argv*, which has its streams, terminal and signals. Raises ClusterUnreachable when it
     cannot be started."""
     try:
-        process = subprocess.Popen(argv)
+        os.execvp(argv[0], list(argv))  # noqa: S606 - no shell
     except OSError as error:
         raise ClusterUnreachable(
-            f"Could not start OpenSSH's client: {error}. Install it, and run this again."
+            f"Could not start OpenSSH's client: {error}. Install it, then run the same command again."
         ) from error
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        code = process.wait()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
 
 
 def _connected(endpoint: Endpoint, session: Session, folder: Path) -> tuple[Guard, str]:

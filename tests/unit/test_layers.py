@@ -105,6 +105,7 @@ NETWORKED = {
     "fleetcaptain.localcluster.docker_client",
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
     "fleetcaptain.net.pools",
+    "fleetcaptain.oneoff.guard",
     "fleetcaptain.oneoff.remote_session",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else

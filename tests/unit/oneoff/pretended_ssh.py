@@ -34,9 +34,9 @@ run)
     image) break ;;
     esac
   done
-  echo $$ >"$BOX/containers/$name"
   trap 'rm -f "$BOX/containers/$name"; kill "$child" 2>/dev/null; exit 143' TERM
   "$@" <&0 & child=$!
+  echo $$ >"$BOX/containers/$name"
   wait "$child"; code=$?
   rm -f "$BOX/containers/$name"
   exit "$code"

@@ -37,7 +37,7 @@ def test_it_is_a_container_of_its_own() -> None:
     """Removed when it ends, named after the run, with labels that are no instance's, and without a log on the
     machine."""
     words = container_words(one_off("rake", "db:seed", command=("serve",)))
-    assert words[:4] == ("/usr/bin/docker", "run", "--rm", "--init")
+    assert words[:4] == ("docker", "run", "--rm", "--init")
     assert "--name=fc.shop.web.run-1f2e" in words
     assert [word for word in words if word.startswith("--label")] == [
         "--label=fleetcaptain.app=shop",

@@ -13,10 +13,12 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.ssh import Endpoint
-from fleetcaptain.oneoff import machine_scripts, remote_session
+from fleetcaptain.oneoff import guard as guard_module
+from fleetcaptain.oneoff import machine_scripts
+from fleetcaptain.oneoff.guard import Guard
 from fleetcaptain.oneoff.machine_scripts import client_script, detach_argv, guard_argv
 from fleetcaptain.oneoff.one_off import Environment, Streams
-from fleetcaptain.oneoff.remote_session import Ended, Session, guarded_session, passthrough, start_detached
+from fleetcaptain.oneoff.remote_session import Ended, Session, become, guarded_session, start_detached
 from tests.unit.oneoff.pretended_ssh import PretendedMachine, pretend, until
 
 ENDPOINT = Endpoint(("core@10.0.0.1",))
@@ -103,7 +105,7 @@ def test_a_client_that_is_silent_leaves_nothing(machine: PretendedMachine, monke
 def test_beats_keep_it(machine: PretendedMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """For longer than the machine waits for one."""
     monkeypatch.setattr(machine_scripts, "_SILENT_SEC", 1)
-    monkeypatch.setattr(remote_session, "BEAT_SEC", 0.1)
+    monkeypatch.setattr(guard_module, "BEAT_SEC", 0.1)
     assert ended("sleep", "1.5") == Ended(0)
     assert machine.calls("stop") == []
 
@@ -128,7 +130,7 @@ def test_a_script_that_arrives_in_part_is_not_run(machine: PretendedMachine) -> 
     """The connection broke while it was sent."""
     whole = session("true")
     part = Session(whole.host, whole.id, whole.guard, whole.script[:-5], whole.streams, 1)
-    guard = remote_session.Guard(part.guard, part.script, machine.box / "socket")
+    guard = Guard(part.guard, part.script, machine.box / "socket")
     guard.end(10)
     assert (machine.left, machine.calls("run")) == ([], [])
 
@@ -163,9 +165,12 @@ def test_a_detached_one_is_a_unit_with_a_limit(machine: PretendedMachine, tmp_pa
     assert Path(arguments[-1]).read_text() == script
 
 
-def test_a_shell_on_a_machine_has_the_users_streams_and_exit_code() -> None:
-    """A process that a signal ended gives what a shell would say."""
-    assert passthrough(["sh", "-c", "exit 4"]) == 4
-    assert passthrough(["sh", "-c", "kill -TERM $$"]) == 143
+def test_the_exit_code_after_a_signal_is_a_shells() -> None:
+    """Of a signal that stopped this process, and of one that ended ssh."""
+    assert [Ended(7).exit_code, Ended(143, signal.SIGINT).exit_code, Ended(-9).exit_code] == [7, 130, 137]
+
+
+def test_a_missing_ssh_is_named() -> None:
+    """The process goes on to say so."""
     with pytest.raises(ClusterUnreachable, match="OpenSSH"):
-        passthrough(["/nothing"])
+        become(["/nothing"])
