@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fleetcaptain.cli.one_off_options import Entrypoint, MachineName, ReleaseTag, before_the_command
+from fleetcaptain.cli.one_off_options import (
+    Entrypoint,
+    MachineName,
+    ReleaseTag,
+    TrailingCommand,
+    before_the_command,
+    trailing,
+)
 from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
@@ -19,15 +26,12 @@ _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
 def add(captain: typer.Typer) -> None:
     """Add the command."""
 
-    @captain.command("console")
+    @captain.command("console", cls=TrailingCommand)
     def console(
+        context: typer.Context,
         service: Annotated[
             str, typer.Argument(help="The service, or with --attach service@number. Default: the only service.")
         ] = "",
-        command: Annotated[
-            list[str] | None,
-            typer.Argument(help="The command, after `--`. Default: bash, or sh.", metavar="-- COMMAND..."),
-        ] = None,
         *,
         attach: Annotated[bool, typer.Option("--attach", help="Use the container of a running instance.")] = False,
         release: ReleaseTag = "",
@@ -40,9 +44,9 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Open a shell in a container of a service.
 
-        The container is a fresh one, which is removed at the end, or with --attach that of a running instance. What
-        runs in the console ends with it, also when the connection is lost for 30 s. `~.` at the beginning of a line
-        closes the connection.
+        The command after `--` runs in place of the shell, which is bash if the image has it. The container is a fresh
+        one, which is removed at the end, or with --attach that of a running instance. What runs in the console ends
+        with it, also when the connection is lost for 30 s. `~.` at the beginning of a line closes the connection.
 
         Exits with the command's exit code; 125 if it was not started, 126 and 127 if the image cannot run it, 255 if
         the connection was lost.
@@ -60,7 +64,8 @@ def add(captain: typer.Typer) -> None:
             raise typer.BadParameter(
                 "--release, --machine and --entrypoint are for fresh containers", param_hint="--attach"
             )
-        words = tuple(command or _SHELL)
+        command = trailing(context)
+        words = command or _SHELL
         # The shell must not become an argument of the image's program.
         program = "" if not command and entrypoint is None else entrypoint
         with before_the_command():

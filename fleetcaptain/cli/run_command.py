@@ -23,7 +23,7 @@ def add(captain: typer.Typer) -> None:
 
     @captain.command("run")
     def run_one_off(
-        command: Annotated[list[str], typer.Argument(help="The command, after `--`.", metavar="-- COMMAND...")],
+        command: Annotated[list[str], typer.Argument(help="The command, after `--`.", metavar="COMMAND")],
         *,
         service: Annotated[
             str, typer.Option("--service", help="The service. Default: the only one of the app.", metavar="NAME")

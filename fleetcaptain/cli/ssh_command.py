@@ -19,7 +19,7 @@ def add(captain: typer.Typer) -> None:
     def open_shell(
         machine: Annotated[str, typer.Argument(help="Its name, its address, or the beginning of its id.")],
         command: Annotated[
-            list[str] | None, typer.Argument(help="The command, after `--`. Default: a shell.", metavar="-- COMMAND...")
+            list[str] | None, typer.Argument(help="The command, after `--`. Default: a shell.", metavar="COMMAND")
         ] = None,
         *,
         stack: Stack = None,

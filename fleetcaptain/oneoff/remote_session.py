@@ -149,7 +149,8 @@ def _stopping(watch: Guard) -> Iterator[list[int]]:
 
 
 def _socket(folder: Path) -> str:
-    return str(folder / "ssh.sock")
+    # ssh adds 17 characters while it makes the socket, whose path has at most 107.
+    return str(folder / "s")
 
 
 def _failed(host: str, why: str) -> ClusterUnreachable:

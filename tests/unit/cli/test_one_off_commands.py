@@ -107,8 +107,9 @@ def test_a_console_attaches_or_starts_a_container(machine: PretendedMachine, mon
     assert main(["console", "--attach", *SSH, "--release", "v1"]) == 2
     assert main(["console", *SSH, "web@1", "--attach", "--", "python3"]) == 0
     assert machine.calls("exec")[0].endswith(" fc.shop.web.1 python3")
-    assert main(["console", *SSH, "web", "--", "true"]) == 0
+    assert main(["console", *SSH, "--", "true", "--"]) == 0
     (call,) = machine.calls("run")
+    assert call.endswith(" image true --")
     assert ("--tty" in call, "--interactive" in call, "--entrypoint" in call) == (True, True, False)
 
 
