@@ -9,6 +9,7 @@ import typer
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
     check_command,
+    console_command,
     discover_command,
     doctor_command,
     ensure_available_command,
@@ -23,6 +24,9 @@ from fleetcaptain.cli import (
     secure_command,
     status_command,
     timeline_command,
+    run_command,
+    secure_command,
+    ssh_command,
     unregister_command,
 )
 from fleetcaptain.cli.printer import echo
@@ -40,6 +44,9 @@ _COMMANDS = (
     restart_command,
     rebalance_command,
     scale_command,
+    run_command,
+    console_command,
+    ssh_command,
     releases_command,
     history_command,
     timeline_command,

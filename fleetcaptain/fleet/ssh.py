@@ -19,6 +19,7 @@ __all__ = [
     "Endpoint",
     "command_argv",
     "password_in",
+    "session_argv",
     "ssh_error",
     "tunnel_argv",
 ]
@@ -121,13 +122,40 @@ def password_in(answer: bytes) -> str:
 def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:
     """The command that runs *argv* on *host*, with its arguments quoted. *via*: the host to connect through when *host*
     is inside."""
+    return ["ssh", *_options_to(endpoint, host, via), "--", host, shlex.join(argv)]
+
+
+def session_argv(
+    endpoint: Endpoint,
+    host: str,
+    argv: Sequence[str] = (),
+    *,
+    via: str = "",
+    terminal: bool = False,
+    shared: str = "",
+    shares: bool = False,
+) -> list[str]:
+    """As `command_argv`, for a session whose streams are the user's own; without *argv* it is a login shell.
+
+    *terminal*: the session has a terminal on *host*. *shared*: the path of a socket; the session uses the connection of
+    the process that was started with the same path and *shares*, which is then the only one.
+    """
+    quiet = ("-o", "LogLevel=ERROR")
+    # ssh takes the first value of an option.
+    share = ["-o", f"ControlMaster={'yes' if shares else 'no'}", "-o", f"ControlPath={_plain(shared)}"]
+    options = [*quiet, *(share if shared else ()), *_options_to(endpoint, host, via)]
+    # `-tt` comes after the `-T` of all options.
+    return ["ssh", *options, *(["-tt"] if terminal else ()), "--", host, *([shlex.join(argv)] if argv else ())]
+
+
+def _options_to(endpoint: Endpoint, host: str, via: str) -> list[str]:
     through = via or endpoint.hosts[0] if endpoint.inside and host not in endpoint.hosts else ""
     options = [*_options(endpoint, endpoint.accepts_new_key(through or host)), *_NO_FORWARDS]
     if through:
         # Machines inside are replaced, and a new one may have an old one's address; the host in front is known.
         within = [*_options(Endpoint((), endpoint.key, "/dev/null"), accept_new=True), *_NO_FORWARDS]
         options = [*within, "-o", f"ProxyCommand={_through(['ssh', *options], through)}"]
-    return ["ssh", *options, "--", host, shlex.join(argv)]
+    return options
 
 
 def ssh_error(stderr: str) -> str:

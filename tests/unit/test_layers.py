@@ -56,6 +56,7 @@ MAY: dict[str, set[str]] = {
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "units", "discovery", "rollout"},
+    "oneoff": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {
         "errors",
@@ -96,6 +97,7 @@ MAY: dict[str, set[str]] = {
         "rollout",
         "doctor",
         "logs",
+        "oneoff",
         "securing",
         "status",
         "styled",
@@ -150,6 +152,8 @@ NETWORKED = {
     "fleetcaptain.localcluster.machines",  # makes a key by ssh-keygen
     "fleetcaptain.logs.journal_process",
     "fleetcaptain.net.pools",
+    "fleetcaptain.oneoff.guard",
+    "fleetcaptain.oneoff.remote_session",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
     "fleetcaptain.tasks.run_task",  # the name of the host, nothing else

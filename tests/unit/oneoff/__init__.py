@@ -1,0 +1,1 @@
+"""Tests of one-off commands and consoles."""
