@@ -83,9 +83,10 @@ def add(captain: typer.Typer) -> None:
                 "--ssh core@address --app name."
             )
         fleet, via = _connected(endpoint)
+        hosts = [Address.of(host).host for host in endpoint.hosts]
 
         def sources() -> LogSources:
-            return sources_of(selection, where.app, fleet.units(), fleet.machines())
+            return sources_of(selection, where.app, fleet.units(), fleet.machines(), hosts=hosts)
 
         def run(address: str, query: JournalQuery) -> JournalProcess:
             return JournalProcess(
@@ -95,7 +96,7 @@ def add(captain: typer.Typer) -> None:
         try:
             found = sources()
         except FleetApiError as error:
-            found = guessed_sources(selection, [Address.of(host).host for host in endpoint.hosts])
+            found = guessed_sources(selection, hosts)
             if endpoint.inside or not found.addresses:
                 raise
             echo(one_line(f"{error} Shown are the machines that the connection names."), error=True)

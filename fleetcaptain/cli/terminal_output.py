@@ -86,7 +86,7 @@ class LogOutput:
         self._flushed_at = 0.0
 
     def show(self, entry: LogEntry) -> None:
-        """Print *entry*. Raises BrokenPipeError when nobody reads it."""
+        """Print *entry*. Raises BrokenPipeError when its reader has ended."""
         sys.stdout.write(json_line(as_json(entry)) if self._json_wanted else self._text(entry))
         now = time.monotonic()
         if now - self._flushed_at > _FLUSH_SEC:

@@ -44,8 +44,19 @@ class LogSources:
     guessed: bool = False
 
 
-def sources_of(selection: Selection, app: str, units: Iterable[UnitEntity], machines: Iterable[Machine]) -> LogSources:
-    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance."""
+def sources_of(
+    selection: Selection,
+    app: str,
+    units: Iterable[UnitEntity],
+    machines: Iterable[Machine],
+    *,
+    hosts: Iterable[str] = (),
+) -> LogSources:
+    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance.
+
+    *hosts* are the addresses that the connection names. A machine among them that fleet does not list may be lost, and
+    may have run a unit; if fleet knows none of them, they are no machines' own addresses.
+    """
     service, instance = selection.service, selection.instance
     ours = [unit for unit in units if unit.mark is not None and unit.mark.app == app]
     machines = [machine for machine in machines if machine.ip]
@@ -60,6 +71,9 @@ def sources_of(selection: Selection, app: str, units: Iterable[UnitEntity], mach
     if not found:
         raise NotAvailable(_unknown(selection, ours))
     addresses = {machine.ip for machine in machines}
+    named = {host for host in hosts if is_address(host)}
+    if not by_machine and named & addresses:
+        addresses |= named
     return LogSources(tuple(sorted(found)), _globs(selection), tuple(sorted(addresses)))
 
 
