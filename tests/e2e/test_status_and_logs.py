@@ -151,6 +151,7 @@ def test_a_rollout_is_shown_and_its_logs_are_followed(talkers: Stack) -> None:
                 return bool(seen)
 
             until(rolls, "some instances have the new text")
+            print(talkers.captain("status").output)
             output, _ = process.communicate()
             assert process.returncode == 0, output
         until(lambda: len(_runs(shown)) == 24, "both processes of every instance talked")
@@ -202,6 +203,7 @@ def test_a_dead_machine_is_named_and_the_others_are_shown(talkers: Stack) -> Non
         assert shown.code == 1
         print(shown.output)
         lines = talkers.captain("logs", "talker").output.splitlines()
+        print("\n".join(lines[-20:]))
         assert any(line.startswith(f"{address} does not answer: ") for line in lines)
         assert len([line for line in lines if _LINE.search(line)]) > 50
     until(lambda: settled(talkers.cluster()), "the machine is back")
