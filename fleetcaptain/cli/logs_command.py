@@ -16,11 +16,13 @@ from fleetcaptain.cli.completion import services
 from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 from fleetcaptain.cli.terminal_output import LogOutput
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable, FleetApiError
+from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
 from fleetcaptain.printable import one_line
 
 if TYPE_CHECKING:
+    from fleetcaptain.fleet.fleet_client import FleetClient
     from fleetcaptain.logs.journal_process import JournalProcess
     from fleetcaptain.logs.journal_query import JournalQuery
     from fleetcaptain.logs.log_entry import LogEntry
@@ -70,8 +72,7 @@ def add(captain: typer.Typer) -> None:
         Example: captain logs app_server -f --since 10m
         """
         from fleetcaptain.logs.journal_process import JournalProcess
-        from fleetcaptain.logs.log_sources import sources_of
-        from fleetcaptain.rollout.connect import open_cluster
+        from fleetcaptain.logs.log_sources import guessed_sources, sources_of
 
         selection, query = _parsed(service, lines, since, grep)
         where = site(app, stack, ssh, key)
@@ -81,15 +82,24 @@ def add(captain: typer.Typer) -> None:
                 "Cannot read the machines' journals: the stack reaches its cluster without SSH. Name a machine with "
                 "--ssh core@address --app name."
             )
-        fleet = open_cluster(endpoint, where.app).fleet
+        fleet, via = _connected(endpoint)
+        hosts = [Address.of(host).host for host in endpoint.hosts]
 
         def sources() -> LogSources:
-            return sources_of(selection, where.app, fleet.units(), fleet.machines())
+            return sources_of(selection, where.app, fleet.units(), fleet.machines(), hosts=hosts)
 
         def run(address: str, query: JournalQuery) -> JournalProcess:
-            return JournalProcess(address, query, lambda argv: command_argv(endpoint, endpoint.to(address), argv))
+            return JournalProcess(
+                address, query, lambda argv: command_argv(endpoint, endpoint.to(address), argv, via())
+            )
 
-        found = sources()
+        try:
+            found = sources()
+        except FleetApiError as error:
+            found = guessed_sources(selection, hosts)
+            if endpoint.inside or not found.addresses:
+                raise
+            echo(one_line(f"{error} Shown are the machines that the connection names."), error=True)
         output = LogOutput(json_wanted=json_wanted)
         try:
             with suppress(KeyboardInterrupt):
@@ -99,6 +109,18 @@ def add(captain: typer.Typer) -> None:
                     _show(query, found, run, output)
         except BrokenPipeError:
             output.abandon()
+
+
+def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[], str]]:
+    """fleet, which is asked with few tries, and the host through which machines inside are reached."""
+    from fleetcaptain.fleet.fleet_client import FleetClient
+    from fleetcaptain.fleet.retry import Retry
+    from fleetcaptain.fleet.transport import Transport
+    from fleetcaptain.fleet.tunnel import Tunnel
+
+    tunnel = Tunnel(endpoint)
+    few = Retry(fault_tries=3, restart_sec=3)
+    return FleetClient(Transport(tunnel.fleet_url, few, mark_unreachable=tunnel.mark_unreachable)), lambda: tunnel.via
 
 
 def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection, JournalQuery]:
@@ -153,7 +175,7 @@ def _follow(
     """What the machines have, then new lines without an end."""
     from fleetcaptain.logs.log_follower import LogFollower
 
-    asked = replace(query, units=found.units, follow=True)
+    asked = replace(query, units=(*found.units, *(found.globs if found.guessed else ())), follow=True)
     begun = f"@{int(time.time())}"
     follower = LogFollower(asked, found, run, look, lambda line: echo(one_line(line), error=True), begun=begun)
     for entry in follower.entries():

@@ -12,7 +12,7 @@ import typer
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
-from fleetcaptain.cli.terminal_output import is_terminal, screen, show_lines, width
+from fleetcaptain.cli.terminal_output import height, is_terminal, screen, show_lines, width
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
@@ -97,7 +97,7 @@ def _watch(reader: StatusReader, every_sec: float, *, json_wanted: bool) -> None
         with screen() as drawn:
             for look in chain([first], looks):
                 silence = [(Span(cut(one_line(look.silence), width()), "bad"),)] if look.silence else []
-                drawn.draw([*silence, *lines_of(look.report, width())])
+                drawn.draw([*silence, *lines_of(look.report, width(), height=height() - len(silence))])
 
 
 def reader_of(endpoint: Endpoint | LocalEndpoint, app: str, stack: str) -> StatusReader:

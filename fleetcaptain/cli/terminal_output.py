@@ -15,7 +15,7 @@ from fleetcaptain.logs.log_entry import LogEntry, as_json, label_of
 from fleetcaptain.printable import one_line
 from fleetcaptain.styled import INSTANCE_STYLES, Line, Span, painted, plain
 
-__all__ = ["LogOutput", "Screen", "colours", "is_terminal", "screen", "show_lines", "width"]
+__all__ = ["LogOutput", "Screen", "colours", "height", "is_terminal", "screen", "show_lines", "width"]
 
 _WIDEST = 160
 _FLUSH_SEC = 0.05
@@ -38,6 +38,11 @@ def width() -> int:
     return min(_WIDEST, shutil.get_terminal_size((80, 24)).columns) if is_terminal() else 80
 
 
+def height() -> int:
+    """How many lines of text the terminal has; the last one stays free."""
+    return max(1, shutil.get_terminal_size((80, 24)).lines - 1)
+
+
 def show_lines(lines: Sequence[Line]) -> None:
     """Print *lines*, in colours where `colours` says so."""
     text = painted if colours() else plain
@@ -51,8 +56,8 @@ class Screen:
     def draw(self, lines: Sequence[Line]) -> None:
         """Replace what is shown by as many of *lines* as fit."""
         text = painted if colours() else plain
-        fitting = list(lines)[: max(1, shutil.get_terminal_size((80, 24)).lines - 1)]
-        body = "".join(f"{text(line)}{_TO_LINE_END}\r\n" for line in fitting)
+        fitting = list(lines)[: height()]
+        body = "".join(f"{text(line)}{_TO_LINE_END}\n" for line in fitting)
         sys.stdout.write(f"{_HOME}{body}{_TO_SCREEN_END}")
         sys.stdout.flush()
 
@@ -81,7 +86,7 @@ class LogOutput:
         self._flushed_at = 0.0
 
     def show(self, entry: LogEntry) -> None:
-        """Print *entry*. Raises BrokenPipeError when nobody reads it."""
+        """Print *entry*. Raises BrokenPipeError when its reader has ended."""
         sys.stdout.write(json_line(as_json(entry)) if self._json_wanted else self._text(entry))
         now = time.monotonic()
         if now - self._flushed_at > _FLUSH_SEC:

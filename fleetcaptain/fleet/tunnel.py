@@ -69,6 +69,11 @@ class Tunnel:
                 self._former.close()
             self._former, self._forward = self._forward, None
 
+    @property
+    def via(self) -> str:
+        """The host of the last connection, through which machines inside are reached; "" without one."""
+        return self._last()
+
     def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC, text: str = "") -> Result:
         """Run a command on *host* (``user@address``) with *text* as its input. Raises ClusterUnreachable when the
         machine does not answer or the command exceeds *timeout_sec*."""

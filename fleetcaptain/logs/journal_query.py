@@ -52,7 +52,7 @@ class JournalQuery:
         return replace(self, after=cursor) if cursor else self
 
     def without_grep(self) -> JournalQuery:
-        """The same for a machine that cannot search: whoever reads it has to, and needs all entries for that."""
+        """The same for a machine that cannot search: all entries are read, and searched by the reader."""
         return replace(self, grep="", lines=None)
 
 

@@ -18,7 +18,7 @@ from fleetcaptain.logs.log_sources import LogSources
 __all__ = ["LogFollower"]
 
 _HOLD_SEC = 0.3
-_OPEN_SEC = 1.5
+_OPEN_SEC = 1.0
 _LOOK_SEC = 3.0
 _AGAIN_SEC = 3.0
 _TICK_SEC = 0.05

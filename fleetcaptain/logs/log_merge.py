@@ -14,15 +14,7 @@ __all__ = ["Reordering", "merged"]
 def merged(streams: Iterable[Iterable[LogEntry]]) -> Iterator[LogEntry]:
     """All entries of *streams* by time. The entries of one stream stay in their order, even where its clock was set
     back, and those of one moment come in the order of the streams."""
-    ranked = (_ranked(number, stream) for number, stream in enumerate(streams))
-    return (entry for _, _, _, entry in heapq.merge(*ranked, key=lambda ranked: ranked[:3]))
-
-
-def _ranked(number: int, stream: Iterable[LogEntry]) -> Iterator[tuple[int, int, int, LogEntry]]:
-    latest = 0
-    for count, entry in enumerate(stream):
-        latest = max(latest, entry.time_us)
-        yield latest, number, count, entry
+    return heapq.merge(*streams, key=lambda entry: entry.time_us)
 
 
 class Reordering:

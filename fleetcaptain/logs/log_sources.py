@@ -11,7 +11,7 @@ from fleetcaptain.fleet.entities import Machine, UnitEntity
 from fleetcaptain.units.names import GENERATION_GLOB, name_parts, service_of
 from fleetcaptain.untrusted import NAME, is_address
 
-__all__ = ["LogSources", "Selection", "sources_of"]
+__all__ = ["LogSources", "Selection", "guessed_sources", "sources_of"]
 
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -36,15 +36,27 @@ class Selection:
 @dataclass(frozen=True)
 class LogSources:
     """The *units* on the cluster, the *globs* that match units of before, and the *addresses* of the machines: all of
-    them, since any may have run a unit."""
+    them, since any may have run a unit. *guessed*: fleet did not answer, so the units are not known."""
 
     units: tuple[str, ...]
     globs: tuple[str, ...]
     addresses: tuple[str, ...]
+    guessed: bool = False
 
 
-def sources_of(selection: Selection, app: str, units: Iterable[UnitEntity], machines: Iterable[Machine]) -> LogSources:
-    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance."""
+def sources_of(
+    selection: Selection,
+    app: str,
+    units: Iterable[UnitEntity],
+    machines: Iterable[Machine],
+    *,
+    hosts: Iterable[str] = (),
+) -> LogSources:
+    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance.
+
+    *hosts* are the addresses that the connection names. A machine among them that fleet does not list may be lost, and
+    may have run a unit; if fleet knows none of them, they are no machines' own addresses.
+    """
     service, instance = selection.service, selection.instance
     ours = [unit for unit in units if unit.mark is not None and unit.mark.app == app]
     machines = [machine for machine in machines if machine.ip]
@@ -58,9 +70,28 @@ def sources_of(selection: Selection, app: str, units: Iterable[UnitEntity], mach
         found = [name for name in found if _number(name) == instance]
     if not found:
         raise NotAvailable(_unknown(selection, ours))
+    addresses = {machine.ip for machine in machines}
+    named = {host for host in hosts if is_address(host)}
+    if not by_machine and named & addresses:
+        addresses |= named
+    return LogSources(tuple(sorted(found)), _globs(selection), tuple(sorted(addresses)))
+
+
+def guessed_sources(selection: Selection, hosts: Iterable[str]) -> LogSources:
+    """The sources of *selection* while fleet does not answer, on the machines with the addresses *hosts*: whatever
+    their journals have of units with its names."""
+    # journalctl refuses globs alone when they match nothing.
+    units = (f"{selection.service}@{selection.instance or '1'}.service", f"{selection.service}.service")
+    addresses = [host for host in hosts if is_address(host)]
+    if is_address(selection.instance):
+        addresses = [host for host in addresses if host == selection.instance]
+    return LogSources(units, _globs(selection), tuple(sorted(set(addresses))), guessed=True)
+
+
+def _globs(selection: Selection) -> tuple[str, ...]:
+    service, instance = selection.service, selection.instance
     number = "*" if not instance or is_address(instance) else instance
-    globs = (f"{service}@{number}.service", f"{service}-{GENERATION_GLOB}@{number}.service")
-    return LogSources(tuple(sorted(found)), globs, tuple(sorted({machine.ip for machine in machines})))
+    return (f"{service}@{number}.service", f"{service}-{GENERATION_GLOB}@{number}.service")
 
 
 def _number(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fleetcaptain.printable import one_line
 from fleetcaptain.status.ages import age, minute
+from fleetcaptain.status.machine_status import MachineStatus
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report
 from fleetcaptain.styled import Line, Span, cut
@@ -36,18 +37,34 @@ _GAP = "  "
 Row = tuple[Span, ...]
 
 
-def lines_of(report: Report, width: int = 80) -> tuple[Line, ...]:
-    """The screen: the release, services, machines, etcd, and what is wrong, each line at most *width* characters."""
+def lines_of(report: Report, width: int = 80, *, height: int = 0) -> tuple[Line, ...]:
+    """The screen: the release, services, machines, etcd, and what is wrong, each line at most *width* characters.
+
+    If it is higher than *height* (0: any height), services and machines with nothing to say are only counted.
+    """
+    whole = _lines(report, width, brief=False)
+    return whole if not height or len(whole) <= height else _lines(report, width, brief=True)
+
+
+def _lines(report: Report, width: int, *, brief: bool) -> tuple[Line, ...]:
+    services = [service for service in report.services if not brief or service.state != "ok"]
+    machines = [machine for machine in report.machines if not brief or machine.state != "up"]
     lines = (
         *_head(report, width),
         (Span(""),),
-        *_table(_SERVICES, [_service(service, report.at) for service in report.services], width),
+        *_table(_SERVICES, [_service(service, report.at) for service in services], width),
+        *_counted(len(report.services) - len(services), "services are ok"),
         (Span(""),),
-        *_table(_MACHINES, _machines(report), width),
+        *_table(_MACHINES, [_machine(machine) for machine in machines], width),
+        *_counted(len(report.machines) - len(machines), "machines are up"),
         *_foot(report, width),
         *_problems(report, width),
     )
     return tuple(_clipped(line, width) for line in lines)
+
+
+def _counted(count: int, what: str) -> list[Line]:
+    return [(Span(f"{count} {what}", "dim"),)] if count else []
 
 
 def _clipped(line: Line, width: int) -> Line:
@@ -127,16 +144,13 @@ def _zones(service: ServiceStatus) -> str:
     return "-" if set(zones) <= {""} else " ".join(f"{zone or '-'}:{count}" for zone, count in zones.items())
 
 
-def _machines(report: Report) -> list[Row]:
-    return [
-        (
-            Span(machine.address or machine.id),
-            Span(machine.state, _STYLES[machine.state]),
-            Span(machine.zone or "-"),
-            Span(str(machine.units) if machine.state in ("up", "silent") else "-"),
-        )
-        for machine in report.machines
-    ]
+def _machine(machine: MachineStatus) -> Row:
+    return (
+        Span(machine.address or machine.id),
+        Span(machine.state, _STYLES[machine.state]),
+        Span(machine.zone or "-"),
+        Span(str(machine.units) if machine.state in ("up", "silent") else "-"),
+    )
 
 
 def _foot(report: Report, width: int) -> list[Line]:

@@ -134,9 +134,11 @@ def test_a_rollout_is_shown_and_its_logs_are_followed(talkers: Stack) -> None:
     one's; afterwards all of them are there by time."""
     seen: dict[str, Any] = {}
     began = time.monotonic()
+    talkers.outputs()
+    asked, began = time.monotonic() - began, time.monotonic()
     with _on_terminal(talkers, "logs", "talker", "-f", "-n", "12") as shown:
         until(lambda: any(map(_LINE.search, shown)), "the first line")
-        print(f"first line after {time.monotonic() - began:.2f} s")
+        print(f"first line after {time.monotonic() - began:.2f} s; pulumi alone took {asked:.2f} s")
         with (
             talkers.edited("Fleetfile.py", {'description="First"': 'description="Second"'}),
             talkers.start("up", "--yes", "--skip-preview") as process,
@@ -149,9 +151,11 @@ def test_a_rollout_is_shown_and_its_logs_are_followed(talkers: Stack) -> None:
                 return bool(seen)
 
             until(rolls, "some instances have the new text")
+            print(talkers.captain("status").output)
             output, _ = process.communicate()
             assert process.returncode == 0, output
         until(lambda: len(_runs(shown)) == 24, "both processes of every instance talked")
+    until(lambda: not any(map(_follows, machines(talkers).values())), "nothing is left on the machines")
     rollout = _services(seen)["talker"]["rollout"]
     assert (rollout["of"], rollout["to"]) == (12, seen["release"]["pending"])
     assert seen["ok"], seen["problems"]
@@ -166,6 +170,12 @@ def test_a_rollout_is_shown_and_its_logs_are_followed(talkers: Stack) -> None:
     assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
     kept = {entry["message"] for entry in entries}
     assert {f"{instance}.service {run} {number}" for (instance, run), of in runs.items() for number in of} <= kept
+
+
+def _follows(machine: Any) -> bool:
+    """Whether a journal is followed on *machine*."""
+    code, _ = machine.exec_run(["pgrep", "-f", "journalctl.*--follow"])
+    return bool(code == 0)
 
 
 def _runs(shown: list[str]) -> dict[tuple[str, str], list[int]]:
@@ -193,6 +203,7 @@ def test_a_dead_machine_is_named_and_the_others_are_shown(talkers: Stack) -> Non
         assert shown.code == 1
         print(shown.output)
         lines = talkers.captain("logs", "talker").output.splitlines()
+        print("\n".join(lines[-20:]))
         assert any(line.startswith(f"{address} does not answer: ") for line in lines)
         assert len([line for line in lines if _LINE.search(line)]) > 50
     until(lambda: settled(talkers.cluster()), "the machine is back")

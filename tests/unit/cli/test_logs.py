@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.errors import FleetApiError
+from fleetcaptain.fleet.fleet_client import FleetClient
 from tests.fakes.fake_cluster import FakeCluster
 from tests.unit.logs.test_journals import said
 
@@ -35,7 +38,7 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the journal of each machine that answers, by its address."""
     cluster = FakeCluster()
     cluster.launch_service("web", 3)
-    monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
+    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (cluster.fleet, lambda: ""))
     ssh = tmp_path / "ssh"
     ssh.write_text(_FAKE_SSH.format(python=sys.executable))
     ssh.chmod(0o755)
@@ -97,6 +100,28 @@ def test_a_silent_machine_is_named_while_the_others_are_shown(
     assert main(["logs", "web", *SSH]) == 10
 
 
+def test_without_fleet_the_machines_of_the_connection_are_asked(
+    machines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As without a quorum of etcd: whatever their journals have of the service."""
+
+    class Silent(FleetClient):
+        def __init__(self) -> None:
+            pass
+
+        def units(self) -> Any:
+            raise FleetApiError("fleet answered GET /units with 500", 500)
+
+    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (Silent(), lambda: ""))
+    assert main(["logs", "web", *SSH, "--ssh", "core@10.0.0.3"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == ["web@1 | m0", "web@1 | m1", "web@3 | m2", "web@1 | m6"]
+    assert captured.err.startswith("fleet answered GET /units with 500 Shown are")
+    asked = (machines / "asked").read_text()
+    assert "--unit=web@1.service" in asked
+    assert "--unit=web@*.service" in asked
+
+
 def test_what_an_app_prints_cannot_drive_the_terminal(machines: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Colours are left out, all else is escaped; a further line has its instance, too."""
     fields = {
@@ -129,12 +154,11 @@ def test_a_mistake_asks_no_machine(machines: Path, words: list[str], code: int) 
 
 _SHOWN = """
 import sys
-from fleetcaptain.cli import main
-import fleetcaptain.rollout.connect as connect
+from fleetcaptain.cli import logs_command, main
 from tests.fakes.fake_cluster import FakeCluster
 cluster = FakeCluster()
 cluster.launch_service("web", 1)
-connect.open_cluster = lambda *_: cluster
+logs_command._connected = lambda _: (cluster.fleet, lambda: "")
 sys.exit(main(["logs", "web", "-n", "all", "--app", "shop", "--ssh", "core@10.0.0.1"]))
 """
 

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -88,6 +89,7 @@ sys.exit(main(["status", "--watch", "--every", "0.5", "--app", "shop", "--ssh", 
 def test_a_watch_draws_in_place_and_restores_the_terminal(without_colour: bool) -> None:
     """On a real pseudo-terminal: no screen is cleared as a whole, and ^C ends it with 0."""
     master, terminal = pty.openpty()
+    termios.tcsetwinsize(master, (50, 80))
     environ = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[3])}
     environ.pop("NO_COLOR", None)
     if without_colour:

@@ -56,6 +56,14 @@ def test_a_selection_names_units_and_machines(text: str, units: list[str], addre
     assert (list(found.units), list(found.addresses)) == (units, addresses)
 
 
+def test_a_machine_that_fleet_does_not_list_is_asked_too() -> None:
+    """If the connection names it by the same kind of address: it is lost, and its journal may be read."""
+    web = Selection.parse("web")
+    found = sources_of(web, "shop", UNITS, MACHINES, hosts=["10.0.0.1", "10.0.0.9", "bastion"])
+    assert found.addresses == ("10.0.0.1", "10.0.0.2", "10.0.0.9")
+    assert sources_of(web, "shop", UNITS, MACHINES, hosts=["203.0.113.5"]).addresses == ("10.0.0.1", "10.0.0.2")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

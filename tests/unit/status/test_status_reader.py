@@ -123,7 +123,8 @@ def test_a_watch_keeps_the_last_report_while_nothing_answers() -> None:
     report = report_of(picture_of(FakeCluster()))
     lost = ClusterUnreachable("no route")
     read = _reports(report, lost, lost, report)
-    looks = watched(read, 1, sleep=lambda _seconds: None, now=lambda: datetime(2030, 1, 1, 12, 0, 5, tzinfo=UTC))
+    times = (datetime(2030, 1, 1, 12, 0, second, tzinfo=UTC) for second in range(5, 60))
+    looks = watched(read, 1, sleep=lambda _seconds: None, now=lambda: next(times))
     silences = [next(looks).silence for _ in range(4)]
     assert silences == ["", "no answer since 12:00:05 UTC: no route", "no answer since 12:00:05 UTC: no route", ""]
 

@@ -64,6 +64,17 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert "app_server" in shown(busy(), width)
 
 
+def test_a_low_screen_counts_what_has_nothing_to_say() -> None:
+    """So that what is wrong is on it."""
+    report = report_of(picture_of(busy()))
+    lines = [plain(line) for line in lines_of(report, height=24)]
+    assert len(lines) <= 24
+    assert "17 services are ok" in lines
+    assert "2 machines are up" in lines
+    assert lines[-1] == "! old@1.service is a stray: no release declares it"
+    assert lines_of(report, height=100) == lines_of(report)
+
+
 def test_colours_add_nothing_but_colour() -> None:
     """Without its escapes the line is the same, and what others wrote brings none."""
     for line in lines_of(report_of(picture_of(busy()))):
