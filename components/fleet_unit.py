@@ -10,7 +10,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, status, warn
+from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, is_declared, status, warn
 from fleetcaptain.agent.installation import is_offered
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.history.rollout_record import RolloutRecord
@@ -64,7 +64,7 @@ class RollingUpdateProvider(ResourceProvider):
         """Leave the comparison to the engine; say what an update does and how long it takes, and warn of one that
         cannot keep the service up."""
         update = expected_update(olds, news)
-        if update is not None:
+        if update is not None and is_declared():
             info(format_expected(update, self._records(news)))
         if downtime(olds, news):
             warn(

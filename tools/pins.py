@@ -143,8 +143,9 @@ SOURCE_ONLY: Mapping[str, str] = {
 """Version of a package that is published without a wheel -> the SHA-256 of the source from which `make lock` builds
 its wheel. The wheel is in ``tools/python``, so no install runs the package's own ``setup.py``."""
 
-TEST_PROGRAMS = ("curl", "jq", "openssl")
-"""Programs that the machines' scripts run, and so their tests. Each is in the Debian package of its name."""
+TEST_PROGRAMS = ("chromium", "curl", "jq", "openssl")
+"""Programs that the machines' scripts run, and so their tests; and the browser that looks at the pages that `captain`
+writes. Each is in the Debian package of its name."""
 
 BY_HAND: Mapping[str, str] = {
     "go": "install Go 1.26 or newer from https://go.dev/dl/ and put its bin folder on PATH",

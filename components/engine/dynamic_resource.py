@@ -15,7 +15,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from fleetcaptain.printable import printable
 
-__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "info", "status", "warn"]
+__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "info", "is_declared", "status", "warn"]
 
 _LOG_TIMEOUT_SEC = 2
 
@@ -31,11 +31,13 @@ class Resource(pulumi.CustomResource):
 
 @dataclass(frozen=True)
 class Operation:
-    """A call of the *engine* on the resource *urn*. *cancel* is set when the user asks the engine to stop."""
+    """A call of the *engine* on the resource *urn*. *cancel* is set when the user asks the engine to stop. *declared*:
+    a comparison with what the program declares, not one of a refresh."""
 
     urn: str
     engine: engine_pb2_grpc.EngineStub
     cancel: threading.Event
+    declared: bool = False
 
 
 CURRENT: ContextVar[Operation] = ContextVar("operation")
@@ -55,6 +57,12 @@ def cancelled() -> bool:
     """Whether the user asked the engine to stop (the first ^C), or the engine is gone."""
     operation = CURRENT.get(None)
     return operation is not None and operation.cancel.is_set()
+
+
+def is_declared() -> bool:
+    """Whether the present comparison is with what the program declares; true without an operation."""
+    operation = CURRENT.get(None)
+    return operation is None or operation.declared
 
 
 def status(message: str) -> None:

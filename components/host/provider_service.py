@@ -47,6 +47,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._providers = providers
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine))
         self.cancel = threading.Event()
+        self._checked: set[str] = set()
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """No version: the host comes with the program."""
@@ -66,11 +67,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         with self._operation(request, context) as provider:
             result = provider.check(values_of(request.olds), values_of(request.news))
             wrong = [proto.CheckFailure(property=one.property, reason=printable(one.reason)) for one in result.failures]
+            self._checked.add(request.urn)
             return proto.CheckResponse(inputs=struct_of(result.inputs, request.olds), failures=wrong)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
-        """The provider's comparison, or none: then the engine compares the inputs."""
-        with self._operation(request, context) as provider:
+        """The provider's comparison, or none: then the engine compares the inputs. The engine checks the inputs of a
+        resource that the program declares first; without that it compares for a refresh."""
+        declared = request.urn in self._checked
+        self._checked.discard(request.urn)
+        with self._operation(request, context, declared=declared) as provider:
             result = provider.diff(request.id, values_of(request.olds), values_of(request.news))
             changes = proto.DiffResponse.DiffChanges.Value(_CHANGES[result.changes])
             return proto.DiffResponse(
@@ -106,9 +111,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return Empty()
 
     @contextmanager
-    def _operation(self, request: Any, context: grpc.ServicerContext) -> Iterator[ResourceProvider]:
+    def _operation(
+        self, request: Any, context: grpc.ServicerContext, *, declared: bool = False
+    ) -> Iterator[ResourceProvider]:
         """The provider of the resource, as the `CURRENT` operation. An error ends the call with only its own text."""
-        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel))
+        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel, declared))
         try:
             yield self._provider(request.urn)
         except PartialFailure as failure:

@@ -99,7 +99,7 @@ def _picture(record: RolloutRecord, width: int) -> Iterator[str]:
     if record.error:
         yield cut(f"  {one_line(record.error)}", width)
     if not record.instances:
-        yield "  No instance was recorded: the process was killed." if not record.until else "  It had no instances."
+        yield "  No instance was recorded."
         return
     labels = {name: label_of(name, one) for name, one in record.instances.items()}
     margin = min(_LONGEST_LABEL, max(len("serving"), *(len(label) for label in labels.values())))

@@ -69,7 +69,9 @@ def _section(record: RolloutRecord) -> Iterator[str]:
     yield f"<h2>{_safe(heading(record))}</h2>"
     if record.error:
         yield f'<p class="error">{_safe(record.error)}</p>'
-    if record.instances:
+    if not record.instances:
+        yield "<p>No instance was recorded.</p>"
+    else:
         end = length_of(record)
         height = _ROW * len(record.instances) + _AREA + 40
         yield f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{_safe(heading(record))}">'

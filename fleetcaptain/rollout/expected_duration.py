@@ -74,15 +74,15 @@ def waves(update: ExpectedUpdate, begun: int) -> int:
 
 def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tuple[float, int]:
     """How many seconds *update* takes by the last three of *records*, which are its service's, the oldest first; and by
-    how many of them. Only rollouts that started instances and were not interrupted count, each scaled to the waves."""
+    how many of them. Only updates that started instances and succeeded count, each scaled to the waves. A first version
+    does not: it starts everywhere at once, on machines without its image."""
     begun = update.after if update.replaced else max(1, update.after - update.before)
     now = waves(update, begun)
     found = []
     for record in records:
         number = sum(map(_was_begun, record.instances.values()))
-        if record.state == "done" and record.strategy == update.mode and number:
-            # The first version of a service starts everywhere at once.
-            found.append(record.seconds * now / (waves(update, number) if record.before else 1))
+        if record.state == "done" and record.strategy == update.mode and record.before and number:
+            found.append(record.seconds * now / waves(update, number))
     last = found[-_LAST:]
     return (median(last) if last else 0.0), len(last)
 

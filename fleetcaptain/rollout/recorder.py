@@ -59,7 +59,7 @@ def noted(recording: Recording, ownership: Ownership, snapshot: Snapshot, now: f
     found: dict[str, tuple[str, str]] = {}
     for name in sorted(names):
         unit = snapshot.units.get(name)
-        if unit is not None and is_fleet_global(unit):
+        if unit is not None and "@" not in name and is_fleet_global(unit):
             rows = rows_of(name, snapshot, unit.file)
             found |= {
                 str(row.machine): (str(row.machine), state_of(row, recording.to, registers=False)) for row in rows

@@ -37,5 +37,5 @@ def declare() -> None:
 
 def _sample(kind: str, name: str, after: Sequence[pulumi.Resource] = (), **inputs: Any) -> Resource:
     half = os.environ.get("FAILS") == name
-    props = {"name": name, "steps": 0, "half": half, "out": None, **inputs}
+    props = {"name": name, "steps": int(os.environ.get("STEPS", "0")), "half": half, "out": None, **inputs}
     return Resource(kind, name, props, pulumi.ResourceOptions(depends_on=list(after)))

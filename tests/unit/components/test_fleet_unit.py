@@ -407,6 +407,8 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
     PROVIDER.diff("web", outs, {**new, "cluster": "unknown"})
     PROVIDER.diff("web", outs, new)
     what = "web: 2 instances, one at a time, never fewer than 1 of 2 serve"
-    assert said[0] == f"{what}; no record yet of how long it takes"
-    assert said[1].startswith(f"{what}; about ")
-    assert said[1].endswith(" (last rollout)")
+    assert said == [f"{what}; no record yet of how long it takes"] * 2
+    outs = PROVIDER.update("web", outs, new).outs or {}
+    PROVIDER.diff("web", outs, unit_inputs())
+    assert said[2].startswith(f"{what}; about ")
+    assert said[2].endswith(" (last rollout)")

@@ -28,7 +28,7 @@ from pulumi.dynamic import (
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.engine.dynamic_resource import PartialFailure, cancelled, status, warn
+from components.engine.dynamic_resource import PartialFailure, cancelled, is_declared, status, warn
 from components.host.provider_registry import PROVIDERS
 from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed
@@ -136,6 +136,25 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
     assert response.changes == proto.DiffResponse.DiffChanges.Value(expected)
     assert list(response.replaces) == (["id", "out", "size"] if changes else [])
     assert response.deleteBeforeReplace is bool(changes)
+
+
+def test_a_comparison_of_a_refresh_is_told_from_the_programs(host: Any) -> None:
+    """The engine checks a resource that the program declares, and then compares it once."""
+    asked: list[bool] = []
+
+    def compare(*_: object) -> DiffResult:
+        asked.append(is_declared())
+        return DiffResult()
+
+    def run(*calls: str) -> None:
+        for call in calls:
+            does(compare if call == "Diff" else lambda _olds, news: CheckResult(news, []))
+            request = proto.DiffRequest(urn=URN) if call == "Diff" else proto.CheckRequest(urn=URN)
+            getattr(host, call)(request)
+
+    run("Diff", "Check", "Diff", "Diff")
+    assert asked == [False, True, False]
+    assert is_declared()  # outside of an operation, as in tests of providers
 
 
 def test_resources_are_created_updated_and_deleted(host: Any) -> None:

@@ -63,7 +63,7 @@ def test_a_fresh_debian_gets_everything() -> None:
 
 def test_what_only_tests_run_is_installed_for_tests() -> None:
     """Programs that the machines of a cluster have, and this computer may lack."""
-    lacking = replace(WHOLE, test_programs=frozenset({"curl", "openssl"}))
+    lacking = replace(WHOLE, test_programs=frozenset({"chromium", "curl", "openssl"}))
     assert steps(lacking, Profile.TESTS)[DEBIAN].packages == ("jq",)
     assert to_do(lacking, Profile.AWS) == {}
 
