@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from fleetcaptain.rollout.cordon import on_machine
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
 from tests.faults.machine_faults import alive, killed, machines, settled, until
@@ -95,3 +96,31 @@ def test_the_doctor_finds_a_wrong_clock(stack: Stack) -> None:
     (finding,) = found
     assert re.fullmatch(r"its clock is (19|20|21) s ahead of this computer's", finding["what"])
     assert finding["where"].endswith(".12")
+
+
+def test_a_machine_in_maintenance_is_empty(stack: Stack) -> None:
+    """Its instances move one at a time, and neither a new instance nor a deployment uses it, until the maintenance
+    ends."""
+    units = stack.cluster().snapshot().units
+    single = {unit.machine_id for name, unit in units.items() if name.startswith(("redis-", "important_queue@"))}
+    id_, machine = next(one for one in stack.cluster().snapshot().machines.items() if one[0] not in single)
+    before = on_machine(stack.cluster().snapshot(), id_)
+    assert before
+    with recorded(stack.cluster(), "app_server") as history:
+        done = stack.captain("maintenance", "on", machine.ip)
+    print(done.output)
+    assert done.code == 0, done.output
+    assert all(name in done.output for name in before)
+    assert history.least >= 3
+    assert on_machine(stack.cluster().snapshot(), id_) == ()
+    assert f"{machine.ip} is in maintenance" in stack.preview().output
+    assert stack.captain("scale", "app_server", "5").code == 0
+    assert on_machine(stack.cluster().snapshot(), id_) == ()
+    stack.up()
+    assert on_machine(stack.cluster().snapshot(), id_) == ()
+    stack.rests()
+    done = stack.captain("maintenance", "off", machine.ip)
+    assert (done.code, f"fleet uses {machine.ip} again" in done.output) == (0, True), done.output
+    planned = json.loads(stack.captain("rebalance", "--dry-run", "--json").output.splitlines()[-1])
+    assert {move["to"] for move in planned} == {machine.ip}
+    stack.rests()
