@@ -21,6 +21,7 @@ from fleetcaptain.mode import Mode
 from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.release.repository import manifest_of
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.cordon import in_maintenance
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
@@ -65,6 +66,11 @@ def check_cluster(
         for entry in snapshot.ignored:
             diagnostics.warn(
                 f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`."
+            )
+        for machine in in_maintenance(ownership, snapshot):
+            diagnostics.warn(
+                f"{machine.ip} is in maintenance: fleet places no instance on it. To use it again, run `captain "
+                f"maintenance off {machine.ip}`."
             )
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)

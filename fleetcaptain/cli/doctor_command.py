@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import typer
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.discovery.failing_instances import failing_services
 from fleetcaptain.discovery.keys import CURL, path_of
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.ssh import Endpoint
@@ -18,7 +21,8 @@ from fleetcaptain.printable import one_line
 from fleetcaptain.untrusted import is_address
 
 if TYPE_CHECKING:
-    from fleetcaptain.doctor.findings import ClusterFacts
+    from fleetcaptain.doctor.findings import ClusterFacts, Finding
+    from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["add"]
 
@@ -48,12 +52,11 @@ def add(captain: typer.Typer) -> None:
         newer version wrote them. Instances are listed when they are out of discovery because their alive checks fail;
         with --json on standard error.
 
-        Exits with 1 when there are findings or ignored values, and with 0 otherwise.
+        Exits with 1 when there are findings or ignored values, with 10 when no machine answers, and with 0 otherwise.
 
         Example: captain doctor --json
         """
         from fleetcaptain.discovery.access import Access
-        from fleetcaptain.discovery.failing_instances import failing_services
         from fleetcaptain.doctor.examine import examine, local_tools
         from fleetcaptain.doctor.findings import findings_of, tool_findings
         from fleetcaptain.release.repository import read_releases
@@ -61,12 +64,18 @@ def add(captain: typer.Typer) -> None:
 
         where = site(app, stack, ssh, key)
         cluster = open_cluster(where.endpoint, where.app)
-        snapshot = cluster.snapshot()
-        ignored = (*snapshot.ignored, *read_releases(cluster.store, where.app).ignored)
         over_ssh = isinstance(where.endpoint, Endpoint)
-        tools = local_tools(["ssh"] if ssh else ["ssh", "docker", "pulumi"] if over_ssh else [])
-        found = tool_findings(tools)
-        facts = examine(cluster, snapshot, _addresses(where.endpoint)) if over_ssh else None
+        found = tool_findings(local_tools(["ssh"] if ssh else ["ssh", "docker", "pulumi"] if over_ssh else []))
+        try:
+            snapshot = cluster.snapshot()
+            ignored = (*snapshot.ignored, *read_releases(cluster.store, where.app).ignored)
+            facts = examine(cluster, snapshot, _addresses(where.endpoint)) if over_ssh else None
+        except ClusterUnreachable as error:
+            facts = examine(cluster, str(error), _addresses(where.endpoint)) if over_ssh else None
+            if facts is None or not any(facts.machines.values()):
+                raise
+            _show([*found, *findings_of(facts)], json_wanted)
+            raise typer.Exit(1) from error
         found += findings_of(facts) if facts else []
         if json_wanted:
             echo_json([{"key": entry.key, "why": entry.why} for entry in ignored] + [asdict(one) for one in found])
@@ -77,18 +86,13 @@ def add(captain: typer.Typer) -> None:
         else:
             echo(f"Every value of the app {where.app} in etcd is valid.")
         if not json_wanted:
-            for one in found:
-                echo(f"{one_line(f'{one.where}: {one.what}')}\n  {one_line(one.cure)}")
-            if facts and not found:
-                echo(f"No problem found on {_machines(facts)}.")
-            elif facts is None:
+            _show(found, json_wanted)
+            if facts is None:
                 echo("The machines were not examined: the cluster is reached without SSH.")
-        for failing in failing_services(snapshot.registrations.values()):
-            for entry in failing.instances:
-                line = f"{entry.unit} on {entry.host} is out of discovery: its alive check fails: {entry.failing}"
-                echo(one_line(line), error=json_wanted)
-            if failing.explanation:
-                echo(f"{failing.service}: {failing.explanation}.", error=json_wanted)
+            elif not found:
+                echo(f"No problem found on {_machines(facts)}.")
+        for line in _failing(snapshot):
+            echo(line, error=json_wanted)
         # Not an exit code: the cluster may be open on purpose, or belong to another team.
         if not json_wanted and not Access(cluster.store.request).enforced():
             is_made = isinstance(where.endpoint, Endpoint) and where.endpoint.managed
@@ -96,6 +100,24 @@ def add(captain: typer.Typer) -> None:
             echo(f"{what} {_MAKE if is_made else _RUN}")
         if ignored or found:
             raise typer.Exit(1)
+
+
+def _show(found: Sequence[Finding], json_wanted: bool) -> None:
+    """Print each finding with its cure."""
+    if json_wanted:
+        echo_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            echo(f"{one_line(f'{one.where}: {one.what}')}\n  {one_line(one.cure)}")
+
+
+def _failing(snapshot: Snapshot) -> Iterator[str]:
+    """The instances that are out of discovery because their alive checks fail, and why none of them is restarted."""
+    for failing in failing_services(snapshot.registrations.values()):
+        for entry in failing.instances:
+            yield one_line(f"{entry.unit} on {entry.host} is out of discovery: its alive check fails: {entry.failing}")
+        if failing.explanation:
+            yield f"{failing.service}: {failing.explanation}."
 
 
 def _addresses(endpoint: Endpoint | LocalEndpoint) -> list[str]:

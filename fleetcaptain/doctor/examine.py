@@ -31,10 +31,15 @@ _TOOLS = (
 
 
 def examine(
-    cluster: Cluster, snapshot: Snapshot, hosts: Collection[str], wall_clock: Callable[[], float] = time.time
+    cluster: Cluster,
+    snapshot: Snapshot | str,
+    hosts: Collection[str],
+    wall_clock: Callable[[], float] = time.time,
 ) -> ClusterFacts:
-    """The facts of *cluster*: of the machines in *snapshot*, and of those at the addresses *hosts*, all at once."""
-    in_fleet = frozenset(machine.ip for machine in snapshot.machines.values() if machine.ip)
+    """The facts of *cluster*: of the machines in *snapshot*, and of those at the addresses *hosts*, all at once.
+    Instead of a snapshot it may be the reason why there is none."""
+    there = snapshot if isinstance(snapshot, Snapshot) else Snapshot.of((), (), (), ())
+    in_fleet = frozenset(machine.ip for machine in there.machines.values() if machine.ip)
     addresses = sorted({*in_fleet, *hosts})
 
     def ask(address: str) -> MachineFacts | None:
@@ -44,8 +49,10 @@ def examine(
 
     with ThreadPoolExecutor(max(1, len(addresses))) as pool:
         machines = dict(zip(addresses, pool.map(ask, addresses), strict=True))
-    unit = agent_name(cluster.app)
-    return ClusterFacts(machines, in_fleet, _agents(cluster, snapshot), _program(unit, snapshot), unit)
+    if isinstance(snapshot, str):
+        return ClusterFacts(machines, frozenset(), {}, "", cluster.app, snapshot)
+    program = _program(agent_name(cluster.app), there)
+    return ClusterFacts(machines, in_fleet, _agents(cluster, there), program, cluster.app)
 
 
 def local_tools(names: Iterable[str]) -> tuple[ToolFacts, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetcaptain.doctor.machine_facts import Disk, MachineFacts
+from fleetcaptain.units.agent_calls import agent_name
 
 __all__ = ["ClusterFacts", "Finding", "ToolFacts", "findings_of", "tool_findings"]
 
@@ -27,13 +28,20 @@ class Finding:
 class ClusterFacts:
     """*machines*: address -> its facts, None for one that does not answer. *in_fleet*: the addresses of fleet's
     machines. *agents*: address -> the program of its machine agent by its heartbeat; *program*: the deployed one, ""
-    before there is one. *unit*: the name of the agent's unit."""
+    before there is one. *app*: whose agent. *silence*: why fleet and etcd tell nothing, "" if they do; all that is
+    known comes from the machines then."""
 
     machines: Mapping[str, MachineFacts | None]
     in_fleet: frozenset[str]
     agents: Mapping[str, str]
     program: str
-    unit: str
+    app: str
+    silence: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the machine agent."""
+        return agent_name(self.app)
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class ToolFacts:
 def findings_of(facts: ClusterFacts) -> list[Finding]:
     """All findings of a cluster, machine by machine. A machine that does not answer is one finding."""
     found = [finding for address in sorted(facts.machines) for finding in _of_machine(address, facts)]
+    if facts.silence:
+        found.append(Finding("cluster", facts.silence, "Cure the findings of the machines, then run this again."))
     known = [one for one in facts.machines.values() if one is not None]
     for name, cure in (("etcd", "Update all members"), ("fleet", "Update all machines"), ("docker", "Update them")):
         versions = {getattr(one, name): one.address for one in known if getattr(one, name)}
@@ -75,12 +85,14 @@ def tool_findings(tools: Sequence[ToolFacts]) -> list[Finding]:
 def _of_machine(address: str, facts: ClusterFacts) -> Iterator[Finding]:
     machine = facts.machines[address]
     if machine is None:
-        what = "it does not answer over SSH" + ("" if address in facts.in_fleet else ", and fleet does not see it")
+        what = "it does not answer over SSH" + (
+            "" if facts.silence or address in facts.in_fleet else ", and fleet does not see it"
+        )
         cure = "Check that the machine runs and that the SSH key is correct. A local machine: `make up` starts it."
         yield Finding(address, what, cure)
         return
     yield from _clock(machine)
-    yield from filter(None, (_disk(address, disk) for disk in _largest_use(machine.disks)))
+    yield from filter(None, (_disk(facts.app, address, disk) for disk in _largest_use(machine.disks)))
     if not machine.etcd:
         yield Finding(
             address, "etcd does not answer at 127.0.0.1:2379", "On the machine: `systemctl status etcd`, then start it."
@@ -106,6 +118,8 @@ def _of_machine(address: str, facts: ClusterFacts) -> Iterator[Finding]:
 def _fleet(address: str, machine: MachineFacts, facts: ClusterFacts) -> Iterator[Finding]:
     if not machine.fleet:
         yield Finding(address, "fleet does not answer at /run/fleet.sock", "On the machine: `systemctl status fleet`.")
+    elif facts.silence:
+        return
     elif address not in facts.in_fleet:
         yield Finding(
             address,
@@ -141,11 +155,11 @@ def _largest_use(disks: Sequence[Disk]) -> list[Disk]:
     return list({disk.path: disk for disk in reversed(disks)}.values())[::-1]
 
 
-def _disk(address: str, disk: Disk) -> Finding | None:
+def _disk(app: str, address: str, disk: Disk) -> Finding | None:
     if disk.used_percent < _FULL_PERCENT and disk.free_gib >= _FREE_GIB:
         return None
     cures = {
-        "docker": "On the machine: `sh /run/fleetcaptain/APP/agent clean`, then `docker system df`.",
+        "docker": f"On the machine: `sudo sh /run/fleetcaptain/{app}/agent clean`, then `docker system df`.",
         "etcd": "Compact and defragment etcd, or enlarge the disk: etcd stops writing when it is full.",
     }
     what = f"the disk at {disk.path} is {disk.used_percent} % full, {disk.free_gib:.1f} GiB are free"

@@ -7,8 +7,10 @@ ports or of services, so a move is predicted by its rule, and made only where th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.rollout.observe import Snapshot, is_fleet_global
@@ -39,7 +41,7 @@ class Placement:
 
     def load(self, machine: str) -> int:
         """How many units *machine* has, as fleet counts them."""
-        return sum(where == machine for _, where in self.units.values())
+        return self._loads[machine]
 
     def count(self, service: str, machine: str) -> int:
         """How many units of *service* *machine* has."""
@@ -48,14 +50,28 @@ class Placement:
     def destination(self, unit: str) -> str:
         """The id of the machine that fleet takes for *unit* when it is stopped and started again; "" if none does, or
         if a fixed port is taken there, which fleet does not know."""
-        need = self.units[unit][0]
-        others = {name: placed for name, placed in self.units.items() if name != unit}
-        without_ports = {name: (replace(other, ports=frozenset()), where) for name, (other, where) in others.items()}
+        need, source = self.units[unit]
         bare = replace(need, ports=frozenset())
-        for machine in sorted(self.machines.values(), key=lambda one: (_load(others, one.id), one.id)):
-            if admitted(bare, machine, without_ports):
+        loads = {**self._loads, source: self._loads[source] - 1}
+        peers = {name: self.units[name] for name in need.machine_of if name in self.units}
+        for machine in sorted(self.machines.values(), key=lambda one: (loads.get(one.id, 0), one.id)):
+            others = {**peers, **self._there.get(machine.id, {})}
+            others.pop(unit, None)
+            if admitted(bare, machine, others):
                 return machine.id if admitted(need, machine, others) else ""
         return ""
+
+    @cached_property
+    def _loads(self) -> Counter[str]:
+        return Counter(where for _, where in self.units.values())
+
+    @cached_property
+    def _there(self) -> dict[str, dict[str, tuple[Need, str]]]:
+        """The units of each machine."""
+        found: dict[str, dict[str, tuple[Need, str]]] = {}
+        for name, placed in self.units.items():
+            found.setdefault(placed[1], {})[name] = placed
+        return found
 
     def after(self, move: Move) -> Placement:
         """This placement after *move*."""
@@ -111,18 +127,21 @@ def _best(placement: Placement, left: Mapping[str, str]) -> Move | None:
     return min(found, key=lambda one: ((-one[0][0], -one[0][1]), one[1].unit))[1] if found else None
 
 
-def _gains(placement: Placement, left: Mapping[str, str]) -> Iterable[tuple[Move, tuple[int, int]]]:
-    """Each move that fleet would make, and what it gains: for the service, and for the cluster."""
-    for unit, service in left.items():
-        source, destination = placement.units[unit][1], placement.destination(unit)
+def _gains(placement: Placement, left: Mapping[str, str]) -> Iterator[tuple[Move, tuple[int, int]]]:
+    """Each move that fleet would make, and what it gains: for the service, and for the cluster. Of instances with the
+    same rules on one machine the first one stands for all."""
+    seen = set()
+    for unit, service in sorted(left.items()):
+        need, source = placement.units[unit]
+        rules = (service, source, need.machine_id, need.machine_of, need.conflicts)
+        if rules in seen:
+            continue
+        seen.add(rules)
+        destination = placement.destination(unit)
         if destination not in ("", source):
             of_service = placement.count(service, source) - placement.count(service, destination) - 1
             of_cluster = placement.load(source) - placement.load(destination) - 1
             yield Move(unit, service, source, destination), (of_service, of_cluster)
-
-
-def _load(units: Mapping[str, tuple[Need, str]], machine: str) -> int:
-    return sum(where == machine for _, where in units.values())
 
 
 def _runs(name: str, snapshot: Snapshot) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.errors import StrayUnits
 from fleetcaptain.fleet.entities import UnitEntity
+from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import service_of
 
@@ -49,8 +50,8 @@ class Strays:
 def find_strays(
     units: Mapping[str, UnitEntity], ownership: Ownership, services: Collection[str], *, own_cluster: bool
 ) -> Strays:
-    """The strays among *units*; *services* are declared. Units of other apps and stacks, and units
-    adopted by name, are not strays.
+    """The strays among *units*; *services* are declared. Units of other apps and stacks, units
+    adopted by name, and those of a machine in maintenance are not strays.
 
     A unit without a mark is plausibly ours if the stack made the cluster (*own_cluster*), which has no units of others,
     or if it is named after one of *services*.
@@ -62,7 +63,8 @@ def find_strays(
         mark = unit.mark
         if mark is not None:
             # A task's unit is removed by the deployment that runs it, or by a later one.
-            if ownership.owns(name, mark) and mark.service not in services and not unit.file.task:
+            expected = mark.service in services or unit.file.task or is_cordon(mark)
+            if ownership.owns(name, mark) and not expected:
                 own.append(name)
         elif not ownership.owns(name, mark):
             (suspect if own_cluster or service_of(name) in services else unmarked).append(name)

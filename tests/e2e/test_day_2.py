@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from fleetcaptain.rollout.cordon import on_machine
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
 from tests.faults.machine_faults import alive, killed, machines, settled, until
@@ -12,24 +13,26 @@ from tests.faults.wrong_clock import wrong_clock
 
 
 def test_a_saved_plan_binds_the_code(stack: Stack) -> None:
-    """A changed source file is named, and nothing is touched; as planned it is deployed."""
+    """A changed source file and a changed Fleetfile are named in one sentence, and nothing is touched. As planned it is
+    applied."""
     plan = str(stack.home / "plan.json")
-    server = {'GREETING = "': 'GREETING = "planned '}
-    with stack.edited("behavioral/server.py", server):
-        stack.must("preview", "--save-plan", plan)
-        before = stack.cluster().snapshot().units
-        with stack.edited("behavioral/worker.py", {'"""': '"""Another: '}):
+    stack.must("preview", "--save-plan", plan)
+    before = stack.cluster().snapshot().units
+    changes = {
+        "behavioral/worker.py": (
+            '"""A worker',
+            "the files of the image behavioral changed (written since: behavioral/worker.py)",
+        ),
+        "Fleetfile.py": ("instances=4", "the number of instances of app_server changed"),
+    }
+    for path, (old, said) in changes.items():
+        with stack.edited(path, {old: old.replace("4", "5").replace("A worker", "Another")}):
             error = stack.fails("up", "--yes", "--skip-preview", "--plan", plan).output
-        assert "since it was made, the files of the image behavioral changed" in error
-        assert "(written since: behavioral/worker.py)" in error
+        assert f"since it was made, {said}" in error
         assert "violates plan" not in error
-        with stack.edited("Fleetfile.py", {"instances=4": "instances=5"}):
-            error = stack.fails("up", "--yes", "--skip-preview", "--plan", plan).output
-        assert "since it was made, the number of instances of app_server changed" in error
-        assert "violates plan" not in error
-        assert stack.cluster().snapshot().units == before
-        stack.must("up", "--yes", "--skip-preview", "--plan", plan)
-        stack.rests()
+    assert stack.cluster().snapshot().units == before
+    applied = stack.must("up", "--yes", "--skip-preview", "--plan", plan)
+    assert set(applied.counts) == {"unchanged"}
 
 
 def _spread(stack: Stack, service: str) -> list[int]:
@@ -64,26 +67,6 @@ def test_a_machine_that_came_back_gets_its_share(stack: Stack) -> None:
     stack.rests()
 
 
-def test_a_scaled_service_keeps_its_number_until_a_deployment(stack: Stack) -> None:
-    """More and fewer, with the deployed text. The preview shows it, and the deployment takes it back."""
-    texts = {unit.text for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")}
-    for number in (5, 3):
-        done = stack.captain("scale", "app_server", str(number))
-        assert done.code == 0, done.output
-        assert f"-> {number} instances" in done.output
-        units = {
-            name: unit for name, unit in stack.cluster().snapshot().units.items() if name.startswith("app_server@")
-        }
-        assert sorted(units) == [f"app_server@{one}.service" for one in range(1, number + 1)]
-        assert {unit.text for unit in units.values()} == texts
-    assert re.search(r"instances *: 3 => 4", stack.preview().output)
-    stack.up()
-    assert sum(_spread(stack, "app_server")) == 4
-    refused = stack.captain("scale", "redis", "2")
-    assert (refused.code, "replaced blue/green" in refused.output) == (2, True)
-    stack.rests()
-
-
 def test_the_doctor_finds_a_wrong_clock(stack: Stack) -> None:
     """And nothing on machines that are as they have to be."""
     fine = stack.captain("doctor")
@@ -95,3 +78,40 @@ def test_the_doctor_finds_a_wrong_clock(stack: Stack) -> None:
     (finding,) = found
     assert re.fullmatch(r"its clock is (19|20|21) s ahead of this computer's", finding["what"])
     assert finding["where"].endswith(".12")
+    until(lambda: settled(stack.cluster()), "fleet sees the machine with its clock")
+
+
+def test_a_machine_in_maintenance_stays_empty_when_a_service_is_scaled(stack: Stack) -> None:
+    """Its instances move one at a time, and new ones go elsewhere. The next deployment shows the number, takes it back,
+    and leaves the machine empty, until the maintenance ends."""
+    until(lambda: settled(stack.cluster()), "all machines are there")
+    snapshot = stack.cluster().snapshot()
+    texts = {unit.text for name, unit in snapshot.units.items() if name.startswith("app_server@")}
+    single = {unit.machine_id for name, unit in snapshot.units.items() if name.startswith(("redis-", "important_"))}
+    id_, machine = next(one for one in snapshot.machines.items() if one[0] not in single)
+    before = on_machine(snapshot, id_)
+    assert before
+    with recorded(stack.cluster(), "app_server") as history:
+        done = stack.captain("maintenance", "on", machine.ip)
+    print(done.output)
+    assert done.code == 0, done.output
+    assert all(name in done.output.splitlines()[-2] for name in before)
+    assert history.least >= 3
+    for number in (5, 3):
+        done = stack.captain("scale", "app_server", str(number))
+        print(done.output)
+        assert (done.code, f"-> {number} instances" in done.output) == (0, True), done.output
+        units = stack.cluster().snapshot().units
+        found = {name: unit.text for name, unit in units.items() if name.startswith("app_server@")}
+        assert found == {f"app_server@{one}.service": text for one in range(1, number + 1) for text in texts}
+        assert on_machine(stack.cluster().snapshot(), id_) == ()
+    preview = stack.preview().output
+    assert re.search(r"instances *: 3 => 4", preview)
+    assert f"{machine.ip} is in maintenance" in preview
+    stack.up()
+    assert (on_machine(stack.cluster().snapshot(), id_), sum(_spread(stack, "app_server"))) == ((), 4)
+    done = stack.captain("maintenance", "off", machine.ip)
+    assert (done.code, f"fleet uses {machine.ip} again" in done.output) == (0, True), done.output
+    planned = json.loads(stack.captain("rebalance", "--dry-run", "--json").output.splitlines()[-1])
+    assert {move["to"] for move in planned} == {machine.ip}
+    stack.rests()

@@ -13,6 +13,7 @@ from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity, UnitS
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.rollout.cluster import Cluster, Run
+from fleetcaptain.rollout.placement import admitted
 from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.render import render
@@ -124,9 +125,9 @@ class FakeCluster(Cluster):
         unit = self.units.get(name)
         if unit and name in self.dead and unit.unit_hash == file.unit_hash and unit.current == desired:
             return
-        place = unit.machine_id if unit else self.machines[len(self.units) % len(self.machines)]
+        place = unit.machine_id if unit else self._placed(name, file)
         if unit and place is None:
-            place = min(self.machines, key=lambda machine: (self._load(machine), machine))
+            place = min(self._admitting(name, file), key=lambda machine: (self._load(machine), machine), default=None)
         if unit and name in self.runs and unit.unit_hash != file.unit_hash:
             self.taken_down.append((name, frozenset(self.units.keys() - self.runs.keys())))
             self._stop(name)
@@ -134,6 +135,25 @@ class FakeCluster(Cluster):
         machine = None if name in self.homeless else place
         self.units[name] = UnitEntity(name, file, str(desired), "launched", machine)
         self.requested[name] = self.now
+
+    def _placed(self, name: str, file: UnitFile) -> str | None:
+        """The machine of a new unit: one after the other, as long as no rule decides."""
+        admitting = self._admitting(name, file)
+        every = len(admitting) == len(self.machines) or file.rules(name).is_global
+        return self.machines[len(self.units) % len(self.machines)] if every else next(iter(admitting), None)
+
+    def _admitting(self, name: str, file: UnitFile) -> list[str]:
+        """The machines that fleet's rules admit for a unit; fleet knows no ports."""
+        others = {
+            other: (replace(unit.file.needs(other), ports=frozenset()), unit.machine_id)
+            for other, unit in self.units.items()
+            if other != name and unit.machine_id
+        }
+        need = replace(file.needs(name), ports=frozenset())
+        known = {
+            machine: Machine(machine, machine, {"zone": machine} if self.zones else {}) for machine in self.machines
+        }
+        return [id_ for id_, machine in known.items() if admitted(need, machine, others)]
 
     def _load(self, machine: str) -> int:
         return sum(unit.machine_id == machine for unit in self.units.values())

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, Target
@@ -72,13 +73,17 @@ def stack_of(app: str, snapshot: Snapshot) -> str:
 
 
 def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
-    """The services of which *ownership* covers units, but for those that fleet runs everywhere, as the agent."""
+    """The services of which *ownership* covers units, but for those that fleet runs everywhere, as the agent, and the
+    units of a machine in maintenance."""
     return tuple(
         sorted(
             {
                 unit.mark.service
                 for name, unit in snapshot.units.items()
-                if unit.mark and ownership.owns(name, unit.mark) and not is_fleet_global(unit)
+                if unit.mark
+                and ownership.owns(name, unit.mark)
+                and not is_fleet_global(unit)
+                and not is_cordon(unit.mark)
             }
         )
     )

@@ -158,6 +158,9 @@ def test_bash_completes_commands_and_options(environments: Mapping[tuple[str, ..
     environment = environments["cli",]
     environment.output("bash", "--norc", "-c", "captain --install-completion; exit")  # it asks which shell calls it
     script = '. ~/.bashrc; COMP_WORDS=(captain %s) COMP_CWORD=%d; _captain_completion captain; echo "${COMPREPLY[@]}"'
-    for words, expected in (("re", {"register", "restart", "releases", "render"}), ("discover --wa", {"--watch"})):
+    for words, expected in (
+        ("re", {"register", "restart", "rebalance", "releases", "render"}),
+        ("discover --wa", {"--watch"}),
+    ):
         printed = environment.output("bash", "--norc", "-c", script % (words, len(words.split())))
         assert set(printed.split()) == expected

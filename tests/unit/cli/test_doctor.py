@@ -148,3 +148,19 @@ def test_findings_are_listed_with_their_cures(
         assert all(one["cure"] for one in json.loads(out))
     else:
         assert out.splitlines()[1::2] == [f"{where}: {what}" for where, what in expected]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_cluster_without_quorum_is_examined_too(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """By the machines that the connection names; if none of them answers it is unreachable."""
+    cluster.blind = 2
+    cluster.run = lambda *_: answer(health="false")
+    assert main(["doctor", *SSH, *options]) == 1
+    out = capsys.readouterr().out
+    found = [one["what"] for one in json.loads(out)] if options else [line[10:] for line in out.splitlines()[::2]]
+    assert found[0].endswith("its etcd is not healthy: it has no quorum, or no leader")
+    assert "nothing answers" in out
+    cluster.run = lambda *_: None
+    assert main(["doctor", *SSH, *options]) == 10

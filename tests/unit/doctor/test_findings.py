@@ -25,7 +25,7 @@ def what(machine: MachineFacts | None = FINE, *others: MachineFacts, **facts: An
     """The findings of a cluster with *machine*, which is as it has to be but for *facts*."""
     machines = {"10.0.0.1": machine, **{one.address: one for one in others}}
     present = {"in_fleet": frozenset(machines), "agents": dict.fromkeys(machines, "abc"), "program": "abc", **facts}
-    found = findings_of(ClusterFacts(machines, unit="shop-agent.service", **present))
+    found = findings_of(ClusterFacts(machines, app="shop", **present))
     assert all(one.cure.endswith(".") and one.where in (*machines, "cluster") for one in found)
     return [one.what for one in found]
 
@@ -154,3 +154,14 @@ def test_heartbeats_and_the_deployed_program_are_read() -> None:
     assert facts.program in unit.text
     assert dict(facts.machines) == dict.fromkeys(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"])
     assert facts.unit == "shop-agent.service"
+
+
+def test_a_cluster_that_tells_nothing_is_examined_by_its_machines() -> None:
+    """Of fleet and the agents nothing is known, so nothing is said of them."""
+    assert what(program="", in_fleet=frozenset(), agents={}, silence="etcd has no quorum") == ["etcd has no quorum"]
+    assert what(None, in_fleet=frozenset(), silence="etcd has no quorum") == [
+        "it does not answer over SSH",
+        "etcd has no quorum",
+    ]
+    facts = examine(FakeCluster(), "etcd has no quorum", ["10.0.0.1"])
+    assert dict(facts.machines) == {"10.0.0.1": None}

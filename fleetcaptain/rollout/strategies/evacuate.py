@@ -1,0 +1,136 @@
+"""Takes the instances off a machine, one at a time by each service's own rules, and lets none come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.fleet.entities import DesiredState, Machine
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, cordon_service, on_machine
+from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.model import Policy, Target
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.placement import admitted
+from fleetcaptain.rollout.rebalance import placement_of
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.report import explain
+from fleetcaptain.rollout.strategies.moving import MoveDriver
+from fleetcaptain.rollout.strategies.restart import services_on, to_restart
+
+__all__ = ["close", "evacuate", "reopen", "why_stays"]
+
+_PLACED_SEC = 60.0
+_LOOK_SEC = 0.5
+
+
+@dataclass(frozen=True)
+class EvacuationDriver(MoveDriver):
+    """Closes the machine to a unit that has left it before fleet looks for another one. *closing* does so."""
+
+    closing: Callable[[], None] = field(default=lambda: None)
+
+    def start(self, name: str, target: Target) -> None:
+        """Stop the unit; or close the machine to it and start it."""
+        if name not in self.pending:
+            self.closing()
+        super().start(name, target)
+
+
+def close(cluster: Cluster, machine: Machine) -> None:
+    """Let fleet place no unit on *machine* that is not there now. Raises DeadlineExceeded."""
+    began = cluster.clock()
+    snapshot = cluster.snapshot()
+    files = cordon_files(cluster.ownership, machine, conflicts_on(snapshot, machine.id))
+    for name, file in files.items():
+        unit = snapshot.units.get(name)
+        if unit is None or unit.unit_hash != file.unit_hash or unit.desired != "launched":
+            cluster.put(name, file)
+    while any(name not in snapshot.units or snapshot.units[name].machine_id != machine.id for name in files):
+        if cluster.clock() - began > _PLACED_SEC:
+            raise DeadlineExceeded(
+                f"fleet did not place {', '.join(files)} on {machine.ip} within {_PLACED_SEC:.0f} s. Check the machine "
+                "with `captain doctor`, then run the same command again."
+            )
+        cluster.sleep(_LOOK_SEC)
+        snapshot = cluster.snapshot()
+
+
+def reopen(cluster: Cluster, machine: Machine, report: Callable[[str], None]) -> bool:
+    """Let fleet place units on *machine* again. Returns whether it did not before."""
+    names = [name for name in cordon_files(cluster.ownership, machine, ()) if name in cluster.snapshot().units]
+    # The one with the conflicts first: it is bound to the other one.
+    remove(cluster, cordon_service(machine.id), reversed(names), report)
+    return bool(names)
+
+
+def evacuate(
+    cluster: Cluster,
+    machine: Machine,
+    policy_of: Callable[[Target], Policy],
+    report: Callable[[str], None],
+    *,
+    with_outage: bool = False,
+) -> tuple[list[str], dict[str, str]]:
+    """Close *machine* and move the instances of the app off it. Returns the units that moved, and the units that are
+    still there with the reason. *with_outage*: move the only instance of a service too.
+
+    Raises RolloutFailed when a moved instance does not become healthy; the machine stays closed.
+    """
+    with guarded(cluster, cordon_service(machine.id), "", report) as (fenced, snapshot):
+        close(fenced, machine)
+    moved: list[str] = []
+    stays: dict[str, str] = {}
+    for service in services_on(cluster.ownership, snapshot):
+        target = to_restart(cluster.ownership, service, cluster.snapshot())
+        present = cluster.snapshot()
+        there = [name for name in target.names if name in on_machine(present, machine.id)]
+        halfway = [name for name in target.names if present.units[name].desired != DesiredState.LAUNCHED]
+        if not there and not halfway:
+            continue
+        with guarded(cluster, service, target.unit_hash, report) as (fenced, _):
+            driver = EvacuationDriver(fenced, report, closing=partial(close, fenced, machine))
+            if halfway:
+                _run(driver, target, policy_of(target), machine)
+            for name in there:
+                why = why_stays(name, target, fenced.snapshot(), machine, with_outage=with_outage)
+                if why:
+                    stays[name] = why
+                    continue
+                report(f"moving {name} off {machine.ip}")
+                driver.pending.add(name)
+                _run(driver, target, policy_of(target), machine)
+                moved.append(name)
+    close(cluster, machine)
+    left = on_machine(cluster.snapshot(), machine.id)
+    return moved, {name: stays.get(name, "it is not of this app and stack") for name in left}
+
+
+def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -> None:
+    outcome = driver.run(target, policy)
+    if outcome.failure is not None:
+        raise RolloutFailed(
+            f"{explain(driver.cluster, outcome)}\nThe evacuation of {machine.ip} stopped there. Nothing new is "
+            "placed on it until `captain maintenance off`."
+        )
+
+
+def why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool) -> str:
+    """Why the unit *name* of *target* cannot leave *machine*; "" if it can."""
+    placement = placement_of(snapshot, {})
+    need = target.file.needs(name)
+    if target.file.is_task:
+        return "it is a task, which has ended"
+    if need.machine_id:
+        return "it is bound to this machine"
+    if any(name in other.machine_of for other, _ in placement.units.values()):
+        return "other units must be on its machine"
+    others = {other: placed for other, placed in placement.units.items() if other != name}
+    rest = [one for one in snapshot.machines.values() if one.id != machine.id]
+    if not any(admitted(need, one, others) for one in rest):
+        return "no other machine can take it"
+    if len(target.names) == 1 and not with_outage:
+        return "it is the only instance of its service, which would be down meanwhile; add --with-outage"
+    return ""

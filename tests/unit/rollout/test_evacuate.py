@@ -1,0 +1,147 @@
+"""A machine in maintenance loses its instances one at a time, and gets none until the maintenance ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, in_maintenance, on_machine
+from fleetcaptain.rollout.model import Policy
+from fleetcaptain.rollout.strategies.evacuate import close, evacuate, reopen
+from fleetcaptain.rollout.strategies.restart import services_on
+from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.validate import refusals
+from tests.fakes.fake_cluster import STACK, FakeCluster, text_of
+
+M1, M2, M3 = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+MACHINE = Machine(M1, M1)
+CORDON = ("shop.maintenance-10.0.0.1-at.service", "shop.maintenance-10.0.0.1.service")
+
+
+def quiet(_line: str) -> None:
+    """Say nothing."""
+
+
+def begin(cluster: FakeCluster, **options: Any) -> tuple[list[str], dict[str, str]]:
+    """The maintenance of the first machine, without a bake time."""
+    cluster.history.clear()
+    return evacuate(cluster, MACHINE, lambda _target: Policy(min_healthy_sec=0), quiet, **options)
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    """Six instances on three machines, two on each: the first and the fourth on the first one."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    cluster.launch_service("web", 6)
+    cluster.least_up = 6
+    return cluster
+
+
+def test_its_instances_move_one_at_a_time(cluster: FakeCluster) -> None:
+    """Each is off the machine, and the machine closed to it, before it starts again."""
+    assert begin(cluster) == (["web@1.service", "web@4.service"], {})
+    assert on_machine(cluster.snapshot(), M1) == ()
+    gate = f"put {CORDON[1]}"
+    assert cluster.history == [
+        f"put {CORDON[0]}",
+        gate,
+        *("inactive web@1.service", gate, "put web@1.service"),
+        *("inactive web@4.service", gate, "put web@4.service"),
+    ]
+    assert all(unit.desired == "launched" for unit in cluster.units.values())
+
+
+def test_nothing_new_comes_to_it(cluster: FakeCluster) -> None:
+    """Though it has the fewest units; afterwards it is used again."""
+    begin(cluster)
+    cluster.put("new@1.service", UnitFile.parse(text_of("new")))
+    assert cluster.units["new@1.service"].machine_id != M1
+    assert in_maintenance(cluster.ownership, cluster.snapshot()) == (MACHINE,)
+    assert reopen(cluster, MACHINE, quiet)
+    assert not set(CORDON) & cluster.units.keys()
+    assert not reopen(cluster, MACHINE, quiet)
+
+
+def test_it_may_be_begun_again(cluster: FakeCluster) -> None:
+    """Nothing is put twice."""
+    begin(cluster)
+    assert begin(cluster) == ([], {})
+    assert cluster.history == []
+
+
+def test_an_interrupted_move_is_finished(cluster: FakeCluster) -> None:
+    """The unit was off its machine."""
+    cluster.units["web@1.service"] = replace(
+        cluster.units["web@1.service"], desired="inactive", current="inactive", machine_id=None
+    )
+    cluster._stop("web@1.service")
+    assert begin(cluster) == (["web@4.service"], {})
+    assert {unit.desired for unit in cluster.units.values()} == {"launched"}
+    assert on_machine(cluster.snapshot(), M1) == ()
+
+
+def test_what_cannot_leave_is_named_with_its_reason() -> None:
+    """And is not touched, nor would fleet move it: the machine is closed to all but what is there."""
+    cluster = FakeCluster(machines=(M1, M2))
+    texts = {
+        "alone@1.service": text_of("alone"),
+        f"every@{M1}.service": text_of("every", global_unit=True),
+        "port@1.service": text_of("port", ports=(Port(80, 8080),)),
+        "port@2.service": text_of("port", ports=(Port(80, 8080),)),
+        "task@1.service": text_of("task", service=(("Type", "oneshot"),)),
+        "other@1.service": text_of("other", app="theirs"),
+        "main@1.service": text_of("main"),
+        "side@1.service": text_of("side", machine_of=("main@1.service",)),
+    }
+    for name, text in texts.items():
+        cluster.launch(name, text)
+        machine = M2 if name == "port@2.service" else M1
+        cluster.units[name] = replace(cluster.units[name], machine_id=machine)
+    moved, stays = begin(cluster)
+    assert moved == []
+    assert {name: why.partition(",")[0] for name, why in stays.items()} == {
+        "alone@1.service": "it is the only instance of its service",
+        f"every@{M1}.service": "it is bound to this machine",
+        "main@1.service": "other units must be on its machine",
+        "other@1.service": "it is not of this app and stack",
+        "port@1.service": "no other machine can take it",
+        "side@1.service": "no other machine can take it",
+        "task@1.service": "it is a task",
+    }
+    assert conflicts_on(cluster.snapshot(), M1) == ("port@2.service",)
+    assert begin(cluster, with_outage=True)[0] == ["alone@1.service"]
+    assert cluster.units["alone@1.service"].machine_id == M2
+
+
+def test_an_instance_that_does_not_come_up_ends_it(cluster: FakeCluster) -> None:
+    """The others stay, and the machine stays closed."""
+    cluster.homeless = frozenset(["web@1.service"])
+    with pytest.raises(RolloutFailed, match="stopped there"):
+        begin(cluster)
+    assert cluster.units["web@4.service"].machine_id == M1
+    assert set(CORDON) <= cluster.units.keys()
+
+
+def test_a_machine_that_takes_no_unit_is_not_closed() -> None:
+    """With what to do; nothing is moved."""
+    cluster = FakeCluster(machines=(M1, M2), homeless=CORDON)
+    with pytest.raises(DeadlineExceeded, match="did not place"):
+        close(cluster, MACHINE)
+
+
+def test_the_units_of_the_maintenance_are_no_strays(cluster: FakeCluster) -> None:
+    """Nor a service that could be moved or restarted; and fleet accepts them."""
+    close(cluster, MACHINE)
+    snapshot = cluster.snapshot()
+    assert find_strays(snapshot.units, cluster.ownership, ["web"], own_cluster=True).own == ()
+    assert services_on(cluster.ownership, snapshot) == ("web",)
+    for name, file in cordon_files(cluster.ownership, MACHINE, conflicts_on(snapshot, M1)).items():
+        assert refusals(name, file) == ()
+        assert file.mark
+        assert file.mark.stack == STACK
