@@ -12,7 +12,7 @@ PYTEST = python -m pytest -q
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-e2e bench
+.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-e2e bench pictures
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -66,3 +66,6 @@ test: lint ## Check style, types and coverage, and run every test
 
 bench: ## Run the benchmarks of docs/benchmarks.md (15 minutes)
 	@$(TEST_TOOLS) && python -m bench $(PARTS)
+
+pictures: ## Draw the README's pictures again, from real runs
+	@$(TEST_TOOLS) && python -m bench.pictures
