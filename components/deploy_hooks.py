@@ -20,7 +20,8 @@ HOOK_SEC = 300.0
 # What a deployment changes on the cluster, by the last word of a resource's type; and its last resource.
 _DEPLOYS = frozenset({"Strays", "Unit", "Release", "Readiness"})
 _GATE = "Readiness"
-_COMPONENTS = "fleetcaptain:"
+# Components, which have no operations of their own, and Pulumi's providers.
+_UNBOUND = ("fleetcaptain:", "pulumi:")
 
 
 class DeployHooks:
@@ -51,7 +52,7 @@ class DeployHooks:
         failed = pulumi.ErrorHook(Hook.ON_FAILURE.value, self._failed)
 
         def bind(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-            if args.type_.startswith(_COMPONENTS):
+            if args.type_.startswith(_UNBOUND):
                 return None
             kind = args.type_.rpartition(":")[2]
             binding = pulumi.ResourceHookBinding(

@@ -28,7 +28,7 @@ from pulumi.dynamic import (
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.engine.dynamic_resource import PartialFailure, cancelled, is_declared, status, warn
+from components.engine.dynamic_resource import PartialFailure, cancelled, info, is_declared, status, warn
 from components.host.provider_registry import PROVIDERS
 from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed
@@ -240,6 +240,7 @@ def test_messages_are_shown_with_the_resource_that_is_worked_on(host: Any, engin
     def operation(id_: str, _props: object) -> None:
         both.wait(10)
         status(f"deleting {id_}")
+        info("known")
         warn(HOSTILE)
 
     does(operation)
@@ -252,6 +253,7 @@ def test_messages_are_shown_with_the_resource_that_is_worked_on(host: Any, engin
         for urn in urns
         for line in (
             (urn, f"deleting {urn[-1]}", engine_pb2.INFO, True),
+            (urn, "known", engine_pb2.INFO, False),
             (urn, SHOWN, engine_pb2.WARNING, False),
         )
     )

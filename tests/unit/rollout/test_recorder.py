@@ -86,6 +86,20 @@ def test_a_blue_green_rollout_records_both_generations() -> None:
     assert min(number for _, number in record.serving) == 1
 
 
+def test_a_blue_green_rollout_that_failed_is_rolled_back() -> None:
+    """Its new generation is removed, and the old one never stopped serving."""
+    cluster = FakeCluster()
+    cluster.launch("web-1@1.service", text_of("web"))
+    reach = cluster._reach
+    cluster._reach = lambda name: None if cluster.units[name].desired == "launched" else reach(name)  # type: ignore[method-assign]
+    with pytest.raises(RolloutFailed):
+        rolled(cluster, 1, Mode.BLUE_GREEN)
+    [record] = records(cluster)
+    assert record.state == "rolled back"
+    assert {number for _, number in record.serving} == {1}
+    assert [state for _, state in record.instances["web-1@1.service"].states] == ["old"]
+
+
 def test_a_removal_is_recorded() -> None:
     """With no text to go to."""
     cluster = FakeCluster()
