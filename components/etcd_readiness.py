@@ -72,7 +72,7 @@ class ReadinessProvider(ResourceProvider):
         killed."""
         handle = handle_of(props["cluster"])
         if handle.presence() is not Presence.GONE:
-            clear_all_units(handle.connect(props["app"]).owned_by(props["stack"]), active=True)
+            clear_all_units(handle.connect(props["app"]).owned_by(props.get("stack", "")), active=True)
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
         handle = handle_of(props["cluster"])

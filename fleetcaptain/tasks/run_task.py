@@ -105,7 +105,7 @@ class _Runner:
         if before is not None:
             self._store.keep(before)
         if self._store.change(node, run):
-            if before is not None:
+            if before is not None and before.state is not RunState.DONE:
                 self._report(f"the run before, which {before.who} began at {before.asked}: {before.state}")
             self._follow(run)
 

@@ -89,9 +89,9 @@ def test_a_task_runs_once_and_its_failure_stops_the_services(shop: Stack) -> Non
     assert sorted(_runs(shop)) == ["first", "second", "second"]
 
 
-def test_the_next_up_follows_the_run_of_a_killed_one(shop: Stack) -> None:
-    """It is the machine's, not the client's."""
-    shop.edit("Fleetfile.py", {_SETTINGS: '"third", "log", 15'})
+def test_the_next_up_has_the_run_of_a_killed_one(shop: Stack) -> None:
+    """It is the machine's, not the client's: it goes on, and does not run again."""
+    shop.edit("Fleetfile.py", {_SETTINGS: '"third", "log", 30'})
     with running(shop) as run:
         run.until("migrate .*step third")
         run.kill("provider")
@@ -99,7 +99,8 @@ def test_the_next_up_follows_the_run_of_a_killed_one(shop: Stack) -> None:
         run.end()
     shop.free()
     output = shop.up().output
-    assert "following migrate-task@" in output
+    # by then it may have ended
+    assert "following migrate-task@" in output or "it has run already" in output
     assert _runs(shop).count("third") == 1
     shop.rests()
 
