@@ -16,6 +16,8 @@ __all__ = ["JournalProcess", "Launch"]
 Launch = Callable[[Sequence[str]], Sequence[str]]
 """From a command on the machine to the one that runs it there."""
 
+# Ends the command when the input ends, so that nothing follows a journal for a process that is gone, however it ended.
+_WITH_INPUT = 'exec 3<&0; "$@" </dev/null 3<&- & p=$!; { cat <&3; kill "$p"; } >/dev/null 2>&1 & wait "$p"'
 _SSH_FAILED = 255
 _END_SEC = 2.0
 
@@ -49,13 +51,13 @@ class JournalProcess:
     def end(self) -> None:
         """End it; what reads it gets no more entries."""
         self._ended = True
-        with contextlib.suppress(OSError):
-            self._process.terminate()
+        _let_go(self._process)
 
     def _run(self, query: JournalQuery) -> tuple[subprocess.Popen[bytes], Tail]:
+        argv = ["sh", "-c", _WITH_INPUT, "sh", *query.argv] if query.follow else query.argv
         process = subprocess.Popen(
-            list(self._launch(query.argv)),
-            stdin=subprocess.DEVNULL,
+            list(self._launch(argv)),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # A ^C in the terminal is for this process; it ends ssh.
@@ -81,7 +83,7 @@ class JournalProcess:
             if process.stdout is not None:
                 process.stdout.close()
         if self._ended:
-            process.terminate()
+            _let_go(process)
         try:
             code = process.wait(_END_SEC)
         except subprocess.TimeoutExpired:
@@ -93,3 +95,12 @@ class JournalProcess:
         # journalctl ends with 1, and says nothing, when it finds no entry.
         said = ssh_error(errors) if errors.strip() else ""
         return said or ("the connection was lost" if code == _SSH_FAILED else ""), code == _SSH_FAILED
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Close its input, and end it."""
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+    with contextlib.suppress(OSError):
+        process.terminate()

@@ -45,7 +45,7 @@ class LogEntry:
     @property
     def lines(self) -> tuple[str, ...]:
         """The message's lines, as text for a person: without the colours that a program chose."""
-        text = _COLOUR.sub("", self.message)
+        text = _COLOUR.sub("", self.message).replace("\r\n", "\n").rstrip("\r")
         by = "systemd: " if self.by_systemd else ""
         return tuple(f"{by}{line}" for line in text.rstrip("\n").split("\n"))
 

@@ -62,16 +62,19 @@ def machine_statuses(picture: Picture, snapshot: Snapshot) -> tuple[MachineStatu
     ]
     known = {machine.address for machine in found}
     hosts = {entry.machine: entry.host for entry in snapshot.registrations.values() if entry.machine}
-    for id_ in sorted((beats | hosts.keys()) - snapshot.machines.keys()):
-        address = hosts.get(id_, "")
-        found.append(MachineStatus(id_, address, "", 0, "missing" if picture.fleet else "unknown"))
-        known.add(address)
+    state = "missing" if picture.fleet else "unknown"
+    others = [
+        MachineStatus(id_, hosts.get(id_, ""), "", 0, state)
+        for id_ in sorted((beats | hosts.keys()) - snapshot.machines.keys())
+    ]
+    known |= {machine.address for machine in others}
     listed = (picture.members.listed if picture.members else None) or ()
     # The connection may use other addresses than fleet; then it says nothing about its machines.
     same = bool(set(picture.hosts) & known)
     further = {*(member.address for member in listed), *(picture.hosts if same else ())}
-    state = "missing" if picture.fleet else "unknown"
-    found += [MachineStatus("", address, "", 0, state) for address in sorted(further - known - {""})]
+    by_address = [MachineStatus("", address, "", 0, state) for address in sorted(further - known - {""})]
+    # A machine of which only the id is known is one of those of which only the address is known.
+    found += [machine for machine in others if machine.address or not by_address] + by_address
     return tuple(sorted(found, key=lambda machine: (_numbers(machine.address), machine.id)))
 
 

@@ -91,7 +91,8 @@ def test_a_watch_draws_in_place_and_restores_the_terminal(without_colour: bool) 
     master, terminal = pty.openpty()
     termios.tcsetwinsize(master, (50, 80))
     environ = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[3])}
-    environ.pop("NO_COLOR", None)
+    for name in ("NO_COLOR", "LINES", "COLUMNS"):
+        environ.pop(name, None)
     if without_colour:
         environ["NO_COLOR"] = "1"
     process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
@@ -176,6 +177,33 @@ def test_an_ended_journal_leaves_no_process() -> None:
     journal.end()
     assert list(entries) == []
     assert (journal._process.poll() is not None, journal.problem) == (True, "")
+
+
+def test_a_followed_journal_ends_with_the_process_that_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if that is killed: its pipe closes. The command runs here as a machine's shell would run it."""
+    program, pid = tmp_path / "journalctl", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ >{pid}\nprintf '%s' '{said()}'\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    journal = JournalProcess("10.0.0.1", JournalQuery((), follow=True), lambda argv: argv)
+    entries = journal.entries()
+    assert next(entries).message == "m0"
+    assert journal._process.stdin is not None
+    journal._process.stdin.close()
+    assert list(entries) == []
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+def test_a_followed_journal_that_ends_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its exit code."""
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\necho 'it cannot' >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    journal = JournalProcess("10.0.0.1", JournalQuery((), follow=True), lambda argv: argv)
+    assert (list(journal.entries()), journal.problem) == ([], "it cannot")
 
 
 class _Machines:

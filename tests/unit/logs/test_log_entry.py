@@ -85,10 +85,10 @@ def test_a_forged_unit_is_not_believed() -> None:
 
 def test_lines_and_colours_of_a_program() -> None:
     """Each line stands alone; colours are left out, in JSON they stay."""
-    entry = entry_of(line("\x1b[1;31mred\x1b[0m\nblue\n"), "10.0.0.1")
+    entry = entry_of(line("\x1b[1;31mred\x1b[0m\r\nblue\n"), "10.0.0.1")
     assert entry is not None
     assert entry.lines == ("red", "blue")
-    assert as_json(entry)["message"] == "\x1b[1;31mred\x1b[0m\nblue\n"
+    assert as_json(entry)["message"] == "\x1b[1;31mred\x1b[0m\r\nblue\n"
 
 
 @pytest.mark.parametrize(

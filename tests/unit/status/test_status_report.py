@@ -174,6 +174,21 @@ def test_without_a_quorum_all_else_is_shown(cluster: FakeCluster) -> None:
     assert {machine.state for machine in report.machines} == {"unknown"}
 
 
+def test_a_machine_without_units_is_listed_once(cluster: FakeCluster) -> None:
+    """Although its heartbeat has its id, and etcd's list of members its address."""
+    for key in [key for key in cluster.etcd.entries if "/services/" in key]:
+        if cluster.etcd.value(key)["machine"] == "10.0.0.3":
+            cluster.etcd.remove(key)
+    cluster.etcd.remove("/fleetcaptain/shop/machines/10.0.0.3")
+    cluster.etcd.put("/fleetcaptain/shop/machines/c3c3", "{}")
+    listed = report_of(picture_of(cluster, fleet=None)).machines
+    assert [(one.id, one.address) for one in listed] == [
+        ("10.0.0.1", "10.0.0.1"), ("10.0.0.2", "10.0.0.2"), ("", "10.0.0.3")
+    ]  # fmt: skip
+    alone = report_of(picture_of(cluster, fleet=None, members=None, hosts=())).machines
+    assert (alone[0].id, alone[0].address) == ("c3c3", "")
+
+
 def test_without_etcd_what_runs_counts(cluster: FakeCluster) -> None:
     """No release is known, so services are those of the units."""
     report = report_of(picture_of(cluster, keys=None, members=None, unanswered=("etcd: no answer",)))
