@@ -10,10 +10,11 @@ import pulumi
 import pytest
 
 from components import app_image as image
-from components.app_image import AppImage
+from components.app_image import CONTEXT_HASH, AppImage
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleet.process_output import Finished
 from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.release.context_hash import context_hash
 from tests.fakes.fake_engine import FakeEngine
 
 NAME = "127.0.0.1:5000/acme/shop"
@@ -43,6 +44,12 @@ def test_an_image_is_built_from_its_folder_and_named_by_its_digest(engine: FakeE
     assert image["buildOnPreview"] is False
     assert "registries" not in image
     assert engine.outputs["ref"] == f"{NAME}@sha256:1"
+
+
+def test_its_files_are_an_input(engine: FakeEngine, tmp_path: Path) -> None:
+    """So a saved plan is bound to them."""
+    hashed = context_hash(tmp_path / "web", tmp_path / "web" / "Web.Dockerfile")
+    assert engine.one("Image", "shop")["buildArgs"] == {CONTEXT_HASH: hashed}
 
 
 def test_a_moved_project_shows_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
