@@ -98,7 +98,7 @@ guarded_session(ENDPOINT, session("sleep", "1000"))
 def test_a_client_that_is_silent_leaves_nothing(machine: PretendedMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its computer or the network is gone: no connection closes then."""
     monkeypatch.setattr(machine_scripts, "_SILENT_SEC", 1)
-    assert ended("sleep", "1000").code == 143
+    assert ended("sleep", "1000") == Ended(143)
     assert machine.left == []
 
 
