@@ -20,6 +20,7 @@ from fleetcaptain.oneoff.machine_scripts import BEAT, BEAT_SEC, READY
 __all__ = ["Guard"]
 
 _READY_SEC = 30.0
+_LOST_SEC = 1.0
 # When this process dies in any way, ssh ends with its input, and the folder of the socket is removed.
 _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
@@ -60,10 +61,13 @@ class Guard:
             raise ClusterUnreachable(ssh_error(self._errors.text()))
         threading.Thread(target=self._beat, daemon=True).start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether its connection is there."""
-        return self._process.poll() is None
+    def is_lost(self) -> bool:
+        """Whether its connection is gone, or ends within a second: the client notices first."""
+        try:
+            self._process.wait(_LOST_SEC)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def send(self, data: bytes) -> None:
         """Send *data*, if the connection is there."""

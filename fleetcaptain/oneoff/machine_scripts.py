@@ -100,7 +100,7 @@ _ROOT = 'if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n "$@"; fi'
 # systemd removes the container when the client ends, whatever ended it.
 _DETACH = """name=$4 unit=$5 limit=$6
 systemd-run --quiet --collect --unit="$unit" --description="one-off $name" --property=RuntimeMaxSec="$limit" \\
-  --property=TimeoutStopSec=30 --property=ExecStopPost="-/usr/bin/docker rm -fv $name" \\
+  --property=TimeoutStopSec=30 --property=ExecStopPost="-/bin/sh -c 'docker rm -fv $name >/dev/null 2>&1'" \\
   --property=ExecStopPost="/bin/rm -rf $folder" --property=SuccessExitStatus="143 137" /bin/sh "$folder/client" ||
   { rm -rf "$folder"; exit 1; }
 """

@@ -77,7 +77,7 @@ def guarded_session(endpoint: Endpoint, session: Session) -> Ended:
                 start_new_session=not streams.terminal,
             )
             code = process.wait()
-            lost = code == _SSH_FAILED and not watch.alive
+            lost = code == _SSH_FAILED and watch.is_lost()
             if 0 <= code != _SSH_FAILED:
                 watch.send(DONE)
         finally:

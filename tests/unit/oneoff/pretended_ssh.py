@@ -19,6 +19,7 @@ _SSH = """#!/bin/sh
 for last; do :; done
 [ ! -e "$BOX/fail" ] || { echo 'ssh: connect to host m1: No route to host' >&2; exit 255; }
 printf '%s\\n' "$*" >>"$BOX/ssh"
+echo $$ >>"$BOX/pids"
 exec sh -c "$last"
 """
 # A container is a file with docker's process in it. It runs the command that follows the image.

@@ -98,7 +98,7 @@ guarded_session(ENDPOINT, session("sleep", "1000"))
 def test_a_client_that_is_silent_leaves_nothing(machine: PretendedMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its computer or the network is gone: no connection closes then."""
     monkeypatch.setattr(machine_scripts, "_SILENT_SEC", 1)
-    assert ended("sleep", "1000").code == 143
+    assert ended("sleep", "1000") == Ended(143)
     assert machine.left == []
 
 
@@ -115,6 +115,12 @@ def test_an_output_that_is_closed_early_leaves_nothing(machine: PretendedMachine
     assert ended("sh", "-c", "exit 255") == Ended(255)
     assert machine.calls("stop") == [f"stop -t 1 {NAME}"]
     assert machine.left == []
+
+
+def test_a_lost_connection_is_known_by_the_guards(machine: PretendedMachine) -> None:
+    """An exit code of 255 alone may be the command's."""
+    guard = f'$(head -n 1 "{machine.box}/pids")'
+    assert ended("sh", "-c", f"kill -KILL {guard}; exit 255") == Ended(255, lost=True)
 
 
 def test_a_machine_that_does_not_answer_is_named(machine: PretendedMachine) -> None:
@@ -161,7 +167,7 @@ def test_a_detached_one_is_a_unit_with_a_limit(machine: PretendedMachine, tmp_pa
     )
     arguments = (machine.box / "systemd").read_text().splitlines()
     assert {"--unit=shop-web-run-1f2e.service", "--property=RuntimeMaxSec=60"} <= set(arguments)
-    assert f"--property=ExecStopPost=-/usr/bin/docker rm -fv {NAME}" in arguments
+    assert f"--property=ExecStopPost=-/bin/sh -c 'docker rm -fv {NAME} >/dev/null 2>&1'" in arguments
     assert Path(arguments[-1]).read_text() == script
 
 
