@@ -21,7 +21,7 @@ PROVIDERS = dict.fromkeys(("LocalMachines", "Release", "Task", "Unit", "Readines
 
 
 def declare() -> None:
-    """A cluster, a task, two units and the gate. The environment says which steps they take, and which of them fails."""
+    """A cluster, a task, two units and the gate. The environment says which steps they take, and which fails."""
     try:
         hooks = DeployHooks(Path.cwd(), "shop", "hostile/dev", float(os.environ.get("LIMIT", "60")))
     except FleetCaptainError as error:
