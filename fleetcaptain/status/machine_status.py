@@ -15,13 +15,14 @@ __all__ = ["EtcdStatus", "MachineStatus", "MemberStatus", "etcd_status", "machin
 class MachineStatus:
     """A machine by its *id* ("" if only its address is known), *address* and *zone*; how many *units* of all apps fleet
     has there; *state*: ``up``, ``silent`` (fleet lists it, and its agent's heartbeat is missing), ``missing`` (fleet
-    does not list it) or ``unknown`` (fleet did not answer)."""
+    does not list it) or ``unknown`` (fleet did not answer). *maintenance*: fleet places no instance there."""
 
     id: str
     address: str
     zone: str
     units: int
     state: str
+    maintenance: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,19 @@ def as_json(report: Report) -> dict[str, Any]:
             "why_not": list(release.why_not or ()),
         },
         "services": [_service(service) for service in report.services],
+        "tasks": [
+            {"name": one.name, "unit": one.unit, "address": one.address, "state": one.state} for one in report.tasks
+        ],
         "strays": list(report.strays),
         "machines": [
-            {"id": one.id, "address": one.address, "zone": one.zone, "units": one.units, "state": one.state}
+            {
+                "id": one.id,
+                "address": one.address,
+                "zone": one.zone,
+                "units": one.units,
+                "state": one.state,
+                "maintenance": one.maintenance,
+            }
             for one in report.machines
         ],
         "etcd": {"members": members, "quorum": etcd.quorum, "version": etcd.version},

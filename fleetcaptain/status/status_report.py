@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetcaptain.release.rollback import obstacles
+from fleetcaptain.rollout.cordon import in_maintenance, is_cordon
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus, etcd_status, machine_statuses
 from fleetcaptain.status.picture import AppKeys, Picture
 from fleetcaptain.status.problems import problems_of
 from fleetcaptain.status.service_status import ServiceStatus, service_status
+from fleetcaptain.status.task_status import TaskStatus, task_statuses
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
 
@@ -36,7 +38,7 @@ class ReleaseStatus:
 class Report:
     """The status of *app*, deployed by *stack*, *at* a moment. *strays* are orphaned units that are ours, or may be.
     *problems* has a sentence for everything that is wrong, and *unanswered* one for each part of the cluster that did
-    not answer. *fleet_version* is "" when fleet did not answer."""
+    not answer. *fleet_version* is "" when fleet did not answer. *tasks* are those that a deployment runs."""
 
     app: str
     stack: str
@@ -49,6 +51,7 @@ class Report:
     problems: tuple[str, ...]
     unanswered: tuple[str, ...]
     fleet_version: str = ""
+    tasks: tuple[TaskStatus, ...] = ()
 
     @property
     def fine(self) -> bool:
@@ -72,7 +75,10 @@ def report_of(picture: Picture) -> Report:
         )
         for name in sorted(_declared(keys) or units)
     )
-    machines, etcd = machine_statuses(picture, snapshot), etcd_status(picture)
+    ownership = _ownership(picture, snapshot)
+    closed = {machine.id for machine in in_maintenance(ownership, snapshot)}
+    machines = tuple(replace(one, maintenance=one.id in closed) for one in machine_statuses(picture, snapshot))
+    etcd = etcd_status(picture)
     return Report(
         picture.app,
         picture.stack,
@@ -85,6 +91,7 @@ def report_of(picture: Picture) -> Report:
         problems_of(services, machines, etcd, pending=release.pending, strays=strays, ignored=keys.ignored),
         picture.unanswered,
         picture.fleet.version if picture.fleet else "",
+        task_statuses(ownership, snapshot),
     )
 
 
@@ -116,12 +123,14 @@ def _ownership(picture: Picture, snapshot: Snapshot) -> Ownership:
 
 
 def _units_by_service(picture: Picture, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
-    """Service -> its units, without the machine agent. Of a fleet that did not answer, those that are registered."""
+    """Service -> its units, without the machine agent, tasks and the units of a machine in maintenance. Of a fleet that
+    did not answer, those that are registered."""
     found: dict[str, set[str]] = {}
     ownership = _ownership(picture, snapshot)
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        if mark is not None and ownership.owns(name, mark) and name != agent_name(picture.app):
+        other = name == agent_name(picture.app) or unit.file.task or is_cordon(mark)
+        if mark is not None and ownership.owns(name, mark) and not other:
             found.setdefault(mark.service, set()).add(name)
     if picture.fleet is None:
         for entry in snapshot.registrations.values():

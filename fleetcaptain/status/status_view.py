@@ -30,6 +30,7 @@ _STYLES = {
     "silent": "bad",
     "missing": "bad",
     "unknown": "warn",
+    "maintenance": "warn",
 }
 _SHOWN_PROBLEMS = 12
 _GAP = "  "
@@ -48,7 +49,7 @@ def lines_of(report: Report, width: int = 80, *, height: int = 0) -> tuple[Line,
 
 def _lines(report: Report, width: int, *, brief: bool) -> tuple[Line, ...]:
     services = [service for service in report.services if not brief or service.state != "ok"]
-    machines = [machine for machine in report.machines if not brief or machine.state != "up"]
+    machines = [machine for machine in report.machines if not brief or _state(machine) != "up"]
     lines = (
         *_head(report, width),
         (Span(""),),
@@ -100,6 +101,9 @@ def _head(report: Report, width: int) -> list[Line]:
             what = f"{service.name} to {rollout.to}: {rollout.done} of {rollout.of} instances"
             by = f"by {rollout.who}, {age(rollout.since, now)}"
             lines.append(_field(verb, f"{what}, {by}", width, "warn"))
+    for task in report.tasks:
+        where = f" on {task.address}" if task.address else ""
+        lines.append(_field("task", f"{task.name}: {task.state}{where}, {task.unit}", width, "warn"))
     return lines
 
 
@@ -147,10 +151,14 @@ def _zones(service: ServiceStatus) -> str:
 def _machine(machine: MachineStatus) -> Row:
     return (
         Span(machine.address or machine.id),
-        Span(machine.state, _STYLES[machine.state]),
+        Span(_state(machine), _STYLES[_state(machine)]),
         Span(machine.zone or "-"),
         Span(str(machine.units) if machine.state in ("up", "silent") else "-"),
     )
+
+
+def _state(machine: MachineStatus) -> str:
+    return "maintenance" if machine.maintenance and machine.state == "up" else machine.state
 
 
 def _foot(report: Report, width: int) -> list[Line]:

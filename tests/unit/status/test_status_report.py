@@ -8,13 +8,24 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.discovery.keys import pending_key, registration_key
-from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.fleet.entities import DesiredState, Machine
+from fleetcaptain.rollout.cordon import cordon_files
 from fleetcaptain.status.picture import Members, Picture
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
-from tests.unit.status.twenty_services import NAMES, journal, keep, new_text, picture_of, release_of, roll, twenty
+from tests.unit.status.twenty_services import (
+    NAMES,
+    journal,
+    keep,
+    new_text,
+    picture_of,
+    release_of,
+    roll,
+    run_of_task,
+    twenty,
+)
 
 
 def of_service(report: Report, name: str) -> ServiceStatus:
@@ -231,10 +242,21 @@ def test_another_apps_units_are_counted_as_load_only(cluster: FakeCluster) -> No
     assert report.fine
 
 
+def test_a_task_is_neither_a_service_nor_a_stray(cluster: FakeCluster) -> None:
+    """It is expected, although no release declares it."""
+    run_of_task(cluster)
+    report = report_of(picture_of(cluster))
+    assert tuple(service.name for service in report.services) == NAMES
+    assert (report.strays, report.problems) == ((), ())
+
+
 def test_an_app_without_a_release_lists_what_runs() -> None:
-    """Such as before its first deployment is complete."""
+    """Such as before its first deployment is complete, whose task may run; and with a machine in maintenance."""
     cluster = FakeCluster()
     cluster.launch_service("web", 2)
+    run_of_task(cluster)
+    for name, file in cordon_files(cluster.ownership, Machine("10.0.0.2", "10.0.0.2"), ()).items():
+        cluster.launch(name, file.text)
     report = report_of(replace(picture_of(cluster), members=None))
     assert [(service.name, service.wanted, service.state) for service in report.services] == [("web", 2, "ok")]
     assert report_of(Picture(APP, "", "2030-01-01T00:00:00+00:00")).services == ()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.discovery.keys import pending_key, registration_key
+from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.rollout.cordon import cordon_files
 from fleetcaptain.status.ages import age, minute
 from fleetcaptain.status.report_json import as_json
 from fleetcaptain.status.status_report import report_of
@@ -16,7 +18,7 @@ from fleetcaptain.status.status_view import lines_of
 from fleetcaptain.styled import painted, plain
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster
-from tests.unit.status.twenty_services import keep, new_text, picture_of, release_of, roll, twenty
+from tests.unit.status.twenty_services import keep, new_text, picture_of, release_of, roll, run_of_task, twenty
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -75,6 +77,25 @@ def test_a_low_screen_counts_what_has_nothing_to_say() -> None:
     assert lines_of(report, height=100) == lines_of(report)
 
 
+def test_a_task_and_a_machine_in_maintenance_are_shown() -> None:
+    """A low screen has both; JSON, too."""
+    cluster = twenty()
+    machine = Machine("10.0.0.2", "10.0.0.2")
+    for name, file in cordon_files(cluster.ownership, machine, ()).items():
+        cluster.launch(name, file.text)
+    run_of_task(cluster)
+    report = report_of(picture_of(cluster))
+    for height in (0, 24):
+        lines = [plain(line) for line in lines_of(report, height=height)]
+        assert "task      migrate: running on 10.0.0.1, migrate-task@0badc0de.service" in lines
+        assert [line.split()[:2] for line in lines if "maintenance" in line] == [["10.0.0.2", "maintenance"]]
+    data = as_json(report)
+    assert data["tasks"] == [
+        {"name": "migrate", "unit": "migrate-task@0badc0de.service", "address": "10.0.0.1", "state": "running"}
+    ]
+    assert [one["maintenance"] for one in data["machines"]] == [False, True, False]
+
+
 def test_colours_add_nothing_but_colour() -> None:
     """Without its escapes the line is the same, and what others wrote brings none."""
     for line in lines_of(report_of(picture_of(busy()))):
@@ -89,7 +110,7 @@ def test_programs_get_one_line_of_json() -> None:
     """With every field of docs/status.md."""
     data = json.loads(json.dumps(as_json(report_of(picture_of(busy())))))
     first = ["app", "stack", "at", "ok", "problems", "unanswered"]
-    assert list(data) == [*first, "release", "services", "strays", "machines", "etcd", "fleet"]
+    assert list(data) == [*first, "release", "services", "tasks", "strays", "machines", "etcd", "fleet"]
     assert (data["ok"], data["release"]["tag"], data["release"]["pending"]) == (False, "v1.1", "v1.2")
     assert data["release"]["can_go_back"] is True
     server = next(service for service in data["services"] if service["name"] == "app_server")

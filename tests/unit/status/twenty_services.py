@@ -17,14 +17,18 @@ from fleetcaptain.discovery.keys import (
     rollout_key,
     text_key,
 )
+from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.members.member import Listed
 from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.rollout.lock import Owner
 from fleetcaptain.status.picture import FleetLists, Members, Picture, app_keys
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.names import task_unit
+from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 from tests.fakes.fake_etcd import Entry
 
-__all__ = ["AT", "NAMES", "journal", "keep", "new_text", "picture_of", "release_of", "roll", "twenty"]
+__all__ = ["AT", "NAMES", "journal", "keep", "new_text", "picture_of", "release_of", "roll", "run_of_task", "twenty"]
 
 AT = "2030-02-01T15:04:05+00:00"
 NAMES = ("api", "app_server", "redis", *(f"worker_{number:02}" for number in range(1, 18)))
@@ -89,6 +93,13 @@ def picture_of(cluster: FakeCluster, **more: Any) -> Picture:
     members = Members(_LISTED, quorum=True, version="3.5.33")
     picture = Picture(APP, STACK, AT, fleet, keys, members, hosts=tuple(cluster.machines), managed=True, has_texts=True)
     return replace(picture, **more)
+
+
+def run_of_task(cluster: FakeCluster) -> None:
+    """A run of the task migrate, on the first machine."""
+    spec, unit = ServiceSpec("migrate", "the schema", "shop", ("rake",)), task_unit("migrate", "0badc0de")
+    cluster.launch(unit, render_task(TaskSpec(spec), Mark(APP, STACK, "migrate")).text)
+    cluster.units[unit] = replace(cluster.units[unit], machine_id="10.0.0.1")
 
 
 def new_text(service: str) -> str:
