@@ -31,7 +31,7 @@ def add(captain: typer.Typer) -> None:
     @captain.command("maintenance")
     def maintain_machine(
         switch: Annotated[Switch, typer.Argument(metavar="on|off", help="Begin or end the maintenance.")],
-        machine: Annotated[str, typer.Argument(help="The machine: its address, or the start of its id.")],
+        machine: Annotated[str, typer.Argument(help="The machine: its name, address, or start of its id.")],
         *,
         with_outage: Annotated[
             bool, typer.Option("--with-outage", help="Move the only instance of a service too; it is down meanwhile.")
@@ -95,10 +95,11 @@ def add(captain: typer.Typer) -> None:
 
 
 def _machine(named: str, snapshot: Snapshot) -> Machine:
-    """The machine at an address, or with an id that begins so. Raises a usage error."""
-    machines = snapshot.machines.values()
-    found = [one for one in machines if named == one.ip] or [one for one in machines if one.id.startswith(named)]
-    if len(found) != 1:
-        known = ", ".join(sorted(one.ip or one.id for one in machines))
-        raise typer.BadParameter(f"{named!r} is not one machine of the cluster: {known}", param_hint="MACHINE")
-    return found[0]
+    """The machine *named*, see `machine_named`. Raises a usage error."""
+    from fleetcaptain.errors import NotAvailable
+    from fleetcaptain.fleet.machine_lookup import machine_named
+
+    try:
+        return machine_named(named, snapshot.machines.values())
+    except NotAvailable as error:
+        raise typer.BadParameter(str(error), param_hint="MACHINE") from error

@@ -137,6 +137,15 @@ def test_the_history_has_each_operation_by_its_name(cluster: FakeCluster, capsys
     assert what == {*expected, ("maintenance.10.0.0.1", "maintenance")}
 
 
+def test_a_machine_has_its_name_too(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for `captain ssh` and `captain run`."""
+    machines = cluster.fleet.machines()
+    named = tuple(replace(one, metadata={"name": f"m{one.ip[-1]}"}) for one in machines)
+    monkeypatch.setattr(cluster.fleet, "machines", lambda: named)
+    assert main(["maintenance", "off", "m1", *SSH]) == 0
+    assert main(["maintenance", "off", "m9", *SSH]) == 2
+
+
 @pytest.mark.parametrize("named", ["10.0.0.9", "10.0.0", "web"])
 def test_an_unknown_machine_is_a_usage_error(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], named: str
