@@ -35,7 +35,7 @@ from fleetcaptain.image_reference import name_mistake, split_registry
 from fleetcaptain.units.names import without_generation
 from fleetcaptain.units.xfleet import rules_of
 
-__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Lines", "check_name", "is_plain", "name_of", "parsed", "resolve"]
+__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Lines", "check_name", "name_of", "parsed", "resolve"]
 
 # Adds an error of one service: its keyword, and the message.
 AddError = Callable[[str, str], None]
@@ -72,7 +72,7 @@ def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[
     app, image = fleetfile.arguments["app"], fleetfile.arguments["image"]
     for word in fleetfile.unknown:
         errors.add(place, "", word, f"unknown keyword{did_you_mean(word, ('app', 'image', 'services', 'tasks'))}")
-    if not is_plain(app) or not APP_NAME.fullmatch(app):
+    if not _is_plain(app) or not APP_NAME.fullmatch(app):
         errors.add(
             place,
             "",
@@ -100,7 +100,7 @@ def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[
             continue
         specs.append(_service(service, image, errors))
         _files(specs[-1], service.place, root, errors, exists)
-    return App(app if is_plain(app) else "", tuple(specs), root, image)
+    return App(app if _is_plain(app) else "", tuple(specs), root, image)
 
 
 def _kind_of(services: Any) -> str:
@@ -114,7 +114,7 @@ def _push_mistake(image: Any) -> str:
     """Why the app's own image cannot be pushed to *image*; "" when it can. The registry is the cluster's."""
     if image is None:
         return ""
-    if not is_plain(image):
+    if not _is_plain(image):
         return "must be a string"
     if re.search("[:@]", image):
         return "remove the tag, digest or registry"
@@ -126,10 +126,10 @@ def _push_mistake(image: Any) -> str:
 
 def name_of(service: Service | Task) -> str:
     """The name of *service*, or its representation in the report if it is not a string."""
-    return service.name if is_plain(service.name) else represented(service.name)
+    return service.name if _is_plain(service.name) else represented(service.name)
 
 
-def is_plain(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether *value* is a string without a meaning of its own, such as a name."""
     return isinstance(value, str) and not isinstance(value, Expand | Literal)
 

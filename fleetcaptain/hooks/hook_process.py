@@ -52,8 +52,16 @@ def run_hook(
         return f"it did not end within {timeout_sec:.0f} s and was stopped"
     reader.join(_DRAIN_SEC)
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        return f"it was ended by {_signal_name(-code)}"
     return f"exit code {code}" if code else ""
+
+
+def _signal_name(number: int) -> str:
+    """``SIGTERM``; the real-time signals have no names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"the signal {number}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -114,6 +114,7 @@ def test_a_guest_is_an_app_and_no_more(secured: tuple[Access, Callable[[str], Cl
             "/fleetcaptain/shop/releases/v1",
             "/fleetcaptain/shop/_texts/a",
             "/fleetcaptain/shop/_history/web/a",
+            "/fleetcaptain/shop/_tasks/migrate/last",
             "/fleetcaptain/shop/locks/web",
             "/fleetcaptain/blog/services/web/web@1.service",
             "/fleetcaptain/shop/services-of-mine",

@@ -30,6 +30,7 @@ def test_each_line_of_its_output_is_reported(tmp_path: Path) -> None:
     [
         ("#!/bin/sh\nexit 3\n", "exit code 3"),
         ("#!/bin/sh\nkill -TERM $$\n", "it was ended by SIGTERM"),
+        ("#!/bin/sh\nkill -40 $$\n", "it was ended by the signal 40"),
         ("#!/nowhere/sh\n", "it could not be started: No such file or directory"),
         ("no program", "it could not be started: Exec format error"),
     ],
