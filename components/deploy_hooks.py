@@ -18,7 +18,7 @@ __all__ = ["HOOK_SEC", "DeployHooks"]
 
 HOOK_SEC = 300.0
 # What a deployment changes on the cluster, by the last word of a resource's type; and its last resource.
-_DEPLOYS = frozenset({"Strays", "Unit", "Release", "Readiness"})
+_DEPLOYS = frozenset({"Strays", "Task", "Unit", "Release", "Readiness"})
 _GATE = "Readiness"
 # Components, which have no operations of their own, and Pulumi's providers.
 _UNBOUND = ("fleetcaptain:", "pulumi:")

@@ -38,7 +38,7 @@ class ReadinessProvider(ResourceProvider):
     """
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """WaitFor for the release. Raises DeadlineExceeded; the previous release then stays current."""
+        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
         try:
             return CreateResult(props["app"], self._open(props))
         except FleetCaptainError as error:
@@ -46,7 +46,7 @@ class ReadinessProvider(ResourceProvider):
             raise PartialFailure(props["app"], outs, str(error)) from error
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """WaitFor for the release. Raises DeadlineExceeded; the previous release then stays current."""
+        """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
         return UpdateResult(self._open(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

@@ -38,7 +38,7 @@ def add(captain: typer.Typer) -> None:
         """List the rollouts: who, what, when, and how they ended.
 
         The last one comes first. etcd keeps the last 50 rollouts of each service. A rollout whose process was killed is
-        `rolling` until the next rollout of its service, and `interrupted` from then on.
+        `interrupted`, at most 30 s later.
 
         Exits with 0, and with 10 when the cluster does not answer. Example: captain history --service web --limit 5
         """

@@ -69,7 +69,7 @@ def add(captain: typer.Typer) -> None:
         cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
         found = _machine(machine, snapshot)
         if switch is Switch.OFF:
-            with guarded(cluster, cordon_service(found.id), "", report) as (fenced, _):
+            with guarded(cluster, cordon_service(found.id), "", report, strategy="maintenance") as (fenced, _):
                 was_closed = reopen(fenced, found, report)
             if json_wanted:
                 echo_json({"machine": found.ip, "maintenance": False})

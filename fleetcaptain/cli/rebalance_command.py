@@ -67,7 +67,7 @@ def add(captain: typer.Typer) -> None:
         for target in [] if dry_run else targets:
             if target.service in {move.service for move in planned} or interrupted(target, snapshot):
                 policy = one_at_a_time(current.get(target.service), len(target.names)).for_file(target.file)
-                with guarded(cluster, target.service, target.unit_hash, report) as (fenced, _):
+                with guarded(cluster, target.service, target.unit_hash, report, strategy="rebalance") as (fenced, _):
                     made += rebalance(MoveDriver(fenced, report), target, policy, report)
         addresses = {id_: machine.ip for id_, machine in snapshot.machines.items()}
         rows = [(move.unit, *(addresses.get(one, one) for one in (move.source, move.destination))) for move in made]

@@ -57,7 +57,9 @@ def add(captain: typer.Typer) -> None:
         present = to_restart(cluster.ownership, service, snapshot)
         refuse_unscalable(present, snapshot)
         policy = one_at_a_time(current_services(cluster).get(service), instances).for_file(present.file)
-        with guarded(cluster, service, present.unit_hash, report) as (fenced, locked):
+        with guarded(
+            cluster, service, present.unit_hash, report, strategy="scale", wanted=lambda _snapshot: instances
+        ) as (fenced, locked):
             present = to_restart(cluster.ownership, service, locked)
             scale(Driver(fenced, report), locked, scaled(present, instances), policy)
         before = len(present.names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetcaptain.history.duration import format_duration
-from fleetcaptain.history.rollout_record import RolloutRecord
+from fleetcaptain.history.rollout_record import OPERATIONS, RolloutRecord
 from fleetcaptain.printable import one_line
 
 __all__ = ["cut", "history_table", "minute_of", "what_of"]
@@ -16,6 +16,7 @@ _SHORTEST = 8
 _MORE = "..."
 _HASH = 8
 _MINUTE = len("2030-01-02 03:04")
+_WITHOUT_TEXT = OPERATIONS | {"remove", "retire"}
 
 
 def history_table(records: Sequence[RolloutRecord], width: int) -> list[str]:
@@ -45,7 +46,7 @@ def what_of(record: RolloutRecord) -> str:
     """What was deployed: the release, or what else the rollout did, or the start of its unit hash."""
     if record.release:
         return record.release
-    return record.strategy if record.strategy in ("restart", "remove", "retire") else record.to[:_HASH]
+    return record.strategy if record.strategy in _WITHOUT_TEXT else record.to[:_HASH]
 
 
 def cut(text: str, width: int) -> str:

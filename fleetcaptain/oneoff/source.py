@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import Machine, UnitEntity
+from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.placement import candidates
 from fleetcaptain.units.agent_calls import agent_name
@@ -35,7 +36,11 @@ def service_in(name: str, app: str, stack: str, snapshot: Snapshot) -> str:
     Raises NotAvailable, with the names of the services.
     """
     agent = agent_name(app)
-    marks = {unit.mark for unit_name, unit in snapshot.units.items() if unit_name != agent}
+    marks = {
+        unit.mark
+        for unit_name, unit in snapshot.units.items()
+        if unit_name != agent and not unit.file.task and not is_cordon(unit.mark)
+    }
     known = sorted({mark.service for mark in marks if mark and mark.app == app and stack in ("", mark.stack)})
     if name in known:
         return name

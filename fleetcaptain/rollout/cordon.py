@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.rollout.observe import Snapshot, is_fleet_global
 from fleetcaptain.units.mark import Mark, Ownership, mark_options
+from fleetcaptain.units.names import task_unit
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
+from fleetcaptain.units.xfleet import glob_matches
 
 __all__ = ["conflicts_on", "cordon_files", "cordon_service", "in_maintenance", "is_cordon", "on_machine"]
 
@@ -23,6 +25,7 @@ _SERVICE = "maintenance."
 _ID_DIGITS = 8
 _NUMBERED = re.compile(r".+@[0-9]{1,3}\.service")
 _NUMBERED_GLOBS = ("*@[0-9].service", "*@[0-9][0-9].service", "*@[0-9][0-9][0-9].service")
+_TASKS = task_unit("*", "*")
 
 
 def cordon_service(machine_id: str) -> str:
@@ -58,16 +61,17 @@ def on_machine(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
 
 def conflicts_on(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
     """The globs of the units that may not come to a machine: once no numbered instance is there any more, those of
-    all services; until then, the names of the units that are elsewhere."""
+    all services; until then, the names of the units that are elsewhere. And those of tasks, unless one runs there."""
     there = on_machine(snapshot, machine_id)
+    tasks = () if any(glob_matches(_TASKS, name) for name in there) else (_TASKS,)
     if not any(map(_NUMBERED.fullmatch, there)):
-        return _NUMBERED_GLOBS
+        return (*_NUMBERED_GLOBS, *tasks)
     elsewhere = (
         name
         for name, unit in snapshot.units.items()
         if name not in there and not is_cordon(unit.mark) and not is_fleet_global(unit)
     )
-    return tuple(name.replace("\\", "\\\\") for name in sorted(elsewhere))
+    return (*(name.replace("\\", "\\\\") for name in sorted(elsewhere)), *tasks)
 
 
 def cordon_files(ownership: Ownership, machine: Machine, conflicts: Iterable[str]) -> Mapping[str, UnitFile]:

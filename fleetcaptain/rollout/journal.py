@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fleetcaptain.discovery.keys import history_key, lock_key, pending_key, rollout_key, rollouts_dir
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
 from fleetcaptain.history.record_retention import kept, record_name
-from fleetcaptain.history.rollout_record import RolloutRecord
+from fleetcaptain.history.rollout_record import OPERATIONS, RolloutRecord
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.journal_entry import JournalEntry, record_of
 from fleetcaptain.rollout.lock import Lock, Owner, this_process
@@ -52,7 +52,8 @@ def guarded(
         lock.renew()  # the read may have waited for the cluster
         names = _names_after(cluster, service, to, report)
         entry = JournalEntry(owner.who, owner.since, before, to, "rolling", strategy=strategy)
-        entry = replace(entry, release=_release(cluster, service), history=names)
+        release = "" if strategy in OPERATIONS else _release(cluster, service)
+        entry = replace(entry, release=release, history=names)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         recorder, began, count = Recorder(Recording(service, to, cluster.clock())), cluster.clock(), wanted(snapshot)
         recorder.snapshot(cluster.ownership, snapshot, began)
@@ -87,12 +88,17 @@ def journal_of(cluster: Cluster, service: str) -> JournalEntry | None:
 
 
 def under_way(cluster: Cluster) -> tuple[RolloutRecord, ...]:
-    """A record of each rollout that has not ended, with the state ``rolling``; its process may have been killed."""
+    """A record of each rollout that has not ended: ``rolling``, or ``interrupted`` if no process has its lock."""
     found = []
     for node in cluster.store.below(rollouts_dir(cluster.app)):
         service, entry = node.key.rpartition("/")[2], readable(JournalEntry.from_json, node.value)
-        if entry is not None and entry.state == "rolling":
+        if entry is None or entry.state != "rolling":
+            continue
+        if cluster.store.read(lock_key(cluster.app, service)):
             found.append(replace(record_of(service, entry, Recorder()), state=entry.state))
+        else:
+            # It may have ended between the two readings.
+            found.append(record_of(service, journal_of(cluster, service) or entry, Recorder()))
     return tuple(found)
 
 

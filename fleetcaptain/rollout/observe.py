@@ -114,11 +114,12 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
 
 
 def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tuple[str, ...]:
-    """The names of all units on the cluster that *ownership* covers and whose mark names *service*."""
+    """The names of all units on the cluster that *ownership* covers and whose mark names *service*. The units of a task
+    are no instances."""
     found = []
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        if mark is not None and mark.service == service and ownership.owns(name, mark):
+        if mark is not None and mark.service == service and not unit.file.task and ownership.owns(name, mark):
             found.append(name)
     return tuple(sorted(found))
 

@@ -54,21 +54,27 @@ def run_task(
 
 
 class _Runner:
-    """One deployment's view of a task: the unit of the run that it *followed*, and since when nothing has changed."""
+    """One deployment's view of a task: the unit of the run that it *followed*, that of another text's run that it is
+    *waiting for*, and since when nothing has changed."""
 
     def __init__(self, cluster: Cluster, store: TaskStore, file: UnitFile, report: Callable[[str], None]) -> None:
         self._cluster, self._store, self._file, self._report = cluster, store, file, report
         self._output = Output(report)
-        self._followed = ""
+        self._followed, self._waiting_for = "", ""
         self._index, self._since = -1, cluster.clock()
         self._begun, self._looked, self._ended_looks = cluster.clock(), 0.0, 0
 
     def step(self, stopping: Callable[[], bool]) -> TaskRun | None:
         """One decision, and what follows from it; the run once it was successful."""
         node, last = self._store.last()
-        result = None if last is not None and last.is_active else self._store.result(self._file.unit_hash)
+        replaced = last is not None and last.state is RunState.WANTED and last.unit_hash != self._file.unit_hash
+        known = last is None or replaced or not last.is_active
+        result = self._store.result(self._file.unit_hash) if known else None
         match decide(last, result, self._file.unit_hash, self._followed):
             case Finished(run):
+                # A run of another text must not begin now: of a deployment that was killed, and is not continued.
+                if replaced and not self._followed and not self._store.change(node, run):
+                    return None
                 self._output.show(run) if self._followed else self._report(f"it has run already, at {run.until}")
                 self._store.keep(run)
                 clear_units(self._cluster, self._store.name)
@@ -87,7 +93,9 @@ class _Runner:
                     raise Interrupted(f"The task {self._store.name} did not begin. Nothing was changed.")
                 self._start(node, before)
             case WaitFor(run):
-                self._report(f"waiting for the end of another run, which {run.who} began at {run.asked}")
+                if run.unit != self._waiting_for:
+                    self._waiting_for = run.unit
+                    self._report(f"waiting for the end of another run, which {run.who} began at {run.asked}")
                 self._watch(node, run, stopping)
             case Follow(run):
                 self._follow(run)

@@ -23,10 +23,10 @@ def clear_all_units(cluster: Cluster, *, active: bool) -> None:
     """Remove the units of all tasks of the stack, whether the Fleetfile has them or not, whose run is over; and if
     *active* is true also those that run, whose containers their machines stop."""
     units = _units_of_tasks(cluster)
-    for task in sorted(set(units.values())):
-        clear_units(cluster, task)
     for unit in units if active else ():
         cluster.delete(unit)
+    for task in () if active else sorted(set(units.values())):
+        clear_units(cluster, task)
 
 
 def _units_of_tasks(cluster: Cluster) -> dict[str, str]:

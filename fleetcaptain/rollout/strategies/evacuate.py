@@ -79,7 +79,7 @@ def evacuate(
 
     Raises RolloutFailed when a moved instance does not become healthy; the machine stays closed.
     """
-    with guarded(cluster, cordon_service(machine.id), "", report) as (fenced, snapshot):
+    with guarded(cluster, cordon_service(machine.id), "", report, strategy="maintenance") as (fenced, snapshot):
         close(fenced, machine)
     moved: list[str] = []
     stays: dict[str, str] = {}
@@ -90,7 +90,7 @@ def evacuate(
         halfway = [name for name in target.names if present.units[name].desired != DesiredState.LAUNCHED]
         if not there and not halfway:
             continue
-        with guarded(cluster, service, target.unit_hash, report) as (fenced, _):
+        with guarded(cluster, service, target.unit_hash, report, strategy="maintenance") as (fenced, _):
             driver = EvacuationDriver(fenced, report, closing=partial(close, fenced, machine))
             if halfway:
                 _run(driver, target, policy_of(target), machine)
@@ -104,8 +104,14 @@ def evacuate(
                 _run(driver, target, policy_of(target), machine)
                 moved.append(name)
     close(cluster, machine)
-    left = on_machine(cluster.snapshot(), machine.id)
-    return moved, {name: stays.get(name, "it is not of this app and stack") for name in left}
+    latest = cluster.snapshot()
+    return moved, {name: stays.get(name) or _why_left(name, latest) for name in on_machine(latest, machine.id)}
+
+
+def _why_left(name: str, snapshot: Snapshot) -> str:
+    """Why the unit *name*, which is no instance of a service of ours, stays."""
+    task = snapshot.units[name].file.task
+    return f"it runs the task {task} of a deployment; wait for its end" if task else "it is not of this app and stack"
 
 
 def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -> None:

@@ -73,8 +73,8 @@ def stack_of(app: str, snapshot: Snapshot) -> str:
 
 
 def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
-    """The services of which *ownership* covers units, but for those that fleet runs everywhere, as the agent, and the
-    units of a machine in maintenance."""
+    """The services of which *ownership* covers units, but for those that fleet runs everywhere, as the agent, the units
+    of tasks, and those of a machine in maintenance."""
     return tuple(
         sorted(
             {
@@ -84,6 +84,7 @@ def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
                 and ownership.owns(name, unit.mark)
                 and not is_fleet_global(unit)
                 and not is_cordon(unit.mark)
+                and not unit.file.task
             }
         )
     )

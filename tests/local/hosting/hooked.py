@@ -17,11 +17,11 @@ from tests.local.hosting.sample import SampleProvider
 
 __all__ = ["PROVIDERS", "declare"]
 
-PROVIDERS = dict.fromkeys(("LocalMachines", "Release", "Unit", "Readiness"), SampleProvider)
+PROVIDERS = dict.fromkeys(("LocalMachines", "Release", "Task", "Unit", "Readiness"), SampleProvider)
 
 
 def declare() -> None:
-    """A cluster, two units and the gate. The environment says which steps they take, and which of them fails."""
+    """A cluster, a task, two units and the gate. The environment says which steps they take, and which fails."""
     try:
         hooks = DeployHooks(Path.cwd(), "shop", "hostile/dev", float(os.environ.get("LIMIT", "60")))
     except FleetCaptainError as error:
@@ -31,7 +31,8 @@ def declare() -> None:
     hooks.describe("v", release, ["db", "web"])
     _sample("LocalMachines", "machines", release="")
     record = _sample("Release", "record", release=release)
-    units = [_sample("Unit", name, release=release, after=[record]) for name in ("db", "web")]
+    task = _sample("Task", "migrate", release=os.environ.get("TASK", "v1"), after=[record])
+    units = [_sample("Unit", name, release=release, after=[record, task]) for name in ("db", "web")]
     _sample("Readiness", "ready", release=release, after=units)
 
 

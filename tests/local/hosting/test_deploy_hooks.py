@@ -60,12 +60,24 @@ def test_the_hooks_run_around_a_deployment(session: Session) -> None:
     assert found == [
         f"pre-deploy {ABOUT} [] []",
         "create record",
+        "create migrate",
         "create ready",
         f"post-deploy {ABOUT} [done] []",
     ]
     assert "pre-deploy: saying v1" in screen.text
     up(session)
     assert [line for line in calls(session) if not line.startswith("read ")] == []
+
+
+def test_a_task_that_runs_again_comes_after_pre_deploy(session: Session) -> None:
+    """As after its failure: the release is recorded already."""
+    up(session)
+    calls(session)
+    up(session, TASK="v2")
+    assert [line for line in calls(session) if not line.startswith("read ")] == [
+        f"pre-deploy {ABOUT} [] []",
+        "update migrate",
+    ]
 
 
 def test_a_failing_pre_deploy_stops_the_deployment(session: Session) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.discovery.keys import app_dir, history_key, rollout_key
-from fleetcaptain.rollout.journal import JournalEntry
+from fleetcaptain.discovery.etcd_node import Node
+from fleetcaptain.discovery.keys import app_dir, history_key, lock_key, rollout_key
+from fleetcaptain.rollout.journal import JournalEntry, under_way
+from fleetcaptain.rollout.lock import this_process
 from tests.fakes.fake_cluster import APP, FakeCluster
 from tests.unit.history.example_records import DONE, FAILED, KILLED
 
@@ -43,11 +46,31 @@ def test_the_last_rollout_comes_first(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_rollout_that_has_not_ended_is_listed(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its process may have been killed."""
+    """Without its lock its process was killed."""
     entry = JournalEntry("eve@laptop", "2031-01-01T00:00:00+00:00", (), "f" * 40, "rolling", release="v3")
     cluster.etcd.put(rollout_key(APP, "web"), entry.to_json())
+    cluster.etcd.put(lock_key(APP, "web"), this_process().to_json())
     assert main(["history", "--limit", "1", *SSH]) == 0
     assert "web      v3    -     rolling  eve@laptop" in capsys.readouterr().out
+    cluster.etcd.remove(lock_key(APP, "web"))
+    assert main(["history", "--limit", "1", *SSH]) == 0
+    assert "web      v3    -     interrupted  eve@laptop" in capsys.readouterr().out
+
+
+def test_a_rollout_that_ends_between_two_readings_is_not_interrupted(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its journal is read first, then its lock."""
+    entry = JournalEntry("eve@laptop", "2031-01-01T00:00:00+00:00", (), "f" * 40, "rolling", release="v3")
+    cluster.etcd.put(rollout_key(APP, "web"), entry.to_json())
+    read = cluster.store.read
+
+    def ended(key: str) -> Node | None:
+        cluster.etcd.put(rollout_key(APP, "web"), replace(entry, state="done").to_json())
+        return read(key)
+
+    monkeypatch.setattr(cluster.store, "read", ended)
+    assert [record.state for record in under_way(cluster)] == ["done"]
 
 
 def test_what_is_no_record_is_left_out(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.documents import ServiceRelease
-from fleetcaptain.discovery.keys import lock_key
+from fleetcaptain.discovery.keys import lock_key, pending_key
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Policy
@@ -120,6 +120,21 @@ def test_a_machine_is_emptied_and_used_again(cluster: FakeCluster, capsys: pytes
     assert main(["maintenance", "off", M1, *SSH]) == 0
     assert capsys.readouterr().out == f"{M1} is not in maintenance.\n"
     assert {unit.desired for unit in cluster.units.values()} == {"launched"}
+
+
+def test_the_history_has_each_operation_by_its_name(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not by a release, also where the deployment of one is not complete."""
+    cluster.etcd.put(pending_key("shop"), "v2")
+    crowd(cluster)
+    for command in (["rebalance", "web"], ["scale", "web", "3"], ["restart", "web"], ["maintenance", "on", M1]):
+        assert main([*command, *SSH]) == 0
+    assert main(["maintenance", "off", M1, *SSH]) == 0
+    capsys.readouterr()
+    assert main(["history", *SSH]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    what = {(row[2], row[3]) for row in rows}
+    expected = {("web", word) for word in ("rebalance", "scale", "restart", "maintenance")}
+    assert what == {*expected, ("maintenance.10.0.0.1", "maintenance")}
 
 
 @pytest.mark.parametrize("named", ["10.0.0.9", "10.0.0", "web"])

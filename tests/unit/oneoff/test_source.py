@@ -8,6 +8,7 @@ from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.machine_lookup import machine_named
+from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.oneoff.source import (
     Source,
     container_of,
@@ -17,7 +18,10 @@ from fleetcaptain.oneoff.source import (
     service_in,
     source_of,
 )
+from fleetcaptain.rollout.cordon import cordon_files
 from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.render_task import render_task
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, MACHINES, STACK, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash
@@ -40,7 +44,8 @@ def source(snapshot: Snapshot, *, service: str = "web", **more: object) -> Sourc
 
 
 def test_the_only_service_needs_no_name() -> None:
-    """Of several one must be named; the error has their names. Units of other stacks and the agent do not count."""
+    """Of several one must be named; the error has their names. Units of other stacks, the agent, tasks and the units
+    of a machine in maintenance do not count."""
     snapshot = snapshot_of()
     assert service_in("web", APP, STACK, snapshot) == "web"
     for name in ("", "wb", "shop-agent"):
@@ -49,6 +54,11 @@ def test_the_only_service_needs_no_name() -> None:
     other = text_of("other", stack="fleetcaptain/dev")
     one = snapshot_of({"web@1.service": WEB, "other@1.service": other, "shop-agent.service": text_of("shop-agent")})
     assert service_in("", APP, STACK, one) == "web"
+    task = render_task(TaskSpec(ServiceSpec("migrate", "", "shop", ("x",))), Mark(APP, STACK, "migrate")).text
+    maintained = cordon_files(Ownership(APP, STACK), Machine("m", "10.0.0.9"), ())
+    idle = {name: file.text for name, file in maintained.items()}
+    busy = snapshot_of({"web@1.service": WEB, "migrate-task@0badc0de.service": task, **idle})
+    assert service_in("", APP, STACK, busy) == "web"
     with pytest.raises(NotAvailable, match="other, web"):
         service_in("", APP, "", one)
 

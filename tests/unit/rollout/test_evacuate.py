@@ -9,18 +9,21 @@ import pytest
 
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.fleet.entities import Machine
-from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, in_maintenance, on_machine
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.strategies.evacuate import close, evacuate, reopen
 from fleetcaptain.rollout.strategies.restart import services_on
 from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render_task import render_task
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
-from tests.fakes.fake_cluster import STACK, FakeCluster, text_of
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
 M1, M2, M3 = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 MACHINE = Machine(M1, M1)
+TASKS = "*-task@*.service"
 CORDON = ("shop.maintenance-10.0.0.1-at.service", "shop.maintenance-10.0.0.1.service")
 
 
@@ -114,9 +117,32 @@ def test_what_cannot_leave_is_named_with_its_reason() -> None:
         "side@1.service": "no other machine can take it",
         "task@1.service": "it is a task",
     }
-    assert conflicts_on(cluster.snapshot(), M1) == ("port@2.service",)
+    assert conflicts_on(cluster.snapshot(), M1) == ("port@2.service", TASKS)
     assert begin(cluster, with_outage=True)[0] == ["alone@1.service"]
     assert cluster.units["alone@1.service"].machine_id == M2
+
+
+def test_a_task_is_neither_moved_nor_waited_for(cluster: FakeCluster) -> None:
+    """Whatever texts its runs have. None begins on the machine any more, unless one is there: fleet would move it."""
+    unit = "migrate-task@0badc0de.service"
+    launch_task(cluster, unit, "v1", M1)
+    launch_task(cluster, "migrate-task@11111111.service", "v2", M2)
+    assert services_on(cluster.ownership, cluster.snapshot()) == ("web",)
+    moved, stays = begin(cluster)
+    assert moved == ["web@1.service", "web@4.service"]
+    assert stays == {unit: "it runs the task migrate of a deployment; wait for its end"}
+    assert unit in cluster.runs
+    assert not [key for key in cluster.etcd.entries if key.endswith("/migrate")]
+    assert TASKS not in conflicts_on(cluster.snapshot(), M1)
+    cluster.delete(unit)
+    assert TASKS in conflicts_on(cluster.snapshot(), M1)
+
+
+def launch_task(cluster: FakeCluster, unit: str, command: str, machine: str) -> None:
+    """A run of the task migrate with this *command*, on *machine*."""
+    spec = ServiceSpec("migrate", "the schema", "shop", (command,))
+    cluster.launch(unit, render_task(TaskSpec(spec), Mark(APP, STACK, "migrate")).text)
+    cluster.units[unit] = replace(cluster.units[unit], machine_id=machine)
 
 
 def test_an_instance_that_does_not_come_up_ends_it(cluster: FakeCluster) -> None:

@@ -140,8 +140,12 @@ def test_a_run_of_another_text_is_waited_for() -> None:
     machines = Machines((RunState.DONE, 0), (RunState.DONE, 0))
     machines.found(running(OTHER))
     begun: list[RunState] = []
+    said: list[str] = []
     machines.then = lambda: begun.append(machines.last().state)
-    run_task(machines, "migrate", FILE, lambda _: None)
+    run_task(machines, "migrate", FILE, said.append)
+    assert [line for line in said if line.startswith("waiting for the end")] == [
+        f"waiting for the end of another run, which jo@host began at {NOW}"
+    ]
     assert len(machines.ran) == 1
     # what the other one did is kept
     assert result_key(APP, "migrate", OTHER.unit_hash) in machines.etcd.values
@@ -156,6 +160,33 @@ def test_a_run_of_another_text_that_has_not_begun_is_replaced() -> None:
     run_task(machines, "migrate", FILE, lambda _: None)
     assert wanted().unit not in machines.ran
     assert not machines.units
+
+
+def test_a_success_is_not_run_again_because_another_text_was_wanted() -> None:
+    """By a deployment that was killed: the run that it wanted must not begin any more."""
+    machines = Machines((RunState.DONE, 0))
+    run_task(machines, "migrate", FILE, lambda _: None)
+    machines.found(wanted(OTHER))
+    run_task(machines, "migrate", FILE, lambda _: None)
+    machines.fleet.put(wanted(OTHER).unit, OTHER, DesiredState.LAUNCHED)
+    machines.sleep(10)
+    assert len(machines.ran) == 1
+    assert machines.last().unit_hash == FILE.unit_hash
+
+
+def test_the_own_success_counts_when_the_next_run_is_wanted_already() -> None:
+    """By another deployment, before this one has looked again."""
+    machines = Machines((RunState.DONE, 0))
+
+    def replaced() -> None:
+        if machines.last().state is RunState.DONE:
+            TaskStore(machines.store, APP, "migrate").keep(machines.last())
+            machines.found(wanted(OTHER))
+            machines.claims = False
+
+    machines.then = replaced
+    assert run_task(machines, "migrate", FILE, lambda _: None).unit_hash == FILE.unit_hash
+    assert machines.last() == wanted(OTHER)
 
 
 def test_a_deployment_whose_run_was_replaced_ends() -> None:
@@ -258,6 +289,15 @@ def test_units_that_a_killed_deployment_left_are_removed(active: bool) -> None:
         machines.launch(name, FILE.text)
     clear_all_units(machines, active=active)
     assert set(machines.units) == {*web, *([] if active else [running().unit])}
+
+
+def test_units_are_removed_with_the_app_whatever_the_journal_says() -> None:
+    """Else an invalid value would prevent `pulumi destroy`."""
+    machines = Machines()
+    machines.launch(running().unit, FILE.text)
+    machines.etcd.put(KEY, "nonsense")
+    clear_all_units(machines, active=True)
+    assert not machines.units
 
 
 def test_the_last_results_are_kept() -> None:
