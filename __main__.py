@@ -41,9 +41,10 @@ def main() -> None:
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
+    tasks = {} if rollback_to else render_tasks(fleetfile, stack_name())
     plan = plan_file()
     if plan and not rollback_to:
-        refuse_changed(plan, fleetfile, rendered())
+        refuse_changed(plan, fleetfile, rendered(), tasks)
     hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
     hooks.attach()
     cluster = choose_cluster(config, fleetfile, rendered)
@@ -51,7 +52,7 @@ def main() -> None:
         fleetfile.app,
         fleetfile=fleetfile,
         files={} if rollback_to else rendered(),
-        tasks={} if rollback_to else render_tasks(fleetfile, stack_name()),
+        tasks=tasks,
         cluster=cluster,
         release=release,
         rollback_to=rollback_to,

@@ -21,9 +21,10 @@ from fleetcaptain.release.repositories import built_images
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["changed_since", "refuse_changed"]
+__all__ = ["refuse_changed"]
 
 _UNIT = "pulumi-python:dynamic/fleet:Unit"
+_TASK = "pulumi-python:dynamic/fleet:Task"
 _IMAGE = "docker-build:index:Image"
 _NAMED_FILES = 3
 # An input of a unit -> what it is called.
@@ -35,9 +36,9 @@ _INPUTS = {
 }
 
 
-def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile]) -> None:
-    """Raises ReleaseRefused if *app* with its units *files* is not what the plan in *plan_file* was made from. A plan
-    that cannot be read is left to the engine, which refuses it."""
+def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tasks: Mapping[str, UnitFile]) -> None:
+    """Raises ReleaseRefused if *app* with the units of its services (*files*) and *tasks* is not what the plan in
+    *plan_file* was made from. A plan that cannot be read is left to the engine, which refuses it."""
     try:
         plan = json.loads(plan_file.read_bytes())
         resources: Mapping[str, Any] = plan["resourcePlans"]
@@ -49,7 +50,8 @@ def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile]) -> 
         for build, named in built_images(app, files).items()
     }
     images = {name: context_hash(folder, folder / dockerfile) for name, (folder, dockerfile) in folders.items()}
-    changed = changed_since(resources, parts_of_app(app, files), images)
+    changed = _changed_since(resources, parts_of_app(app, files), images)
+    changed += _changed_tasks(resources, tasks)
     if not changed:
         return
     newer = sorted(
@@ -64,7 +66,7 @@ def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile]) -> 
     )
 
 
-def changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: Mapping[str, str]) -> list[str]:
+def _changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: Mapping[str, str]) -> list[str]:
     """What differs between the *resources* of a plan, by their URNs, and the program: *parts* are its services, and
     *images* its builds, each with its `context_hash`."""
     planned_images = _planned(resources, _IMAGE)
@@ -82,6 +84,18 @@ def changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: M
         inputs = units.get(name, present)
         changed += [called.format(name) for key, called in _INPUTS.items() if not _same(inputs.get(key), present[key])]
     return changed
+
+
+def _changed_tasks(resources: Mapping[str, Any], tasks: Mapping[str, UnitFile]) -> list[str]:
+    """What differs between the *resources* of a plan and the *tasks* of the program, each with its unit."""
+    planned = _planned(resources, _TASK)
+    changed = [f"the task {name} (new)" for name in tasks if name not in planned]
+    changed += [f"the task {name} (removed)" for name in planned if name not in tasks]
+    return changed + [
+        f"the unit of the task {name}"
+        for name, file in tasks.items()
+        if name in planned and not _same(planned[name].get("unit"), file.text)
+    ]
 
 
 def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from fleetcaptain.cli import (
     history_command,
     logs_command,
     maintenance_command,
+    plan_command,
     rebalance_command,
     register_command,
     releases_command,
@@ -53,6 +54,7 @@ _COMMANDS = (
     timeline_command,
     check_command,
     render_command,
+    plan_command,
     doctor_command,
     secure_command,
 )

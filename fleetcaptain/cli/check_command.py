@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,10 +34,15 @@ def add(captain: typer.Typer) -> None:
 
         Example: captain check examples/behavioral
         """
-        app, files = rendered(path)
+        app, files, tasks = rendered(path)
         file = path / "Fleetfile.py" if path.is_dir() else path
         if json_wanted:
-            echo_json({"file": str(file.resolve()), "app": app.app, "services": list(files)})
+            echo_json({"file": str(file.resolve()), "app": app.app, "services": list(files), "tasks": list(tasks)})
             return
-        count = "1 service" if len(files) == 1 else f"{len(files)} services"
-        echo(f"{one_line(str(file))} is valid: the app {app.app}, {count}: {', '.join(files)}")
+        parts = [_listed("service", list(files)), *([_listed("task", list(tasks))] if tasks else [])]
+        echo(f"{one_line(str(file))} is valid: the app {app.app}, {'; '.join(parts)}")
+
+
+def _listed(kind: str, names: Sequence[str]) -> str:
+    """``2 services: web, redis``."""
+    return f"{len(names)} {kind}{'' if len(names) == 1 else 's'}: {', '.join(names)}"

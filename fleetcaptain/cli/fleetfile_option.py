@@ -16,13 +16,15 @@ DEFAULT_STACK = "fleetcaptain/dev"
 """The stack in the marks of rendered units, unless the command names another: what `make up` deploys."""
 
 
-def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile]]:
-    """The app in the Fleetfile at *path* (a file or its folder), and service -> its unit, without the image's line.
+def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile], Mapping[str, UnitFile]]:
+    """The app in the Fleetfile at *path* (a file or its folder), service -> its unit, and task -> its unit, without the
+    image's line.
 
     Raises FleetfileError with all mistakes: those of the keywords, or else those that fleet or systemd would refuse.
     """
     from fleetcaptain.fleetfile import load
     from fleetcaptain.units.render import render_app
+    from fleetcaptain.units.render_task import render_tasks
 
     app = load(path)
-    return app, render_app(app, stack)
+    return app, render_app(app, stack), render_tasks(app, stack)

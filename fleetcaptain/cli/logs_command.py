@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _LINES = 100
+_LINES_DIGITS = 9
 
 Run = Callable[[str, "JournalQuery"], "JournalProcess"]
 
@@ -135,8 +136,8 @@ def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection,
             raise typer.BadParameter(str(error), param_hint=option) from error
 
     selection = checked("SERVICE", Selection.parse, service)
-    if lines not in ("", "all") and not lines.isdecimal():
-        raise typer.BadParameter("must be a number or all", param_hint="--lines")
+    if lines not in ("", "all") and not (lines.isdecimal() and len(lines) <= _LINES_DIGITS):
+        raise typer.BadParameter(f"must be all, or a number of at most {_LINES_DIGITS} digits", param_hint="--lines")
     most = None if lines == "all" or (since and not lines) else int(lines or _LINES)
     if grep:
         checked("--grep", pattern_of, grep)

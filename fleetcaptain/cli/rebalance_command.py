@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -43,7 +44,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.rebalance import plan_moves, why_fixed
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.moving import MoveDriver, interrupted, rebalance
-        from fleetcaptain.rollout.strategies.restart import services_on, stack_of, to_restart
+        from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, stack_of, to_restart
 
         def report(line: str) -> None:
             echo(line, error=True)
@@ -66,9 +67,13 @@ def add(captain: typer.Typer) -> None:
         current = {} if dry_run else current_services(cluster)
         for target in [] if dry_run else targets:
             if target.service in {move.service for move in planned} or interrupted(target, snapshot):
-                policy = one_at_a_time(current.get(target.service), len(target.names)).for_file(target.file)
-                with guarded(cluster, target.service, target.unit_hash, report, strategy="rebalance") as (fenced, _):
-                    made += rebalance(MoveDriver(fenced, report), target, policy, report)
+                # The moves of the service before took a while.
+                latest = to_restart(cluster.ownership, target.service, cluster.snapshot())
+                check = partial(refuse_changed, cluster.ownership, latest)
+                policy = one_at_a_time(current.get(latest.service), len(latest.names)).for_file(latest.file)
+                guard = guarded(cluster, latest.service, latest.unit_hash, report, check=check, strategy="rebalance")
+                with guard as (fenced, _):
+                    made += rebalance(MoveDriver(fenced, report), latest, policy, report)
         addresses = {id_: machine.ip for id_, machine in snapshot.machines.items()}
         rows = [(move.unit, *(addresses.get(one, one) for one in (move.source, move.destination))) for move in made]
         if json_wanted:

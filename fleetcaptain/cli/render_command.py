@@ -23,7 +23,8 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def render(
         service: Annotated[
-            str | None, typer.Argument(help="Only the unit of this service, without a heading.", show_default=False)
+            str | None,
+            typer.Argument(help="Only the unit of this service or task, without a heading.", show_default=False),
         ] = None,
         *,
         file: Annotated[
@@ -46,20 +47,23 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.mode import Mode
         from fleetcaptain.release.service_release import Part, parts_of_app
         from fleetcaptain.units.agent_calls import agent_name
+        from fleetcaptain.units.names import task_unit
 
-        app, files = rendered(file, stack)
+        app, files, tasks = rendered(file, stack)
         agent = agent_name(app.app).removesuffix(".service")
         parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
-        chosen = [part for part in parts if service in (None, part.service)]
+        units = [(part.service, names_shown(part), part.unit.text) for part in parts]
+        units += [(task, task_unit(task, "<run>"), tasks[task].text) for task in tasks]
+        chosen = [unit for unit in units if service in (None, unit[0])]
         if not chosen:
-            known = ", ".join(part.service for part in parts)
+            known = ", ".join(name for name, _, _ in units)
             raise typer.BadParameter(f"{service!r} is not one of {known}", param_hint="SERVICE")
         if json_wanted:
-            echo_json([{"service": one.service, "names": names_shown(one), "unit": one.unit.text} for one in chosen])
+            echo_json([{"service": name, "names": names, "unit": text} for name, names, text in chosen])
         elif service is not None:
-            echo(chosen[0].unit.text.rstrip("\n"))
+            echo(chosen[0][2].rstrip("\n"))
         else:
-            echo("\n\n".join(f"# {names_shown(part)}\n{part.unit.text.rstrip()}" for part in chosen))
+            echo("\n\n".join(f"# {names}\n{text.rstrip()}" for _, names, text in chosen))
 
 
 def names_shown(part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -40,7 +41,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.journal import ensure_free, guarded
         from fleetcaptain.rollout.model import Policy, parallel
-        from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, stack_on, to_restart
+        from fleetcaptain.rollout.strategies.restart import RestartDriver, refuse_changed, restart, stack_on, to_restart
 
         at_once = _parsed(max_parallel)
         where = site(app, stack, ssh, key, changes=True)
@@ -54,10 +55,15 @@ def add(captain: typer.Typer) -> None:
         policy = Policy(max_parallel=parallel(at_once, len(target.names)), min_healthy_sec=min_healthy)
         policy = policy.for_file(target.file)
         count = len(target.names)
-        with guarded(cluster, service, target.unit_hash, echo, strategy="restart", wanted=lambda _snapshot: count) as (
-            fenced,
-            _,
-        ):
+        with guarded(
+            cluster,
+            service,
+            target.unit_hash,
+            echo,
+            check=partial(refuse_changed, cluster.ownership, target),
+            strategy="restart",
+            wanted=lambda _snapshot: count,
+        ) as (fenced, _):
             restart(RestartDriver(fenced, echo), target, policy)
 
 

@@ -28,6 +28,6 @@ def minute(moment: str) -> str:
 def _time(moment: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(moment)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

@@ -178,7 +178,7 @@ def _problems(report: Report, width: int) -> list[Line]:
         return []
     lines: list[Line] = [(Span(""),)]
     for sentence in problems[:_SHOWN_PROBLEMS]:
-        wrapped = textwrap.wrap(one_line(sentence), width - 2, break_on_hyphens=False)[:3] or [""]
+        wrapped = textwrap.wrap(one_line(sentence), max(1, width - 2), break_on_hyphens=False)[:3] or [""]
         lines += [(Span(f"{'! ' if number == 0 else '  '}{text}", "bad"),) for number, text in enumerate(wrapped)]
     more = len(problems) - _SHOWN_PROBLEMS
     if more > 0:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.errors import DeadlineExceeded, FleetCaptainError, RolloutFailed, with_more
 from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, cordon_service, on_machine
@@ -18,7 +19,7 @@ from fleetcaptain.rollout.rebalance import placement_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.strategies.moving import MoveDriver
-from fleetcaptain.rollout.strategies.restart import services_on, to_restart
+from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, to_restart
 
 __all__ = ["close", "evacuate", "reopen", "why_stays"]
 
@@ -52,7 +53,7 @@ def close(cluster: Cluster, machine: Machine) -> None:
         if cluster.clock() - began > _PLACED_SEC:
             raise DeadlineExceeded(
                 f"fleet did not place {', '.join(files)} on {machine.ip} within {_PLACED_SEC:.0f} s. Check the machine "
-                "with `captain doctor`, then run the same command again."
+                "with `captain doctor`."
             )
         cluster.sleep(_LOOK_SEC)
         snapshot = cluster.snapshot()
@@ -77,10 +78,38 @@ def evacuate(
     """Close *machine* and move the instances of the app off it. Returns the units that moved, and the units that are
     still there with the reason. *with_outage*: move the only instance of a service too.
 
-    Raises RolloutFailed when a moved instance does not become healthy; the machine stays closed.
+    Raises RolloutFailed when a moved instance does not become healthy. After an error the machine stays closed, and
+    the message says so.
     """
-    with guarded(cluster, cordon_service(machine.id), "", report, strategy="maintenance") as (fenced, snapshot):
+    closing = guarded(cluster, cordon_service(machine.id), "", report, strategy="maintenance")
+    with closing as (fenced, snapshot), _naming_the_end(machine):
         close(fenced, machine)
+    with _naming_the_end(machine):
+        return _emptied(cluster, machine, snapshot, policy_of, report, with_outage=with_outage)
+
+
+@contextmanager
+def _naming_the_end(machine: Machine) -> Iterator[None]:
+    """Say in each error that the machine stays closed, and how that ends."""
+    try:
+        yield
+    except FleetCaptainError as error:
+        raise with_more(
+            error,
+            f"{machine.ip} stays in maintenance: fleet places nothing new on it. To continue, run the same command "
+            f"again; to end it, run `captain maintenance off {machine.ip}`.",
+        ) from error
+
+
+def _emptied(
+    cluster: Cluster,
+    machine: Machine,
+    snapshot: Snapshot,
+    policy_of: Callable[[Target], Policy],
+    report: Callable[[str], None],
+    *,
+    with_outage: bool,
+) -> tuple[list[str], dict[str, str]]:
     moved: list[str] = []
     stays: dict[str, str] = {}
     for service in services_on(cluster.ownership, snapshot):
@@ -90,7 +119,9 @@ def evacuate(
         halfway = [name for name in target.names if present.units[name].desired != DesiredState.LAUNCHED]
         if not there and not halfway:
             continue
-        with guarded(cluster, service, target.unit_hash, report, strategy="maintenance") as (fenced, _):
+        check = partial(refuse_changed, cluster.ownership, target)
+        guard = guarded(cluster, service, target.unit_hash, report, check=check, strategy="maintenance")
+        with guard as (fenced, _):
             driver = EvacuationDriver(fenced, report, closing=partial(close, fenced, machine))
             if halfway:
                 _run(driver, target, policy_of(target), machine)
@@ -117,10 +148,7 @@ def _why_left(name: str, snapshot: Snapshot) -> str:
 def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -> None:
     outcome = driver.run(target, policy)
     if outcome.failure is not None:
-        raise RolloutFailed(
-            f"{explain(driver.cluster, outcome)}\nThe evacuation of {machine.ip} stopped there. Nothing new is "
-            "placed on it until `captain maintenance off`."
-        )
+        raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe evacuation of {machine.ip} stopped there.")
 
 
 def why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from fleetcaptain.errors import RolloutFailed, RolloutMixed
+from fleetcaptain.errors import Locked, RolloutFailed, RolloutMixed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.driver import Driver
@@ -15,7 +15,7 @@ from fleetcaptain.rollout.observe import Snapshot, instances_of, is_fleet_global
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.units.mark import Ownership
 
-__all__ = ["RestartDriver", "restart", "services_on", "stack_of", "stack_on", "to_restart"]
+__all__ = ["RestartDriver", "refuse_changed", "restart", "services_on", "stack_of", "stack_on", "to_restart"]
 
 _BEFORE = "before the restart"
 
@@ -109,6 +109,15 @@ def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target
             "it."
         )
     return Target(service, names, files.pop())
+
+
+def refuse_changed(ownership: Ownership, target: Target, snapshot: Snapshot) -> None:
+    """Raise Locked if the service of *target* was rolled out since *target* was read, by the *snapshot* under its lock:
+    the text of *target* would undo that rollout."""
+    if to_restart(ownership, target.service, snapshot) != target:
+        raise Locked(
+            f"{target.service} was rolled out in this moment. Nothing of it was changed. Run the same command again."
+        )
 
 
 def restart(driver: RestartDriver, target: Target, policy: Policy) -> None:

@@ -31,6 +31,15 @@ from fleetcaptain import Fleetfile, Service
 
 fleet = Fleetfile(app="shop", services=[Service("web", image="web:1", x_fleet={"Nonsense": "x"})])
 """
+_TASK = """
+from fleetcaptain import Fleetfile, Service, Task
+
+fleet = Fleetfile(
+    app="shop",
+    services=[Service("web", image="web:1")],
+    tasks=[Task("migrate", image="web:1", command="migrate up", before=["web"])],
+)
+"""
 _MODES = """
 from fleetcaptain import Fleetfile, Service
 
@@ -104,6 +113,19 @@ def test_all_units_are_rendered_under_their_names(tmp_path: Path, capsys: pytest
     assert headings == [f"# {name}.service" for name in expected]
     assert main(["render", "--file", folder, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(expected)
+
+
+def test_tasks_are_checked_and_rendered_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a deployment does."""
+    folder = written(tmp_path, _TASK)
+    assert main(["check", folder]) == 0
+    assert capsys.readouterr().out.endswith("the app shop, 1 service: web; 1 task: migrate\n")
+    assert main(["check", folder, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tasks"] == ["migrate"]
+    assert main(["render", "--file", folder]) == 0
+    assert "\n# migrate-task@<run>.service\n[Unit]\n" in capsys.readouterr().out
+    assert main(["render", "migrate", "--file", folder]) == 0
+    assert "Task=migrate\n" in capsys.readouterr().out
 
 
 def test_an_unknown_service_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

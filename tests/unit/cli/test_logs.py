@@ -140,6 +140,7 @@ def test_what_an_app_prints_cannot_drive_the_terminal(machines: Path, capsys: py
         (["logs"], 2),
         (["logs", "web;x"], 2),
         (["logs", "web", "--lines", "-1"], 2),
+        (["logs", "web", "--lines", "99999999999999999999"], 2),
         (["logs", "web", "--since", "soon"], 2),
         (["logs", "web", "--grep", "("], 2),
         (["logs", "wbe"], 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,11 @@ from fleetcaptain.cli import main
 from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.discovery.keys import lock_key, pending_key
 from fleetcaptain.mode import Mode
+from fleetcaptain.rollout import journal
 from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.service_policy import one_at_a_time
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
@@ -103,6 +106,36 @@ def test_a_service_that_is_rolled_out_is_left_alone(cluster: FakeCluster) -> Non
     for command in (["scale", "web", "5"], ["rebalance", "web"]):
         assert main([*command, *SSH]) == 6
     assert cluster.history == []
+
+
+@pytest.mark.parametrize(
+    ("command", "free_before"), [(["rebalance"], 0), (["maintenance", "on", M1], 0), (["restart", "web"], 1)]
+)
+def test_a_rollout_that_ended_meanwhile_is_not_undone(
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    free_before: int,
+) -> None:
+    """The text of before is not brought back: the command waited for the lock of that rollout. *free_before*: how often
+    it finds the lock free before."""
+    crowd(cluster)
+    acquired, locks = journal._acquired, list[str]()
+
+    def after_a_rollout(locked: FakeCluster, service: str, *rest: Any) -> Any:
+        newer = UnitFile.parse(text_of("web", description="newer"))
+        locks.append(service)
+        for name in [name for name in cluster.units if name.startswith(f"{service}@")]:
+            if locks.count(service) > free_before:
+                cluster.units[name] = replace(cluster.units[name], file=newer)
+        cluster.now += 1
+        return acquired(locked, service, *rest)
+
+    monkeypatch.setattr(journal, "_acquired", after_a_rollout)
+    assert main([*command, *SSH]) == 6
+    assert "web was rolled out in this moment. Nothing of it was changed." in capsys.readouterr().err
+    assert not [step for step in cluster.history if "web@" in step]
 
 
 def test_a_machine_is_emptied_and_used_again(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,25 +18,27 @@ from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.context_hash import context_hash
 from fleetcaptain.release.service_release import parts_of_app
 from fleetcaptain.units.render import render_app
+from fleetcaptain.units.render_task import render_tasks
 from fleetcaptain.units.unit_file import UnitFile
 
 _FLEETFILE = """
-from fleetcaptain import Fleetfile, Service
+from fleetcaptain import Fleetfile, Service, Task
 
 fleet = Fleetfile(
     app="shop",
     image="acme/shop",
     services=[Service("web", instances=2), Service("redis", image="redis:7")],
+    tasks=[Task("migrate", command="migrate up", before=["web"])],
 )
 """
 _STACK = "urn:pulumi:dev::fleetcaptain"
 _APP = f"{_STACK}::fleetcaptain:index:FleetApp"
 
 
-def read(folder: Path) -> tuple[App, dict[str, UnitFile]]:
-    """The app in *folder*, and its units."""
+def read(folder: Path) -> tuple[App, dict[str, UnitFile], dict[str, UnitFile]]:
+    """The app in *folder*, the units of its services, and those of its tasks."""
     app = load(folder)
-    return app, render_app(app, "fleetcaptain/dev")
+    return app, render_app(app, "fleetcaptain/dev"), render_tasks(app, "fleetcaptain/dev")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(folder: Path) -> Path:
     """A plan of it: the image and the agent are kept, web is kept, redis is created."""
-    app, files = read(folder)
+    app, files, tasks = read(folder)
     resources: dict[str, Any] = {
         f"{_APP}$fleetcaptain:index:AppImage$docker-build:index:Image::shop": {
             "steps": ["same"],
@@ -62,6 +64,10 @@ def plan(folder: Path) -> Path:
         },
         f"{_APP}$pulumi-python:dynamic/fleet:Unit::shop-agent": {"steps": ["same"], "state": {"mode": "everywhere"}},
         f"{_APP}$pulumi-python:dynamic/fleet:Unit::gone": {"steps": ["delete"]},
+        f"{_APP}$pulumi-python:dynamic/fleet:Task::migrate": {
+            "steps": ["create"],
+            "goal": {"inputDiff": {"adds": {"task": "migrate", "unit": tasks["migrate"].text}}},
+        },
     }
     for part in parts_of_app(app, files):
         rollout = {key: float(value) if type(value) is int else value for key, value in part.rollout.items()}
@@ -89,6 +95,11 @@ def test_what_was_planned_may_be_applied(folder: Path, plan: Path) -> None:
         (("Fleetfile.py", "instances=2", "instances=3"), "the number of instances of web changed"),
         (("Fleetfile.py", '"redis:7"', '"redis:7", restart_sec=9'), "the unit of redis changed"),
         (("Fleetfile.py", 'Service("web"', 'Service("queue"), Service("web"'), "the service queue (new) changed"),
+        (("Fleetfile.py", "migrate up", "migrate down"), "the unit of the task migrate changed"),
+        (
+            ("Fleetfile.py", 'Task("migrate"', 'Task("seed"'),
+            "the task seed (new) and the task migrate (removed)",
+        ),
         (("Fleetfile.py", ', Service("redis", image="redis:7")', ""), "the service redis (removed) changed"),
     ],
 )

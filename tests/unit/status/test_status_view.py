@@ -138,6 +138,12 @@ def test_programs_get_one_line_of_json() -> None:
     assert data["etcd"]["members"][2] == {"name": "m3", "address": "10.0.0.3", "lost": True}
 
 
+@pytest.mark.parametrize("width", [1, 2, 20])
+def test_a_very_narrow_terminal_shows_the_beginning_of_each_line(width: int) -> None:
+    """A watch survives it."""
+    assert shown(busy(), width)
+
+
 @pytest.mark.parametrize(
     ("moment", "expected"),
     [
@@ -147,6 +153,8 @@ def test_programs_get_one_line_of_json() -> None:
         ("2030-01-01T10:00:00Z", "31d"),
         ("2031-01-01T10:00:00Z", "0s"),
         ("yesterday", ""),
+        ("0001-01-01T00:00:00+14:00", ""),
+        ("9999-12-31T23:59:59-14:00", ""),
     ],
 )
 def test_ages_are_short(moment: str, expected: str) -> None:

@@ -1,0 +1,99 @@
+"""``captain plan``: what a deployment of the Fleetfile would change, without Pulumi and without a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fleetcaptain.cli.common_options import Json
+from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetcaptain.history.rollout_record import RolloutRecord
+    from fleetcaptain.rollout.change_plan import ServiceChange
+
+__all__ = ["add"]
+
+_NOTE = "Images count as unchanged; a build may change them. `pulumi preview` shows images, tasks and machines too."
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command()
+    def plan(
+        *,
+        file: Annotated[
+            Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
+        ] = Path(),
+        json_wanted: Json = False,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+    ) -> None:
+        """Show what a deployment of a Fleetfile would change.
+
+        For each service: what happens to its instances, how many serve at least meanwhile, how long it takes by the
+        last three rollouts, and the lines of its unit that change. Nothing is built or changed. Exits with 2 when the
+        Fleetfile has mistakes.
+
+        Example: captain plan --file examples/behavioral
+        """
+        from fleetcaptain.fleetfile import load
+        from fleetcaptain.history.stored_records import read_records
+        from fleetcaptain.release.service_release import parts_of_app
+        from fleetcaptain.rollout.change_plan import planned
+        from fleetcaptain.rollout.connect import open_cluster
+        from fleetcaptain.rollout.strategies.restart import services_on, stack_of
+        from fleetcaptain.units.render import render_app
+
+        app = load(file)
+        where = site(app.app, stack, ssh, key)
+        cluster = open_cluster(where.endpoint, app.app)
+        snapshot = cluster.snapshot()
+        owner = where.stack or stack_of(app.app, snapshot)
+        ownership = cluster.owned_by(owner).ownership
+        parts = parts_of_app(app, render_app(app, owner))
+        changes = planned(parts, ownership, snapshot)
+        kept = {part.service for part in parts}
+        removed = [service for service in services_on(ownership, snapshot) if service not in kept]
+        records, _ = read_records(cluster.store, app.app)
+        if json_wanted:
+            echo_json({"services": [_as_json(change, records) for change in changes], "removed": removed})
+            return
+        for change in changes:
+            echo(_sentence(change, records))
+            for line in change.lines:
+                echo(f"    {line}")
+        for service in removed:
+            echo(f"{service}: removed, the Fleetfile does not have it")
+        echo(_NOTE, error=True)
+
+
+def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
+    from fleetcaptain.rollout.expected_duration import format_expected
+
+    if change.is_new:
+        return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
+    if change.update is None:
+        return f"{change.service}: unchanged"
+    return format_expected(change.update, _of(change.service, records))
+
+
+def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[str, Any]:
+    from fleetcaptain.rollout.expected_duration import expected_sec, lowest
+
+    found: dict[str, Any] = {"service": change.service, "new": change.is_new, "changed": change.update is not None}
+    if change.update is not None:
+        seconds, number = expected_sec(change.update, _of(change.service, records))
+        found |= {"lowest": lowest(change.update), "seconds": round(seconds, 1) if number else None}
+    return {**found, "instances": change.instances, "lines": list(change.lines)}
+
+
+def _of(service: str, records: Sequence[RolloutRecord]) -> list[RolloutRecord]:
+    return [record for record in records if record.service == service]

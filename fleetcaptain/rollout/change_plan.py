@@ -1,0 +1,59 @@
+"""What a deployment of a Fleetfile changes on a cluster, service by service. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleetcaptain.mode import Mode
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.expected_duration import ExpectedUpdate, expected_update
+from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
+from fleetcaptain.units.mark import Ownership
+
+__all__ = ["ServiceChange", "planned"]
+
+_CONTEXT_LINES = 1
+
+
+@dataclass(frozen=True)
+class ServiceChange:
+    """What happens to a *service*: the *update* of its units, None if nothing changes; *is_new*, with so many
+    *instances*; and the *lines* of its unit that change, as in a unified diff."""
+
+    service: str
+    instances: int
+    update: ExpectedUpdate | None = None
+    is_new: bool = False
+    lines: tuple[str, ...] = ()
+
+
+def planned(parts: Iterable[Part], ownership: Ownership, snapshot: Snapshot) -> tuple[ServiceChange, ...]:
+    """The change of each of *parts*. Images count as the deployed ones: only a build knows others."""
+    return tuple(_change(part, ownership, snapshot) for part in parts)
+
+
+def _change(part: Part, ownership: Ownership, snapshot: Snapshot) -> ServiceChange:
+    present = instances_of(ownership, part.service, snapshot)
+    image = snapshot.units[present[0]].file.without_image()[1] if present else ""
+    found = live(ownership, part.service, part.unit.with_image(image).unit_hash, snapshot)
+    if found is None:
+        return ServiceChange(part.service, part.instances, is_new=True)
+    old, _ = found.file.without_image()
+    shared = {"service": part.service, "image": image, "rollout": part.rollout}
+    counted = part.mode in (Mode.ROLLING, Mode.BLUE_GREEN)
+    olds = {
+        **shared,
+        "unit": old.text,
+        "mode": part.mode,
+        "instances": found.instances,
+        "state": found.state,
+        "units": found.names,
+        "machines": found.machines,
+    }
+    instances = part.instances if counted else found.instances
+    news = {**shared, "unit": part.unit.text, "mode": part.mode, "instances": instances, "state": LAUNCHED}
+    diff = difflib.unified_diff(old.text.splitlines(), part.unit.text.splitlines(), n=_CONTEXT_LINES, lineterm="")
+    lines = tuple(line for line in diff if not line.startswith(("---", "+++")))
+    return ServiceChange(part.service, instances, expected_update(olds, news), lines=lines)

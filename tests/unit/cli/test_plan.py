@@ -1,0 +1,105 @@
+"""``captain plan`` on a pretended cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.fleetfile import load
+from fleetcaptain.units.render import render_app
+from tests.fakes.fake_cluster import FakeCluster
+
+_SSH = ["--ssh", "core@10.0.0.1"]
+_STACK = "fleetcaptain/dev"
+_FLEETFILE = """
+from fleetcaptain import Fleetfile, Service
+
+fleet = Fleetfile(
+    app="shop",
+    services=[
+        Service("web", image="web:1", instances=3, restart_sec=5),
+        Service("queue", image="web:1", instances=2),
+    ],
+)
+"""
+_NOTE = "Images count as unchanged; a build may change them. `pulumi preview` shows images, tasks and machines too.\n"
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeCluster:
+    """The services of the Fleetfile run; the file is in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("Fleetfile.py").write_text(_FLEETFILE)
+    cluster = FakeCluster()
+    app = load(tmp_path)
+    files = render_app(app, _STACK)
+    for spec in app.services:
+        for number in range(1, spec.instances + 1):
+            cluster.launch(f"{spec.name}@{number}.service", files[spec.name].with_image("web@sha256:1").text)
+    monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
+    return cluster
+
+
+def edit(old: str, new: str) -> None:
+    """Change the Fleetfile."""
+    file = Path("Fleetfile.py")
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_what_is_deployed_is_unchanged(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its image, whatever that is."""
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr() == ("web: unchanged\nqueue: unchanged\n", _NOTE)
+    assert deployed.history == []
+
+
+def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another text with its lines, another number, a new service and a removed one. Nothing is changed."""
+    edit("restart_sec=5", "restart_sec=6")
+    edit('Service("queue", image="web:1", instances=2)', 'Service("mail", image="web:1")')
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "web: 3 instances, one at a time, never fewer than 2 of 3 serve; no record yet of how long it takes",
+        "    @@ -9,3 +9,3 @@",
+        "     Restart=always",
+        "    -RestartSec=5",
+        "    +RestartSec=6",
+        "     TimeoutStartSec=300",
+        "mail: new, with 1 instance",
+        "queue: removed, the Fleetfile does not have it",
+    ]
+    assert deployed.history == []
+
+
+def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """A stopped instance is a change, too."""
+    edit("instances=2", "instances=4")
+    deployed.halt("web@2.service")
+    assert main(["plan", "--json", *_SSH]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["removed"] == []
+    assert [(entry["service"], entry["changed"], entry["instances"]) for entry in found["services"]] == [
+        ("web", True, 3),
+        ("queue", True, 4),
+    ]
+    assert found["services"][1] == {
+        "service": "queue",
+        "new": False,
+        "changed": True,
+        "lowest": 2,
+        "seconds": None,
+        "instances": 4,
+        "lines": [],
+    }
+
+
+@pytest.mark.usefixtures("deployed")
+def test_mistakes_of_the_fleetfile_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """As from `captain check`."""
+    edit("instances=3", "instances=0")
+    assert main(["plan", *_SSH]) == 2
+    assert "instances: must be an integer from 1 to 100" in capsys.readouterr().err
