@@ -27,6 +27,8 @@ from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.remove import forget_app, remove
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
+from fleetcaptain.tasks.task_units import clear_all_units
+from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
@@ -134,10 +136,13 @@ class RollingUpdateProvider(ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Stop and delete every unit with the mark of the service and of the stack that deployed it, and wait until it
-        is gone. The app's keys in etcd are removed with its last unit."""
+        is gone. The app's keys in etcd are removed with its last unit. The units of tasks are removed with the machine
+        agent, without which they do not run: no resource has that of a first deployment that was interrupted."""
         if handle_of(props["cluster"]).presence() is Presence.GONE:
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
+        if f"{service}.service" == agent_name(props["app"]):
+            clear_all_units(cluster, active=True)
         # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)

@@ -11,11 +11,15 @@ from components.cluster import local_handle
 from components.engine.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import current_key, images_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, images_key, previous_key, release_key, task_key, text_key
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
+from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.localcluster.registry_cleanup import digests_in
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.kept_images import KeptImages, docker_name
+from fleetcaptain.tasks.task_run import wanted_run
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
@@ -188,3 +192,15 @@ def test_a_cluster_that_does_not_answer_is_an_error_once(site: Site) -> None:
     with pytest.raises(ClusterUnreachable):
         PROVIDER.read(APP, gate_inputs())
     assert PROVIDER.read(APP, gate_inputs()).inputs == {**gate_inputs(), "ready": False}
+
+
+def test_with_the_gate_go_the_units_of_tasks(deployed: Site) -> None:
+    """Also of one that runs: the app is about to go."""
+    task = render_task(TaskSpec(ServiceSpec("migrate", "x", "shop", ("rake",))), Mark(APP, STACK, "migrate")).text
+    unit = "migrate-task@0badc0de.service"
+    deployed.start({unit: full(task)})
+    wanted = wanted_run("migrate", unit_hash(full(task)), "0badc0de", "jo@host", "2026-01-02T03:04:05+00:00")
+    deployed.etcd.put(task_key(APP, "migrate"), wanted.to_json())
+    assert unit in deployed.texts
+    PROVIDER.delete("ready", gate_inputs())
+    assert set(deployed.texts) == set(units_of(WEB, REDIS))

@@ -15,8 +15,10 @@ from fleetcaptain.agent.program import program_hash
 from fleetcaptain.discovery.keys import agent_key, current_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
-from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
 from fleetcaptain.rollout.lock import Lock
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import (
@@ -360,6 +362,16 @@ def test_with_the_last_service_goes_all_that_etcd_has_of_the_app(site: Site) -> 
     assert set(site.texts) == {"theirs@1.service"}
     assert [key for key in site.etcd.values if key.startswith(f"/fleetcaptain/{APP}/")] == []
     assert site.etcd.values[current_key("other")] == "v7"
+
+
+def test_with_the_machine_agent_go_the_units_of_tasks(site: Site) -> None:
+    """As after a first deployment that was interrupted: no resource has them, and they keep the app's keys."""
+    task = render_task(TaskSpec(ServiceSpec("migrate", "x", "shop", ("rake",))), Mark(APP, STACK, "migrate")).text
+    site.start(units_of(AGENT) | {"migrate-task@0badc0de.service": full(task)})
+    site.etcd.put(current_key(APP), "v1")
+    PROVIDER.delete("agent", AGENT)
+    assert site.texts == {}
+    assert current_key(APP) not in site.etcd.values
 
 
 def test_with_its_cluster_gone_a_service_is_gone(docker_machines: SimpleNamespace) -> None:
