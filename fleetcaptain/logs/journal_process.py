@@ -26,15 +26,12 @@ class JournalProcess:
     """The entries of the machine with *address* that *query* finds. It runs from the beginning, and waits while its
     output is not read.
 
-    After the entries: *problem*, why the machine did not answer or refused, "" when there is none; *unreachable*: it
-    was not reached at all, or was lost.
+    After the entries: *problem*, why the machine did not answer or refused, "" when there is none.
     """
 
     def __init__(self, address: str, query: JournalQuery, launch: Launch) -> None:
         self.address = address
         self.problem = ""
-        self.unreachable = False
-        self.started = False
         self._query = query
         self._launch = launch
         self._ended = False
@@ -73,12 +70,11 @@ class JournalProcess:
             for line in process.stdout:
                 entry = entry_of(line, self.address)
                 if entry is not None:
-                    self.started = True
                     yield entry
         finally:
-            self.problem, self.unreachable = self._outcome(process)
+            self.problem = self._outcome(process)
 
-    def _outcome(self, process: subprocess.Popen[bytes]) -> tuple[str, bool]:
+    def _outcome(self, process: subprocess.Popen[bytes]) -> str:
         with contextlib.suppress(OSError):
             if process.stdout is not None:
                 process.stdout.close()
@@ -90,11 +86,11 @@ class JournalProcess:
             process.kill()
             code = process.wait()
         if self._ended or code == 0:
-            return "", False
+            return ""
         errors = self._errors.text()
         # journalctl ends with 1, and says nothing, when it finds no entry.
         said = ssh_error(errors) if errors.strip() else ""
-        return said or ("the connection was lost" if code == _SSH_FAILED else ""), code == _SSH_FAILED
+        return said or ("the connection was lost" if code == _SSH_FAILED else "")
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:
