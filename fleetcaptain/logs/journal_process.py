@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.process_output import Tail
 from fleetcaptain.fleet.ssh import ssh_error
 from fleetcaptain.logs.journal_query import JournalQuery, lacks_grep, pattern_of
@@ -24,7 +25,7 @@ _END_SEC = 2.0
 
 class JournalProcess:
     """The entries of the machine with *address* that *query* finds. It runs from the beginning, and waits while its
-    output is not read.
+    output is not read. Raises ClusterUnreachable when ssh is not installed.
 
     After the entries: *problem*, why the machine did not answer or refused, "" when there is none.
     """
@@ -52,14 +53,17 @@ class JournalProcess:
 
     def _run(self, query: JournalQuery) -> tuple[subprocess.Popen[bytes], Tail]:
         argv = ["sh", "-c", _WITH_INPUT, "sh", *query.argv] if query.follow else query.argv
-        process = subprocess.Popen(
-            list(self._launch(argv)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # A ^C in the terminal is for this process; it ends ssh.
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                list(self._launch(argv)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A ^C in the terminal is for this process; it ends ssh.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ClusterUnreachable(f"{self.address}: could not start OpenSSH's client: {error}") from error
         return process, Tail(process.stderr)
 
     def _read(self) -> Iterator[LogEntry]:
