@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,6 @@ from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 if TYPE_CHECKING:
     from fleetcaptain.fleet.entities import Machine
-    from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["add"]
 
@@ -54,7 +54,7 @@ def add(captain: typer.Typer) -> None:
         Example: captain maintenance on 10.67.85.12
         """
         from fleetcaptain.rollout.connect import open_cluster
-        from fleetcaptain.rollout.cordon import cordon_service
+        from fleetcaptain.rollout.cordon import cordon_service, in_maintenance
         from fleetcaptain.rollout.journal import guarded
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.evacuate import evacuate, reopen
@@ -67,16 +67,21 @@ def add(captain: typer.Typer) -> None:
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
-        found = _machine(machine, snapshot)
+        machines = list(snapshot.machines.values())
         if switch is Switch.OFF:
+            # A machine that is lost for good stays in maintenance until this.
+            gone = [one for one in in_maintenance(cluster.ownership, snapshot) if one.id not in snapshot.machines]
+            found = _machine(machine, [*machines, *gone])
+            shown = found.ip or found.id
             with guarded(cluster, cordon_service(found.id), "", report) as (fenced, _):
                 was_closed = reopen(fenced, found, report)
             if json_wanted:
-                echo_json({"machine": found.ip, "maintenance": False})
+                echo_json({"machine": shown, "maintenance": False})
             else:
-                used = f"fleet uses {found.ip} again. `captain rebalance` moves instances there."
-                echo(used if was_closed else f"{found.ip} is not in maintenance.")
+                used = f"fleet uses {shown} again. `captain rebalance` moves instances there."
+                echo(used if was_closed else f"{shown} is not in maintenance.")
             return
+        found = _machine(machine, machines)
         current = current_services(cluster)
         moved, stays = evacuate(
             cluster,
@@ -94,9 +99,8 @@ def add(captain: typer.Typer) -> None:
         echo(f"To use it again: captain maintenance off {found.ip}")
 
 
-def _machine(named: str, snapshot: Snapshot) -> Machine:
-    """The machine at an address, or with an id that begins so. Raises a usage error."""
-    machines = snapshot.machines.values()
+def _machine(named: str, machines: Sequence[Machine]) -> Machine:
+    """The one of *machines* at an address, or with an id that begins so. Raises a usage error."""
     found = [one for one in machines if named == one.ip] or [one for one in machines if one.id.startswith(named)]
     if len(found) != 1:
         known = ", ".join(sorted(one.ip or one.id for one in machines))
