@@ -68,9 +68,10 @@ def check_cluster(
                 f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`."
             )
         for machine in in_maintenance(ownership, snapshot):
+            where = machine.ip or machine.id
             diagnostics.warn(
-                f"{machine.ip} is in maintenance: fleet places no instance on it. To use it again, run `captain "
-                f"maintenance off {machine.ip}`."
+                f"{where} is in maintenance: fleet places no instance on it. To use it again, run `captain maintenance "
+                f"off {where}`."
             )
         _refuse_others(ownership, parts, snapshot)
         adopt = _adopted(ownership, snapshot)

@@ -94,20 +94,24 @@ def add(captain: typer.Typer) -> None:
                 address, query, lambda argv: command_argv(endpoint, endpoint.to(address), argv, via())
             )
 
-        try:
-            found = sources()
-        except FleetApiError as error:
-            found = guessed_sources(selection, hosts)
-            if endpoint.inside or not found.addresses:
-                raise
-            echo(one_line(f"{error} Shown are the machines that the connection names."), error=True)
+        guess = guessed_sources(selection, [] if endpoint.inside else hosts)
+
+        def find() -> LogSources:
+            try:
+                return sources()
+            except FleetApiError as error:
+                if not guess.addresses:
+                    raise
+                echo(one_line(f"{error} Shown are the machines that the connection names."), error=True)
+                return guess
+
         output = LogOutput(json_wanted=json_wanted)
         try:
             with suppress(KeyboardInterrupt):
                 if follow:
-                    _follow(query, found, run, sources, output)
+                    _follow(query, find(), run, sources, output)
                 else:
-                    _show(query, found, run, output)
+                    _show(query, guess, find, run, output)
         except BrokenPipeError:
             output.abandon()
 
@@ -144,13 +148,21 @@ def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection,
     return selection, JournalQuery((), most, checked("--since", since_of, since) if since else "", grep)
 
 
-def _show(query: JournalQuery, found: LogSources, run: Run, output: LogOutput) -> None:
-    """What the machines have, to its end."""
+def _show(query: JournalQuery, guess: LogSources, find: Callable[[], LogSources], run: Run, output: LogOutput) -> None:
+    """What the machines have, to its end. Those of *guess* are asked while fleet is asked (*find*)."""
     from fleetcaptain.logs.log_merge import merged
 
-    asked = replace(query, units=(*found.units, *found.globs))
-    journals = [run(address, asked) for address in found.addresses]
+    def asked(sources: LogSources) -> JournalQuery:
+        return replace(query, units=(*sources.units, *sources.globs))
+
+    early: dict[str, JournalProcess] = {}
+    journals: list[JournalProcess] = []
     try:
+        for address in guess.addresses:
+            early[address] = run(address, asked(guess))
+        found = find()
+        usable = early if guess.includes(found.units) else {}
+        journals += [usable.get(address) or run(address, asked(found)) for address in found.addresses]
         entries: Iterable[LogEntry] = merged(journal.entries() for journal in journals)
         if query.lines is not None:
             entries = deque(entries, maxlen=query.lines)
@@ -158,7 +170,7 @@ def _show(query: JournalQuery, found: LogSources, run: Run, output: LogOutput) -
             output.show(entry)
         output.flush()
     finally:
-        for journal in journals:
+        for journal in (*early.values(), *journals):
             journal.end()
     silent = [journal for journal in journals if journal.problem]
     for journal in silent:

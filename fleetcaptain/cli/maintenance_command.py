@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,6 @@ from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 if TYPE_CHECKING:
     from fleetcaptain.fleet.entities import Machine
-    from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["add"]
 
@@ -54,7 +54,7 @@ def add(captain: typer.Typer) -> None:
         Example: captain maintenance on 10.67.85.12
         """
         from fleetcaptain.rollout.connect import open_cluster
-        from fleetcaptain.rollout.cordon import cordon_service
+        from fleetcaptain.rollout.cordon import cordon_service, in_maintenance
         from fleetcaptain.rollout.journal import guarded
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.evacuate import evacuate, reopen
@@ -67,16 +67,21 @@ def add(captain: typer.Typer) -> None:
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
-        found = _machine(machine, snapshot)
+        machines = list(snapshot.machines.values())
         if switch is Switch.OFF:
+            # A machine that is lost for good stays in maintenance until this.
+            gone = [one for one in in_maintenance(cluster.ownership, snapshot) if one.id not in snapshot.machines]
+            found = _machine(machine, [*machines, *gone])
+            shown = found.ip or found.id
             with guarded(cluster, cordon_service(found.id), "", report, strategy="maintenance") as (fenced, _):
                 was_closed = reopen(fenced, found, report)
             if json_wanted:
-                echo_json({"machine": found.ip, "maintenance": False})
+                echo_json({"machine": shown, "maintenance": False})
             else:
-                used = f"fleet uses {found.ip} again. `captain rebalance` moves instances there."
-                echo(used if was_closed else f"{found.ip} is not in maintenance.")
+                used = f"fleet uses {shown} again. `captain rebalance` moves instances there."
+                echo(used if was_closed else f"{shown} is not in maintenance.")
             return
+        found = _machine(machine, machines)
         current = current_services(cluster)
         moved, stays = evacuate(
             cluster,
@@ -94,12 +99,12 @@ def add(captain: typer.Typer) -> None:
         echo(f"To use it again: captain maintenance off {found.ip}")
 
 
-def _machine(named: str, snapshot: Snapshot) -> Machine:
-    """The machine *named*, see `machine_named`. Raises a usage error."""
+def _machine(named: str, machines: Sequence[Machine]) -> Machine:
+    """The one of *machines* that is *named*, see `machine_named`. Raises a usage error."""
     from fleetcaptain.errors import NotAvailable
     from fleetcaptain.fleet.machine_lookup import machine_named
 
     try:
-        return machine_named(named, snapshot.machines.values())
+        return machine_named(named, machines)
     except NotAvailable as error:
         raise typer.BadParameter(str(error), param_hint="MACHINE") from error

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Etcd, Key, Ssh, Stack, TargetApp, by_environment, site
-from fleetcaptain.discovery.identity import Identity
-from fleetcaptain.release.images import ImageState, probe_argv, probed
-from fleetcaptain.release.listing import as_json, rows, table
-from fleetcaptain.release.repository import Releases, read_releases
-from fleetcaptain.release.rollback import images_of
+
+if TYPE_CHECKING:
+    from fleetcaptain.release.images import ImageState
+    from fleetcaptain.release.repository import Releases
 
 __all__ = ["add"]
 
@@ -40,6 +40,8 @@ def add(captain: typer.Typer) -> None:
         cluster checks their registry, or with --etcd this computer does. To roll back, run
         pulumi up -c fleetcaptain:rollbackTo=TAG
         """
+        from fleetcaptain.release.listing import as_json, rows, table
+
         known, images = _by_etcd(etcd, app) if by_environment(etcd, stack, ssh) else _by_ssh(app, stack, ssh, key)
         found = rows(known, images)
         if json_wanted:
@@ -53,6 +55,8 @@ def add(captain: typer.Typer) -> None:
 def _by_ssh(
     app: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
 ) -> tuple[Releases, dict[str, ImageState]]:
+    from fleetcaptain.release.repository import read_releases
+    from fleetcaptain.release.rollback import images_of
     from fleetcaptain.rollout.connect import open_cluster
     from fleetcaptain.rollout.preflight import find_images
 
@@ -64,6 +68,10 @@ def _by_ssh(
 
 def _by_etcd(etcd: str | None, app: str | None) -> tuple[Releases, dict[str, ImageState]]:
     from fleetcaptain.discovery.etcd_store import EtcdStore
+    from fleetcaptain.discovery.identity import Identity
+    from fleetcaptain.release.images import probed
+    from fleetcaptain.release.repository import read_releases
+    from fleetcaptain.release.rollback import images_of
 
     identity = Identity.from_environment(app=app, etcd=etcd)
     known = read_releases(EtcdStore(lambda: identity.etcd), identity.app)
@@ -72,6 +80,8 @@ def _by_etcd(etcd: str | None, app: str | None) -> tuple[Releases, dict[str, Ima
 
 
 def _from_here(images: Sequence[str]) -> str | None:
+    from fleetcaptain.release.images import probe_argv
+
     if not images:
         return None
     try:

@@ -14,7 +14,7 @@ from fleetcaptain.cli.printer import echo, echo_json
 if TYPE_CHECKING:
     from fleetcaptain.release.service_release import Part
 
-__all__ = ["add", "names_shown"]
+__all__ = ["add"]
 
 
 def add(captain: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def add(captain: typer.Typer) -> None:
         app, files, tasks = rendered(file, stack)
         agent = agent_name(app.app).removesuffix(".service")
         parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
-        units = [(part.service, names_shown(part), part.unit.text) for part in parts]
+        units = [(part.service, _names_shown(part), part.unit.text) for part in parts]
         units += [(task, task_unit(task, "<run>"), tasks[task].text) for task in tasks]
         chosen = [unit for unit in units if service in (None, unit[0])]
         if not chosen:
@@ -66,7 +66,7 @@ def add(captain: typer.Typer) -> None:
             echo("\n\n".join(f"# {names}\n{text.rstrip()}" for _, names, text in chosen))
 
 
-def names_shown(part: Part) -> str:
+def _names_shown(part: Part) -> str:
     """The names of the units of *part*, with what only a deployment knows in angle brackets."""
     from fleetcaptain.mode import Mode
     from fleetcaptain.units.names import global_name, instance_names

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 
+from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.process_output import Tail
 from fleetcaptain.fleet.ssh import ssh_error
 from fleetcaptain.logs.journal_query import JournalQuery, lacks_grep, pattern_of
@@ -24,17 +25,14 @@ _END_SEC = 2.0
 
 class JournalProcess:
     """The entries of the machine with *address* that *query* finds. It runs from the beginning, and waits while its
-    output is not read.
+    output is not read. Raises ClusterUnreachable when ssh is not installed.
 
-    After the entries: *problem*, why the machine did not answer or refused, "" when there is none; *unreachable*: it
-    was not reached at all, or was lost.
+    After the entries: *problem*, why the machine did not answer or refused, "" when there is none.
     """
 
     def __init__(self, address: str, query: JournalQuery, launch: Launch) -> None:
         self.address = address
         self.problem = ""
-        self.unreachable = False
-        self.started = False
         self._query = query
         self._launch = launch
         self._ended = False
@@ -55,14 +53,17 @@ class JournalProcess:
 
     def _run(self, query: JournalQuery) -> tuple[subprocess.Popen[bytes], Tail]:
         argv = ["sh", "-c", _WITH_INPUT, "sh", *query.argv] if query.follow else query.argv
-        process = subprocess.Popen(
-            list(self._launch(argv)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # A ^C in the terminal is for this process; it ends ssh.
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                list(self._launch(argv)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A ^C in the terminal is for this process; it ends ssh.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ClusterUnreachable(f"{self.address}: could not start OpenSSH's client: {error}") from error
         return process, Tail(process.stderr)
 
     def _read(self) -> Iterator[LogEntry]:
@@ -73,12 +74,11 @@ class JournalProcess:
             for line in process.stdout:
                 entry = entry_of(line, self.address)
                 if entry is not None:
-                    self.started = True
                     yield entry
         finally:
-            self.problem, self.unreachable = self._outcome(process)
+            self.problem = self._outcome(process)
 
-    def _outcome(self, process: subprocess.Popen[bytes]) -> tuple[str, bool]:
+    def _outcome(self, process: subprocess.Popen[bytes]) -> str:
         with contextlib.suppress(OSError):
             if process.stdout is not None:
                 process.stdout.close()
@@ -90,11 +90,11 @@ class JournalProcess:
             process.kill()
             code = process.wait()
         if self._ended or code == 0:
-            return "", False
+            return ""
         errors = self._errors.text()
         # journalctl ends with 1, and says nothing, when it finds no entry.
         said = ssh_error(errors) if errors.strip() else ""
-        return said or ("the connection was lost" if code == _SSH_FAILED else ""), code == _SSH_FAILED
+        return said or ("the connection was lost" if code == _SSH_FAILED else "")
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import Machine, UnitEntity
@@ -42,6 +43,10 @@ class LogSources:
     globs: tuple[str, ...]
     addresses: tuple[str, ...]
     guessed: bool = False
+
+    def includes(self, units: Iterable[str]) -> bool:
+        """Whether whoever asks for these units and globs asks for all *units*, too."""
+        return all(any(fnmatchcase(unit, glob) for glob in (*self.units, *self.globs)) for unit in units)
 
 
 def sources_of(

@@ -39,13 +39,13 @@ def is_cordon(mark: Mark | None) -> bool:
 
 
 def in_maintenance(ownership: Ownership, snapshot: Snapshot) -> tuple[Machine, ...]:
-    """The machines on which *ownership* has such units."""
-    services = {
-        unit.mark.service
+    """The machines for which *ownership* has such units; one that fleet does not list has no address."""
+    closed = {
+        unit.file.needs(name).machine_id
         for name, unit in snapshot.units.items()
-        if unit.mark and is_cordon(unit.mark) and ownership.owns(name, unit.mark)
+        if is_cordon(unit.mark) and ownership.owns(name, unit.mark)
     }
-    return tuple(machine for id_, machine in snapshot.machines.items() if cordon_service(id_) in services)
+    return tuple(snapshot.machines.get(id_) or Machine(id_, "") for id_ in sorted(closed - {""}))
 
 
 def on_machine(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from fleetcaptain.discovery.keys import (
     services_dir,
 )
 from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
+from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.members.member import Listed
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.rollout.journal import JournalEntry
@@ -47,7 +48,7 @@ class FleetLists:
 class AppKeys:
     """The app's directory in etcd: *registrations*, *releases* (their texts only if they were read), the holder of each
     rollout's lock and the last rollout, by service, and the ids of machines with a *heartbeat*. *ignored* are values
-    that are neither."""
+    that are neither. *records*: service -> the records of its rollouts, the oldest first, where they were read."""
 
     registrations: tuple[Registration, ...] = ()
     releases: Releases = _NO_RELEASES
@@ -55,6 +56,7 @@ class AppKeys:
     journals: Mapping[str, JournalEntry] = field(default_factory=dict)
     heartbeats: frozenset[str] = frozenset()
     ignored: tuple[Ignored, ...] = ()
+    records: Mapping[str, tuple[RolloutRecord, ...]] = field(default_factory=dict)
 
     def with_texts(self, texts: Mapping[str, str]) -> AppKeys:
         """The same with the *texts* of the releases' units, by unit hash."""

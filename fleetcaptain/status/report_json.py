@@ -86,5 +86,6 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
             "done": rollout.done,
             "of": rollout.of,
             "interrupted": rollout.stopped,
+            "expected_sec": rollout.expected_sec,
         },
     }

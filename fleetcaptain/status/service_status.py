@@ -12,6 +12,7 @@ from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.placement import admits
+from fleetcaptain.status.expected_rollout import expected_rollout_sec
 from fleetcaptain.status.picture import AppKeys
 
 __all__ = ["InstanceStatus", "RolloutStatus", "ServiceStatus", "service_status", "version_of"]
@@ -38,7 +39,8 @@ class InstanceStatus:
 @dataclass(frozen=True)
 class RolloutStatus:
     """A rollout under way: *who* began it, *since* when (ISO 8601, UTC), *to* which version, and how many (*done*) *of*
-    its instances are healthy with the new text. *stopped*: no process holds its lock any more."""
+    its instances are healthy with the new text. *stopped*: no process holds its lock any more. *expected_sec*: how long
+    it takes by earlier ones, 0 if that is not known."""
 
     who: str
     since: str
@@ -46,6 +48,7 @@ class RolloutStatus:
     done: int
     of: int
     stopped: bool = False
+    expected_sec: float = 0
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,11 @@ def _rollout(
     done = [one for one, status in zip(observed, instances, strict=True) if one.unit_hash == last.to and status.healthy]
     pending = releases.named(releases.pending)
     new = pending.services.get(service) if pending else None
-    of = new.count if new is not None and new.unit_hash == last.to and new.mode is not Mode.PER_MACHINE else 0
+    new = new if new is not None and new.unit_hash == last.to else None
+    of = new.count if new is not None and new.mode is not Mode.PER_MACHINE else 0
     # Two generations of a blue/green service have the same numbers.
     numbers = {one.name.rpartition("@")[2] for one in observed}
     to = version_of(service, last.to, releases)
-    return RolloutStatus(last.who, last.since, to, len(done), of or len(numbers), stopped=service not in keys.locks)
+    of = of or len(numbers)
+    expected = expected_rollout_sec(service, new, of, keys.records.get(service, ()))
+    return RolloutStatus(last.who, last.since, to, len(done), of, service not in keys.locks, expected)

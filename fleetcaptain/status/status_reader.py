@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetcaptain.discovery.keys import app_dir, texts_dir
+from fleetcaptain.discovery.keys import app_dir, history_dir, texts_dir
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.history.rollout_record import RolloutRecord
+from fleetcaptain.history.stored_records import records_in
 from fleetcaptain.members.members_api import MembersApi
 from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened
 from fleetcaptain.untrusted import WORD, json_object, readable
@@ -91,6 +94,8 @@ class StatusReader:
     def _keys(self) -> AppKeys:
         nodes = flattened(self._etcd.tree(app_dir(self._app)).node)
         keys = app_keys(nodes, self._app)
+        rolling = [service for service, entry in keys.journals.items() if entry.state == "rolling"]
+        keys = replace(keys, records={service: self._records(service) for service in rolling})
         releases = keys.releases
         # Texts are many times larger than all else, and only change with the releases.
         if self._texts is None or self._texts[0] != releases:
@@ -102,6 +107,14 @@ class StatusReader:
             else:
                 self._texts = releases, {node.key.removeprefix(f"{folder}/"): node.value for node in texts}
         return keys.with_texts(self._texts[1]) if self._texts else keys
+
+    def _records(self, service: str) -> tuple[RolloutRecord, ...]:
+        """The records of its rollouts; the rollout is shown without them, too."""
+        try:
+            nodes = flattened(self._etcd.tree(history_dir(self._app, service)).node)
+        except FleetCaptainError:
+            return ()
+        return records_in((node.key, node.value) for node in nodes)[0]
 
     def _members(self) -> Members:
         api = MembersApi(self._etcd.request)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fleetcaptain.printable import one_line
 from fleetcaptain.status.ages import age, minute
+from fleetcaptain.status.expected_rollout import format_left
 from fleetcaptain.status.machine_status import MachineStatus
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report
@@ -100,7 +101,8 @@ def _head(report: Report, width: int) -> list[Line]:
             verb = "interrupted" if rollout.stopped else "rolling"
             what = f"{service.name} to {rollout.to}: {rollout.done} of {rollout.of} instances"
             by = f"by {rollout.who}, {age(rollout.since, now)}"
-            lines.append(_field(verb, f"{what}, {by}", width, "warn"))
+            left = "" if rollout.stopped else format_left(rollout.expected_sec, rollout.since, now)
+            lines.append(_field(verb, ", ".join(filter(None, (what, left, by))), width, "warn"))
     for task in report.tasks:
         where = f" on {task.address}" if task.address else ""
         lines.append(_field("task", f"{task.name}: {task.state}{where}, {task.unit}", width, "warn"))

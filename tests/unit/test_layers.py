@@ -68,6 +68,7 @@ MAY: dict[str, set[str]] = {
         "units",
         "fleet",
         "discovery",
+        "history",
         "release",
         "rollout",
     },

@@ -21,7 +21,7 @@ from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.strategies.moving import MoveDriver
 from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, to_restart
 
-__all__ = ["close", "evacuate", "reopen", "why_stays"]
+__all__ = ["close", "evacuate", "reopen"]
 
 _PLACED_SEC = 60.0
 _LOOK_SEC = 0.5
@@ -126,7 +126,7 @@ def _emptied(
             if halfway:
                 _run(driver, target, policy_of(target), machine)
             for name in there:
-                why = why_stays(name, target, fenced.snapshot(), machine, with_outage=with_outage)
+                why = _why_stays(name, target, fenced.snapshot(), machine, with_outage=with_outage)
                 if why:
                     stays[name] = why
                     continue
@@ -151,7 +151,7 @@ def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -
         raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe evacuation of {machine.ip} stopped there.")
 
 
-def why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool) -> str:
+def _why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool) -> str:
     """Why the unit *name* of *target* cannot leave *machine*; "" if it can."""
     placement = placement_of(snapshot, {})
     need = target.file.needs(name)

@@ -12,9 +12,9 @@ from fleetcaptain.rollout.preflight import leaving, prepare
 from fleetcaptain.rollout.strategies.rolling import roll
 from fleetcaptain.units.names import instance_names
 
-__all__ = ["MOST_INSTANCES", "refuse_unscalable", "scale", "scaled"]
+__all__ = ["refuse_unscalable", "scale", "scaled"]
 
-MOST_INSTANCES = 100
+_MOST_INSTANCES = 100
 """The most instances of a service, as in a Fleetfile."""
 
 
@@ -26,7 +26,7 @@ def refuse_unscalable(target: Target, snapshot: Snapshot) -> None:
         why = "it is a task, which runs once"
     elif any(is_fleet_global(unit) or unit.file.needs(unit.name).machine_id in _instances(target) for unit in units):
         why = "it is global: it has one instance on every machine"
-    elif not set(target.names) <= set(instance_names(target.service, MOST_INSTANCES)):
+    elif not set(target.names) <= set(instance_names(target.service, _MOST_INSTANCES)):
         why = "it is replaced blue/green (instances=True), which has one instance at a time"
     if why:
         heading = f"Cannot scale {target.service}. Nothing was changed:"

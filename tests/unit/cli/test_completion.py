@@ -47,6 +47,14 @@ def test_what_cannot_be_read_completes_nothing(tmp_path: Path, monkeypatch: pyte
     assert services("") == []
 
 
+def test_the_command_line_loads_no_program_that_only_one_command_needs() -> None:
+    """A shell starts it at each completion."""
+    heavy = ["fleetcaptain.fleetfile.loader", "requests", "etcd", "pulumi", "docker", "cryptography"]
+    code = f"import sys, fleetcaptain.cli.build; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_gets_the_names(tmp_path: Path, shell: str) -> None:
     """As its completion script asks."""

@@ -16,6 +16,7 @@ from fleetcaptain.errors import FleetApiError
 from fleetcaptain.fleet.fleet_client import FleetClient
 from tests.fakes.fake_cluster import FakeCluster
 from tests.unit.logs.test_journals import said
+from tests.unit.oneoff.pretended_ssh import until
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 
@@ -62,6 +63,39 @@ def test_lines_of_all_machines_come_by_time(machines: Path, capsys: pytest.Captu
     asked = (machines / "asked").read_text().splitlines()
     assert {line.partition(" ")[0] for line in asked} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
     assert all("--lines=100" in line and "--unit=web@1.service" in line for line in asked)
+
+
+def test_machines_are_asked_while_fleet_is(machines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line comes after one handshake and not after two."""
+    cluster = FakeCluster()
+    cluster.launch_service("web", 3)
+    asked = machines / "asked"
+
+    class Slow(FleetClient):
+        def __init__(self) -> None:
+            pass
+
+        def units(self) -> Any:
+            until(asked.exists)
+            return cluster.fleet.units()
+
+        def machines(self) -> Any:
+            return cluster.fleet.machines()
+
+    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (Slow(), lambda: ""))
+    assert main(["logs", "web", *SSH]) == 0
+    assert sorted(line.partition(" ")[0] for line in asked.read_text().splitlines()) == [
+        f"10.0.0.{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_without_ssh_no_machine_can_be_asked(
+    machines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says so."""
+    monkeypatch.setenv("PATH", str(machines / "nowhere"))
+    assert main(["logs", "web", *SSH]) == 10
+    assert "10.0.0.1: could not start OpenSSH's client: " in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("machines")
@@ -143,14 +177,20 @@ def test_what_an_app_prints_cannot_drive_the_terminal(machines: Path, capsys: py
         (["logs", "web", "--lines", "99999999999999999999"], 2),
         (["logs", "web", "--since", "soon"], 2),
         (["logs", "web", "--grep", "("], 2),
-        (["logs", "wbe"], 3),
-        (["logs", "web@9"], 3),
     ],
 )
 def test_a_mistake_asks_no_machine(machines: Path, words: list[str], code: int) -> None:
     """And exits with its code."""
     assert main([*words, *SSH]) == code
     assert not (machines / "asked").exists()
+
+
+@pytest.mark.parametrize("service", ["wbe", "web@9"])
+@pytest.mark.parametrize("more", [[], ["--follow"]])
+@pytest.mark.usefixtures("machines")
+def test_what_the_app_does_not_have_is_not_available(service: str, more: list[str]) -> None:
+    """Its exit code says so."""
+    assert main(["logs", service, *more, *SSH]) == 3
 
 
 _SHOWN = """

@@ -179,6 +179,21 @@ def test_a_machine_has_its_name_too(cluster: FakeCluster, monkeypatch: pytest.Mo
     assert main(["maintenance", "off", "m9", *SSH]) == 2
 
 
+def test_the_maintenance_of_a_machine_that_is_gone_ends(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its id; its units would stay."""
+    assert main(["maintenance", "on", M1, *SSH]) == 0
+    cluster._kill(M1)
+    for name, unit in cluster.units.items():
+        if unit.machine_id == M1:
+            cluster.units[name] = replace(unit, machine_id=None, current="inactive")
+    assert main(["maintenance", "off", M1, *SSH]) == 0
+    assert f"fleet uses {M1} again" in capsys.readouterr().out
+    assert not [name for name in cluster.units if "maintenance" in name]
+    assert main(["maintenance", "off", M1, *SSH]) == 2
+
+
 @pytest.mark.parametrize("named", ["10.0.0.9", "10.0.0", "web"])
 def test_an_unknown_machine_is_a_usage_error(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], named: str

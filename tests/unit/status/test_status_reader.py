@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from fleetcaptain.discovery.keys import history_key
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -16,7 +18,8 @@ from fleetcaptain.status.status_reader import StatusReader
 from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.status.watching import watched
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster
-from tests.unit.status.twenty_services import keep, picture_of, release_of, twenty
+from tests.unit.history.example_records import DONE
+from tests.unit.status.twenty_services import keep, picture_of, release_of, roll, twenty
 
 
 class _Fleet(FleetClient):
@@ -74,6 +77,19 @@ def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
     cluster.etcd.requests.clear()
     reading.read()
     assert [key for _, key, form in cluster.etcd.requests if form.get("recursive")] == ["/fleetcaptain/shop"]
+
+
+def test_the_records_of_what_is_rolled_out_are_read(cluster: FakeCluster) -> None:
+    """Of no other service; an invalid one is left out, and so are all where there are none."""
+    for service in ("api", "app_server"):
+        record = replace(DONE, service=service)
+        cluster.etcd.put(history_key(APP, service, "2030-01-02T03:04:05.000000"), record.to_json())
+    cluster.etcd.put(history_key(APP, "app_server", "2030-01-03T03:04:05.000000"), "{")
+    for service in ("app_server", "redis"):
+        roll(cluster, service, "0" * 40)
+    keys = reader(cluster, _Fleet(cluster)).read().keys
+    assert keys is not None
+    assert keys.records == {"app_server": (replace(DONE, service="app_server"),), "redis": ()}
 
 
 def test_a_fleet_that_hangs_does_not_keep_the_rest(cluster: FakeCluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from fleetcaptain.status.status_view import lines_of
 from fleetcaptain.styled import painted, plain
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster
+from tests.unit.history.example_records import DONE
 from tests.unit.status.twenty_services import keep, new_text, picture_of, release_of, roll, run_of_task, twenty
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -121,6 +123,7 @@ def test_programs_get_one_line_of_json() -> None:
         "done": 4,
         "of": 12,
         "interrupted": False,
+        "expected_sec": 0,
     }
     assert server["last_deploy"]["state"] == "rolling"
     assert (server["state"], server["wanted"], server["versions"]) == ("rolling", 12, {"v1.1": 8, "v1.2": 4})
@@ -136,6 +139,23 @@ def test_programs_get_one_line_of_json() -> None:
     }
     assert data["machines"][2]["state"] == "silent"
     assert data["etcd"]["members"][2] == {"name": "m3", "address": "10.0.0.3", "lost": True}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left"), [(200.0, ", about 1 min 15 s left, by bob@ci, 2m"), (125.0, " instances, by bob@ci, 2m")]
+)
+def test_a_rollout_shows_how_long_it_still_takes(seconds: float, left: str) -> None:
+    """By its earlier ones, of which the last three count; nothing once that time is over."""
+    cluster = busy()
+    picture = picture_of(cluster)
+    assert picture.keys is not None
+    record = replace(DONE, service="app_server", seconds=seconds / 6)
+    records = {"app_server": (replace(record, state="failed", seconds=9999), record)}
+    picture = replace(picture, keys=replace(picture.keys, records=records))
+    report = report_of(picture)
+    (line,) = [plain(line) for line in lines_of(report, 120) if plain(line).startswith("rolling")]
+    assert line.endswith(left)
+    assert as_json(report)["services"][1]["rollout"]["expected_sec"] == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("width", [1, 2, 20])
