@@ -47,6 +47,8 @@ def add(captain: typer.Typer) -> None:
 
         The registration replaces the one that the unit wrote. The machine agent renews it while the unit is active
         if the service is the unit's own; any other service needs --hold. Exits with 10 when etcd does not answer.
+
+        Example: captain register redis port=6379
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         pairs = connection_of(connection or ())

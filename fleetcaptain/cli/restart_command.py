@@ -36,6 +36,8 @@ def add(captain: typer.Typer) -> None:
         """Restart all instances of a service, a few at a time.
 
         Exits with 4 when an instance does not come back, and with 6 while another rollout of the service runs.
+
+        Example: captain restart app_server --max-parallel 2
         """
         # Imported here: in an app's image the other commands work without the packages of a deployment.
         from fleetcaptain.rollout.connect import open_cluster

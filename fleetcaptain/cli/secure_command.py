@@ -44,6 +44,8 @@ def add(captain: typer.Typer) -> None:
 
         Changes nothing without --apply or --undo. Exits with 2 when a step is refused, and with 4 when a machine does
         not come back or authentication was turned off again. After an interruption, run the same command again.
+
+        Example: captain secure --apply
         """
         from fleetcaptain.fleet.ssh import Endpoint
         from fleetcaptain.securing.securing import Securing, open_operator

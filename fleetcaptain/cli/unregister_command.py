@@ -21,6 +21,8 @@ def add(captain: typer.Typer) -> None:
 
         The unit keeps running, but discovery leaves the instance out until it registers again or restarts. Exits with
         10 when etcd does not answer.
+
+        Example: captain unregister redis
         """
         discovery = Discovery(Identity.from_environment(app=app, etcd=etcd))
         discovery.unregister(service)

@@ -45,7 +45,7 @@ class LogSources:
     guessed: bool = False
 
     def includes(self, units: Iterable[str]) -> bool:
-        """Whether a search for these units and globs finds all *units*, too."""
+        """Whether these units and globs match all *units*."""
         return all(any(fnmatchcase(unit, glob) for glob in (*self.units, *self.globs)) for unit in units)
 
 
