@@ -21,7 +21,7 @@ from tests.e2e.stack import Stack
 __all__ = ["main", "picture"]
 
 _FOLDER = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-_COLUMNS = 110
+_COLUMNS = 120
 # As rich's own format, without the fonts that it would fetch from the network.
 _FORMAT = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -55,7 +55,7 @@ def main(folder: Path = _FOLDER) -> None:
         stack.edit("Fleetfile.py", {"restart_sec=5": "restart_sec=6"})
         settings = ("--stack", stack.name, "--config-file", str(stack.settings))
         up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--color", "always", *settings]
-        _draw(stack, up, "pulumi up", folder / "rollout.svg")
+        _draw(stack, up, "pulumi up: the lines of app_server", folder / "rollout.svg", only="fleet:Unit app_server")
         release = str(stack.outputs()["release"])
         for command in (["status"], ["timeline", release, "--service", "app_server"]):
             argv = ["captain", *command, "--stack", stack.name]
@@ -66,8 +66,10 @@ def main(folder: Path = _FOLDER) -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _draw(stack: Stack, argv: Sequence[str], title: str, file: Path) -> None:
-    file.write_text(picture(title, _in_terminal(argv, stack)))
+def _draw(stack: Stack, argv: Sequence[str], title: str, file: Path, *, only: str = "") -> None:
+    """*only*: of the output, only lines with this text."""
+    lines = _in_terminal(argv, stack).splitlines(keepends=True)
+    file.write_text(picture(title, "".join(line for line in lines if only in line)))
 
 
 def _in_terminal(argv: Sequence[str], stack: Stack) -> str:

@@ -61,6 +61,7 @@ def remove(
         return
     began = acted = cluster.clock()
     timeout_sec = 0.0
+    reported: list[str] = []
     while True:
         snapshot = cluster.snapshot(acted)
         timeout_sec = max(timeout_sec, patience(names, snapshot))
@@ -75,7 +76,9 @@ def remove(
                 f"Failed to remove {', '.join(left)} within {timeout_sec:.0f} s. Check them with `systemctl status` on "
                 "their machines, then run the same command again."
             )
-        report(f"removing {', '.join(left)}")
+        if left != reported:
+            report(f"removing {', '.join(left)}")
+            reported = left
         for name in left:
             if steps[name] is RemovalStep.STOP:
                 cluster.set_desired_state(name, DesiredState.LOADED)
