@@ -13,6 +13,7 @@ from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
 from components.fleet_task import FleetTask
+from components.fleet_timer import FleetTimer
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
@@ -28,7 +29,8 @@ from fleetcaptain.release.repositories import BuiltImage, built_images, reposito
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
-from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.render_task import render_timer
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetApp"]
@@ -148,17 +150,20 @@ class FleetApp(pulumi.ComponentResource):
         tasks: dict[str, FleetTask] = {}
 
         def run(due: Iterable[TaskSpec]) -> list[FleetTask]:
+            made = []
             for task in due:
                 earlier = [units[other] for other in task.after]
                 if task.name not in tasks:
                     tasks[task.name] = self._task(task, plan.images[task.name], [*first, record, *earlier])
-            return [tasks[task.name] for task in due]
+                made.append(tasks[task.name])
+            return made
 
         for part in plan.ordered():
             earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
             due = run([task for task in plan.tasks if part.service in task.before])
             units[part.service] = self._unit(part, plan.images[part.service], [*first, record, *earlier, *due])
-        run(plan.tasks)
+        run(task for task in plan.tasks if not task.every)
+        timers = self._timers(plan, [*first, record, *units.values(), *tasks.values()])
         return EtcdReadiness(
             f"{name}-ready",
             app=app,
@@ -170,7 +175,7 @@ class FleetApp(pulumi.ComponentResource):
             repositories=self._repositories,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
-            opts=self._child([record, *tasks.values()]),
+            opts=self._child([record, *tasks.values(), *timers]),
         )
 
     def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
@@ -203,6 +208,30 @@ class FleetApp(pulumi.ComponentResource):
             cluster=self._connection,
             opts=self._child(after),
         )
+
+    def _timers(self, plan: Plan, after: list[pulumi.Resource]) -> list[FleetTimer]:
+        """The periodic tasks, which run the new version of their services; those of a rollback stay as they are."""
+        pairs: list[tuple[str, UnitFile, UnitFile, pulumi.Input[str]]] = []
+        for task in plan.tasks:
+            if task.every:
+                timer = render_timer(task, Mark(self._app.app, self._ownership.stack, task.name))
+                pairs.append((task.name, self._tasks[task.name], timer, plan.images[task.name]))
+        pairs += [
+            (pair.name, file, pair.timer, image) for pair in plan.kept for file, image in [pair.service.without_image()]
+        ]
+        return [
+            FleetTimer(
+                name,
+                app=self._app.app,
+                task=name,
+                unit=unit.text,
+                timer=timer.text,
+                image=image,
+                cluster=self._connection,
+                opts=self._child(after),
+            )
+            for name, unit, timer, image in pairs
+        ]
 
     def _adopted(self, service: str) -> pulumi.Input[list[str]]:
         """What a service adopts; unknown until the cluster is known."""

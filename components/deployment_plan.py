@@ -12,6 +12,7 @@ from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.fleetfile.values import TaskSpec
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.tasks.periodic_pair import PeriodicPair
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Plan", "forward"]
@@ -20,7 +21,8 @@ __all__ = ["Plan", "forward"]
 @dataclass(frozen=True)
 class Plan:
     """The *parts* of a release; service -> its *image*; its *name*; and service -> the services to roll before it
-    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd, and runs no *tasks*."""
+    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd, and runs no *tasks*;
+    periodic ones stay as they are on the cluster (*kept*)."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
@@ -28,6 +30,7 @@ class Plan:
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_rollback: bool = False
     tasks: tuple[TaskSpec, ...] = ()
+    kept: tuple[PeriodicPair, ...] = ()
 
     @cached_property
     def _files(self) -> pulumi.Output[dict[str, UnitFile]]:

@@ -12,6 +12,7 @@ from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, is_declared, status, warn
 from fleetcaptain.agent.installation import is_offered
+from fleetcaptain.discovery.keys import maintenance_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import read_records
@@ -136,8 +137,9 @@ class RollingUpdateProvider(ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Stop and delete every unit with the mark of the service and of the stack that deployed it, and wait until it
-        is gone. The app's keys in etcd are removed with its last unit. The units of tasks are removed with the machine
-        agent, without which they do not run: no resource has that of a first deployment that was interrupted."""
+        is gone; its maintenance ends. The app's keys in etcd are removed with its last unit. The units of tasks are
+        removed with the machine agent, without which they do not run: no resource has that of a first deployment that
+        was interrupted."""
         if handle_of(props["cluster"]).presence() is Presence.GONE:
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
@@ -152,6 +154,7 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
+                fenced.store.delete(maintenance_key(fenced.app, service))
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:

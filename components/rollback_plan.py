@@ -20,6 +20,7 @@ from fleetcaptain.release.service_release import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import instances_of
 from fleetcaptain.rollout.preflight import find_images
+from fleetcaptain.tasks.periodic_pair import pairs_on
 from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -65,8 +66,9 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
             diagnostics.warn(f"Could not check whether {image} still exists: its registry does not answer")
     parts, refs = parts_of_manifest(manifest, files)
     snapshot = cluster.snapshot()
+    kept = pairs_on(ownership, snapshot)
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
-    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True)
+    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True, kept=kept)
 
 
 def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:

@@ -6,6 +6,7 @@ from components.aws.readiness import ReadyProvider
 from components.cluster.local_provider import LocalMachinesProvider
 from components.etcd_readiness import ReadinessProvider
 from components.fleet_task import TaskProvider
+from components.fleet_timer import TimerProvider
 from components.fleet_unit import RollingUpdateProvider
 from components.pinned_image import PinnedImageProvider
 from components.release_record import RecordProvider
@@ -21,5 +22,6 @@ PROVIDERS = {
     "Release": RecordProvider,
     "Strays": StraysProvider,
     "Task": TaskProvider,
+    "Timer": TimerProvider,
     "Unit": RollingUpdateProvider,
 }

@@ -123,6 +123,11 @@ still_noted() {
 
 after_failure() {
   FAILED=$((FAILED + 1))
+  if is_maintained "$SERVICE"; then
+    MARKED=-
+    [ "$FAILED" -lt "$FAILURES" ] || decide maintenance 'its service is under maintenance'
+    return
+  fi
   [ "$FAILED" -ge "$FAILURES" ] && restate "$REASON" || return
   clock
   if [ "$MARKED" = - ]; then
@@ -160,9 +165,10 @@ failure() {
   esac | tr -d '"\\{}'
 }
 
-# restate REASON: has the registration of UNIT say that its check fails, because of REASON, or without REASON not any
-# more; in etcd, by compare-and-swap, and in its file. OWN is the value in its file, THERE the one in etcd, "" for none.
-# Fails if etcd does not answer, and if others changed the registration on purpose, as a rollout that drains it.
+# restate REASON: has the registration of UNIT say that its service is under maintenance, else that its check fails,
+# because of REASON, or without REASON not any more; in etcd, by compare-and-swap, and in its file. OWN is the value in
+# its file, THERE the one in etcd, "" for none. Fails if etcd does not answer, and if others changed the registration on
+# purpose, as a rollout that drains it.
 restate() {
   file=$FOLDER/services/$SERVICE/$UNIT
   key=$KEYS/services/$SERVICE/$UNIT
@@ -212,23 +218,29 @@ is_ours() {
   fi
 }
 
-# remarked VALUE REASON: VALUE with the mark, a mark that it has included, or without REASON without one. Fails for a
-# value that is draining for another reason.
+# remarked VALUE REASON: VALUE with the mark that fits: that of a service under maintenance, else that of REASON, or the
+# one that it has, else none. Fails for a value that is draining for another reason.
 remarked() {
   case $1 in
-  *"$FAILING_MARK"*)
-    if [ "$2" ]; then
-      say "$1"
-    else
-      say "${1%"$FAILING_MARK"*}}"
-    fi
-    ;;
+  *"$FAILING_MARK"*) plain=${1%"$FAILING_MARK"*} ;;
+  *"$MAINTENANCE_MARK") plain=${1%"$MAINTENANCE_MARK"} ;;
   *'"draining":true'* | *[!\}])
     [ -z "$2" ] || return
     say "$1"
+    return
     ;;
-  *) say "${1%\}}${2:+"$FAILING_MARK$2\""}}" ;;
+  *) plain=${1%\}} ;;
   esac
+  if is_maintained "$SERVICE"; then
+    say "$plain$MAINTENANCE_MARK"
+  elif [ -z "$2" ]; then
+    say "$plain}"
+  else
+    case $1 in
+    *"$FAILING_MARK"*) say "$1" ;;
+    *) say "$plain$FAILING_MARK$2\"}" ;;
+    esac
+  fi
 }
 
 # restart: restarts UNIT, unless most instances of its service fail, a rollout replaces them, or too many restart.

@@ -81,8 +81,10 @@ run() {
     # Without the right to a heartbeat, registrations are kept true all the same.
     if beat || ! unanswered; then
       watch_machines
+      watch_maintenance
       reap
-      if [ "$NOW" -ge "$VERIFY_AT" ]; then
+      # During maintenance each time: an app may register itself at any time.
+      if [ "$NOW" -ge "$VERIFY_AT" ] || [ "$MAINTAINED" ]; then
         renew_all
         VERIFY_AT=$((NOW + VERIFY_EVERY_SEC))
       fi

@@ -14,6 +14,7 @@
 #   alive/<unit>                  its alive check: see note_alive
 #   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs
 #   restarts/<unit>               the slot of its restart, until it is registered again
+#   maintained                    the services under maintenance, one a line
 #   machines/<id>                 when the heartbeat of that machine was seen to change
 set -u
 umask 077

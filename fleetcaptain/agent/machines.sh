@@ -34,6 +34,7 @@ beat() {
   BEAT_AT=$NOW
   # Others may have removed what this machine had registered, or be about to.
   [ "$STATUS" = 200 ] || {
+    watch_maintenance
     renew_all
     VERIFY_AT=$((NOW + PERIOD_SEC))
   }

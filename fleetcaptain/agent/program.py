@@ -10,7 +10,19 @@ from importlib.resources import files
 __all__ = ["agent_program", "encoded", "program_hash"]
 
 # In this order: the first sets what all others use, the last runs the command.
-_SOURCES = ("common", "keys", "section", "checks", "registration", "alive", "machines", "images", "tasks", "commands")
+_SOURCES = (
+    "common",
+    "keys",
+    "section",
+    "checks",
+    "registration",
+    "alive",
+    "maintenance",
+    "machines",
+    "images",
+    "tasks",
+    "commands",
+)
 
 
 @cache

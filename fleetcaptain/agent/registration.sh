@@ -24,12 +24,15 @@ registration() {
     "$address" "$first" "${versions:-[]}" "$(date -u +%FT%TZ)"
 }
 
-# register: registers the described unit, in ten attempts. A registration by the app in this run of the unit stays.
+# register: registers the described unit, in ten attempts. A registration by the app in this run of the unit stays. If its
+# service is under maintenance, lookups leave it out from the beginning.
 register() {
   file=$FOLDER/services/$SERVICE/$UNIT
   key=$KEYS/services/$SERVICE/$UNIT
   mkdir -p "$FOLDER/services/$SERVICE"
-  registration >"$FOLDER/services/.$UNIT" && mv "$FOLDER/services/.$UNIT" "$file" || return
+  value=$(registration) || return
+  watch_maintenance
+  remarked "$value" '' | tr -d '\n' >"$FOLDER/services/.$UNIT" && mv "$FOLDER/services/.$UNIT" "$file" || return
   attempt=0
   while [ "$attempt" -lt 10 ]; do
     ask 5 -X PUT -d prevExist=false -d "ttl=$KEY_SEC" --data-urlencode "value@$file" "$key"
@@ -98,6 +101,7 @@ renew_all() {
 # unless the unit's app registered it and left its renewal to the agent.
 renew() {
   unit=${1##*/}
+  apply_maintenance "$1"
   case $ANSWER in
   '{"errorCode":100,'*)
     held=$(cat "$1" 2>/dev/null) || return 0

@@ -1,6 +1,7 @@
-# Tasks: commands that a deployment runs once. The key _tasks/<task>/last is the journal of a task: a deployment writes a
-# run that it wants, the unit's machine claims it before the container starts, renews the claim while the container
-# runs, and writes how it ended; each by compare-and-swap. So no run starts twice, whatever fleet does with the unit.
+# Tasks: commands that a deployment runs once, or that a timer starts. The key _tasks/<task>/last is the journal of a
+# task: a deployment writes a run that it wants, the unit's machine claims it before the container starts, renews the
+# claim while the container runs, and writes how it ended; each by compare-and-swap. So no run starts twice, whatever
+# fleet does with the unit. The run of a timer is wanted by itself, unless another one has the claim.
 # Only etcd's superuser writes the key.
 
 ROOT_SOCKET=/run/etcd.sock
@@ -9,17 +10,21 @@ ROOT_PASSWORD=/etc/fleetcaptain/etcd-root
 # for a minute more: the task runs nowhere then.
 TASK_ALONE_SEC=120
 TASK_RENEW_SEC=3
+# A claim that was not renewed for so long is lost: its container was stopped a minute ago.
+TASK_LOST_SEC=180
 TASK_RECORD_SEC=900
 # What the journal has of the output. base64 makes it a third longer.
 TASK_TAIL_BYTES=3000
 TASK_LOG_BYTES=1000000
 
-# task UNIT COMMAND...: runs COMMAND, the container of UNIT, if the journal wants this run. REASON is why the run ended,
+# task UNIT COMMAND...: runs COMMAND, the container of UNIT, if the journal wants this run, or has none of a periodic
+# task. REASON is why the run ended,
 # CODE its exit code.
 task() {
   describe "$1" || exit
   shift
-  TASK=$(setting Task)
+  PERIODIC=$(setting Periodic)
+  TASK=${PERIODIC:-$(setting Task)}
   TASK_SEC=$(setting TaskSec)
   TASK_KEY=$KEYS/_tasks/$TASK/last
   LOG=$APPS/$APP/tasks/$UNIT
@@ -27,7 +32,11 @@ task() {
   read -r RUN </proc/sys/kernel/random/uuid
   mkdir -p "$APPS/$APP/tasks" && : >"$LOG" && rm -f "$LOG".* || exit
   trap 'STOPPED=yes' TERM INT
-  is_wanted || exit
+  if [ "$PERIODIC" ]; then
+    is_free || exit
+  else
+    is_wanted || exit
+  fi
   if ! docker image inspect "$IMAGE" >/dev/null 2>&1 && ! docker pull "$IMAGE" >"$LOG" 2>&1; then
     cat "$LOG"
     REASON=pull
@@ -91,6 +100,54 @@ is_wanted() {
   esac
 }
 
+# is_free: whether no other run of the task goes on: of this unit on another machine, or by a deployment. Waits for one
+# that is not renewed until it is lost. Sets INDEX, of the key, "" for none, and FACTS.
+is_free() {
+  clock
+  since=$NOW seen='' INDEX=''
+  while :; do
+    ask_as_root 5 "$TASK_KEY?quorum=true"
+    clock
+    field modifiedIndex
+    case $STATUS:$ANSWER in
+    404:*) break ;;
+    # systemd runs a unit once at a time: that run is over, and could not write how it ended.
+    200:*'"value":"{\"state\":\"running\",\"unit\":\"'"$UNIT"'\",'*'\"machine\":\"'"$MACHINE"'\"'*)
+      INDEX=$FIELD
+      break
+      ;;
+    200:*'"value":"{\"state\":\"running\"'* | 200:*'"value":"{\"state\":\"wanted\"'*)
+      if [ ! "$seen" ]; then
+        say "another run of $TASK has the claim: waiting whether it renews it"
+        seen=$FIELD since=$NOW
+      elif [ "$FIELD" != "$seen" ]; then
+        say "not running $UNIT: another run of $TASK goes on"
+        return 1
+      elif [ $((NOW - since)) -ge "$TASK_LOST_SEC" ]; then
+        say "the other run of $TASK is lost: it did not renew its claim for $TASK_LOST_SEC s"
+        INDEX=$FIELD
+        break
+      fi
+      ;;
+    200:*)
+      INDEX=$FIELD
+      break
+      ;;
+    *)
+      if ! unanswered || [ $((NOW - since)) -ge "$TASK_LOST_SEC" ]; then
+        say "not running $UNIT: could not read the journal of $TASK: etcd answered $STATUS: $ANSWER"
+        return 1
+      fi
+      ;;
+    esac
+    [ ! "$STOPPED" ] || return 1
+    sleep 1 &
+    wait $!
+  done
+  content=$(sha1sum <"$UNITS/$UNIT")
+  FACTS='"content":"'${content%% *}'","who":"'${UNIT%.*}'.timer","asked":"'$(date -u +%FT%TZ)'"'
+}
+
 # entry STATE: the journal's value for this run.
 entry() {
   lines=$(wc -l <"$LOG")
@@ -105,8 +162,10 @@ entry() {
 # again may succeed.
 swap() {
   entry "$1" >"$LOG.entry"
-  ask_as_root 5 -X PUT -d "prevIndex=$INDEX" --data-urlencode "value@$LOG.entry" "$TASK_KEY"
-  if [ "$STATUS" = 200 ]; then
+  before=prevExist=false
+  [ ! "$INDEX" ] || before=prevIndex=$INDEX
+  ask_as_root 5 -X PUT -d "$before" --data-urlencode "value@$LOG.entry" "$TASK_KEY"
+  if [ "$STATUS" = 200 ] || [ "$STATUS" = 201 ]; then
     ANSWER=${ANSWER%%',"prevNode":'*}
     field modifiedIndex
     INDEX=$FIELD
@@ -115,6 +174,7 @@ swap() {
   unanswered || [ "$STATUS" = 412 ] || return
   # It, or the one before, may have been written all the same: its answer was lost.
   ask_as_root 5 "$TASK_KEY?quorum=true"
+  [ "$STATUS$INDEX" != 404 ] || STATUS=000
   [ "$STATUS" = 200 ] || return
   field modifiedIndex
   written=no

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from fleetcaptain.printable import one_line
 from fleetcaptain.untrusted import is_address
 
 if TYPE_CHECKING:
+    from fleetcaptain.discovery.maintenance import Maintenance
     from fleetcaptain.doctor.findings import ClusterFacts, Finding
     from fleetcaptain.rollout.observe import Snapshot
 
@@ -49,8 +50,8 @@ def add(captain: typer.Typer) -> None:
         the deployed program. A machine that does not answer is one finding. Each finding has its cure.
 
         Ignored values are neither a registration nor a release, or are stored at the wrong key: another program or a
-        newer version wrote them. Instances are listed when they are out of discovery because their alive checks fail;
-        with --json on standard error.
+        newer version wrote them. Instances are listed when they are out of discovery because their alive checks fail,
+        and services that are under maintenance; with --json on standard error.
 
         Exits with 1 when there are findings or ignored values, with 10 when no machine answers, and with 0 otherwise.
 
@@ -61,6 +62,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.doctor.findings import findings_of, tool_findings
         from fleetcaptain.release.repository import read_releases
         from fleetcaptain.rollout.connect import open_cluster
+        from fleetcaptain.rollout.service_maintenance import maintained_services
 
         where = site(app, stack, ssh, key)
         cluster = open_cluster(where.endpoint, where.app)
@@ -91,7 +93,7 @@ def add(captain: typer.Typer) -> None:
                 echo("The machines were not examined: the cluster is reached without SSH.")
             elif not found:
                 echo(f"No problem found on {_machines(facts)}.")
-        for line in _failing(snapshot):
+        for line in (*_failing(snapshot), *_maintained(maintained_services(cluster))):
             echo(line, error=json_wanted)
         # Not an exit code: the cluster may be open on purpose, or belong to another team.
         if not json_wanted and not Access(cluster.store.request).enforced():
@@ -118,6 +120,13 @@ def _failing(snapshot: Snapshot) -> Iterator[str]:
             yield one_line(f"{entry.unit} on {entry.host} is out of discovery: its alive check fails: {entry.failing}")
         if failing.explanation:
             yield f"{failing.service}: {failing.explanation}."
+
+
+def _maintained(services: Mapping[str, Maintenance | None]) -> Iterator[str]:
+    """The services that are out of discovery on purpose."""
+    for service, known in services.items():
+        by = f" {known}" if known else ""
+        yield one_line(f"{service} is out of discovery: maintenance{by}. `captain maintenance off {service}` ends it.")
 
 
 def _addresses(endpoint: Endpoint | LocalEndpoint) -> list[str]:

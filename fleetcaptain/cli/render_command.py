@@ -24,7 +24,7 @@ def add(captain: typer.Typer) -> None:
     def render(
         service: Annotated[
             str | None,
-            typer.Argument(help="Only the unit of this service or task, without a heading.", show_default=False),
+            typer.Argument(help="Only the unit of this service or task.", show_default=False),
         ] = None,
         *,
         file: Annotated[
@@ -39,7 +39,8 @@ def add(captain: typer.Typer) -> None:
         """Print the unit texts of a Fleetfile.
 
         They are what fleet stores, except for the line with the image (Environment=IMAGE=...), which only a build
-        knows. All instances of a service have the same text. Exits with 2 when the Fleetfile has mistakes.
+        knows. All instances of a service have the same text. A periodic task has two units. Exits with 2 when the
+        Fleetfile has mistakes.
 
         Example: captain render app_server --file examples/behavioral
         """
@@ -47,20 +48,27 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.mode import Mode
         from fleetcaptain.release.service_release import Part, parts_of_app
         from fleetcaptain.units.agent_calls import agent_name
-        from fleetcaptain.units.names import task_unit
+        from fleetcaptain.units.mark import Mark
+        from fleetcaptain.units.names import periodic_units, task_unit
+        from fleetcaptain.units.render_task import render_timer
 
         app, files, tasks = rendered(file, stack)
         agent = agent_name(app.app).removesuffix(".service")
         parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
         units = [(part.service, _names_shown(part), part.unit.text) for part in parts]
-        units += [(task, task_unit(task, "<run>"), tasks[task].text) for task in tasks]
+        for task in app.tasks:
+            name = task.name
+            unit, timer = periodic_units(name) if task.every else (task_unit(name, "<run>"), "")
+            units.append((name, unit, tasks[name].text))
+            if timer:
+                units.append((name, timer, render_timer(task, Mark(app.app, stack, name)).text))
         chosen = [unit for unit in units if service in (None, unit[0])]
         if not chosen:
-            known = ", ".join(name for name, _, _ in units)
+            known = ", ".join(dict.fromkeys(name for name, _, _ in units))
             raise typer.BadParameter(f"{service!r} is not one of {known}", param_hint="SERVICE")
         if json_wanted:
             echo_json([{"service": name, "names": names, "unit": text} for name, names, text in chosen])
-        elif service is not None:
+        elif service is not None and len(chosen) == 1:
             echo(chosen[0][2].rstrip("\n"))
         else:
             echo("\n\n".join(f"# {names}\n{text.rstrip()}" for _, names, text in chosen))

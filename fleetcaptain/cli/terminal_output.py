@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,14 +65,27 @@ class Screen:
 
 @contextmanager
 def screen() -> Iterator[Screen]:
-    """The terminal's other screen, without a cursor; whatever ends the block, the first one is shown again."""
+    """The terminal's other screen, without a cursor; whatever ends the block, the first one is shown again. So it is
+    while ^Z stops the process."""
+    before = signal.getsignal(signal.SIGTSTP)
     sys.stdout.write(_ENTER)
     sys.stdout.flush()
     try:
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, _stop)
         yield Screen()
     finally:
+        signal.signal(signal.SIGTSTP, before)
         sys.stdout.write(_LEAVE)
         sys.stdout.flush()
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """Stop with the first screen, and show the other one when the process continues; the next `Screen.draw` fills it.
+    Nothing is buffered: the signal may have interrupted a write."""
+    os.write(sys.stdout.fileno(), _LEAVE.encode())
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.write(sys.stdout.fileno(), _ENTER.encode())
 
 
 class LogOutput:

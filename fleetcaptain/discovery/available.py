@@ -35,21 +35,29 @@ def serving(
     service: str, release: ServiceRelease, tag: str, registrations: Iterable[Registration]
 ) -> tuple[Registration, ...]:
     """The registrations of *service* that serve the release *tag*: same unit hash, or the tag in their versions."""
+    return tuple(entry for entry in _of_release(service, release, tag, registrations) if not entry.draining)
+
+
+def _of_release(
+    service: str, release: ServiceRelease, tag: str, registrations: Iterable[Registration]
+) -> tuple[Registration, ...]:
+    """As `serving`, with those that would serve it if their service were not under maintenance."""
     return tuple(
         registration
         for registration in registrations
         if registration.service == service
-        and not registration.draining
+        and not registration.withdrawn
         and (registration.unit_hash == release.unit_hash or tag in registration.versions)
     )
 
 
 def lacks(manifest: Release, registrations: Iterable[Registration]) -> tuple[Lack, ...]:
-    """The services of the release that are not available yet; empty when the release is available."""
+    """The services of the release that are not available yet; empty when the release is available. Maintenance of a
+    service does not change that: its instances are ready."""
     known = tuple(registrations)
     missing = []
     for service, release in sorted(manifest.services.items()):
-        found = len(serving(service, release, manifest.tag, known))
+        found = len(_of_release(service, release, manifest.tag, known))
         if found < release.count:
             missing.append(Lack(service, release.unit_hash, release.count, found))
     return tuple(missing)

@@ -37,7 +37,8 @@ class Registration:
 
     *unit_hash* is the SHA1 of its unit's text, *machine* the machine's id, *host* its address, *ports* maps the
     container's ports to the host's. *draining*: it still answers but is about to stop; lookups leave it out.
-    *failing*: why its alive check fails; it is then draining too.
+    *failing*: why its alive check fails; it is then draining too. *maintenance*: its service is under maintenance; it
+    is then draining too, and goes on running.
     *lease*: who renews it: "" the machine agent (the unit wrote it), ``app`` the app (the app wrote it), ``beacon``
     the machine agent (the app wrote it; the word is from earlier versions).
     """
@@ -54,6 +55,12 @@ class Registration:
     draining: bool = False
     failing: str = ""
     lease: str = ""
+    maintenance: bool = False
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether a rollout does not count it: it is draining, and not for the maintenance of its service alone."""
+        return self.draining and not self.maintenance
 
     @classmethod
     def from_json(cls, text: str) -> Registration:
@@ -81,6 +88,7 @@ def _parsed(text: str) -> Registration:
         draining=fields.flag("draining"),
         failing=fields.text("failing", ANY, ""),
         lease=fields.text("lease", WORD, ""),
+        maintenance=fields.flag("maintenance"),
     )
 
 
@@ -96,10 +104,10 @@ def registration_at(key: str, text: str) -> Registration:
 def drained(text: str) -> str:
     """The registration *text*, marked so that lookups leave it out. Raises Unreadable.
 
-    Its beginning does not change: the machine agent recognizes the owner by it. A ``failing`` is removed: the agent
-    takes such a mark back, with ``draining``, when the alive check holds again.
+    Its beginning does not change: the machine agent recognizes the owner by it. ``failing`` and ``maintenance`` are
+    removed: the agent takes such a mark back, with ``draining``, when its reason is gone.
     """
-    kept = {name: value for name, value in json_object(text).items() if name != "failing"}
+    kept = {name: value for name, value in json_object(text).items() if name not in ("failing", "maintenance")}
     return json.dumps({**kept, "draining": True}, separators=(",", ":"))
 
 

@@ -20,6 +20,8 @@ __all__ = [
     "images_key",
     "lock_key",
     "machines_dir",
+    "maintenance_dir",
+    "maintenance_key",
     "path_of",
     "pending_key",
     "previous_key",
@@ -86,6 +88,16 @@ def machines_dir(app: str) -> str:
 def restarts_dir(app: str) -> str:
     """The directory of the restarts under way of instances whose alive check fails."""
     return f"{app_dir(app)}/restarts"
+
+
+def maintenance_dir(app: str) -> str:
+    """The directory of the services that are under maintenance. The machine agents read it; guests cannot write it."""
+    return f"{app_dir(app)}/maintenance"
+
+
+def maintenance_key(app: str, service: str) -> str:
+    """The key that says that *service* is under maintenance: who began it, and when."""
+    return f"{maintenance_dir(app)}/{service}"
 
 
 def service_dir(app: str, service: str) -> str:

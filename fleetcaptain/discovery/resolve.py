@@ -92,6 +92,11 @@ def refusal(service: str, there: Sequence[Registration], caller: Caller, known: 
             f'or, if it can serve that release, declare versions=["{tag}"] where {service} is registered.'
         )
     draining = [entry for entry in known.registrations if entry.service == service]
+    if any(entry.maintenance for entry in draining):
+        return (
+            f"{refused}: it is under maintenance, so its {len(draining)} registered instances are out of discovery. "
+            f"`captain maintenance off {service}` ends that."
+        )
     failing = _failing(service, known)
     if failing:
         return (

@@ -132,6 +132,7 @@ class Task:
         not_secret: Sequence[str] = (),
         before: Sequence[str] = (),
         after: Sequence[str] = (),
+        every: str | None = None,
         timeout_sec: int = 600,
         machine_metadata: Lines | Mapping[str, str] = (),
         **unknown: Any,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fleetcaptain.fleetfile.calendar import Calendar
 from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.custom_line import check_custom_line
 from fleetcaptain.fleetfile.docker_args import refuse_reserved
@@ -266,6 +267,7 @@ TASK_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     **{keyword: PARSERS[keyword] for keyword in _SHARED},
     "before": _list_of(_name),
     "after": _list_of(_name),
+    "every": _optional(lambda value: Calendar.parse(verbatim(word(value))).text),
     "timeout_sec": _seconds(1),
 }
 """The keywords of a Task. Those that a Service has too mean the same."""

@@ -50,16 +50,18 @@ _OVERLAP = "old and new instances overlap in a blue/green rollout and cannot sha
 
 @dataclass
 class Errors:
-    """Collects errors. *folder* is the Fleetfile's; *lines* has the keyword lines of each declaring file."""
+    """Collects errors. *folder* is the Fleetfile's; *lines* has the keyword lines of each declaring file. *kind*: see
+    `Problem`."""
 
     folder: Path
     lines: Mapping[str, Lines]
     problems: list[Problem]
+    kind: str = "service"
 
     def add(self, place: SourceLocation, service: str, keyword: str, what: str) -> None:
         """Add an error at the line of its keyword, or at *place* if the keyword is not given."""
         line = self.lines.get(place.file, {}).get(place.line, {}).get(keyword, place.line)
-        self.problems.append(Problem(shown(place.file, self.folder), line, service, keyword, what))
+        self.problems.append(Problem(shown(place.file, self.folder), line, service, keyword, what, self.kind))
 
     def location(self, place: SourceLocation) -> str:
         """*place* as shown in a report, such as ``Fleetfile.py:12``."""

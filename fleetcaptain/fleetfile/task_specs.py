@@ -29,7 +29,7 @@ def resolve_tasks(fleetfile: Fleetfile, errors: Errors) -> tuple[TaskSpec, ...]:
     found = []
     for task in tasks:
         if isinstance(task, Task):
-            found.append(_task(task, fleetfile.arguments["image"], errors))
+            found.append(_task(task, fleetfile.arguments["image"], replace(errors, kind="task")))
         else:
             errors.add(fleetfile.place, "", "tasks", f"each entry must be a Task(...), not a {type(task).__name__}")
     return tuple(found)
@@ -55,12 +55,13 @@ def _task(task: Task, app_image: Any, errors: Errors) -> TaskSpec:
     container = {word: value for word, value in values.items() if word in known - {"after"}}
     container |= {"description": values.get("description") or name, "location": errors.location(task.place)}
     container.setdefault("image", "")
-    order = {word: values[word] for word in ("before", "after", "timeout_sec") if word in values}
+    order = {word: values[word] for word in ("before", "after", "timeout_sec", "every") if values.get(word) is not None}
     return TaskSpec(ServiceSpec(name=name, **container), **order)
 
 
 def check_tasks(app: App, places: Mapping[str, SourceLocation], errors: Errors) -> App:
     """*app* with the services that come after each task; errors between tasks and services are added to *errors*."""
+    errors = replace(errors, kind="task")
     services = {spec.name: spec for spec in app.services}
     built = {spec.image for spec in app.services if isinstance(spec.image, Build) and spec.start is None}
     order = {name: earlier_services(spec, services) for name, spec in services.items()}
@@ -71,6 +72,9 @@ def check_tasks(app: App, places: Mapping[str, SourceLocation], errors: Errors) 
             errors.add(places[task.name], task.name, "", what)
         for word, what in _mistakes(task, services, built):
             errors.add(places[task.name], task.name, word, what)
+        if task.every:
+            found.append(task)
+            continue
         earlier = _with_earlier(task.after, order)
         before = tuple(task.before or (name for name in services if name not in earlier))
         for name in sorted(earlier.intersection(before)):
@@ -97,6 +101,12 @@ def _add_cycle(
 
 def _mistakes(task: TaskSpec, services: Mapping[str, ServiceSpec], built: set[Build]) -> Iterator[tuple[str, str]]:
     for word in ("before", "after"):
+        if task.every and getattr(task, word):
+            yield (
+                word,
+                "a task with every= cannot have it: its timer starts after all services are deployed; remove one",
+            )
+            continue
         for name in getattr(task, word):
             if name not in services:
                 yield word, f"{name!r} is not a service of this Fleetfile{did_you_mean(name, services)}"

@@ -37,18 +37,20 @@ class ValidationError(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One error: its file and line, its service and keyword ("" if there is none), and the message."""
+    """One error: its file and line, its service and keyword ("" if there is none), and the message. *kind*: what the
+    service is called, ``service`` or ``task``."""
 
     file: str
     line: int
     service: str
     keyword: str
     what: str
+    kind: str = "service"
 
     def __str__(self) -> str:
         where = [f"{self.file}:{self.line}"]
         if self.service:
-            where.append(f"service {self.service!r}")
+            where.append(f"{self.kind} {self.service!r}")
         if self.keyword:
             where.append(self.keyword)
         return ": ".join([*where, self.what])

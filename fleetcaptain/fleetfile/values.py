@@ -219,12 +219,14 @@ class ServiceSpec:
 @dataclass(frozen=True)
 class TaskSpec:
     """One task, resolved. *container* is what runs, as the service of the same name would. The task runs after the
-    services *after* are deployed, and before the services *before* are; at most *timeout_sec* seconds long."""
+    services *after* are deployed, and before the services *before* are; or at *every* moment of a calendar event of
+    systemd ("": once). At most *timeout_sec* seconds long."""
 
     container: ServiceSpec
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     timeout_sec: int = 600
+    every: str = ""
 
     @property
     def name(self) -> str:

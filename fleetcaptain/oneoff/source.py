@@ -39,7 +39,7 @@ def service_in(name: str, app: str, stack: str, snapshot: Snapshot) -> str:
     marks = {
         unit.mark
         for unit_name, unit in snapshot.units.items()
-        if unit_name != agent and not unit.file.task and not is_cordon(unit.mark)
+        if unit_name != agent and not unit.file.of_task and not is_cordon(unit.mark)
     }
     known = sorted({mark.service for mark in marks if mark and mark.app == app and stack in ("", mark.stack)})
     if name in known:

@@ -116,10 +116,10 @@ class Cluster:
         refreshes at about the same time; it is never older than this process's last change of a unit."""
         return self._poller.after(max(self.clock() - REFRESH_SEC, self._poller.changed_at))
 
-    def put(self, name: str, file: UnitFile) -> None:
-        """Launch unit *name* with *file*; see `FleetClient.put`."""
+    def put(self, name: str, file: UnitFile, desired: DesiredState = DesiredState.LAUNCHED) -> None:
+        """Give unit *name* the text *file* and the desired state *desired*; see `FleetClient.put`."""
         with self._changing():
-            self.fleet.put(name, file, DesiredState.LAUNCHED)
+            self.fleet.put(name, file, desired)
         self._nudger.changed()
 
     def set_desired_state(self, name: str, desired: DesiredState) -> None:

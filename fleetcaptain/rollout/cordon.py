@@ -61,17 +61,19 @@ def on_machine(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
 
 def conflicts_on(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
     """The globs of the units that may not come to a machine: once no numbered instance is there any more, those of
-    all services; until then, the names of the units that are elsewhere. And those of tasks, unless one runs there."""
+    all services; until then, the names of the units that are elsewhere. And those of tasks, unless one runs there; of
+    periodic ones, those that are elsewhere."""
     there = on_machine(snapshot, machine_id)
     tasks = () if any(glob_matches(_TASKS, name) for name in there) else (_TASKS,)
-    if not any(map(_NUMBERED.fullmatch, there)):
-        return (*_NUMBERED_GLOBS, *tasks)
+    is_empty = not any(map(_NUMBERED.fullmatch, there))
     elsewhere = (
         name
         for name, unit in snapshot.units.items()
         if name not in there and not is_cordon(unit.mark) and not is_fleet_global(unit)
+        if not is_empty or unit.file.periodic
     )
-    return (*(name.replace("\\", "\\\\") for name in sorted(elsewhere)), *tasks)
+    named = (name.replace("\\", "\\\\") for name in sorted(elsewhere))
+    return (*(_NUMBERED_GLOBS if is_empty else ()), *named, *tasks)
 
 
 def cordon_files(ownership: Ownership, machine: Machine, conflicts: Iterable[str]) -> Mapping[str, UnitFile]:

@@ -47,7 +47,7 @@ def dependents(
     manifests = tuple(manifests)
     found: dict[tuple[str, str], set[str]] = {}
     for entry in registrations:
-        if entry.service == service or entry.draining:
+        if entry.service == service or entry.withdrawn:
             continue
         mine = [manifest for manifest in manifests if manifest.unit_hashes.get(entry.service) == entry.unit_hash]
         if successor and any(

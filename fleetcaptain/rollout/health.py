@@ -32,10 +32,10 @@ class Instance:
 
     *unit_hash* is the SHA1 of the unit's text in fleet, None when there is no such unit. *running* is the SHA1 of the
     text that systemd runs, None when no state is reported, which means unknown, not down. *registered* is the unit hash
-    in its live registration. *machine* is an address; *lost*: fleet assigned the instance to a machine that does not
-    answer now. *zone* is the machine's failure domain. *missing_bound* names a bound unit that systemd stopped together
-    with the instance and that does not run again. *failing*: why the alive check of the text that runs fails; "" while
-    it holds.
+    in its live registration, also during maintenance of its service. *machine* is an address; *lost*: fleet assigned
+    the instance to a machine that does not answer now. *zone* is the machine's failure domain. *missing_bound* names a
+    bound unit that systemd stopped together with the instance and that does not run again. *failing*: why the alive
+    check of the text that runs fails; "" while it holds.
     """
 
     name: str

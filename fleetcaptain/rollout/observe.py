@@ -106,7 +106,7 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
         running=state.unit_hash if state else None,
         active=state.active if state else "",
         sub=state.sub if state else "",
-        registered=registration.unit_hash if registration and not registration.draining else None,
+        registered=registration.unit_hash if registration and not registration.withdrawn else None,
         lost=bool(unit and unit.machine_id and unit.machine_id not in snapshot.machines),
         zone=machine.metadata.get(zone_key, "") if machine else "",
         failing=registration.failing if registration and state and registration.unit_hash == state.unit_hash else "",
@@ -119,7 +119,7 @@ def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tupl
     found = []
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        if mark is not None and mark.service == service and not unit.file.task and ownership.owns(name, mark):
+        if mark is not None and mark.service == service and not unit.file.of_task and ownership.owns(name, mark):
             found.append(name)
     return tuple(sorted(found))
 

@@ -67,7 +67,7 @@ def noted(recording: Recording, ownership: Ownership, snapshot: Snapshot, now: f
         elif unit is not None or name.endswith(".service"):
             instance = observe(name, snapshot)
             entry = snapshot.registrations.get(name)
-            state = state_of(instance, recording.to, draining=bool(entry and entry.draining))
+            state = state_of(instance, recording.to, draining=bool(entry and entry.withdrawn))
             found[name] = (instance.machine or "", state)
         else:
             found[name] = (name, State.REMOVED)  # a machine of a global unit that is gone

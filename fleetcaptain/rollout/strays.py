@@ -62,8 +62,8 @@ def find_strays(
     for name, unit in sorted(units.items()):
         mark = unit.mark
         if mark is not None:
-            # A task's unit is removed by the deployment that runs it, or by a later one.
-            expected = mark.service in services or unit.file.task or is_cordon(mark)
+            # A task's units are removed by the deployment that runs it, or by a later one.
+            expected = mark.service in services or unit.file.of_task or is_cordon(mark)
             if ownership.owns(name, mark) and not expected:
                 own.append(name)
         elif not ownership.owns(name, mark):

@@ -13,12 +13,17 @@ from fleetcaptain.discovery.keys import (
     current_key,
     lock_key,
     machines_dir,
+    maintenance_dir,
+    maintenance_key,
     pending_key,
     previous_key,
     releases_dir,
     rollout_key,
     services_dir,
+    task_key,
+    tasks_dir,
 )
+from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.members.member import Listed
@@ -26,6 +31,7 @@ from fleetcaptain.release.repository import Releases
 from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.rollout.lock import Owner
 from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.tasks.task_run import TaskRun
 from fleetcaptain.untrusted import Ignored, read_all, readable
 
 __all__ = ["AppKeys", "FleetLists", "Members", "Picture", "app_keys", "flattened"]
@@ -47,8 +53,9 @@ class FleetLists:
 @dataclass(frozen=True)
 class AppKeys:
     """The app's directory in etcd: *registrations*, *releases* (their texts only if they were read), the holder of each
-    rollout's lock and the last rollout, by service, and the ids of machines with a *heartbeat*. *ignored* are values
-    that are neither. *records*: service -> the records of its rollouts, the oldest first, where they were read."""
+    rollout's lock and the last rollout, by service, the ids of machines with a *heartbeat*, and the last run of each of
+    its *tasks*. *ignored* are values that are neither. *maintenance*: who began that of a service, by service.
+    *records*: service -> the records of its rollouts, the oldest first, where they were read."""
 
     registrations: tuple[Registration, ...] = ()
     releases: Releases = _NO_RELEASES
@@ -56,6 +63,8 @@ class AppKeys:
     journals: Mapping[str, JournalEntry] = field(default_factory=dict)
     heartbeats: frozenset[str] = frozenset()
     ignored: tuple[Ignored, ...] = ()
+    tasks: Mapping[str, TaskRun] = field(default_factory=dict)
+    maintenance: Mapping[str, Maintenance] = field(default_factory=dict)
     records: Mapping[str, tuple[RolloutRecord, ...]] = field(default_factory=dict)
 
     def with_texts(self, texts: Mapping[str, str]) -> AppKeys:
@@ -133,7 +142,20 @@ def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:
         _by_service(JournalEntry.from_json, below(f"{app_dir(app)}/rollouts"), lambda name: rollout_key(app, name)),
         frozenset(key.rpartition("/")[2] for key, _ in below(machines_dir(app))),
         (*ignored, *ignored_too),
+        _tasks(app, below(tasks_dir(app))),
+        _by_service(Maintenance.from_json, below(maintenance_dir(app)), lambda name: maintenance_key(app, name)),
     )
+
+
+def _tasks(app: str, values: Iterable[tuple[str, str]]) -> dict[str, TaskRun]:
+    """Task -> its last run."""
+    found = {}
+    for key, text in values:
+        name = key.removeprefix(f"{tasks_dir(app)}/").partition("/")[0]
+        run = readable(TaskRun.from_json, text) if key == task_key(app, name) else None
+        if run is not None:
+            found[name] = run
+    return found
 
 
 def _by_service(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus
+from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.untrusted import Ignored
 
@@ -16,6 +17,7 @@ def problems_of(
     machines: Sequence[MachineStatus],
     etcd: EtcdStatus,
     *,
+    tasks: Sequence[PeriodicTaskStatus] = (),
     pending: str,
     strays: Sequence[str],
     ignored: Sequence[Ignored],
@@ -26,6 +28,7 @@ def problems_of(
         *_cluster(etcd, machines, services),
         *(sentence for service in services for sentence in _service(service, away)),
         *_deployment(pending, services),
+        *(sentence for task in tasks for sentence in _task(task)),
         *(f"{name} is a stray: no release declares it" for name in strays),
         *([f"{len(ignored)} values in etcd are invalid: see `captain doctor`"] if ignored else []),
     )
@@ -72,6 +75,15 @@ def _service(service: ServiceStatus, away: Collection[str]) -> Iterator[str]:
         yield f"{name}: mixed versions: {mixed}"
     elif service.drift:
         yield f"{name}: {', '.join(service.drift)}: another text than the current release's"
+
+
+def _task(task: PeriodicTaskStatus) -> Iterator[str]:
+    if task.trouble:
+        yield f"the periodic task {task.name} will not run: {task.trouble}; `pulumi up` repairs it"
+    if task.state == "failed":
+        yield f"the last run of {task.name} on {task.address} failed: {task.reason}; see `captain logs {task.name}`"
+    elif task.state == "unknown":
+        yield f"the result of the last run of {task.name} is unknown: its machine {task.address} ended meanwhile"
 
 
 def _deployment(pending: str, services: Sequence[ServiceStatus]) -> Iterator[str]:

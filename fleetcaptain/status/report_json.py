@@ -33,9 +33,8 @@ def as_json(report: Report) -> dict[str, Any]:
             "why_not": list(release.why_not or ()),
         },
         "services": [_service(service) for service in report.services],
-        "tasks": [
-            {"name": one.name, "unit": one.unit, "address": one.address, "state": one.state} for one in report.tasks
-        ],
+        "periodic_tasks": [vars(task) for task in report.periodic_tasks],
+        "task_runs": [vars(run) for run in report.task_runs],
         "strays": list(report.strays),
         "machines": [
             {
@@ -63,6 +62,7 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
         "versions": service.versions,
         "zones": service.zones,
         "drift": list(service.drift),
+        "maintenance": service.maintenance and {"who": service.maintenance.who, "since": service.maintenance.since},
         "instances": [
             {
                 "unit": one.unit,

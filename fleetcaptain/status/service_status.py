@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fleetcaptain.discovery.documents import Registration, ServiceRelease
+from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.rollout.health import Instance
@@ -54,7 +55,7 @@ class RolloutStatus:
 @dataclass(frozen=True)
 class ServiceStatus:
     """A service: how many instances its release wants (*wanted*), its *instances*, the *last* rollout, the one under
-    way, and the *drift*: units whose text is not the release's."""
+    way, the *drift*: units whose text is not the release's, and the *maintenance* that it is under."""
 
     name: str
     wanted: int
@@ -62,6 +63,7 @@ class ServiceStatus:
     last: JournalEntry | None = None
     rollout: RolloutStatus | None = None
     drift: tuple[str, ...] = ()
+    maintenance: Maintenance | None = None
 
     @property
     def healthy(self) -> int:
@@ -80,7 +82,8 @@ class ServiceStatus:
 
     @property
     def state(self) -> str:
-        """``rolling``, ``down``, ``degraded``, ``failing``, ``mixed``, ``drift`` or ``ok``: the first that holds."""
+        """``rolling``, ``down``, ``degraded``, ``failing``, ``mixed``, ``drift``, ``maintenance`` or ``ok``: the first
+        that holds."""
         if self.rollout is not None and not self.rollout.stopped:
             return "rolling"
         if self.wanted and not self.healthy:
@@ -91,7 +94,8 @@ class ServiceStatus:
             return "degraded"
         if len(self.versions) > 1:
             return "mixed"
-        return "drift" if self.drift or len(self.instances) != self.wanted else "ok"
+        as_wanted = not self.drift and len(self.instances) == self.wanted
+        return ("maintenance" if self.maintenance else "ok") if as_wanted else "drift"
 
 
 def version_of(service: str, unit_hash: str | None, releases: Releases) -> str:
@@ -128,7 +132,8 @@ def service_status(
     wanted = _wanted(expected, names, snapshot) if expected else len(names)
     hashes = {one.name: one.unit_hash for one in observed if one.unit_hash is not None}
     drift = tuple(unit for unit, unit_hash in hashes.items() if expected and unit_hash != expected.unit_hash)
-    return ServiceStatus(name, wanted, instances, keys.journals.get(name), rollout, () if rollout else drift)
+    last, maintenance = keys.journals.get(name), keys.maintenance.get(name)
+    return ServiceStatus(name, wanted, instances, last, rollout, () if rollout else drift, maintenance)
 
 
 def _wanted(expected: ServiceRelease, names: tuple[str, ...], snapshot: Snapshot) -> int:
@@ -148,7 +153,7 @@ def _instance(
     state = f"{one.active}/{one.sub}" if one.active else ""
     healthy = one.serving if registered_known else runs
     if one.unit_hash is None:  # fleet did not answer: only its registration is known
-        healthy = entry is not None and not entry.draining
+        healthy = entry is not None and not entry.withdrawn
     return InstanceStatus(
         one.name,
         one.machine or (entry.host if entry else ""),

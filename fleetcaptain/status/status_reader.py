@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetcaptain.discovery.keys import app_dir, history_dir, texts_dir
+from fleetcaptain.discovery.keys import app_dir, history_dir, tasks_dir, texts_dir
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -92,7 +92,8 @@ class StatusReader:
         return self._fleet.machines(), self._version
 
     def _keys(self) -> AppKeys:
-        nodes = flattened(self._etcd.tree(app_dir(self._app)).node)
+        folders = (app_dir(self._app), tasks_dir(self._app))
+        nodes = [node for folder in folders for node in flattened(self._etcd.tree(folder).node)]
         keys = app_keys(nodes, self._app)
         rolling = [service for service, entry in keys.journals.items() if entry.state == "rolling"]
         keys = replace(keys, records={service: self._records(service) for service in rolling})

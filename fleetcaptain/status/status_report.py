@@ -10,10 +10,11 @@ from fleetcaptain.rollout.cordon import in_maintenance, is_cordon
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus, etcd_status, machine_statuses
+from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus, periodic_task_statuses
 from fleetcaptain.status.picture import AppKeys, Picture
 from fleetcaptain.status.problems import problems_of
 from fleetcaptain.status.service_status import ServiceStatus, service_status
-from fleetcaptain.status.task_status import TaskStatus, task_statuses
+from fleetcaptain.status.task_run_status import TaskRunStatus, task_run_statuses
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
 
@@ -38,7 +39,7 @@ class ReleaseStatus:
 class Report:
     """The status of *app*, deployed by *stack*, *at* a moment. *strays* are orphaned units that are ours, or may be.
     *problems* has a sentence for everything that is wrong, and *unanswered* one for each part of the cluster that did
-    not answer. *fleet_version* is "" when fleet did not answer. *tasks* are those that a deployment runs."""
+    not answer. *fleet_version* is "" when fleet did not answer. *task_runs* are those of deployments."""
 
     app: str
     stack: str
@@ -51,7 +52,8 @@ class Report:
     problems: tuple[str, ...]
     unanswered: tuple[str, ...]
     fleet_version: str = ""
-    tasks: tuple[TaskStatus, ...] = ()
+    periodic_tasks: tuple[PeriodicTaskStatus, ...] = ()
+    task_runs: tuple[TaskRunStatus, ...] = ()
 
     @property
     def fine(self) -> bool:
@@ -79,6 +81,7 @@ def report_of(picture: Picture) -> Report:
     closed = {machine.id for machine in in_maintenance(ownership, snapshot)}
     machines = tuple(replace(one, maintenance=one.id in closed) for one in machine_statuses(picture, snapshot))
     etcd = etcd_status(picture)
+    periodic_tasks = periodic_task_statuses(picture, snapshot, ownership)
     return Report(
         picture.app,
         picture.stack,
@@ -88,10 +91,13 @@ def report_of(picture: Picture) -> Report:
         machines,
         etcd,
         strays,
-        problems_of(services, machines, etcd, pending=release.pending, strays=strays, ignored=keys.ignored),
+        problems_of(
+            services, machines, etcd, tasks=periodic_tasks, pending=release.pending, strays=strays, ignored=keys.ignored
+        ),
         picture.unanswered,
         picture.fleet.version if picture.fleet else "",
-        task_statuses(ownership, snapshot),
+        periodic_tasks,
+        task_run_statuses(ownership, snapshot),
     )
 
 
@@ -129,7 +135,7 @@ def _units_by_service(picture: Picture, snapshot: Snapshot) -> dict[str, tuple[s
     ownership = _ownership(picture, snapshot)
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        other = name == agent_name(picture.app) or unit.file.task or is_cordon(mark)
+        other = name == agent_name(picture.app) or unit.file.of_task or is_cordon(mark)
         if mark is not None and ownership.owns(name, mark) and not other:
             found.setdefault(mark.service, set()).add(name)
     if picture.fleet is None:

@@ -9,6 +9,7 @@ from fleetcaptain.printable import one_line
 from fleetcaptain.status.ages import age, minute
 from fleetcaptain.status.expected_rollout import format_left
 from fleetcaptain.status.machine_status import MachineStatus
+from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report
 from fleetcaptain.styled import Line, Span, cut
@@ -16,22 +17,25 @@ from fleetcaptain.styled import Line, Span, cut
 __all__ = ["lines_of"]
 
 _SERVICES = ("SERVICE", "STATE", "UP", "VERSION", "ZONES", "LAST DEPLOY")
+_TASKS = ("TASK", "LAST RUN", "ENDED", "NEXT RUN", "EVERY")
 _MACHINES = ("MACHINE", "STATE", "ZONE", "UNITS")
 # The columns that are cut when the table is too wide, and how wide they stay.
-_LEAST_WIDTH = {"SERVICE": 12, "VERSION": 8, "ZONES": 9, "LAST DEPLOY": 8}
+_LEAST_WIDTH = {"SERVICE": 12, "VERSION": 8, "ZONES": 9, "LAST DEPLOY": 8, "TASK": 12, "ENDED": 8, "EVERY": 12}
 _STYLES = {
     "ok": "good",
     "up": "good",
     "rolling": "warn",
     "mixed": "warn",
     "drift": "warn",
+    "maintenance": "warn",
     "degraded": "bad",
     "failing": "bad",
     "down": "bad",
     "silent": "bad",
     "missing": "bad",
     "unknown": "warn",
-    "maintenance": "warn",
+    "done": "good",
+    "failed": "bad",
 }
 _SHOWN_PROBLEMS = 12
 _GAP = "  "
@@ -56,6 +60,7 @@ def _lines(report: Report, width: int, *, brief: bool) -> tuple[Line, ...]:
         (Span(""),),
         *_table(_SERVICES, [_service(service, report.at) for service in services], width),
         *_counted(len(report.services) - len(services), "services are ok"),
+        *_tasks(report, width, brief=brief),
         (Span(""),),
         *_table(_MACHINES, [_machine(machine) for machine in machines], width),
         *_counted(len(report.machines) - len(machines), "machines are up"),
@@ -63,6 +68,14 @@ def _lines(report: Report, width: int, *, brief: bool) -> tuple[Line, ...]:
         *_problems(report, width),
     )
     return tuple(_clipped(line, width) for line in lines)
+
+
+def _tasks(report: Report, width: int, *, brief: bool) -> list[Line]:
+    """The periodic tasks, if there are any."""
+    tasks = report.periodic_tasks
+    shown = [task for task in tasks if not brief or task.trouble or task.state not in ("done", "running")]
+    table = [(Span(""),), *_table(_TASKS, [_task(task, report.at) for task in shown], width)] if shown else []
+    return [*table, *_counted(len(tasks) - len(shown), "periodic tasks are ok")]
 
 
 def _counted(count: int, what: str) -> list[Line]:
@@ -103,9 +116,13 @@ def _head(report: Report, width: int) -> list[Line]:
             by = f"by {rollout.who}, {age(rollout.since, now)}"
             left = "" if rollout.stopped else format_left(rollout.expected_sec, rollout.since, now)
             lines.append(_field(verb, ", ".join(filter(None, (what, left, by))), width, "warn"))
-    for task in report.tasks:
-        where = f" on {task.address}" if task.address else ""
-        lines.append(_field("task", f"{task.name}: {task.state}{where}, {task.unit}", width, "warn"))
+    for run in report.task_runs:
+        where = f" on {run.address}" if run.address else ""
+        lines.append(_field("task", f"{run.name}: {run.state}{where}, {run.unit}", width, "warn"))
+    for service in report.services:
+        if service.maintenance is not None:
+            by = f"by {service.maintenance.who}, {age(service.maintenance.since, now)}"
+            lines.append(_field("out", f"{service.name} is under maintenance, {by}", width, "warn"))
     return lines
 
 
@@ -148,6 +165,18 @@ def _counts(counts: Mapping[str, int]) -> str:
 def _zones(service: ServiceStatus) -> str:
     zones = service.zones
     return "-" if set(zones) <= {""} else " ".join(f"{zone or '-'}:{count}" for zone, count in zones.items())
+
+
+def _task(task: PeriodicTaskStatus, now: str) -> Row:
+    when = age(task.until or task.since, now)
+    upcoming = f"{minute(task.next_run)} UTC" if task.next_run else "-"
+    return (
+        Span(task.name),
+        Span(task.state, _STYLES.get(task.state, "")),
+        Span(f"{when} {task.address}".strip() or "-"),
+        Span(upcoming, "bad" if task.trouble else ""),
+        Span(task.every or "-", "dim"),
+    )
 
 
 def _machine(machine: MachineStatus) -> Row:

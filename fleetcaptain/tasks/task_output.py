@@ -8,7 +8,7 @@ from fleetcaptain.printable import excerpt
 from fleetcaptain.tasks.decision import new_lines
 from fleetcaptain.tasks.task_run import RunState, TaskRun
 
-__all__ = ["Output", "failure"]
+__all__ = ["Output", "ending", "failure"]
 
 _LINES = 20
 _REASONS = {
@@ -37,6 +37,11 @@ class Output:
         self._shown = max(self._shown, run.lines)
 
 
+def ending(run: TaskRun) -> str:
+    """Why *run* ended without success."""
+    return _REASONS.get(run.reason, f"its command ended with exit code {run.status}")
+
+
 def failure(task: str, run: TaskRun, machine: str) -> str:
     """The error for *run* of *task*, which ended without success on *machine*, an address."""
     tail = excerpt(run.tail.splitlines(), _LINES)
@@ -47,8 +52,7 @@ def failure(task: str, run: TaskRun, machine: str) -> str:
         )
         advice = f"Check what it did. `pulumi up` runs {task} again."
     else:
-        why = _REASONS.get(run.reason, f"its command ended with exit code {run.status}")
-        what = f"The task {task} failed on {machine}: {why}. No service that comes after it was changed."
+        what = f"The task {task} failed on {machine}: {ending(run)}. No service that comes after it was changed."
         advice = f"Correct the cause, then run `pulumi up`: it runs {task} again."
     return "\n".join([what, *_listed(tail), advice])
 

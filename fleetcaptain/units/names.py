@@ -15,6 +15,7 @@ __all__ = [
     "is_unit_name",
     "machine_names",
     "name_parts",
+    "periodic_units",
     "service_of",
     "task_unit",
     "without_generation",
@@ -73,6 +74,11 @@ def machine_names(service: str, machine_ids: Iterable[str]) -> tuple[str, ...]:
 def task_unit(task: str, attempt: str) -> str:
     """The unit of one run of *task*; *attempt* is in no other one's name."""
     return f"{task}-task@{attempt}.service"
+
+
+def periodic_units(task: str) -> tuple[str, str]:
+    """The two units of a periodic *task*: its service, and the timer that starts it."""
+    return f"{task}-task.service", f"{task}-task.timer"
 
 
 def service_of(unit_name: str) -> str:

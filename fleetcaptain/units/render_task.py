@@ -1,4 +1,5 @@
-"""Renders a task to the text of its unit. The machine agent runs its command, and keeps its journal in etcd."""
+"""Renders a task to the text of its unit; a periodic one also to its timer's. The machine agent runs its command, and
+keeps its journal in etcd."""
 
 from __future__ import annotations
 
@@ -11,18 +12,20 @@ from fleetcaptain.fleetfile.values import App, TaskSpec
 from fleetcaptain.units.agent_calls import agent_line, agent_name
 from fleetcaptain.units.docker import docker_remove, docker_run
 from fleetcaptain.units.mark import SECTION, Mark, mark_options
-from fleetcaptain.units.names import task_unit
+from fleetcaptain.units.names import periodic_units, task_unit
 from fleetcaptain.units.quoting import exec_line, folded, setting
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.units.validate import refuse
 
-__all__ = ["PULL_SEC", "render_task", "render_tasks"]
+__all__ = ["PULL_SEC", "render_task", "render_tasks", "render_timer"]
 
 PULL_SEC = 900
 """How long a machine may take to pull the image of a task."""
 # As TASK_RECORD_SEC in tasks.sh: how long the agent tries to write the result.
 _RECORD_SEC = 900
+# As TASK_LOST_SEC and a minute for etcd: how long the agent waits for a run on another machine.
+_WAIT_SEC = 240
 # The container has 10 s to stop, then the agent writes the result.
 _STOP_SEC = 90
 
@@ -36,7 +39,10 @@ def render_tasks(app: App, stack: str) -> dict[str, UnitFile]:
         try:
             file = files[task.name] = render_task(task, Mark(app.app, stack, task.name))
             image = task.container.image if isinstance(task.container.image, str) else "x" * 100
-            refuse(task_unit(task.name, "0" * 8), file.with_image(f"{image}@sha256:{'0' * 64}"))
+            service, timer = periodic_units(task.name) if task.every else (task_unit(task.name, "0" * 8), "")
+            refuse(service, file.with_image(f"{image}@sha256:{'0' * 64}"))
+            if timer:
+                refuse(timer, render_timer(task, Mark(app.app, stack, task.name)))
         except UnitRefused as error:
             problems += [f"{task.container.location}: task {task.name!r}: {why}" for why in error.problems]
     if problems:
@@ -54,13 +60,14 @@ def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
             ("After", f"docker.service {agent_name(app)}"),
             ("Wants", agent_name(app)),
             ("Requires", "docker.service"),
+            *([("StartLimitIntervalSec", "0")] if task.every else []),
         ],
         "Service": [
             ("EnvironmentFile", "-/etc/environment"),
             ("Type", ONESHOT),
             # The agent stops the container, and writes how it ended.
             ("KillMode", "mixed"),
-            ("TimeoutStartSec", str(PULL_SEC + task.timeout_sec + _RECORD_SEC)),
+            ("TimeoutStartSec", str(PULL_SEC + task.timeout_sec + _RECORD_SEC + (_WAIT_SEC if task.every else 0))),
             ("TimeoutStopSec", str(_STOP_SEC)),
             ("ExecStartPre", agent_line(app, "starting")),
             ("ExecStart", f"{agent_line(app, 'task')} \\\n  {docker_run(spec, app)}"),
@@ -71,13 +78,30 @@ def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
     options = [
         *chain.from_iterable(_options(section, pairs) for section, pairs in sections.items()),
         *mark_options(mark),
-        Option(SECTION, "Task", task.name),
+        Option(SECTION, "Periodic" if task.every else "Task", task.name),
         Option(SECTION, "TaskSec", str(task.timeout_sec)),
     ]
     file = UnitFile(tuple(options))
     if file.unwritable:
         raise UnitRefused(f"Failed to render the task {task.name}:", file.unwritable)
     return file
+
+
+def render_timer(task: TaskSpec, mark: Mark) -> UnitFile:
+    """The file of the timer of the periodic *task*.
+
+    fleet places it on the machine that has the service's unit, not the reverse: a timer whose service is not there
+    fails, and fleet starts it no second time. It does not catch up (``Persistent=``): each machine would remember when
+    it ran the task itself, and run it when the timer comes back to it.
+    """
+    service, _ = periodic_units(task.name)
+    sections: Mapping[str, list[tuple[str, str]]] = {
+        "Unit": [("Description", setting(f"{task.container.description}: timer"))],
+        "Timer": [("OnCalendar", task.every), ("AccuracySec", "1s"), ("Unit", service)],
+        "X-Fleet": [("MachineOf", service)],
+    }
+    options = chain.from_iterable(_options(section, pairs) for section, pairs in sections.items())
+    return UnitFile((*options, *mark_options(mark), Option(SECTION, "Periodic", task.name)))
 
 
 def _options(section: str, pairs: list[tuple[str, str]]) -> list[Option]:

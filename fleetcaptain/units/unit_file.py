@@ -89,7 +89,17 @@ class UnitFile:
     @property
     def task(self) -> str:
         """The task that a deployment runs by it; "" for the unit of a service."""
-        return next((option.value for option in self.options if (option.section, option.name) == (SECTION, "Task")), "")
+        return self._agent_setting("Task")
+
+    @property
+    def periodic(self) -> str:
+        """The periodic task that it is a unit of; "" for all others."""
+        return self._agent_setting("Periodic")
+
+    @property
+    def of_task(self) -> str:
+        """The task, periodic or not, that it is a unit of; "" for the unit of a service."""
+        return self.task or self.periodic
 
     @property
     def start_limit_sec(self) -> int:
@@ -146,6 +156,9 @@ class UnitFile:
     @property
     def _first_of_service(self) -> int | None:
         return next((index for index, option in enumerate(self.options) if option.section == "Service"), None)
+
+    def _agent_setting(self, name: str) -> str:
+        return next((option.value for option in self.options if (option.section, option.name) == (SECTION, name)), "")
 
     def _limit(self, name: str) -> int:
         given = self.last(name)

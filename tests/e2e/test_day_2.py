@@ -8,7 +8,7 @@ import re
 from fleetcaptain.rollout.cordon import on_machine
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
-from tests.faults.machine_faults import alive, killed, machines, settled, until
+from tests.faults.machine_faults import alive, etcd_answer, killed, machine_of, machines, run_on, settled, until
 from tests.faults.wrong_clock import wrong_clock
 
 
@@ -114,4 +114,47 @@ def test_a_machine_in_maintenance_stays_empty_when_a_service_is_scaled(stack: St
     assert (done.code, f"fleet uses {machine.ip} again" in done.output) == (0, True), done.output
     planned = json.loads(stack.captain("rebalance", "--dry-run", "--json").output.splitlines()[-1])
     assert {move["to"] for move in planned} == {machine.ip}
+    stack.rests()
+
+
+def test_a_service_under_maintenance_is_out_of_discovery_while_it_runs(stack: Stack) -> None:
+    """For every reader, also after a restart of a unit, and for a new instance, which becomes healthy as ever. Then all
+    are back, and nothing else has changed."""
+    until(lambda: settled(stack.cluster()), "all machines are there")
+    unit, folder = "app_server@1.service", "keys/fleetcaptain/behavioral/services/app_server"
+
+    def runs() -> set[tuple[str, str]]:
+        states = stack.cluster().snapshot().states
+        return {(state.name, state.sub) for state in states if state.name.startswith("app_server@")}
+
+    def values() -> dict[str, dict[str, object]]:
+        nodes = etcd_answer(machines(stack)["m1"], folder)["node"]["nodes"]
+        return {node["key"].rpartition("/")[2]: json.loads(node["value"]) for node in nodes}
+
+    before, containers = values(), runs()
+    done = stack.captain("maintenance", "on", "app_server")
+    print(done.output)
+    assert done.code == 0, done.output
+    assert values() == {name: {**value, "draining": True, "maintenance": True} for name, value in before.items()}
+    found = stack.captain("discover", "app_server")
+    assert (found.code, "under maintenance" in found.output) == (3, True), found.output
+    assert runs() == containers
+    run_on(machine_of(stack, unit), "systemctl", "restart", unit)
+    again = values()[unit]
+    assert again["since"] != before[unit]["since"]
+    assert (again["draining"], again["maintenance"]) == (True, True)
+    done = stack.captain("scale", "app_server", "5")
+    assert done.code == 0, done.output
+    assert [value.get("maintenance") for value in values().values()] == [True] * 5
+    status = stack.captain("status")
+    print(status.output, stack.captain("doctor").output)
+    assert re.search(r"app_server +drift +5/4", status.output)
+    assert "app_server is under maintenance, by " in status.output
+    assert stack.captain("scale", "app_server", "4").code == 0
+    assert stack.captain("status").code == 0
+    done = stack.captain("maintenance", "off", "app_server")
+    print(done.output)
+    assert done.code == 0, done.output
+    assert not [value for value in values().values() if "draining" in value or "maintenance" in value]
+    assert len(stack.captain("discover", "app_server").output.splitlines()) == 4
     stack.rests()

@@ -1,16 +1,22 @@
-"""A task runs once before its services; its failure stops them, a killed deployment does not stop it."""
+"""A task runs once before its services; its failure stops them, a killed deployment does not stop it. A periodic one
+moves with its timer."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
 from fleetcaptain.fleetfile import load
 from fleetcaptain.tasks.run_task import run_task
+from fleetcaptain.tasks.task_run import RunState, TaskRun
+from fleetcaptain.tasks.task_store import TaskStore
 from fleetcaptain.units.render_task import render_tasks
 from tests.e2e.stack import Stack
-from tests.faults.machine_faults import machines, run_on
+from tests.faults.machine_faults import alive, killed, machine_id, machine_of, machines, run_on, settled, until
 from tests.faults.running import running
 
 _FLEETFILE = """
@@ -35,6 +41,16 @@ fleet = Fleetfile(
     ],
 )
 """
+_PERIODIC = """        Task(
+            "tick",
+            every="*:*:0/10",
+            command=["sh", "-c", "date +%s.%N >>/ran/ticks; sleep 2; date +%s.%N >>/ran/ticks; echo tick"],
+            volumes=["/var/lib/ran:/ran"],
+        ),
+    ],
+)
+"""
+_END = "    ],\n)\n"
 _SETTINGS = '"first", "log", 0'
 
 
@@ -119,3 +135,51 @@ def test_two_deployments_share_one_run(shop: Stack) -> None:
     assert len(runs) == 1
     assert _runs(shop).count("both") == 1
     assert said.count("step both") == 2
+
+
+def test_a_periodic_task_runs_again_on_another_machine(shop: Stack) -> None:
+    """When that of its timer dies; never twice at once. Its result is kept. A deployment of it runs nothing."""
+    shop.edit("Fleetfile.py", {_END: _PERIODIC})
+    shop.up()
+    ended = _ended(shop)
+    until(lambda: len(ended()) > 1, "it ran twice")
+    shop.rests()
+    (task,) = json.loads(shop.captain("status", "--json").output)["tasks"]
+    assert (task["name"], task["every"], task["trouble"]) == ("tick", "*-*-* *:*:00/10", "")
+    assert task["next_run"]
+    logs = shop.captain("logs", "tick", "--lines", "50").output
+    assert any(line.endswith("| tick") for line in logs.splitlines()), logs
+    lost = machine_of(shop, "tick-task.timer")
+    before, lost_id = len(ended()), machine_id(lost)
+    until(lambda: len(ended()) > before, "a run ended: the next one is some seconds away")
+    assert ended()[-1].machine == lost_id
+    with killed(lost):
+        until(lambda: ended()[-1].machine != lost_id, "it ran elsewhere")
+    until(lambda: alive(shop.cluster()) == 3, "the machine is back")
+    times = [_times(machine) for machine in machines(shop).values()]
+    runs = sorted(run for found in times for run in zip(found[::2], found[1::2], strict=False))
+    assert len(runs) >= len(ended())
+    assert all(first[1] < second[0] for first, second in pairwise(runs)), runs
+    shop.edit("Fleetfile.py", {_PERIODIC: _END})
+    shop.up()
+    until(lambda: settled(shop.cluster()), "its units are gone")
+
+
+def _ended(stack: Stack) -> Callable[[], list[TaskRun]]:
+    """A function that returns the runs of the periodic task that it has seen to end."""
+    store, found = TaskStore(stack.cluster().store, "behavioral", "tick"), list[TaskRun]()
+
+    def ended() -> list[TaskRun]:
+        _node, run = store.last()
+        if run is not None and not run.is_active and run not in found:
+            assert (run.state, run.tail) == (RunState.DONE, "tick\n"), run
+            found.append(run)
+        return found
+
+    return ended
+
+
+def _times(machine: object) -> list[float]:
+    """When runs began and ended on *machine*, in turn."""
+    text = run_on(machine, "sh", "-c", "cat /var/lib/ran/ticks 2>/dev/null || true")
+    return [float(word) for word in text.split()]

@@ -55,7 +55,7 @@ MAY: dict[str, set[str]] = {
         "release",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
-    "tasks": {"errors", "untrusted", "printable", "units", "discovery", "rollout"},
+    "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},
     "oneoff": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {
@@ -71,6 +71,7 @@ MAY: dict[str, set[str]] = {
         "history",
         "release",
         "rollout",
+        "tasks",
     },
     "localcluster": {
         "errors",

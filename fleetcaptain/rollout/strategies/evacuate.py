@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fleetcaptain.errors import DeadlineExceeded, FleetCaptainError, RolloutFailed, with_more
-from fleetcaptain.fleet.entities import DesiredState, Machine
+from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, cordon_service, on_machine
 from fleetcaptain.rollout.journal import guarded
@@ -136,13 +136,17 @@ def _emptied(
                 moved.append(name)
     close(cluster, machine)
     latest = cluster.snapshot()
-    return moved, {name: stays.get(name) or _why_left(name, latest) for name in on_machine(latest, machine.id)}
+    left = on_machine(latest, machine.id)
+    return moved, {name: stays.get(name) or _why_left(cluster, latest.units[name]) for name in left}
 
 
-def _why_left(name: str, snapshot: Snapshot) -> str:
-    """Why the unit *name*, which is no instance of a service of ours, stays."""
-    task = snapshot.units[name].file.task
-    return f"it runs the task {task} of a deployment; wait for its end" if task else "it is not of this app and stack"
+def _why_left(cluster: Cluster, unit: UnitEntity) -> str:
+    """Why *unit*, which is no instance of a service of ours, stays."""
+    if not cluster.ownership.owns(unit.name, unit.mark) or not unit.file.of_task:
+        return "it is not of this app and stack"
+    if unit.file.periodic:
+        return f"it is of the task {unit.file.periodic}: fleet moves a periodic task when the machine ends"
+    return f"it runs the task {unit.file.task} of a deployment; wait for its end"
 
 
 def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -> None:

@@ -84,7 +84,7 @@ def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
                 and ownership.owns(name, unit.mark)
                 and not is_fleet_global(unit)
                 and not is_cordon(unit.mark)
-                and not unit.file.task
+                and not unit.file.of_task
             }
         )
     )

@@ -394,6 +394,44 @@ def test_a_slot_that_it_did_not_give_back_is_its_own(machine: Machine) -> None:
     assert machine.etcd.entries[SLOT].ttl == 180
 
 
+@pytest.mark.parametrize("when", [0, GRACE + 2 * EVERY + 4])
+def test_none_is_restarted_during_maintenance_of_its_service(machine: Machine, when: int) -> None:
+    """It goes on for those who look into it, whether its check failed before or fails then. Afterwards it counts."""
+    machine.server.status = 503
+    machine.starts()
+    original = machine.etcd.entries[KEY].value
+    machine.passes(when)
+    machine.etcd.put(f"{KEYS}/maintenance/web", "{}")
+    machine.passes(GRACE + OTHERS + 5 * EVERY)
+    marked = {**json.loads(original), "draining": True, "maintenance": True}
+    assert machine.etcd.value(KEY) == json.loads(machine.file) == marked
+    assert machine.restarts() == []
+    assert machine.said("not restarted") == [f"{UNIT} is not restarted: its service is under maintenance"]
+    machine.etcd.remove(f"{KEYS}/maintenance/web")
+    machine.passes(4)
+    failing = "it failed during the maintenance of its service"
+    assert machine.etcd.value(KEY) == {**json.loads(original), "draining": True, "failing": failing}
+    assert machine.restarts() == []
+    machine.passes(OTHERS + 2 * EVERY)
+    assert machine.restarts() == [UNIT]
+
+
+def test_an_instance_whose_check_holds_again_after_maintenance_is_back(machine: Machine) -> None:
+    """Its first check says so."""
+    machine.server.status = 503
+    machine.starts()
+    original = machine.etcd.entries[KEY].value
+    machine.etcd.put(f"{KEYS}/maintenance/web", "{}")
+    machine.passes(GRACE + 5 * EVERY)
+    machine.etcd.remove(f"{KEYS}/maintenance/web")
+    machine.passes(4)
+    assert "failing" in machine.etcd.value(KEY)
+    machine.server.status = 200
+    machine.passes(2 * EVERY)
+    assert machine.etcd.entries[KEY].value == machine.file == original
+    assert machine.restarts() == []
+
+
 @pytest.mark.parametrize("lease", ["app", "beacon"])
 def test_the_registration_of_the_app_itself_is_marked_and_restored(machine: Machine, lease: str) -> None:
     """With all that the app wrote; what the app renews gets no longer life."""

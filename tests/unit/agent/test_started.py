@@ -52,7 +52,7 @@ def gone() -> str:
 
 def gets(etcd: FakeEtcd) -> list[tuple[str, dict[str, str]]]:
     """The requests for a page: (path, query)."""
-    return [(key, form) for method, key, form in etcd.requests if method == "GET"]
+    return [(key, form) for method, key, form in etcd.requests if method == "GET" and not key.endswith("/maintenance")]
 
 
 # The registration.
@@ -63,7 +63,7 @@ def test_the_registration_says_who_where_and_what(machine: PretendedMachine, etc
     text = machine.load(PLAIN)
     done = machine.agent("started", UNIT)
     assert done.returncode == 0, done.stderr
-    ((verb, key, form),) = etcd.requests
+    ((verb, key, form),) = etcd.writes
     assert (verb, key, form["ttl"], form["prevExist"]) == ("PUT", machine.key(), "900", "false")
     value = json.loads(form["value"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value.pop("since"))

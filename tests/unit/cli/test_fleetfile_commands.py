@@ -128,6 +128,16 @@ def test_tasks_are_checked_and_rendered_too(tmp_path: Path, capsys: pytest.Captu
     assert "Task=migrate\n" in capsys.readouterr().out
 
 
+def test_a_periodic_task_is_rendered_as_two_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when it alone is named."""
+    folder = written(tmp_path, _TASK.replace('before=["web"]', 'every="*-*-* 03:30:00"'))
+    assert main(["render", "migrate", "--file", folder]) == 0
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# ")]
+    assert headings == ["# migrate-task.service", "# migrate-task.timer"]
+    assert main(["render", "migrate", "--file", folder, "--json"]) == 0
+    assert "OnCalendar=*-*-* 03:30:00\n" in json.loads(capsys.readouterr().out)[1]["unit"]
+
+
 def test_an_unknown_service_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     """That names those that there are."""
     assert main(["render", "web", "--file", str(EXAMPLE)]) == 2

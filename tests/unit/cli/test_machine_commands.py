@@ -10,15 +10,18 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.documents import ServiceRelease
-from fleetcaptain.discovery.keys import lock_key, pending_key
+from fleetcaptain.discovery.keys import lock_key, maintenance_key, pending_key
+from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout import journal
 from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Policy
+from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.service_policy import one_at_a_time
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
 
+MARK = {"draining": True, "maintenance": True}
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 M1, M2, M3 = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 
@@ -197,14 +200,93 @@ def test_the_maintenance_of_a_machine_that_is_gone_ends(
     assert main(["maintenance", "off", M1, *SSH]) == 2
 
 
-@pytest.mark.parametrize("named", ["10.0.0.9", "10.0.0", "web"])
+@pytest.mark.parametrize("named", ["10.0.0.9", "10.0.0", "nonsense", "migrate"])
 def test_an_unknown_machine_is_a_usage_error(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
-    """That lists the machines; a start of several ids names none."""
-    assert main(["maintenance", "on", named, *SSH]) == 2
-    assert M2 in capsys.readouterr().err
+    """That lists services and machines; a start of several ids names none, and a task is not in discovery."""
+    cluster.launch("migrate.service", text_of("migrate").replace("[X-FleetCaptain]", "[X-FleetCaptain]\nTask=migrate"))
+    for option in ([], ["--service"]):
+        assert main(["maintenance", "on", named, *option, *SSH]) == 2
+        error = capsys.readouterr().err
+        assert "Services: redis, web. Machines: 10.0.0.1, 10.0.0.2, 10.0.0.3" in " ".join(error.split())
     assert cluster.history == []
+    assert not [key for key in cluster.etcd.values if "/maintenance/" in key]
+
+
+def with_agents(cluster: FakeCluster, services: tuple[str, ...] = ("web", "redis")) -> FakeCluster:
+    """Machine agents apply the maintenance of *services* when time passes."""
+
+    def sleep(seconds: float) -> None:
+        cluster.now += seconds
+        for key, value in list(cluster.etcd.values.items()):
+            service = key.split("/")[4]
+            if key.startswith("/fleetcaptain/shop/services/") and service in services:
+                plain = {name: one for name, one in json.loads(value).items() if name not in MARK}
+                is_out = maintenance_key("shop", service) in cluster.etcd.values
+                cluster.etcd.put(key, json.dumps({**plain, **(MARK if is_out else {})}))
+
+    cluster.sleep = sleep
+    return cluster
+
+
+def out_of_discovery(cluster: FakeCluster) -> list[str]:
+    """The units that lookups leave out."""
+    return sorted(entry.unit for entry in cluster.snapshot().registrations.values() if entry.draining)
+
+
+def test_a_service_is_taken_out_of_discovery_and_back(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its instances go on, and count for rollouts. Both may be repeated: who began it first is kept."""
+    with_agents(cluster)
+    units = [f"web@{number}.service" for number in range(1, 5)]
+    assert main(["maintenance", "on", "web", *SSH]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        f"web is out of discovery. Its instances run: {', '.join(units)}.",
+        "To bring it back: captain maintenance off web",
+    ]
+    assert "waiting for the machine agents: web@1.service on 10.0.0.1, " in captured.err
+    assert out_of_discovery(cluster) == units
+    snapshot = cluster.snapshot()
+    assert all(observe(unit, snapshot).serving for unit in units)
+    began = cluster.etcd.values[maintenance_key("shop", "web")]
+    assert main(["maintenance", "on", "web", "--json", *SSH]) == 0
+    assert json.loads(capsys.readouterr().out) == {"service": "web", "maintenance": True, "instances": units}
+    assert cluster.etcd.values[maintenance_key("shop", "web")] == began
+    main(["doctor", *SSH])
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "web" in one]
+    assert line == (
+        f"web is out of discovery: maintenance {Maintenance.from_json(began)}. `captain maintenance off web` ends it."
+    )
+    assert main(["maintenance", "off", "web", *SSH]) == 0
+    assert capsys.readouterr().out == f"web is in discovery again: {', '.join(units)}.\n"
+    assert main(["maintenance", "off", "web", *SSH]) == 0
+    assert capsys.readouterr().out == "web is not under maintenance.\n"
+    assert (out_of_discovery(cluster), cluster.history) == ([], [])
+
+
+def test_agents_that_do_not_follow_are_an_error(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """As those of an earlier version. It names what is still in discovery, and can be taken back."""
+    with_agents(cluster, ())
+    assert main(["maintenance", "on", "redis", *SSH]) == 9
+    assert "did not change these registrations within 60 s: redis-abcdef1@1.service on 10.0.0.3" in (
+        capsys.readouterr().err
+    )
+    assert main(["maintenance", "off", "redis", *SSH]) == 0
+    assert "redis is in discovery again" in capsys.readouterr().out
+
+
+def test_a_name_of_both_is_refused_with_how_to_say_which(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine's id may begin as a service is called."""
+    with_agents(cluster)
+    cluster.machines = ["web0123", *cluster.machines[1:]]
+    assert main(["maintenance", "on", "web", *SSH]) == 2
+    assert "For the service add --service; name a machine by its address" in " ".join(capsys.readouterr().err.split())
+    assert not [key for key in cluster.etcd.values if "/maintenance/" in key]
+    assert main(["maintenance", "on", "web", "--service", "--with-outage", *SSH]) == 2
+    assert main(["maintenance", "on", "web", "--service", *SSH]) == 0
 
 
 def test_without_a_readable_record_the_policy_is_the_default_one() -> None:

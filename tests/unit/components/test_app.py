@@ -10,8 +10,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import app as app_module
 from components.app import FleetApp
 from components.cluster.interface import ClusterComponent
+from components.deployment_plan import Plan
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
@@ -26,6 +28,7 @@ from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash, with_image
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of
+from tests.unit.tasks.test_periodic_pair import pair_of
 
 OWN = Build()
 WORKER = Build("worker")
@@ -164,6 +167,41 @@ def test_a_task_comes_between_the_services_that_it_names(site: Site) -> None:
     assert engine.one("Task", "warm")["image"] == "warm:1@sha256:1"
     assert set(engine.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
     assert engine.requests["Task", "migrate"].deletedWith.endswith("::machines")
+
+
+def test_a_periodic_task_comes_after_all_services(site: Site) -> None:
+    """It runs their new version; nothing waits for it but the gate. No resource runs it."""
+    assert site.texts == {}
+    task = TaskSpec(ServiceSpec("nightly", "", OWN, ("x",)), every="*-*-* 03:30:00")
+    app = App(APP, SERVICES, Path("/app"), "acme/shop", tasks=(task,))
+    files, texts = render_app(app, STACK), render_tasks(app, STACK)
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: FleetApp(APP, fleetfile=app, files=files, tasks=texts, cluster=Cluster(CONNECTION), release=V1))
+    everything = {f"{APP}-agent", f"{APP}-release", *(spec.name for spec in SERVICES)}
+    assert before(engine, "Timer", "nightly") == everything
+    assert ("Timer", "nightly") in engine.dependencies("Readiness", f"{APP}-ready")
+    assert engine.of("Task") == {}
+    timer = engine.one("Timer", "nightly")
+    assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].text)
+    assert "OnCalendar=*-*-* 03:30:00" in timer["timer"]
+
+
+def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same inputs, so that they stay as they are."""
+    assert site.texts == {}
+    pair = pair_of(stack=STACK)
+    plan = Plan((), {}, ReleaseName("v0"), is_rollback=True, kept=(pair,))
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    engine = FakeEngine(computed=computed)
+    app = App(APP, SERVICES, Path("/app"), "acme/shop")
+    v0 = ReleaseName("v0")
+    engine.run(
+        lambda: FleetApp(APP, fleetfile=app, files={}, cluster=Cluster(CONNECTION), release=v0, rollback_to="v0")
+    )
+    timer = engine.one("Timer", "nightly")
+    service, image = pair.service.without_image()
+    assert (timer["unit"], timer["timer"], timer["image"]) == (service.text, pair.timer.text, image)
+    assert set(engine.of("Unit")) == {f"{APP}-agent"}
 
 
 def test_everything_belongs_to_the_app_and_goes_with_its_cluster(app: FakeEngine) -> None:

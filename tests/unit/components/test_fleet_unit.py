@@ -12,7 +12,7 @@ from components.engine.dynamic_resource import PartialFailure
 from components.fleet_unit import RollingUpdateProvider
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.agent.program import program_hash
-from fleetcaptain.discovery.keys import agent_key, current_key, release_key, rollout_key
+from fleetcaptain.discovery.keys import agent_key, current_key, maintenance_key, release_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
@@ -343,11 +343,14 @@ def test_a_cluster_that_does_not_answer_is_one_error_and_not_one_for_each_servic
 
 
 def test_a_removed_service_leaves_nothing(site: Site) -> None:
-    """Neither units nor registrations; what etcd has of the app stays, as long as another service does."""
+    """Neither units nor registrations nor its maintenance. What etcd has of the app stays, as long as another service
+    does."""
     web, redis = SERVICES["rolling"], SERVICES["bluegreen"]
     site.start(units_of(web, redis))
     site.etcd.put(current_key(APP), "v1")
+    site.etcd.put(maintenance_key(APP, "web"), "{}")
     PROVIDER.delete("web", web)
+    assert maintenance_key(APP, "web") not in site.etcd.values
     assert set(site.texts) == site.running == site.registered == set(names_of(redis))
     assert current_key(APP) in site.etcd.values
 

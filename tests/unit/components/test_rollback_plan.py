@@ -25,6 +25,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash, with_image
 from tests.unit.rollout.released import BOTH, DB1, V1, V2, WEB1, released
+from tests.unit.tasks.test_periodic_pair import pair_of
 
 OURS = Ownership(APP, STACK)
 IMAGE = "127.0.0.1:5000/shop@sha256:1"
@@ -145,6 +146,20 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
     assert plan.images == {"web": IMAGE, "db": ""}
     assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
     assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]
+
+
+def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the cluster has them, with their images: a release records none."""
+    pair = pair_of(stack=STACK)
+    cluster = released({"web@1.service": WEB1}, "v2", OLD, V2)
+    for name, file in zip(pair.units, (pair.service, pair.timer), strict=True):
+        cluster.launch(name, file.text)
+    cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
+    cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
+    _reached(monkeypatch, cluster)
+    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    plan, _known = rollback_plan.plan_back(CONNECTION, OURS, "v1")
+    assert (plan.kept, plan.tasks) == ((pair,), ())
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def may_write(etcd: FakeAccess, app: str = "shop") -> list[str]:
 
 
 def test_guests_write_no_results_of_tasks() -> None:
-    """A container could make up a success, and a migration would not run."""
+    """A container could make up a success, and a migration would not run; or take other services out of discovery."""
     etcd = FakeAccess()
     Access(etcd).enforce((), PASSWORDS)
     Access(etcd).grant("shop")

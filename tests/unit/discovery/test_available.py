@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_draining_does_not_count() -> None:
     """An instance that is about to go serves no release."""
     text = drained('{"service": "db", "unit": "db@1.service", "content": "bbb"}')
     assert serving("db", MANIFEST.services["db"], "v1", [Registration.from_json(text)]) == ()
+
+
+def test_maintenance_takes_no_release_away() -> None:
+    """Its instances are ready, and have no endpoint; those that a rollout drains do not count."""
+    out = [registration("web", number, "aaa", draining=True, maintenance=True) for number in (1, 2)]
+    db = registration("db", 1, "bbb")
+    assert lacks(MANIFEST, [*out, db]) == ()
+    assert endpoints(MANIFEST, [*out, db], {}).keys() == endpoints(MANIFEST, [db], {}).keys()
+    going = [replace(one, maintenance=False) for one in out]
+    assert [lack.service for lack in lacks(MANIFEST, [*going, db])] == ["web"]
 
 
 def test_endpoints() -> None:

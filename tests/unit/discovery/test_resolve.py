@@ -116,11 +116,23 @@ def test_failing_instances_are_named_with_their_reason() -> None:
         lookup("redis", WEB, known(failing, replace(failing, unit="b"), manifests=releases))
 
 
-def test_a_rollout_drains_what_fails_for_good() -> None:
+def test_a_service_under_maintenance_is_left_out() -> None:
+    """The error says how to end that."""
+    out = replace(redis("a", REDIS1, draining=True), maintenance=True)
+    with pytest.raises(NotAvailable) as refused:
+        lookup("redis", WEB, known(out, manifests=(manifest("v1", WEB1, REDIS1),)))
+    assert str(refused.value) == (
+        "redis is not available to web (release v1): it is under maintenance, so its 1 registered instances are out of "
+        "discovery. `captain maintenance off redis` ends that."
+    )
+
+
+@pytest.mark.parametrize("mark", ['"failing":"no answer"', '"maintenance":true'])
+def test_a_rollout_drains_what_fails_for_good(mark: str) -> None:
     """The machine agent would take its own mark back, and draining with it."""
-    text = '{"service":"redis","unit":"a","draining":true,"failing":"no answer"}'
+    text = f'{{"service":"redis","unit":"a","draining":true,{mark}}}'
     assert drained(text) == '{"service":"redis","unit":"a","draining":true}'
-    assert Registration.from_json(text).failing == "no answer"
+    assert Registration.from_json(text) != Registration.from_json(drained(text))
 
 
 def test_before_the_first_release_everything_is_of_the_coming_one() -> None:

@@ -65,6 +65,12 @@ def test_a_task_has_the_image_of_a_service_or_one_from_a_registry(tmp_path: Path
     assert task.container.image in (Build(), image.strip('"'))
 
 
+def test_a_periodic_task_has_a_normalised_calendar_event(tmp_path: Path) -> None:
+    """It comes before no service."""
+    task = loaded(tmp_path, '[Task("nightly", command="x", every="Mon..Fri 3:30 UTC")]').tasks[0]
+    assert (task.every, task.before, task.after) == ("Mon..Fri *-*-* 03:30:00 UTC", (), ())
+
+
 _RULES = [
     ('[Task("Migrate", command="x")]', "the name must have lower case letters"),
     ('[Task("migrate-abc1234", command="x")]', "must not end like a blue/green generation's"),
@@ -90,6 +96,10 @@ _RULES = [
     ('[Task("migrate", command="x", image=Build("other"))]', "image: no service uses the image that it builds"),
     ('[Task("migrate", command="x", env={"DB_PASSWORD": "hunter2"})]', "env: DB_PASSWORD looks like a secret"),
     ('[Task("migrate", command="x", docker_args=["--name=x"])]', "docker_args: --name: the unit names its container"),
+    ('[Task("nightly", command="x", every="03:30", before=["web"])]', "before: a task with every= cannot have it"),
+    ('[Task("nightly", command="x", every="03:30", after=["web"])]', "after: a task with every= cannot have it"),
+    ('[Task("nightly", command="x", every="3.30")]', "every: '3.30' is not a calendar event; it must be"),
+    ('[Task("nightly", command="x", every=30)]', "every: must be a string, not 30"),
     ("None", "tasks: must be a list of Task(...), not NoneType"),
     ('[Service("x")]', "tasks: each entry must be a Task(...), not a Service"),
     (
@@ -118,3 +128,14 @@ def test_a_service_in_the_place_of_a_task_is_no_service(tmp_path: Path) -> None:
     """And the reverse."""
     (problem,) = mistakes(tmp_path, 'Service("web"), Task("migrate", command="x")')
     assert "services: each entry must be a Service(...), not a Task" in problem
+
+
+def test_a_mistake_of_a_task_is_not_reported_as_one_of_a_service(tmp_path: Path) -> None:
+    """Neither one of a keyword, nor one that shows only in the whole."""
+    tasks = '[Task("migrate", command="x", imagge="y"), Task("seed")]'
+    assert [one.split(": ")[1] for one in mistakes(tmp_path, _SERVICES, more(tasks))] == [
+        "task 'migrate'",
+        "task 'seed'",
+    ]
+    (whole,) = mistakes(tmp_path, _SERVICES, more('[Task("web", command="x")]'))
+    assert whole.startswith("Fleetfile.py:2: task 'web': ")

@@ -59,6 +59,8 @@ def test_the_only_service_needs_no_name() -> None:
     idle = {name: file.text for name, file in maintained.items()}
     busy = snapshot_of({"web@1.service": WEB, "migrate-task@0badc0de.service": task, **idle})
     assert service_in("", APP, STACK, busy) == "web"
+    task = text_of("nightly") + "Periodic=nightly\n"
+    assert service_in("", APP, STACK, snapshot_of({"web@1.service": WEB, "nightly-task.service": task})) == "web"
     with pytest.raises(NotAvailable, match="other, web"):
         service_in("", APP, "", one)
 

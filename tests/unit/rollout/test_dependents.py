@@ -41,7 +41,10 @@ def test_who_does_not_require_it_holds_nothing() -> None:
     assert dependents("db", {"d1"}, NEW, [live("web", "w1")], [apart, V2]) == ()
     assert dependents("db", {"d0"}, NEW, [live("web", "w1")], [V1, V2]) == ()
     assert dependents("db", {"d1"}, NEW, [live("web", "unknown")], [V1, V2]) == ()
-    assert dependents("db", {"d1"}, NEW, [replace(live("web", "w1"), draining=True)], [V1, V2]) == ()
+    going = replace(live("web", "w1"), draining=True)
+    assert dependents("db", {"d1"}, NEW, [going], [V1, V2]) == ()
+    # Its service is under maintenance, and runs.
+    assert dependents("db", {"d1"}, NEW, [replace(going, maintenance=True)], [V1, V2]) != ()
 
 
 def test_a_removed_service_is_held_by_who_requires_it() -> None:

@@ -16,7 +16,7 @@ from fleetcaptain.rollout.strategies.evacuate import close, evacuate, reopen
 from fleetcaptain.rollout.strategies.restart import services_on
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.units.mark import Mark
-from fleetcaptain.units.render_task import render_task
+from fleetcaptain.units.render_task import render_task, render_timer
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
@@ -87,6 +87,39 @@ def test_an_interrupted_move_is_finished(cluster: FakeCluster) -> None:
     assert begin(cluster) == (["web@4.service"], {})
     assert {unit.desired for unit in cluster.units.values()} == {"launched"}
     assert on_machine(cluster.snapshot(), M1) == ()
+
+
+def launch_pair(cluster: FakeCluster, machine: str) -> None:
+    """The periodic task nightly, on *machine*."""
+    task = TaskSpec(ServiceSpec("nightly", "", "shop", ("x",)), every="*-*-* 03:30:00")
+    mark = Mark(APP, STACK, "nightly")
+    for name, file in (
+        ("nightly-task.service", render_task(task, mark)),
+        ("nightly-task.timer", render_timer(task, mark)),
+    ):
+        cluster.launch(name, file.text)
+        desired = "loaded" if name.endswith(".service") else "launched"
+        cluster.units[name] = replace(cluster.units[name], machine_id=machine, desired=desired)
+
+
+def test_a_periodic_task_stays_and_does_not_run(cluster: FakeCluster) -> None:
+    """Its service is loaded without a start, which is no move that was interrupted."""
+    launch_pair(cluster, M1)
+    assert "nightly" not in services_on(cluster.ownership, cluster.snapshot())
+    _moved, stays = begin(cluster)
+    why = "it is of the task nightly: fleet moves a periodic task when the machine ends"
+    assert stays == {"nightly-task.service": why, "nightly-task.timer": why}
+    assert not [entry for entry in cluster.history if "nightly" in entry]
+
+
+def test_a_periodic_task_of_another_machine_does_not_come_to_it(cluster: FakeCluster) -> None:
+    """While instances are there, and afterwards."""
+    pair = {"nightly-task.service", "nightly-task.timer"}
+    launch_pair(cluster, M2)
+    assert pair < set(conflicts_on(cluster.snapshot(), M1))
+    assert begin(cluster)[1] == {}
+    assert pair < set(conflicts_on(cluster.snapshot(), M1))
+    assert not pair & set(conflicts_on(cluster.snapshot(), M2))
 
 
 def test_what_cannot_leave_is_named_with_its_reason() -> None:

@@ -62,6 +62,14 @@ def test_an_instance_says_why_its_alive_check_fails(unit_hash: str, seen: str) -
     assert (instance.failing, instance.registered) == (seen, None)
 
 
+def test_maintenance_of_its_service_does_not_make_an_instance_unhealthy() -> None:
+    """It is out of discovery, and ready: a rollout goes on."""
+    for maintenance, registered in ((True, UNIT.unit_hash), (False, None)):
+        entry = replace(ENTRY, unit_hash=UNIT.unit_hash, draining=True, maintenance=maintenance)
+        snapshot = Snapshot.of([UNIT], [_state("m2", "active")], MACHINES, [entry])
+        assert observe(UNIT.name, snapshot).registered == registered
+
+
 @pytest.mark.parametrize(
     "unit",
     [

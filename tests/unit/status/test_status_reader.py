@@ -64,7 +64,7 @@ def cluster() -> Iterator[FakeCluster]:
 
 
 def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
-    """Each list of fleet once, the app's directory once, and the texts once as long as the releases stay."""
+    """Each list of fleet, the app's directory and its tasks once, and the texts once while the releases stay."""
     for number in range(30):
         cluster.launch_service(f"more_{number}", 2)
     keep(cluster, release_of(cluster, "v1.2", "2030-02-02T12:00:00+00:00"))
@@ -73,10 +73,11 @@ def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
     assert len(report_of(reading.read()).services) == 50
     assert sorted(fleet.calls) == ["machines", "states", "units"]
     keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
-    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_texts"]
+    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_tasks", "/fleetcaptain/shop/_texts"]
     cluster.etcd.requests.clear()
     reading.read()
-    assert [key for _, key, form in cluster.etcd.requests if form.get("recursive")] == ["/fleetcaptain/shop"]
+    keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
+    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_tasks"]
 
 
 def test_the_records_of_what_is_rolled_out_are_read(cluster: FakeCluster) -> None:

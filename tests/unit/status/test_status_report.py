@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.keys import pending_key, registration_key
+from fleetcaptain.discovery.keys import maintenance_key, pending_key, registration_key
+from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.rollout.cordon import cordon_files
 from fleetcaptain.status.picture import Members, Picture
+from fleetcaptain.status.report_json import as_json
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report, report_of
+from fleetcaptain.status.status_view import lines_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.unit.status.twenty_services import (
@@ -124,6 +128,22 @@ def test_a_failing_alive_check_is_named(cluster: FakeCluster) -> None:
     report = report_of(picture_of(cluster))
     assert report.problems == ("api: api@2.service on 10.0.0.2: its alive check fails: no answer to GET /alive",)
     assert of_service(report, "api").state == "failing"
+
+
+def test_maintenance_of_a_service_is_shown_and_no_problem(cluster: FakeCluster) -> None:
+    """With who began it and when; its instances are up."""
+    since = "2030-02-01T12:00:00+00:00"
+    cluster.etcd.put(maintenance_key(APP, "api"), Maintenance("ann@laptop", since).to_json())
+    for number in (1, 2, 3):
+        key = registration_key(APP, "api", f"api@{number}.service")
+        cluster.etcd.put(key, json.dumps({**cluster.etcd.value(key), "draining": True, "maintenance": True}))
+    report = report_of(picture_of(cluster))
+    api = of_service(report, "api")
+    assert (report.problems, report.fine, api.state, api.healthy) == ((), True, "maintenance", 3)
+    text = "\n".join("".join(span.text for span in line).rstrip() for line in lines_of(report, 80))
+    assert re.search(r"^out +api is under maintenance, by ann@laptop, \w+$", text, re.MULTILINE)
+    (shown,) = [one for one in as_json(report)["services"] if one["name"] == "api"]
+    assert shown["maintenance"] == {"who": "ann@laptop", "since": since}
 
 
 def test_strays_are_named(cluster: FakeCluster) -> None:

@@ -92,7 +92,7 @@ def test_a_task_and_a_machine_in_maintenance_are_shown() -> None:
         assert "task      migrate: running on 10.0.0.1, migrate-task@0badc0de.service" in lines
         assert [line.split()[:2] for line in lines if "maintenance" in line] == [["10.0.0.2", "maintenance"]]
     data = as_json(report)
-    assert data["tasks"] == [
+    assert data["task_runs"] == [
         {"name": "migrate", "unit": "migrate-task@0badc0de.service", "address": "10.0.0.1", "state": "running"}
     ]
     assert [one["maintenance"] for one in data["machines"]] == [False, True, False]
@@ -112,7 +112,8 @@ def test_programs_get_one_line_of_json() -> None:
     """With every field of docs/status.md."""
     data = json.loads(json.dumps(as_json(report_of(picture_of(busy())))))
     first = ["app", "stack", "at", "ok", "problems", "unanswered"]
-    assert list(data) == [*first, "release", "services", "tasks", "strays", "machines", "etcd", "fleet"]
+    then = ["release", "services", "periodic_tasks", "task_runs", "strays", "machines", "etcd", "fleet"]
+    assert list(data) == [*first, *then]
     assert (data["ok"], data["release"]["tag"], data["release"]["pending"]) == (False, "v1.1", "v1.2")
     assert data["release"]["can_go_back"] is True
     server = next(service for service in data["services"] if service["name"] == "app_server")

@@ -12,8 +12,8 @@ from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec, TaskSpec
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.units.mark import Mark, Ownership
-from fleetcaptain.units.names import task_unit
-from fleetcaptain.units.render_task import render_task, render_tasks
+from fleetcaptain.units.names import periodic_units, task_unit
+from fleetcaptain.units.render_task import render_task, render_tasks, render_timer
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.validate import refusals
 from tests.fakes.unit_texts import canonical
@@ -75,3 +75,26 @@ def test_the_unit_of_a_task_is_no_stray() -> None:
     }
     found = find_strays(units, Ownership("behavioral", "behavioral/dev"), ["web"], own_cluster=True)
     assert (found.own, found.suspect) == (("migrate-task@1.service",), ())
+
+
+NIGHTLY = replace(TASK, before=(), after=(), every="Mon..Fri *-*-* 03:30:00 America/Chicago")
+
+
+def test_a_periodic_task_is_a_service_and_its_timer() -> None:
+    """fleet places the timer beside the service, and only the timer is started. Neither looks like a deployment's."""
+    service, timer = render_task(NIGHTLY, MARK), render_timer(NIGHTLY, MARK)
+    check_golden("migrate_periodic.service", service.text)
+    check_golden("migrate_periodic.timer", timer.text)
+    assert canonical(timer.text) == timer.text
+    names = periodic_units("migrate")
+    assert refusals(names[0], service.with_image("a@sha256:1")) == refusals(names[1], timer) == ()
+    assert timer.needs(names[1]).machine_of == (names[0],)
+    for file in (service, timer):
+        assert (file.mark, file.task, file.periodic) == (MARK, "", "migrate")
+
+
+def test_the_units_of_a_periodic_task_are_no_strays() -> None:
+    """The deployment that removes the task removes them."""
+    files = dict(zip(periodic_units("migrate"), (render_task(NIGHTLY, MARK), render_timer(NIGHTLY, MARK)), strict=True))
+    units = {name: UnitEntity(name, file, "loaded", "loaded", None) for name, file in files.items()}
+    assert not find_strays(units, Ownership("behavioral", "behavioral/dev"), ["web"], own_cluster=True).own

@@ -1,0 +1,84 @@
+"""The status of a periodic task: its last run, and the next one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.status.picture import Picture
+from fleetcaptain.tasks.next_run import next_run_of
+from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
+from fleetcaptain.tasks.task_output import ending
+from fleetcaptain.tasks.task_run import RunState, TaskRun
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import periodic_units
+
+__all__ = ["PeriodicTaskStatus", "periodic_task_statuses"]
+
+
+@dataclass(frozen=True)
+class PeriodicTaskStatus:
+    """The periodic task *name*, which runs at *every* moment of a calendar event of systemd; *next_run* is the first
+    one (ISO 8601, UTC; "" if it is not known).
+
+    *state* is that of its last run: ``none``, ``running``, ``done``, ``failed``, or ``unknown`` when its machine ended
+    meanwhile. It began at *since* on the machine *address*, and ended at *until* with *status*; *reason* says why in
+    words if it failed. *trouble*: why the next run will not be; "" if it will.
+    """
+
+    name: str
+    every: str = ""
+    state: str = "none"
+    since: str = ""
+    until: str = ""
+    address: str = ""
+    status: int | None = None
+    reason: str = ""
+    next_run: str = ""
+    trouble: str = ""
+
+
+def periodic_task_statuses(
+    picture: Picture, snapshot: Snapshot, ownership: Ownership
+) -> tuple[PeriodicTaskStatus, ...]:
+    """Each periodic task that *ownership* has units of; those with a run, when fleet did not answer."""
+    runs = picture.keys.tasks if picture.keys else {}
+    files = {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
+    names = {file.periodic for file in files.values() if file.periodic}
+    if picture.fleet is None:
+        names |= {name for name, run in runs.items() if run.unit == periodic_units(name)[0]}
+    found = []
+    for name in sorted(names):
+        service, timer = (files.get(unit) for unit in periodic_units(name))
+        trouble = ""
+        if picture.fleet is not None:
+            missing = [unit for unit in periodic_units(name) if unit not in files]
+            trouble = f"{', '.join(missing)} is missing"
+            if service is not None and timer is not None:
+                state = pair_state(PeriodicPair(name, service, timer), snapshot)
+                trouble = "" if state == INSTALLED else state
+        every = next((one.value for one in timer.options if one.name == "OnCalendar"), "") if timer else ""
+        upcoming = next_run_of(timer, datetime.fromisoformat(picture.at)) if timer and not trouble else ""
+        run = runs.get(name)
+        last = _last(name, run, snapshot, known=picture.fleet is not None) if run else PeriodicTaskStatus(name)
+        found.append(PeriodicTaskStatus(**{**vars(last), "every": every, "next_run": upcoming, "trouble": trouble}))
+    return tuple(found)
+
+
+def _last(name: str, run: TaskRun, snapshot: Snapshot, *, known: bool) -> PeriodicTaskStatus:
+    """The last run alone. *known*: the machines are, so a run on none of them is lost."""
+    machine = snapshot.machines.get(run.machine)
+    state = run.state
+    if state is RunState.RUNNING and known and machine is None:
+        state = RunState.UNKNOWN
+    ended = not run.is_active
+    return PeriodicTaskStatus(
+        name,
+        state=state.value,
+        since=run.asked,
+        until=run.until,
+        address=machine.ip if machine else run.machine,
+        status=run.status if ended else None,
+        reason=ending(run) if state is RunState.FAILED else "",
+    )
