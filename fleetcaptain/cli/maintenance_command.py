@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.cli.printer import echo, echo_json, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 if TYPE_CHECKING:
@@ -60,9 +60,6 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.evacuate import evacuate, reopen
         from fleetcaptain.rollout.strategies.restart import stack_of
 
-        def report(line: str) -> None:
-            echo(line, error=True)
-
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
@@ -73,8 +70,8 @@ def add(captain: typer.Typer) -> None:
             gone = [one for one in in_maintenance(cluster.ownership, snapshot) if one.id not in snapshot.machines]
             found = _machine(machine, [*machines, *gone])
             shown = found.ip or found.id
-            with guarded(cluster, cordon_service(found.id), "", report, strategy="maintenance") as (fenced, _):
-                was_closed = reopen(fenced, found, report)
+            with guarded(cluster, cordon_service(found.id), "", progress, strategy="maintenance") as (fenced, _):
+                was_closed = reopen(fenced, found, progress)
             if json_wanted:
                 echo_json({"machine": shown, "maintenance": False})
             else:
@@ -87,7 +84,7 @@ def add(captain: typer.Typer) -> None:
             cluster,
             found,
             lambda target: one_at_a_time(current.get(target.service), len(target.names)).for_file(target.file),
-            report,
+            progress,
             with_outage=with_outage,
         )
         if json_wanted:
