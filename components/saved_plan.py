@@ -15,6 +15,7 @@ from typing import Any
 from components.app_image import CONTEXT_HASH
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.mode import Mode
 from fleetcaptain.printable import one_line, printable
 from fleetcaptain.release.context_hash import context_hash, sent_files
 from fleetcaptain.release.repositories import built_images
@@ -111,7 +112,7 @@ def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, 
 
 
 def _is_agent(inputs: Mapping[str, Any]) -> bool:
-    return inputs.get("mode") == "everywhere"
+    return inputs.get("mode") == Mode.FLEET_GLOBAL
 
 
 def _same(planned: Any, present: Any) -> bool:

@@ -1,16 +1,22 @@
-"""The Fleetfile of a command that needs no cluster, read and rendered as a deployment does."""
+"""The Fleetfile that a command names, read and rendered as a deployment does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from fleetcaptain.fleetfile.values import App
     from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DEFAULT_STACK", "rendered"]
+__all__ = ["DEFAULT_STACK", "File", "rendered"]
+
+File = Annotated[
+    Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
+]
 
 DEFAULT_STACK = "fleetcaptain/dev"
 """The stack in the marks of rendered units, unless the command names another: what `make up` deploys."""

@@ -9,7 +9,7 @@ import typer
 
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.completion import services
-from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.cli.printer import echo, echo_json, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 if TYPE_CHECKING:
@@ -84,16 +84,12 @@ def add(captain: typer.Typer) -> None:
             _maintain_machine(switch, found, cluster, with_outage=with_outage, json_wanted=json_wanted)
 
 
-def _report(line: str) -> None:
-    echo(line, error=True)
-
-
 def _maintain_service(switch: Switch, service: str, cluster: Cluster, json_wanted: bool) -> None:
     from fleetcaptain.rollout.service_maintenance import begin_maintenance, end_maintenance, maintained_services
 
     before = service in maintained_services(cluster)
     change = begin_maintenance if switch is Switch.ON else end_maintenance
-    units = change(cluster, service, _report)
+    units = change(cluster, service, progress)
     if json_wanted:
         echo_json({"service": service, "maintenance": switch is Switch.ON, "instances": units})
     elif switch is Switch.ON:
@@ -115,8 +111,8 @@ def _maintain_machine(
 
     shown = machine.ip or machine.id
     if switch is Switch.OFF:
-        with guarded(cluster, cordon_service(machine.id), "", _report, strategy="maintenance") as (fenced, _):
-            was_closed = reopen(fenced, machine, _report)
+        with guarded(cluster, cordon_service(machine.id), "", progress, strategy="maintenance") as (fenced, _):
+            was_closed = reopen(fenced, machine, progress)
         if json_wanted:
             echo_json({"machine": shown, "maintenance": False})
         else:
@@ -128,7 +124,7 @@ def _maintain_machine(
         cluster,
         machine,
         lambda target: one_at_a_time(current.get(target.service), len(target.names)).for_file(target.file),
-        _report,
+        progress,
         with_outage=with_outage,
     )
     if json_wanted:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fleetcaptain.cli.common_options import Json
+from fleetcaptain.cli.fleetfile_option import File
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 
@@ -28,9 +29,7 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def plan(
         *,
-        file: Annotated[
-            Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
-        ] = Path(),
+        file: File = Path(),
         json_wanted: Json = False,
         stack: Stack = None,
         ssh: Ssh = None,
@@ -62,12 +61,21 @@ def add(captain: typer.Typer) -> None:
         changes = planned(parts, ownership, snapshot)
         kept = {part.service for part in parts}
         removed = [service for service in services_on(ownership, snapshot) if service not in kept]
-        records, _ = read_records(cluster.store, app.app)
+        records = {
+            change.service: read_records(cluster.store, app.app, change.service)[0]
+            for change in changes
+            if change.update is not None
+        }
         if json_wanted:
-            echo_json({"services": [_as_json(change, records) for change in changes], "removed": removed})
+            echo_json(
+                {
+                    "services": [_as_json(change, records.get(change.service, ())) for change in changes],
+                    "removed": removed,
+                }
+            )
             return
         for change in changes:
-            echo(_sentence(change, records))
+            echo(_sentence(change, records.get(change.service, ())))
             for line in change.lines:
                 echo(f"    {line}")
         for service in removed:
@@ -82,7 +90,7 @@ def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
         return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
     if change.update is None:
         return f"{change.service}: unchanged"
-    return format_expected(change.update, _of(change.service, records))
+    return format_expected(change.update, records)
 
 
 def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[str, Any]:
@@ -90,10 +98,6 @@ def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[st
 
     found: dict[str, Any] = {"service": change.service, "new": change.is_new, "changed": change.update is not None}
     if change.update is not None:
-        seconds, number = expected_sec(change.update, _of(change.service, records))
+        seconds, number = expected_sec(change.update, records)
         found |= {"lowest": lowest(change.update), "seconds": round(seconds, 1) if number else None}
     return {**found, "instances": change.instances, "lines": list(change.lines)}
-
-
-def _of(service: str, records: Sequence[RolloutRecord]) -> list[RolloutRecord]:
-    return [record for record in records if record.service == service]

@@ -8,18 +8,22 @@ from typing import Any
 
 from fleetcaptain.printable import printable
 
-__all__ = ["echo", "echo_json", "json_line"]
+__all__ = ["echo", "echo_json", "json_line", "progress"]
 
 
 def echo(text: str, *, error: bool = False) -> None:
     """Print *text* to standard output, or to standard error if *error*."""
-    _write(printable(text), sys.stderr if error else sys.stdout)
+    _write(f"{printable(text)}\n", sys.stderr if error else sys.stdout)
+
+
+def progress(line: str) -> None:
+    """Print a *line* of progress to standard error."""
+    echo(line, error=True)
 
 
 def echo_json(value: Any) -> None:
     """Print *value* to standard output as one line of ASCII JSON."""
-    sys.stdout.write(json_line(value))
-    sys.stdout.flush()
+    _write(json_line(value), sys.stdout)
 
 
 def json_line(value: Any) -> str:
@@ -27,6 +31,6 @@ def json_line(value: Any) -> str:
     return json.dumps(value).replace("\x7f", "\\u007f") + "\n"
 
 
-def _write(line: str, stream: Any) -> None:
-    stream.write(f"{line}\n")
+def _write(text: str, stream: Any) -> None:
+    stream.write(text)
     stream.flush()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.cli.printer import echo, echo_json, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 __all__ = ["add"]
@@ -46,9 +46,6 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.moving import MoveDriver, interrupted, rebalance
         from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, stack_of, to_restart
 
-        def report(line: str) -> None:
-            echo(line, error=True)
-
         where = site(app, stack, ssh, key, changes=not dry_run)
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
@@ -60,7 +57,7 @@ def add(captain: typer.Typer) -> None:
         fixed = {target.service: why_fixed(target.names, snapshot) for target in targets}
         for name, why in fixed.items():
             if why:
-                report(f"{name} stays: {why}")
+                progress(f"{name} stays: {why}")
         names = {target.service: target.names for target in targets if not fixed[target.service]}
         planned = plan_moves(snapshot, names)
         made = [] if not dry_run else planned
@@ -71,9 +68,9 @@ def add(captain: typer.Typer) -> None:
                 latest = to_restart(cluster.ownership, target.service, cluster.snapshot())
                 check = partial(refuse_changed, cluster.ownership, latest)
                 policy = one_at_a_time(current.get(latest.service), len(latest.names)).for_file(latest.file)
-                guard = guarded(cluster, latest.service, latest.unit_hash, report, check=check, strategy="rebalance")
+                guard = guarded(cluster, latest.service, latest.unit_hash, progress, check=check, strategy="rebalance")
                 with guard as (fenced, _):
-                    made += rebalance(MoveDriver(fenced, report), latest, policy, report)
+                    made += rebalance(MoveDriver(fenced, progress), latest, policy, progress)
         addresses = {id_: machine.ip for id_, machine in snapshot.machines.items()}
         rows = [(move.unit, *(addresses.get(one, one) for one in (move.source, move.destination))) for move in made]
         if json_wanted:

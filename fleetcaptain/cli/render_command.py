@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK, rendered
+from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK, File, rendered
 from fleetcaptain.cli.printer import echo, echo_json
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def add(captain: typer.Typer) -> None:
             typer.Argument(help="Only the unit of this service or task.", show_default=False),
         ] = None,
         *,
-        file: Annotated[
-            Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
-        ] = Path(),
+        file: File = Path(),
         stack: Annotated[
             str,
             typer.Option("--stack", help=f"The stack in the marks. Default: {DEFAULT_STACK}.", metavar="PROJECT/STACK"),

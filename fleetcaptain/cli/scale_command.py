@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json, Service
-from fleetcaptain.cli.printer import echo, echo_json
+from fleetcaptain.cli.printer import echo, echo_json, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
 __all__ = ["add"]
@@ -46,22 +46,19 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
         from fleetcaptain.rollout.strategies.scaling import refuse_unscalable, scale, scaled
 
-        def report(line: str) -> None:
-            echo(line, error=True)
-
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)
-        ensure_free(cluster, service, report)
+        ensure_free(cluster, service, progress)
         snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_on(where.app, service, snapshot))
         present = to_restart(cluster.ownership, service, snapshot)
         refuse_unscalable(present, snapshot)
         policy = one_at_a_time(current_services(cluster).get(service), instances).for_file(present.file)
         with guarded(
-            cluster, service, present.unit_hash, report, strategy="scale", wanted=lambda _snapshot: instances
+            cluster, service, present.unit_hash, progress, strategy="scale", wanted=lambda _snapshot: instances
         ) as (fenced, locked):
             present = to_restart(cluster.ownership, service, locked)
-            scale(Driver(fenced, report), locked, scaled(present, instances), policy)
+            scale(Driver(fenced, progress), locked, scaled(present, instances), policy)
         before = len(present.names)
         if json_wanted:
             echo_json({"service": service, "before": before, "after": instances})

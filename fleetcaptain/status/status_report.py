@@ -38,7 +38,7 @@ class ReleaseStatus:
 @dataclass(frozen=True)
 class Report:
     """The status of *app*, deployed by *stack*, *at* a moment. *strays* are orphaned units that are ours, or may be.
-    *problems* has a sentence for everything that is wrong, and *unanswered* one for each part of the cluster that did
+    *problems* has a sentence for each fault, and *unanswered* one for each part of the cluster that did
     not answer. *fleet_version* is "" when fleet did not answer. *task_runs* are those of deployments."""
 
     app: str

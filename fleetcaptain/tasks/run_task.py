@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from fleetcaptain.discovery.etcd_node import Node
 from fleetcaptain.errors import FleetCaptainError, Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.preflight import no_place
@@ -104,9 +101,8 @@ class _Runner:
 
     def _start(self, node: Node | None, before: TaskRun | None) -> None:
         name = self._store.name
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        run = wanted_run(name, self._file.unit_hash, uuid.uuid4().hex[:8], who, now)
+        owner = this_process()
+        run = wanted_run(name, self._file.unit_hash, owner.token[:8], owner.who, owner.since)
         why = no_place(Target(name, (run.unit,), self._file), self._cluster.snapshot())
         if why:
             raise RolloutFailed(f"Cannot run the task {name}: {why}. Nothing was changed.")

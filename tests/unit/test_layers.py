@@ -158,7 +158,6 @@ NETWORKED = {
     "fleetcaptain.oneoff.remote_session",
     "fleetcaptain.release.git",
     "fleetcaptain.rollout.lock",  # the name of the host, nothing else
-    "fleetcaptain.tasks.run_task",  # the name of the host, nothing else
 }
 
 

@@ -88,7 +88,7 @@ def test_a_share_that_is_none_is_a_mistake_in_the_line(capsys: pytest.CaptureFix
 def test_options_come_before_the_environment_and_that_before_the_selected_stack(
     etcd: str | None, stack: str | None, ssh: list[str] | None, environ: dict[str, str], expected: bool
 ) -> None:
-    """The same for every command."""
+    """Each command uses this rule."""
     assert by_environment(etcd, stack, ssh, environ) is expected
 
 

@@ -46,7 +46,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """How the machines end each run that is wanted."""
+    """The result that the machines write for each requested run."""
     ends: dict[str, Any] = {"state": RunState.DONE, "status": 0}
     passes = site.wait
 

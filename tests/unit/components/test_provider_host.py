@@ -138,7 +138,7 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
     assert response.deleteBeforeReplace is bool(changes)
 
 
-def test_a_comparison_of_a_refresh_is_told_from_the_programs(host: Any) -> None:
+def test_comparisons_of_refresh_and_program_are_distinguished(host: Any) -> None:
     """The engine checks a resource that the program declares, and then compares it once."""
     asked: list[bool] = []
 

@@ -35,7 +35,7 @@ def test_each_line_of_its_output_is_reported(tmp_path: Path) -> None:
         ("no program", "it could not be started: Exec format error"),
     ],
 )
-def test_a_failure_is_told_in_a_clause(tmp_path: Path, script: str, why: str) -> None:
+def test_a_failure_has_a_reason_of_one_clause(tmp_path: Path, script: str, why: str) -> None:
     """For the error's sentence."""
     assert ran(tmp_path, script) == (why, [])
 
