@@ -211,26 +211,34 @@ restate_key() {
 # is_ours: whether THERE is the unit's own registration, apart from the mark, or one by its app. The file then gets what
 # etcd gets.
 is_ours() {
-  if [ "$(remarked "$THERE" '')" = "$(remarked "$OWN" '')" ]; then
+  if [ "$(unmarked "$THERE")" = "$(unmarked "$OWN")" ]; then
     STATED=$WANTED
   else
     by_app
   fi
 }
 
+# unmarked VALUE: VALUE without a mark of ours.
+unmarked() {
+  case $1 in
+  *"$FAILING_MARK"*) say "${1%"$FAILING_MARK"*}}" ;;
+  *"$MAINTENANCE_MARK") say "${1%"$MAINTENANCE_MARK"}}" ;;
+  *) say "$1" ;;
+  esac
+}
+
 # remarked VALUE REASON: VALUE with the mark that fits: that of a service under maintenance, else that of REASON, or the
 # one that it has, else none. Fails for a value that is draining for another reason.
 remarked() {
-  case $1 in
-  *"$FAILING_MARK"*) plain=${1%"$FAILING_MARK"*} ;;
-  *"$MAINTENANCE_MARK") plain=${1%"$MAINTENANCE_MARK"} ;;
+  plain=$(unmarked "$1")
+  case $plain in
   *'"draining":true'* | *[!\}])
     [ -z "$2" ] || return
     say "$1"
     return
     ;;
-  *) plain=${1%\}} ;;
   esac
+  plain=${plain%\}}
   if is_maintained "$SERVICE"; then
     say "$plain$MAINTENANCE_MARK"
   elif [ -z "$2" ]; then
