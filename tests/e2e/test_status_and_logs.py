@@ -190,9 +190,11 @@ def _runs(shown: list[str]) -> dict[tuple[str, str], list[int]]:
 
 
 def test_a_dead_machine_is_named_and_the_others_are_shown(talkers: Stack) -> None:
-    """Whichever machine the connection leads to first."""
+    """Whichever machine the connection leads to first, also on a screen that was connected before."""
     address = next(one["address"] for one in _status(talkers)["machines"] if one["address"].endswith(".11"))
-    with paused(machines(talkers)["m1"]):
+    names_it = re.compile(rf"{re.escape(address)} .*(silent|missing)")
+    with _on_terminal(talkers, "status", "--watch") as screen, paused(machines(talkers)["m1"]):
+        until(lambda: any(map(names_it.search, screen)), "the screen names the machine")
 
         def named() -> bool:
             states = {one["address"]: one["state"] for one in _status(talkers).get("machines", [])}

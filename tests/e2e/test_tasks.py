@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
@@ -15,7 +15,9 @@ from fleetcaptain.tasks.run_task import run_task
 from fleetcaptain.tasks.task_run import RunState, TaskRun
 from fleetcaptain.tasks.task_store import TaskStore
 from fleetcaptain.units.render_task import render_tasks
+from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
+from tests.faults.killed_task import run_killed
 from tests.faults.machine_faults import alive, killed, machine_id, machine_of, machines, run_on, settled, until
 from tests.faults.running import running
 
@@ -121,14 +123,33 @@ def test_the_next_up_has_the_run_of_a_killed_one(shop: Stack) -> None:
     shop.rests()
 
 
+def _named(stack: Stack, name: str, seconds: int = 0) -> UnitFile:
+    """The unit of a text of the task that says *name*, as a deployment has it."""
+    with stack.edited("Fleetfile.py", {_SETTINGS: f'"{name}", "log", {seconds}'}):
+        app = load(stack.app)
+    web = stack.cluster().snapshot().units["web@1.service"]
+    assert web.mark is not None
+    return render_tasks(app, web.mark.stack)["migrate"].with_image(web.file.without_image()[1])
+
+
+def test_a_deployment_killed_after_any_change_leaves_one_run(shop: Stack) -> None:
+    """The next one has its result, whether the run was wanted, installed, begun, ended or kept by then."""
+    for changes in count(1):
+        name = f"killed{changes}"
+        file = _named(shop, name)
+        was_killed = run_killed(shop, "migrate", file, changes)
+        assert not run_killed(shop, "migrate", file, 0)
+        assert _runs(shop).count(name) == 1
+        if not was_killed:
+            break
+    assert changes > 5
+
+
 def test_two_deployments_share_one_run(shop: Stack) -> None:
     """Both have its result."""
-    shop.edit("Fleetfile.py", {_SETTINGS: '"both", "log", 3'})
-    cluster = shop.cluster()
-    web = cluster.snapshot().units["web@1.service"]
-    assert web.mark is not None
-    file = render_tasks(load(shop.app), web.mark.stack)["migrate"].with_image(web.file.without_image()[1])
-    own, said = cluster.owned_by(web.mark.stack), list[str]()
+    file = _named(shop, "both", seconds=3)
+    assert file.mark is not None
+    own, said = shop.cluster().owned_by(file.mark.stack), list[str]()
     with ThreadPoolExecutor(2) as pool:
         ended = [pool.submit(run_task, own, "migrate", file, said.append) for _ in range(2)]
         runs = {future.result().unit for future in ended}
@@ -144,7 +165,7 @@ def test_a_periodic_task_runs_again_on_another_machine(shop: Stack) -> None:
     ended = _ended(shop)
     until(lambda: len(ended()) > 1, "it ran twice")
     shop.rests()
-    (task,) = json.loads(shop.captain("status", "--json").output)["tasks"]
+    (task,) = json.loads(shop.captain("status", "--json").output)["periodic_tasks"]
     assert (task["name"], task["every"], task["trouble"]) == ("tick", "*-*-* *:*:00/10", "")
     assert task["next_run"]
     logs = shop.captain("logs", "tick", "--lines", "50").output
