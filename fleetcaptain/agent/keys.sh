@@ -40,8 +40,11 @@ field() {
   esac
 }
 
-# node_value: the value of the node in ANSWER. Fails for one with control characters; etcd escapes no others than these.
+# node_value: the value of the node in ANSWER. Fails for one with control characters, as etcd escapes no others than
+# these; and for one that is far longer than a unit's: a guest's quotes take the shell minutes, and its machine would be
+# silent.
 node_value() {
+  [ ${#ANSWER} -le 8192 ] || return 1
   rest=${ANSWER#*\"value\":\"} text=''
   while :; do
     plain=${rest%%[\"\\]*}

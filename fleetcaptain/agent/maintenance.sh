@@ -5,7 +5,8 @@ MAINTENANCE_MARK=',"draining":true,"maintenance":true}'
 MAINTAINED=unread
 
 # watch_maintenance: notes in the file `maintained` which services are under maintenance, one a line. When they changed,
-# the registrations are due: sets VERIFY_AT. While etcd does not answer, nothing changes.
+# the registrations are due: sets VERIFY_AT. While etcd does not answer, nothing changes. Units that start write the file
+# too, perhaps with what etcd answered before: so it is compared as well as MAINTAINED.
 watch_maintenance() {
   ask 3 "$KEYS/maintenance"
   case $STATUS in
@@ -13,8 +14,9 @@ watch_maintenance() {
   404) found='' ;;
   *) return ;;
   esac
-  [ "$MAINTAINED" != unread ] || MAINTAINED=$(cat "$FOLDER/maintained" 2>/dev/null)
-  [ "$found" != "$MAINTAINED" ] || return 0
+  noted=$(cat "$FOLDER/maintained" 2>/dev/null)
+  [ "$MAINTAINED" != unread ] || MAINTAINED=$noted
+  [ "$noted|$MAINTAINED" != "$found|$found" ] || return 0
   say "$found" >"$FOLDER/.maintained.$$" && mv "$FOLDER/.maintained.$$" "$FOLDER/maintained" || return
   MAINTAINED=$found
   VERIFY_AT=0

@@ -54,7 +54,6 @@ class Discovery:
             self._api,
             self.identity.key(service),
             registration(self.identity, service, "app", connection, versions),
-            machine=self.identity.machine,
             shared=self.identity.owns(service),
             withdraw=lambda: self._withdraw(service),
             clock=self._clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -61,6 +61,12 @@ class Registration:
     def withdrawn(self) -> bool:
         """Whether a rollout does not count it: it is draining, and not for the maintenance of its service alone."""
         return self.draining and not self.maintenance
+
+    @property
+    def without_agents_mark(self) -> Registration:
+        """As it was before the machine agent marked it, because its alive check fails or for maintenance."""
+        marked = self.failing or self.maintenance
+        return replace(self, draining=False, failing="", maintenance=False) if marked else self
 
     @classmethod
     def from_json(cls, text: str) -> Registration:

@@ -34,7 +34,6 @@ class Lease:
         key: str,
         value: str,
         *,
-        machine: str,
         shared: bool,
         withdraw: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
@@ -42,7 +41,7 @@ class Lease:
         self._api = api
         self._key = key
         self._value = value
-        self._machine = machine
+        self._own = Registration.from_json(value)
         self._shared = shared
         self._withdraw = withdraw
         self._clock = clock
@@ -106,11 +105,15 @@ class Lease:
             self._now_taken("an invalid value replaced it")
             return
         lapsed = now - self._renewed_at >= TTL_SEC and not self._taken
-        step = next_step(found, self._machine, shared=self._shared, lapsed=lapsed)
+        step = next_step(self._own, found, shared=self._shared, lapsed=lapsed)
         if step is RenewalStep.WAIT:
             self._now_taken(
                 f"{found.unit} on {found.host} replaced it" if found else "its unit, which is stopping, removed it"
             )
+            return
+        if step is RenewalStep.RENEW:
+            if self._api.refresh(self._key, text, TTL_SEC).done:
+                self._now_held(now)
             return
         compare = {"prevExist": "false"} if step is RenewalStep.CREATE else {"prevValue": text}
         if self._api.put(self._key, self._value, TTL_SEC, **compare).done:

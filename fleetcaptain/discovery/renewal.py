@@ -14,23 +14,27 @@ __all__ = ["RenewalStep", "next_step"]
 
 
 class RenewalStep(Enum):
-    """CREATE the registration again, REPLACE the value at its key, or WAIT."""
+    """CREATE the registration again, REPLACE the value at its key, RENEW that value, or WAIT."""
 
     CREATE = auto()
     REPLACE = auto()
+    RENEW = auto()
     WAIT = auto()
 
 
-def next_step(found: Registration | None, machine: str, *, shared: bool, lapsed: bool) -> RenewalStep:
-    """The app's next step when its registration's key holds *found*, or None.
+def next_step(own: Registration, found: Registration | None, *, shared: bool, lapsed: bool) -> RenewalStep:
+    """The app's next step when the key of its registration *own* holds *found*, or None.
 
     *shared*: the unit uses the same key. *lapsed*: the app could not renew in time, so the key may have expired.
 
     A shared key that is missing earlier was removed by the unit, which is stopping. If another program removed it, the
-    machine agent writes the unit's own value, as the unit is active, and the app replaces that. Any other value was
-    written on purpose: a rollout's mark, a unit on another machine, a later registration.
+    machine agent writes the unit's own value, as the unit is active, and the app replaces that. The agent's own mark is
+    taken back with its reason, so a marked value is renewed meanwhile. Any other value was written on purpose: a
+    rollout's mark, a unit on another machine, a later registration.
     """
     if found is None:
         return RenewalStep.CREATE if lapsed or not shared else RenewalStep.WAIT
-    of_the_unit = not found.lease and not found.draining and found.machine == machine
+    if own in (found, found.without_agents_mark):
+        return RenewalStep.RENEW
+    of_the_unit = not found.lease and not found.draining and found.machine == own.machine
     return RenewalStep.REPLACE if of_the_unit else RenewalStep.WAIT

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.rollout.observe import Snapshot, is_fleet_global
 from fleetcaptain.units.mark import Mark, Ownership, mark_options
-from fleetcaptain.units.names import task_unit
+from fleetcaptain.units.names import periodic_units, task_unit
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.units.xfleet import glob_matches
@@ -25,7 +25,8 @@ _SERVICE = "maintenance."
 _ID_DIGITS = 8
 _NUMBERED = re.compile(r".+@[0-9]{1,3}\.service")
 _NUMBERED_GLOBS = ("*@[0-9].service", "*@[0-9][0-9].service", "*@[0-9][0-9][0-9].service")
-_TASKS = task_unit("*", "*")
+# A timer is placed where its service is.
+_TASKS = (task_unit("*", "*"), periodic_units("*")[0])
 
 
 def cordon_service(machine_id: str) -> str:
@@ -61,16 +62,18 @@ def on_machine(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
 
 def conflicts_on(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
     """The globs of the units that may not come to a machine: once no numbered instance is there any more, those of
-    all services; until then, the names of the units that are elsewhere. And those of tasks, unless one runs there; of
-    periodic ones, those that are elsewhere."""
+    all services; until then, the names of the units that are elsewhere. And those of tasks; while one is there, of
+    periodic ones those that are elsewhere."""
     there = on_machine(snapshot, machine_id)
-    tasks = () if any(glob_matches(_TASKS, name) for name in there) else (_TASKS,)
+    tasks = tuple(glob for glob in _TASKS if not any(glob_matches(glob, name) for name in there))
     is_empty = not any(map(_NUMBERED.fullmatch, there))
     elsewhere = (
         name
         for name, unit in snapshot.units.items()
-        if name not in there and not is_cordon(unit.mark) and not is_fleet_global(unit)
-        if not is_empty or unit.file.periodic
+        if name not in there
+        and not is_cordon(unit.mark)
+        and not is_fleet_global(unit)
+        and (not is_empty or unit.file.periodic)
     )
     named = (name.replace("\\", "\\\\") for name in sorted(elsewhere))
     return (*(_NUMBERED_GLOBS if is_empty else ()), *named, *tasks)

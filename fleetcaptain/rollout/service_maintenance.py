@@ -32,7 +32,10 @@ def begin_maintenance(cluster: Cluster, service: str, report: Callable[[str], No
     owner = this_process()
     key = maintenance_key(cluster.app, service)
     cluster.store.create(key, Maintenance(owner.who, owner.since).to_json())
-    _wait_for_agents(cluster, service, lambda entry: not entry.draining, report)
+    # One that a rollout drains is about to stop.
+    _wait_for_agents(
+        cluster, service, lambda entry: not (entry.maintenance or entry.without_agents_mark.draining), report
+    )
     return tuple(sorted(entry.unit for entry in cluster.snapshot().live if entry.service == service))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.status.ages import seconds_between
 from fleetcaptain.status.picture import Picture
 from fleetcaptain.tasks.next_run import next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
@@ -16,6 +17,9 @@ from fleetcaptain.units.names import periodic_units
 
 __all__ = ["PeriodicTaskStatus", "periodic_task_statuses"]
 
+# fleet shows a state of a unit some seconds late, and of one that has moved 23 s late.
+_SEEN_SEC = 60
+
 
 @dataclass(frozen=True)
 class PeriodicTaskStatus:
@@ -23,8 +27,8 @@ class PeriodicTaskStatus:
     one (ISO 8601, UTC; "" if it is not known).
 
     *state* is that of its last run: ``none``, ``running``, ``done``, ``failed``, or ``unknown`` when its machine ended
-    meanwhile. It began at *since* on the machine *address*, and ended at *until* with *status*; *reason* says why in
-    words if it failed. *trouble*: why the next run will not be; "" if it will.
+    meanwhile, or could not write the result. It began at *since* on the machine *address*, and ended at *until* with
+    *status*; *reason* says why in words if it failed. *trouble*: why the next run will not be; "" if it will.
     """
 
     name: str
@@ -58,27 +62,39 @@ def periodic_task_statuses(
             if service is not None and timer is not None:
                 state = pair_state(PeriodicPair(name, service, timer), snapshot)
                 trouble = "" if state == INSTALLED else state
+                if not trouble and snapshot.units[periodic_units(name)[1]].machine_id is None:
+                    trouble = "no machine has it"
         every = next((one.value for one in timer.options if one.name == "OnCalendar"), "") if timer else ""
         upcoming = next_run_of(timer, datetime.fromisoformat(picture.at)) if timer and not trouble else ""
         run = runs.get(name)
-        last = _last(name, run, snapshot, known=picture.fleet is not None) if run else PeriodicTaskStatus(name)
-        found.append(PeriodicTaskStatus(**{**vars(last), "every": every, "next_run": upcoming, "trouble": trouble}))
+        last = _last(name, run, snapshot) if run else PeriodicTaskStatus(name)
+        if picture.fleet is not None and run is not None and _is_lost(run, snapshot, picture.at):
+            last = replace(last, state=RunState.UNKNOWN.value)
+        found.append(replace(last, every=every, next_run=upcoming, trouble=trouble))
     return tuple(found)
 
 
-def _last(name: str, run: TaskRun, snapshot: Snapshot, *, known: bool) -> PeriodicTaskStatus:
-    """The last run alone. *known*: the machines are, so a run on none of them is lost."""
+def _is_lost(run: TaskRun, snapshot: Snapshot, at: str) -> bool:
+    """Whether no machine runs what the journal says is running: its machine is gone, or its unit is at rest there."""
+    if run.state is not RunState.RUNNING:
+        return False
+    rows = [row for row in snapshot.states if (row.name, row.machine_id) == (run.unit, run.machine)]
+    age = seconds_between(run.asked, at)
+    is_seen = age is None or age >= _SEEN_SEC
+    at_rest = is_seen and any(row.active not in ("activating", "deactivating") for row in rows)
+    return at_rest or run.machine not in snapshot.machines
+
+
+def _last(name: str, run: TaskRun, snapshot: Snapshot) -> PeriodicTaskStatus:
+    """The last run alone, as the journal has it."""
     machine = snapshot.machines.get(run.machine)
-    state = run.state
-    if state is RunState.RUNNING and known and machine is None:
-        state = RunState.UNKNOWN
     ended = not run.is_active
     return PeriodicTaskStatus(
         name,
-        state=state.value,
+        state=run.state.value,
         since=run.asked,
         until=run.until,
         address=machine.ip if machine else run.machine,
         status=run.status if ended else None,
-        reason=ending(run) if state is RunState.FAILED else "",
+        reason=ending(run) if run.state is RunState.FAILED else "",
     )

@@ -83,7 +83,8 @@ def _task(task: PeriodicTaskStatus) -> Iterator[str]:
     if task.state == "failed":
         yield f"the last run of {task.name} on {task.address} failed: {task.reason}; see `captain logs {task.name}`"
     elif task.state == "unknown":
-        yield f"the result of the last run of {task.name} is unknown: its machine {task.address} ended meanwhile"
+        why = f"its machine {task.address} ended meanwhile, or could not write it"
+        yield f"the result of the last run of {task.name} is unknown: {why}"
 
 
 def _deployment(pending: str, services: Sequence[ServiceStatus]) -> Iterator[str]:

@@ -37,8 +37,9 @@ def next_run(calendar: Calendar, now: datetime) -> datetime | None:
                         continue
                     for second in sorted(calendar.seconds):
                         moment = _moment(day, hour, minute, second, zone)
+                        local = moment.astimezone(zone)
                         # systemd skips a time that the beginning of summer time leaves out.
-                        if moment > now and moment.astimezone(zone).hour == hour:
+                        if moment > now and (local.hour, local.minute) == (hour, minute):
                             return moment
         day += timedelta(days=1)
     return None

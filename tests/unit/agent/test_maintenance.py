@@ -77,6 +77,25 @@ def test_the_loop_follows_what_a_starting_unit_has_seen_first(machine: Pretended
     assert etcd.values[machine.key()] == machine.file().read_text() == MARKED
 
 
+def test_what_a_starting_unit_notes_too_late_is_corrected(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """It asked before the maintenance ended, or began, and wrote after the loop."""
+    register(machine, etcd)
+    note = f"printf '%s\\n' app_server >{machine.home}/maintained"
+    machine.loop(6, f"case $n in 2) {note} ;; esac")
+    assert etcd.values[machine.key()] == machine.file().read_text() == VALUE
+    etcd.put(MAINTENANCE, WHO)
+    machine.loop(6, f"case $n in 2) : >{machine.home}/maintained ;; esac")
+    assert etcd.values[machine.key()] == machine.file().read_text() == MARKED
+
+
+def test_a_long_value_of_a_guest_keeps_no_machine_silent(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Its quotes are not read one by one in the loop of the heartbeats, so it stays as it is."""
+    guest = f"""{made_by_app("app", note=3000 * '"')[:-1]},"draining":true,"maintenance":true}}"""
+    register(machine, etcd, guest)
+    machine.loop(2)
+    assert etcd.values[machine.key()] == guest
+
+
 @pytest.mark.parametrize("lease", ["app", "beacon"])
 def test_what_the_app_registers_meanwhile_is_marked(machine: PretendedMachine, etcd: FakeEtcd, lease: str) -> None:
     """In the next round, whenever that is. Afterwards it is as the app wrote it."""

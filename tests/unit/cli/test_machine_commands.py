@@ -274,6 +274,11 @@ def test_agents_that_do_not_follow_are_an_error(cluster: FakeCluster, capsys: py
     )
     assert main(["maintenance", "off", "redis", *SSH]) == 0
     assert "redis is in discovery again" in capsys.readouterr().out
+    # Its check may hold again at any time; until then it is out of discovery for another reason.
+    (key,) = (key for key in cluster.etcd.values if "/services/redis/" in key)
+    failing = {**json.loads(cluster.etcd.values[key]), "draining": True, "failing": "x"}
+    cluster.etcd.put(key, json.dumps(failing))
+    assert main(["maintenance", "on", "redis", *SSH]) == 9
 
 
 def test_a_name_of_both_is_refused_with_how_to_say_which(

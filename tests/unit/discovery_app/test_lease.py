@@ -60,6 +60,23 @@ def test_renewing_changes_nothing_but_the_time_to_live(etcd: FakeEtcd, held: Lea
     assert held.held
 
 
+def test_a_mark_of_the_machine_agent_is_renewed_with_it(
+    etcd: FakeEtcd, held: Lease, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However long the maintenance lasts. Afterwards the registration is as the app wrote it."""
+    value = etcd.entries[KEY].value
+    marked = f'{value[:-1]},"draining":true,"maintenance":true}}'
+    etcd.entries[KEY].value = marked
+    for _ in range(5):
+        clock.pass_by(TTL_SEC / 3)
+        etcd.entries[KEY].ttl = 1
+        held.renew()
+        assert (etcd.entries[KEY].value, etcd.entries[KEY].ttl, held.held) == (marked, 60, True)
+    etcd.entries[KEY].value = value
+    held.renew()
+    assert (etcd.entries[KEY].value, caplog.text) == (value, "")
+
+
 def test_it_is_renewed_three_times_within_its_life() -> None:
     """One renewal that fails, and one that is late, lose nothing."""
     assert lease._PERIOD_SEC * 3 <= TTL_SEC

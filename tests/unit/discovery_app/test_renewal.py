@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.discovery.renewal import RenewalStep, next_step
 
 
-def entry(machine: str = "here", lease: str = "", draining: bool = False) -> Registration:
+def entry(machine: str = "here", lease: str = "", **marks: Any) -> Registration:
     """What was found at the key."""
-    return Registration("web", "web@1.service", "c", machine, "10.0.0.1", lease=lease, draining=draining)
+    return Registration("web", "web@1.service", "c", machine, "10.0.0.1", lease=lease, **marks)
+
+
+OWN = Registration("web", "web@1.service", "c", "here", "10.0.0.1", {"80": 8080}, lease="app")
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,12 @@ def entry(machine: str = "here", lease: str = "", draining: bool = False) -> Reg
         # A rollout marked it, as the unit's own or as this app's.
         (entry(draining=True), True, False, RenewalStep.WAIT),
         (entry(lease="app", draining=True), True, True, RenewalStep.WAIT),
+        # The machine agent marked it.
+        (replace(OWN, draining=True, maintenance=True), True, True, RenewalStep.RENEW),
+        (replace(OWN, draining=True, failing="no answer"), False, False, RenewalStep.RENEW),
+        # Or marked another one.
+        (entry(lease="app", draining=True, maintenance=True), True, True, RenewalStep.WAIT),
+        (entry("elsewhere", draining=True, maintenance=True), True, True, RenewalStep.WAIT),
         # The unit runs elsewhere by now.
         (entry("elsewhere"), True, True, RenewalStep.WAIT),
         # Another process of the app registered later, or took it back.
@@ -39,4 +51,4 @@ def test_what_was_lost_is_put_back_and_what_was_decided_stays(
     found: Registration | None, shared: bool, lapsed: bool, step: RenewalStep
 ) -> None:
     """An instance that is going away must not come back into discovery by its own hand."""
-    assert next_step(found, "here", shared=shared, lapsed=lapsed) is step
+    assert next_step(OWN, found, shared=shared, lapsed=lapsed) is step

@@ -23,7 +23,7 @@ from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
 M1, M2, M3 = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 MACHINE = Machine(M1, M1)
-TASKS = "*-task@*.service"
+TASKS, PERIODIC = "*-task@*.service", "*-task.service"
 CORDON = ("shop.maintenance-10.0.0.1-at.service", "shop.maintenance-10.0.0.1.service")
 
 
@@ -113,9 +113,12 @@ def test_a_periodic_task_stays_and_does_not_run(cluster: FakeCluster) -> None:
 
 
 def test_a_periodic_task_of_another_machine_does_not_come_to_it(cluster: FakeCluster) -> None:
-    """While instances are there, and afterwards."""
+    """While instances are there, and afterwards; nor does one that is deployed later. What is there stays."""
     pair = {"nightly-task.service", "nightly-task.timer"}
+    launch_pair(cluster, M1)
+    assert PERIODIC not in conflicts_on(cluster.snapshot(), M1)
     launch_pair(cluster, M2)
+    assert PERIODIC in conflicts_on(cluster.snapshot(), M1)
     assert pair < set(conflicts_on(cluster.snapshot(), M1))
     assert begin(cluster)[1] == {}
     assert pair < set(conflicts_on(cluster.snapshot(), M1))
@@ -150,7 +153,7 @@ def test_what_cannot_leave_is_named_with_its_reason() -> None:
         "side@1.service": "no other machine can take it",
         "task@1.service": "it is a task",
     }
-    assert conflicts_on(cluster.snapshot(), M1) == ("port@2.service", TASKS)
+    assert conflicts_on(cluster.snapshot(), M1) == ("port@2.service", TASKS, PERIODIC)
     assert begin(cluster, with_outage=True)[0] == ["alone@1.service"]
     assert cluster.units["alone@1.service"].machine_id == M2
 

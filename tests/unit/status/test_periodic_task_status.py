@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.discovery.keys import task_key
+from fleetcaptain.fleet.entities import UnitState
 from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus
 from fleetcaptain.status.report_json import as_json
 from fleetcaptain.status.status_report import report_of
@@ -79,7 +80,8 @@ def test_a_task_is_one_line_with_its_last_and_its_next_run(cluster: FakeCluster)
         (
             replace(DONE, state=RunState.RUNNING, machine="10.0.0.9"),
             "unknown",
-            "the result of the last run of nightly is unknown: its machine 10.0.0.9 ended meanwhile",
+            "the result of the last run of nightly is unknown: its machine 10.0.0.9 ended meanwhile, "
+            "or could not write it",
         ),
     ],
 )
@@ -89,8 +91,38 @@ def test_a_failed_run_is_a_problem(cluster: FakeCluster, run: TaskRun | None, st
     assert report_of(picture_of(cluster)).problems == ((problem,) if problem else ())
 
 
+@pytest.mark.parametrize(
+    ("active", "asked", "state"),
+    [
+        ("activating", DONE.asked, "running"),
+        ("deactivating", DONE.asked, "running"),
+        # fleet shows the state of a unit that has begun some seconds later.
+        ("inactive", "2030-02-01T15:03:30Z", "running"),
+        ("inactive", DONE.asked, "unknown"),
+        ("failed", "x", "unknown"),
+    ],
+)
+def test_a_run_that_its_machine_does_not_know_is_lost(
+    cluster: FakeCluster, active: str, asked: str, state: str
+) -> None:
+    """As after a reboot, until the next run."""
+    run = replace(DONE, state=RunState.RUNNING, asked=asked)
+    cluster.etcd.put(task_key(APP, "nightly"), run.to_json())
+    picture = picture_of(cluster)
+    assert picture.fleet is not None
+    row = UnitState(SERVICE, run.machine, run.unit_hash, "loaded", active, "dead")
+    lists = replace(picture.fleet, states=(*picture.fleet.states, row))
+    (found,) = report_of(replace(picture, fleet=lists)).periodic_tasks
+    assert found.state == state
+
+
 def test_a_task_that_will_not_run_is_a_problem(cluster: FakeCluster) -> None:
-    """Its timer is stopped, or a unit is missing."""
+    """No machine has it, its timer is stopped, or a unit is missing."""
+    timer = cluster.units[TIMER]
+    cluster.units[TIMER] = replace(timer, machine_id=None)
+    del cluster.runs[TIMER]
+    assert (task_of(cluster).trouble, task_of(cluster).next_run) == ("no machine has it", "")
+    cluster.units[TIMER] = timer
     cluster.units[TIMER] = replace(cluster.units[TIMER], desired="loaded")
     assert (task_of(cluster).trouble, task_of(cluster).next_run) == (f"{TIMER} is loaded", "")
     del cluster.units[SERVICE]

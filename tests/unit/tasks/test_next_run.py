@@ -38,5 +38,8 @@ def test_a_time_that_summer_time_leaves_out_is_skipped() -> None:
     spring, autumn = datetime(2027, 3, 13, 12, tzinfo=UTC), datetime(2027, 11, 7, 6, 30, tzinfo=UTC)
     first = next_run(Calendar.parse("02:30 America/Chicago"), spring)
     assert first == datetime(2027, 3, 15, 7, 30, tzinfo=UTC)
+    # There it begins by half an hour.
+    gap = next_run(Calendar.parse("02:15 Australia/Lord_Howe"), datetime(2027, 10, 2, 12, tzinfo=UTC))
+    assert gap == datetime(2027, 10, 3, 15, 15, tzinfo=UTC)
     second = next_run(Calendar.parse("01:30 America/Chicago"), autumn)
     assert second == datetime(2027, 11, 8, 7, 30, tzinfo=UTC)
