@@ -198,7 +198,7 @@ class Stack:
 
     def reset(self) -> None:
         """What each test begins with: the example with the changes `begins_with`, the settings as they were made, all
-        of it running. What an ``up`` cannot bring there is made new."""
+        of it running. Services of another Fleetfile are removed; what an ``up`` cannot bring there is made new."""
         fresh, self._is_fresh = self._is_fresh, False
         if fresh and not self.begins_with:
             return
@@ -206,10 +206,19 @@ class Stack:
         example(self.app)
         self.edit("Fleetfile.py", self.begins_with)
         self.settings.write_text(self._as_made)
-        if self.run("up", "--yes", "--skip-preview").code != 0:
+        tried = self._try_up()
+        if "does not declare" in tried.error:
+            self.set("strays", "remove")
+            self._try_up()
+            self.settings.write_text(self._as_made)
+            tried = self._try_up()
+        if tried.code != 0:
             self.run("destroy", "--yes")
             remove_all(self.identity)
             self.up()
+
+    def _try_up(self) -> Result:
+        return self.run("up", "--yes", "--skip-preview")
 
     def remove(self) -> None:
         """Take all of it away, whatever state it is in."""
