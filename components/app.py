@@ -29,8 +29,8 @@ from fleetcaptain.release.repositories import BuiltImage, built_images, reposito
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
-from fleetcaptain.units.mark import Mark, Ownership
-from fleetcaptain.units.render_task import render_timer
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetApp"]
@@ -42,7 +42,7 @@ _AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_d
 class FleetApp(pulumi.ComponentResource):
     """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
-    *files*: service -> its unit, see `render_app`, and *tasks*: task -> its unit, see `render_tasks`; not used with
+    *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
     *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
     the gate; None derives it from the rollouts. *hooks* get the release.
@@ -57,7 +57,7 @@ class FleetApp(pulumi.ComponentResource):
         *,
         fleetfile: App,
         files: Mapping[str, UnitFile],
-        tasks: Mapping[str, UnitFile] | None = None,
+        tasks: Mapping[str, TaskFiles] | None = None,
         cluster: ClusterComponent,
         release: ReleaseName,
         rollback_to: str | None = None,
@@ -202,7 +202,7 @@ class FleetApp(pulumi.ComponentResource):
             task.name,
             app=self._app.app,
             task=task.name,
-            unit=self._tasks[task.name].text,
+            unit=self._tasks[task.name].unit.text,
             image=image,
             before=task.before,
             cluster=self._connection,
@@ -213,9 +213,9 @@ class FleetApp(pulumi.ComponentResource):
         """The periodic tasks, which run the new version of their services; those of a rollback stay as they are."""
         pairs: list[tuple[str, UnitFile, UnitFile, pulumi.Input[str]]] = []
         for task in plan.tasks:
-            if task.every:
-                timer = render_timer(task, Mark(self._app.app, self._ownership.stack, task.name))
-                pairs.append((task.name, self._tasks[task.name], timer, plan.images[task.name]))
+            files = self._tasks[task.name]
+            if files.timer is not None:
+                pairs.append((task.name, files.unit, files.timer, plan.images[task.name]))
         pairs += [
             (pair.name, file, pair.timer, image) for pair in plan.kept for file, image in [pair.service.without_image()]
         ]

@@ -129,7 +129,7 @@ def _named(stack: Stack, name: str, seconds: int = 0) -> UnitFile:
         app = load(stack.app)
     web = stack.cluster().snapshot().units["web@1.service"]
     assert web.mark is not None
-    return render_tasks(app, web.mark.stack)["migrate"].with_image(web.file.without_image()[1])
+    return render_tasks(app, web.mark.stack)["migrate"].unit.with_image(web.file.without_image()[1])
 
 
 def test_a_deployment_killed_after_any_change_leaves_one_run(shop: Stack) -> None:

@@ -163,7 +163,7 @@ def test_a_task_comes_between_the_services_that_it_names(site: Site) -> None:
     assert {name for name in engine.of("Unit") if "migrate" in before(engine, "Unit", name)} == {"web", "queue"}
     assert before(engine, "Readiness", f"{APP}-ready") >= {"migrate", "warm"}
     task = engine.one("Task", "migrate")
-    assert (task["image"], task["unit"]) == (engine.one("Unit", "web")["image"], texts["migrate"].text)
+    assert (task["image"], task["unit"]) == (engine.one("Unit", "web")["image"], texts["migrate"].unit.text)
     assert engine.one("Task", "warm")["image"] == "warm:1@sha256:1"
     assert set(engine.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
     assert engine.requests["Task", "migrate"].deletedWith.endswith("::machines")
@@ -182,7 +182,7 @@ def test_a_periodic_task_comes_after_all_services(site: Site) -> None:
     assert ("Timer", "nightly") in engine.dependencies("Readiness", f"{APP}-ready")
     assert engine.of("Task") == {}
     timer = engine.one("Timer", "nightly")
-    assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].text)
+    assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].unit.text)
     assert "OnCalendar=*-*-* 03:30:00" in timer["timer"]
 
 
