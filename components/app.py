@@ -30,6 +30,7 @@ from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import periodic_units, service_of
 from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -227,17 +228,21 @@ class FleetApp(pulumi.ComponentResource):
                 unit=unit.text,
                 timer=timer.text,
                 image=image,
+                # Units without a mark are named after the task's units, not after the task.
+                adopt=self._adopted(name, service_of(periodic_units(name)[0])),
                 cluster=self._connection,
                 opts=self._child(after),
             )
             for name, unit, timer, image in pairs
         ]
 
-    def _adopted(self, service: str) -> pulumi.Input[list[str]]:
-        """What a service adopts; unknown until the cluster is known."""
+    def _adopted(self, *services: str) -> pulumi.Input[list[str]]:
+        """What *services* adopt; unknown until the cluster is known."""
         if not self._ownership.adopt:
             return []
-        return self._found.apply(lambda before: list(before.adopt.get(service, ())))
+        return self._found.apply(
+            lambda before: [adopted for service in services for adopted in before.adopt.get(service, ())]
+        )
 
     def _images(self, files: Mapping[str, UnitFile], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
         """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" if the

@@ -186,6 +186,19 @@ def test_a_periodic_task_comes_after_all_services(site: Site) -> None:
     assert "OnCalendar=*-*-* 03:30:00" in timer["timer"]
 
 
+def test_a_periodic_task_adopts_its_two_units(site: Site) -> None:
+    """Those of another stack, which its mark names, and one without a mark, by its name."""
+    task = TaskSpec(ServiceSpec("nightly", "", "redis:7", ("x",)), every="*-*-* 03:30:00")
+    app = App(APP, (SERVICES[0],), Path("/app"), "acme/shop", tasks=(task,))
+    theirs, unmarked = pair_of(stack="other/dev"), "[Service]\nExecStart=/bin/true\n"
+    site.start({"nightly-task.service": unmarked, "nightly-task.timer": theirs.timer.text})
+    engine = FakeEngine(computed=computed)
+    more = {"tasks": render_tasks(app, STACK), "adopt": frozenset({"other/dev", "nightly-task.service"})}
+    engine.run(lambda: _program(app, CONNECTION, None, V1, more))
+    assert engine.one("Timer", "nightly")["adopt"] == ["other/dev", "nightly-task.service"]
+    assert engine.one("Unit", "web")["adopt"] == []
+
+
 def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same inputs, so that they stay as they are."""
     assert site.texts == {}
