@@ -81,7 +81,7 @@ class FleetApp(pulumi.ComponentResource):
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
-            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
+            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
             gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
@@ -97,17 +97,25 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
-        found = self._preflight(connection, plan.parts, known)
+        found = self._preflight(connection, plan.parts, {}, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
     def _preflight(
-        self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
+        self,
+        connection: Mapping[str, Any],
+        parts: tuple[Part, ...],
+        periodic: Mapping[str, UnitFile],
+        known: tuple[str, ...] = (),
     ) -> Preflight:
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
         declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
-        return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
+        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+
+    def _periodic(self) -> dict[str, UnitFile]:
+        """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
+        return {name: files.unit for name, files in self._tasks.items() if files.timer is not None}
 
     def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
         """All resources of *plan*; *found* is the result of the preflight."""

@@ -90,7 +90,7 @@ def preflight(
 
     def program() -> None:
         ownership, strays = Ownership(app, stack, adopt), StrayPolicy.parse(policy)
-        found.append(check_cluster(connection, ownership, parts, declared=declared, policy=strays))
+        found.append(check_cluster(connection, ownership, parts, {}, declared=declared, policy=strays))
 
     try:
         engine.run(program)
