@@ -181,6 +181,7 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
+            periodic=[*self._periodic(), *(pair.name for pair in plan.kept)],
             repositories=self._repositories,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,

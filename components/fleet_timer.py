@@ -14,9 +14,10 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import Snapshot
-from fleetcaptain.tasks.install_pair import install_pair, remove_pair
+from fleetcaptain.tasks.install_pair import install_pair
 from fleetcaptain.tasks.next_run import next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
+from fleetcaptain.tasks.task_units import remove_pair
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetTimer", "TimerProvider"]
@@ -40,7 +41,7 @@ class TimerProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Install the pair. Raises RolloutFailed when that fails."""
+        """Install the pair. Raises RolloutFailed when that fails, and Locked when another deployment changes it."""
         return CreateResult(props["task"], _installed(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -63,9 +64,9 @@ class TimerProvider(ResourceProvider):
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove the pair. The journal stays with the app."""
+        """Remove the pair. The journal stays with the app. Raises Locked when another deployment changes it."""
         if handle_of(props["cluster"]).presence() is not Presence.GONE:
-            remove_pair(_cluster({**props, "adopt": ()}, _pair(props)), props["task"])
+            remove_pair(_cluster({**props, "adopt": ()}, _pair(props)), props["task"], status, cancelled)
 
 
 def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[str, Any]:

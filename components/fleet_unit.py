@@ -144,7 +144,7 @@ class RollingUpdateProvider(ResourceProvider):
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         if f"{service}.service" == agent_name(props["app"]):
-            clear_all_units(cluster, active=True)
+            clear_all_units(cluster)
         # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)

@@ -122,6 +122,7 @@ def test_an_app_is_an_agent_a_record_its_services_and_a_gate(app: FakeEngine) ->
     assert set(app.of("Release")) == {f"{APP}-release"}
     assert set(app.of("Readiness")) == {f"{APP}-ready"}
     assert app.of("Strays") == {}
+    assert "periodic" not in app.one("Readiness", f"{APP}-ready")
 
 
 def test_all_units_come_after_the_agent_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
@@ -184,6 +185,7 @@ def test_a_periodic_task_comes_after_all_services(site: Site) -> None:
     timer = engine.one("Timer", "nightly")
     assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].unit.text)
     assert "OnCalendar=*-*-* 03:30:00" in timer["timer"]
+    assert engine.one("Readiness", f"{APP}-ready")["periodic"] == ["nightly"]
 
 
 def test_a_periodic_task_adopts_its_two_units(site: Site) -> None:
@@ -214,6 +216,7 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     timer = engine.one("Timer", "nightly")
     service, image = pair.service.without_image()
     assert (timer["unit"], timer["timer"], timer["image"]) == (service.text, pair.timer.text, image)
+    assert engine.one("Readiness", f"{APP}-ready")["periodic"] == ["nightly"]
     assert set(engine.of("Unit")) == {f"{APP}-agent"}
 
 
