@@ -13,7 +13,7 @@ from components.preview_checks import Preflight as Found
 from components.preview_checks import check_cluster, refuse_in_preview
 from components.stray_units import StraysProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.discovery.keys import maintenance_key, release_key
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
@@ -226,10 +226,14 @@ def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
 def test_strays_are_removed_with_their_registrations(site: Site) -> None:
     """By the resource that names them; what is declared stays. After that no stray is named any more."""
     site.start({**units_of(WEB), **STRAY, "unmarked.service": "[Service]\nExecStart=/bin/true\n"})
+    for service in ("orphan", "web"):
+        site.etcd.put(maintenance_key(APP, service), "{}")
     names = [*STRAY, "unmarked.service", "gone.service"]
     props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
     StraysProvider().update(APP, {}, props)
     assert set(site.texts) == site.running == site.registered == set(units_of(WEB))
+    assert maintenance_key(APP, "orphan") not in site.etcd.values
+    assert maintenance_key(APP, "web") in site.etcd.values
     found = StraysProvider().read(APP, {**props, "__provider": "pickle"})
     assert found.inputs == {**props, "names": []}
 

@@ -50,7 +50,7 @@ def cluster(site: Site) -> Cluster:
     return site.cluster().owned_by(STACK)
 
 
-def meanwhile(site: Site, then: Callable[[], None]) -> Cluster:
+def meanwhile(site: Site, then: Callable[[], object]) -> Cluster:
     """The same cluster, on which *then* happens after each moment of a wait."""
 
     def wait(seconds: float) -> None:
