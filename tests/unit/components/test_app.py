@@ -201,6 +201,17 @@ def test_a_periodic_task_adopts_its_two_units(site: Site) -> None:
     assert engine.one("Unit", "web")["adopt"] == []
 
 
+def test_a_periodic_task_without_a_place_ends_the_program(site: Site) -> None:
+    """Before anything is declared."""
+    assert site.texts == {}
+    nowhere = ServiceSpec("nightly", "", "redis:7", ("x",), machine_metadata=("disk=ssd",))
+    app = App(APP, (SERVICES[0],), Path("/app"), "acme/shop", tasks=(TaskSpec(nowhere, every="*-*-* 03:30:00"),))
+    engine = FakeEngine(computed=computed)
+    message = engine.refusal(lambda: _program(app, CONNECTION, None, V1, {"tasks": render_tasks(app, STACK)}))
+    assert "task 'nightly': no machine can take nightly-task.service" in message
+    assert engine.of("Unit") == {}
+
+
 def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same inputs, so that they stay as they are."""
     assert site.texts == {}
