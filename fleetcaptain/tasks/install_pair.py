@@ -66,7 +66,8 @@ def _install(cluster: Cluster, pair: PeriodicPair, report: Callable[[str], None]
     try:
         _start(cluster, pair, report)
     except RolloutFailed as error:
-        if old is None:
+        # One that slept may wake after another deployment put newer units.
+        if old is None or not _between(old, pair, cluster.snapshot()):
             raise
         _put_back(cluster, old, report, error)
 
@@ -96,6 +97,12 @@ def _working(pair: PeriodicPair, snapshot: Snapshot) -> PeriodicPair | None:
         return None
     found = PeriodicPair(pair.name, service.file, timer.file)
     return found if pair_state(found, snapshot) == INSTALLED else None
+
+
+def _between(old: PeriodicPair, new: PeriodicPair, snapshot: Snapshot) -> bool:
+    """Whether the units are those of a replacement of *old* by *new* that did not end."""
+    service, timer = (observe(name, snapshot).unit_hash for name in new.units)
+    return service == new.service.unit_hash and timer in (old.timer.unit_hash, new.timer.unit_hash)
 
 
 def _put_back(cluster: Cluster, old: PeriodicPair, report: Callable[[str], None], error: RolloutFailed) -> None:

@@ -232,6 +232,22 @@ def test_a_timer_that_does_not_start_leaves_the_old_pair(site: Site, cluster: Cl
     assert state(cluster, new) == f"{TIMER} is failed"
 
 
+def test_what_another_deployment_put_is_not_put_back(site: Site, cluster: Cluster) -> None:
+    """One whose timer does not start, and that slept, finds newer units."""
+    install_pair(cluster, PAIR, lambda _line: None)
+    site.failing = "04:30"
+    newer = pair_of("newer")
+
+    def change() -> None:
+        if "04:30" in site.texts[TIMER]:
+            site.etcd.remove(lock_key(APP, "nightly"))
+            install_pair(cluster, newer, lambda _line: None)
+
+    with pytest.raises(RolloutFailed, match="did not start"):
+        install_pair(meanwhile(site, change), pair_of("other", every="*-*-* 04:30:00"), lambda _line: None)
+    assert state(cluster, newer) == INSTALLED
+
+
 def test_units_of_others_and_a_cluster_without_a_place_are_refused(site: Site, cluster: Cluster) -> None:
     """Before anything is changed."""
     with pytest.raises(RolloutFailed, match=r"Cannot install the periodic task nightly: .* Nothing was changed"):
