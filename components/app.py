@@ -29,8 +29,9 @@ from fleetcaptain.release.repositories import BuiltImage, built_images, reposito
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
-from fleetcaptain.units.mark import Mark, Ownership
-from fleetcaptain.units.render_task import render_timer
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import periodic_units, service_of
+from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetApp"]
@@ -42,7 +43,7 @@ _AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_d
 class FleetApp(pulumi.ComponentResource):
     """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
-    *files*: service -> its unit, see `render_app`, and *tasks*: task -> its unit, see `render_tasks`; not used with
+    *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
     *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
     the gate; None derives it from the rollouts. *hooks* get the release.
@@ -57,7 +58,7 @@ class FleetApp(pulumi.ComponentResource):
         *,
         fleetfile: App,
         files: Mapping[str, UnitFile],
-        tasks: Mapping[str, UnitFile] | None = None,
+        tasks: Mapping[str, TaskFiles] | None = None,
         cluster: ClusterComponent,
         release: ReleaseName,
         rollback_to: str | None = None,
@@ -80,7 +81,7 @@ class FleetApp(pulumi.ComponentResource):
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
-            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts))
+            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
             gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
@@ -96,17 +97,25 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
-        found = self._preflight(connection, plan.parts, known)
+        found = self._preflight(connection, plan.parts, {}, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
     def _preflight(
-        self, connection: Mapping[str, Any], parts: tuple[Part, ...], known: tuple[str, ...] = ()
+        self,
+        connection: Mapping[str, Any],
+        parts: tuple[Part, ...],
+        periodic: Mapping[str, UnitFile],
+        known: tuple[str, ...] = (),
     ) -> Preflight:
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
         declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
-        return check_cluster(connection, self._ownership, deployed, declared=declared, policy=self._strays)
+        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+
+    def _periodic(self) -> dict[str, UnitFile]:
+        """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
+        return {name: files.unit for name, files in self._tasks.items() if files.timer is not None}
 
     def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
         """All resources of *plan*; *found* is the result of the preflight."""
@@ -172,6 +181,7 @@ class FleetApp(pulumi.ComponentResource):
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },
+            periodic=[*self._periodic(), *(pair.name for pair in plan.kept)],
             repositories=self._repositories,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
@@ -202,7 +212,7 @@ class FleetApp(pulumi.ComponentResource):
             task.name,
             app=self._app.app,
             task=task.name,
-            unit=self._tasks[task.name].text,
+            unit=self._tasks[task.name].unit.text,
             image=image,
             before=task.before,
             cluster=self._connection,
@@ -213,9 +223,9 @@ class FleetApp(pulumi.ComponentResource):
         """The periodic tasks, which run the new version of their services; those of a rollback stay as they are."""
         pairs: list[tuple[str, UnitFile, UnitFile, pulumi.Input[str]]] = []
         for task in plan.tasks:
-            if task.every:
-                timer = render_timer(task, Mark(self._app.app, self._ownership.stack, task.name))
-                pairs.append((task.name, self._tasks[task.name], timer, plan.images[task.name]))
+            files = self._tasks[task.name]
+            if files.timer is not None:
+                pairs.append((task.name, files.unit, files.timer, plan.images[task.name]))
         pairs += [
             (pair.name, file, pair.timer, image) for pair in plan.kept for file, image in [pair.service.without_image()]
         ]
@@ -227,17 +237,21 @@ class FleetApp(pulumi.ComponentResource):
                 unit=unit.text,
                 timer=timer.text,
                 image=image,
+                # Units without a mark are named after the task's units, not after the task.
+                adopt=self._adopted(name, service_of(periodic_units(name)[0])),
                 cluster=self._connection,
                 opts=self._child(after),
             )
             for name, unit, timer, image in pairs
         ]
 
-    def _adopted(self, service: str) -> pulumi.Input[list[str]]:
-        """What a service adopts; unknown until the cluster is known."""
+    def _adopted(self, *services: str) -> pulumi.Input[list[str]]:
+        """What *services* adopt; unknown until the cluster is known."""
         if not self._ownership.adopt:
             return []
-        return self._found.apply(lambda before: list(before.adopt.get(service, ())))
+        return self._found.apply(
+            lambda before: [adopted for service in services for adopted in before.adopt.get(service, ())]
+        )
 
     def _images(self, files: Mapping[str, UnitFile], release: ReleaseName) -> dict[str, pulumi.Input[str]]:
         """Service -> its image, by its digest; each distinct one is built and pushed, or asked for, once. "" if the

@@ -20,21 +20,25 @@ from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.rollout.finish import after_failure, retire_old, tidy
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.release_gate import current_tag, open_gate
-from fleetcaptain.tasks.task_units import clear_all_units
+from fleetcaptain.tasks.periodic_pair import tasks_on
+from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units
+from fleetcaptain.units.mark import Ownership
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
-_INPUTS = ("app", "stack", "release", "services", "repositories", "timeout_sec", "ready", "cluster")
+_INPUTS = ("app", "stack", "release", "services", "periodic", "repositories", "timeout_sec", "ready", "cluster")
 
 
 class ReadinessProvider(ResourceProvider):
-    """Waits until a recorded release is available, makes it current, and removes generations kept for other services.
+    """Waits until a recorded release is available, makes it current, and removes generations kept for other services,
+    and the units of tasks that no resource has.
 
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
-    ``content``, ``count``, ``image``, ``scheme``; ``repositories``, those that the app's images are pushed to, with
-    their registry, none for a rollback; ``timeout_sec``; ``ready``, always True (it reads back False if the
-    release is no longer available);
-    ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
+    ``content``, ``count``, ``image``, ``scheme``; ``periodic``, the names of the periodic tasks, left out if there are
+    none; ``repositories``, those that the app's images are pushed to, with their registry, none for a rollback;
+    ``timeout_sec``; ``ready``, always True (it reads back False if the release is no longer available, or the cluster
+    has the units of another periodic task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``,
+    service -> URLs.
     """
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -63,7 +67,9 @@ class ReadinessProvider(ResourceProvider):
         if snapshot is None:
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
-        ready = current and handle.is_whole() and not lacks(manifest, snapshot.live)
+        ready = (
+            current and handle.is_whole() and not lacks(manifest, snapshot.live) and not _undeclared(props, snapshot)
+        )
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
 
@@ -72,7 +78,7 @@ class ReadinessProvider(ResourceProvider):
         killed."""
         handle = handle_of(props["cluster"])
         if handle.presence() is not Presence.GONE:
-            clear_all_units(handle.connect(props["app"]).owned_by(props.get("stack", "")), active=True)
+            clear_all_units(handle.connect(props["app"]).owned_by(props.get("stack", "")))
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
         handle = handle_of(props["cluster"])
@@ -84,7 +90,7 @@ class ReadinessProvider(ResourceProvider):
             raise with_more(error, after_failure(cluster)) from error
         for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
-        clear_all_units(cluster, active=False)
+        clear_ended_units(cluster, props.get("periodic", ()))
         own = tidy(cluster, props.get("repositories", ()))
         try:
             handle.clean_registry(cluster, own)
@@ -95,6 +101,12 @@ class ReadinessProvider(ResourceProvider):
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
+
+
+def _undeclared(props: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
+    """The periodic tasks whose units a deployment left that was killed, or failed."""
+    found = tasks_on(Ownership(props["app"], props.get("stack", "")), snapshot)
+    return {*found}.difference(props.get("periodic", ()))
 
 
 def _manifest(props: Mapping[str, Any]) -> Release:
@@ -125,11 +137,14 @@ class EtcdReadiness(Resource):
         stack: str,
         release: pulumi.Input[str],
         services: Mapping[str, Any],
+        periodic: Sequence[str],
         repositories: pulumi.Input[Sequence[pulumi.Input[str]]],
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
-        more = {"repositories": repositories, "ready": True}
+        more: dict[str, Any] = {"repositories": repositories, "ready": True}
+        if periodic:  # else a state of an earlier version would differ
+            more["periodic"] = list(periodic)
         super().__init__("Readiness", name, {**inputs, **more, "cluster": cluster, "endpoints": None}, opts)

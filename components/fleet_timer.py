@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,21 +14,23 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import Snapshot
-from fleetcaptain.tasks.install_pair import install_pair, remove_pair
+from fleetcaptain.tasks.install_pair import install_pair
 from fleetcaptain.tasks.next_run import next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
+from fleetcaptain.tasks.task_units import remove_pair
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetTimer", "TimerProvider"]
 
-_INPUTS = ("app", "task", "unit", "timer", "image", "state", "cluster")
+_INPUTS = ("app", "task", "unit", "timer", "image", "state", "adopt", "cluster")
 
 
 class TimerProvider(ResourceProvider):
     """Keeps the two units of a periodic task on the cluster. No change of them runs the task.
 
     Inputs: ``app``, ``task``; ``unit``, the text of the service without its image line; ``timer``, the text of the
-    timer; ``image``, a reference; ``state``, always "installed"; ``cluster``, a connection. Outputs: the inputs.
+    timer; ``image``, a reference; ``state``, always "installed"; ``adopt``, the stacks and the unmarked units that are
+    adopted (see `Ownership`; reads back empty); ``cluster``, a connection. Outputs: the inputs.
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -39,7 +41,7 @@ class TimerProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Install the pair. Raises RolloutFailed when that fails."""
+        """Install the pair. Raises RolloutFailed when that fails, and Locked when another deployment changes it."""
         return CreateResult(props["task"], _installed(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -52,19 +54,19 @@ class TimerProvider(ResourceProvider):
         there = handle.presence()
         if there is Presence.GONE:
             return ReadResult(None, {})
-        known = {key: props[key] for key in _INPUTS if key in props}
+        known = {**{key: props[key] for key in _INPUTS if key in props}, "adopt": []}
         if there is Presence.THERE:
             pair = _pair(props)
-            cluster = _cluster(props, pair)
+            cluster = _cluster({**props, "adopt": ()}, pair)
             snapshot = handle.only_first(cluster.snapshot_for_refresh)
             if snapshot is not None:
                 known |= _observed(pair, cluster, snapshot)
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove the pair. The journal stays with the app."""
+        """Remove the pair. The journal stays with the app. Raises Locked when another deployment changes it."""
         if handle_of(props["cluster"]).presence() is not Presence.GONE:
-            remove_pair(_cluster(props, _pair(props)), props["task"])
+            remove_pair(_cluster({**props, "adopt": ()}, _pair(props)), props["task"], status, cancelled)
 
 
 def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[str, Any]:
@@ -95,9 +97,9 @@ def _pair(props: Mapping[str, Any]) -> PeriodicPair:
 
 
 def _cluster(props: Mapping[str, Any], pair: PeriodicPair) -> Cluster:
-    """The cluster, on which the units with the mark of *pair* are ours."""
+    """The cluster, on which the units with the mark of *pair* and those to adopt are ours."""
     mark = pair.timer.mark
-    return handle_of(props["cluster"]).connect(props["app"]).owned_by(mark.stack if mark else "")
+    return handle_of(props["cluster"]).connect(props["app"]).owned_by(mark.stack if mark else "", props["adopt"])
 
 
 class FleetTimer(Resource):
@@ -112,8 +114,9 @@ class FleetTimer(Resource):
         unit: pulumi.Input[str],
         timer: pulumi.Input[str],
         image: pulumi.Input[str],
+        adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "task": task, "unit": unit, "timer": timer, "image": image}
-        super().__init__("Timer", name, {**inputs, "state": INSTALLED, "cluster": cluster}, opts)
+        super().__init__("Timer", name, {**inputs, "state": INSTALLED, "adopt": adopt, "cluster": cluster}, opts)

@@ -12,7 +12,6 @@ from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, is_declared, status, warn
 from fleetcaptain.agent.installation import is_offered
-from fleetcaptain.discovery.keys import maintenance_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import read_records
@@ -25,7 +24,7 @@ from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
-from fleetcaptain.rollout.remove import forget_app, remove
+from fleetcaptain.rollout.remove import end_maintenance, forget_app, remove
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
 from fleetcaptain.tasks.task_units import clear_all_units
@@ -144,7 +143,7 @@ class RollingUpdateProvider(ResourceProvider):
             return
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         if f"{service}.service" == agent_name(props["app"]):
-            clear_all_units(cluster, active=True)
+            clear_all_units(cluster)
         # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)
@@ -154,7 +153,7 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
-                fenced.store.delete(maintenance_key(fenced.app, service))
+        end_maintenance(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ from fleetcaptain.rollout.preflight import no_place
 from fleetcaptain.rollout.strays import StrayPolicy, find_strays
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.units.mark import Ownership
-from fleetcaptain.units.names import generation_names
+from fleetcaptain.units.names import generation_names, periodic_units
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
 
@@ -48,15 +49,17 @@ def check_cluster(
     connection: Mapping[str, Any],
     ownership: Ownership,
     parts: Sequence[Part],
+    periodic: Mapping[str, UnitFile],
     *,
     declared: Collection[str],
     policy: StrayPolicy,
 ) -> Preflight:
-    """Check the cluster for *parts*. *declared* are the services whose units are no strays.
+    """Check the cluster for *parts* and *periodic*: periodic task -> the unit that its timer starts. *declared* are the
+    services whose units are no strays.
 
     Ends the program if units of others are in the way, if the *policy* for strays requires it, if no machine can take
-    an instance of *parts*, or if the cluster does not answer. A cluster that does not exist yet, or is stopped, has no
-    units.
+    an instance of *parts* or a periodic task, or if the cluster does not answer. A cluster that does not exist yet, or
+    is stopped, has no units.
     """
     handle = handle_of(connection)
     if handle.presence() is not Presence.THERE:
@@ -73,14 +76,14 @@ def check_cluster(
                 f"{where} is in maintenance: fleet places no instance on it. To use it again, run `captain maintenance "
                 f"off {where}`."
             )
-        _refuse_others(ownership, parts, snapshot)
+        _refuse_others(ownership, parts, periodic, snapshot)
         adopt = _adopted(ownership, snapshot)
         found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
         strays = report_strays(found, policy, snapshot.units)
-        problems = _problems(ownership, parts, snapshot, strays)
+        problems = _problems(ownership, parts, periodic, snapshot, strays)
         if len(snapshot.machines) < handle.connection.size:
             problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself checks again
-        if problems and found.own and not strays and not _problems(ownership, parts, snapshot, found.own):
+        if problems and found.own and not strays and not _problems(ownership, parts, periodic, snapshot, found.own):
             going = ", ".join(found.own)
             problems.append(f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`")
         if problems:
@@ -116,8 +119,9 @@ def refuse_in_preview(
         pulumi.Output.all(connection, tag, entries).apply(check)
 
 
-def _refuse_others(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot) -> None:
+def _refuse_others(ownership: Ownership, parts: Sequence[Part], periodic: Collection[str], snapshot: Snapshot) -> None:
     names = {name for part in parts for name in _names(part, snapshot)}
+    names |= {name for task in periodic for name in periodic_units(task)}
     others = [*foreign(ownership, names, snapshot.units), *conflicting(ownership, snapshot.units)]
     if others:
         heading = f"Cannot deploy {ownership.app}: units on the cluster are not this stack's. Nothing was changed."
@@ -149,11 +153,18 @@ def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, .
     return found
 
 
-def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, removed: Collection[str]) -> list[str]:
-    """Why services cannot be placed on the cluster after this deployment: without the strays that it removes
-    (*removed*) and surplus units, and with the new texts of the others."""
+def _problems(
+    ownership: Ownership,
+    parts: Sequence[Part],
+    periodic: Mapping[str, UnitFile],
+    snapshot: Snapshot,
+    removed: Collection[str],
+) -> list[str]:
+    """Why services and periodic tasks cannot be placed on the cluster after this deployment: without the strays that it
+    removes (*removed*) and surplus units, and with the new texts of the others."""
     names = {part.service: _names(part, snapshot) for part in parts}
-    gone, planned = set(removed), {}
+    gone = set(removed)
+    planned = {periodic_units(task)[0]: file for task, file in periodic.items()}
     for part in parts:
         for name in instances_of(ownership, part.service, snapshot):
             if part.mode is Mode.BLUE_GREEN or name in names[part.service]:
@@ -172,4 +183,9 @@ def _problems(ownership: Ownership, parts: Sequence[Part], snapshot: Snapshot, r
         why = no_place(Target(part.service, wanted, part.unit), snapshot, ignored, planned)
         if why:
             found.append(f"service {part.service!r}: {why}")
+    for task, file in periodic.items():
+        # fleet moves the timer to the machine of its service.
+        why = no_place(Target(task, periodic_units(task)[:1], file), snapshot, gone, planned)
+        if why:
+            found.append(f"task {task!r}: {why}")
     return found

@@ -20,12 +20,14 @@ from fleetcaptain.printable import one_line, printable
 from fleetcaptain.release.context_hash import context_hash, sent_files
 from fleetcaptain.release.repositories import built_images
 from fleetcaptain.release.service_release import Part, parts_of_app
+from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["refuse_changed"]
 
 _UNIT = "pulumi-python:dynamic/fleet:Unit"
 _TASK = "pulumi-python:dynamic/fleet:Task"
+_TIMER = "pulumi-python:dynamic/fleet:Timer"
 _IMAGE = "docker-build:index:Image"
 _NAMED_FILES = 3
 # An input of a unit -> what it is called.
@@ -37,9 +39,9 @@ _INPUTS = {
 }
 
 
-def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tasks: Mapping[str, UnitFile]) -> None:
-    """Raises ReleaseRefused if *app* with the units of its services (*files*) and *tasks* is not what the plan in
-    *plan_file* was made from. A plan that cannot be read is left to the engine, which refuses it."""
+def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tasks: Mapping[str, TaskFiles]) -> None:
+    """Raises ReleaseRefused if *app* with the units of its services (*files*) and the files of its *tasks* is not what
+    the plan in *plan_file* was made from. A plan that cannot be read is left to the engine, which refuses it."""
     try:
         plan = json.loads(plan_file.read_bytes())
         resources: Mapping[str, Any] = plan["resourcePlans"]
@@ -87,16 +89,20 @@ def _changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: 
     return changed
 
 
-def _changed_tasks(resources: Mapping[str, Any], tasks: Mapping[str, UnitFile]) -> list[str]:
-    """What differs between the *resources* of a plan and the *tasks* of the program, each with its unit."""
-    planned = _planned(resources, _TASK)
+def _changed_tasks(resources: Mapping[str, Any], tasks: Mapping[str, TaskFiles]) -> list[str]:
+    """What differs between the *resources* of a plan and the *tasks* of the program, each with its files."""
+    planned = {**_planned(resources, _TASK), **_planned(resources, _TIMER)}
     changed = [f"the task {name} (new)" for name in tasks if name not in planned]
     changed += [f"the task {name} (removed)" for name in planned if name not in tasks]
-    return changed + [
-        f"the unit of the task {name}"
-        for name, file in tasks.items()
-        if name in planned and not _same(planned[name].get("unit"), file.text)
-    ]
+    for name, files in tasks.items():
+        inputs = planned.get(name)
+        if inputs is None:
+            continue
+        if not _same(inputs.get("unit"), files.unit.text):
+            changed.append(f"the unit of the task {name}")
+        if not _same(inputs.get("timer"), files.timer.text if files.timer else None):
+            changed.append(f"the calendar of the task {name}")
+    return changed
 
 
 def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from fleetcaptain.fleetfile.values import App
+    from fleetcaptain.units.render_task import TaskFiles
     from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["DEFAULT_STACK", "File", "rendered"]
@@ -22,9 +23,9 @@ DEFAULT_STACK = "fleetcaptain/dev"
 """The stack in the marks of rendered units, unless the command names another: what `make up` deploys."""
 
 
-def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile], Mapping[str, UnitFile]]:
-    """The app in the Fleetfile at *path* (a file or its folder), service -> its unit, and task -> its unit, without the
-    image's line.
+def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile], Mapping[str, TaskFiles]]:
+    """The app in the Fleetfile at *path* (a file or its folder), service -> its unit, and task -> its files, without
+    the image's line.
 
     Raises FleetfileError with all mistakes: those of the keywords, or else those that fleet or systemd would refuse.
     """

@@ -46,20 +46,18 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.mode import Mode
         from fleetcaptain.release.service_release import Part, parts_of_app
         from fleetcaptain.units.agent_calls import agent_name
-        from fleetcaptain.units.mark import Mark
         from fleetcaptain.units.names import periodic_units, task_unit
-        from fleetcaptain.units.render_task import render_timer
 
         app, files, tasks = rendered(file, stack)
         agent = agent_name(app.app).removesuffix(".service")
         parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
         units = [(part.service, _names_shown(part), part.unit.text) for part in parts]
         for task in app.tasks:
-            name = task.name
+            name, pair = task.name, tasks[task.name]
             unit, timer = periodic_units(name) if task.every else (task_unit(name, "<run>"), "")
-            units.append((name, unit, tasks[name].text))
-            if timer:
-                units.append((name, timer, render_timer(task, Mark(app.app, stack, name)).text))
+            units.append((name, unit, pair.unit.text))
+            if pair.timer is not None:
+                units.append((name, timer, pair.timer.text))
         chosen = [unit for unit in units if service in (None, unit[0])]
         if not chosen:
             known = ", ".join(dict.fromkeys(name for name, _, _ in units))

@@ -104,7 +104,8 @@ def _mistakes(task: TaskSpec, services: Mapping[str, ServiceSpec], built: set[Bu
         if task.every and getattr(task, word):
             yield (
                 word,
-                "a task with every= cannot have it: its timer starts after all services are deployed; remove one",
+                "cannot be combined with every=, whose timer starts after all services are deployed: "
+                "remove one of them",
             )
             continue
         for name in getattr(task, word):

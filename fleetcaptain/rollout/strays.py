@@ -50,8 +50,8 @@ class Strays:
 def find_strays(
     units: Mapping[str, UnitEntity], ownership: Ownership, services: Collection[str], *, own_cluster: bool
 ) -> Strays:
-    """The strays among *units*; *services* are declared. Units of other apps and stacks, units
-    adopted by name, and those of a machine in maintenance are not strays.
+    """The strays among *units*; *services* are declared. Units of other apps and stacks, of tasks, units adopted by
+    name, and those of a machine in maintenance are not strays.
 
     A unit without a mark is plausibly ours if the stack made the cluster (*own_cluster*), which has no units of others,
     or if it is named after one of *services*.
@@ -62,7 +62,7 @@ def find_strays(
     for name, unit in sorted(units.items()):
         mark = unit.mark
         if mark is not None:
-            # A task's units are removed by the deployment that runs it, or by a later one.
+            # The gate of a deployment removes the units of runs that are over, and of undeclared periodic tasks.
             expected = mark.service in services or unit.file.of_task or is_cordon(mark)
             if ownership.owns(name, mark) and not expected:
                 own.append(name)

@@ -10,7 +10,7 @@ from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import periodic_units
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["INSTALLED", "PeriodicPair", "pair_state", "pairs_on"]
+__all__ = ["INSTALLED", "PeriodicPair", "pair_state", "pairs_on", "tasks_on"]
 
 INSTALLED = "installed"
 """The state of a pair whose timer waits for its next moment."""
@@ -30,15 +30,23 @@ class PeriodicPair:
         return periodic_units(self.name)
 
 
+def tasks_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
+    """The periodic tasks of which *ownership* has a unit on the cluster."""
+    return tuple(sorted({file.periodic for file in _own(ownership, snapshot).values() if file.periodic}))
+
+
 def pairs_on(ownership: Ownership, snapshot: Snapshot) -> tuple[PeriodicPair, ...]:
     """The pairs that *ownership* has on the cluster, whole ones only."""
-    own = {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
-    found = []
-    for task in sorted({file.periodic for file in own.values() if file.periodic}):
+    own, found = _own(ownership, snapshot), []
+    for task in tasks_on(ownership, snapshot):
         service, timer = periodic_units(task)
         if service in own and timer in own:
             found.append(PeriodicPair(task, own[service], own[timer]))
     return tuple(found)
+
+
+def _own(ownership: Ownership, snapshot: Snapshot) -> dict[str, UnitFile]:
+    return {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
 
 
 def pair_state(pair: PeriodicPair, snapshot: Snapshot) -> str:

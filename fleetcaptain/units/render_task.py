@@ -4,6 +4,7 @@ keeps its journal in etcd."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 
 from fleetcaptain.errors import FleetfileError, UnitRefused
@@ -18,7 +19,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.units.validate import refuse
 
-__all__ = ["PULL_SEC", "render_task", "render_tasks", "render_timer"]
+__all__ = ["PULL_SEC", "TaskFiles", "render_task", "render_tasks", "render_timer"]
 
 PULL_SEC = 900
 """How long a machine may take to pull the image of a task."""
@@ -30,19 +31,28 @@ _WAIT_SEC = 240
 _STOP_SEC = 90
 
 
-def render_tasks(app: App, stack: str) -> dict[str, UnitFile]:
-    """Task -> the file of its unit, without the line that names the image. Raises FleetfileError with everything that
-    cannot be written or that fleet mishandles."""
-    files: dict[str, UnitFile] = {}
+@dataclass(frozen=True)
+class TaskFiles:
+    """The files of a task: its *unit*, without the line that names the image, and the *timer* of a periodic one."""
+
+    unit: UnitFile
+    timer: UnitFile | None = None
+
+
+def render_tasks(app: App, stack: str) -> dict[str, TaskFiles]:
+    """Task -> its files. Raises FleetfileError with each line that cannot be written or that fleet mishandles."""
+    files: dict[str, TaskFiles] = {}
     problems: list[str] = []
     for task in app.tasks:
+        mark = Mark(app.app, stack, task.name)
+        service, timer = periodic_units(task.name) if task.every else (task_unit(task.name, "0" * 8), "")
+        image = task.container.image if isinstance(task.container.image, str) else "x" * 100
         try:
-            file = files[task.name] = render_task(task, Mark(app.app, stack, task.name))
-            image = task.container.image if isinstance(task.container.image, str) else "x" * 100
-            service, timer = periodic_units(task.name) if task.every else (task_unit(task.name, "0" * 8), "")
-            refuse(service, file.with_image(f"{image}@sha256:{'0' * 64}"))
-            if timer:
-                refuse(timer, render_timer(task, Mark(app.app, stack, task.name)))
+            found = TaskFiles(render_task(task, mark), render_timer(task, mark) if task.every else None)
+            refuse(service, found.unit.with_image(f"{image}@sha256:{'0' * 64}"))
+            if found.timer is not None:
+                refuse(timer, found.timer)
+            files[task.name] = found
         except UnitRefused as error:
             problems += [f"{task.container.location}: task {task.name!r}: {why}" for why in error.problems]
     if problems:

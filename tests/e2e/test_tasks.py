@@ -4,18 +4,19 @@ moves with its timer."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count, pairwise
 
 import pytest
 
 from fleetcaptain.fleetfile import load
+from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
 from fleetcaptain.tasks.run_task import run_task
 from fleetcaptain.tasks.task_run import RunState, TaskRun
 from fleetcaptain.tasks.task_store import TaskStore
-from fleetcaptain.units.render_task import render_tasks
-from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.units.render_task import TaskFiles, render_tasks
 from tests.e2e.stack import Stack
 from tests.faults.killed_task import run_killed
 from tests.faults.machine_faults import alive, killed, machine_id, machine_of, machines, run_on, settled, until
@@ -49,6 +50,10 @@ _PERIODIC = """        Task(
             command=["sh", "-c", "date +%s.%N >>/ran/ticks; sleep 2; date +%s.%N >>/ran/ticks; echo tick"],
             volumes=["/var/lib/ran:/ran"],
         ),
+    ],
+)
+"""
+_YEARLY = """        Task("yearly", every="*-01-01 03:30", command="echo CHANGES"),
     ],
 )
 """
@@ -123,31 +128,53 @@ def test_the_next_up_has_the_run_of_a_killed_one(shop: Stack) -> None:
     shop.rests()
 
 
-def _named(stack: Stack, name: str, seconds: int = 0) -> UnitFile:
-    """The unit of a text of the task that says *name*, as a deployment has it."""
-    with stack.edited("Fleetfile.py", {_SETTINGS: f'"{name}", "log", {seconds}'}):
+def _named(stack: Stack, name: str, seconds: int = 0) -> TaskFiles:
+    """The files of a text of the task that says *name*, as a deployment has them."""
+    return _rendered(stack, "migrate", {_SETTINGS: f'"{name}", "log", {seconds}'})
+
+
+def _rendered(stack: Stack, task: str, changes: Mapping[str, str]) -> TaskFiles:
+    """The files of *task*, with the image, in the Fleetfile with *changes*."""
+    with stack.edited("Fleetfile.py", changes):
         app = load(stack.app)
     web = stack.cluster().snapshot().units["web@1.service"]
     assert web.mark is not None
-    return render_tasks(app, web.mark.stack)["migrate"].with_image(web.file.without_image()[1])
+    files = render_tasks(app, web.mark.stack)[task]
+    return replace(files, unit=files.unit.with_image(web.file.without_image()[1]))
 
 
 def test_a_deployment_killed_after_any_change_leaves_one_run(shop: Stack) -> None:
     """The next one has its result, whether the run was wanted, installed, begun, ended or kept by then."""
     for changes in count(1):
         name = f"killed{changes}"
-        file = _named(shop, name)
-        was_killed = run_killed(shop, "migrate", file, changes)
-        assert not run_killed(shop, "migrate", file, 0)
+        files = _named(shop, name)
+        was_killed = run_killed(shop, "migrate", files, changes)
+        assert not run_killed(shop, "migrate", files, 0)
         assert _runs(shop).count(name) == 1
         if not was_killed:
             break
     assert changes > 5
 
 
+def test_a_deployment_killed_while_it_installs_a_pair_is_continued(shop: Stack) -> None:
+    """By the next one, from any change on. One without the task removes what it left."""
+    for changes in count(1, 2):
+        files = _rendered(shop, "yearly", {_END: _YEARLY.replace("CHANGES", str(changes))})
+        assert files.timer is not None
+        was_killed = run_killed(shop, "yearly", files, changes)
+        assert not run_killed(shop, "yearly", files, 0)
+        pair = PeriodicPair("yearly", files.unit, files.timer)
+        assert pair_state(pair, shop.cluster().snapshot()) == INSTALLED
+        if not was_killed:
+            break
+    assert changes > 5
+    shop.up()
+    assert not [name for name in _units(shop) if name.startswith("yearly")]
+
+
 def test_two_deployments_share_one_run(shop: Stack) -> None:
     """Both have its result."""
-    file = _named(shop, "both", seconds=3)
+    file = _named(shop, "both", seconds=3).unit
     assert file.mark is not None
     own, said = shop.cluster().owned_by(file.mark.stack), list[str]()
     with ThreadPoolExecutor(2) as pool:

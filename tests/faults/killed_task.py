@@ -12,7 +12,10 @@ from typing import Any
 from urllib3.connectionpool import HTTPConnectionPool
 
 from components.cluster.handles import handle_of
+from fleetcaptain.tasks.install_pair import install_pair
+from fleetcaptain.tasks.periodic_pair import PeriodicPair
 from fleetcaptain.tasks.run_task import run_task
+from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
 
@@ -21,16 +24,18 @@ __all__ = ["run_killed"]
 _READS = ("GET", "HEAD")
 
 
-def run_killed(stack: Stack, task: str, file: UnitFile, changes: int) -> bool:
-    """Whether a process that ran *task* by the unit *file* was killed: after so many *changes* of fleet or etcd, and
-    before it could read the answer of the last one. Else it succeeded."""
-    assert file.mark is not None
+def run_killed(stack: Stack, task: str, files: TaskFiles, changes: int) -> bool:
+    """Whether a process that ran *task* by its *files*, with the image, or installed a periodic one, was killed: after
+    so many *changes* of fleet or etcd, and before it could read the answer of the last one. Else it succeeded."""
+    mark = files.unit.mark
+    assert mark is not None
     given = {
         "connection": stack.outputs()["connection"],
-        "app": file.mark.app,
-        "stack": file.mark.stack,
+        "app": mark.app,
+        "stack": mark.stack,
         "task": task,
-        "unit": file.text,
+        "unit": files.unit.text,
+        "timer": files.timer.text if files.timer else "",
         "changes": changes,
     }
     done = subprocess.run(
@@ -67,4 +72,8 @@ if __name__ == "__main__":
     props = json.load(sys.stdin)
     _kill_after(props["changes"])
     cluster = handle_of(props["connection"]).connect(props["app"]).owned_by(props["stack"])
-    run_task(cluster, props["task"], UnitFile.parse(props["unit"]), print)
+    unit = UnitFile.parse(props["unit"])
+    if props["timer"]:
+        install_pair(cluster, PeriodicPair(props["task"], unit, UnitFile.parse(props["timer"])), print)
+    else:
+        run_task(cluster, props["task"], unit, print)

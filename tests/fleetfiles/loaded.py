@@ -31,7 +31,8 @@ def loaded(source: str, folder: Path) -> tuple[App, dict[str, UnitFile]] | None:
     refused: tuple[str, ...] = ()
     try:
         app = load(folder)
-        return app, {**render_app(app, "project/stack"), **render_tasks(app, "project/stack")}
+        tasks = {name: files.unit for name, files in render_tasks(app, "project/stack").items()}
+        return app, {**render_app(app, "project/stack"), **tasks}
     except FleetfileError as error:
         refused = error.problems
     assert refused

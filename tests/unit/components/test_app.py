@@ -122,6 +122,7 @@ def test_an_app_is_an_agent_a_record_its_services_and_a_gate(app: FakeEngine) ->
     assert set(app.of("Release")) == {f"{APP}-release"}
     assert set(app.of("Readiness")) == {f"{APP}-ready"}
     assert app.of("Strays") == {}
+    assert "periodic" not in app.one("Readiness", f"{APP}-ready")
 
 
 def test_all_units_come_after_the_agent_and_the_record_and_before_the_gate(app: FakeEngine) -> None:
@@ -163,7 +164,7 @@ def test_a_task_comes_between_the_services_that_it_names(site: Site) -> None:
     assert {name for name in engine.of("Unit") if "migrate" in before(engine, "Unit", name)} == {"web", "queue"}
     assert before(engine, "Readiness", f"{APP}-ready") >= {"migrate", "warm"}
     task = engine.one("Task", "migrate")
-    assert (task["image"], task["unit"]) == (engine.one("Unit", "web")["image"], texts["migrate"].text)
+    assert (task["image"], task["unit"]) == (engine.one("Unit", "web")["image"], texts["migrate"].unit.text)
     assert engine.one("Task", "warm")["image"] == "warm:1@sha256:1"
     assert set(engine.of("Unit")) == {f"{APP}-agent", *(spec.name for spec in SERVICES)}
     assert engine.requests["Task", "migrate"].deletedWith.endswith("::machines")
@@ -182,8 +183,33 @@ def test_a_periodic_task_comes_after_all_services(site: Site) -> None:
     assert ("Timer", "nightly") in engine.dependencies("Readiness", f"{APP}-ready")
     assert engine.of("Task") == {}
     timer = engine.one("Timer", "nightly")
-    assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].text)
+    assert (timer["image"], timer["unit"]) == (engine.one("Unit", "web")["image"], texts["nightly"].unit.text)
     assert "OnCalendar=*-*-* 03:30:00" in timer["timer"]
+    assert engine.one("Readiness", f"{APP}-ready")["periodic"] == ["nightly"]
+
+
+def test_a_periodic_task_adopts_its_two_units(site: Site) -> None:
+    """Those of another stack, which its mark names, and one without a mark, by its name."""
+    task = TaskSpec(ServiceSpec("nightly", "", "redis:7", ("x",)), every="*-*-* 03:30:00")
+    app = App(APP, (SERVICES[0],), Path("/app"), "acme/shop", tasks=(task,))
+    theirs, unmarked = pair_of(stack="other/dev"), "[Service]\nExecStart=/bin/true\n"
+    site.start({"nightly-task.service": unmarked, "nightly-task.timer": theirs.timer.text})
+    engine = FakeEngine(computed=computed)
+    more = {"tasks": render_tasks(app, STACK), "adopt": frozenset({"other/dev", "nightly-task.service"})}
+    engine.run(lambda: _program(app, CONNECTION, None, V1, more))
+    assert engine.one("Timer", "nightly")["adopt"] == ["other/dev", "nightly-task.service"]
+    assert engine.one("Unit", "web")["adopt"] == []
+
+
+def test_a_periodic_task_without_a_place_ends_the_program(site: Site) -> None:
+    """Before anything is declared."""
+    assert site.texts == {}
+    nowhere = ServiceSpec("nightly", "", "redis:7", ("x",), machine_metadata=("disk=ssd",))
+    app = App(APP, (SERVICES[0],), Path("/app"), "acme/shop", tasks=(TaskSpec(nowhere, every="*-*-* 03:30:00"),))
+    engine = FakeEngine(computed=computed)
+    message = engine.refusal(lambda: _program(app, CONNECTION, None, V1, {"tasks": render_tasks(app, STACK)}))
+    assert "task 'nightly': no machine can take nightly-task.service" in message
+    assert engine.of("Unit") == {}
 
 
 def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +227,7 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     timer = engine.one("Timer", "nightly")
     service, image = pair.service.without_image()
     assert (timer["unit"], timer["timer"], timer["image"]) == (service.text, pair.timer.text, image)
+    assert engine.one("Readiness", f"{APP}-ready")["periodic"] == ["nightly"]
     assert set(engine.of("Unit")) == {f"{APP}-agent"}
 
 

@@ -23,6 +23,7 @@ from fleetcaptain.units.render_task import render_task
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.components.deployed import CONNECTION, IMAGE, LOCAL, STACK, full, text_of, unit_inputs, units_of
+from tests.unit.tasks.test_periodic_pair import pair_of
 
 PROVIDER = ReadinessProvider()
 WEB, REDIS = unit_inputs(), unit_inputs("redis", 1, "bluegreen")
@@ -192,6 +193,21 @@ def test_a_cluster_that_does_not_answer_is_an_error_once(site: Site) -> None:
     with pytest.raises(ClusterUnreachable):
         PROVIDER.read(APP, gate_inputs())
     assert PROVIDER.read(APP, gate_inputs()).inputs == {**gate_inputs(), "ready": False}
+
+
+def test_a_pair_that_no_resource_has_is_removed(deployed: Site) -> None:
+    """It reads back as a difference. A declared one stays, as in a rollback."""
+    pair = pair_of(stack=STACK)
+    outs = PROVIDER.create(gate_inputs()).outs
+    deployed.start({"nightly-task.service": pair.service.text, "nightly-task.timer": pair.timer.text})
+    assert outs is not None
+    assert PROVIDER.read(APP, outs).inputs == {**gate_inputs(), "ready": False}
+    declared = gate_inputs(periodic=["nightly"])
+    PROVIDER.update(APP, outs, declared)
+    assert PROVIDER.read(APP, declared).inputs == declared
+    assert "nightly-task.timer" in deployed.texts
+    PROVIDER.update(APP, declared, gate_inputs())
+    assert set(deployed.texts) == set(units_of(WEB, REDIS))
 
 
 def test_with_the_gate_go_the_units_of_tasks(deployed: Site) -> None:

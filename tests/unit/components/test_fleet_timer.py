@@ -10,11 +10,13 @@ from components import fleet_timer
 from components.fleet_timer import TimerProvider
 from components.host.provider_registry import PROVIDERS
 from fleetcaptain.discovery.keys import task_key
+from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.names import periodic_units
 from fleetcaptain.units.render_task import render_task, render_timer
 from tests.fakes.fake_site import APP, Site
-from tests.unit.components.deployed import CONNECTION, IMAGE, STACK
+from tests.unit.components.deployed import CONNECTION, IMAGE, STACK, full
 
 PROVIDER = TimerProvider()
 MARK = Mark(APP, STACK, "nightly")
@@ -26,6 +28,7 @@ INPUTS: dict[str, Any] = {
     "timer": render_timer(TASK, MARK).text,
     "image": IMAGE,
     "state": "installed",
+    "adopt": [],
     "cluster": CONNECTION,
 }
 
@@ -58,6 +61,41 @@ def test_a_pair_reads_back_as_its_inputs(site: Site) -> None:
     PROVIDER.delete("nightly", INPUTS)
     assert site.texts == {}
     assert task_key(APP, "nightly") in site.etcd.values
+
+
+def test_a_state_without_adoption_reads_back(site: Site) -> None:
+    """An earlier version had none."""
+    PROVIDER.create(INPUTS)
+    site.rest()
+    before = {key: value for key, value in INPUTS.items() if key != "adopt"}
+    assert PROVIDER.read("nightly", before).inputs == INPUTS
+    PROVIDER.delete("nightly", before)
+    assert site.texts == {}
+
+
+OTHER_MARK = Mark(APP, "other/dev", "nightly")
+
+
+@pytest.mark.parametrize(
+    ("texts", "adopt"),
+    [
+        ((full(render_task(TASK, OTHER_MARK).text), render_timer(TASK, OTHER_MARK).text), ["other/dev"]),
+        (("[Service]\nExecStart=/bin/x\n", "[Timer]\nOnCalendar=daily\n"), [*periodic_units("nightly")]),
+    ],
+)
+def test_a_pair_of_others_is_adopted(site: Site, texts: tuple[str, str], adopt: list[str]) -> None:
+    """Only as long as it is named; what is ours by then is not theirs to remove."""
+    site.start(dict(zip(periodic_units("nightly"), texts, strict=True)))
+    with pytest.raises(UnitRefused, match=r"nightly-task\.service"):
+        PROVIDER.create(INPUTS)
+    adopted = {**INPUTS, "adopt": adopt}
+    assert read()["state"] != "installed"
+    assert PROVIDER.create(adopted).outs == adopted
+    site.rest()
+    assert PROVIDER.read("nightly", adopted).inputs == INPUTS
+    theirs = {**INPUTS, "unit": render_task(TASK, OTHER_MARK).text, "timer": render_timer(TASK, OTHER_MARK).text}
+    PROVIDER.delete("nightly", {**theirs, "adopt": [STACK]})
+    assert set(site.texts) == set(periodic_units("nightly"))
 
 
 def test_a_difference_is_read_back(site: Site) -> None:

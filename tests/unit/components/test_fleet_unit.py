@@ -351,6 +351,9 @@ def test_a_removed_service_leaves_nothing(site: Site) -> None:
     site.etcd.put(maintenance_key(APP, "web"), "{}")
     PROVIDER.delete("web", web)
     assert maintenance_key(APP, "web") not in site.etcd.values
+    site.etcd.put(maintenance_key(APP, "web"), "{}")
+    PROVIDER.delete("web", web)
+    assert maintenance_key(APP, "web") not in site.etcd.values
     assert set(site.texts) == site.running == site.registered == set(names_of(redis))
     assert current_key(APP) in site.etcd.values
 

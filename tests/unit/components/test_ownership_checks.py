@@ -17,6 +17,7 @@ from fleetcaptain.discovery.keys import (
     current_key,
     histories_dir,
     lock_key,
+    maintenance_key,
     registration_key,
     release_key,
     rollouts_dir,
@@ -90,7 +91,7 @@ def preflight(
 
     def program() -> None:
         ownership, strays = Ownership(app, stack, adopt), StrayPolicy.parse(policy)
-        found.append(check_cluster(connection, ownership, parts, declared=declared, policy=strays))
+        found.append(check_cluster(connection, ownership, parts, {}, declared=declared, policy=strays))
 
     try:
         engine.run(program)
@@ -122,6 +123,7 @@ def test_a_second_stack_of_an_app_is_refused(prod: Site) -> None:
 
 def test_a_stack_shows_and_destroys_only_its_own_units(prod: Site) -> None:
     """Though its state names units that another stack of the app has now. Its record and gate leave them too."""
+    prod.etcd.put(maintenance_key(APP, "web"), "{}")
     before = everything(prod)
     for inputs in TEST.values():
         state = {**inputs, "units": list(units_of(PROD["web"])), "machines": [], "content": "", "count": 2}

@@ -63,7 +63,7 @@ def test_the_program_reads_back_once_what_it_rendered(site: Site, passes: Counte
     files = render_app(WEB, STACK)
     assert taken(passes) == (1, 2)
     parts = parts_of_app(WEB, files)
-    check_cluster(CONNECTION, Ownership(APP, STACK), parts, declared=["web"], policy=STRAYS_ARE_ERRORS)
+    check_cluster(CONNECTION, Ownership(APP, STACK), parts, {}, declared=["web"], policy=STRAYS_ARE_ERRORS)
     assert parts[0].peers == ()
     assert taken(passes) == (0, 0)
     file = parts[0].unit.with_image(IMAGE)

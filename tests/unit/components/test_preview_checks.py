@@ -13,7 +13,7 @@ from components.preview_checks import Preflight as Found
 from components.preview_checks import check_cluster, refuse_in_preview
 from components.stray_units import StraysProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import release_key
+from fleetcaptain.discovery.keys import maintenance_key, release_key
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
@@ -23,6 +23,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
 from tests.unit.components.deployed import CONNECTION, LOCAL, STACK, full, text_of, unit_inputs, units_of
+from tests.unit.tasks.test_periodic_pair import pair_of
 
 WEB = unit_inputs()
 STRAY = {"orphan@1.service": full(text_of("orphan"))}
@@ -37,7 +38,9 @@ class Preflight:
         policy: str = "error",
         adopt: frozenset[str] = frozenset(),
         connection: Mapping[str, Any] = CONNECTION,
+        periodic: Mapping[str, UnitFile] | None = None,
     ) -> None:
+        self._periodic = periodic or {}
         self._parts, self._policy, self._connection = parts, StrayPolicy.parse(policy), connection
         self._ownership = Ownership(APP, STACK, adopt)
         self.engine = FakeEngine()
@@ -46,7 +49,12 @@ class Preflight:
     def _program(self) -> None:
         services = {part.service for part in self._parts}
         self.found = check_cluster(
-            self._connection, self._ownership, self._parts, declared=services, policy=self._policy
+            self._connection,
+            self._ownership,
+            self._parts,
+            self._periodic,
+            declared=services,
+            policy=self._policy,
         )
 
     def strays(self) -> list[str]:
@@ -101,6 +109,30 @@ def test_a_service_that_finds_no_machine_ends_the_program(site: Site) -> None:
     assert "service 'wide': 4 instances do not fit on 3 machines" in message
     assert "'web'" not in message
     assert site.texts == {}
+
+
+def nightly(**more: Any) -> dict[str, UnitFile]:
+    """A periodic task that is about to be deployed."""
+    return {"nightly": pair_of(stack=STACK, **more).service.without_image()[0]}
+
+
+@pytest.mark.parametrize("name", ["nightly-task.service", "nightly-task.timer"])
+def test_units_of_others_with_the_names_of_a_periodic_task_end_the_program(site: Site, name: str) -> None:
+    """Before any service is rolled."""
+    site.start({name: "[Service]\nExecStart=/bin/true\n[Timer]\nOnCalendar=daily\n"})
+    message = Preflight(part(), periodic=nightly()).refusal()
+    assert f"{name}: without FleetCaptain's mark" in message
+
+
+def test_a_periodic_task_that_finds_no_machine_ends_the_program(site: Site) -> None:
+    """One that is there may have another text, which counts for the services."""
+    message = Preflight(part(), periodic=nightly(machine_metadata=("disk=ssd",))).refusal()
+    assert "task 'nightly': no machine can take nightly-task.service: 10.0.0.1: MachineMetadata" in message
+    old = pair_of(stack=STACK, ports=(Port(80, 8080),))
+    site.start({"nightly-task.service": old.service.text, "nightly-task.timer": old.timer.text})
+    wide = part("wide", 3, ports=(Port(80, 8080),))
+    assert Preflight(wide, periodic=nightly()).strays() == []
+    assert "no machine has a free port for wide@" in Preflight(wide).refusal()
 
 
 WIDE = part("wide", 3, conflicts=("wide@*",))
@@ -194,10 +226,14 @@ def test_a_store_that_does_not_answer_ends_a_preview(site: Site) -> None:
 def test_strays_are_removed_with_their_registrations(site: Site) -> None:
     """By the resource that names them; what is declared stays. After that no stray is named any more."""
     site.start({**units_of(WEB), **STRAY, "unmarked.service": "[Service]\nExecStart=/bin/true\n"})
+    for service in ("orphan", "web"):
+        site.etcd.put(maintenance_key(APP, service), "{}")
     names = [*STRAY, "unmarked.service", "gone.service"]
     props = {"app": APP, "stack": STACK, "names": names, "adopt": [], "cluster": CONNECTION}
     StraysProvider().update(APP, {}, props)
     assert set(site.texts) == site.running == site.registered == set(units_of(WEB))
+    assert maintenance_key(APP, "orphan") not in site.etcd.values
+    assert maintenance_key(APP, "web") in site.etcd.values
     found = StraysProvider().read(APP, {**props, "__provider": "pickle"})
     assert found.inputs == {**props, "names": []}
 

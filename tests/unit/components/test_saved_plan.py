@@ -18,7 +18,7 @@ from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.context_hash import context_hash
 from fleetcaptain.release.service_release import parts_of_app
 from fleetcaptain.units.render import render_app
-from fleetcaptain.units.render_task import render_tasks
+from fleetcaptain.units.render_task import TaskFiles, render_tasks
 from fleetcaptain.units.unit_file import UnitFile
 
 _FLEETFILE = """
@@ -28,15 +28,15 @@ fleet = Fleetfile(
     app="shop",
     image="acme/shop",
     services=[Service("web", instances=2), Service("redis", image="redis:7")],
-    tasks=[Task("migrate", command="migrate up", before=["web"])],
+    tasks=[Task("migrate", command="migrate up", before=["web"]), Task("nightly", command="report", every="03:30")],
 )
 """
 _STACK = "urn:pulumi:dev::fleetcaptain"
 _APP = f"{_STACK}::fleetcaptain:index:FleetApp"
 
 
-def read(folder: Path) -> tuple[App, dict[str, UnitFile], dict[str, UnitFile]]:
-    """The app in *folder*, the units of its services, and those of its tasks."""
+def read(folder: Path) -> tuple[App, dict[str, UnitFile], dict[str, TaskFiles]]:
+    """The app in *folder*, the units of its services, and the files of its tasks."""
     app = load(folder)
     return app, render_app(app, "fleetcaptain/dev"), render_tasks(app, "fleetcaptain/dev")
 
@@ -53,6 +53,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
+def timer_inputs(tasks: dict[str, TaskFiles]) -> dict[str, Any]:
+    """The inputs of the periodic task that a plan compares."""
+    files = tasks["nightly"]
+    assert files.timer is not None
+    return {"task": "nightly", "unit": files.unit.text, "timer": files.timer.text}
+
+
 @pytest.fixture
 def plan(folder: Path) -> Path:
     """A plan of it: the image and the agent are kept, web is kept, redis is created."""
@@ -66,8 +73,9 @@ def plan(folder: Path) -> Path:
         f"{_APP}$pulumi-python:dynamic/fleet:Unit::gone": {"steps": ["delete"]},
         f"{_APP}$pulumi-python:dynamic/fleet:Task::migrate": {
             "steps": ["create"],
-            "goal": {"inputDiff": {"adds": {"task": "migrate", "unit": tasks["migrate"].text}}},
+            "goal": {"inputDiff": {"adds": {"task": "migrate", "unit": tasks["migrate"].unit.text}}},
         },
+        f"{_APP}$pulumi-python:dynamic/fleet:Timer::nightly": {"steps": ["same"], "state": timer_inputs(tasks)},
     }
     for part in parts_of_app(app, files):
         rollout = {key: float(value) if type(value) is int else value for key, value in part.rollout.items()}
@@ -96,6 +104,9 @@ def test_what_was_planned_may_be_applied(folder: Path, plan: Path) -> None:
         (("Fleetfile.py", '"redis:7"', '"redis:7", restart_sec=9'), "the unit of redis changed"),
         (("Fleetfile.py", 'Service("web"', 'Service("queue"), Service("web"'), "the service queue (new) changed"),
         (("Fleetfile.py", "migrate up", "migrate down"), "the unit of the task migrate changed"),
+        (("Fleetfile.py", '"report"', '"other"'), "the unit of the task nightly changed"),
+        (("Fleetfile.py", "03:30", "04:30"), "the calendar of the task nightly changed"),
+        (("Fleetfile.py", 'Task("nightly"', 'Task("daily"'), "the task daily (new) and the task nightly (removed)"),
         (
             ("Fleetfile.py", 'Task("migrate"', 'Task("seed"'),
             "the task seed (new) and the task migrate (removed)",

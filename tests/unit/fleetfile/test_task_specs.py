@@ -96,8 +96,14 @@ _RULES = [
     ('[Task("migrate", command="x", image=Build("other"))]', "image: no service uses the image that it builds"),
     ('[Task("migrate", command="x", env={"DB_PASSWORD": "hunter2"})]', "env: DB_PASSWORD looks like a secret"),
     ('[Task("migrate", command="x", docker_args=["--name=x"])]', "docker_args: --name: the unit names its container"),
-    ('[Task("nightly", command="x", every="03:30", before=["web"])]', "before: a task with every= cannot have it"),
-    ('[Task("nightly", command="x", every="03:30", after=["web"])]', "after: a task with every= cannot have it"),
+    (
+        '[Task("nightly", command="x", every="03:30", before=["web"])]',
+        "before: cannot be combined with every=, whose timer",
+    ),
+    (
+        '[Task("nightly", command="x", every="03:30", after=["web"])]',
+        "after: cannot be combined with every=, whose timer",
+    ),
     ('[Task("nightly", command="x", every="3.30")]', "every: '3.30' is not a calendar event; it must be"),
     ('[Task("nightly", command="x", every=30)]', "every: must be a string, not 30"),
     ("None", "tasks: must be a list of Task(...), not NoneType"),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.keys import task_key
-from fleetcaptain.errors import Interrupted, RolloutFailed, UnitRefused
+from fleetcaptain.discovery.keys import lock_key, task_key
+from fleetcaptain.errors import Interrupted, Locked, RolloutFailed, RolloutMixed, UnitRefused
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.tasks.install_pair import install_pair, remove_pair
+from fleetcaptain.rollout.lock import this_process
+from fleetcaptain.tasks.install_pair import install_pair
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state, pairs_on
 from fleetcaptain.tasks.run_task import LOST_SEC
 from fleetcaptain.tasks.task_run import RunState, TaskRun
+from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units, remove_pair
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task, render_timer
 from tests.fakes.fake_cluster import APP, STACK
@@ -45,6 +48,17 @@ def site() -> Site:
 def cluster(site: Site) -> Cluster:
     """As the stack sees it."""
     return site.cluster().owned_by(STACK)
+
+
+def meanwhile(site: Site, then: Callable[[], object]) -> Cluster:
+    """The same cluster, on which *then* happens after each moment of a wait."""
+
+    def wait(seconds: float) -> None:
+        site.wait(seconds)
+        then()
+
+    own = site.cluster()
+    return Cluster(APP, own.fleet, own.store, own.run, clock=lambda: site.now, sleep=wait).owned_by(STACK)
 
 
 def state(cluster: Cluster, pair: PeriodicPair = PAIR) -> str:
@@ -86,30 +100,89 @@ def test_a_run_ends_before_its_unit_is_replaced(site: Site, cluster: Cluster) ->
         install_pair(cluster, OTHER, lambda _line: None, lambda: True)
     assert (site.texts, site.running) == (texts, {TIMER})
     renewed, begun = 0, site.now
-    passes = site.wait
 
-    def wait(seconds: float) -> None:
+    def renew() -> None:
         nonlocal renewed
-        passes(seconds)
         renewed += 1
         if site.texts[SERVICE] == PAIR.service.text:
             done = replace(RUN, state=RunState.DONE) if renewed > LOST_SEC + 20 else RUN
             site.etcd.put(KEY, done.to_json())
 
     said: list[str] = []
-    later = Cluster(APP, cluster.fleet, cluster.store, cluster.run, clock=lambda: site.now, sleep=wait).owned_by(STACK)
-    install_pair(later, OTHER, said.append)
+    install_pair(meanwhile(site, renew), OTHER, said.append)
     assert said[0] == "waiting for the end of the run that began at 2026-01-02T03:04:05Z"
     assert site.now - begun > LOST_SEC
     assert state(cluster, OTHER) == INSTALLED
 
 
 def test_a_lost_run_blocks_no_deployment(site: Site, cluster: Cluster) -> None:
-    """Its machine ended."""
+    """Its machine ended. It is waited for once."""
     install_pair(cluster, PAIR, lambda _line: None)
     site.etcd.put(KEY, RUN.to_json())
-    install_pair(cluster, OTHER, lambda _line: None)
+    begun, said = site.now, list[str]()
+    install_pair(cluster, OTHER, said.append)
     assert state(cluster, OTHER) == INSTALLED
+    assert LOST_SEC < site.now - begun < 1.5 * LOST_SEC
+    assert [line for line in said if "waiting" in line] == [said[0]]
+
+
+def test_a_run_that_has_no_claim_yet_ends_first(site: Site, cluster: Cluster) -> None:
+    """Its machine pulls the image, or waits for a lost run."""
+    install_pair(cluster, PAIR, lambda _line: None)
+    begun, said = site.now, list[str]()
+
+    def pull() -> None:
+        for (name, _), row in site.fleet.loaded.items():
+            if name == SERVICE and row.unit_hash == PAIR.service.unit_hash and site.now < begun + 60:
+                row.active = "activating"
+
+    pull()
+    install_pair(meanwhile(site, pull), OTHER, said.append)
+    assert said == ["waiting for a run", f"installing {SERVICE}", f"starting {TIMER}"]
+    assert site.now >= begun + 60
+    assert state(cluster, OTHER) == INSTALLED
+
+
+def test_an_interruption_leaves_the_old_timer_on(site: Site, cluster: Cluster) -> None:
+    """Also while it is off, because of a run that began at the last moment."""
+    install_pair(cluster, PAIR, lambda _line: None)
+
+    def begin() -> None:
+        if site.fleet.units[TIMER].desired == DesiredState.LOADED:
+            site.etcd.put(KEY, RUN.to_json())
+
+    with pytest.raises(Interrupted, match="still has its old text"):
+        install_pair(meanwhile(site, begin), OTHER, lambda _line: None, lambda: KEY in site.etcd.values)
+    site.rest()
+    assert state(cluster) == INSTALLED
+
+
+def test_another_deployment_has_the_lock(site: Site, cluster: Cluster) -> None:
+    """Of two that change a pair one does so; the other stops, also when it slept and finds the lock free again."""
+    install_pair(cluster, PAIR, lambda _line: None)
+    assert lock_key(APP, "nightly") not in site.etcd.values
+    site.etcd.put(KEY, RUN.to_json())
+    texts = site.texts
+    takes = meanwhile(site, lambda: site.etcd.put(lock_key(APP, "nightly"), this_process().to_json()))
+    with pytest.raises(Locked, match="took over"):
+        install_pair(takes, OTHER, lambda _line: None)
+    assert (site.texts, site.running) == (texts, {TIMER})
+    site.etcd.remove(lock_key(APP, "nightly"))
+    newer = pair_of("newer")
+
+    def change() -> None:
+        if KEY in site.etcd.values:
+            site.etcd.remove(lock_key(APP, "nightly"))
+            site.etcd.remove(KEY)
+            install_pair(cluster, newer, lambda _line: None)
+
+    with pytest.raises(Locked, match="Another deployment changed the periodic task nightly"):
+        install_pair(meanwhile(site, change), OTHER, lambda _line: None)
+    assert state(cluster, newer) == INSTALLED
+    site.etcd.put(lock_key(APP, "nightly"), this_process().to_json())
+    with pytest.raises(Locked):
+        remove_pair(cluster, "nightly")
+    assert state(cluster, newer) == INSTALLED
 
 
 def test_what_differs_is_named(site: Site, cluster: Cluster) -> None:
@@ -139,6 +212,42 @@ def test_a_timer_that_does_not_start_fails_the_deployment(site: Site, cluster: C
     assert state(cluster) == f"{TIMER} is failed"
 
 
+def test_a_timer_that_does_not_start_leaves_the_old_pair(site: Site, cluster: Cluster) -> None:
+    """It goes on as before. One that did not work before is not put back."""
+    install_pair(cluster, PAIR, lambda _line: None)
+    site.failing = "04:30"
+    new = pair_of("other", every="*-*-* 04:30:00")
+    with pytest.raises(RolloutFailed, match=r"did not start within 150 s\.(.|\n)*journalctl on 10\.(.|\n)*are back\.$"):
+        install_pair(cluster, new, lambda _line: None)
+    assert state(cluster) == INSTALLED
+    site.failing = "OnCalendar"
+    with pytest.raises(RolloutMixed, match=r"(?s)did not start .*could not be put back: .*did not start"):
+        install_pair(cluster, new, lambda _line: None)
+    site.rest()
+    begun = site.now
+    with pytest.raises(RolloutFailed, match="did not start") as error:
+        install_pair(cluster, new, lambda _line: None)
+    assert "back" not in str(error.value)
+    assert site.now - begun < 200
+    assert state(cluster, new) == f"{TIMER} is failed"
+
+
+def test_what_another_deployment_put_is_not_put_back(site: Site, cluster: Cluster) -> None:
+    """One whose timer does not start, and that slept, finds newer units."""
+    install_pair(cluster, PAIR, lambda _line: None)
+    site.failing = "04:30"
+    newer = pair_of("newer")
+
+    def change() -> None:
+        if "04:30" in site.texts[TIMER]:
+            site.etcd.remove(lock_key(APP, "nightly"))
+            install_pair(cluster, newer, lambda _line: None)
+
+    with pytest.raises(RolloutFailed, match="did not start"):
+        install_pair(meanwhile(site, change), pair_of("other", every="*-*-* 04:30:00"), lambda _line: None)
+    assert state(cluster, newer) == INSTALLED
+
+
 def test_units_of_others_and_a_cluster_without_a_place_are_refused(site: Site, cluster: Cluster) -> None:
     """Before anything is changed."""
     with pytest.raises(RolloutFailed, match=r"Cannot install the periodic task nightly: .* Nothing was changed"):
@@ -159,6 +268,25 @@ def test_both_units_are_removed(site: Site, cluster: Cluster) -> None:
         remove_pair(cluster, "nightly")
         site.rest()
         assert site.texts == {}
+
+
+def test_a_pair_that_no_resource_has_is_removed(site: Site, cluster: Cluster) -> None:
+    """Of a deployment that was killed; also a half of one. The declared ones go with the app."""
+    for missing in ("", SERVICE, TIMER):
+        install_pair(cluster, PAIR, lambda _line: None)
+        if missing:
+            cluster.delete(missing)
+        clear_ended_units(cluster, ["nightly"])
+        assert set(site.texts) == {SERVICE, TIMER} - {missing}
+        clear_ended_units(cluster, ["daily"])
+        site.rest()
+        assert site.texts == {}
+    install_pair(cluster, PAIR, lambda _line: None)
+    foreign = {"daily-task.service": pair_of(stack="other/dev").service.text}
+    site.start(foreign)
+    clear_ended_units(cluster, ["nightly"])
+    clear_all_units(cluster)
+    assert set(site.texts) == {*foreign}
 
 
 def test_a_timer_that_failed_is_started_again(site: Site, cluster: Cluster) -> None:

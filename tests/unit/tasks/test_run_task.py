@@ -14,7 +14,7 @@ from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.tasks.run_task import LOST_SEC, run_task
 from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
 from fleetcaptain.tasks.task_store import KEPT, TaskStore
-from fleetcaptain.tasks.task_units import clear_all_units
+from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
 from fleetcaptain.units.unit_file import UnitFile
@@ -287,7 +287,7 @@ def test_units_that_a_killed_deployment_left_are_removed(active: bool) -> None:
     machines.found(running())
     for name in (running().unit, "migrate-task@11111111.service"):
         machines.launch(name, FILE.text)
-    clear_all_units(machines, active=active)
+    clear_all_units(machines) if active else clear_ended_units(machines, ())
     assert set(machines.units) == {*web, *([] if active else [running().unit])}
 
 
@@ -296,7 +296,7 @@ def test_units_are_removed_with_the_app_whatever_the_journal_says() -> None:
     machines = Machines()
     machines.launch(running().unit, FILE.text)
     machines.etcd.put(KEY, "nonsense")
-    clear_all_units(machines, active=True)
+    clear_all_units(machines)
     assert not machines.units
 
 

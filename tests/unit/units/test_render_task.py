@@ -94,7 +94,7 @@ def test_a_periodic_task_is_a_service_and_its_timer() -> None:
 
 
 def test_the_units_of_a_periodic_task_are_no_strays() -> None:
-    """The deployment that removes the task removes them."""
+    """The gate of a deployment removes those that the Fleetfile does not declare."""
     files = dict(zip(periodic_units("migrate"), (render_task(NIGHTLY, MARK), render_timer(NIGHTLY, MARK)), strict=True))
     units = {name: UnitEntity(name, file, "loaded", "loaded", None) for name, file in files.items()}
     assert not find_strays(units, Ownership("behavioral", "behavioral/dev"), ["web"], own_cluster=True).own
