@@ -213,6 +213,7 @@ def test_a_dead_machine_is_named_and_the_others_are_shown(talkers: Stack) -> Non
 
 def test_status_answers_without_a_quorum(talkers: Stack) -> None:
     """With what one member knows; two machines have no etcd."""
+    until(lambda: _status(talkers)["ok"], "what the test before has moved is healthy")
     with without_etcd(talkers, ("m1", "m2")):
         report = _status(talkers)
         assert report["etcd"]["quorum"] is False
