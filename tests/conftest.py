@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     removes what it made, as after ^C."""
     if not hasattr(config, "workerinput"):
         begin_run()
+        # Else each of some thousand processes would compile the program again.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
