@@ -52,12 +52,13 @@ def run_task(
 
 class _Runner:
     """One deployment's view of a task: the unit of the run that it *followed*, that of another text's run that it is
-    *waiting for*, and since when nothing has changed."""
+    *waiting for*, since when nothing has changed, and the *addresses* of machines by their ids."""
 
     def __init__(self, cluster: Cluster, store: TaskStore, file: UnitFile, report: Callable[[str], None]) -> None:
         self._cluster, self._store, self._file, self._report = cluster, store, file, report
         self._output = Output(report)
         self._followed, self._waiting_for = "", ""
+        self._addresses: dict[str, str] = {}
         self._index, self._since = -1, cluster.clock()
         self._begun, self._looked, self._ended_looks = cluster.clock(), 0.0, 0
 
@@ -132,6 +133,9 @@ class _Runner:
         if node.index != self._index:
             self._index, self._since = node.index, self._cluster.clock()
         if run.state is RunState.RUNNING:
+            # When the machine ends, fleet does not know its address any more.
+            if run.machine not in self._addresses:
+                self._address(run.machine)
             if stopping():
                 raise Interrupted(
                     f"The task {self._store.name} continues on {self._address(run.machine)}. The next `pulumi up` "
@@ -176,4 +180,6 @@ class _Runner:
 
     def _address(self, machine: str) -> str:
         found = self._cluster.snapshot().machines.get(machine)
-        return found.ip if found else machine or "its machine"
+        if found:
+            self._addresses[machine] = found.ip
+        return self._addresses.get(machine) or machine or "its machine"

@@ -9,7 +9,7 @@ import pytest
 
 from fleetcaptain.discovery.keys import result_key, task_key
 from fleetcaptain.errors import FleetCaptainError, Interrupted, Locked, RolloutFailed
-from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.tasks.run_task import LOST_SEC, run_task
 from fleetcaptain.tasks.task_run import RunState, TaskRun, wanted_run
@@ -209,6 +209,16 @@ def test_a_claim_that_is_not_renewed_is_lost_and_the_operator_decides() -> None:
     machines.ends = [(RunState.DONE, 0)]
     run_task(machines, "migrate", FILE, lambda _: None)
     assert len(machines.ran) == 1
+
+
+def test_a_lost_run_is_named_by_the_address_that_its_machine_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When fleet does not list the machine any more."""
+    machines = Machines()
+    machines.found(replace(running(), machine="0badc0de"))
+    there = (Machine("0badc0de", "10.0.0.9"),)
+    monkeypatch.setattr(machines.fleet, "machines", lambda: there if machines.now < LOST_SEC / 2 else ())
+    with pytest.raises(RolloutFailed, match=r"its machine 10\.0\.0\.9 ended"):
+        run_task(machines, "migrate", FILE, lambda _: None)
 
 
 def test_a_lost_run_of_another_text_stops_the_deployment() -> None:
