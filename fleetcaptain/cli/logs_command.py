@@ -1,4 +1,4 @@
-"""``captain logs``: the logs of a service from all machines."""
+"""``captain logs``: the logs of a service or a task from all machines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from fleetcaptain.cli.completion import services
 from fleetcaptain.cli.printer import echo
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 from fleetcaptain.cli.terminal_output import LogOutput
-from fleetcaptain.errors import ClusterUnreachable, FleetApiError
+from fleetcaptain.discovery.keys import task_key
+from fleetcaptain.errors import ClusterUnreachable, FleetApiError, NotAvailable
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.ssh import Endpoint, command_argv
 from fleetcaptain.printable import one_line
@@ -44,7 +45,7 @@ def add(captain: typer.Typer) -> None:
         service: Annotated[
             str,
             typer.Argument(
-                help="The service, or one instance of it.", metavar="SERVICE[@INSTANCE]", autocompletion=services
+                help="The service or task, or one instance.", metavar="SERVICE[@INSTANCE]", autocompletion=services
             ),
         ],
         *,
@@ -65,10 +66,10 @@ def add(captain: typer.Typer) -> None:
         key: Key = "",
         app: TargetApp = None,
     ) -> None:
-        """Show the logs of a service, merged from all machines.
+        """Show the logs of a service or a task.
 
-        Each line begins with its instance. A machine that does not answer is named on standard error. Exits with 3
-        when there is no such service, and with 10 when no machine answers.
+        They are merged from all machines, and each line begins with its instance. A machine that does not answer is
+        named on standard error. Exits with 3 when there is no such service, and with 10 when no machine answers.
 
         Example: captain logs app_server -f --since 10m
         """
@@ -83,11 +84,18 @@ def add(captain: typer.Typer) -> None:
                 "Cannot read the machines' journals: the stack reaches its cluster without SSH. Name a machine with "
                 "--ssh core@address --app name."
             )
-        fleet, via = _connected(endpoint)
+        fleet, has_key, via = _connected(endpoint)
         hosts = [Address.of(host).host for host in endpoint.hosts]
 
         def sources() -> LogSources:
-            return sources_of(selection, where.app, fleet.units(), fleet.machines(), hosts=hosts)
+            units, machines = fleet.units(), fleet.machines()
+            try:
+                return sources_of(selection, where.app, units, machines, hosts=hosts)
+            except NotAvailable:
+                # Of a run that is over only etcd knows.
+                if not has_key(task_key(where.app, selection.service)):
+                    raise
+                return sources_of(selection, where.app, units, machines, hosts=hosts, is_task=True)
 
         def run(address: str, query: JournalQuery) -> JournalProcess:
             return JournalProcess(
@@ -116,8 +124,10 @@ def add(captain: typer.Typer) -> None:
             output.abandon()
 
 
-def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[], str]]:
-    """fleet, which is asked with few tries, and the host through which machines inside are reached."""
+def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[str], bool], Callable[[], str]]:
+    """fleet, which is asked with few tries; whether etcd has a key; and the host through which machines inside are
+    reached."""
+    from fleetcaptain.discovery.keys_api import KeysApi
     from fleetcaptain.fleet.fleet_client import FleetClient
     from fleetcaptain.fleet.retry import Retry
     from fleetcaptain.fleet.transport import Transport
@@ -125,7 +135,9 @@ def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[], str]]:
 
     tunnel = Tunnel(endpoint)
     few = Retry(fault_tries=3, restart_sec=3)
-    return FleetClient(Transport(tunnel.fleet_url, few, mark_unreachable=tunnel.mark_unreachable)), lambda: tunnel.via
+    fleet = FleetClient(Transport(tunnel.fleet_url, few, mark_unreachable=tunnel.mark_unreachable))
+    etcd = KeysApi(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable)
+    return fleet, lambda key: not etcd.get(key).gone, lambda: tunnel.via
 
 
 def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection, JournalQuery]:

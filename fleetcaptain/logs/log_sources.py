@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import Machine, UnitEntity
-from fleetcaptain.units.names import GENERATION_GLOB, name_parts, service_of
+from fleetcaptain.units.names import GENERATION_GLOB, name_parts, periodic_units, service_of, task_unit
 from fleetcaptain.untrusted import NAME, is_address
 
 __all__ = ["LogSources", "Selection", "guessed_sources", "sources_of"]
@@ -19,8 +19,8 @@ _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class Selection:
-    """The *service* of which logs are shown, and one *instance* of it, "" for all: a number, or a machine's address or
-    id."""
+    """The *service* or task of which logs are shown, and one *instance* of it, "" for all: a number, or a machine's
+    address or id."""
 
     service: str
     instance: str = ""
@@ -37,7 +37,8 @@ class Selection:
 @dataclass(frozen=True)
 class LogSources:
     """The *units* on the cluster, the *globs* that match units of before, and the *addresses* of the machines: all of
-    them, since any may have run a unit. *guessed*: fleet did not answer, so the units are not known."""
+    them, since any may have run a unit. *guessed*: the units are not known, since fleet did not answer, or has none of
+    a task that does not run."""
 
     units: tuple[str, ...]
     globs: tuple[str, ...]
@@ -56,8 +57,10 @@ def sources_of(
     machines: Iterable[Machine],
     *,
     hosts: Iterable[str] = (),
+    is_task: bool = False,
 ) -> LogSources:
-    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance.
+    """The sources of *selection*. Raises NotAvailable when the app has no such service or instance. *is_task*: it is a
+    task, although it may have no unit any more.
 
     *hosts* are the addresses that the connection names. A machine among them that fleet does not list may be lost, and
     may have run a unit; if fleet knows none of them, they are no machines' own addresses.
@@ -73,13 +76,15 @@ def sources_of(
         found = [name for name in found if _number(name) in ("", by_machine[0].id)]
     elif instance:
         found = [name for name in found if _number(name) == instance]
-    if not found:
+    if not found and not (is_task and not instance):
         raise NotAvailable(_unknown(selection, ours))
     addresses = {machine.ip for machine in machines}
     named = {host for host in hosts if is_address(host)}
     if not by_machine and named & addresses:
         addresses |= named
-    return LogSources(tuple(sorted(found)), _globs(selection), tuple(sorted(addresses)))
+    # journalctl refuses globs alone when they match nothing.
+    names = tuple(sorted(found)) or periodic_units(service)[:1]
+    return LogSources(names, _globs(selection), tuple(sorted(addresses)), guessed=not found)
 
 
 def guessed_sources(selection: Selection, hosts: Iterable[str]) -> LogSources:
@@ -96,7 +101,8 @@ def guessed_sources(selection: Selection, hosts: Iterable[str]) -> LogSources:
 def _globs(selection: Selection) -> tuple[str, ...]:
     service, instance = selection.service, selection.instance
     number = "*" if not instance or is_address(instance) else instance
-    return (f"{service}@{number}.service", f"{service}-{GENERATION_GLOB}@{number}.service")
+    runs = () if instance else (periodic_units(service)[0], task_unit(service, "*"))
+    return (f"{service}@{number}.service", f"{service}-{GENERATION_GLOB}@{number}.service", *runs)
 
 
 def _number(name: str) -> str:

@@ -28,7 +28,8 @@ class PeriodicTaskStatus:
 
     *state* is that of its last run: ``none``, ``running``, ``done``, ``failed``, or ``unknown`` when its machine ended
     meanwhile, or could not write the result. It began at *since* on the machine *address*, and ended at *until* with
-    *status*; *reason* says why in words if it failed. *trouble*: why the next run will not be; "" if it will.
+    *status*; *reason* says why in words if it failed. *is_current*: it had the text that is deployed now.
+    *trouble*: why the next run will not be; "" if it will.
     """
 
     name: str
@@ -39,6 +40,7 @@ class PeriodicTaskStatus:
     address: str = ""
     status: int | None = None
     reason: str = ""
+    is_current: bool = True
     next_run: str = ""
     trouble: str = ""
 
@@ -70,7 +72,8 @@ def periodic_task_statuses(
         last = _last(name, run, snapshot) if run else PeriodicTaskStatus(name)
         if picture.fleet is not None and run is not None and _is_lost(run, snapshot, picture.at):
             last = replace(last, state=RunState.UNKNOWN.value)
-        found.append(replace(last, every=every, next_run=upcoming, trouble=trouble))
+        is_current = run is None or service is None or run.unit_hash == service.unit_hash
+        found.append(replace(last, every=every, is_current=is_current, next_run=upcoming, trouble=trouble))
     return tuple(found)
 
 

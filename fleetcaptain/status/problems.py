@@ -19,15 +19,17 @@ def problems_of(
     *,
     tasks: Sequence[PeriodicTaskStatus] = (),
     pending: str,
+    failed_tasks: Sequence[str] = (),
     strays: Sequence[str],
     ignored: Sequence[Ignored],
 ) -> tuple[str, ...]:
-    """The sentences, the whole cluster's first. A rollout under way is no problem, and neither is what it changes."""
+    """The sentences, the whole cluster's first. A rollout under way is no problem, and neither is what it changes.
+    *failed_tasks* say how tasks of the *pending* deployment failed."""
     away = {machine.address for machine in machines if machine.state in ("silent", "missing") and machine.address}
     return (
         *_cluster(etcd, machines, services),
         *(sentence for service in services for sentence in _service(service, away)),
-        *_deployment(pending, services),
+        *_deployment(pending, services, failed_tasks),
         *(sentence for task in tasks for sentence in _task(task)),
         *(f"{name} is a stray: no release declares it" for name in strays),
         *([f"{len(ignored)} values in etcd are invalid: see `captain doctor`"] if ignored else []),
@@ -80,13 +82,15 @@ def _service(service: ServiceStatus, away: Collection[str]) -> Iterator[str]:
 def _task(task: PeriodicTaskStatus) -> Iterator[str]:
     if task.trouble:
         yield f"the periodic task {task.name} will not run: {task.trouble}; `pulumi up` repairs it"
-    if task.state == "failed":
+    # A corrected text has its own next run.
+    if task.state == "failed" and task.is_current:
         yield f"the last run of {task.name} on {task.address} failed: {task.reason}; see `captain logs {task.name}`"
     elif task.state == "unknown":
         why = f"its machine {task.address} ended meanwhile, or could not write it"
         yield f"the result of the last run of {task.name} is unknown: {why}"
 
 
-def _deployment(pending: str, services: Sequence[ServiceStatus]) -> Iterator[str]:
+def _deployment(pending: str, services: Sequence[ServiceStatus], failed_tasks: Sequence[str]) -> Iterator[str]:
     if pending and not any(service.state == "rolling" for service in services):
-        yield f"the deployment of {pending} is not complete: it is between two services, or it failed"
+        why = "; ".join(failed_tasks) or "it is between two services, or it failed"
+        yield f"the deployment of {pending} is not complete: {why}"

@@ -14,7 +14,7 @@ from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus, periodi
 from fleetcaptain.status.picture import AppKeys, Picture
 from fleetcaptain.status.problems import problems_of
 from fleetcaptain.status.service_status import ServiceStatus, service_status
-from fleetcaptain.status.task_run_status import TaskRunStatus, task_run_statuses
+from fleetcaptain.status.task_run_status import TaskRunStatus, failed_runs, task_run_statuses
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
 
@@ -82,6 +82,7 @@ def report_of(picture: Picture) -> Report:
     machines = tuple(replace(one, maintenance=one.id in closed) for one in machine_statuses(picture, snapshot))
     etcd = etcd_status(picture)
     periodic_tasks = periodic_task_statuses(picture, snapshot, ownership)
+    task_runs = task_run_statuses(ownership, snapshot)
     return Report(
         picture.app,
         picture.stack,
@@ -92,12 +93,20 @@ def report_of(picture: Picture) -> Report:
         etcd,
         strays,
         problems_of(
-            services, machines, etcd, tasks=periodic_tasks, pending=release.pending, strays=strays, ignored=keys.ignored
+            services,
+            machines,
+            etcd,
+            tasks=periodic_tasks,
+            # A task that runs is a part of its deployment.
+            pending="" if any(run.state in ("running", "waiting") for run in task_runs) else release.pending,
+            failed_tasks=failed_runs(keys.tasks, snapshot),
+            strays=strays,
+            ignored=keys.ignored,
         ),
         picture.unanswered,
         picture.fleet.version if picture.fleet else "",
         periodic_tasks,
-        task_run_statuses(ownership, snapshot),
+        task_runs,
     )
 
 

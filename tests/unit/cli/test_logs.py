@@ -33,13 +33,18 @@ if not answer.exists():
 sys.stdout.write(answer.read_text())
 """
 
+_CONNECTED = "fleetcaptain.cli.logs_command._connected"
+_NO_KEYS = frozenset[str]().__contains__
+
 
 @pytest.fixture
 def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the journal of each machine that answers, by its address."""
     cluster = FakeCluster()
     cluster.launch_service("web", 3)
-    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (cluster.fleet, lambda: ""))
+    monkeypatch.setattr(
+        "fleetcaptain.cli.logs_command._connected", lambda _: (cluster.fleet, lambda _key: False, lambda: "")
+    )
     ssh = tmp_path / "ssh"
     ssh.write_text(_FAKE_SSH.format(python=sys.executable))
     ssh.chmod(0o755)
@@ -82,11 +87,25 @@ def test_machines_are_asked_while_fleet_is(machines: Path, monkeypatch: pytest.M
         def machines(self) -> Any:
             return cluster.fleet.machines()
 
-    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (Slow(), lambda: ""))
+    monkeypatch.setattr(_CONNECTED, lambda _: (Slow(), _NO_KEYS, lambda: ""))
     assert main(["logs", "web", *SSH]) == 0
     assert sorted(line.partition(" ")[0] for line in asked.read_text().splitlines()) == [
         f"10.0.0.{number}" for number in (1, 2, 3)
     ]
+
+
+def test_the_logs_of_a_task_that_does_not_run_are_shown(machines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fleet has no unit of it; etcd has its journal."""
+    cluster = FakeCluster()
+    cluster.launch_service("web", 3)
+    keys = {"/fleetcaptain/shop/_tasks/migrate/last"}
+    monkeypatch.setattr(_CONNECTED, lambda _: (cluster.fleet, keys.__contains__, lambda: ""))
+    assert main(["logs", "migrate", *SSH]) == 0
+    asked = (machines / "asked").read_text().splitlines()
+    assert {line.partition(" ")[0] for line in asked} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+    assert all("--unit=migrate-task@*.service" in line and "--unit=migrate-task.service" in line for line in asked)
+    assert main(["logs", "web2", *SSH]) == 3
+    assert main(["logs", "migrate@1", *SSH]) == 3
 
 
 def test_without_ssh_no_machine_can_be_asked(
@@ -146,7 +165,9 @@ def test_without_fleet_the_machines_of_the_connection_are_asked(
         def units(self) -> Any:
             raise FleetApiError("fleet answered GET /units with 500", 500)
 
-    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (Silent(), lambda: ""))
+    monkeypatch.setattr(
+        "fleetcaptain.cli.logs_command._connected", lambda _: (Silent(), lambda _key: False, lambda: "")
+    )
     assert main(["logs", "web", *SSH, "--ssh", "core@10.0.0.3"]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == ["web@1 | m0", "web@1 | m1", "web@3 | m2", "web@1 | m6"]
@@ -199,7 +220,7 @@ from fleetcaptain.cli import logs_command, main
 from tests.fakes.fake_cluster import FakeCluster
 cluster = FakeCluster()
 cluster.launch_service("web", 1)
-logs_command._connected = lambda _: (cluster.fleet, lambda: "")
+logs_command._connected = lambda _: (cluster.fleet, lambda _key: False, lambda: "")
 sys.exit(main(["logs", "web", "-n", "all", "--app", "shop", "--ssh", "core@10.0.0.1"]))
 """
 

@@ -8,6 +8,7 @@ import pytest
 
 from fleetcaptain.fleetfile import load
 from fleetcaptain.units.render import render_app
+from fleetcaptain.units.render_task import render_tasks
 from tests.fleetfiles.porting import SHAPES
 
 # Heading -> what the units of its services say; all of it, each somewhere.
@@ -29,7 +30,7 @@ _SAYS = {
     "Global logger": ("--hostname %H", "/var/run/docker.sock:/var/run/docker.sock", "MachineID=%i"),
     "One-shot migration": ("Type=oneshot", "RemainAfterExit=yes", "TimeoutStartSec=900", "rake db:migrate"),
     "Host network": ("--net=host",),
-    "Timer": ("bin/backup || exit 1; sleep 3600", "RestartSec=60"),
+    "Timer": ("bin/backup", "OnCalendar=*-*-* *:00:00", "MachineOf=backup-task.service"),
     "Machine affinity": ("MachineMetadata=role=worker", "MachineMetadata=region=eu", "MachineMetadata=region=us"),
     "Two services on one machine": ("MachineOf=web@1.service",),
     "Linked containers": ("-p 6379", "--env-file /run/fleetcaptain/"),
@@ -53,7 +54,9 @@ def test_each_shape_becomes_units_that_say_the_same(heading: str, tmp_path: Path
     """What the old unit said and the new one has to."""
     (tmp_path / "Dockerfile").touch()
     (tmp_path / "Fleetfile.py").write_text(SHAPES[heading])
-    text = "\n".join(file.text for file in render_app(load(tmp_path), "project/stack").values())
+    app, stack = load(tmp_path), "project/stack"
+    tasks = [file for files in render_tasks(app, stack).values() for file in (files.unit, files.timer) if file]
+    text = "\n".join(file.text for file in (*render_app(app, stack).values(), *tasks))
     assert [said for said in _SAYS[heading] if said not in text] == []
 
 

@@ -23,7 +23,7 @@ SERVICE, TIMER = PAIR.units
 DONE = TaskRun(
     RunState.DONE,
     SERVICE,
-    "0" * 40,
+    PAIR.service.unit_hash,
     "nightly-task.timer",
     "2030-02-01T09:30:00Z",
     MACHINES[0],
@@ -55,7 +55,7 @@ def task_of(cluster: FakeCluster, run: TaskRun | None = DONE) -> PeriodicTaskSta
 def test_a_task_is_one_line_with_its_last_and_its_next_run(cluster: FakeCluster) -> None:
     """It is neither a service nor a stray."""
     assert task_of(cluster) == PeriodicTaskStatus(
-        "nightly", PAIR.timer.options[1].value, "done", DONE.asked, DONE.until, MACHINES[0], 0, "", NEXT
+        "nightly", PAIR.timer.options[1].value, "done", DONE.asked, DONE.until, MACHINES[0], 0, "", True, NEXT
     )
     report = report_of(picture_of(cluster))
     assert (report.problems, report.strays, len(report.services)) == ((), (), 20)
@@ -77,6 +77,7 @@ def test_a_task_is_one_line_with_its_last_and_its_next_run(cluster: FakeCluster)
             "the last run of nightly on 10.0.0.1 failed: its command ended with exit code 3; "
             "see `captain logs nightly`",
         ),
+        (replace(DONE, state=RunState.FAILED, status=3, unit_hash="0" * 40), "failed", ""),
         (
             replace(DONE, state=RunState.RUNNING, machine="10.0.0.9"),
             "unknown",
@@ -86,7 +87,7 @@ def test_a_task_is_one_line_with_its_last_and_its_next_run(cluster: FakeCluster)
     ],
 )
 def test_a_failed_run_is_a_problem(cluster: FakeCluster, run: TaskRun | None, state: str, problem: str) -> None:
-    """And so is one whose machine is gone."""
+    """And so is one whose machine is gone. Of an earlier text it is none: the failure was corrected."""
     assert task_of(cluster, run).state == state
     assert report_of(picture_of(cluster)).problems == ((problem,) if problem else ())
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.keys import maintenance_key, pending_key, registration_key
+from fleetcaptain.discovery.keys import maintenance_key, pending_key, registration_key, task_key
 from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.rollout.cordon import cordon_files
@@ -17,9 +17,11 @@ from fleetcaptain.status.report_json import as_json
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.status.status_view import lines_of
+from fleetcaptain.tasks.task_run import RunState, TaskRun
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.unit.status.twenty_services import (
+    AT,
     NAMES,
     journal,
     keep,
@@ -242,6 +244,27 @@ def test_a_deployment_that_stopped_between_two_services_is_named(cluster: FakeCl
     keep(cluster, release_of(cluster, "v1.2", "2030-02-01T15:00:00+00:00"), pending_key)
     problem = "the deployment of v1.2 is not complete: it is between two services, or it failed"
     assert report_of(picture_of(cluster)).problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (RunState.FAILED, "the task migrate failed on 10.0.0.1: its command ended with exit code 3"),
+        (RunState.UNKNOWN, "the result of the task migrate on 10.0.0.1 is unknown"),
+        (RunState.DONE, "it is between two services, or it failed"),
+    ],
+)
+def test_a_task_that_failed_its_deployment_is_named(cluster: FakeCluster, state: RunState, said: str) -> None:
+    """With where its output is. One that runs is a part of its deployment; a failure of before is none."""
+    run = TaskRun(state, "migrate-task@0badc0de.service", "0" * 40, "ann@laptop", AT, "10.0.0.1", status=3)
+    cluster.etcd.put(task_key(APP, "migrate"), run.to_json())
+    assert report_of(picture_of(cluster)).problems == ()
+    keep(cluster, release_of(cluster, "v1.2", "2030-02-01T15:00:00+00:00"), pending_key)
+    (problem,) = report_of(picture_of(cluster)).problems
+    assert problem.startswith(f"the deployment of v1.2 is not complete: {said}")
+    assert ("see `captain logs migrate`" in problem) is (state is not RunState.DONE)
+    run_of_task(cluster)
+    assert report_of(picture_of(cluster)).problems == ()
 
 
 def test_values_of_others_are_counted(cluster: FakeCluster) -> None:
