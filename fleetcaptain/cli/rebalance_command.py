@@ -79,4 +79,4 @@ def add(captain: typer.Typer) -> None:
             width = max(len(unit) for unit, _, _ in rows)
             echo("\n".join(f"{unit:{width}}  {source} -> {destination}" for unit, source, destination in rows))
         else:
-            echo("Nothing to move: no move would spread the instances better.")
+            echo("Nothing to move: fleet would choose no machine where an instance spreads the app better.")
