@@ -94,13 +94,18 @@ def test_a_cluster_is_secured_used_and_opened_again(open_stack: Stack) -> None:
         shown = exec_in(machine, "systemctl", "show", "fleet.service")[1]
         assert all(password not in text for password in passwords for text in (journal, shown, said))
     assert len(passwords) == 2
-    for key in ("/_coreos.com/probe", "/fleetcaptain/probe/current", "/kept"):
+    for key in ("/_coreos.com/probe", "/fleetcaptain/probe/current", "/fleetcaptain/probe/maintenance/probe", "/kept"):
         assert _writes(stack, key) == "401", key
     assert _writes(stack, "/fleetcaptain/probe/services/probe/mine?ttl=5") in {"200", "201"}
     assert _guest(stack, "/v3/cluster/member/add", "-d", '{"peerURLs":["http://10.9.9.9:2380"]}') == "400"
     assert _active_since(stack) == since
     assert "v2 API on, v3 API on" in _does(stack)
     assert "no authentication" not in stack.captain("doctor").output
+    assert stack.captain("status").code == 0
+    for switch, code in (("on", 3), ("off", 0)):
+        done = stack.captain("maintenance", switch, "probe")
+        assert done.code == 0, done.output
+        assert stack.captain("discover", "probe").code == code
 
     # A fleetd that is killed comes back with its password, and its units run on.
     assert exec_in(stack.containers()["m1"], "systemctl", "kill", "-s", "KILL", "fleet.service")[0] == 0
