@@ -34,7 +34,7 @@ def add(captain: typer.Typer) -> None:
 
         Example: captain check examples/behavioral
         """
-        app, files, tasks = rendered(path)
+        app, files, tasks = rendered(path, elsewhere="name its folder: `captain check FOLDER`")
         file = path / "Fleetfile.py" if path.is_dir() else path
         if json_wanted:
             echo_json({"file": str(file.resolve()), "app": app.app, "services": list(files), "tasks": list(tasks)})

@@ -13,19 +13,24 @@ if TYPE_CHECKING:
     from fleetcaptain.units.render_task import TaskFiles
     from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DEFAULT_STACK", "File", "rendered"]
+__all__ = ["BY_OPTION", "DEFAULT_STACK", "File", "rendered"]
 
 File = Annotated[
     Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
 ]
 
+BY_OPTION = "name its folder with --file"
+"""How to name another Fleetfile to a command with the option `File`."""
+
 DEFAULT_STACK = "fleetcaptain/dev"
 """The stack in the marks of rendered units, unless the command names another: what `make up` deploys."""
 
 
-def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, UnitFile], Mapping[str, TaskFiles]]:
+def rendered(
+    path: Path, stack: str = DEFAULT_STACK, *, elsewhere: str = BY_OPTION
+) -> tuple[App, Mapping[str, UnitFile], Mapping[str, TaskFiles]]:
     """The app in the Fleetfile at *path* (a file or its folder), service -> its unit, and task -> its files, without
-    the image's line.
+    the image's line. *elsewhere*: how to name another Fleetfile to the command.
 
     Raises FleetfileError with all mistakes: those of the keywords, or else those that fleet or systemd would refuse.
     """
@@ -33,5 +38,5 @@ def rendered(path: Path, stack: str = DEFAULT_STACK) -> tuple[App, Mapping[str, 
     from fleetcaptain.units.render import render_app
     from fleetcaptain.units.render_task import render_tasks
 
-    app = load(path)
+    app = load(path, elsewhere)
     return app, render_app(app, stack), render_tasks(app, stack)

@@ -10,6 +10,7 @@ import typer
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.terminal_output import is_terminal
 
 __all__ = ["OfService", "add"]
 
@@ -57,7 +58,8 @@ def add(captain: typer.Typer) -> None:
         if json_wanted:
             echo_json([record.to_data() for record in found])
         elif found:
-            width = max(_WIDTH, shutil.get_terminal_size().columns)
+            # What reads a pipe cuts for itself.
+            width = max(_WIDTH, shutil.get_terminal_size().columns) if is_terminal() else None
             echo("\n".join(history_table(found, width)))
         else:
             echo("No rollouts are recorded. Deploy with `pulumi up`.", error=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import File
+from fleetcaptain.cli.fleetfile_option import BY_OPTION, File
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 
@@ -51,7 +51,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.restart import services_on, stack_of
         from fleetcaptain.units.render import render_app
 
-        app = load(file)
+        app = load(file, BY_OPTION)
         where = site(app.app, stack, ssh, key)
         cluster = open_cluster(where.endpoint, app.app)
         snapshot = cluster.snapshot()

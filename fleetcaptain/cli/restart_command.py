@@ -35,7 +35,8 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Restart all instances of a service, a few at a time.
 
-        Exits with 4 when an instance does not come back, and with 6 while another rollout of the service runs.
+        Exits with 2 for a task, with 3 when there is no such service, with 4 when an instance does not come back, and
+        with 6 while another rollout of the service runs.
 
         Example: captain restart app_server --max-parallel 2
         """

@@ -34,8 +34,9 @@ def add(captain: typer.Typer) -> None:
         New instances start with the deployed text; of too many the ones with the highest numbers are removed. The
         next preview shows the difference to the Fleetfile, and the next `pulumi up` takes it back.
 
-        Exits with 2 for a service that has no number of instances (blue/green, global, a task), with 4 when a new
-        instance does not become healthy (all new ones are then removed), and with 6 while a rollout of it runs.
+        Exits with 2 for a task and a service that has no number of instances (blue/green, global), with 3 when there is
+        no such service, with 4 when a new instance does not become healthy (all new ones are then removed), and with 6
+        while a rollout of it runs.
 
         Example: captain scale app_server 6
         """

@@ -170,5 +170,7 @@ def _located(connection: Connection) -> Connection:
 def _unknown(why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
         f"Cannot determine the cluster: {why} Run this command in the folder of the Pulumi program, with its stack "
-        "selected, or name a machine with --ssh core@address --app name."
+        "selected (or --stack NAME), and with the environment in which `pulumi stack output` works there, such as "
+        'PULUMI_BACKEND_URL; in a checkout of FleetCaptain `eval "$(python3 -m tools env)"` sets it. Or name a machine '
+        "with --ssh core@address --app name."
     )

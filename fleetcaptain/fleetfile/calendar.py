@@ -14,11 +14,11 @@ __all__ = ["Calendar"]
 
 _FORM = (
     '[Mon..Fri] [YEAR-MONTH-DAY] [HOUR:MINUTE[:SECOND]] [TIME ZONE], such as "Mon..Fri 03:30 America/Chicago", '
-    '"*-*-01 04:00 UTC" or "*:0/15", or hourly, daily, weekly or monthly; a number may be *, a list (1,15), a range '
+    f'"*-*-01 04:00 UTC" or "*:0/15", or one of {", ".join(CALENDAR_NAMES)}; a number may be *, a list (1,15), a range '
     "(1..5) or a start with a step (0/15)"
 )
 
-_WEEKDAYS = re.compile(r"[A-Za-z]{3,9}(?:(?:\.\.|,)[A-Za-z]{3,9})*")
+_WEEKDAYS = re.compile(r"[A-Za-z]{3,12}(?:(?:\.\.|,)[A-Za-z]{3,12})*")
 _DATE = re.compile(r"(?:([^-:\s]+)-)?([^-:\s]+)-([^-:\s]+)")
 _TIME = re.compile(r"([^-:\s]+):([^-:\s]+)(?::([^-:\s]+))?")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")

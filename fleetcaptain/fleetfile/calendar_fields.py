@@ -11,12 +11,18 @@ from fleetcaptain.fleetfile.validation_error import ValidationError, did_you_mea
 __all__ = ["CALENDAR_NAMES", "CalendarField", "field_of", "listed", "weekdays_of"]
 
 CALENDAR_NAMES = {
+    "minutely": "*-*-* *:*:00",
     "hourly": "*-*-* *:00:00",
     "daily": "*-*-* 00:00:00",
     "weekly": "Mon *-*-* 00:00:00",
     "monthly": "*-*-01 00:00:00",
+    "quarterly": "*-01,04,07,10-01 00:00:00",
+    "semiannually": "*-01,07-01 00:00:00",
+    "semi-annually": "*-01,07-01 00:00:00",
+    "yearly": "*-01-01 00:00:00",
+    "annually": "*-01-01 00:00:00",
 }
-"""Names of calendar events, and what they mean."""
+"""Names of calendar events, as systemd has them, and what they mean."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ITEM = re.compile(r"([0-9]{1,4})(?:\.\.([0-9]{1,4}))?(?:/([0-9]{1,4}))?")
 _LONG_RUN = 3
@@ -51,8 +57,8 @@ def _weekday(word: str, text: str) -> int:
     name = word.title()
     if name not in _DAYS:
         raise ValidationError(
-            f"{represented(text)}: {word} is neither a day of the week ({', '.join(_DAYS)}) nor hourly, daily, weekly "
-            f"or monthly{did_you_mean(word.lower(), CALENDAR_NAMES)}"
+            f"{represented(text)}: {word} is neither a day of the week ({', '.join(_DAYS)}) nor one of "
+            f"{', '.join(CALENDAR_NAMES)}{did_you_mean(word.lower(), CALENDAR_NAMES)}"
         )
     return _DAYS.index(name)
 

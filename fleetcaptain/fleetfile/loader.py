@@ -22,21 +22,23 @@ __all__ = ["load"]
 
 _NAME = "Fleetfile.py"
 _MODULE = "Fleetfile"
+_BY_SETTING = "set fleetcaptain:project to the folder of your Fleetfile"
 _NONE_MADE = (
     "the file creates no Fleetfile(...); create one at the top level, not in a thread and not under "
     '`if __name__ == "__main__":`, which does not run'
 )
 
 
-def load(path: Path) -> App:
-    """The app in the Fleetfile at *path*, a file or its folder. Raises FleetfileError with all errors."""
+def load(path: Path, elsewhere: str = _BY_SETTING) -> App:
+    """The app in the Fleetfile at *path*, a file or its folder. Raises FleetfileError with all errors; without a file
+    it says how to name another one: *elsewhere*, by default as in a deployment."""
     file = (path / _NAME if path.is_dir() else path).resolve()
     if not file.is_file():
         raise FleetfileError(
             "Could not find a Fleetfile:",
             [
                 f"{file}: {'is not a file' if file.exists() else 'does not exist'}",
-                "write one (docs/fleetfile.md), or set fleetcaptain:project to the folder of your Fleetfile",
+                f"write one (docs/fleetfile.md), or {elsewhere}",
             ],
         )
     fleetfile, sources = _run(file)

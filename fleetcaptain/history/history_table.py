@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetcaptain.history.duration import format_duration
-from fleetcaptain.history.rollout_record import OPERATIONS, RolloutRecord
+from fleetcaptain.history.rollout_record import WITHOUT_TEXT, RolloutRecord
 from fleetcaptain.printable import one_line
 
 __all__ = ["cut", "history_table", "minute_of", "what_of"]
 
 _HEAD = ("WHEN (UTC)", "SERVICE", "WHAT", "TOOK", "RESULT", "WHO")
-_FLEXIBLE = (1, 2, 5)
-_SHORTEST = 8
+# The columns that are cut when the table is too wide, and how wide they stay. WHAT is never cut: releases may differ at
+# their ends only, and `captain timeline` takes the whole tag.
+_LEAST_WIDTH = {1: 8, 5: 3}
 _MORE = "..."
 _HASH = 8
 _MINUTE = len("2030-01-02 03:04")
-_WITHOUT_TEXT = OPERATIONS | {"remove", "retire"}
 
 
-def history_table(records: Sequence[RolloutRecord], width: int) -> list[str]:
-    """The lines of the table of *records*, in their order, in *width* columns; below a rollout its error."""
+def history_table(records: Sequence[RolloutRecord], width: int | None) -> list[str]:
+    """The lines of the table of *records*, in their order; below a rollout its error. They are cut to *width* columns
+    as far as the names of the releases allow, and not at all without a *width*."""
     lines = [_HEAD, *(tuple(map(one_line, _cells(record))) for record in records)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    while sum(widths) + 2 * (len(widths) - 1) > width:
-        widest = max(_FLEXIBLE, key=lambda column: widths[column])
-        if widths[widest] <= _SHORTEST:
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        flexible = [column for column, least in _LEAST_WIDTH.items() if widths[column] > least]
+        if not flexible:
             break
-        widths[widest] -= 1
+        widths[max(flexible, key=lambda column: widths[column])] -= 1
     table = []
     for line, record in zip(lines, (None, *records), strict=True):
         cells = (cut(cell, size).ljust(size) for cell, size in zip(line, widths, strict=True))
         table.append("  ".join(cells).rstrip())
         if record is not None and record.error:
-            table.append(cut(f"  {one_line(record.error)}", width))
+            error = f"  {one_line(record.error)}"
+            table.append(error if width is None else cut(error, width))
     return table
 
 
@@ -46,7 +48,7 @@ def what_of(record: RolloutRecord) -> str:
     """What was deployed: the release, or what else the rollout did, or the start of its unit hash."""
     if record.release:
         return record.release
-    return record.strategy if record.strategy in _WITHOUT_TEXT else record.to[:_HASH]
+    return record.strategy if record.strategy in WITHOUT_TEXT else record.to[:_HASH]
 
 
 def cut(text: str, width: int) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
-__all__ = ["LONGEST", "OPERATIONS", "InstanceRecord", "RolloutRecord", "State", "limited"]
+__all__ = ["LONGEST", "OPERATIONS", "WITHOUT_TEXT", "InstanceRecord", "RolloutRecord", "State", "limited"]
 
 OPERATIONS = frozenset({"restart", "scale", "rebalance", "maintenance"})
 """The strategies of rollouts between two deployments, which belong to no release."""
+WITHOUT_TEXT = OPERATIONS | {"remove", "retire"}
+"""The strategies of rollouts that deploy no text."""
 # The limit of a record's JSON, in characters.
 LONGEST = 16 * 1024
 _ERROR_CHARS = 500

@@ -30,13 +30,15 @@ Run = Callable[[str, JournalQuery], JournalProcess]
 
 @dataclass
 class _Journal:
-    """One journal that is followed: a machine, what is asked of it, and the *cursor* of its last entry. *silent*: its
-    machine did not answer, which was reported."""
+    """One journal that is followed: a machine, what is asked of it, and the *cursor* of its last entry. *count* entries
+    came so far, the last one *at*. *silent*: its machine did not answer, which was reported."""
 
     address: str
     query: JournalQuery
     process: JournalProcess | None = None
     cursor: str = ""
+    count: int = 0
+    at: float = 0.0
     silent: bool = False
     again_at: float = 0.0
     ended: bool = False
@@ -48,6 +50,9 @@ class LogFollower:
     *look* returns the present sources, and is called every few seconds; *run* starts a journal on a machine; *report*
     gets a line for each machine that does not answer, and when it answers again. New units are shown from their
     beginning, which is not before *begun* (journalctl's form).
+
+    Each machine is asked for the last lines of the query, since all of them may be its own; of those that came when the
+    first ones are shown, only the last ones of all machines are.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class LogFollower:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._look, self._report, self._clock = run, look, report, clock
+        self._lines = query.lines
         self._new = replace(query, lines=None, since=begun)
         self._units, self._addresses = set(sources.units), set(sources.addresses)
         self._queue: Queue[tuple[_Journal, LogEntry | JournalProcess]] = Queue(_WAITING)
@@ -80,8 +86,9 @@ class LogFollower:
             while True:
                 self._take(order)
                 now = self._clock()
-                if now >= opens_at or all(journal.cursor or journal.silent for journal in self._journals):
-                    order.open()
+                if now >= opens_at or all(self._has_begun(journal, now) for journal in self._journals):
+                    # A machine that was asked for no lines has only new ones.
+                    order.open(self._lines or None)
                 yield from order.due(now)
                 yield None
                 self._follow_sources()
@@ -90,6 +97,13 @@ class LogFollower:
                         self._start(journal)
         finally:
             self.stop()
+
+    def _has_begun(self, journal: _Journal, now: float) -> bool:
+        """Whether the lines that the machine had are here, or will not come soon. journalctl does not mark their end:
+        they are here when they are as many as it was asked for, or when no more come."""
+        if journal.silent or not journal.count:
+            return journal.silent
+        return self._lines is None or journal.count >= self._lines or now - journal.at >= _HOLD_SEC
 
     def stop(self) -> None:
         """End every journal."""
@@ -117,8 +131,8 @@ class LogFollower:
                     if journal.silent:
                         journal.silent = False
                         self._report(f"{journal.address} answers again")
-                    journal.cursor = arrived.cursor
-                    order.add(arrived, self._clock())
+                    journal.cursor, journal.count, journal.at = arrived.cursor, journal.count + 1, self._clock()
+                    order.add(arrived, journal.at)
                 else:
                     self._end(journal, arrived)
                 journal, arrived = self._queue.get_nowait()

@@ -34,8 +34,11 @@ class Reordering:
         self._latest: dict[str, int] = {}
         self._is_open = False
 
-    def open(self) -> None:
-        """Let entries through from now on."""
+    def open(self, last: int | None = None) -> None:
+        """Let entries through from now on: all that are held, or only the *last* of them. Those that are dropped are
+        earlier than those that are kept."""
+        for _ in range(0 if self._is_open or last is None else len(self._held) - last):
+            self._passed.add(heapq.heappop(self._held)[2])
         self._is_open = True
 
     def add(self, entry: LogEntry, now: float) -> None:

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fleetcaptain.discovery.keys import history_key, lock_key, pending_key, rollout_key, rollouts_dir
+from fleetcaptain.discovery.keys import current_key, history_key, lock_key, pending_key, rollout_key, rollouts_dir
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, Interrupted
 from fleetcaptain.history.record_retention import kept, record_name
-from fleetcaptain.history.rollout_record import OPERATIONS, RolloutRecord
+from fleetcaptain.history.rollout_record import OPERATIONS, WITHOUT_TEXT, RolloutRecord
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.journal_entry import JournalEntry, record_of
 from fleetcaptain.rollout.lock import Lock, Owner, this_process
@@ -52,7 +52,7 @@ def guarded(
         lock.renew()  # the read may have waited for the cluster
         names = _names_after(cluster, service, to, report)
         entry = JournalEntry(owner.who, owner.since, before, to, "rolling", strategy=strategy)
-        release = "" if strategy in OPERATIONS else _release(cluster, service)
+        release = "" if strategy in OPERATIONS else _release(cluster, service, strategy)
         entry = replace(entry, release=release, history=names)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         recorder, began, count = Recorder(Recording(service, to, cluster.clock())), cluster.clock(), wanted(snapshot)
@@ -123,12 +123,15 @@ def _names_after(cluster: Cluster, service: str, to: str, report: Callable[[str]
     return (*names, record_name(datetime.now(UTC), names))
 
 
-def _release(cluster: Cluster, service: str) -> str:
-    """The tag of the release that is being deployed. The machine agent is rolled before the release is recorded."""
+def _release(cluster: Cluster, service: str, strategy: str) -> str:
+    """The tag of the release that is being deployed: the pending one, or the current one, of which a deployment brings
+    back what differs. The machine agent is rolled before the release is recorded."""
     if service == agent_name(cluster.app).removesuffix(".service"):
         return ""
     with suppress(FleetCaptainError):
         node = cluster.store.read(pending_key(cluster.app))
+        if node is None and strategy not in WITHOUT_TEXT:
+            node = cluster.store.read(current_key(cluster.app))
         return node.value if node and WORD.fullmatch(node.value) else ""
     return ""
 

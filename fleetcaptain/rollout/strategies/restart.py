@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from fleetcaptain.errors import Locked, RolloutFailed, RolloutMixed
+from fleetcaptain.errors import Locked, NotAvailable, RolloutFailed, RolloutMixed, UnitRefused
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.driver import Driver
@@ -93,15 +93,12 @@ def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
 def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:
     """The target of a restart of *service*: the text that all its units have.
 
-    Raises RolloutFailed when there is no such service, RolloutMixed when its units differ.
+    Raises NotAvailable when there is no such service, UnitRefused for a task, RolloutMixed when its units differ.
     """
     names = instances_of(ownership, service, snapshot)
     if not names:
-        of_stack = f", stack {ownership.stack}" if ownership.stack else ""
-        raise RolloutFailed(
-            f"No such service: the cluster has no unit of {service!r} of the app {ownership.app!r}{of_stack}. Nothing "
-            "was changed. Use the service's name from the Fleetfile."
-        )
+        _refuse_task(ownership, service, snapshot)
+        raise NotAvailable(_unknown(ownership, service, snapshot))
     files = {snapshot.units[name].file for name in names}
     if len(files) > 1:
         raise RolloutMixed(
@@ -109,6 +106,33 @@ def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target
             "it."
         )
     return Target(service, names, files.pop())
+
+
+def _refuse_task(ownership: Ownership, name: str, snapshot: Snapshot) -> None:
+    owned = (unit.file for key, unit in snapshot.units.items() if unit.mark and ownership.owns(key, unit.mark))
+    files = [file for file in owned if file.of_task == name]
+    if not files:
+        return
+    if any(file.periodic for file in files):
+        runs = "its calendar event starts it: to change that, change `every` in the Fleetfile and run `pulumi up`"
+    else:
+        runs = "a deployment runs it once: to run it again, change it in the Fleetfile and run `pulumi up`"
+    raise UnitRefused(
+        f"{name} is a task and not a service. Nothing was changed:",
+        [runs, f"`captain logs {name}` shows what its runs printed; `captain run` runs a command now"],
+    )
+
+
+def _unknown(ownership: Ownership, service: str, snapshot: Snapshot) -> str:
+    of_stack = f", stack {ownership.stack}" if ownership.stack else ""
+    # Without a unit of the service the stack may be unknown; then those of all stacks are named.
+    stacks = frozenset(unit.mark.stack for unit in snapshot.units.values() if unit.mark)
+    known = services_on(ownership if ownership.stack else replace(ownership, adopt=stacks), snapshot)
+    choice = f"Use one of its services: {', '.join(known)}." if known else "Deploy the app first with `pulumi up`."
+    return (
+        f"No such service: the cluster has no unit of {service!r} of the app {ownership.app!r}{of_stack}. Nothing was "
+        f"changed. {choice}"
+    )
 
 
 def refuse_changed(ownership: Ownership, target: Target, snapshot: Snapshot) -> None:

@@ -72,6 +72,21 @@ def test_a_valid_fleetfile_is_named_with_its_services(path: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out)["app"] == "behavioral"
 
 
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [("check", "`captain check FOLDER`"), ("render", "folder with --file"), ("plan", "folder with --file")],
+)
+def test_without_a_fleetfile_it_says_how_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, advice: str
+) -> None:
+    """By this command's own line, which reads no setting of a stack."""
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 2
+    err = capsys.readouterr().err
+    assert advice in err
+    assert "fleetcaptain:project" not in err
+
+
 def test_all_mistakes_are_in_one_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with its line; the exit code is 2."""
     assert main(["check", written(tmp_path, _TWO_MISTAKES)]) == 2

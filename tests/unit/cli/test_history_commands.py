@@ -45,6 +45,14 @@ def test_the_last_rollout_comes_first(capsys: pytest.CaptureFixture[str]) -> Non
     assert [one["state"] for one in json.loads(capsys.readouterr().out)] == ["rolled back", "done", "interrupted"]
 
 
+def test_a_pipe_gets_whole_lines(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output is no terminal here."""
+    who = f"{'w' * 200}@ci"
+    cluster.etcd.put(history_key(APP, "web", "2030-1"), replace(DONE, who=who).to_json())
+    assert main(["history", "--service", "web", *SSH]) == 0
+    assert f"  done         {who}\n" in capsys.readouterr().out
+
+
 def test_a_rollout_that_has_not_ended_is_listed(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """Without its lock its process was killed."""
     entry = JournalEntry("eve@laptop", "2031-01-01T00:00:00+00:00", (), "f" * 40, "rolling", release="v3")

@@ -12,14 +12,17 @@ from fleetcaptain.cli import main
 from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.discovery.keys import lock_key, maintenance_key, pending_key
 from fleetcaptain.discovery.maintenance import Maintenance
+from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout import journal
 from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.service_policy import one_at_a_time
+from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.render_task import render_task, render_timer
 from fleetcaptain.units.unit_file import UnitFile
-from tests.fakes.fake_cluster import FakeCluster, text_of
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
 MARK = {"draining": True, "maintenance": True}
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
@@ -70,10 +73,29 @@ def test_a_rebalance_says_what_it_did(cluster: FakeCluster, capsys: pytest.Captu
     assert "Nothing to move" in capsys.readouterr().out
 
 
-def test_an_unknown_service_is_not_rebalanced(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is changed."""
-    assert main(["rebalance", "nonsense", *SSH]) == 4
-    assert "No such service" in capsys.readouterr().err
+@pytest.mark.parametrize("command", [["rebalance", "nonsense"], ["scale", "nonsense", "2"], ["restart", "nonsense"]])
+def test_an_unknown_service_is_not_changed(
+    cluster: FakeCluster, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exit code is not that of a failed rollout."""
+    assert main([*command, *SSH]) == 3
+    err = capsys.readouterr().err
+    assert "No such service" in err
+    assert "Use one of its services: redis, web." in err
+    assert cluster.history == []
+
+
+@pytest.mark.parametrize("command", [["scale", "tick", "2"], ["restart", "tick"]])
+def test_a_task_is_neither_scaled_nor_restarted(
+    cluster: FakeCluster, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a mistake in the command line."""
+    task = TaskSpec(ServiceSpec("tick", "", "shop", ("x",)), every="*-*-* *:00:00")
+    mark = Mark(APP, STACK, "tick")
+    cluster.launch("tick-task.service", render_task(task, mark).text)
+    cluster.launch("tick-task.timer", render_timer(task, mark).text)
+    assert main([*command, *SSH]) == 2
+    assert "tick is a task and not a service" in capsys.readouterr().err
     assert cluster.history == []
 
 

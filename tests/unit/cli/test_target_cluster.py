@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_cluster_that_is_not_known_exits_with_10(
     monkeypatch.setenv("PATH", "")
     assert main(["restart", "web"]) == 10
     assert "could not start pulumi" in capsys.readouterr().err
+
+
+def test_a_pulumi_without_its_environment_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder alone is not enough: what pulumi needs to find the stack's state may be missing."""
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text("#!/bin/sh\necho 'error: PULUMI_ACCESS_TOKEN must be set for login' >&2\nexit 255\n")
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert main(["restart", "web"]) == 10
+    err = capsys.readouterr().err
+    assert "`pulumi stack output` failed: PULUMI_ACCESS_TOKEN must be set for login. Run" in err
+    for advice in ("folder of the Pulumi program", "--stack", "PULUMI_BACKEND_URL", "python3 -m tools env", "--ssh"):
+        assert advice in err
 
 
 def test_a_share_that_is_none_is_a_mistake_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:

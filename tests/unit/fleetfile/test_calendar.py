@@ -12,7 +12,14 @@ from fleetcaptain.fleetfile.validation_error import ValidationError
 
 _TEXTS = {
     "Mon..Fri 03:30 America/Chicago": "Mon..Fri *-*-* 03:30:00 America/Chicago",
+    "minutely": "*-*-* *:*:00",
+    "*:*": "*-*-* *:*:00",
     "daily": "*-*-* 00:00:00",
+    "quarterly UTC": "*-01,04,07,10-01 00:00:00 UTC",
+    "semiannually": "*-01,07-01 00:00:00",
+    "Semi-annually": "*-01,07-01 00:00:00",
+    "yearly": "*-01-01 00:00:00",
+    "annually": "*-01-01 00:00:00",
     "Hourly": "*-*-* *:00:00",
     "weekly UTC": "Mon *-*-* 00:00:00 UTC",
     "monthly Europe/Berlin": "*-*-01 00:00:00 Europe/Berlin",
@@ -55,8 +62,13 @@ def test_systemd_has_the_same_text(normalised: str) -> None:
     [
         ("", "'' names no time; it must be [Mon..Fri] [YEAR-MONTH-DAY] [HOUR:MINUTE[:SECOND]] [TIME ZONE], such as"),
         ("UTC", "UTC is neither a day of the week"),
-        ("dayly", 'nor hourly, daily, weekly or monthly; did you mean "daily"?'),
-        ("yearly", "nor hourly, daily, weekly or monthly"),
+        (
+            "dayly",
+            "nor one of minutely, hourly, daily, weekly, monthly, quarterly, semiannually, semi-annually, yearly, ",
+        ),
+        ("dayly", 'did you mean "daily"?'),
+        ("minutly", 'did you mean "minutely"?'),
+        ("semianually", 'did you mean "semiannually"?'),
         ("Mon..Fry 03:30", "Fry is neither a day of the week (Mon, Tue, Wed, Thu, Fri, Sat, Sun)"),
         ("Fri..Mon 03:30", "not in the order of a week, which begins on Monday; write Fri..Sun,Mon..Mon"),
         ("03:30 America/Chicgo", 'America/Chicgo is not a time zone; did you mean "America/Chicago"?'),

@@ -87,9 +87,23 @@ def test_a_short_outage_is_visible() -> None:
 
 def test_the_table_of_the_history() -> None:
     """In 80 columns, with the error below."""
-    lines = history_table([FAILED, DONE, replace(KILLED, service="s" * 60, release="r" * 60, who="w" * 60)], 80)
+    tag = "b695066-dirty-3eff06f"
+    lines = history_table([FAILED, DONE, replace(KILLED, service="s" * 60, release=tag, who="w" * 60)], 80)
     assert max(map(len, lines)) == 80
     is_golden("history.txt", "\n".join(lines) + "\n")
+
+
+def test_a_release_is_never_cut() -> None:
+    """Tags may differ at their ends only, and the timeline takes whole ones."""
+    tag = f"{'r' * 90}-3eff06f"
+    assert tag in history_table([replace(DONE, release=tag)], 80)[1]
+
+
+def test_without_a_width_nothing_is_cut() -> None:
+    """A pipe has none."""
+    long = replace(FAILED, service="s" * 60, who="w" * 60, error="e" * 300)
+    _, line, error = history_table([long], None)
+    assert ("s" * 60 in line, "w" * 60 in line, error) == (True, True, f"  {'e' * 300}")
 
 
 @pytest.mark.parametrize(

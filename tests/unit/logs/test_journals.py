@@ -246,6 +246,38 @@ def test_following_merges_what_the_machines_have() -> None:
     assert _messages(follower, 4) == ["m0", "m1", "m5", "m6"]
 
 
+def test_following_begins_with_the_last_lines_of_all_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with so many of each; one without lines does not keep the others from being shown."""
+    monkeypatch.setattr("fleetcaptain.logs.log_follower._OPEN_SEC", 2)
+    later = f"sleep 2.5; {_stays(said(1, start=20))}"
+    there = _Machines(
+        {"a": [f"printf '%s' '{said(3)}'; {later}"], "b": [_stays(said(3, start=3))], "c": ["exec sleep 600"]}
+    )
+    sources = LogSources(("web@1.service",), (), ("a", "b", "c"))
+    query = JournalQuery((), 3, follow=True)
+    follower = LogFollower(query, sources, there.run, lambda: sources, print, begun="@1")
+    assert _messages(follower, 4) == ["m3", "m4", "m5", "m20"]
+
+
+def test_following_without_lines_drops_no_new_one() -> None:
+    """Those that come while the machines are awaited are new."""
+    there = _Machines({"a": [_stays(said(2))], "b": ["exec sleep 600"]})
+    sources = LogSources(("web@1.service",), (), ("a", "b"))
+    query = JournalQuery((), 0, follow=True)
+    follower = LogFollower(query, sources, there.run, lambda: sources, print, begun="@1")
+    assert _messages(follower, 2) == ["m0", "m1"]
+
+
+def test_a_machine_that_answers_late_adds_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is lost, although the first lines are shown already."""
+    monkeypatch.setattr("fleetcaptain.logs.log_follower._OPEN_SEC", 0.2)
+    there = _Machines({"a": [_stays(said(2, start=5))], "b": [f"sleep 1; {_stays(said(2))}"]})
+    sources = LogSources(("web@1.service",), (), ("a", "b"))
+    query = JournalQuery((), 2, follow=True)
+    follower = LogFollower(query, sources, there.run, lambda: sources, print, begun="@1")
+    assert _messages(follower, 4) == ["m5", "m6", "m0", "m1"]
+
+
 def test_a_lost_machine_is_named_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the last entry on; the other goes on meanwhile."""
     monkeypatch.setattr("fleetcaptain.logs.log_follower._AGAIN_SEC", 0.2)

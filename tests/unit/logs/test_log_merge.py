@@ -91,6 +91,20 @@ def test_what_arrives_within_the_window_comes_by_time(arrivals: list[tuple[int, 
     assert [entry.time_us for entry in order.due(0.4)] == sorted(time for time, _ in arrivals)
 
 
+@given(TIMES, st.integers(0, 20))
+def test_it_opens_with_the_last_entries_of_all(times: list[list[int]], last: int) -> None:
+    """And drops none that come later."""
+    order = Reordering(0.3)
+    held = [entry for stream in streams([sorted(of) for of in times]) for entry in stream]
+    for entry in held:
+        order.add(entry, 0)
+    order.open(last)
+    order.add(LogEntry(51, "10.0.0.9", "web@1.service", ""), 1)
+    order.open(last)
+    kept = sorted(entry.time_us for entry in held)[max(0, len(held) - last) :]
+    assert [entry.time_us for entry in order.due(2)] == [*kept, 51]
+
+
 def test_nothing_comes_before_it_is_open() -> None:
     """So that what the machines already have is in one order."""
     order = Reordering(0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
+from fleetcaptain.errors import DeadlineExceeded, NotAvailable, RolloutFailed
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
@@ -81,5 +81,5 @@ def test_a_restart_is_of_one_stack() -> None:
     assert to_restart(cluster.ownership, "web", cluster.snapshot()).names == ("web@1.service",)
     with pytest.raises(RolloutFailed, match=r"fleetcaptain/prod, p/other\. Nothing was changed\."):
         stack_on(APP, "web", cluster.snapshot())
-    with pytest.raises(RolloutFailed, match=r"of the app 'shop', stack p/none\. Nothing was changed"):
+    with pytest.raises(NotAvailable, match=r"of the app 'shop', stack p/none\. Nothing was changed"):
         to_restart(Ownership(APP, "p/none"), "web", cluster.snapshot())

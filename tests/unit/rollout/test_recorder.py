@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fleetcaptain.discovery.keys import history_dir, history_key, pending_key, rollout_key
+from fleetcaptain.discovery.keys import current_key, history_dir, history_key, pending_key, rollout_key
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed
 from fleetcaptain.history.record_retention import KEPT
 from fleetcaptain.history.rollout_record import RolloutRecord
@@ -54,6 +54,17 @@ def test_a_rollout_records_the_states_of_each_instance() -> None:
     assert second["done"] <= record.seconds
     assert [number for _, number in record.serving] == [2, 1, 2, 1, 2]
     assert {one.machine for one in record.instances.values()} == {"10.0.0.1", "10.0.0.2"}
+
+
+def test_a_rollout_without_a_pending_release_is_of_the_current_one() -> None:
+    """A deployment of the current release brings back what differs; a removal deploys nothing."""
+    cluster = FakeCluster()
+    cluster.etcd.put(current_key(APP), "v2")
+    for strategy, release in (("rolling", "v2"), ("remove", ""), ("retire", ""), ("restart", "")):
+        with guarded(cluster, strategy, NEW.unit_hash, mute, strategy=strategy):
+            pass
+        [record] = records(cluster, strategy)
+        assert record.release == release
 
 
 def test_a_rollout_that_was_rolled_back_says_so() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fleetcaptain.errors import RolloutFailed, RolloutMixed
+from fleetcaptain.errors import NotAvailable, RolloutFailed, RolloutMixed, UnitRefused
+from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, to_restart
-from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.render_task import render_task
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 
@@ -38,9 +40,23 @@ def test_a_wider_window_restarts_more_at_once() -> None:
 
 
 def test_a_service_that_is_not_there_cannot_restart() -> None:
-    """Its name is said."""
-    with pytest.raises(RolloutFailed, match="No such service: the cluster has no unit of 'web' of the app"):
+    """The error has its name, and those that are there."""
+    with pytest.raises(NotAvailable, match="No such service: the cluster has no unit of 'web' of the app"):
         to_restart(Ownership(APP, STACK), "web", FakeCluster().snapshot())
+    cluster = FakeCluster({"web@1.service": text_of("web"), "db@1.service": text_of("db")})
+    for ownership in (cluster.ownership, Ownership(APP, "")):
+        with pytest.raises(NotAvailable, match=r"Use one of its services: db, web\."):
+            to_restart(ownership, "wbe", cluster.snapshot())
+
+
+@pytest.mark.parametrize(("every", "why"), [("*-*-* 03:30:00", "its calendar event"), ("", "a deployment runs")])
+def test_a_task_is_no_service(every: str, why: str) -> None:
+    """The error says what a task needs."""
+    task = TaskSpec(ServiceSpec("nightly", "", "shop", ("x",)), every=every)
+    cluster = FakeCluster()
+    cluster.launch("nightly-task.service", render_task(task, Mark(APP, STACK, "nightly")).text)
+    with pytest.raises(UnitRefused, match=f"nightly is a task and not a service[^`]*{why}"):
+        to_restart(cluster.ownership, "nightly", cluster.snapshot())
 
 
 def test_a_half_rolled_service_is_not_restarted() -> None:
