@@ -75,7 +75,8 @@ def test_the_doctor_finds_a_wrong_clock(stack: Stack) -> None:
     assert "No problem found on 3 machines (etcd 3.5" in fine.output
     with wrong_clock(machines(stack)["m2"], 20):
         found = json.loads(stack.captain("doctor", "--json").output)
-    (finding,) = found
+    # Others may follow from it: fleet may have taken the machine for lost.
+    (finding,) = [one for one in found if "clock" in one["what"]]
     assert re.fullmatch(r"its clock is (19|20|21) s ahead of this computer's", finding["what"])
     assert finding["where"].endswith(".12")
     until(lambda: settled(stack.cluster()), "fleet sees the machine with its clock")
@@ -85,6 +86,7 @@ def test_a_machine_in_maintenance_stays_empty_when_a_service_is_scaled(stack: St
     """Its instances move one at a time, and new ones go elsewhere. The next deployment shows the number, takes it back,
     and leaves the machine empty, until the maintenance ends."""
     until(lambda: settled(stack.cluster()), "all machines are there")
+    assert stack.captain("rebalance").code == 0
     snapshot = stack.cluster().snapshot()
     texts = {unit.text for name, unit in snapshot.units.items() if name.startswith("app_server@")}
     single = {unit.machine_id for name, unit in snapshot.units.items() if name.startswith(("redis-", "important_"))}
