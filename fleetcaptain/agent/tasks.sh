@@ -1,8 +1,7 @@
 # Tasks: commands that a deployment runs once, or that a timer starts. The key _tasks/<task>/last is the journal of a
 # task: a deployment writes a run that it wants, the unit's machine claims it before the container starts, renews the
 # claim while the container runs, and writes how it ended; each by compare-and-swap. So no run starts twice, whatever
-# fleet does with the unit. The run of a timer is wanted by itself, unless another one has the claim.
-# Only etcd's superuser writes the key.
+# fleet does with the unit. A timer starts a run unless another one has the claim. Only etcd's superuser writes the key.
 
 ROOT_SOCKET=/run/etcd.sock
 ROOT_PASSWORD=/etc/fleetcaptain/etcd-root
@@ -18,8 +17,7 @@ TASK_TAIL_BYTES=3000
 TASK_LOG_BYTES=1000000
 
 # task UNIT COMMAND...: runs COMMAND, the container of UNIT, if the journal wants this run, or has none of a periodic
-# task. REASON is why the run ended,
-# CODE its exit code.
+# task. REASON is why the run ended, CODE its exit code.
 task() {
   describe "$1" || exit
   shift
