@@ -13,7 +13,7 @@ from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, owned_files
 from fleetcaptain.tasks.install_pair import install_pair
 from fleetcaptain.tasks.next_run import next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
@@ -71,11 +71,8 @@ class TimerProvider(ResourceProvider):
 
 def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[str, Any]:
     """The inputs that are read back, where a unit is there and ours."""
-    service, timer = (
-        unit.file if unit is not None and cluster.ownership.owns(name, unit.mark) else None
-        for name in pair.units
-        for unit in [snapshot.units.get(name)]
-    )
+    own = owned_files(cluster.ownership, snapshot)
+    service, timer = (own.get(name) for name in pair.units)
     found: dict[str, Any] = {"state": pair_state(pair, snapshot)}
     if service is not None:
         file, found["image"] = service.without_image()

@@ -24,7 +24,8 @@ from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
-from fleetcaptain.rollout.remove import end_maintenance, forget_app, remove
+from fleetcaptain.rollout.remove import forget_app, remove
+from fleetcaptain.rollout.service_maintenance import forget_maintenance
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
 from fleetcaptain.tasks.task_units import clear_all_units
@@ -153,7 +154,7 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
-        end_maintenance(cluster, service)
+        forget_maintenance(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:

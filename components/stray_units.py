@@ -16,7 +16,8 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.ownership import foreign
-from fleetcaptain.rollout.remove import end_maintenance, remove
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.service_maintenance import forget_maintenance
 from fleetcaptain.rollout.strays import StrayPolicy, Strays, refuse_named, strays_error
 from fleetcaptain.units.names import service_of
 
@@ -104,7 +105,7 @@ class StraysProvider(ResourceProvider):
             if others:
                 warn(f"keeping {', '.join(others)}: it no longer belongs to this stack")
             remove(fenced, service, [name for name in names if name not in others], status)
-            end_maintenance(fenced, service)
+            forget_maintenance(fenced, service)
 
 
 class RemovedStrays(Resource):

@@ -14,7 +14,17 @@ from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import Ignored
 
-__all__ = ["LAUNCHED", "Live", "Snapshot", "instances_of", "is_fleet_global", "live", "observe", "rows_of"]
+__all__ = [
+    "LAUNCHED",
+    "Live",
+    "Snapshot",
+    "instances_of",
+    "is_fleet_global",
+    "live",
+    "observe",
+    "owned_files",
+    "rows_of",
+]
 
 LAUNCHED = "launched"
 
@@ -111,6 +121,11 @@ def observe(name: str, snapshot: Snapshot, zone_key: str = "zone") -> Instance:
         zone=machine.metadata.get(zone_key, "") if machine else "",
         failing=registration.failing if registration and state and registration.unit_hash == state.unit_hash else "",
     )
+
+
+def owned_files(ownership: Ownership, snapshot: Snapshot) -> dict[str, UnitFile]:
+    """Name -> file of all units on the cluster that *ownership* covers, tasks' units too."""
+    return {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
 
 
 def instances_of(ownership: Ownership, service: str, snapshot: Snapshot) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from enum import Enum
 
 from fleetcaptain.discovery.access import Access
-from fleetcaptain.discovery.keys import app_dir, lock_key, maintenance_key
+from fleetcaptain.discovery.keys import app_dir, lock_key
 from fleetcaptain.errors import DeadlineExceeded, Locked
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
@@ -18,7 +18,7 @@ from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.units.agent_calls import agent_name
 
-__all__ = ["RemovalStep", "end_maintenance", "forget_app", "patience", "remove", "step"]
+__all__ = ["RemovalStep", "forget_app", "patience", "remove", "step"]
 
 # The time that fleet and systemd need in addition to the stop itself.
 _MARGIN_SEC = 100.0
@@ -109,16 +109,6 @@ def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot
         cluster.nudge(stopping[0], DesiredState.LOADED)
     elif agent in snapshot.units and agent not in observed:
         cluster.nudge(agent, DesiredState.LAUNCHED)
-
-
-def end_maintenance(cluster: Cluster, service: str) -> None:
-    """End the maintenance of *service* unless a unit of it remains, of any stack: a later service of that name would be
-    under maintenance from its start."""
-    for unit in cluster.snapshot().units.values():
-        mark = unit.mark
-        if mark is not None and (mark.app, mark.service) == (cluster.app, service) and not unit.file.of_task:
-            return
-    cluster.store.delete(maintenance_key(cluster.app, service))
 
 
 def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.untrusted import readable
 from fleetcaptain.waiting import wait_until
 
-__all__ = ["begin_maintenance", "end_maintenance", "maintained_services"]
+__all__ = ["begin_maintenance", "end_maintenance", "forget_maintenance", "maintained_services"]
 
 # The agents look every 4 s; one that restarts, or that cannot reach etcd, takes longer.
 _AGENTS_SEC = 60.0
@@ -46,6 +46,16 @@ def end_maintenance(cluster: Cluster, service: str, report: Callable[[str], None
     _wait_for_agents(cluster, service, lambda entry: entry.maintenance, report)
     live = cluster.snapshot().live
     return tuple(sorted(entry.unit for entry in live if entry.service == service and not entry.draining))
+
+
+def forget_maintenance(cluster: Cluster, service: str) -> None:
+    """End the maintenance of *service* unless a unit of it remains, of any stack: a later service of that name would be
+    under maintenance from its start."""
+    for unit in cluster.snapshot().units.values():
+        mark = unit.mark
+        if mark is not None and (mark.app, mark.service) == (cluster.app, service) and not unit.file.of_task:
+            return
+    cluster.store.delete(maintenance_key(cluster.app, service))
 
 
 def _wait_for_agents(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, owned_files
 from fleetcaptain.status.ages import seconds_between
 from fleetcaptain.status.picture import Picture
-from fleetcaptain.tasks.next_run import next_run_of
+from fleetcaptain.tasks.next_run import calendar_of, next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
 from fleetcaptain.tasks.task_output import ending
 from fleetcaptain.tasks.task_run import RunState, TaskRun
@@ -50,7 +50,7 @@ def periodic_task_statuses(
 ) -> tuple[PeriodicTaskStatus, ...]:
     """Each periodic task that *ownership* has units of; those with a run, when fleet did not answer."""
     runs = picture.keys.tasks if picture.keys else {}
-    files = {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
+    files = owned_files(ownership, snapshot)
     names = {file.periodic for file in files.values() if file.periodic}
     if picture.fleet is None:
         names |= {name for name, run in runs.items() if run.unit == periodic_units(name)[0]}
@@ -66,7 +66,7 @@ def periodic_task_statuses(
                 trouble = "" if state == INSTALLED else state
                 if not trouble and snapshot.units[periodic_units(name)[1]].machine_id is None:
                     trouble = "no machine has it"
-        every = next((one.value for one in timer.options if one.name == "OnCalendar"), "") if timer else ""
+        every = calendar_of(timer) if timer else ""
         upcoming = next_run_of(timer, datetime.fromisoformat(picture.at)) if timer and not trouble else ""
         run = runs.get(name)
         last = _last(name, run, snapshot) if run else PeriodicTaskStatus(name)

@@ -9,7 +9,7 @@ from fleetcaptain.fleetfile.calendar import Calendar
 from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["next_run", "next_run_of"]
+__all__ = ["calendar_of", "next_run", "next_run_of"]
 
 # The 29th of February may be eight years away; on one day of the week, forty.
 _DAYS = 366 * 41
@@ -45,11 +45,15 @@ def next_run(calendar: Calendar, now: datetime) -> datetime | None:
     return None
 
 
+def calendar_of(timer: UnitFile) -> str:
+    """The calendar event of *timer*; "" if it has none."""
+    return next((option.value for option in timer.options if option.name == "OnCalendar"), "")
+
+
 def next_run_of(timer: UnitFile, now: datetime) -> str:
     """The next run by *timer* after *now* (ISO 8601, UTC); "" if that is not known, as of a timer that others wrote."""
-    given = next((option.value for option in timer.options if option.name == "OnCalendar"), "")
     try:
-        moment = next_run(Calendar.parse(given), now)
+        moment = next_run(Calendar.parse(calendar_of(timer)), now)
     except ValidationError:
         return ""
     return moment.isoformat(timespec="seconds") if moment else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleetcaptain.fleet.entities import DesiredState
-from fleetcaptain.rollout.observe import Snapshot, observe
+from fleetcaptain.rollout.observe import Snapshot, observe, owned_files
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import periodic_units
 from fleetcaptain.units.unit_file import UnitFile
@@ -32,21 +32,17 @@ class PeriodicPair:
 
 def tasks_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
     """The periodic tasks of which *ownership* has a unit on the cluster."""
-    return tuple(sorted({file.periodic for file in _own(ownership, snapshot).values() if file.periodic}))
+    return tuple(sorted({file.periodic for file in owned_files(ownership, snapshot).values() if file.periodic}))
 
 
 def pairs_on(ownership: Ownership, snapshot: Snapshot) -> tuple[PeriodicPair, ...]:
     """The pairs that *ownership* has on the cluster, whole ones only."""
-    own, found = _own(ownership, snapshot), []
+    own, found = owned_files(ownership, snapshot), []
     for task in tasks_on(ownership, snapshot):
         service, timer = periodic_units(task)
         if service in own and timer in own:
             found.append(PeriodicPair(task, own[service], own[timer]))
     return tuple(found)
-
-
-def _own(ownership: Ownership, snapshot: Snapshot) -> dict[str, UnitFile]:
-    return {name: unit.file for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark)}
 
 
 def pair_state(pair: PeriodicPair, snapshot: Snapshot) -> str:

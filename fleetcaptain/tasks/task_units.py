@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observe import owned_files
 from fleetcaptain.tasks.periodic_pair import tasks_on
 from fleetcaptain.tasks.task_lock import task_locked
 from fleetcaptain.tasks.task_store import TaskStore
@@ -30,12 +31,8 @@ def remove_pair(
 
 
 def _own_units(cluster: Cluster, name: str) -> list[str]:
-    units = cluster.snapshot().units
-    return [
-        unit
-        for unit in reversed(periodic_units(name))
-        if unit in units and cluster.ownership.owns(unit, units[unit].mark)
-    ]
+    own = owned_files(cluster.ownership, cluster.snapshot())
+    return [unit for unit in reversed(periodic_units(name)) if unit in own]
 
 
 def clear_units(cluster: Cluster, name: str) -> None:
@@ -71,9 +68,5 @@ def clear_all_units(cluster: Cluster) -> None:
 
 def _units_of_tasks(cluster: Cluster) -> dict[str, str]:
     """Unit -> its task, of the units that the cluster's stack owns."""
-    units = cluster.snapshot().units
-    return {
-        name: unit.file.task
-        for name, unit in units.items()
-        if unit.file.task and cluster.ownership.owns(name, unit.mark)
-    }
+    own = owned_files(cluster.ownership, cluster.snapshot())
+    return {name: file.task for name, file in own.items() if file.task}
