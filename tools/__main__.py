@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fleetcaptain.printable import printable
+from tools.attributes import drop_empty_attributes
 from tools.audit import audit
 from tools.base_image import unmount_below
 from tools.docker_engine import Daemon
@@ -114,6 +115,8 @@ def _install(layout: Layout, profile: Profile, *, only_python: bool, quiet: bool
         _say(f"released the lock of the stack {stack}: the pulumi that took it was killed")
     for doubt in freed.doubts:
         _say(doubt)
+    for name in drop_empty_attributes(layout.state):
+        _say(f"repaired the state: {name}.attrs was empty, since a pulumi was killed while it wrote it")
     # Built tools come first on PATH for all steps, including those built by earlier steps.
     os.environ.update(_variables(layout, os.environ))
     steps = plan(look(layout, os.environ), profile)

@@ -22,6 +22,7 @@ from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.rollout.cluster import Cluster
 from tests.e2e.example import example
 from tests.e2e.leftovers import give_identity, identity_of, note, resources_of
+from tools.attributes import drop_empty_attributes
 from tools.locks import drop_dead_locks
 
 __all__ = ["ROOT", "Result", "Stack", "stack_name"]
@@ -179,6 +180,7 @@ class Stack:
     def free(self) -> None:
         """What ``make up`` does first: free the stack when the ``pulumi`` that held it was killed. Where that cannot be
         known, as in a container, a person does what it says then."""
+        drop_empty_attributes(self.home)
         if drop_dead_locks(self.home).doubts:
             self.must("cancel", "--yes")
 
