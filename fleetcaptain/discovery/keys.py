@@ -39,6 +39,11 @@ __all__ = [
     "tasks_dir",
     "text_key",
     "texts_dir",
+    "window_event_key",
+    "window_events_dir",
+    "window_plan_key",
+    "window_state_key",
+    "windows_dir",
 ]
 
 
@@ -212,3 +217,29 @@ def texts_dir(app: str) -> str:
 def text_key(app: str, unit_hash: str) -> str:
     """The key of the unit text whose SHA1 is *unit_hash*."""
     return f"{texts_dir(app)}/{unit_hash}"
+
+
+def windows_dir(app: str) -> str:
+    """The directory of the windows of *app*'s services. It is left out when the app's directory is read, and only
+    etcd's superuser writes it: deployments, and the machine agents."""
+    return f"{app_dir(app)}/_windows"
+
+
+def window_plan_key(app: str, service: str) -> str:
+    """The key of the `WindowPlan` of *service*, which a deployment writes."""
+    return f"{windows_dir(app)}/{service}/plan"
+
+
+def window_state_key(app: str, service: str) -> str:
+    """The key of the last `WindowEvent` of *service*: how many instances run now, as the agents know."""
+    return f"{windows_dir(app)}/{service}/state"
+
+
+def window_events_dir(app: str) -> str:
+    """The directory of what the agents did for windows, for two days; left out when the app's directory is read."""
+    return f"{app_dir(app)}/_window_events"
+
+
+def window_event_key(app: str, service: str, at: int) -> str:
+    """The key of the `WindowEvent` of *service* that was *at* this time (seconds of the Unix clock)."""
+    return f"{window_events_dir(app)}/{service}/{at}"
