@@ -204,6 +204,7 @@ class FleetApp(pulumi.ComponentResource):
             rollout=part.rollout,
             adopt=self._adopted(part.service),
             cluster=self._connection,
+            windows=part.windows,
             opts=self._child(after),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-__all__ = ["Interval", "WindowSpec", "desired", "intervals"]
+__all__ = ["Interval", "WindowSpec", "desired", "desired_within", "intervals", "most_instances", "warm_instances"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,22 @@ class Interval:
 def intervals(windows: Iterable[WindowSpec], start: int, end: int) -> Iterator[Interval]:
     """The occurrences of *windows* that overlap *start* to *end* (seconds of the Unix clock), by their start."""
     raise NotImplementedError
+
+
+def desired_within(instances: int, windows: Iterable[WindowSpec], start: float, end: float) -> int:
+    """How many instances a service with so many *instances* needs at most at any time from *start* to *end* (seconds of
+    the Unix clock)."""
+    return most_instances(instances, (found.window for found in intervals(windows, int(start), int(end) + 1)))
+
+
+def most_instances(instances: int, windows: Iterable[WindowSpec]) -> int:
+    """How many instances a service with so many *instances* has in its largest window."""
+    return max([instances, *(window.at_least for window in windows)])
+
+
+def warm_instances(instances: int, windows: Iterable[WindowSpec]) -> int:
+    """As `most_instances`, of the windows that need no machines of their own: so many are placed beforehand."""
+    return most_instances(instances, (window for window in windows if not window.machines))
 
 
 def desired(instances: int, windows: Sequence[WindowSpec], now: float, lead_sec: float = 0) -> int:

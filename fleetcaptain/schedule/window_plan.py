@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from fleetcaptain.schedule.window import WindowSpec
 
-__all__ = ["HORIZON_SEC", "Series", "WindowPlan", "plan_of"]
+__all__ = ["HORIZON_SEC", "KEEP_SEC", "Series", "WindowPlan", "plan_of"]
 
 HORIZON_SEC = 10 * 366 * 86400
 """How far ahead a plan reaches. Agents have no data of time zones, and an app may not be deployed for years."""
+
+KEEP_SEC = 600
+"""An instance goes on running if a window needs it again within this time, lead time included."""
 
 
 @dataclass(frozen=True)
