@@ -44,10 +44,10 @@ class RollingUpdateProvider(ResourceProvider):
     state.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
-    ``instances``; ``windows``, in which it has more (left out without one); ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
-    fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
-    reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`;
-    reads back empty); ``cluster``, a connection.
+    ``instances``; ``windows``, in which it has more (left out without one); ``mode``: "rolling", "bluegreen", "global"
+    (a unit for each machine) or "everywhere" (one unit that fleet starts on all); ``rollout``, the times of the rollout
+    in seconds; ``state``, always "launched" (a stopped unit reads back as something else); ``adopt``, the stacks and
+    the unmarked units that are adopted (see `Ownership`; reads back empty); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
 
@@ -206,10 +206,10 @@ class RollingUpdateProvider(ResourceProvider):
 
 
 def _windows_of(desired: DesiredService, snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """The windows of *desired* as *snapshot* has them, as inputs: none, if the plan of the machine agents is missing, is
-    not theirs, or has to be renewed."""
+    """The windows of *desired* as *snapshot* has them, as inputs: none, if the plan of the machine agents is missing,
+    is not theirs, or has to be renewed."""
     windows = snapshot.windows.get(desired.service)
-    if windows is None:
+    if windows is None or windows.plan is None:
         return {"instances": desired.instances, "windows": []}
     follows = windows.plan.follows(desired.windows, int(now))
     return {"instances": windows.plan.base, "windows": [window.to_data() for window in desired.windows if follows]}

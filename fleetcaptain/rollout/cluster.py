@@ -19,7 +19,7 @@ from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.polling import LOOK_SEC, REFRESH_SEC, Nudger, Poller
 from fleetcaptain.rollout.recorder import Recorder
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
-from fleetcaptain.schedule.service_windows import windows_in
+from fleetcaptain.schedule.stored_windows import windows_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, read_all
@@ -161,8 +161,9 @@ class Cluster:
         # A leftover registration of our unit does not describe another app's unit that now has its name.
         others = {unit.name for unit in units if unit.mark is not None and unit.mark.app != self.app}
         ours = (entry for entry in registrations if entry.unit not in others)
-        windows = windows_in(self.app, ((node.key, node.value) for node in self.store.below(windows_dir(self.app))))
-        return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, ignored, windows)
+        below = self.store.below(windows_dir(self.app))
+        windows, bad = windows_in(((node.key, node.value) for node in below), self.app)
+        return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, (*ignored, *bad), windows)
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a deleted unit, or any other value at its key."""

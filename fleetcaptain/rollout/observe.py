@@ -11,7 +11,7 @@ from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
 from fleetcaptain.printable import printable
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.placement import admits
-from fleetcaptain.schedule.service_windows import ServiceWindows
+from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import Ignored
@@ -73,7 +73,7 @@ class Snapshot:
         return frozenset(
             name
             for windows in self.windows.values()
-            for name in windows.names
+            for name in (windows.plan.extra_names if windows.plan else ())
             if name in self.units and self.units[name].desired != LAUNCHED
         )
 

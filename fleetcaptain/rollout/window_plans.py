@@ -18,14 +18,12 @@ from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.schedule.lead_time import LeadTime, lead_time
 from fleetcaptain.schedule.window import desired_within, most_instances
-from fleetcaptain.schedule.window_event import EVENT_SEC, WindowEvent
+from fleetcaptain.schedule.window_event import DEPLOYMENT, EVENT_SEC, WindowEvent
 from fleetcaptain.schedule.window_plan import KEEP_SEC, plan_of
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.untrusted import readable
 
 __all__ = ["forget_windows", "publish_windows", "rebase_windows", "running_soon"]
-
-_DEPLOYMENT = "deployment"
 
 
 def running_soon(cluster: Cluster, desired: DesiredService, policy: Policy) -> int:
@@ -62,8 +60,9 @@ def rebase_windows(cluster: Cluster, service: str, instances: int) -> None:
     """Let the windows of *service*, if it has some, begin from so many *instances*."""
     snapshot = cluster.snapshot()
     windows = snapshot.windows.get(service)
-    if windows is not None:
-        plan = replace(windows.plan, base=instances, most=max(instances, windows.plan.most))
+    if windows is not None and windows.plan is not None:
+        most, warm = max(instances, windows.plan.most), max(instances, windows.plan.warm)
+        plan = replace(windows.plan, base=instances, most=most, warm=warm)
         cluster.store.write(window_plan_key(cluster.app, service), plan.to_text())
         launched = [name for name in instance_names(service, plan.most) if name not in snapshot.waiting]
         _write_state(cluster, service, windows.state, instances, len(launched))
@@ -79,7 +78,7 @@ def _write_state(cluster: Cluster, service: str, last: WindowEvent | None, insta
     """Record that so many instances are *running* now; *last* is what was recorded before, if anything."""
     known, now = last.after if last is not None else instances, int(cluster.wall_clock())
     if last is None or known != running:
-        text = WindowEvent(now, known, running, 0, _DEPLOYMENT, now).to_text()
+        text = WindowEvent(now, known, running, 0, DEPLOYMENT, now).to_text()
         cluster.store.write(window_state_key(cluster.app, service), text)
         if known != running:
             cluster.store.write(window_event_key(cluster.app, service, now), text, EVENT_SEC)

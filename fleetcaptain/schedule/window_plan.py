@@ -102,6 +102,11 @@ class WindowPlan:
             series=tuple(_series_of(entry, most) for entry in series),
         )
 
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The units that only windows need."""
+        return tuple(self.unit.replace("%", str(number)) for number in range(self.base + 1, self.most + 1))
+
     def desired(self, now: float) -> int:
         """How many instances must run at *now*, as the agents compute it."""
         return max([self.base, *(series.at_least for series in self.series if self._is_open(series, now))])

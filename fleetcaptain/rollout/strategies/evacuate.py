@@ -13,7 +13,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, cordon_service, on_machine
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Policy, Target
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admitted
 from fleetcaptain.rollout.rebalance import placement_of
 from fleetcaptain.rollout.remove import remove
@@ -118,8 +118,8 @@ def _emptied(
         present = cluster.snapshot()
         there = [name for name in target.names if name in on_machine(present, machine.id)]
         halfway = [name for name in target.names if present.units[name].desired != DesiredState.LAUNCHED]
-        of_windows = present.windows[service].names if service in present.windows else ()
-        waiting = [name for name in of_windows if name in present.waiting and name in on_machine(present, machine.id)]
+        of_service = instances_of(cluster.ownership, service, present)
+        waiting = [name for name in of_service if name in present.waiting and name in on_machine(present, machine.id)]
         if not there and not halfway and not waiting:
             continue
         check = partial(refuse_changed, cluster.ownership, target)
@@ -148,7 +148,8 @@ def _emptied(
 
 
 def _move_waiting(cluster: Cluster, names: Sequence[str], machine: Machine) -> None:
-    """Have fleet place the units *names*, which do not run, on other machines than *machine*. Raises DeadlineExceeded."""
+    """Have fleet place the units *names*, which do not run, on other machines than *machine*. Raises
+    DeadlineExceeded."""
     for name in names:
         cluster.set_desired_state(name, DesiredState.INACTIVE)
     _wait_for_places(cluster, names, placed=False)

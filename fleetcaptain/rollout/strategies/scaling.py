@@ -37,8 +37,11 @@ def refuse_unscalable(target: Target, snapshot: Snapshot) -> None:
 def scaled(target: Target, instances: int, snapshot: Snapshot) -> Target:
     """*target* with so many *instances*. Those that its windows need besides stay: running, or waiting for one."""
     windows = snapshot.windows.get(target.service)
-    names = instance_names(target.service, max(instances, windows.plan.most if windows else 0))
-    standby = {name: DesiredState(snapshot.units[name].desired) for name in names[instances:] if name in snapshot.waiting}
+    most = windows.plan.most if windows and windows.plan else 0
+    names = instance_names(target.service, max(instances, most))
+    standby = {
+        name: DesiredState(snapshot.units[name].desired) for name in names[instances:] if name in snapshot.waiting
+    }
     return replace(target, names=names, standby=standby)
 
 
