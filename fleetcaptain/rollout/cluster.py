@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from fleetcaptain.discovery.documents import registration_at
 from fleetcaptain.discovery.etcd_store import EtcdStore
@@ -163,7 +164,8 @@ class Cluster:
         ours = (entry for entry in registrations if entry.unit not in others)
         below = self.store.below(windows_dir(self.app))
         windows, bad = windows_in(((node.key, node.value) for node in below), self.app)
-        return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, (*ignored, *bad), windows)
+        found = Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, (*ignored, *bad))
+        return replace(found, windows=windows)
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a deleted unit, or any other value at its key."""

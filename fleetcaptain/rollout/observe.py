@@ -52,7 +52,6 @@ class Snapshot:
         machines: Iterable[Machine],
         registrations: Iterable[Registration],
         ignored: Iterable[Ignored] = (),
-        windows: Mapping[str, ServiceWindows] | None = None,
     ) -> Snapshot:
         """Index the four lists by name. A unit's registration under its own service takes precedence. A
         registration by a machine other than the one that fleet has the unit on is left out."""
@@ -64,7 +63,6 @@ class Snapshot:
             {machine.id: machine for machine in machines},
             {entry.unit: entry for entry in entries if _fits(entry, by_name.get(entry.unit))},
             tuple(ignored),
-            windows or {},
         )
 
     @cached_property
