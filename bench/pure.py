@@ -19,7 +19,7 @@ from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, RolloutState, Target
-from fleetcaptain.rollout.window import decide
+from fleetcaptain.rollout.sliding_window import decide
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile

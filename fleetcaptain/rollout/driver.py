@@ -15,7 +15,7 @@ from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign, refusals
 from fleetcaptain.rollout.polling import LOOK_SEC
 from fleetcaptain.rollout.report import Outcome, ProgressReporter, Timing, progress, summary, timed
-from fleetcaptain.rollout.window import decide
+from fleetcaptain.rollout.sliding_window import decide
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Driver"]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from fleetcaptain.untrusted import Unreadable
 
 __all__ = ["EVENT_SEC", "WindowEvent"]
 
 EVENT_SEC = 48 * 3600
 """How long etcd keeps an event. The last one of each service is its state, which stays."""
+_TIME = "0|[1-9][0-9]{0,10}"
+_INSTANCES = "0|[1-9][0-9]{0,2}"
+_EVENT = re.compile(
+    rf"at=(?P<at>{_TIME}) from=(?P<before>{_INSTANCES}) to=(?P<after>{_INSTANCES}) due=(?P<due>{_TIME})"
+    rf" by=(?P<by>[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}) ready=(?P<ready>-|{_TIME})"
+)
 
 
 @dataclass(frozen=True)
@@ -25,9 +34,14 @@ class WindowEvent:
 
     def to_text(self) -> str:
         """``at=1795747806 from=4 to=12 due=1795748000 by=<machine id> ready=-``."""
-        raise NotImplementedError
+        ready = "-" if self.ready is None else self.ready
+        return f"at={self.at} from={self.before} to={self.after} due={self.due} by={self.by} ready={ready}"
 
     @classmethod
     def from_text(cls, text: str) -> WindowEvent:
         """Parse *text*. Raises Unreadable."""
-        raise NotImplementedError
+        found = _EVENT.fullmatch(text)
+        if not found:
+            raise Unreadable("it is not an event of a window")
+        numbers = {name: int(found[name]) for name in ("at", "before", "after", "due")}
+        return cls(**numbers, by=found["by"], ready=None if found["ready"] == "-" else int(found["ready"]))

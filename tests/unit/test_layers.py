@@ -17,6 +17,7 @@ MAY: dict[str, set[str]] = {
     "image_reference": set(),
     "styled": {"printable"},
     "net": {"errors"},
+    "schedule": {"untrusted"},
     "units.names": set(),
     "units.xfleet": {"units.names"},
     "fleetfile": {"errors", "printable", "image_reference", "units.names", "units.xfleet"},

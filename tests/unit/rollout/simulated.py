@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Decision, Policy, RolloutState, Target
-from fleetcaptain.rollout.window import decide
+from fleetcaptain.rollout.sliding_window import decide
 from fleetcaptain.units.unit_file import UnitFile
 
 NEW_FILE = UnitFile.parse("[Service]\nExecStart=/bin/new\n")

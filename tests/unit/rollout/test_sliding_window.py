@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, RolloutState, Target
-from fleetcaptain.rollout.window import decide
+from fleetcaptain.rollout.sliding_window import decide
 from tests.unit.rollout.simulated import NEW, NEW_FILE, OLD, Fault, Simulated, run, running
 
 FAST = Policy(min_healthy_sec=3, healthy_deadline_sec=30, progress_deadline_sec=200)
