@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from fleetcaptain.untrusted import Unreadable
 
-__all__ = ["EVENT_SEC", "WindowEvent"]
+__all__ = ["DEPLOYMENT", "EVENT_SEC", "WindowEvent"]
 
+DEPLOYMENT = "deployment"
+"""What `WindowEvent.by` is when no agent changed the number, but a deployment."""
 EVENT_SEC = 48 * 3600
 """How long etcd keeps an event. The last one of each service is its state, which stays."""
 _TIME = "0|[1-9][0-9]{0,10}"
