@@ -28,9 +28,7 @@ def timeline_page(title: str, records: Sequence[RolloutRecord]) -> str:
     """The page *title* with a picture of each of *records*, in their order."""
     used = {state for record in records for one in record.instances.values() for _, state in one.states}
     legend = "".join(
-        f'<li><span class="{state}"></span>{safe(meaning)}</li>'
-        for state, meaning in MEANINGS.items()
-        if state in used
+        f'<li><span class="{state}"></span>{safe(meaning)}</li>' for state, meaning in MEANINGS.items() if state in used
     )
     body = "\n".join(line for record in records for line in _section(record))
     return html_page(title, _STYLE + _COLOURS, f"<ul>{legend}</ul>\n{body}")
