@@ -93,6 +93,18 @@ def test_a_day_that_a_zone_left_out_has_no_window() -> None:
     ]
 
 
+def test_the_zones_that_are_furthest_from_utc_are_covered() -> None:
+    """A day begins 14 hours before it does in UTC, or ends 12 hours after it does in UTC."""
+    early = window(ready_by=0, until=60, timezone="Pacific/Kiritimati", dates=(date(2026, 11, 28),))
+    opens = at("2026-11-27T10:00")
+    assert occurrences(early, "2026-11-27T10:30", "2026-11-27T10:40") == [(opens, opens + 3600)]
+    late = window(ready_by=1439, until=1438, timezone="Etc/GMT+12", dates=(date(2026, 11, 25),))
+    assert occurrences(late, "2026-11-27T11:00", "2026-11-27T12:00") == [
+        (at("2026-11-26T11:59"), at("2026-11-27T11:58"))
+    ]
+    assert desired(4, [late], at("2026-11-27T11:57")) == 12
+
+
 def test_desired_is_the_most_of_all_open_windows_and_never_less_than_the_instances() -> None:
     """Windows that touch leave no minute between them; the last second before the end still counts."""
     windows = [window(at_least=12), window(at_least=8, ready_by=240, until=300), window(at_least=2, until=1000)]

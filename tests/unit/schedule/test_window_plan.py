@@ -82,6 +82,12 @@ def test_a_plan_begins_with_the_window_that_is_open() -> None:
     assert [plan.desired(at(f"2026-11-27T{time}")) for time in ("04:00", "04:29", "04:30")] == [12, 12, 4]
 
 
+def test_a_window_that_starts_after_the_horizon_opens_before_it() -> None:
+    """By its lead."""
+    plan = plan_of("web@%.service", 4, [window()], 3600, NOW)
+    assert plan.desired(plan.horizon - 60) == 12
+
+
 def test_occurrences_longer_than_the_step_follow_one_another() -> None:
     """With the lead one is open until the next, and the last one ends as every other."""
     series = (Series(start=1000, step=100, count=3, length=90, at_least=5, machines=0, name="peak"),)
