@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from fleetcaptain.discovery.lease import Lease
     from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable
     from fleetcaptain.fleetfile.dsl import Fleetfile, Service, Task
-    from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Expand, Http, Literal, Rolling, Tcp
+    from fleetcaptain.fleetfile.values import (
+        Alive,
+        BlueGreen,
+        Build,
+        Command,
+        Expand,
+        Http,
+        Literal,
+        Rolling,
+        Tcp,
+        Window,
+    )
 
 __all__ = [
     "Alive",
@@ -36,6 +47,7 @@ __all__ = [
     "Service",
     "Task",
     "Tcp",
+    "Window",
     "__version__",
     "discover",
     "ensure_available",
@@ -61,6 +73,7 @@ _IN = {
         "Literal",
         "Rolling",
         "Tcp",
+        "Window",
     ),
     "fleetcaptain.fleetfile.dsl": ("Fleetfile", "Service", "Task"),
 }

@@ -13,6 +13,7 @@ from typing import Any
 from fleetcaptain.discovery.keys import registration_key, release_key
 from fleetcaptain.image_reference import RECORDED
 from fleetcaptain.mode import Mode
+from fleetcaptain.schedule.window import MOST_WINDOWS, WindowSpec
 from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_object
 
 __all__ = ["Registration", "Release", "ServiceRelease", "drained", "manifest_at", "registration_at"]
@@ -122,7 +123,7 @@ class ServiceRelease:
     """One service in a release: its *unit_hash*, how many instances must have it (*count*), and their *image*.
 
     A rollback also needs how it is replaced (*mode*, and the times of its *rollout* in seconds), the services that it
-    *requires*, and the *scheme* of its URLs.
+    *requires*, the *scheme* of its URLs, and its *windows*, in which it has more instances.
     """
 
     unit_hash: str
@@ -132,9 +133,11 @@ class ServiceRelease:
     rollout: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
+    windows: tuple[WindowSpec, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """The entry in a manifest's JSON."""
+        windows = {"windows": [window.to_data() for window in self.windows]} if self.windows else {}
         return {
             "content": self.unit_hash,
             "instances": self.count,
@@ -143,6 +146,7 @@ class ServiceRelease:
             "rollout": dict(self.rollout),
             "requires": list(self.requires),
             "scheme": self.scheme,
+            **windows,
         }
 
     @classmethod
@@ -157,7 +161,15 @@ class ServiceRelease:
             rollout=_rollout(fields.mapping("rollout")),
             requires=fields.texts("requires", NAME),
             scheme=fields.text("scheme", _SCHEME, "tcp"),
+            windows=_windows(fields),
         )
+
+
+def _windows(fields: Fields) -> tuple[WindowSpec, ...]:
+    found = tuple(map(WindowSpec.from_data, fields.objects("windows")))
+    if len(found) > MOST_WINDOWS or len({window.name for window in found}) < len(found):
+        raise Unreadable(f"windows: there are more than {MOST_WINDOWS}, or two with one name")
+    return found
 
 
 def _rollout(settings: Mapping[str, Any]) -> Mapping[str, Any]:

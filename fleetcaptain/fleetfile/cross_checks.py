@@ -11,6 +11,7 @@ from fleetcaptain.fleetfile.service_specs import Errors
 from fleetcaptain.fleetfile.task import task_errors
 from fleetcaptain.fleetfile.validation_error import did_you_mean
 from fleetcaptain.fleetfile.values import App, BlueGreen, ServiceSpec
+from fleetcaptain.schedule.window import most_instances
 from fleetcaptain.units.names import (
     generation_names,
     instance_names,
@@ -130,7 +131,11 @@ def _placed(
         if other is None and not is_unit_name(name):
             what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
             errors.add(places[spec.name], spec.name, "machine_of", what)
-        elif other is not None and (other.instances != 1 or isinstance(other.rollout, BlueGreen) or other.global_unit):
+        elif other is not None and (
+            most_instances(other.instances, other.scale) != 1
+            or isinstance(other.rollout, BlueGreen)
+            or other.global_unit
+        ):
             what = f"{name!r} must have one instance with a fixed name, because fleet looks up a single unit"
             errors.add(places[spec.name], spec.name, "machine_of", what)
     for keyword, peers in (
@@ -163,7 +168,7 @@ def _units(spec: ServiceSpec) -> tuple[str, ...]:
         return machine_names(spec.name, [_UNKNOWN_MACHINE])
     if isinstance(spec.rollout, BlueGreen):
         return generation_names(spec.name, _UNKNOWN_HASH, spec.instances)
-    return instance_names(spec.name, spec.instances)
+    return instance_names(spec.name, most_instances(spec.instances, spec.scale))
 
 
 def _expanded(name: str, spec: ServiceSpec) -> Iterator[str]:

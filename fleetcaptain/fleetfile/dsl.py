@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Ready, Rollout
+from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Ready, Rollout, Window
 
 __all__ = ["Fleetfile", "Service", "SourceLocation", "Task", "declared"]
 
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(map(_plain, value))
-    if isinstance(value, Alive | Build | Ready | Rollout):
+    if isinstance(value, Alive | Build | Ready | Rollout | Window):
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     return value
 
@@ -76,6 +76,7 @@ class Service:
         docker_args: Sequence[str] = (),
         not_secret: Sequence[str] = (),
         instances: int | bool = 1,
+        scale: Sequence[Window] = (),
         start: Lines | None = None,
         before_start: Lines | None = None,
         after_start: Lines | None = None,

@@ -19,6 +19,7 @@ from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Build, Expand
+from fleetcaptain.fleetfile.window_specs import windows
 from fleetcaptain.image_reference import reference_mistake
 from fleetcaptain.units.names import UNIT_CHARACTERS
 
@@ -240,6 +241,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "env": _env,
     "docker_args": _docker_args,
     "instances": _instances,
+    "scale": windows,
     **dict.fromkeys(
         ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload"), _optional(_commands)
     ),

@@ -31,6 +31,7 @@ from fleetcaptain.fleetfile.values import (
     ServiceSpec,
     Tcp,
 )
+from fleetcaptain.fleetfile.window_specs import resolve_windows
 from fleetcaptain.image_reference import name_mistake, split_registry
 from fleetcaptain.units.names import without_generation
 from fleetcaptain.units.xfleet import rules_of
@@ -182,8 +183,7 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
     for word in service.unknown:
         option = option_for(word)
         near = f'; write docker_args=["{option}", ...]' if option else did_you_mean(word, PARSERS)
-        what = "is not supported; write instances=" if word == "scale" else f"unknown keyword{near}"
-        errors.add(service.place, name, word, what)
+        errors.add(service.place, name, word, f"unknown keyword{near}")
     values = parsed(service, PARSERS, errors)
     if values.get("image") is None:
         values["image"] = Build()
@@ -196,6 +196,7 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
         errors.add(service.place, name, keyword, what)
 
     _rollout(values, add)
+    _scale(values, add)
     _network(values, add)
     _ports(values, add)
     _lines(values, add)
@@ -220,6 +221,20 @@ def _rollout(values: dict[str, Any], add: AddError) -> None:
         values["start_sec"], values["rollout"] = followed(start, stop, values["rollout"], alive)
     except ValidationError as error:
         add("rollout", str(error))
+
+
+def _scale(values: dict[str, Any], add: AddError) -> None:
+    """Resolves windows. Only a service whose instances have fixed names and numbers can have more of them."""
+    if not values.get("scale"):
+        return
+    if isinstance(values["rollout"], BlueGreen):
+        add(
+            "scale",
+            "a service that is replaced blue/green cannot have windows; write Rolling() and a number of instances=",
+        )
+    elif values.get("global_unit"):
+        add("scale", "a service with a unit on every machine cannot have windows; remove it")
+    values["scale"] = resolve_windows(values["scale"], values.get("instances"), lambda what: add("scale", what))
 
 
 def _network(values: dict[str, Any], add: AddError) -> None:

@@ -19,6 +19,7 @@ _READY = (
 )
 _ALIVE = "a task (Type=oneshot) cannot have it: it ends; remove it"
 _PUBLIC = "a task (Type=oneshot) serves no port after its command has exited; remove it"
+_SCALE = "a task (Type=oneshot) cannot have windows: it ends; remove it"
 _FORGOTTEN = "a finished task (Type=oneshot) would look like a stopped one to systemd; remove it"
 
 
@@ -38,6 +39,8 @@ def task_errors(spec: ServiceSpec) -> dict[str, str]:
         errors["alive"] = _ALIVE
     if spec.public is not None:
         errors["public"] = _PUBLIC
+    if spec.scale:
+        errors["scale"] = _SCALE
     remain = dict(spec.service).get("RemainAfterExit", "yes")
     if remain.lower() not in _TRUE:
         errors["service"] = f"RemainAfterExit={remain}: {_FORGOTTEN}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from fleetcaptain.fleetfile.docker_args import networks
+from fleetcaptain.schedule.window import WindowSpec
 
 __all__ = [
     "EVERY_ADDRESS",
@@ -26,6 +27,7 @@ __all__ = [
     "ServiceSpec",
     "TaskSpec",
     "Tcp",
+    "Window",
 ]
 
 
@@ -147,6 +149,24 @@ Rollout = Rolling | BlueGreen
 
 
 @dataclass(frozen=True)
+class Window:
+    """Run *at_least* so many instances, all healthy from *ready_by* until *until* (``"HH:MM"`` in *timezone*).
+
+    *days*: such as ``"Mon-Fri"`` or ``["Sat", "Sun"]``; *dates*: such as ``["2026-12-24"]``, instead of days; without
+    both every day. *until* up to *ready_by* is on the next day. *machines*: how many machines of its own it needs.
+    """
+
+    name: str
+    at_least: int
+    ready_by: str
+    until: str
+    days: str | Sequence[str] | None = None
+    dates: Sequence[str] | None = None
+    timezone: str = "UTC"
+    machines: int = 0
+
+
+@dataclass(frozen=True)
 class Port:
     """One published port, as ``docker run -p`` takes it.
 
@@ -207,6 +227,7 @@ class ServiceSpec:
     x_fleet: tuple[tuple[str, str], ...] = ()
     rollout: Rollout = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+    scale: tuple[WindowSpec, ...] = ()
     location: str = field(default="", compare=False)
 
     @property

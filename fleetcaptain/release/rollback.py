@@ -10,7 +10,9 @@ from fleetcaptain.printable import printable
 from fleetcaptain.release.images import ImageState, reference
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.schedule.window import time_zone
 from fleetcaptain.units.unit_file import UnitFile
+from fleetcaptain.untrusted import readable
 
 __all__ = ["images_of", "obstacles", "order_back", "unknown_release"]
 
@@ -39,6 +41,12 @@ def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, 
             found.append(
                 f"{service}: the text of its unit ({release.unit_hash[:7]}) has characters that cannot be shown"
             )
+        found += [
+            f"{service}: this computer does not know the time zone {window.timezone} of the window {window.name}; "
+            "update its package tzdata"
+            for window in release.windows
+            if readable(time_zone, window.timezone) is None
+        ]
         if images.get(release.image) is ImageState.GONE:
             image = reference(release.image)
             found.append(f"{service}: the image {release.image} is gone from the registry {image.registry}")

@@ -9,6 +9,7 @@ from typing import Any
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.fleetfile.values import App, BlueGreen, Http, ServiceSpec
 from fleetcaptain.mode import Mode
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -18,8 +19,8 @@ __all__ = ["Part", "parts_of_app", "parts_of_manifest"]
 @dataclass(frozen=True)
 class Part:
     """A *service*: its *unit* without the image, its *instances*, how it is replaced (*mode*, and the times of
-    its *rollout*), the services that it *requires*, the *scheme* of its URLs, and the services that a deploy brings up
-    to date before it (*after*; a release's record does not have them)."""
+    its *rollout*), the services that it *requires*, the *scheme* of its URLs, its *windows*, and the services that a
+    deploy brings up to date before it (*after*; a release's record does not have them)."""
 
     service: str
     unit: UnitFile
@@ -29,6 +30,7 @@ class Part:
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
     after: tuple[str, ...] = ()
+    windows: tuple[WindowSpec, ...] = ()
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -37,8 +39,16 @@ class Part:
 
     def entry(self, file: UnitFile, image: str) -> ServiceRelease:
         """What a manifest says of it when it runs *image*, a reference or "", by the unit *file* that names it."""
-        rollout = dict(self.rollout)
-        return ServiceRelease(file.unit_hash, self.instances, image, self.mode, rollout, self.requires, self.scheme)
+        return ServiceRelease(
+            unit_hash=file.unit_hash,
+            count=self.instances,
+            image=image,
+            mode=self.mode,
+            rollout=dict(self.rollout),
+            requires=self.requires,
+            scheme=self.scheme,
+            windows=self.windows,
+        )
 
 
 def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
@@ -54,6 +64,7 @@ def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
             requires=tuple(needed for needed in spec.requires if needed in names),
             after=tuple(earlier for earlier in spec.after if earlier in names),
             scheme=("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp",
+            windows=spec.scale,
         )
         for spec in app.services
     )
@@ -66,7 +77,18 @@ def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple
         unit, image = files[release.unit_hash].without_image()
         # A service of every machine has as many instances as there are machines by then.
         instances = 1 if release.mode is Mode.PER_MACHINE else release.count
-        parts.append(Part(service, unit, instances, release.mode, release.rollout, release.requires, release.scheme))
+        parts.append(
+            Part(
+                service=service,
+                unit=unit,
+                instances=instances,
+                mode=release.mode,
+                rollout=release.rollout,
+                requires=release.requires,
+                scheme=release.scheme,
+                windows=release.windows,
+            )
+        )
         images[service] = image
     return tuple(parts), images
 

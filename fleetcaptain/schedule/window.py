@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from heapq import merge
 from typing import Any
@@ -14,8 +14,10 @@ from fleetcaptain.untrusted import Fields, Unreadable
 
 __all__ = [
     "DAYS",
+    "MOST_DATES",
     "MOST_INSTANCES",
     "MOST_MACHINES",
+    "MOST_WINDOWS",
     "WINDOW_NAME",
     "YEARS",
     "Interval",
@@ -23,6 +25,7 @@ __all__ = [
     "desired",
     "desired_within",
     "intervals",
+    "known_time_zones",
     "minute_of_day",
     "most_instances",
     "time_of_day",
@@ -33,6 +36,10 @@ __all__ = [
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MOST_INSTANCES = 100
 MOST_MACHINES = 100
+MOST_WINDOWS = 10
+"""Of one service."""
+MOST_DATES = 100
+"""Of one window."""
 WINDOW_NAME = re.compile("[a-z0-9][a-z0-9_-]{0,39}")
 YEARS = range(2000, 3000)
 """The years that a date may be in: since then all zones differ from UTC by whole minutes."""
@@ -92,6 +99,8 @@ class WindowSpec:
         fields = Fields(data)
         days = fields.text("days", default="").split()
         dates = tuple(map(_date, fields.texts("dates", _DATE)))
+        if len(dates) > MOST_DATES:
+            raise Unreadable(f"a window has more than {MOST_DATES} dates")
         if not set(days) <= set(DAYS) or len(set(days)) < len(days) or len(set(dates)) < len(dates):
             raise Unreadable("days or dates of a window are unknown or repeated")
         if bool(days) == bool(dates):
@@ -172,12 +181,21 @@ def time_zone(name: str) -> tzinfo:
     # Imported here: an app that looks a service up reads no time zones.
     from zoneinfo import ZoneInfo
 
+    if name == "UTC":
+        return UTC
     try:
         if _ZONE.fullmatch(name) and not _NO_ZONE.fullmatch(name):
             return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         pass
     raise Unreadable(f"this computer does not know the time zone {name!r}")
+
+
+def known_time_zones() -> Collection[str]:
+    """The names of all time zones that this computer knows."""
+    from zoneinfo import available_timezones
+
+    return sorted(name for name in available_timezones() if not _NO_ZONE.fullmatch(name))
 
 
 def _is_open(window: WindowSpec, now: float, lead_sec: float) -> bool:

@@ -10,7 +10,7 @@ __all__ = ["sources"]
 
 _HEAD = (
     "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal\n"
-    "from fleetcaptain import Rolling, Service, Task, Tcp\n"
+    "from fleetcaptain import Rolling, Service, Task, Tcp, Window\n"
     "fleet = Fleetfile({})\n"
 )
 _Source = st.SearchStrategy[str]
@@ -163,6 +163,17 @@ _rollouts = st.one_of(
     ),
     _call("BlueGreen", keep_old_sec=_seconds, **_times),
 )
+_clock = st.one_of(_reprs("03:30", "00:00", "24:00", "3:30", "25:00", ""), _scalars)
+_windows = st.tuples(
+    st.one_of(_reprs("peak", "night"), _text),
+    st.one_of(_reprs(2, 50), _seconds),
+    _clock,
+    _clock,
+    st.one_of(_reprs(None, "Mon-Fri", "Sat-Mon", ["Mon", "Wed,Fri"], "Mo", []), _scalars),
+    st.one_of(_reprs(None, ["2026-12-24"], ["2026-02-30"]), _scalars),
+    st.one_of(_reprs("America/Chicago", "UTC", "Europe/Londom", "localtime"), _scalars),
+    _seconds,
+).map(lambda found: f"Window({', '.join(found)})")
 _lines = st.one_of(_text, _list(_text), _reprs("/bin/sleep infinity", "-/bin/true", [], ["/bin/a", "/bin/b"]))
 _build = st.one_of(_call("Build", context=_reprs(".", "other", "nosuch", "../x"), dockerfile=_reprs("Dockerfile", "x")))
 
@@ -177,6 +188,7 @@ _SERVICE = {
     "docker_args": _list(_docker_words),
     "not_secret": _list(_text),
     "instances": _reprs(1, 2, 3, 100, 101, 0, True, False, 1.0),
+    "scale": _list(_windows),
     "start": _lines,
     "before_start": _lines,
     "after_start": _lines,
@@ -243,6 +255,9 @@ _RIGHT = {
     ).map(lambda found: f"[{', '.join(found)}]"),
     "not_secret": _reprs(["SHARDING_KEY"]),
     "instances": _reprs(1, 2, 3),
+    "scale": _reprs("00:30", "12:00").map(
+        lambda until: f"[Window('peak', 9, '11:30', {until}, days='Mon-Fri', timezone='Europe/London')]"
+    ),
     "start": _commands.filter(lambda text: text != "[]" and not text.startswith("[")),
     "before_start": _commands,
     "after_start": _commands,

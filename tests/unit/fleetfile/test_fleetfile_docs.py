@@ -11,12 +11,12 @@ import pytest
 
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service
-from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Http, Rolling, Tcp
+from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Http, Rolling, Tcp, Window
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "fleetfile.md").read_text()
 REQUIRED = "required"
-INNER = (Http, Tcp, Command, Alive, Build, Rolling, BlueGreen)
+INNER = (Http, Tcp, Command, Alive, Build, Rolling, BlueGreen, Window)
 
 
 def documented(section: str) -> dict[str, str]:
@@ -48,6 +48,7 @@ def test_every_keyword_of_the_fleetfile_is_there() -> None:
 def test_every_word_inside_of_a_keyword_is_there_with_its_default() -> None:
     """Checks, builds and rollouts."""
     found = {**documented("Ready"), **documented("Alive"), **documented("Build"), **documented("Rollout")}
+    found |= documented("Scale")
     fields = {f"{word.__name__}.{field.name}": field.default for word in INNER for field in dataclasses.fields(word)}
     assert found == {
         name: REQUIRED if default is dataclasses.MISSING else repr(default).replace("'", '"')

@@ -88,7 +88,7 @@ _RULES = [
             ("Command(Expand('test %v'))", "%v"),
         )
     ),
-    ('Service("web", scale=3)', "scale: is not supported"),
+    ('Service("web", scale=3)', "scale: must be a list of Window(...), not 3; for a fixed number write instances="),
     *(
         (f'Service("web", {keyword})', "must not end in a backslash")
         for keyword in (

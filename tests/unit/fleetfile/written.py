@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.values import App, ServiceSpec
 
 __all__ = ["HEAD", "app", "mistakes", "service"]
 
-_NAMES = "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Task, Tcp"
+_NAMES = "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Task, Tcp, Window"
 HEAD = f"from fleetcaptain import {_NAMES}\n"
 
 
