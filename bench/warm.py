@@ -37,7 +37,9 @@ def rows(site: Site) -> Iterator[Row]:
     without = _writes(site)
     plan = plan_of("probe@%.service", _FOUR, [_FAR], 180, int(site.cluster.wall_clock()))
     site.cluster.store.write(window_plan_key(APP, "probe"), plan.to_text())
-    yield counted("etcd writes a minute, a window that is not due", [_writes(site)], "no window", [without], unit="/min")
+    yield counted(
+        "etcd writes a minute, a window that is not due", [_writes(site)], "no window", [without], unit="/min"
+    )
     site.cluster.store.delete(service_windows_dir(APP, "probe"), recursive=True)
 
 
