@@ -127,9 +127,9 @@ class RollingUpdateProvider(ResourceProvider):
             return ReadResult(None, {})
         unit, image = found.file.without_image()
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
-        if desired.windows and set(found.names) == set(target.names):
-            inputs |= _windows_of(desired, snapshot, cluster.wall_clock())
-        elif desired.mode in (Mode.ROLLING, Mode.BLUE_GREEN):
+        if desired.windows:
+            inputs["windows"] = _windows_of(desired, snapshot, cluster.wall_clock())
+        if desired.mode in (Mode.ROLLING, Mode.BLUE_GREEN):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
             inputs["state"] = f"{', '.join(missing)} missing"
@@ -158,8 +158,9 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
+                if service in snapshot.windows:
+                    forget_windows(fenced, service)
         forget_maintenance(cluster, service)
-        forget_windows(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
@@ -205,14 +206,13 @@ class RollingUpdateProvider(ResourceProvider):
         }
 
 
-def _windows_of(desired: DesiredService, snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """The windows of *desired* as *snapshot* has them, as inputs: none, if the plan of the machine agents is missing,
-    is not theirs, or has to be renewed."""
+def _windows_of(desired: DesiredService, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
+    """The windows of *desired* as *snapshot* has them: none, if the plan of the machine agents is missing, is not
+    theirs, or has to be renewed."""
     windows = snapshot.windows.get(desired.service)
-    if windows is None or windows.plan is None:
-        return {"instances": desired.instances, "windows": []}
-    follows = windows.plan.follows(desired.windows, int(now))
-    return {"instances": windows.plan.base, "windows": [window.to_data() for window in desired.windows if follows]}
+    plan = windows.plan if windows is not None else None
+    follows = plan is not None and plan.follows(desired.windows, int(now))
+    return [window.to_data() for window in desired.windows if follows]
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:

@@ -190,11 +190,18 @@ def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot)
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(
         file=file,
-        instances=len(present),
+        instances=_without_extra(service, present, snapshot),
         state=", ".join(troubled) or LAUNCHED,
         names=present,
         machines=tuple(sorted(machines)),
     )
+
+
+def _without_extra(service: str, present: tuple[str, ...], snapshot: Snapshot) -> int:
+    """How many instances *present* are, without those that only windows need, if all of these are there."""
+    windows = snapshot.windows.get(service)
+    plan = windows.plan if windows is not None else None
+    return plan.base if plan is not None and len(present) == plan.most else len(present)
 
 
 def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:

@@ -49,13 +49,13 @@ def update(
             strategy=desired.mode.value,
             wanted=lambda snapshot: _wanted(desired, snapshot),
         ) as (fenced, snapshot):
-            target = desired.target(snapshot, running_soon(fenced, desired, _policy(desired, snapshot)))
+            target = desired.target(snapshot, running_soon(fenced, desired, _policy(desired, snapshot), snapshot))
             # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
             going = () if stays else leaving(cluster.ownership, target, snapshot)
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)
             _replace(Driver(fenced, report, stopping), snapshot, desired, target)
-            publish_windows(fenced, desired, fenced.snapshot())
+            publish_windows(fenced, desired, snapshot.windows.get(desired.service))
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target

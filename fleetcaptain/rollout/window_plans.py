@@ -14,9 +14,10 @@ from fleetcaptain.discovery.keys import (
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import Policy
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.schedule.lead_time import LeadTime, lead_time
+from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.schedule.window import desired_within, most_instances
 from fleetcaptain.schedule.window_event import DEPLOYMENT, EVENT_SEC, WindowEvent
 from fleetcaptain.schedule.window_plan import KEEP_SEC, plan_of
@@ -26,25 +27,27 @@ from fleetcaptain.untrusted import readable
 __all__ = ["forget_windows", "publish_windows", "rebase_windows", "running_soon"]
 
 
-def running_soon(cluster: Cluster, desired: DesiredService, policy: Policy) -> int:
-    """How many instances *desired* needs until its rollout has ended, lead time included: the machine agents open no
-    window while a rollout has the lock, so it opens the next ones itself."""
+def running_soon(cluster: Cluster, desired: DesiredService, policy: Policy, snapshot: Snapshot) -> int:
+    """How many instances *desired* needs until its rollout from *snapshot* has ended, lead time included: the machine
+    agents open no window while a rollout has the lock, so it opens the next ones itself."""
     # Those with machines of their own wait for these; see the machine agent.
     windows = [window for window in desired.windows if not window.machines]
     if not windows:
         return desired.instances
     lead = _lead_time(cluster, desired.service)
-    waves = 1 + -(-(most_instances(desired.instances, windows) - 1) // policy.max_parallel)
+    names = desired.target(snapshot).running.names
+    replaced = any(observe(name, snapshot).unit_hash != desired.file.unit_hash for name in names)
+    count = most_instances(desired.instances, windows) - 1
+    waves = 1 + -(-count // policy.max_parallel) if replaced else 0
     ahead = lead.lead_sec + min(KEEP_SEC, waves * (policy.min_healthy_sec + lead.start_p95_sec))
     now = cluster.wall_clock()
     return desired_within(desired.instances, windows, now, now + ahead)
 
 
-def publish_windows(cluster: Cluster, desired: DesiredService, snapshot: Snapshot) -> None:
-    """Write the plan of *desired*, whose units are as in *snapshot*, for the machine agents, and how many run; remove
-    those of a service that has no windows any more."""
+def publish_windows(cluster: Cluster, desired: DesiredService, before: ServiceWindows | None) -> None:
+    """Write the plan of *desired*, whose units are as they must be, for the machine agents, and how many run. *before*
+    is what etcd has of its windows: of a service that has none any more that is removed."""
     app, service, now = cluster.app, desired.service, int(cluster.wall_clock())
-    before = snapshot.windows.get(service)
     if not desired.windows:
         if before is not None:
             forget_windows(cluster, service)
@@ -52,7 +55,7 @@ def publish_windows(cluster: Cluster, desired: DesiredService, snapshot: Snapsho
     lead = _lead_time(cluster, service)
     plan = plan_of(f"{service}@%.service", desired.instances, desired.windows, lead.lead_sec, now)
     cluster.store.write(window_plan_key(app, service), plan.to_text())
-    running = len(desired.target(snapshot).running.names)
+    running = len(desired.target(cluster.snapshot()).running.names)
     _write_state(cluster, service, before.state if before is not None else None, desired.instances, running)
 
 
