@@ -133,8 +133,9 @@ def _took(lead: LeadTime) -> str:
 
 
 def _opening_of(event: WindowEvent) -> Iterator[tuple[float, float]]:
-    """(when, seconds) if *event* is an opening that ended, by an agent: a deployment's is written when all is ready."""
-    if event.after > event.before and event.ready is not None and event.by != DEPLOYMENT:
+    """(when, seconds) if *event* is an opening that ended, by an agent: a deployment's is written when all is ready. An
+    agent writes one without a ``ready_by``, at once, when the number of instances changed for no window."""
+    if event.after > event.before and event.due and event.ready is not None and event.by != DEPLOYMENT:
         yield event.at, event.ready - event.at
 
 

@@ -83,9 +83,12 @@ def window_problems(service: str, windows: WindowStatus, healthy: int, standby: 
     plan, launched, at = windows.plan, windows.launched, windows.at
     desired = plan.desired(at), plan.desired(at - RESPONSE_SEC)
     if min(desired) > launched:
+        why = "no agent opened the window"
+        if any(series.machines for series in plan.series):
+            why = f"the machines of the window are not in fleet, or {why}"
         yield (
-            f"{service}: {windows.desired} instances must run now, and the machine agents started {launched}: no agent "
-            "opened the window; `captain doctor` says which agents do not run"
+            f"{service}: {windows.desired} instances must run now, and the machine agents started {launched}: {why}; "
+            "`captain doctor` says which agents do not run"
         )
     elif max(desired) < launched:
         yield (

@@ -141,6 +141,14 @@ def test_a_window_that_no_agent_opens_is_a_problem_after_two_minutes() -> None:
     )
 
 
+def test_a_window_may_wait_for_its_machines() -> None:
+    """Then no agent opens it."""
+    found = plan()
+    machines = replace(found, series=tuple(replace(one, machines=2) for one in found.series))
+    (problem,) = report(cluster_of(found=machines), DUE).problems
+    assert "started 4: the machines of the window are not in fleet, or no agent opened the window; " in problem
+
+
 def test_a_window_that_no_agent_closes_is_a_problem_after_two_minutes() -> None:
     """As for an opening."""
     cluster = cluster_of(OPEN, running=12)
