@@ -49,9 +49,9 @@ def add(captain: typer.Typer) -> None:
         Asks all machines at once for their clock, disks, etcd, fleet and docker, and compares the machine agents with
         the deployed program. A machine that does not answer is one finding. Each finding has its cure.
 
-        Ignored values are neither a registration nor a release, or are stored at the wrong key: another program or a
-        newer version wrote them. Instances are listed when they are out of discovery because their alive checks fail,
-        and services that are under maintenance; with --json on standard error.
+        Ignored values are no registration, release or plan of windows, or are stored at the wrong key: another program
+        or a newer version wrote them. Instances are listed when they are out of discovery because their alive checks
+        fail, and services that are under maintenance; with --json on standard error.
 
         Exits with 1 when there are findings or ignored values, with 10 when no machine answers, and with 0 otherwise.
 
@@ -63,6 +63,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.release.repository import read_releases
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.service_maintenance import maintained_services
+        from fleetcaptain.schedule.stored_windows import read_windows
 
         where = site(app, stack, ssh, key)
         cluster = open_cluster(where.endpoint, where.app)
@@ -70,7 +71,8 @@ def add(captain: typer.Typer) -> None:
         found = tool_findings(local_tools(["ssh"] if ssh else ["ssh", "docker", "pulumi"] if over_ssh else []))
         try:
             snapshot = cluster.snapshot()
-            ignored = (*snapshot.ignored, *read_releases(cluster.store, where.app).ignored)
+            releases, windows = read_releases(cluster.store, where.app), read_windows(cluster.store, where.app)[1]
+            ignored = (*snapshot.ignored, *releases.ignored, *windows)
             facts = examine(cluster, snapshot, _addresses(where.endpoint)) if over_ssh else None
         except ClusterUnreachable as error:
             facts = examine(cluster, str(error), _addresses(where.endpoint)) if over_ssh else None

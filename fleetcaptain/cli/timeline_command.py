@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.history_command import OfService
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.written_page import Html, write_page
 from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["add"]
@@ -25,9 +25,7 @@ def add(captain: typer.Typer) -> None:
         tag: Annotated[str, typer.Argument(help="The release; `captain releases` lists them.", metavar="TAG")],
         *,
         service: OfService = None,
-        html: Annotated[
-            Path | None, typer.Option("--html", help="Write a page for browsers instead.", metavar="FILE")
-        ] = None,
+        html: Html = None,
         json_wanted: Json = False,
         stack: Stack = None,
         ssh: Ssh = None,
@@ -58,8 +56,7 @@ def add(captain: typer.Typer) -> None:
         if json_wanted:
             echo_json([record.to_data() for record in found])
         elif html is not None:
-            _write(html, timeline_page(f"Release {tag} of {where.app}", found))
-            echo(f"Wrote {html}.", error=True)
+            write_page(html, timeline_page(f"Release {tag} of {where.app}", found))
         else:
             echo("\n".join(drawn(found, shutil.get_terminal_size().columns)))
 
@@ -70,12 +67,3 @@ def _none(tag: str, service: str | None) -> str:
         f"No rollout{of_service} is recorded for the release {tag}: it changed nothing, or its rollouts are older than "
         "the last 50 of their services. `captain history` lists what is recorded."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FleetCaptainError(
-            f"Could not write {path}: {error.strerror}. Choose another file with --html and run the same command again."
-        ) from error

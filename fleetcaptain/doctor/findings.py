@@ -11,6 +11,8 @@ from fleetcaptain.units.agent_calls import agent_name
 __all__ = ["ClusterFacts", "Finding", "ToolFacts", "findings_of", "tool_findings"]
 
 _CLOCK_SEC = 5
+_CLOCK_OF_WINDOWS_SEC = 30
+"""Machine agents compare their clocks, too: one that differs by more does not act on windows."""
 _FULL_PERCENT, _FREE_GIB = 90, 1.0
 _ETCD_ANSWERS = ("200", "401", "403")
 
@@ -143,9 +145,11 @@ def _fleet(address: str, machine: MachineFacts, facts: ClusterFacts) -> Iterator
 def _clock(machine: MachineFacts) -> Iterator[Finding]:
     if abs(machine.clock_error_sec) > _CLOCK_SEC:
         direction = "ahead of" if machine.clock_error_sec > 0 else "behind"
+        is_ignored = abs(machine.clock_error_sec) > _CLOCK_OF_WINDOWS_SEC
         yield Finding(
             machine.address,
-            f"its clock is {abs(machine.clock_error_sec):.0f} s {direction} this computer's",
+            f"its clock is {abs(machine.clock_error_sec):.0f} s {direction} this computer's"
+            f"{'; an agent with a wrong clock opens and closes no windows' if is_ignored else ''}",
             "On the machine: `timedatectl set-ntp true`. If all machines differ by the same, correct this computer's.",
         )
 

@@ -15,7 +15,7 @@ from fleetcaptain.schedule.window import WindowSpec, intervals
 from fleetcaptain.schedule.window_event import DEPLOYMENT, WindowEvent
 from fleetcaptain.schedule.window_plan import HORIZON_SEC
 
-__all__ = ["LONGEST_LEAD_SEC", "LeadTime", "Unmeetable", "format_lead", "lead_time", "unmeetable"]
+__all__ = ["LONGEST_LEAD_SEC", "LeadTime", "Unmeetable", "format_lead", "is_too_short", "lead_time", "unmeetable"]
 
 LONGEST_LEAD_SEC = 6 * 3600
 """A window that has to open earlier than this cannot be met: most likely its service does not start at all."""
@@ -78,6 +78,12 @@ def lead_time(records: Sequence[RolloutRecord], events: Sequence[WindowEvent], m
     return LeadTime(median(found) if found else _ASSUMED_START_SEC, p95, len(found), lead_sec, machine)
 
 
+def is_too_short(planned_sec: int, needed: LeadTime) -> bool:
+    """Whether a window that opens *planned_sec* before its ``ready_by`` is late even if the acting agent's machine does
+    not end. A rollout that starts a little slower than those before is no reason to deploy again."""
+    return planned_sec < needed.lead_sec - _TAKEOVER_SEC
+
+
 def format_lead(service: str, lead: LeadTime) -> str:
     """One sentence: how long before its ``ready_by`` a window of *service* opens, and why."""
     agents = _EVALUATION_SEC + _TAKEOVER_SEC
@@ -127,8 +133,9 @@ def _took(lead: LeadTime) -> str:
 
 
 def _opening_of(event: WindowEvent) -> Iterator[tuple[float, float]]:
-    """(when, seconds) if *event* is an opening that ended, by an agent: a deployment's is written when all is ready."""
-    if event.after > event.before and event.ready is not None and event.by != DEPLOYMENT:
+    """(when, seconds) if *event* is an opening that ended, by an agent: a deployment's is written when all is ready. An
+    agent writes one without a ``ready_by``, at once, when the number of instances changed for no window."""
+    if event.after > event.before and event.due and event.ready is not None and event.by != DEPLOYMENT:
         yield event.at, event.ready - event.at
 
 

@@ -67,8 +67,8 @@ def outcomes(
     planned: Sequence[Change], events: Sequence[WindowEvent], start: int, now: int, *, service: str, base: int
 ) -> tuple[Outcome, ...]:
     """What happened to a *service* with *base* instances from *start* to *now*, in the order of time: each of the
-    changes that were *planned* then, and each event that belongs to none of them, because the plan is newer. A
-    deployment that changes the number for no window is none."""
+    changes that were *planned* then, and each event that belongs to none of them, because the plan is newer. An
+    event that changes the number for no window is left out."""
     # The next change ends the time in which an event can belong to one.
     ends = [change.at for change in planned[1:]] + [now + 1]
     left = sorted(events, key=attrgetter("at"))
@@ -81,8 +81,8 @@ def outcomes(
         if event is not None or change.opens or level > change.after:
             found.append(_outcome(change, event, now, level))
     for event in left:
-        is_windows = event.due or event.by != DEPLOYMENT
-        if is_windows and start <= event.at <= now and event.before != event.after:
+        is_closing = event.after < event.before and event.by != DEPLOYMENT
+        if (event.due or is_closing) and start <= event.at <= now:
             change = Change(event.at, service, event.before, event.after, (), event.due)
             found.append(_outcome(change, event, now, event.before))
     return tuple(sorted(found, key=attrgetter("at")))

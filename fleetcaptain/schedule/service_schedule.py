@@ -12,7 +12,7 @@ from fleetcaptain.schedule.outcome import Outcome, levels_of, outcomes
 from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.schedule.window_plan import WindowPlan
 
-__all__ = ["ServiceSchedule", "as_json", "schedule_of"]
+__all__ = ["ServiceSchedule", "as_json", "change_as_json", "schedule_of"]
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ def as_json(schedule: ServiceSchedule, addresses: Mapping[str, str]) -> dict[str
         "desired": plan.desired(schedule.now),
         "lead_sec": plan.lead_sec,
         "planned_until": iso_utc(plan.horizon),
-        "next": [_change(change) for change in schedule.next],
+        "next": [change_as_json(change) for change in schedule.next],
         "last": [_outcome(outcome, addresses) for outcome in schedule.last],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_as_json(change: Change) -> dict[str, Any]:
+    """*change* as JSON data; times are ISO 8601 in UTC."""
     return {
         "at": iso_utc(change.at),
         "from": change.before,
@@ -84,7 +85,7 @@ def _change(change: Change) -> dict[str, Any]:
 def _outcome(outcome: Outcome, addresses: Mapping[str, str]) -> dict[str, Any]:
     event = outcome.event
     return {
-        **_change(outcome.change),
+        **change_as_json(outcome.change),
         "result": outcome.result.value,
         "bad": outcome.is_bad,
         "margin_sec": outcome.margin_sec,

@@ -22,6 +22,7 @@ from fleetcaptain.discovery.keys import (
     services_dir,
     task_key,
     tasks_dir,
+    windows_dir,
 )
 from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
@@ -31,6 +32,7 @@ from fleetcaptain.release.repository import Releases
 from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.rollout.lock import Owner
 from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.schedule.stored_windows import ServiceWindows, windows_in
 from fleetcaptain.tasks.task_run import TaskRun
 from fleetcaptain.untrusted import Ignored, read_all, readable
 
@@ -55,7 +57,8 @@ class AppKeys:
     """The app's directory in etcd: *registrations*, *releases* (their texts only if they were read), the holder of each
     rollout's lock and the last rollout, by service, the ids of machines with a *heartbeat*, and the last run of each of
     its *tasks*. *ignored* are values that are neither. *maintenance*: who began that of a service, by service.
-    *records*: service -> the records of its rollouts, the oldest first, where they were read."""
+    *records*: service -> the records of its rollouts, the oldest first, where they were read. *windows*: the plan and
+    the last event of each service with windows."""
 
     registrations: tuple[Registration, ...] = ()
     releases: Releases = _NO_RELEASES
@@ -66,6 +69,7 @@ class AppKeys:
     tasks: Mapping[str, TaskRun] = field(default_factory=dict)
     maintenance: Mapping[str, Maintenance] = field(default_factory=dict)
     records: Mapping[str, tuple[RolloutRecord, ...]] = field(default_factory=dict)
+    windows: Mapping[str, ServiceWindows] = field(default_factory=dict)
 
     def with_texts(self, texts: Mapping[str, str]) -> AppKeys:
         """The same with the *texts* of the releases' units, by unit hash."""
@@ -134,6 +138,7 @@ def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:
 
     registrations, ignored = read_all(registration_at, below(services_dir(app)))
     manifests, ignored_too = read_all(manifest_at, below(releases_dir(app)))
+    windows, ignored_windows = windows_in(below(windows_dir(app)), app)
     current, previous, pending = (values.get(key(app), "") for key in (current_key, previous_key, pending_key))
     return AppKeys(
         registrations,
@@ -141,9 +146,10 @@ def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:
         _by_service(Owner.from_json, below(f"{app_dir(app)}/locks"), lambda name: lock_key(app, name)),
         _by_service(JournalEntry.from_json, below(f"{app_dir(app)}/rollouts"), lambda name: rollout_key(app, name)),
         frozenset(key.rpartition("/")[2] for key, _ in below(machines_dir(app))),
-        (*ignored, *ignored_too),
+        (*ignored, *ignored_too, *ignored_windows),
         _tasks(app, below(tasks_dir(app))),
         _by_service(Maintenance.from_json, below(maintenance_dir(app)), lambda name: maintenance_key(app, name)),
+        windows=windows,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus
 from fleetcaptain.status.periodic_task_status import PeriodicTaskStatus
 from fleetcaptain.status.service_status import ServiceStatus
+from fleetcaptain.status.window_status import window_problems
 from fleetcaptain.untrusted import Ignored
 
 __all__ = ["problems_of"]
@@ -71,12 +72,15 @@ def _service(service: ServiceStatus, away: Collection[str]) -> Iterator[str]:
     if rolling:
         return
     if len(service.instances) != service.wanted:
-        yield f"{name}: {len(service.instances)} instances, and the release has {service.wanted}"
+        whose = "the release has" if not service.windows else "its windows and the release require"
+        yield f"{name}: {len(service.instances)} instances, and {whose} {service.wanted}"
     if len(service.versions) > 1:
         mixed = ", ".join(f"{version} x{count}" for version, count in service.versions.items())
         yield f"{name}: mixed versions: {mixed}"
     elif service.drift:
         yield f"{name}: {', '.join(service.drift)}: another text than the current release's"
+    if service.windows is not None:
+        yield from window_problems(name, service.windows, service.healthy, service.standby)
 
 
 def _task(task: PeriodicTaskStatus) -> Iterator[str]:

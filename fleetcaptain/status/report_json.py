@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fleetcaptain.schedule.local_time import iso_utc
+from fleetcaptain.schedule.service_schedule import change_as_json
 from fleetcaptain.status.service_status import ServiceStatus
 from fleetcaptain.status.status_report import Report
+from fleetcaptain.status.window_status import WindowStatus
 
 __all__ = ["as_json"]
 
@@ -52,6 +55,21 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
+def _windows(windows: WindowStatus, standby: int) -> dict[str, Any]:
+    upcoming = windows.upcoming
+    return {
+        "instances": windows.plan.base,
+        "desired": windows.desired,
+        "launched": windows.launched,
+        "standby": standby,
+        "opening": windows.is_opening,
+        "next": upcoming and change_as_json(upcoming),
+        "lead_sec": windows.plan.lead_sec,
+        "needed_lead_sec": windows.needed.lead_sec,
+        "planned_until": iso_utc(windows.plan.horizon),
+    }
+
+
 def _service(service: ServiceStatus) -> dict[str, Any]:
     last, rollout = service.last, service.rollout
     return {
@@ -62,6 +80,7 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
         "versions": service.versions,
         "zones": service.zones,
         "drift": list(service.drift),
+        "windows": service.windows and _windows(service.windows, service.standby),
         "maintenance": service.maintenance and {"who": service.maintenance.who, "since": service.maintenance.since},
         "instances": [
             {

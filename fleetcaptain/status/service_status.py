@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetcaptain.discovery.documents import Registration, ServiceRelease
 from fleetcaptain.discovery.maintenance import Maintenance
@@ -11,10 +11,11 @@ from fleetcaptain.mode import Mode
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.journal import JournalEntry
-from fleetcaptain.rollout.observe import Snapshot, observe
+from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, observe
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.status.expected_rollout import expected_rollout_sec
 from fleetcaptain.status.picture import AppKeys
+from fleetcaptain.status.window_status import WindowStatus
 
 __all__ = ["InstanceStatus", "RolloutStatus", "ServiceStatus", "service_status", "version_of"]
 
@@ -55,7 +56,8 @@ class RolloutStatus:
 @dataclass(frozen=True)
 class ServiceStatus:
     """A service: how many instances its release wants (*wanted*), its *instances*, the *last* rollout, the one under
-    way, the *drift*: units whose text is not the release's, and the *maintenance* that it is under."""
+    way, the *drift*: units whose text is not the release's, and the *maintenance* that it is under. *windows*: None if
+    it has none; with windows *wanted* is what must run now, and so many units wait as *standby* instances."""
 
     name: str
     wanted: int
@@ -64,6 +66,8 @@ class ServiceStatus:
     rollout: RolloutStatus | None = None
     drift: tuple[str, ...] = ()
     maintenance: Maintenance | None = None
+    windows: WindowStatus | None = None
+    standby: int = 0
 
     @property
     def healthy(self) -> int:
@@ -82,8 +86,8 @@ class ServiceStatus:
 
     @property
     def state(self) -> str:
-        """``rolling``, ``down``, ``degraded``, ``failing``, ``mixed``, ``drift``, ``maintenance`` or ``ok``: the first
-        that holds."""
+        """``rolling``, ``down``, ``failing``, ``degraded``, ``opening``, ``mixed``, ``drift``, ``maintenance`` or
+        ``ok``: the first that holds."""
         if self.rollout is not None and not self.rollout.stopped:
             return "rolling"
         if self.wanted and not self.healthy:
@@ -91,7 +95,8 @@ class ServiceStatus:
         if any(instance.failing for instance in self.instances):
             return "failing"
         if self.healthy < self.wanted or any(instance.trouble for instance in self.instances):
-            return "degraded"
+            is_opening = self.windows is not None and self.windows.is_opening
+            return "opening" if is_opening and not any(instance.trouble for instance in self.instances) else "degraded"
         if len(self.versions) > 1:
             return "mixed"
         as_wanted = not self.drift and len(self.instances) == self.wanted
@@ -113,27 +118,60 @@ def version_of(service: str, unit_hash: str | None, releases: Releases) -> str:
 
 
 def service_status(
-    name: str, names: tuple[str, ...], snapshot: Snapshot, keys: AppKeys, *, registered_known: bool = True
+    name: str,
+    names: tuple[str, ...],
+    snapshot: Snapshot,
+    keys: AppKeys,
+    *,
+    registered_known: bool = True,
+    windows: WindowStatus | None = None,
 ) -> ServiceStatus:
     """The status of the service *name*, whose units are *names*.
 
-    *registered_known* is false when etcd did not answer: what runs on its machine then counts as healthy.
+    *registered_known* is false when etcd did not answer: what runs on its machine then counts as healthy. *windows*:
+    the status of its windows, if it has some.
     """
     releases = keys.releases
-    observed = [observe(unit, snapshot) for unit in names]
+    units = [observe(unit, snapshot) for unit in names]
+    observed = [one for one in units if not (windows and _is_standby(one, windows))]
     instances = tuple(
         _instance(name, one, snapshot.registrations.get(one.name), releases, registered_known) for one in observed
     )
-    rollout = _rollout(name, observed, instances, keys)
+    if windows is not None and windows.is_opening:
+        instances = tuple(_starting(one, windows) for one in instances)
+    rollout = _rollout(name, observed, instances, keys, windows)
     current, pending = (releases.named(tag) for tag in (releases.current, releases.pending))
     known = current.services.get(name) if current else None
     new = pending.services.get(name) if pending else None
     expected = new if rollout is not None and new is not None else known or new
-    wanted = _wanted(expected, names, snapshot) if expected else len(names)
-    hashes = {one.name: one.unit_hash for one in observed if one.unit_hash is not None}
+    wanted = _wanted(expected, names, snapshot) if expected else len(observed)
+    if windows is not None and windows.launched > windows.plan.base:
+        wanted = max(wanted, windows.launched)
+    hashes = {one.name: one.unit_hash for one in units if one.unit_hash is not None}
     drift = tuple(unit for unit, unit_hash in hashes.items() if expected and unit_hash != expected.unit_hash)
     last, maintenance = keys.journals.get(name), keys.maintenance.get(name)
-    return ServiceStatus(name, wanted, instances, last, rollout, () if rollout else drift, maintenance)
+    return ServiceStatus(
+        name,
+        wanted,
+        instances,
+        last,
+        rollout,
+        () if rollout else drift,
+        maintenance,
+        windows,
+        len(units) - len(observed),
+    )
+
+
+def _is_standby(one: Instance, windows: WindowStatus) -> bool:
+    """Whether *one* waits for a window to open."""
+    waits = one.unit_hash is not None and one.desired != LAUNCHED
+    return waits and windows.number_of(one.name) > max(windows.launched, windows.plan.base)
+
+
+def _starting(one: InstanceStatus, windows: WindowStatus) -> InstanceStatus:
+    """*one*, which is no trouble while the window opens that it belongs to."""
+    return replace(one, trouble="") if windows.number_of(one.unit) > windows.before else one
 
 
 def _wanted(expected: ServiceRelease, names: tuple[str, ...], snapshot: Snapshot) -> int:
@@ -181,7 +219,11 @@ def _trouble(one: Instance, state: str) -> str:
 
 
 def _rollout(
-    service: str, observed: list[Instance], instances: tuple[InstanceStatus, ...], keys: AppKeys
+    service: str,
+    observed: list[Instance],
+    instances: tuple[InstanceStatus, ...],
+    keys: AppKeys,
+    windows: WindowStatus | None,
 ) -> RolloutStatus | None:
     """The rollout under way, if the journal has one: with a lock alone nothing has begun."""
     last, releases = keys.journals.get(service), keys.releases
@@ -195,6 +237,7 @@ def _rollout(
     # Two generations of a blue/green service have the same numbers.
     numbers = {one.name.rpartition("@")[2] for one in observed}
     to = version_of(service, last.to, releases)
-    of = of or len(numbers)
+    # Instances of an open window are rolled, too.
+    of = max(of, len(numbers)) if windows is not None else of or len(numbers)
     expected = expected_rollout_sec(service, new, of, keys.records.get(service, ()))
     return RolloutStatus(last.who, last.since, to, len(done), of, service not in keys.locks, expected)

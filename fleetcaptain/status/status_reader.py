@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetcaptain.discovery.keys import app_dir, history_dir, tasks_dir, texts_dir
+from fleetcaptain.discovery.keys import app_dir, history_dir, tasks_dir, texts_dir, windows_dir
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import records_in
 from fleetcaptain.members.members_api import MembersApi
+from fleetcaptain.rollout.journal import JournalEntry
 from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened
 from fleetcaptain.untrusted import WORD, json_object, readable
 
@@ -49,6 +50,8 @@ class StatusReader:
         self._limit_sec = limit_sec
         self._sleep = sleep
         self._texts: tuple[object, Mapping[str, str]] | None = None
+        # The records of a rollout are many times larger than its journal, which changes with them.
+        self._history: dict[str, tuple[JournalEntry | None, tuple[RolloutRecord, ...]]] = {}
         self._version = ""
 
     def read(self) -> Picture:
@@ -92,11 +95,12 @@ class StatusReader:
         return self._fleet.machines(), self._version
 
     def _keys(self) -> AppKeys:
-        folders = (app_dir(self._app), tasks_dir(self._app))
+        folders = (app_dir(self._app), tasks_dir(self._app), windows_dir(self._app))
         nodes = [node for folder in folders for node in flattened(self._etcd.tree(folder).node)]
         keys = app_keys(nodes, self._app)
-        rolling = [service for service, entry in keys.journals.items() if entry.state == "rolling"]
-        keys = replace(keys, records={service: self._records(service) for service in rolling})
+        rolling = {service for service, entry in keys.journals.items() if entry.state == "rolling"}
+        shown = sorted(rolling | {service for service, found in keys.windows.items() if found.plan})
+        keys = replace(keys, records={service: self._records(service, keys.journals.get(service)) for service in shown})
         releases = keys.releases
         # Texts are many times larger than all else, and only change with the releases.
         if self._texts is None or self._texts[0] != releases:
@@ -109,13 +113,16 @@ class StatusReader:
                 self._texts = releases, {node.key.removeprefix(f"{folder}/"): node.value for node in texts}
         return keys.with_texts(self._texts[1]) if self._texts else keys
 
-    def _records(self, service: str) -> tuple[RolloutRecord, ...]:
-        """The records of its rollouts; the rollout is shown without them, too."""
-        try:
-            nodes = flattened(self._etcd.tree(history_dir(self._app, service)).node)
-        except FleetCaptainError:
-            return ()
-        return records_in((node.key, node.value) for node in nodes)[0]
+    def _records(self, service: str, last: JournalEntry | None) -> tuple[RolloutRecord, ...]:
+        """The records of its rollouts, of which *last* was the last one; all else is shown without them, too."""
+        known = self._history.get(service)
+        if known is None or known[0] != last:
+            try:
+                nodes = flattened(self._etcd.tree(history_dir(self._app, service)).node)
+            except FleetCaptainError:
+                return ()
+            self._history[service] = known = last, records_in((node.key, node.value) for node in nodes)[0]
+        return known[1]
 
     def _members(self) -> Members:
         api = MembersApi(self._etcd.request)

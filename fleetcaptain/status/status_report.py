@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from fleetcaptain.release.rollback import obstacles
 from fleetcaptain.rollout.cordon import in_maintenance, is_cordon
@@ -15,6 +16,7 @@ from fleetcaptain.status.picture import AppKeys, Picture
 from fleetcaptain.status.problems import problems_of
 from fleetcaptain.status.service_status import ServiceStatus, service_status
 from fleetcaptain.status.task_run_status import TaskRunStatus, failed_runs, task_run_statuses
+from fleetcaptain.status.window_status import WindowStatus, window_status
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import Ownership
 
@@ -74,6 +76,7 @@ def report_of(picture: Picture) -> Report:
             snapshot,
             keys,
             registered_known=picture.keys is not None,
+            windows=_windows(name, keys, picture.at),
         )
         for name in sorted(_declared(keys) or units)
     )
@@ -108,6 +111,17 @@ def report_of(picture: Picture) -> Report:
         periodic_tasks,
         task_runs,
     )
+
+
+def _windows(service: str, keys: AppKeys, at: str) -> WindowStatus | None:
+    """The status of the windows of *service*; None if it has none."""
+    found = keys.windows.get(service)
+    if found is None:
+        return None
+    current = keys.releases.named(keys.releases.current)
+    release = current.services.get(service) if current else None
+    records = keys.records.get(service, ())
+    return window_status(service, found, release, records, int(datetime.fromisoformat(at).timestamp()))
 
 
 def _release(keys: AppKeys, has_texts: bool) -> ReleaseStatus:

@@ -25,6 +25,7 @@ _STYLES = {
     "ok": "good",
     "up": "good",
     "rolling": "warn",
+    "opening": "warn",
     "mixed": "warn",
     "drift": "warn",
     "maintenance": "warn",
@@ -116,6 +117,7 @@ def _head(report: Report, width: int) -> list[Line]:
             by = f"by {rollout.who}, {age(rollout.since, now)}"
             left = "" if rollout.stopped else format_left(rollout.expected_sec, rollout.since, now)
             lines.append(_field(verb, ", ".join(filter(None, (what, left, by))), width, "warn"))
+    lines += [_field("windows", f"{one.name}: {one.windows.mark}", width) for one in report.services if one.windows]
     for run in report.task_runs:
         where = f" on {run.address}" if run.address else ""
         lines.append(_field("task", f"{run.name}: {run.state}{where}, {run.unit}", width, "warn"))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Each package of the library, and all others of it that its modules import. Two modules stand below their package: a
-# Fleetfile's checks ask too what a unit may be called and where it may run. Whoever may import `units` may import them.
+# Each package of the library, and all others of it that its modules import. Some modules stand below their package: a
+# Fleetfile's checks ask too what a unit may be called and where it may run, and what a window is. Whoever may import
+# the package may import them.
 MAY: dict[str, set[str]] = {
     "errors": set(),
     "untrusted": set(),
@@ -17,20 +18,40 @@ MAY: dict[str, set[str]] = {
     "image_reference": set(),
     "styled": {"printable"},
     "net": {"errors"},
-    "schedule": {"untrusted"},
+    "schedule.window": {"untrusted"},
+    "schedule.window_plan": {"untrusted", "schedule.window"},
+    "schedule.window_event": {"untrusted"},
     "units.names": set(),
     "units.xfleet": {"units.names"},
-    "fleetfile": {"errors", "untrusted", "printable", "image_reference", "schedule", "units.names", "units.xfleet"},
+    "fleetfile": {
+        "errors",
+        "untrusted",
+        "printable",
+        "image_reference",
+        "schedule.window",
+        "units.names",
+        "units.xfleet",
+    },
     "units": {"errors", "printable", "fleetfile", "units.names", "units.xfleet"},
     "machine": set(),
     "waiting": set(),
     "mode": set(),
     "members": {"errors", "net", "machine"},
     "fleet": {"errors", "untrusted", "net", "units"},
-    "discovery": {"errors", "untrusted", "printable", "image_reference", "schedule", "mode", "net"},
+    "discovery": {"errors", "untrusted", "printable", "image_reference", "schedule.window", "mode", "net"},
     "agent": {"units", "discovery"},
     "hooks": {"errors", "printable"},
     "history": {"untrusted", "printable", "discovery"},
+    "schedule": {
+        "untrusted",
+        "printable",
+        "styled",
+        "discovery",
+        "history",
+        "schedule.window",
+        "schedule.window_plan",
+        "schedule.window_event",
+    },
     "release": {
         "errors",
         "untrusted",
@@ -74,6 +95,7 @@ MAY: dict[str, set[str]] = {
         "release",
         "rollout",
         "tasks",
+        "schedule",
     },
     "localcluster": {
         "errors",
@@ -103,6 +125,7 @@ MAY: dict[str, set[str]] = {
         "logs",
         "oneoff",
         "securing",
+        "schedule",
         "status",
         "styled",
         "untrusted",

@@ -40,7 +40,11 @@ def test_a_machine_without_a_problem_has_no_finding() -> None:
     ("machine", "found"),
     [
         (None, "it does not answer over SSH"),
-        (replace(FINE, clock_error_sec=3600), "its clock is 3600 s ahead of this computer's"),
+        (
+            replace(FINE, clock_error_sec=3600),
+            "its clock is 3600 s ahead of this computer's; an agent with a wrong clock opens and closes no windows",
+        ),
+        (replace(FINE, clock_error_sec=30), "its clock is 30 s ahead of this computer's"),
         (replace(FINE, clock_error_sec=-7), "its clock is 7 s behind this computer's"),
         (replace(FINE, etcd=""), "etcd does not answer at 127.0.0.1:2379"),
         (replace(FINE, is_healthy=False), "its etcd is not healthy: it has no quorum, or no leader"),

@@ -85,8 +85,9 @@ def test_an_opening_is_not_outnumbered_by_starts_of_rollouts() -> None:
 
 
 def test_only_openings_by_agents_that_ended_count() -> None:
-    """A deployment writes its event when all is ready; a closing starts nothing."""
+    """A deployment writes its event when all is ready, a closing starts nothing, and without ready_by it is none."""
     events = [opened(100, None), opened(100, 700, DEPLOYMENT), opened(100, 700, after=2)]
+    events.append(replace(opened(100, 100), due=0))
     assert lead_time([], events).starts == 0
 
 

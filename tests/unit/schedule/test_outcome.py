@@ -98,6 +98,16 @@ def test_an_event_of_an_earlier_plan_is_shown() -> None:
     assert (found.change.windows, found.result, found.margin_sec) == ((), Result.READY, 60)
 
 
+def test_a_change_for_no_window_is_left_out() -> None:
+    """An agent that finds another number of instances in the plan makes it so, for no ready_by."""
+    more = WindowEvent(at("2026-11-26T13:00:00"), 4, 5, 0, "m1", at("2026-11-26T13:00:00"))
+    assert results(*EVENTS, more) == results(*EVENTS)
+    fewer = deployed("2026-11-26T13:00:00", 5, 4)
+    assert results(*EVENTS, fewer) == results(*EVENTS)
+    closing = WindowEvent(at("2026-11-26T13:00:00"), 6, 4, 0, "m1")
+    assert results(*EVENTS, closing) == [*results(*EVENTS)[:2], ("closed", 0), *results(*EVENTS)[2:]]
+
+
 def test_the_levels_are_those_of_instances_that_were_ready() -> None:
     """An opening counts from when it was ready, a closing at once; one that is not ready does not."""
     start = NOW - 86400

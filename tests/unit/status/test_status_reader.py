@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.keys import history_key
+from fleetcaptain.discovery.keys import history_dir, history_key, window_plan_key
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -19,7 +19,8 @@ from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.status.watching import watched
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster
 from tests.unit.history.example_records import DONE
-from tests.unit.status.twenty_services import keep, picture_of, release_of, roll, twenty
+from tests.unit.schedule.example_schedule import plan
+from tests.unit.status.twenty_services import journal, keep, picture_of, release_of, roll, twenty
 
 
 class _Fleet(FleetClient):
@@ -64,7 +65,7 @@ def cluster() -> Iterator[FakeCluster]:
 
 
 def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
-    """Each list of fleet, the app's directory and its tasks once, and the texts once while the releases stay."""
+    """Each list of fleet, the app's directory, its tasks and windows once; texts once while the releases stay."""
     for number in range(30):
         cluster.launch_service(f"more_{number}", 2)
     keep(cluster, release_of(cluster, "v1.2", "2030-02-02T12:00:00+00:00"))
@@ -73,11 +74,12 @@ def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
     assert len(report_of(reading.read()).services) == 50
     assert sorted(fleet.calls) == ["machines", "states", "units"]
     keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
-    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_tasks", "/fleetcaptain/shop/_texts"]
+    folders = ["/fleetcaptain/shop", "/fleetcaptain/shop/_tasks", "/fleetcaptain/shop/_windows"]
+    assert keys == [*folders, "/fleetcaptain/shop/_texts"]
     cluster.etcd.requests.clear()
     reading.read()
     keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
-    assert keys == ["/fleetcaptain/shop", "/fleetcaptain/shop/_tasks"]
+    assert keys == folders
 
 
 def test_the_records_of_what_is_rolled_out_are_read(cluster: FakeCluster) -> None:
@@ -91,6 +93,21 @@ def test_the_records_of_what_is_rolled_out_are_read(cluster: FakeCluster) -> Non
     keys = reader(cluster, _Fleet(cluster)).read().keys
     assert keys is not None
     assert keys.records == {"app_server": (replace(DONE, service="app_server"),), "redis": ()}
+
+
+def test_the_records_of_a_service_with_windows_are_read_again_after_a_rollout(cluster: FakeCluster) -> None:
+    """They are large, and its journal changes with them."""
+    cluster.etcd.put(window_plan_key(APP, "api"), plan().to_text())
+    reading = reader(cluster, _Fleet(cluster))
+    for since in ("2030-01-02T03:04:05.000000", "2030-01-03T03:04:05.000000"):
+        journal(cluster, "api", since=since)
+        cluster.etcd.put(history_key(APP, "api", since), replace(DONE, service="api").to_json())
+        for _ in range(2):
+            keys = reading.read().keys
+    assert keys is not None
+    assert len(keys.records["api"]) == 2
+    read = [key for _, key, _ in cluster.etcd.requests if key == history_dir(APP, "api")]
+    assert len(read) == 2
 
 
 def test_a_fleet_that_hangs_does_not_keep_the_rest(cluster: FakeCluster) -> None:

@@ -89,7 +89,8 @@ def picture_of(cluster: FakeCluster, **more: Any) -> Picture:
     entries: dict[str, Entry] = cluster.etcd.entries
     nodes = [Node(key, entry.value, entry.index) for key, entry in entries.items()]
     texts = {key.rpartition("/")[2]: entry.value for key, entry in entries.items() if "/_texts/" in key}
-    keys = app_keys([node for node in nodes if "/_" not in node.key or "/_tasks/" in node.key], APP).with_texts(texts)
+    read = [node for node in nodes if "/_" not in node.key or "/_tasks/" in node.key or "/_windows/" in node.key]
+    keys = app_keys(read, APP).with_texts(texts)
     members = Members(_LISTED, quorum=True, version="3.5.33")
     picture = Picture(APP, STACK, AT, fleet, keys, members, hosts=tuple(cluster.machines), managed=True, has_texts=True)
     return replace(picture, **more)
