@@ -27,7 +27,7 @@ _AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
 
 def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
     """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
-    invalid settings."""
+    invalid settings, and for windows whose machines it cannot have."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         ClusterKind.LOCAL: lambda: _local(config),
         ClusterKind.AWS: lambda: _aws(config, app, rendered),
@@ -37,7 +37,22 @@ def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> Clust
     if kind not in kinds:
         problem = f"fleetcaptain:cluster must be one of {', '.join(kinds)}, not {kind!r}"
         raise ClusterRefused("Unknown kind of cluster. Nothing was changed:", [problem])
+    if kind != ClusterKind.AWS:
+        _refuse_machines(app)
     return kinds[kind]()
+
+
+def _refuse_machines(app: App) -> None:
+    """Raise ClusterRefused if a window of *app* has machines of its own: only AWS launches some."""
+    problems = [
+        f"service {spec.name!r}, window {window.name!r}: machines={window.machines} is possible on AWS only, because "
+        "the machines of this cluster are fixed. Remove machines=, so that the window uses the machines there are"
+        for spec in app.services
+        for window in spec.scale
+        if window.machines
+    ]
+    if problems:
+        raise ClusterRefused("This cluster cannot get machines for a window. Nothing was changed:", problems)
 
 
 def _local(config: pulumi.Config) -> ClusterComponent:

@@ -4,7 +4,7 @@ instance, and, in a preview, whether another release has the same tag."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -28,6 +28,7 @@ from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refu
 from fleetcaptain.rollout.preflight import no_place
 from fleetcaptain.rollout.strays import StrayPolicy, find_strays
 from fleetcaptain.rollout.targets import DesiredService
+from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import generation_names, periodic_units
 from fleetcaptain.units.unit_file import UnitFile
@@ -80,10 +81,13 @@ def check_cluster(
         adopt = _adopted(ownership, snapshot)
         found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
         strays = report_strays(found, policy, snapshot.units)
-        problems = _problems(ownership, parts, periodic, snapshot, strays)
-        if len(snapshot.machines) < handle.connection.size:
+        # Those of windows are there only now.
+        machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
+        lasting = replace(snapshot, machines=machines)
+        problems = _problems(ownership, parts, periodic, lasting, strays)
+        if len(machines) < handle.connection.size:
             problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself checks again
-        if problems and found.own and not strays and not _problems(ownership, parts, periodic, snapshot, found.own):
+        if problems and found.own and not strays and not _problems(ownership, parts, periodic, lasting, found.own):
             going = ", ".join(found.own)
             problems.append(f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`")
         if problems:

@@ -11,13 +11,12 @@ import pulumi_aws as aws
 
 from components.aws.launch_context import LaunchContext
 from components.aws.topology import Public
+from fleetcaptain.machine.ec2 import LEAVE_SEC
 
 __all__ = ["health_check", "make_balancer", "target_name"]
 
 _PERIOD_SEC = 10
 _TIMES = 2
-# A machine that is taken out finishes its connections.
-_LEAVE_SEC = 30
 _NAME_LENGTH = 24
 
 
@@ -40,10 +39,10 @@ def make_balancer(
     group: pulumi.Input[str],
     *,
     members: Mapping[str, pulumi.Input[str]],
-    workers: pulumi.Input[str] | None,
+    workers: Mapping[str, pulumi.Input[str]],
 ) -> Mapping[str, pulumi.Output[str]]:
-    """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling group
-    *workers*. Returns service -> its public URL."""
+    """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling groups
+    of *workers* (part of the cluster -> its name). Returns service -> its public URL."""
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
@@ -64,10 +63,10 @@ def make_balancer(
             aws.lb.TargetGroupAttachment(
                 scope.named(f"{part}-{name}"), target_group_arn=targets, target_id=instance, opts=scope.child()
             )
-        if workers is not None:
+        for name, scaling_group in workers.items():
             aws.autoscaling.Attachment(
-                scope.named(f"{part}-workers"),
-                autoscaling_group_name=workers,
+                scope.named(f"{part}-{name}"),
+                autoscaling_group_name=scaling_group,
                 lb_target_group_arn=targets,
                 opts=scope.child(),
             )
@@ -97,7 +96,7 @@ def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Publ
         protocol="TCP",
         port=service.target,
         health_check=health_check(service),
-        deregistration_delay=_LEAVE_SEC,
+        deregistration_delay=LEAVE_SEC,
         tags=scope.tags(part),
         opts=scope.child(),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -17,6 +18,7 @@ from components.aws.launch_context import Launch, LaunchContext
 from components.aws.members import MemberNetwork, find_image, make_member, make_member_network
 from components.aws.network import choose_zones, make_network
 from components.aws.readiness import ClusterReady
+from components.aws.refresh_guard import guard_of
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
 from components.aws.security_groups import make_groups
@@ -24,11 +26,14 @@ from components.aws.settings import Settings, read
 from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
 from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
 from components.aws.userdata import UserData
-from components.aws.workers import make_workers
+from components.aws.window_schedule import MACHINE_LEAD_SEC, window_groups
+from components.aws.window_workers import make_window_workers
+from components.aws.workers import BOOT_SEC, LEAST_DRAIN_SEC, drain_sec, make_workers
 from components.cluster.interface import ClusterComponent
 from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.repositories import repositories
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["CoreOSCluster", "CoreOSClusterArgs", "choose_aws"]
@@ -39,8 +44,10 @@ _PUBLIC_DISCOVERY = "discovery.etcd.io"
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
     """The *settings* of a cluster, and the requirements of an app: *repositories* for its images, *openings* between
-    the machines, and the services that are *public*. *open_dirs*: directories of etcd which containers may read and
-    write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout for the machines to join."""
+    the machines, the services that are *public*, and the *windows* of each service, which open *lead_sec* seconds
+    before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of etcd which
+    containers may read and write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout for the
+    machines to join. *now*: seconds of the Unix clock."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -49,6 +56,10 @@ class CoreOSClusterArgs:
     open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
     ready_sec: int = 900
+    windows: Sequence[Sequence[WindowSpec]] = ()
+    lead_sec: int = MACHINE_LEAD_SEC
+    drain_sec: int = LEAST_DRAIN_SEC
+    now: float = field(default_factory=time.time)
 
 
 class CoreOSCluster(ClusterComponent):
@@ -60,6 +71,7 @@ class CoreOSCluster(ClusterComponent):
     def __init__(self, name: str, args: CoreOSClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleetcaptain:cluster:CoreOSCluster", name, None, opts)
         settings, identity = args.settings, f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        window_plans = window_groups(args.windows, args.now, args.lead_sec)
         programs = find_programs(args.tools)
         split = subnets(settings.network, choose_zones(settings.zones))
         members = places(settings.members, split)
@@ -97,15 +109,25 @@ class CoreOSCluster(ClusterComponent):
                 Launch(user_data, roles["members"], before),
                 ami=guarded(ami, settings, identity, others) if settings.renew == place.name else ami,
             )
-        group = None
+        before_workers = (*bucket.before_machines, *keys["workers"], *keys["users"])
+        workers: dict[str, aws.autoscaling.Group] = {}
         if settings.workers:
             user_data, needs = boot.worker()
-            before = (*bucket.before_machines, *keys["workers"], *keys["users"], *needs)
-            group = make_workers(context, Launch(user_data, roles["workers"], before))
+            launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
+            workers["workers"] = make_workers(context, launch, args.drain_sec, _guard(args))
+        base = list(workers.values())
+        if window_plans:
+            user_data, needs = boot.worker(of_windows=True)
+            launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
+            workers |= make_window_workers(context, launch, window_plans, args.drain_sec)
         if groups.balancer is not None:
             ids = {place: machine.id for place, machine in machines.items()}
             self.public = make_balancer(
-                context, args.public, groups.balancer, members=ids, workers=group.name if group else None
+                context,
+                args.public,
+                groups.balancer,
+                members=ids,
+                workers={name: group.name for name, group in workers.items()},
             )
 
         hosts = hosts_of(settings, doors, machines)
@@ -121,7 +143,7 @@ class CoreOSCluster(ClusterComponent):
                 "open_dirs": list(args.open_dirs),
                 "secured": True,
             },
-            scope.child(depends_on=[group] if group else None),
+            scope.child(depends_on=base),
         )
         self.owned = ready
         # The connection is known long before the cluster answers: its users also wait for its readiness.
@@ -138,6 +160,15 @@ def _addresses(
     """The addresses in each member's certificate."""
     is_public = settings.advertised == "public"
     return {place.name: [place.address, *([doors[place.name].public] if is_public else [])] for place in members}
+
+
+def _guard(args: CoreOSClusterArgs) -> pulumi.ResourceHookBinding | None:
+    """What holds a replacement of the workers back while a window is open."""
+    windows = [window for windows in args.windows for window in windows]
+    if not windows or args.settings.replace_in_windows:
+        return None
+    # A new worker boots before an old one ends.
+    return guard_of(windows, args.lead_sec, args.settings.workers * 2 * BOOT_SEC)
 
 
 def _login() -> pulumi.Output[tuple[str, str]]:
@@ -160,5 +191,13 @@ def choose_aws(
             f"fleetcaptain:discoveryUrl: {_PUBLIC_DISCOVERY} is not reliable. Remove the setting: the members know "
             "each other's addresses and need no discovery"
         )
-    args = CoreOSClusterArgs(settings, repositories(app, files), openings(app), public_services(app), tuple(open_dirs))
+    args = CoreOSClusterArgs(
+        settings,
+        repositories(app, files),
+        openings(app),
+        public_services(app),
+        tuple(open_dirs),
+        windows=[spec.scale for spec in app.services],
+        drain_sec=drain_sec(app),
+    )
     return CoreOSCluster(name, args)

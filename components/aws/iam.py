@@ -13,7 +13,10 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 
-__all__ = ["MachineIdentity", "make_identity", "policy"]
+__all__ = ["WORKERS", "MachineIdentity", "make_identity", "policy"]
+
+WORKERS = "workers"
+"""The kind of all machines that keep none of etcd's data."""
 
 _ASSUME = {
     "Version": "2012-10-17",
@@ -30,15 +33,25 @@ class MachineIdentity:
     before_machines: tuple[pulumi.Resource, ...]
 
 
-def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str]) -> Mapping[str, Any]:
+def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str], partition: str, stack: str) -> Mapping[str, Any]:
     """The rights of a machine of *kind* (``members``, ``workers``): read its programs, its own keys and those of
-    etcd's users, pull images."""
+    etcd's users, pull images. A worker tells the Auto Scaling groups of its *stack* when it is drained."""
     folders = ("bin", "config", f"tls/{kind}", "tls/users")
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}/*" for folder in folders]},
         # It applies to the whole account: AWS accepts no other resource here.
         {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
     ]
+    if kind == WORKERS:
+        # By the tag and not by name: the role must exist before the groups, and is deleted after them.
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Action": "autoscaling:CompleteLifecycleAction",
+                "Resource": f"arn:{partition}:autoscaling:*:*:autoScalingGroup:*",
+                "Condition": {"StringEquals": {"aws:ResourceTag/fleetcaptain:stack": stack}},
+            }
+        )
     if repository_arns:
         statements.append({"Effect": "Allow", "Action": _PULL, "Resource": sorted(repository_arns)})
     return {"Version": "2012-10-17", "Statement": statements}
@@ -56,14 +69,15 @@ def make_identity(
     role = aws.iam.Role(
         scope.named(kind), assume_role_policy=json.dumps(_ASSUME), tags=scope.tags(kind), opts=scope.child()
     )
+    partition = aws.get_partition().partition
     text = pulumi.Output.all(bucket_arn, *repository_arns).apply(
-        lambda arns: json.dumps(policy(str(arns[0]), kind, [str(arn) for arn in arns[1:]]))
+        lambda arns: json.dumps(policy(str(arns[0]), kind, [str(arn) for arn in arns[1:]], partition, scope.identity))
     )
     allowed: list[pulumi.Resource] = [
         aws.iam.RolePolicy(scope.named(kind), role=role.name, policy=text, opts=scope.child())
     ]
     if ssm:
-        arn = f"arn:{aws.get_partition().partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        arn = f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
         allowed.append(
             aws.iam.RolePolicyAttachment(scope.named(f"{kind}-ssm"), role=role.name, policy_arn=arn, opts=scope.child())
         )

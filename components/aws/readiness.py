@@ -19,6 +19,7 @@ from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCapta
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.waiting import wait_until
 
 __all__ = ["ClusterReady", "JoinedMachines", "ReadyProvider", "wait_joined"]
@@ -49,7 +50,7 @@ def wait_joined(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Return when all of *wanted* have joined. *probe* returns the machines in fleet, and raises ClusterUnreachable
-    while the cluster does not answer.
+    while the cluster does not answer. Machines of windows do not count: they come and go.
 
     Raises DeadlineExceeded with the missing machines and how to inspect them, and Interrupted.
     """
@@ -58,7 +59,7 @@ def wait_joined(
     def pending() -> str:
         nonlocal last
         try:
-            found, reason = probe(), ""
+            found, reason = tuple(one for one in probe() if not is_of_windows(one.metadata)), ""
         except ClusterUnreachable as error:
             found, reason = (), str(error)
         missing = _missing(wanted, found)

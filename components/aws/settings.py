@@ -42,7 +42,8 @@ class Settings:
     know each other's addresses), *advertised* (``private`` or ``public``: the address that machines advertise),
     *network* (the addresses of the VPC), *zones* (none: the region's first three), *spot* (workers of the spot market),
     *data_gib* and *root_gib* (sizes of disks in GiB), *protect_data* (etcd's volumes cannot be deleted), *renew* (the
-    one member that may be replaced now, or ""), *ssh_key* (the private key's file; "": what ssh itself finds).
+    one member that may be replaced now, or ""), *ssh_key* (the private key's file; "": what ssh itself finds),
+    *replace_in_windows* (workers may be replaced while a window is open).
     """
 
     size: int
@@ -61,6 +62,7 @@ class Settings:
     protect_data: bool = True
     renew: str = ""
     ssh_key: str = ""
+    replace_in_windows: bool = False
 
     @property
     def workers(self) -> int:
@@ -98,6 +100,7 @@ def read(get: Callable[[str], str | None]) -> Settings:
         protect_data=value("protectData", "true", flag, otherwise=True),
         renew=value("renewMember", "", lambda text: member_name(text, members), ""),
         ssh_key=get("sshKey") or "",
+        replace_in_windows=get("windows") == "ignore",
     )
     if problems:
         raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", problems)

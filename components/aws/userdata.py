@@ -21,6 +21,7 @@ from fleetcaptain.machine import ec2
 from fleetcaptain.machine.definition import Binary, File, Machine, Member, Unit
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
+from fleetcaptain.schedule.window_machines import WINDOWS_GROUP
 
 __all__ = ["USER_DATA_BYTES", "Surroundings", "UserData", "checked", "fits", "member", "pointer", "text", "worker"]
 
@@ -62,10 +63,14 @@ class UserData:
         definition = known.apply(lambda all_: define(all_[0], (all_[1], all_[2])))
         return self._carried(place.name, definition, lambda: define(self._draft, _LONGEST_OWN))
 
-    def worker(self) -> _Definition:
-        """For every worker."""
-        definition = self._around.apply(lambda around: worker(self._settings, self._members, around))
-        return self._carried("worker", definition, lambda: worker(self._settings, self._members, self._draft))
+    def worker(self, *, of_windows: bool = False) -> _Definition:
+        """For every worker; see `worker`."""
+
+        def define(around: Surroundings) -> str:
+            return worker(self._settings, self._members, around, of_windows=of_windows)
+
+        part = "windows" if of_windows else "worker"
+        return self._carried(part, self._around.apply(define), lambda: define(self._draft))
 
     def _carried(self, part: str, definition: pulumi.Output[str], longest: Callable[[], str]) -> _Definition:
         if fits(longest()):
@@ -114,9 +119,10 @@ def member(
     return text(ignition(machine))
 
 
-def worker(settings: Settings, all_: Sequence[MemberSlot], around: Surroundings) -> str:
-    """The one definition of all workers."""
-    more = [ec2.address("role=worker", settings.advertised), ec2.drain()]
+def worker(settings: Settings, all_: Sequence[MemberSlot], around: Surroundings, *, of_windows: bool = False) -> str:
+    """The one definition of all workers, or of all those *of_windows*, whose metadata says so."""
+    metadata = ["role=worker", *(["=".join(WINDOWS_GROUP)] if of_windows else [])]
+    more = [ec2.address(",".join(metadata), settings.advertised), ec2.drain(around.region)]
     return text(ignition(Machine(name="", address="", **_common(all_, around, "workers", more))))
 
 

@@ -3,72 +3,138 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
+import pulumi
 import pulumi_aws as aws
 
 from components.aws.launch_context import Launch, LaunchContext
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.machine.ec2 import DRAIN_HOOK, LEAVE_SEC
 
-__all__ = ["DRAIN_SEC", "make_workers"]
+__all__ = ["BOOT_SEC", "LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers"]
 
-DRAIN_SEC = 180
-"""The time between the termination notice and the end of a machine: it polls every five seconds, then drains its
-units."""
+BOOT_SEC = 180
+"""How long a new machine has until its health counts."""
 
-_BOOT_SEC = 180
+LEAST_DRAIN_SEC = 180
+"""The least time between the termination notice and the end of a machine."""
+
+# Of a hook; AWS allows no more.
+_MOST_DRAIN_SEC = 7200
+# Until the machine sees the notice, fleetd has stopped, docker has stopped, and the group has its answer.
+_MARGIN_SEC = 140
+_DELETE_SEC = 600
 
 
-def make_workers(context: LaunchContext, launch: Launch) -> aws.autoscaling.Group:
-    """The group of all workers."""
-    scope, settings = context.scope, context.settings
-    template = _template(context, launch)
-    tags = scope.tags("worker")
-    group = aws.autoscaling.Group(
-        scope.named("workers"),
-        vpc_zone_identifiers=list(context.network.subnet_ids.values()),
+def drain_sec(app: App) -> int:
+    """The time between the termination notice and the end of a machine: enough for the longest ``stop_sec`` of *app*,
+    but at most two hours. A machine that is drained earlier ends earlier. Pure."""
+    longest = max((spec.stop_sec for spec in (*app.services, *(task.container for task in app.tasks))), default=0)
+    return max(LEAST_DRAIN_SEC, min(_MOST_DRAIN_SEC, LEAVE_SEC + longest + _MARGIN_SEC))
+
+
+def make_workers(
+    context: LaunchContext, launch: Launch, drain: int, hooks: pulumi.ResourceHookBinding | None = None
+) -> aws.autoscaling.Group:
+    """The group of all workers but those of windows. *drain*: see `drain_sec`. *hooks* are those of its launch
+    template, a change of which replaces the workers."""
+    settings = context.settings
+    return make_group(
+        context,
+        launch,
+        "workers",
+        make_template(context, launch, "worker", spot=settings.spot, hooks=hooks),
+        machine="worker",
+        hook="drain",
+        drain=drain,
         min_size=settings.workers,
         max_size=settings.workers,
         desired_capacity=settings.workers,
-        launch_template={"id": template.id, "version": template.latest_version.apply(str)},
         capacity_rebalance=settings.spot,
-        health_check_type="EC2",
-        health_check_grace_period=_BOOT_SEC,
-        # A failed launch would leave the group out of the state; the readiness check finds missing machines in fleet.
-        wait_for_capacity_timeout="0",
         instance_refresh={
             "strategy": "Rolling",
             # Launch before termination: the app always has enough machines.
             "preferences": {
                 "min_healthy_percentage": 100,
                 "max_healthy_percentage": 110,
-                "instance_warmup": str(_BOOT_SEC),
+                "instance_warmup": str(BOOT_SEC),
                 "skip_matching": True,
             },
         },
+    )
+
+
+def make_group(
+    context: LaunchContext,
+    launch: Launch,
+    part: str,
+    template: aws.ec2.LaunchTemplate,
+    *,
+    machine: str,
+    hook: str,
+    drain: int,
+    ignore_changes: list[str] | None = None,
+    **more: Any,
+) -> aws.autoscaling.Group:
+    """The Auto Scaling group *part*, whose machines are called *machine* and come from *template*; and its *hook*,
+    which holds back the end of each machine until it says that it is drained, for *drain* seconds at most. *more* are
+    arguments of the group."""
+    scope, tags = context.scope, context.scope.tags(machine)
+    group = aws.autoscaling.Group(
+        scope.named(part),
+        vpc_zone_identifiers=list(context.network.subnet_ids.values()),
+        launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+        health_check_type="EC2",
+        health_check_grace_period=BOOT_SEC,
+        # A failed launch would leave the group out of the state; the readiness check finds missing machines in fleet.
+        wait_for_capacity_timeout="0",
         tags=[{"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(tags.items())],
-        opts=scope.child(depends_on=[*launch.needs, *context.network.before_machines]),
+        **more,
+        opts=scope.child(
+            depends_on=[*launch.needs, *context.network.before_machines],
+            ignore_changes=ignore_changes,
+            custom_timeouts=pulumi.CustomTimeouts(delete=f"{drain + _DELETE_SEC}s"),
+        ),
     )
     aws.autoscaling.LifecycleHook(
-        scope.named("drain"),
+        scope.named(hook),
+        name=DRAIN_HOOK,
         autoscaling_group_name=group.name,
         lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
-        heartbeat_timeout=DRAIN_SEC,
+        heartbeat_timeout=drain,
         default_result="CONTINUE",
-        opts=scope.child(),
+        # The machines of a group that is deleted are drained too. AWS deletes the hook with the group.
+        opts=scope.child(retain_on_delete=True),
     )
     return group
 
 
-def _template(context: LaunchContext, launch: Launch) -> aws.ec2.LaunchTemplate:
+def make_template(
+    context: LaunchContext,
+    launch: Launch,
+    part: str,
+    *,
+    spot: bool,
+    hooks: pulumi.ResourceHookBinding | None = None,
+) -> aws.ec2.LaunchTemplate:
+    """The launch template of a group, whose machines *part* names."""
     scope, settings = context.scope, context.settings
-    tags = scope.tags("worker")
+    tags = scope.tags(part)
     return aws.ec2.LaunchTemplate(
-        scope.named("worker"),
+        scope.named(part),
         image_id=context.ami,
         instance_type=settings.instance_type,
         key_name=settings.key_pair,
         iam_instance_profile={"name": launch.identity.profile},
-        instance_market_options={"market_type": "spot"} if settings.spot else None,
-        metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+        instance_market_options={"market_type": "spot"} if spot else None,
+        metadata_options={
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1,
+            # A machine that is drained tells its group, which it knows by a tag.
+            "instance_metadata_tags": "enabled",
+        },
         network_interfaces=[
             {
                 "device_index": 0,
@@ -92,5 +158,5 @@ def _template(context: LaunchContext, launch: Launch) -> aws.ec2.LaunchTemplate:
         user_data=launch.user_data.apply(lambda text: base64.b64encode(text.encode()).decode()),
         update_default_version=True,
         tags=tags,
-        opts=scope.child(),
+        opts=scope.child(hooks=hooks),
     )

@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from fleetcaptain.machine.definition import File, Unit
 
-__all__ = ["address", "drain", "login", "updates", "volume"]
+__all__ = ["DRAIN_HOOK", "LEAVE_SEC", "address", "drain", "login", "updates", "volume"]
 
-_IMDS = """\
-imds=http://169.254.169.254/latest
+DRAIN_HOOK = "drain"
+"""The lifecycle hook of an Auto Scaling group that holds back the end of a machine until it is drained."""
+
+LEAVE_SEC = 30
+"""How long the load balancer goes on with the connections of a machine that it has taken out."""
+
+_SESSION = """\
 token=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' $imds/api/token)
-ask() { curl -sf -m 5 -H "X-aws-ec2-metadata-token: $token" "$imds/meta-data/$1"; }
 """
+
+_IMDS = f"""\
+imds=http://169.254.169.254/latest
+{_SESSION}ask() {{ curl -sf -m 5 -H "X-aws-ec2-metadata-token: $token" "$imds/meta-data/$1"; }}
+"""
+
+_KEYS = """\
+keys=$(ask "iam/security-credentials/$(ask iam/security-credentials/)")
+"""
+
+# The keys go through standard input: everybody sees the words of a command.
+_SIGNED = """\
+printf '%s' "$keys" | jq -r '"user = \\"\\(.AccessKeyId):\\(.SecretAccessKey)\\"",
+  "header = \\"X-Amz-Security-Token: \\(.Token)\\""' | curl -sf -m 20 -K - --aws-sigv4"""
 
 _ADDRESS = """\
 #!/bin/sh
@@ -26,13 +44,28 @@ printf 'FLEET_PUBLIC_IP=%s\\nFLEET_METADATA=name=%s,zone=%s,{metadata}\\n' "${ad
   "$(ask placement/availability-zone)" > /etc/fleet/machine.env
 """
 
+_REQUEST = {"imds": _IMDS, "keys": _KEYS, "signed": _SIGNED}
+
+# The group first takes the machine out of the load balancer, which goes on with its connections for a while; a spot
+# instance does not have the time. fleetd does not wait for the end of its units. Hours may then have passed since the
+# first token. The group refuses an answer for which it does not wait yet.
 _DRAIN = """\
 #!/bin/sh
-# fleet has no word for it: fleetd that is stopped ends its units in order, and the others take them at once.
+# fleet has no word for it: fleetd that is stopped ends its units, and the others take them at once.
 set -eu
 {imds}state=$(ask autoscaling/target-lifecycle-state || true)
 [ "$state" = Terminated ] || ask spot/instance-action > /dev/null || exit 0
+[ "$state" != Terminated ] || sleep {leave_sec}
+units=$(ls /run/fleet/units || true)
 systemctl stop fleet.socket fleet.service
+systemctl stop $units || true
+complete() {{
+{token}{keys}{signed} 'aws:amz:{region}:autoscaling' -o /dev/null -d Action=CompleteLifecycleAction \\
+  -d Version=2011-01-01 -d LifecycleActionResult=CONTINUE -d LifecycleHookName={hook} \\
+  -d "InstanceId=$(ask instance-id)" \\
+  --data-urlencode "AutoScalingGroupName=$(ask tags/instance/aws:autoscaling:groupName)" {api}
+}}
+until complete; do sleep 5; done
 systemctl stop drain.timer
 """
 
@@ -41,9 +74,7 @@ _LOGIN = """\
 # What `aws ecr get-login-password` does. The keys go through standard input: everybody sees the words of a command.
 set -eu
 umask 077
-{imds}keys=$(ask "iam/security-credentials/$(ask iam/security-credentials/)")
-said=$(printf '%s' "$keys" | jq -r '"user = \\"\\(.AccessKeyId):\\(.SecretAccessKey)\\"",
-  "header = \\"X-Amz-Security-Token: \\(.Token)\\""' | curl -sf -m 20 -K - --aws-sigv4 'aws:amz:{region}:ecr' \\
+{imds}{keys}said=$({signed} 'aws:amz:{region}:ecr' \\
   -H 'Content-Type: application/x-amz-json-1.1' \\
   -H 'X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken' -d '{{}}' {api})
 printf '%s' "$said" | jq '{{auths: {{"{registry}": {{auth: .authorizationData[0].authorizationToken}}}}}}' \\
@@ -124,11 +155,19 @@ def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Uni
     return (script, needs), (_once("address", "This machine's addresses", "fleet.service", script, again),)
 
 
-def drain() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """Drains a machine that its group or the spot market is about to terminate; checked every five seconds."""
-    script = _script("drain", _DRAIN.format(imds=_IMDS))
+def drain(region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    """Drains a machine that its group or the spot market is about to terminate; checked every five seconds. Completes
+    the action of the group's lifecycle hook `DRAIN_HOOK` as soon as no unit of fleet runs any more. *api*: the URL of
+    Auto Scaling, if not AWS's own."""
+    at = api or f"https://autoscaling.{region}.amazonaws.com/"
+    script = _script(
+        "drain",
+        _DRAIN.format(**_REQUEST, token=_SESSION, region=region, api=at, hook=DRAIN_HOOK, leave_sec=LEAVE_SEC),
+    )
     service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"
-    timer = _TIMER.format(description="Whether the machine has to go", when="OnBootSec=60\nOnUnitInactiveSec=5")
+    # By default systemd would look only once a minute.
+    when = "OnBootSec=60\nOnUnitInactiveSec=5\nAccuracySec=1s"
+    timer = _TIMER.format(description="Whether the machine has to go", when=when)
     return (script,), (Unit("drain.service", service, enabled=False), Unit("drain.timer", timer))
 
 
@@ -136,7 +175,7 @@ def login(registry: str, region: str, api: str = "") -> tuple[tuple[File, ...], 
     """Docker's login at an ECR *registry* by the machine's role. It is valid for twelve hours and renewed after six.
     *api*: the URL of ECR, if not AWS's own."""
     at = api or f"https://api.ecr.{region}.amazonaws.com/"
-    script = _script("login", _LOGIN.format(imds=_IMDS, region=region, registry=registry, api=at))
+    script = _script("login", _LOGIN.format(**_REQUEST, region=region, registry=registry, api=at))
     again = "Restart=on-failure\nRestartSec=5\n"
     once = _once("registry-login", "Docker's login at the registry", "fleet.service", script, again)
     text = once.text.replace("RemainAfterExit=yes\n", "")

@@ -23,18 +23,19 @@ OWN = ("vol-0123456789abcdef0", "203.0.113.7")
 
 
 def defined(name: str, **config: str) -> dict[str, Any]:
-    """The definition of the machine *name*; all but m1 to m5 are workers."""
+    """The definition of the machine *name*; all but m1 to m5 are workers, and ``windows`` is one of windows."""
     settings = read({**CONFIG, "size": "8", **config}.get)
     everywhere = places(settings.members, subnets(settings.network, ZONES))
     place = next((place for place in everywhere if place.name == name), None)
     if place is None:
-        return dict(json.loads(worker(settings, everywhere, AROUND)))
+        return dict(json.loads(worker(settings, everywhere, AROUND, of_windows=name == "windows")))
     return dict(json.loads(member(settings, everywhere, place, AROUND, OWN)))
 
 
 MACHINES = {
     "member": defined("m1"),
     "worker": defined("worker"),
+    "worker-of-windows": defined("windows"),
     "member-public-discovery": defined(
         "m1", advertisedIpAddress="public", discoveryUrl="https://discovery.example.org/0"
     ),

@@ -182,7 +182,7 @@ def test_a_role_may_read_its_own_keys_and_pull_images(cluster: FakeEngine) -> No
         text = cluster.one("RolePolicy", f"cluster-{kind}")["policy"]
         statements = json.loads(text)["Statement"]
         actions = {action for entry in statements for action in _list(entry["Action"])}
-        assert actions == {
+        assert actions - {"autoscaling:CompleteLifecycleAction"} == {
             "s3:GetObject",
             "ecr:GetAuthorizationToken",
             "ecr:BatchCheckLayerAvailability",
@@ -192,6 +192,24 @@ def test_a_role_may_read_its_own_keys_and_pull_images(cluster: FakeEngine) -> No
         assert [entry["Action"] for entry in statements if entry["Resource"] == "*"] == ["ecr:GetAuthorizationToken"]
         assert f"tls/{kind}/*" in text
         assert f"tls/{other}" not in text
+
+
+def test_a_worker_may_say_that_it_is_drained(cluster: FakeEngine) -> None:
+    """To the groups of its own stack, by their tag; members have no group."""
+    rights = {
+        kind: [
+            entry
+            for entry in json.loads(cluster.one("RolePolicy", f"cluster-{kind}")["policy"])["Statement"]
+            if entry["Action"] == "autoscaling:CompleteLifecycleAction"
+        ]
+        for kind in ("members", "workers")
+    }
+    assert rights["members"] == []
+    (right,) = rights["workers"]
+    assert right["Resource"] == "arn:aws:autoscaling:*:*:autoScalingGroup:*"
+    tags = {tag["key"]: tag["value"] for tag in cluster.one("Group", "cluster-workers")["tags"]}
+    ((key, value),) = right["Condition"]["StringEquals"].items()
+    assert tags[key.removeprefix("aws:ResourceTag/")] == value
 
 
 def _list(value: Any) -> list[Any]:

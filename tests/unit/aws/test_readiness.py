@@ -55,6 +55,13 @@ def test_more_machines_than_asked_for_are_no_hindrance() -> None:
     assert waiting(machines("m1", "m2", "m3", "i-w", "i-x")) == []
 
 
+def test_machines_of_windows_do_not_count() -> None:
+    """Else a worker that is missing would not be missed while a window is open."""
+    of_windows = Machine("i-v", "10.71.0.98", {"name": "i-v", "group": "windows"})
+    members = machines("m1", "m2", "m3")
+    assert waiting((*members, of_windows), (*members, *machines("i-w"))) == ["3 of 4 machines are in fleet"]
+
+
 def test_enough_machines_without_a_member_are_not_enough() -> None:
     """etcd would survive no further loss."""
     with pytest.raises(DeadlineExceeded, match="missing members: m2"):

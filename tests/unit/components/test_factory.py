@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fake_machines import write_programs
 from tests.fakes.fleet.fleet_server import FakeFleet
 from tests.unit.aws.declared import CONFIG, aws_engine
+from tests.unit.schedule.windows import window
 
 APP = App(
     "shop",
@@ -28,11 +30,11 @@ APP = App(
 MACHINES = {"subnet": "10.70.1.0/24", "registry_port": 25000}
 
 
-def chosen(config: Mapping[str, str], engine: FakeEngine | None = None) -> FakeEngine:
-    """The cluster for *config*, declared; its outputs are what it offers."""
+def chosen(config: Mapping[str, str], engine: FakeEngine | None = None, app: App = APP) -> FakeEngine:
+    """The cluster for *config* and *app*, declared; its outputs are what it offers."""
 
     def program() -> None:
-        cluster = choose_cluster(pulumi.Config(PROJECT), APP, lambda: render_app(APP, "project/stack"))
+        cluster = choose_cluster(pulumi.Config(PROJECT), app, lambda: render_app(app, "project/stack"))
         pulumi.export("kind", type(cluster).__name__)
         pulumi.export("owned", cluster.owned is not None)
         for name in ("connection", "registry", "etcd", "machines"):
@@ -80,6 +82,28 @@ def test_a_cluster_of_no_known_kind_is_refused() -> None:
     assert engine.resources == {}
 
 
+def with_window(**given: object) -> App:
+    """The app, of which the service has a window."""
+    (web,) = APP.services
+    return replace(APP, services=(replace(web, scale=(window(**given),)),))
+
+
+@pytest.mark.parametrize("config", [{}, {"cluster": "existing"}])
+def test_machines_for_a_window_are_refused_where_machines_are_fixed(config: dict[str, str]) -> None:
+    """A window without machines of its own uses those that are there."""
+    engine = FakeEngine()
+    with pytest.raises(ClusterRefused) as refused:
+        chosen(config, engine, with_window(machines=4))
+    (problem,) = refused.value.problems
+    assert problem.startswith("service 'web', window 'peak': machines=4 is possible on AWS only")
+    assert engine.resources == {}
+
+
+def test_a_window_without_machines_is_for_every_cluster() -> None:
+    """Its instances are started on the machines that are there."""
+    assert chosen({}, app=with_window()).outputs["kind"] == "LocalCluster"
+
+
 def test_an_existing_cluster_is_asked_who_it_is() -> None:
     """The stack owns nothing of it. Blanks around addresses do not matter."""
     with FakeFleet() as fleet:
@@ -120,6 +144,14 @@ def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
     assert engine.outputs["public"] == {"web": "http://cluster-public.dnsName:443"}
     assert engine.outputs["login"] == ("AWS", "token")
     assert engine.messages == []
+
+
+@pytest.mark.usefixtures("_programs")
+def test_a_cluster_on_aws_has_the_machines_of_windows() -> None:
+    """With the times of the Fleetfile."""
+    engine = chosen({"cluster": "aws", **CONFIG}, aws_engine(), with_window(days=(0,), machines=4))
+    assert {name: group["maxSize"] for name, group in engine.of("Group").items()} == {"cluster-windows-utc": 4}
+    assert {one["recurrence"] for one in engine.of("Schedule").values()} == {"20 3 * * 1", "30 4 * * 1"}
 
 
 @pytest.mark.usefixtures("_programs")

@@ -14,6 +14,7 @@ from components.preview_checks import check_cluster, refuse_in_preview
 from components.stray_units import StraysProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import maintenance_key, release_key
+from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
@@ -136,6 +137,14 @@ def test_a_periodic_task_that_finds_no_machine_ends_the_program(site: Site) -> N
 
 
 WIDE = part("wide", 3, conflicts=("wide@*",))
+
+
+def test_machines_of_windows_are_no_room(site: Site) -> None:
+    """They go when the window closes, and the instances that always run would then find no other machine."""
+    site.fleet.machines += (Machine("w1", "10.0.0.9", {"name": "w1", "group": "windows"}),)
+    message = Preflight(part("wide", 4, conflicts=("wide@*",))).refusal()
+    assert "service 'wide': 4 instances do not fit on 3 machines" in message
+    assert Preflight(part("wide", 3, conflicts=("wide@*",))).strays() == []
 
 
 @pytest.mark.parametrize("connection", [LOCAL, {**CONNECTION, "kind": "aws", "size": 3}])

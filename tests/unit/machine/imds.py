@@ -19,6 +19,7 @@ METADATA: Mapping[str, str] = {
     "local-ipv4": "10.71.0.50",
     "public-ipv4": "203.0.113.50",
     "instance-id": "i-0abc",
+    "tags/instance/aws:autoscaling:groupName": "cluster-workers-1a2b3c4",
     "placement/availability-zone": "eu-west-1b",
     "iam/security-credentials/": "workers",
     "iam/security-credentials/workers": json.dumps(
@@ -33,11 +34,14 @@ _STUB = '#!/bin/sh\nprintf "%s %s\\n" "$(basename "$0")" "$*" >> {log}\n{more}\n
 
 class Pretended:
     """A machine in *folder* whose metadata service knows *metadata* (path -> text). It answers version 2 only, and
-    plays ECR too. *said*: the requests to ECR, with their headers."""
+    plays ECR and Auto Scaling too. *said*: the headers of the requests to them, *bodies* their bodies. The first
+    *refused* of them fail."""
 
     def __init__(self, folder: Path, metadata: Mapping[str, str]) -> None:
         self.folder, self.metadata = folder, metadata
         self.said: list[dict[str, str]] = []
+        self.bodies: list[str] = []
+        self.refused = 0
         self._log = folder / "log"
         self._bin = folder / "bin"
         self._bin.mkdir()
@@ -53,7 +57,7 @@ class Pretended:
 
     @property
     def url(self) -> str:
-        """Where metadata and ECR answer."""
+        """Where all of them answer."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
@@ -99,9 +103,10 @@ def _handler(machine: Pretended) -> type[BaseHTTPRequestHandler]:
                 self._send(200 if path in machine.metadata else 404, machine.metadata.get(path, ""))
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            machine.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             machine.said.append(dict(self.headers))
-            self._send(200, json.dumps({"authorizationData": [{"authorizationToken": "QVdTOnB3"}]}))
+            refused = len(machine.said) <= machine.refused
+            self._send(400 if refused else 200, json.dumps({"authorizationData": [{"authorizationToken": "QVdTOnB3"}]}))
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -41,23 +41,21 @@ def test_a_machine_without_a_public_address_has_its_private_one(tmp_path: Path) 
         assert "FLEET_PUBLIC_IP=10.71.0.50\n" in (tmp_path / "machine.env").read_text()
 
 
-@pytest.mark.parametrize(
-    ("more", "leaves"),
-    [
-        ({}, False),
-        ({"autoscaling/target-lifecycle-state": "InService"}, False),
-        ({"autoscaling/target-lifecycle-state": "Terminated"}, True),
-        ({"spot/instance-action": '{"action": "terminate"}'}, True),
-    ],
-)
-def test_units_leave_a_machine_that_has_to_go(tmp_path: Path, more: dict[str, str], leaves: bool) -> None:
-    """fleetd that is stopped ends its units in order; until then nothing is touched."""
-    with Pretended(tmp_path, {**METADATA, **more}) as machine:
-        machine.stub("systemctl")
-        done = machine.run(script(ec2.drain()[0]), {})
+@pytest.mark.parametrize("state", [{}, {"autoscaling/target-lifecycle-state": "InService"}])
+def test_nothing_is_touched_on_a_machine_that_stays(tmp_path: Path, state: dict[str, str]) -> None:
+    """The timer asks every five seconds."""
+    with Pretended(tmp_path, {**METADATA, **state}) as machine:
+        for name in ("systemctl", "sleep"):
+            machine.stub(name)
+        done = machine.run(script(ec2.drain("eu-west-1")[0]), {})
         assert done.returncode == 0, done.stderr
-        assert (machine.calls[:1] == ["systemctl stop fleet.socket fleet.service"]) is leaves
-        assert bool(machine.calls) is leaves
+        assert machine.calls == []
+
+
+def test_the_timer_is_as_exact_as_it_says() -> None:
+    """By default systemd would look only once a minute, half of what a spot instance has."""
+    timer = next(unit for unit in ec2.drain("eu-west-1")[1] if unit.name == "drain.timer")
+    assert "OnUnitInactiveSec=5\nAccuracySec=1s\n" in timer.text
 
 
 @pytest.mark.parametrize(("found", "formatted"), [(2, True), (0, False), (1, False)])
