@@ -75,6 +75,7 @@ MAY: dict[str, set[str]] = {
         "discovery",
         "agent",
         "history",
+        "schedule",
         "release",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
