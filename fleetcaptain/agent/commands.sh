@@ -75,6 +75,7 @@ run() {
   survey_at=0
   clock
   begun=$NOW
+  WINDOWS_AT=$((NOW + FIRST_WINDOWS_SEC))
   say "agent $PROGRAM"
   while :; do
     check_alive

@@ -67,20 +67,27 @@ beat_if_due() {
 }
 
 # watch_machines: notes which heartbeats changed, and removes the registrations of machines that are silent. The file of a
-# machine has the index of its heartbeat, when that was seen to change, its clock, and what its clock is ahead of the
-# seconds since this machine started, or "-". That is known when a new clock is seen at once.
+# machine has the index of its heartbeat, when that was seen to change, what it says of the machine's clock, how much that
+# was ahead of the seconds since this machine started, and how much more it may be: both "-" until they are known.
 watch_machines() {
   ask 3 "$KEYS/machines"
   [ "$STATUS" = 200 ] || return
   listed | while read -r index _ mark key; do
     file=$FOLDER/machines/${key##*/}
-    last='' seen='' clock='' ahead=''
-    [ ! -f "$file" ] || read -r last seen clock ahead <"$file"
+    last='' seen='' clock='' ahead='' late=''
+    [ ! -f "$file" ] || read -r last seen clock ahead late <"$file"
     [ "$index" != "$last" ] || continue
-    if [ "$mark" != "$clock" ] && [ "$clock" ] && is_number "$mark" && [ $((NOW - seen)) -lt "$SILENT_SEC" ]; then
-      ahead=$((mark - NOW))
+    if [ ! "$last" ]; then
+      # Its machine may have gone long ago.
+      mark=-
+    elif [ "$mark" != "$clock" ] && is_number "$mark"; then
+      ahead=$((mark - NOW)) late=0
+      if [ "$clock" = - ] || [ $((NOW - seen)) -ge "$SILENT_SEC" ]; then
+        # It was written before this machine looked.
+        late=$((CLOCK_EVERY_SEC + PERIOD_SEC))
+      fi
     fi
-    say "$index $NOW $mark ${ahead:--}" >"$file"
+    say "$index $NOW $mark ${ahead:--} ${late:--}" >"$file"
   done
   found=''
   for file in "$FOLDER"/machines/*; do
@@ -110,16 +117,16 @@ is_clock_right() {
   own=$(($(date +%s) - NOW)) known=0 far=0
   for file in "$FOLDER"/machines/*; do
     [ -f "$file" ] && [ "${file##*/}" != "$MACHINE" ] || continue
-    read -r _ _ _ ahead <"$file" || continue
+    read -r _ _ _ ahead late <"$file" || continue
     case $ahead in
     '' | -) continue ;;
     esac
     known=$((known + 1)) ahead=$((own - ahead))
-    [ "${ahead#-}" -le "$CLOCK_OFF_SEC" ] || far=$((far + 1))
+    [ "$ahead" -ge "-$CLOCK_OFF_SEC" ] && [ "$ahead" -le $((CLOCK_OFF_SEC + late)) ] || far=$((far + 1))
   done
   if [ "$far" -ge 2 ] && [ $((2 * far)) -gt "$known" ]; then
-    say_once clock "this machine opens and closes no windows: its clock differs from those of $far of $known others by" \
-      "more than $CLOCK_OFF_SEC s"
+    say_once clock "this machine opens and closes no windows: its clock is more than $CLOCK_OFF_SEC s from those of" \
+      "$far of $known other machines"
     return 1
   fi
   case "$SAID " in

@@ -7,10 +7,10 @@
 FLEET_SOCKET=/run/fleet.sock
 FLEET=http://fleet/fleet/v1
 WINDOWS_EVERY_SEC=60
-WINDOWS_AT=0
+# So long after the agent's start it has seen each of the other machines alive, and their clocks.
+FIRST_WINDOWS_SEC=12
 WINDOW_LOCK_SEC=30
-# It sets no unit in the last seconds of the lock. What is left to do is done at the next step.
-WINDOW_ACT_SEC=20
+WINDOW_RENEW_SEC=10
 WINDOW_EVENT_SEC=172800
 # The agent that opened a window looks at each step for so long whether the instances are ready, then once a minute.
 WINDOW_STEPS_SEC=600
@@ -20,8 +20,8 @@ MOST_INSTANCES=100
 # The beginning of who holds the lock.
 LOCKED_BY_AGENT='the machine agent of '
 
-# watch_windows: the step of the loop. After a failure, and while an opening of this machine is not ready, the next step
-# looks again.
+# watch_windows: the step of the loop, when it is due: at WINDOWS_AT, which is the next step after a failure, and while an
+# opening of this machine is not ready.
 watch_windows() {
   [ "$NOW" -ge "$WINDOWS_AT" ] || return 0
   WINDOWS_AT=$((NOW + WINDOWS_EVERY_SEC))
@@ -30,7 +30,7 @@ watch_windows() {
   200) ;;
   404) return 0 ;;
   *)
-    WINDOWS_AT=0
+    ! unanswered || WINDOWS_AT=0
     return 0
     ;;
   esac
@@ -49,18 +49,19 @@ watch_windows() {
 
 # window_lines: one line for each service with a plan in ANSWER, which is etcd's for _windows or for a part of it:
 # service|index of its state|state|plan, with "-" for no state. The values have no quotes, backslashes and braces: one
-# that has, or is too long, is "junk". Only splitting into fields is quick in each shell, also for long values.
+# that has, or is too long, is "junk", perhaps without an index. Only splitting into fields is quick in each shell, also
+# for long values.
 window_lines() (
   set -f
   service='' plan='' state=- index=-
   IFS='{'
   for part in $ANSWER; do
-    number=0 node='' key='' value='' modified=''
+    number=0 names='' key='' value='' modified=''
     IFS='"'
     for field in $part; do
       number=$((number + 1))
       case $number in
-      2 | 6) node="$node $field" ;;
+      2 | 6 | 10) names="$names $field" ;;
       4) key=$field ;;
       8) value=$field ;;
       11) modified=${field#:} ;;
@@ -68,10 +69,12 @@ window_lines() (
     done
     key=${key#"/fleetcaptain/$APP/_windows/"}
     name=${key%/*}
-    case $node:$key in
+    case $names:$key in
+    ' key value '*:*/plan | ' key value '*:*/state) ;;
     ' key value:'*/plan | ' key value:'*/state) ;;
     *) continue ;;
     esac
+    [ "$names" = ' key value modifiedIndex' ] || value=junk modified=''
     case $name in
     '' | [.-]* | *[!A-Za-z0-9_.-]*) continue ;;
     esac
@@ -115,7 +118,7 @@ choose() {
   PLAN=${rest#*'|'}
   EPOCH=$(date +%s)
   read_plan fixed || {
-    say_once "$WINDOW_SERVICE:plan" "$WINDOW_SERVICE: cannot read the plan of its windows: deploy it again"
+    say_once "$WINDOW_SERVICE:plan" "$WINDOW_SERVICE: cannot read the plan of its windows: deploy the app again"
     return 1
   }
   forget "$WINDOW_SERVICE:plan"
@@ -193,6 +196,8 @@ read_series() {
   machines=${rest%%:*} name=${rest#*:}
   is_number "$start" && is_number "$step" && is_number "$count" && is_number "$length" || return
   is_number "$at_least" && is_number "$machines" || return
+  # Without all of the parts the last one is the one before, too.
+  [ "$name" != "$rest" ] || return
   case $name in
   '' | *[!A-Za-z0-9_.-]*) return 1 ;;
   esac
@@ -220,8 +225,8 @@ is_number() {
   esac
 }
 
-# read_state: parses STATE. Sets STATE_TO, how many instances run, and STATE_AT, STATE_FROM, STATE_DUE, STATE_BY and STATE_READY.
-# Without a state the usual number runs. Of one that cannot be read STATE_TO is "", so that the units are set again.
+# read_state: parses STATE. Sets STATE_TO, how many instances run, and STATE_AT, STATE_FROM, STATE_DUE, STATE_BY and
+# STATE_READY. Without a state the usual number runs. Of one that cannot be read STATE_TO is "": the units are set again.
 read_state() {
   STATE_AT='' STATE_FROM='' STATE_TO='' STATE_DUE='' STATE_BY='' STATE_READY=''
   if [ "$STATE" = - ]; then
@@ -322,7 +327,8 @@ lock_service() {
   LOCKED_AT=$NOW
   WINDOW_OWNER='{"who":"'$LOCKED_BY_AGENT${COREOS_PRIVATE_IPV4:-$MACHINE}'","since":"'$(date -u +%FT%T+00:00)'",'
   WINDOW_OWNER=$WINDOW_OWNER'"place":"machine '$MACHINE'","pid":'$$',"started":"'$NOW'","token":"'$token'"}'
-  ask_as_root 5 -X PUT -d prevExist=false -d "ttl=$WINDOW_LOCK_SEC" --data-urlencode "value=$WINDOW_OWNER" "$WINDOW_LOCK"
+  ask_as_root 5 -X PUT -d prevExist=false -d "ttl=$WINDOW_LOCK_SEC" --data-urlencode "value=$WINDOW_OWNER" \
+    "$WINDOW_LOCK"
   case $STATUS in
   201)
     forget "$WINDOW_SERVICE:locked"
@@ -334,6 +340,15 @@ lock_service() {
   # It may have been written all the same.
   unlock_service
   return 1
+}
+
+# renew_lock: while many units are set. Without the lock another agent or a rollout sets the units.
+renew_lock() {
+  [ $((NOW - LOCKED_AT)) -ge "$WINDOW_RENEW_SEC" ] || return 0
+  LOCKED_AT=$NOW
+  ask_as_root 5 -X PUT -d refresh=true -d "ttl=$WINDOW_LOCK_SEC" --data-urlencode "prevValue=$WINDOW_OWNER" \
+    "$WINDOW_LOCK"
+  is_written || fail "lost the lock: etcd answered $STATUS: $ANSWER"
 }
 
 unlock_service() {
@@ -348,7 +363,7 @@ fail() {
 
 # set_units: sets the desired state of all units above the usual number. Sets SKIPPED, the units that are not there.
 set_units() {
-  SKIPPED='' unit_number=$PLAN_BASE
+  SKIPPED='' LAUNCHED='' unit_number=$PLAN_BASE
   while [ "$unit_number" -lt "$PLAN_MOST" ]; do
     unit_number=$((unit_number + 1))
     if [ "$unit_number" -le "$DESIRED" ]; then
@@ -360,30 +375,46 @@ set_units() {
     fi
     set_unit "${PLAN_UNIT%%%*}$unit_number${PLAN_UNIT#*%}" "$wanted" || return
     beat_if_due
-    [ $((NOW - LOCKED_AT)) -lt "$WINDOW_ACT_SEC" ] || {
-      fail "fleet is slow: the units from $unit_number on follow"
-      return
-    }
+    renew_lock || return
   done
+  [ ! "$LAUNCHED" ] || wake_fleet
 }
 
-# set_unit UNIT STATE: has fleet launch, load or unload UNIT.
+# wake_fleet: the machines looked for new states at the first of several, and are deaf to others for a second. A state that
+# is written again has them look again; else they do so within five seconds.
+wake_fleet() {
+  sleep 1 &
+  wait $!
+  put_unit "$LAUNCHED" launched
+}
+
+# set_unit UNIT STATE: has fleet launch, load or unload UNIT. Another app may have a unit of that name by now.
 set_unit() {
   ask_fleet "$FLEET/units/$1"
   case $STATUS:$ANSWER in
-  404:*)
+  200:*'{"name":"App","section":"X-FleetCaptain","value":"'"$APP"'"}'*) ;;
+  200:* | 404:*)
     SKIPPED="$SKIPPED $1"
     return 0
     ;;
-  200:*'"desiredState":"'"$2"'"'*) return 0 ;;
-  200:*)
-    ask_fleet -X PUT -H 'Content-Type: application/json' -d "{\"desiredState\":\"$2\"}" "$FLEET/units/$1"
+  *)
+    fail "could not read $1: fleet answered $STATUS: $ANSWER"
+    return
     ;;
   esac
-  case $STATUS in
-  204) ;;
-  *) fail "could not set $1 to $2: fleet answered $STATUS: $ANSWER" ;;
+  case $ANSWER in
+  *'"desiredState":"'"$2"'"'*) return 0 ;;
   esac
+  put_unit "$1" "$2"
+  if [ "$STATUS" != 204 ]; then
+    fail "could not set $1 to $2: fleet answered $STATUS: $ANSWER"
+    return
+  fi
+  [ "$2" != launched ] || LAUNCHED=$1
+}
+
+put_unit() {
+  ask_fleet -X PUT -H 'Content-Type: application/json' -d "{\"desiredState\":\"$2\"}" "$FLEET/units/$1"
 }
 
 # ask_fleet CURL-ARGUMENT...: as ask, to fleet's API.
@@ -391,13 +422,17 @@ ask_fleet() {
   ask 5 --unix-socket "$FLEET_SOCKET" "$@"
 }
 
-# note_move: writes the event, then the state, which ends it: without the state it is tried again. A closing is ready at once.
+# note_move: writes the event, then the state, which ends it: without the state it is tried again. A closing is ready at
+# once.
 note_move() {
   before=${STATE_TO:-$PLAN_BASE} ready=-
   [ "$DESIRED" -gt "$before" ] || DUE=0
   [ "$DUE" -gt 0 ] || ready=$EPOCH
-  compared=prevExist=false
-  [ "$STATE_INDEX" = - ] || compared=prevIndex=$STATE_INDEX
+  case $STATE_INDEX in
+  -) compared=prevExist=false ;;
+  '') compared=prevExist=true ;;
+  *) compared=prevIndex=$STATE_INDEX ;;
+  esac
   event="at=$EPOCH from=$before to=$DESIRED due=$DUE by=$MACHINE ready=$ready"
   if ! write_event "$EPOCH" "$event" || ! write_state "$compared" "$event"; then
     fail "could not write its state: etcd answered $STATUS: $ANSWER"
@@ -413,7 +448,7 @@ note_move() {
   else
     say "$WINDOW_SERVICE: $before -> $DESIRED instances"
   fi
-  [ ! "$SKIPPED" ] || say "$WINDOW_SERVICE: fleet does not have$SKIPPED: deploy it again"
+  [ ! "$SKIPPED" ] || say "$WINDOW_SERVICE: skipped$SKIPPED, which fleet does not have: deploy the app again"
 }
 
 due_in() {
@@ -468,7 +503,7 @@ watch_ready() {
   if [ "$EPOCH" -le "$STATE_DUE" ]; then
     say "$WINDOW_SERVICE: $STATE_TO instances ready $((STATE_DUE - EPOCH)) s before $(time_of_day "$STATE_DUE")"
   else
-    say "$WINDOW_SERVICE: $STATE_TO instances ready $((EPOCH - STATE_DUE)) s after $(time_of_day "$STATE_DUE"), too late"
+    say "$WINDOW_SERVICE: $STATE_TO instances ready $((EPOCH - STATE_DUE)) s too late for $(time_of_day "$STATE_DUE")"
   fi
 }
 

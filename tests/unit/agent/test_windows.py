@@ -3,127 +3,531 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.discovery.keys import lock_key, window_event_key, window_plan_key, window_state_key
+from fleetcaptain.agent.program import agent_program
+from fleetcaptain.discovery.keys import (
+    app_dir,
+    lock_key,
+    machines_dir,
+    window_event_key,
+    window_events_dir,
+    window_plan_key,
+    window_state_key,
+)
 from fleetcaptain.fleet.entities import Machine
-from fleetcaptain.rollout.lock import Owner
+from fleetcaptain.rollout.lock import Owner, is_dead
+from fleetcaptain.schedule.window_event import EVENT_SEC, WindowEvent
+from fleetcaptain.schedule.window_plan import Series, WindowPlan
 from fleetcaptain.units.unit_text import Option
 from tests.fakes.fake_etcd import FakeEtcd
-from tests.fakes.fleet.fake_fleet import Cluster, Stored
-from tests.fakes.fleet.fleet_server import FakeFleet, Fault
+from tests.fakes.fleet.fleet_server import DROPPED, FakeFleet, Fault
 from tests.programs import program
 from tests.unit.units.shell_machine import ADDRESS, APP, MACHINE_ID, SHELLS, PretendedMachine, registration
 
 pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 
-# A window of an hour each week, of a service with four instances, which opens 180 s before its ready_by.
+# A window of an hour each week, of a service with four instances. It opens 180 s before its ready_by, which is 03:00 UTC.
 READY_BY = 1795748400
-UNTIL = READY_BY + 3600
 LEAD_SEC = 180
 OPENS = READY_BY - LEAD_SEC
+ENDS = READY_BY + 3600
 WEEK_SEC = 7 * 86400
-SERIES = f"{READY_BY}:{WEEK_SEC}:520:3600:12:0:megaquery"
-PLAN = f"v1 unit=web@%.service base=4 most=12 warm=12 lead={LEAD_SEC} horizon=2110000000;{SERIES}"
+SERIES = Series(READY_BY, WEEK_SEC, 520, 3600, 12, 0, "megaquery")
+PLAN = WindowPlan("web@%.service", 4, 12, 12, LEAD_SEC, READY_BY + 500 * WEEK_SEC, (SERIES,))
 STATE = window_state_key(APP, "web")
-PLAN_KEY = window_plan_key(APP, "web")
+LOCK = lock_key(APP, "web")
+
+OPEN = ["launched"] * 12
+CLOSED = ["launched"] * 4 + ["loaded"] * 8
+OPENED_LINE = "window megaquery of web: 4 -> 12 instances, due in 180 s\n"
 
 
 class Site:
-    """A pretended machine with clocks of its own, its etcd, and fleet."""
+    """A pretended machine with clocks of its own, its etcd, and fleet with the service `web` and its window."""
 
     def __init__(self, machine: PretendedMachine, etcd: FakeEtcd, fleet: FakeFleet) -> None:
         self.machine, self.etcd, self.fleet = machine, etcd, fleet
-        self.uptime = machine.own_clock()
-        self.wall_clock = machine.folder / "wall-clock"
+        self.uptime, self.wall_clock = machine.own_clock(), machine.folder / "wall-clock"
         machine.stub(
             "date",
             f'now=$(cat {self.wall_clock}); [ "$1" = +%s ] && echo $now || exec {program("date")} -u -d @$now "$2"',
         )
-        self.at(READY_BY - 7200)
+        self.plan(PLAN)
+        self.units()
 
-    def at(self, time: int) -> None:
-        """It is this time, of the Unix clock."""
-        self.wall_clock.write_text(f"{time}\n")
+    def plan(self, plan: WindowPlan, service: str = "web") -> None:
+        """A deployment wrote this plan."""
+        self.etcd.put(window_plan_key(APP, service), plan.to_text())
 
-    def units(self, service: str = "web", app: str = APP, most: int = 12) -> None:
-        """A deployment put the units of a service with four instances."""
-        for number in range(1, most + 1):
+    def units(self, service: str = "web", app: str = APP) -> None:
+        """A deployment put twelve units of *service*; four of them run."""
+        for number, desired in enumerate(CLOSED, 1):
             options = (Option("Service", "ExecStart", "/bin/x"), Option("X-FleetCaptain", "App", app))
-            self.fleet.cluster.store(f"{service}@{number}.service", options, "launched" if number <= 4 else "loaded")
+            self.fleet.cluster.store(f"{service}@{number}.service", options, desired)
 
-    def run(self, time: int = 0, rounds: int = 1, step_sec: int = 4, between: str = ":") -> str:
-        """The log of so many *rounds* of the loop, the first one at *time*."""
-        if time:
-            self.at(time)
+    def run(self, time: int, rounds: int = 1, step_sec: int = 4, between: str = ":") -> str:
+        """The log of so many *rounds* of the loop, *step_sec* apart, the first of them at *time*; before it the agent
+        starts. *between*: an ``sh`` script after each, with the number of rounds in $n."""
+        self.wall_clock.write_text(f"{time - 12}\n")
+        self.uptime.write_text("100.00 1\n")
         later = (
-            f"read -r up _ <{self.uptime}; echo $((${{up%.*}} + {step_sec})).00 1 >{self.uptime}"
-            f"; echo $(($(cat {self.wall_clock}) + {step_sec})) >{self.wall_clock}"
+            f"[ $n = 1 ] && step=12 || step={step_sec}; read -r up _ <{self.uptime}; n=$((n - 1))"
+            f"; echo $((${{up%.*}} + step)).00 1 >{self.uptime}"
+            f"; echo $(($(cat {self.wall_clock}) + step)) >{self.wall_clock}"
         )
-        done = self.machine.loop(rounds, f"{between}; {later}")
+        done = self.machine.loop(rounds + 1, f"{later}; {between}; n=$((n + 1))")
         assert done.stderr == ""
         return done.stdout.partition("\n")[2]
 
     def desired(self, service: str = "web") -> list[str]:
         """The desired states of the units of *service*, by their numbers."""
-        states = {name: unit.desired for name, unit in self.fleet.cluster.units.items()}
-        return [
-            states[f"{service}@{number}.service"] for number in range(1, 13) if f"{service}@{number}.service" in states
-        ]
+        units = self.fleet.cluster.units
+        names = [f"{service}@{number}.service" for number in range(1, 13)]
+        return [units[name].desired for name in names if name in units]
 
-    def register(self, count: int, service: str = "web") -> None:
+    def register(self, count: int, service: str = "web", **more: object) -> None:
         """So many instances are in discovery."""
         for number in range(1, count + 1):
             unit = f"{service}@{number}.service"
-            self.etcd.put(self.machine.key(service, unit), registration({"unit": unit, "machine": "machine-b"}), 800)
+            value = registration({"unit": unit, "machine": "machine-b", "ports": {"80": 1}, **more})
+            self.etcd.put(self.machine.key(service, unit), value, 800)
 
-    def changes(self) -> list[tuple[str, str]]:
+    def writes(self) -> list[tuple[str, str, dict[str, str]]]:
         """What the machine wrote into etcd, apart from heartbeats."""
-        return [(method, key) for method, key, _ in self.etcd.writes if "/machines/" not in key]
+        return [write for write in self.etcd.writes if "/machines/" not in write[1]]
 
-    @property
-    def state(self) -> str | None:
-        """The state of the service `web`."""
-        return self.etcd.values.get(STATE)
+    def state(self, service: str = "web") -> WindowEvent | None:
+        """What the agents did last for *service*."""
+        value = self.etcd.values.get(window_state_key(APP, service))
+        return None if value is None else WindowEvent.from_text(value)
 
+    def set_state(
+        self, at: int, before: int, after: int, due: int = 0, by: str = "machine-b", ready: bool = True
+    ) -> None:
+        """An agent did this."""
+        event = WindowEvent(at, before, after, due, by, at if ready else None)
+        self.etcd.put(STATE, event.to_text())
 
-OPEN = ["launched"] * 12
-CLOSED = ["launched"] * 4 + ["loaded"] * 8
+    def events(self, service: str = "web") -> list[WindowEvent]:
+        """The events of *service*, in order."""
+        folder = f"{window_events_dir(APP)}/{service}/"
+        return [
+            WindowEvent.from_text(value) for key, value in sorted(self.etcd.values.items()) if key.startswith(folder)
+        ]
+
+    def puts(self) -> list[str]:
+        """The names of the units whose desired states were written, in order."""
+        return [request.path.rpartition("/")[2] for request in self.fleet.asked("PUT")]
 
 
 @pytest.fixture
 def fleet(machine: PretendedMachine) -> Iterator[FakeFleet]:
-    """fleet on the machine's socket."""
+    """fleet, on the machine's socket."""
     with FakeFleet(socket_path=machine.folder / "fleet.sock") as fleet:
         yield fleet
 
 
 @pytest.fixture
 def site(machine: PretendedMachine, etcd: FakeEtcd, fleet: FakeFleet) -> Site:
-    """The service `web` is deployed, with a window."""
-    site = Site(machine, etcd, fleet)
-    etcd.put(PLAN_KEY, PLAN)
-    site.units()
-    return site
+    """The service `web` is deployed, and its window is closed."""
+    return Site(machine, etcd, fleet)
+
+
+# Opening and closing.
 
 
 def test_a_window_opens_and_closes(site: Site) -> None:
     """Each with one line in the log, and one event."""
     assert site.run(OPENS - 1) == ""
     assert site.desired() == CLOSED
-    assert site.run(OPENS) == "window megaquery of web: 4 -> 12 instances, due in 180 s\n"
+    assert site.run(OPENS) == OPENED_LINE
     assert site.desired() == OPEN
-    opened = f"at={OPENS} from=4 to=12 due={READY_BY} by={MACHINE_ID} ready=-"
-    assert site.state == opened
-    assert site.run(UNTIL - 1) == "web: 0 of 12 instances are ready at 03:00:00Z, when all must be\n"
-    assert site.run(UNTIL) == "web: 12 -> 4 instances, its window ended\n"
+    opened = WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID)
+    assert site.state() == opened
+    site.register(12)
+    site.run(OPENS + 100)
+    opened = WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID, OPENS + 100)
+    assert site.run(ENDS - 1) == ""
+    assert site.desired() == OPEN
+    assert site.run(ENDS) == "web: 12 -> 4 instances, its window ended\n"
     assert site.desired() == CLOSED
-    closed = f"at={UNTIL} from=12 to=4 due=0 by={MACHINE_ID} ready={UNTIL}"
-    assert site.state == closed
-    events = {window_event_key(APP, "web", OPENS): opened, window_event_key(APP, "web", UNTIL): closed}
-    assert {key: entry.value for key, entry in site.etcd.entries.items() if "_events" in key} == events
-    assert {entry.ttl for key, entry in site.etcd.entries.items() if "_events" in key} == {172800}
-    assert lock_key(APP, "web") not in site.etcd.values
+    closed = WindowEvent(ENDS, 12, 4, 0, MACHINE_ID, ENDS)
+    assert (site.state(), site.events()) == (closed, [opened, closed])
+    assert {site.etcd.entries[window_event_key(APP, "web", event.at)].ttl for event in site.events()} == {EVENT_SEC}
+    assert LOCK not in site.etcd.values
+
+
+def test_fleet_is_woken_for_the_units_that_it_missed(site: Site) -> None:
+    """Its agents are deaf for a second after the first of several states."""
+    site.run(OPENS)
+    names = [f"web@{number}.service" for number in range(5, 13)]
+    assert site.puts() == [*names, names[-1]]
+    assert {request.body for request in site.fleet.asked("PUT")} == {b'{"desiredState":"launched"}'}
+
+
+def test_the_usual_instances_are_not_touched(site: Site) -> None:
+    """They are the deployment's, whatever their state is."""
+    site.fleet.cluster.units["web@2.service"].desired = "loaded"
+    site.run(OPENS)
+    assert site.desired() == ["launched", "loaded", *["launched"] * 10]
+
+
+def test_a_missed_moment_is_made_up_for(site: Site) -> None:
+    """No machine was up when the window opened; then none when it closed, and the next one is open."""
+    assert site.run(READY_BY + 1200) == "window megaquery of web: 4 -> 12 instances, due 1200 s ago\n"
+    assert site.desired() == OPEN
+    assert site.run(ENDS + 5 * 86400) == "web: 12 -> 4 instances, its window ended\n"
+    assert site.desired() == CLOSED
+    site.run(OPENS + 519 * WEEK_SEC)
+    assert site.desired() == OPEN
+    site.run(ENDS + 519 * WEEK_SEC)
+    assert site.desired() == CLOSED
+    assert site.run(OPENS + 520 * WEEK_SEC) == ""
+
+
+def test_windows_that_overlap_are_one_after_the_other(site: Site) -> None:
+    """The most of all open ones counts; the end of the larger one is no end of the other."""
+    longer = Series(READY_BY + 600, 86400, 1, 7200, 8, 0, "report")
+    site.plan(WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, (longer, SERIES)))
+    site.run(OPENS)
+    assert site.desired() == OPEN
+    assert site.run(ENDS) == "web: 12 -> 8 instances, its window ended\n"
+    assert site.desired() == ["launched"] * 8 + ["loaded"] * 4
+    assert site.state() == WindowEvent(ENDS, 12, 8, 0, MACHINE_ID, ENDS)
+    site.run(READY_BY + 600 + 7200)
+    assert site.desired() == CLOSED
+
+
+def test_a_minute_passes_between_two_looks(site: Site) -> None:
+    """One request each, and no write while nothing is due."""
+    site.run(OPENS - 7200, rounds=30)
+    reads = [key for method, key, _ in site.etcd.requests if method == "GET" and "_windows" in key]
+    assert reads == [f"{app_dir(APP)}/_windows"] * 2
+    assert site.writes() == []
+    assert site.fleet.requests == []
+
+
+def test_when_nothing_is_due_nothing_is_written(site: Site) -> None:
+    """In an open window too, and with a state."""
+    site.set_state(OPENS, 4, 12, READY_BY)
+    site.run(READY_BY, rounds=30)
+    assert site.writes() == []
+    assert site.fleet.requests == []
+
+
+def test_an_app_without_windows_costs_a_request_a_minute(site: Site) -> None:
+    """And nothing is said."""
+    for key in list(site.etcd.values):
+        site.etcd.remove(key)
+    assert site.run(OPENS, rounds=30) == ""
+    assert sum("_windows" in key for _, key, _ in site.etcd.requests) == 2
+
+
+def test_several_services_each_have_their_own_windows(site: Site) -> None:
+    """Also of another number of instances."""
+    site.units("api")
+    site.units("api-2")
+    site.plan(WindowPlan("api@%.service", 4, 8, 8, 60, PLAN.horizon, (SERIES,)), "api")
+    site.plan(WindowPlan("api-2@%.service", 4, 12, 12, LEAD_SEC, PLAN.horizon, ()), "api-2")
+    log = site.run(OPENS, rounds=40)
+    assert log.splitlines()[0] == OPENED_LINE.strip()
+    assert "window megaquery of api: 4 -> 8 instances, due in" in log
+    assert (site.desired(), site.desired("api-2")) == (OPEN, CLOSED)
+    assert site.desired("api") == ["launched"] * 8 + ["loaded"] * 4
+    assert (site.state("api-2"), site.state("api") is None, site.state() is None) == (None, False, False)
+
+
+def test_a_unit_of_another_app_is_not_touched(site: Site) -> None:
+    """It took the name after the app was removed, whose plan is still there. Each app has its own agent."""
+    site.units(app="other")
+    log = site.run(OPENS)
+    assert site.desired() == CLOSED
+    assert site.puts() == []
+    assert "web: skipped web@5.service web@6.service" in log
+
+
+def test_the_windows_of_another_app_are_its_own_agents(site: Site) -> None:
+    """The directory of an app whose name begins alike, too."""
+    site.etcd.remove(window_plan_key(APP, "web"))
+    site.etcd.put(window_plan_key(f"{APP}2", "web"), PLAN.to_text())
+    assert site.run(OPENS) == ""
+    assert site.puts() == []
+
+
+def test_units_that_fleet_does_not_have_are_skipped(site: Site) -> None:
+    """The rest of the window opens."""
+    del site.fleet.cluster.units["web@7.service"]
+    del site.fleet.cluster.units["web@9.service"]
+    skipped = "web: skipped web@7.service web@9.service, which fleet does not have: deploy the app again\n"
+    assert site.run(OPENS) == OPENED_LINE + skipped
+    assert site.desired() == ["launched"] * 10
+    assert site.state() == WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID)
+
+
+def test_a_number_that_a_deployment_changed_is_reached(site: Site) -> None:
+    """It was killed between the plan and the state: there is no window that would be due."""
+    site.set_state(OPENS - 9000, 6, 8)
+    assert site.run(OPENS - 8000) == "web: 8 -> 4 instances, its window ended\n"
+    site.set_state(OPENS - 9000, 4, 2)
+    assert site.run(OPENS - 8000) == "web: 2 -> 4 instances\n"
+    assert site.state() == WindowEvent(OPENS - 8000, 2, 4, 0, MACHINE_ID, OPENS - 8000)
+
+
+# One of several machines.
+
+
+def test_the_lock_is_one_that_rollouts_read(site: Site) -> None:
+    """Each with another token, and gone afterwards."""
+    for time in (OPENS, ENDS):
+        site.run(time)
+    created, removed, *_ = [form for _, key, form in site.writes() if key == LOCK]
+    assert (created["ttl"], created["prevExist"], removed) == ("30", "false", {"prevValue": created["value"]})
+    owner = Owner.from_json(created["value"])
+    assert owner.who == f"the machine agent of {ADDRESS}"
+    assert owner.since.endswith("+00:00")
+    assert not is_dead(owner)
+    tokens = {form["value"] for _, key, form in site.writes() if key == LOCK and "value" in form}
+    assert len(tokens) == 2
+
+
+def test_a_machine_that_comes_second_does_nothing(site: Site) -> None:
+    """The other one was done before this one had the lock."""
+    event = WindowEvent(OPENS, 4, 12, READY_BY, "machine-b").to_text()
+    write = f"{program('curl')} -s -o /dev/null -X PUT --data-urlencode 'value={event}' {site.etcd.url}/v2/keys{STATE}"
+    site.machine.curl(f'case "$*" in *PUT*/locks/web*) {write} ;; esac')
+    assert site.run(OPENS) == ""
+    assert site.puts() == []
+    assert site.etcd.values[STATE] == event
+    assert LOCK not in site.etcd.values
+
+
+def test_a_machine_that_died_is_replaced_within_a_minute(site: Site) -> None:
+    """It left its lock behind, and two units that run. While the lock is there nothing is written."""
+    site.etcd.put(LOCK, '{"who":"the machine agent of 10.0.0.9"}', 30)
+    for number in (5, 6):
+        site.fleet.cluster.units[f"web@{number}.service"].desired = "launched"
+    expired = f"[ $n != 5 ] || {program('curl')} -s -o /dev/null -X DELETE {site.etcd.url}/v2/keys{LOCK}"
+    log = site.run(OPENS, rounds=7, between=expired)
+    assert log == "window megaquery of web: 4 -> 12 instances, due in 160 s\n"
+    assert site.desired() == OPEN
+    assert site.puts()[:2] == ["web@7.service", "web@8.service"]
+    assert [method for method, key, _ in site.writes() if key == LOCK] == ["DELETE", "PUT", "DELETE"]
+
+
+def test_a_rollout_comes_first(site: Site) -> None:
+    """Said once, and tried again at each step: the window opens as soon as the rollout ends."""
+    site.etcd.put(LOCK, '{"who":"ann@laptop"}', 30)
+    ends = f"[ $n -lt 20 ] || {program('curl')} -s -o /dev/null -X DELETE {site.etcd.url}/v2/keys{LOCK}"
+    log = site.run(OPENS, rounds=22, between=ends).splitlines()
+    waits = "window of web: 4 -> 12 instances waits for the rollout of web"
+    assert log == [waits, "window megaquery of web: 4 -> 12 instances, due in 100 s"]
+    assert len([key for method, key, _ in site.writes() if (method, key) == ("PUT", LOCK)]) == 1
+
+
+def test_the_plan_is_read_again_under_the_lock(site: Site) -> None:
+    """A rollout that ended a moment before wrote another one."""
+    plan = WindowPlan(PLAN.unit, 4, 8, 8, LEAD_SEC, PLAN.horizon, (Series(READY_BY, WEEK_SEC, 1, 60, 6, 0, "x"),))
+    key = window_plan_key(APP, "web")
+    write = f"{program('curl')} -s -o /dev/null -X PUT -d 'value={plan.to_text()}' {site.etcd.url}/v2/keys{key}"
+    site.machine.curl(f'case "$*" in *PUT*/locks/web*) {write} ;; esac')
+    site.run(OPENS)
+    assert site.desired() == ["launched"] * 6 + ["loaded"] * 6
+    assert ("GET", f"{app_dir(APP)}/_windows/web", {"recursive": "true", "quorum": "true"}) in site.etcd.requests
+
+
+def test_a_plan_that_was_removed_meanwhile_is_forgotten(site: Site) -> None:
+    """With its service."""
+    url = f"{site.etcd.url}/v2/keys{window_plan_key(APP, 'web')}"
+    site.machine.curl(f'case "$*" in *PUT*/locks/web*) {program("curl")} -s -o /dev/null -X DELETE {url} ;; esac')
+    assert site.run(OPENS) == ""
+    assert (site.puts(), site.state(), LOCK in site.etcd.values) == ([], None, False)
+
+
+# Faults.
+
+
+@pytest.mark.parametrize("fault", [DROPPED, Fault(500), Fault(503)])
+def test_fleet_that_fails_in_the_middle_is_tried_again(site: Site, fault: Fault) -> None:
+    """At the next step. What is not done is not recorded, and said once."""
+    fails = "[ $n != 0 ] || touch {0}; [ $n -lt 3 ] || rm -f {0}".format(site.machine.folder / "fails")
+    status = fault.status or "000"
+    site.machine.curl(
+        f'case "$*" in *PUT*/units/web@8.service) if [ -e {site.machine.folder}/fails ]; then'
+        f' printf "broken {status}"; exit 22; fi ;; esac'
+    )
+    log = site.run(OPENS, rounds=5, between=fails).splitlines()
+    assert log[0].startswith("window of web: could not set web@8.service to launched: fleet answered 000: broken")
+    assert log[1:] == ["window megaquery of web: 4 -> 12 instances, due in 168 s"]
+    assert site.desired() == OPEN
+    assert [event.at for event in site.events()] == [OPENS + 12]
+    assert site.puts().count("web@5.service") == 1
+    assert LOCK not in site.etcd.values
+
+
+@pytest.mark.parametrize("fault", [DROPPED, Fault(500), Fault(503)])
+def test_without_an_answer_of_fleet_nothing_is_recorded(site: Site, fault: Fault) -> None:
+    """The lock is given back each time."""
+    site.fleet.inject(*[fault] * 2)
+    log = site.run(OPENS, rounds=3).splitlines()
+    assert log[0].startswith(f"window of web: could not read web@5.service: fleet answered {fault.status or '000'}: ")
+    assert log[1:] == ["window megaquery of web: 4 -> 12 instances, due in 172 s"]
+    locks = [method for method, key, _ in site.writes() if key == LOCK]
+    assert locks == ["PUT", "DELETE"] * 3
+
+
+def slow(site: Site, step_sec: int) -> str:
+    """A script by which fleet takes so long for each unit that it is asked for."""
+    later = f"read -r up _ <{site.uptime}; echo $((${{up%.*}} + {step_sec})).00 1 >{site.uptime}"
+    return f'case "$*" in *PUT*) ;; */units/*) {later} ;; esac'
+
+
+def test_the_lock_is_renewed_while_fleet_is_slow(site: Site) -> None:
+    """Else a rollout would begin in the middle. Heartbeats go on too."""
+    site.machine.curl(slow(site, 6))
+    site.run(OPENS)
+    assert site.desired() == OPEN
+    keys = [key for method, key, form in site.etcd.writes if method == "PUT"]
+    assert [form.get("refresh") for _, key, form in site.writes() if key == LOCK] == [None, *["true"] * 4, None]
+    assert sum("/machines/" in key for key in keys[keys.index(LOCK) :]) >= 8
+
+
+def test_an_agent_that_lost_the_lock_stops(site: Site) -> None:
+    """A rollout has it. The window opens later."""
+    site.machine.curl(
+        f'{slow(site, 6)}; case "$*" in *PUT*refresh=true*/locks/*)'
+        f" {program('curl')} -s -o /dev/null -X PUT -d value=another {site.etcd.url}/v2/keys{LOCK} ;; esac"
+    )
+    log = site.run(OPENS).splitlines()
+    assert log[0].startswith("window of web: lost the lock: etcd answered 412: ")
+    assert site.desired() == [*["launched"] * 6, *["loaded"] * 6]
+    assert site.etcd.values[LOCK] == "another"
+    assert site.events() == []
+
+
+@pytest.mark.parametrize("key", ["_window_events", "_windows/web/state"])
+def test_what_etcd_did_not_take_is_written_again(site: Site, key: str) -> None:
+    """The units run; the next step says so."""
+    down = site.machine.folder / "down"
+    site.machine.curl(f'case "$*" in *PUT*/{key}*) if [ -e {down} ]; then printf " 500"; exit; fi ;; esac')
+    down.touch()
+    log = site.run(OPENS, rounds=3, between=f"[ $n -lt 1 ] || rm -f {down}").splitlines()
+    assert log[0] == "window of web: could not write its state: etcd answered 500: "
+    assert log[1:] == ["window megaquery of web: 4 -> 12 instances, due in 176 s"]
+    state = site.state()
+    assert state is not None
+    assert (state.at, state.before, state.after) == (OPENS + 4, 4, 12)
+    assert len(site.puts()) == 9
+
+
+def test_etcd_that_does_not_answer_is_asked_again_at_the_next_step(site: Site) -> None:
+    """Not a minute later."""
+    down = site.machine.folder / "down"
+    site.machine.curl(f'case "$*" in */_windows?*) if [ -e {down} ]; then printf " 500"; exit; fi ;; esac')
+    down.touch()
+    site.run(OPENS, rounds=3, between=f"[ $n -lt 1 ] || rm -f {down}")
+    assert [event.at for event in site.events()] == [OPENS + 4]
+
+
+# What others write.
+
+
+JUNK = [
+    "",
+    "x",
+    "v1",
+    "{}",
+    '"',
+    '","modifiedIndex":7,"key":"',
+    "$(touch /tmp/x)",
+    PLAN.to_text().replace("v1", "v2"),
+    PLAN.to_text().replace("base=4", "base=04"),
+    PLAN.to_text().replace("base=4", "base=-4"),
+    PLAN.to_text().replace("base=4", "base=a[$(touch x)]"),
+    PLAN.to_text().replace("base=4 ", ""),
+    PLAN.to_text().replace("most=12", "most=101"),
+    PLAN.to_text().replace("lead=180", "lead=1e3"),
+    PLAN.to_text().replace("unit=web@%", "unit=../web@%"),
+    PLAN.to_text().replace("unit=web@%", "unit=web@1"),
+    PLAN.to_text().replace(f"{WEEK_SEC}", f"0{WEEK_SEC}"),
+    PLAN.to_text().replace(f"{WEEK_SEC}", "9999999999999999999"),
+    PLAN.to_text().replace(":12:0:", "::0:"),
+    PLAN.to_text().replace(":megaquery", ""),
+    PLAN.to_text().replace("megaquery", "a/b"),
+    PLAN.to_text() + ";1:2:3",
+    PLAN.to_text() + "\\",
+    PLAN.to_text() + "\n",
+    PLAN.to_text() + "é",
+    PLAN.to_text() + "|x",
+]
+
+
+def test_a_plan_that_cannot_be_read_changes_nothing(site: Site) -> None:
+    """Said once; the other services have their windows."""
+    for number, text in enumerate(JUNK):
+        site.etcd.put(window_plan_key(APP, f"junk-{number}"), text)
+    lines = site.run(OPENS, rounds=18).splitlines()
+    reason = "cannot read the plan of its windows: deploy the app again"
+    assert sorted(lines) == sorted([OPENED_LINE.strip(), *(f"junk-{n}: {reason}" for n in range(len(JUNK)))])
+    assert site.desired() == OPEN
+    assert not any("junk" in key for _, key, _ in site.writes())
+
+
+@pytest.mark.parametrize(("time", "desired"), [(OPENS, OPEN), (ENDS, CLOSED)])
+def test_a_state_that_cannot_be_read_is_replaced(site: Site, time: int, desired: list[str]) -> None:
+    """After the units are set, whatever they are."""
+    states = [
+        "",
+        "x",
+        '{"a":"b"}',
+        "to=12",
+        f"at={OPENS} from=4 to=12 due=0 by=../x ready=-",
+        f"at={OPENS} from=4 to=012 due=0 by=x ready=-",
+        f"at={OPENS} from=4 to=400 due=0 by=x ready=-",
+        f"at={OPENS} from=4 to=12 due=0 by=x ready=-" + " " * 600,
+    ]
+    for number, text in enumerate(states):
+        service = f"web-{number}"
+        site.units(service)
+        site.plan(replace(PLAN, unit=f"{service}@%.service"), service)
+        site.etcd.put(window_state_key(APP, service), text)
+        for unit in range(5, 13):
+            site.fleet.cluster.units[f"{service}@{unit}.service"].desired = "loaded" if desired == OPEN else "launched"
+    site.run(time)
+    for number in range(len(states)):
+        state = site.state(f"web-{number}")
+        assert state is not None
+        assert (site.desired(f"web-{number}"), state.before, state.after) == (desired, 4, desired.count("launched"))
+
+
+def test_a_directory_with_an_odd_name_is_left(site: Site) -> None:
+    """It would be another URL."""
+    for name in (
+        "../plan",
+        "a b/plan",
+        "a|b/plan",
+        "-x/plan",
+        ".x/plan",
+        "a%2fb/plan",
+        "x",
+        "deep/er/plan",
+        "web/plans",
+    ):
+        site.etcd.put(f"{app_dir(APP)}/_windows/{name}", PLAN.to_text())
+    assert site.run(OPENS, rounds=2) == OPENED_LINE
+
+
+def test_a_long_plan_is_read_quickly(site: Site) -> None:
+    """As long as a deployment may write one; a longer one is refused."""
+    series = tuple(Series(READY_BY + 10 * k, WEEK_SEC, 520, 9, 4, 0, "n" * 40) for k in range(3700))
+    plan = WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, (*series, SERIES))
+    assert 250_000 < len(plan.to_text()) <= 256 * 1024
+    site.plan(plan)
+    assert site.run(OPENS) == OPENED_LINE
+    site.plan(WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, (*series, *series, SERIES)))
+    assert "cannot read the plan" in site.run(ENDS)
