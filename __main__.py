@@ -15,6 +15,7 @@ from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
 from components.factory import choose_cluster
 from components.saved_plan import refuse_changed
+from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
@@ -34,6 +35,7 @@ def main() -> None:
     try:
         strays = StrayPolicy.parse(config.get("strays") or "error")
         adopt = parse_adopt(config.get("adopt") or "")
+        windows = WindowPolicy.parse(config.get("windows") or WindowPolicy.WARN)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     fleetfile = load(root)
@@ -57,6 +59,7 @@ def main() -> None:
         release=release,
         rollback_to=rollback_to,
         strays=strays,
+        windows=windows,
         adopt=adopt,
         ready_timeout_sec=config.get_int("readyTimeoutSec"),
         hooks=hooks,

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import agent, authentication, many, previews, pure, replacing
+from bench import agent, authentication, many, previews, pure, replacing, warm
 from bench.bench_cluster import site
 from bench.harness import Row
 from tests.e2e.leftovers import begin_run, clear
@@ -21,7 +21,13 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 # The last one leaves 300 units, which are removed with their cluster.
-_ON_CLUSTER = {"replacing": replacing.rows, "many": many.rows, "agent": agent.rows, "previews": previews.rows}
+_ON_CLUSTER = {
+    "replacing": replacing.rows,
+    "warm": warm.rows,
+    "many": many.rows,
+    "agent": agent.rows,
+    "previews": previews.rows,
+}
 _PARTS = ["pure", *_ON_CLUSTER, "access"]
 _MARK = "<!-- written by `make bench` -->"
 

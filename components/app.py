@@ -21,6 +21,7 @@ from components.release_record import ReleaseRecord
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
+from components.window_checks import WindowPolicy, announce_windows, hold_for_windows
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build, TaskSpec
 from fleetcaptain.mode import Mode
@@ -63,6 +64,7 @@ class FleetApp(pulumi.ComponentResource):
         release: ReleaseName,
         rollback_to: str | None = None,
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
+        windows: WindowPolicy = WindowPolicy.WARN,
         adopt: frozenset[str] = frozenset(),
         ready_timeout_sec: float | None = None,
         hooks: DeployHooks | None = None,
@@ -70,7 +72,8 @@ class FleetApp(pulumi.ComponentResource):
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
-        self._strays, self._ready_timeout_sec, self._hooks = strays, ready_timeout_sec, hooks
+        self._strays, self._windows = strays, windows
+        self._ready_timeout_sec, self._hooks = ready_timeout_sec, hooks
         self._tasks = tasks or {}
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
@@ -81,6 +84,10 @@ class FleetApp(pulumi.ComponentResource):
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
+            if pulumi.runtime.is_dry_run():
+                cluster.connection.apply(
+                    lambda connection: announce_windows(connection, fleetfile.app, parts), run_with_unknowns=True
+                )
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
             gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
             self.endpoints, self.release = gate.endpoints, gate.release
@@ -111,7 +118,10 @@ class FleetApp(pulumi.ComponentResource):
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
         declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
-        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+        found = check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+        dry_run = pulumi.runtime.is_dry_run()
+        hold_for_windows(connection, self._app.app, parts, self._windows, dry_run=dry_run)
+        return found
 
     def _periodic(self) -> dict[str, UnitFile]:
         """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
@@ -204,6 +214,7 @@ class FleetApp(pulumi.ComponentResource):
             rollout=part.rollout,
             adopt=self._adopted(part.service),
             cluster=self._connection,
+            windows=part.windows,
             opts=self._child(after),
         )
 

@@ -28,13 +28,15 @@ from fleetcaptain.rollout.remove import forget_app, remove
 from fleetcaptain.rollout.service_maintenance import forget_maintenance
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
+from fleetcaptain.rollout.window_plans import forget_windows
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.tasks.task_units import clear_all_units
 from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
 
-_INPUTS = ("app", "service", "unit", "image", "instances", "mode", "rollout", "state", "adopt", "cluster")
+_INPUTS = ("app", "service", "unit", "image", "instances", "windows", "mode", "rollout", "state", "adopt", "cluster")
 
 
 class RollingUpdateProvider(ResourceProvider):
@@ -42,10 +44,10 @@ class RollingUpdateProvider(ResourceProvider):
     state.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
-    ``instances``; ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
-    fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
-    reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`;
-    reads back empty); ``cluster``, a connection.
+    ``instances``; ``windows``, in which it has more (left out without one); ``mode``: "rolling", "bluegreen", "global"
+    (a unit for each machine) or "everywhere" (one unit that fleet starts on all); ``rollout``, the times of the rollout
+    in seconds; ``state``, always "launched" (a stopped unit reads back as something else); ``adopt``, the stacks and
+    the unmarked units that are adopted (see `Ownership`; reads back empty); ``cluster``, a connection.
     Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
     """
 
@@ -125,6 +127,8 @@ class RollingUpdateProvider(ResourceProvider):
             return ReadResult(None, {})
         unit, image = found.file.without_image()
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
+        if desired.windows:
+            inputs["windows"] = _windows_of(desired, snapshot, cluster.wall_clock())
         if desired.mode in (Mode.ROLLING, Mode.BLUE_GREEN):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
@@ -154,6 +158,8 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
+                if service in snapshot.windows:
+                    forget_windows(fenced, service)
         forget_maintenance(cluster, service)
         forget_app(cluster, status)
 
@@ -191,12 +197,22 @@ class RollingUpdateProvider(ResourceProvider):
     def _outs(self, cluster: Cluster, props: Mapping[str, Any], target: Target, snapshot: Snapshot) -> dict[str, Any]:
         found = live(cluster.ownership, props["service"], target.unit_hash, snapshot)
         return {
-            **{key: props[key] for key in _INPUTS},
+            **{key: props[key] for key in _INPUTS if key in props},
             "units": list(target.names),
             "machines": list(found.machines) if found else [],
             "content": target.unit_hash,
-            "count": len(target.names),
+            # Windows add to that for some time only.
+            "count": int(props["instances"]) if props.get("windows") else len(target.names),
         }
+
+
+def _windows_of(desired: DesiredService, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
+    """The windows of *desired* as *snapshot* has them: none, if the plan of the machine agents is missing, is not
+    theirs, or has to be renewed."""
+    windows = snapshot.windows.get(desired.service)
+    plan = windows.plan if windows is not None else None
+    follows = plan is not None and plan.follows(desired.windows, int(now))
+    return [window.to_data() for window in desired.windows if follows]
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
@@ -226,9 +242,12 @@ class FleetUnit(Resource):
         rollout: Mapping[str, Any],
         adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
+        windows: Sequence[WindowSpec] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
         outputs = {"content": None, "count": None, "units": None, "machines": None}
         settings = {"rollout": dict(rollout), "state": LAUNCHED, "adopt": adopt, "cluster": cluster}
-        super().__init__("Unit", name, {**inputs, **settings, **outputs}, opts)
+        # An input that earlier versions do not have would be a change of each service.
+        scale = {"windows": [window.to_data() for window in windows]} if windows else {}
+        super().__init__("Unit", name, {**inputs, **scale, **settings, **outputs}, opts)

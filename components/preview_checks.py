@@ -133,7 +133,11 @@ def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
     it by chance."""
     if part.mode is Mode.BLUE_GREEN:
         return ()
-    return DesiredService(part.service, part.unit, part.mode, part.instances).target(snapshot).names
+    return _target(part, snapshot).names
+
+
+def _target(part: Part, snapshot: Snapshot) -> Target:
+    return DesiredService(part.service, part.unit, part.mode, part.instances, windows=part.windows).target(snapshot)
 
 
 def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -175,12 +179,12 @@ def _problems(
     for part in parts:
         if part.mode is Mode.FLEET_GLOBAL:
             continue
-        ignored, wanted = gone, names[part.service]
+        ignored, target = gone, _target(part, snapshot)
         if part.mode is Mode.BLUE_GREEN:
-            wanted = generation_names(part.service, "0" * 40, part.instances)
+            target = Target(part.service, generation_names(part.service, "0" * 40, part.instances), part.unit)
             # Without a change there is no other generation.
             ignored = gone | set(instances_of(ownership, part.service, snapshot))
-        why = no_place(Target(part.service, wanted, part.unit), snapshot, ignored, planned)
+        why = no_place(target, snapshot, ignored, planned)
         if why:
             found.append(f"service {part.service!r}: {why}")
     for task, file in periodic.items():

@@ -34,6 +34,7 @@ _NAMED_FILES = 3
 _INPUTS = {
     "unit": "the unit of {}",
     "instances": "the number of instances of {}",
+    "windows": "the windows of {}",
     "mode": "the kind of rollout of {}",
     "rollout": "the rollout settings of {}",
 }
@@ -83,7 +84,13 @@ def _changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: 
     changed += [f"the service {name} (new)" for name in wanted if name not in units]
     changed += [f"the service {name} (removed)" for name in units if name not in wanted]
     for name, part in wanted.items():
-        present = {"unit": part.unit.text, "instances": part.instances, "mode": part.mode, "rollout": part.rollout}
+        present = {
+            "unit": part.unit.text,
+            "instances": part.instances,
+            "windows": [window.to_data() for window in part.windows] or None,
+            "mode": part.mode,
+            "rollout": part.rollout,
+        }
         inputs = units.get(name, present)
         changed += [called.format(name) for key, called in _INPUTS.items() if not _same(inputs.get(key), present[key])]
     return changed

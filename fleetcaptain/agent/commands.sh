@@ -95,6 +95,7 @@ run() {
         [ $((NOW - begun)) -lt "$SURVEY_EVERY_SEC" ] || is_current || exit 0
         survey_at=$((NOW + SURVEY_EVERY_SEC))
       fi
+      watch_windows
     fi
     sleep "$PERIOD_SEC" &
     wait $!

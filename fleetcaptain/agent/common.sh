@@ -52,6 +52,28 @@ say() {
   printf '%s\n' "$*"
 }
 
+SAID=''
+
+# say_once TOPIC TEXT...: says TEXT unless something was said about TOPIC, which has no spaces, since it was forgotten.
+say_once() {
+  case "$SAID " in
+  *" $1 "*) return 0 ;;
+  esac
+  SAID="$SAID $1"
+  shift
+  say "$@"
+}
+
+forget() {
+  case "$SAID " in
+  *" $1 "*)
+    SAID="$SAID "
+    SAID="${SAID%%" $1 "*} ${SAID#*" $1 "}"
+    SAID=${SAID% }
+    ;;
+  esac
+}
+
 # is_active UNIT, is_dead UNIT: by systemd. Neither holds while a unit starts, or while systemd does not answer.
 is_active() {
   case $(timeout 5 systemctl is-active -- "$1") in

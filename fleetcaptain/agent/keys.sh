@@ -76,13 +76,13 @@ by_app() {
 }
 
 # listed: writes one line for each key in ANSWER, which is etcd's for a directory: its modifiedIndex, the machine in its
-# value ("-" for none), "failing" or "-", and the key. Quotes in a value have a backslash in the answer, those of etcd
-# none. Guests write keys and values: what no unit or machine is called is left out, as it would be another URL or more
-# words; and so is what is far longer than a unit's.
+# value ("-" for none), "failing", "draining", the clock of a heartbeat or "-", and the key. Quotes in a value have a
+# backslash in the answer, those of etcd none. Guests write keys and values: what no unit or machine is called is left
+# out, as it would be another URL or more words; and so is what is far longer than a unit's.
 listed() (
   set -f
   IFS='{'
-  key='' machine=- failing=-
+  key='' machine=- mark=-
   for part in $ANSWER; do
     if [ ${#part} -gt 8192 ]; then
       key=''
@@ -92,7 +92,7 @@ listed() (
     '"key":"'*'","value":"'*)
       key=${part#'"key":"'}
       key=${key%%'"'*}
-      machine=- failing=-
+      machine=- mark=-
       ;;
     esac
     case $part in
@@ -104,7 +104,12 @@ listed() (
       ;;
     esac
     case $part in
-    *'\"failing\":'*) failing=failing ;;
+    *'\"failing\":'*) mark=failing ;;
+    *'\"draining\":true'*) mark=draining ;;
+    *'\"clock\":'*)
+      mark=${part#*'\"clock\":'}
+      mark=${mark%%[!0-9]*}
+      ;;
     esac
     case $part in
     *'"modifiedIndex":'*)
@@ -114,7 +119,7 @@ listed() (
       *[!A-Za-z0-9/@:._-]*) key='' ;;
       esac
       if [ "$key" ]; then
-        printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "$failing" "$key"
+        printf '%s %s %s %s\n' "${index%%[!0-9]*}" "${machine:--}" "${mark:--}" "$key"
       fi
       key=''
       ;;

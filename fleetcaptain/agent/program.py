@@ -21,6 +21,7 @@ _SOURCES = (
     "machines",
     "images",
     "tasks",
+    "windows",
     "commands",
 )
 

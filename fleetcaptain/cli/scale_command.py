@@ -46,6 +46,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
         from fleetcaptain.rollout.strategies.scaling import refuse_unscalable, scale, scaled
+        from fleetcaptain.rollout.window_plans import rebase_windows
 
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)
@@ -59,7 +60,8 @@ def add(captain: typer.Typer) -> None:
             cluster, service, present.unit_hash, progress, strategy="scale", wanted=lambda _snapshot: instances
         ) as (fenced, locked):
             present = to_restart(cluster.ownership, service, locked)
-            scale(Driver(fenced, progress), locked, scaled(present, instances), policy)
+            scale(Driver(fenced, progress), locked, scaled(present, instances, locked), policy)
+            rebase_windows(fenced, service, instances)
         before = len(present.names)
         if json_wanted:
             echo_json({"service": service, "before": before, "after": instances})

@@ -33,6 +33,8 @@ __all__ = [
     "rollout_key",
     "rollouts_dir",
     "service_dir",
+    "service_window_events_dir",
+    "service_windows_dir",
     "services_dir",
     "task_dir",
     "task_key",
@@ -225,14 +227,19 @@ def windows_dir(app: str) -> str:
     return f"{app_dir(app)}/_windows"
 
 
+def service_windows_dir(app: str, service: str) -> str:
+    """The directory of the windows of *service*."""
+    return f"{windows_dir(app)}/{service}"
+
+
 def window_plan_key(app: str, service: str) -> str:
     """The key of the `WindowPlan` of *service*, which a deployment writes."""
-    return f"{windows_dir(app)}/{service}/plan"
+    return f"{service_windows_dir(app, service)}/plan"
 
 
 def window_state_key(app: str, service: str) -> str:
     """The key of the last `WindowEvent` of *service*: how many instances run now, as the agents know."""
-    return f"{windows_dir(app)}/{service}/state"
+    return f"{service_windows_dir(app, service)}/state"
 
 
 def window_events_dir(app: str) -> str:
@@ -240,6 +247,11 @@ def window_events_dir(app: str) -> str:
     return f"{app_dir(app)}/_window_events"
 
 
+def service_window_events_dir(app: str, service: str) -> str:
+    """The directory of the `WindowEvent` of *service*."""
+    return f"{window_events_dir(app)}/{service}"
+
+
 def window_event_key(app: str, service: str, at: int) -> str:
     """The key of the `WindowEvent` of *service* that was *at* this time (seconds of the Unix clock)."""
-    return f"{window_events_dir(app)}/{service}/{at}"
+    return f"{service_window_events_dir(app, service)}/{at}"

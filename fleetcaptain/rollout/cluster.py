@@ -6,10 +6,11 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from fleetcaptain.discovery.documents import registration_at
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.keys import registration_key, services_dir
+from fleetcaptain.discovery.keys import registration_key, services_dir, windows_dir
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -19,6 +20,7 @@ from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.polling import LOOK_SEC, REFRESH_SEC, Nudger, Poller
 from fleetcaptain.rollout.recorder import Recorder
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
+from fleetcaptain.schedule.stored_windows import windows_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, read_all
@@ -45,7 +47,8 @@ def _boot_clock() -> float:
 class Cluster:
     """One app's view of a cluster. Safe to share between threads.
 
-    *run* reaches the machines for journals; *clock* and *sleep* are seconds.
+    *run* reaches the machines for journals; *clock* and *sleep* are seconds; *wall_clock* is the time of day,
+    in seconds of the Unix clock.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Cluster:
         *,
         clock: Callable[[], float] = _boot_clock,
         sleep: Callable[[float], None] = time.sleep,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = app
         self.ownership = Ownership(app, "")
@@ -64,6 +68,7 @@ class Cluster:
         self.store = store
         self.clock = clock
         self.sleep = sleep
+        self.wall_clock = wall_clock
         self.run = run
         self.recorder = Recorder()
         self._poller = Poller(self._fetch, clock)
@@ -157,7 +162,10 @@ class Cluster:
         # A leftover registration of our unit does not describe another app's unit that now has its name.
         others = {unit.name for unit in units if unit.mark is not None and unit.mark.app != self.app}
         ours = (entry for entry in registrations if entry.unit not in others)
-        return Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, ignored)
+        below = self.store.below(windows_dir(self.app))
+        windows, bad = windows_in(((node.key, node.value) for node in below), self.app)
+        found = Snapshot.of(units, self.fleet.states(), self.fleet.machines(), ours, (*ignored, *bad))
+        return replace(found, windows=windows)
 
     def unregister(self, service: str, unit: str) -> None:
         """Remove the registration of a deleted unit, or any other value at its key."""

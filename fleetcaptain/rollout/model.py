@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.units.unit_file import Need, UnitFile
 
 __all__ = [
@@ -26,11 +27,18 @@ TICK_SEC = 1.05
 
 @dataclass(frozen=True)
 class Target:
-    """The desired state of a *service*: every unit in *names* has *file*."""
+    """The desired state of a *service*: every unit in *names* has *file*, and runs unless it is in *standby*: those
+    wait for a window, in the desired state of each."""
 
     service: str
     names: tuple[str, ...]
     file: UnitFile
+    standby: Mapping[str, DesiredState] = field(default_factory=dict)
+
+    @property
+    def running(self) -> Target:
+        """The units that run."""
+        return replace(self, names=tuple(name for name in self.names if name not in self.standby), standby={})
 
     @property
     def unit_hash(self) -> str:
@@ -39,8 +47,9 @@ class Target:
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The requirements of each unit on its machine."""
-        return tuple(map(self.file.needs, self.names))
+        """The requirements of each unit on its machine; those that wait without a machine have none yet."""
+        placed = (name for name in self.names if self.standby.get(name) is not DesiredState.INACTIVE)
+        return tuple(map(self.file.needs, placed))
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from fleetcaptain.discovery.documents import Registration
 from fleetcaptain.fleet.entities import Machine, UnitEntity, UnitState
 from fleetcaptain.printable import printable
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.placement import admits
+from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import Ignored
@@ -32,13 +34,15 @@ LAUNCHED = "launched"
 @dataclass(frozen=True)
 class Snapshot:
     """The state of the cluster at one time: units, machines, systemd's states of the units, and registrations.
-    *ignored* are the values in etcd that are not registrations."""
+    *ignored* are the values in etcd that are not registrations. *windows* maps a service to what etcd has of its
+    windows."""
 
     units: Mapping[str, UnitEntity]
     states: tuple[UnitState, ...]
     machines: Mapping[str, Machine]
     registrations: Mapping[str, Registration]
     ignored: tuple[Ignored, ...] = ()
+    windows: Mapping[str, ServiceWindows] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -59,6 +63,16 @@ class Snapshot:
             {machine.id: machine for machine in machines},
             {entry.unit: entry for entry in entries if _fits(entry, by_name.get(entry.unit))},
             tuple(ignored),
+        )
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """The units that wait for a window: they run only while it is open."""
+        return frozenset(
+            name
+            for windows in self.windows.values()
+            for name in (windows.plan.extra_names if windows.plan else ())
+            if name in self.units and self.units[name].desired != LAUNCHED
         )
 
     @property
@@ -152,7 +166,8 @@ class Live:
 
 
 def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot) -> Live | None:
-    """The observed state of the units of *service* that *ownership* covers; *unit_hash* is their desired SHA1.
+    """The observed state of the units of *service* that *ownership* covers; *unit_hash* is their desired SHA1. Those
+    that wait for a window need not run.
 
     None if it has no units.
     """
@@ -162,7 +177,8 @@ def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot)
     observed = [instance for name in present for instance in _instances(name, snapshot)]
     other = [instance for instance in observed if instance.unit_hash != unit_hash]
     shown = (other or observed)[0].name if observed else present[0]
-    troubled = list(dict.fromkeys(filter(None, map(_trouble, observed))))
+    running = [one for one in observed if one.name not in snapshot.waiting]
+    troubled = list(dict.fromkeys(filter(None, map(_trouble, running))))
     if len({instance.unit_hash for instance in observed}) > 1:
         # Reported even if the shown text is the desired one; otherwise an interrupted rollout looks like a complete
         # one.
@@ -174,11 +190,18 @@ def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot)
     machines = {instance.machine for instance in observed if instance.machine}
     return Live(
         file=file,
-        instances=len(present),
+        instances=_without_extra(service, present, snapshot),
         state=", ".join(troubled) or LAUNCHED,
         names=present,
         machines=tuple(sorted(machines)),
     )
+
+
+def _without_extra(service: str, present: tuple[str, ...], snapshot: Snapshot) -> int:
+    """How many instances *present* are, without those that only windows need, if all of these are there."""
+    windows = snapshot.windows.get(service)
+    plan = windows.plan if windows is not None else None
+    return plan.base if plan is not None and len(present) == plan.most else len(present)
 
 
 def _instances(name: str, snapshot: Snapshot) -> tuple[Instance, ...]:

@@ -35,7 +35,7 @@ def prepare(
     """Raise RolloutFailed if *target* cannot be placed on the cluster of *snapshot* without the units *ignored*, or a
     machine cannot pull its *image*; no unit was changed then. Instances that already run the target text need
     neither."""
-    left = [name for name in target.names if not observe(name, snapshot).healthy(target.unit_hash)]
+    left = [name for name in target.names if not _is_there(name, target, snapshot)]
     if not left:
         return
     why = no_place(target, snapshot, ignored)
@@ -45,6 +45,14 @@ def prepare(
         machines = tuple(snapshot.machines.values())
         needs = [target.file.needs(name) for name in left]
         pull_everywhere(cluster, image, [machine.ip for machine in candidates(needs, machines)], report)
+
+
+def _is_there(name: str, target: Target, snapshot: Snapshot) -> bool:
+    """Whether the unit *name* is as *target* has it already."""
+    instance = observe(name, snapshot)
+    if name in target.standby:
+        return instance.unit_hash == target.unit_hash and instance.desired == target.standby[name]
+    return instance.healthy(target.unit_hash)
 
 
 def no_place(

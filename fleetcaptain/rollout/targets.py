@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.model import Policy, Target, parallel
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.placement import admits, apart
+from fleetcaptain.schedule.window import WindowSpec, most_instances, warm_instances
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -53,7 +55,7 @@ class RolloutSettings:
 @dataclass(frozen=True)
 class DesiredService:
     """The desired state of a *service*: the *file* of its units with their *image* ("": none), their *mode*, the number
-    of *instances* and the *settings* of its rollouts."""
+    of *instances*, the *settings* of its rollouts, and its *windows*, in which it has more instances."""
 
     service: str
     file: UnitFile
@@ -61,16 +63,20 @@ class DesiredService:
     instances: int
     image: str = ""
     settings: RolloutSettings = RolloutSettings()
+    windows: tuple[WindowSpec, ...] = ()
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
         """The service in the inputs of a ``FleetUnit``, its units with their image. Raises UnitRefused."""
         file = UnitFile.parse(props["unit"]).with_image(props["image"])
         mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
-        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings)
+        windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
+        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows)
 
-    def target(self, snapshot: Snapshot) -> Target:
-        """The file and the names of its units; of a global service, one for each machine that its rules admit."""
+    def target(self, snapshot: Snapshot, running: int = 0) -> Target:
+        """The file and the names of its units; of a global service, one for each machine that its rules admit. Of a
+        service with windows at least *running* units run; those that only a window needs and that do not run now are
+        standby."""
         service, file = self.service, self.file
         if self.mode is Mode.FLEET_GLOBAL:
             names: tuple[str, ...] = (global_name(service),)
@@ -80,8 +86,23 @@ class DesiredService:
         elif self.mode is Mode.BLUE_GREEN:
             names = generation_names(service, file.unit_hash, self.instances)
         else:
-            names = instance_names(service, self.instances)
+            names = instance_names(service, most_instances(self.instances, self.windows))
+            return Target(service, names, file, self._standby(names, snapshot, max(self.instances, running)))
         return Target(service, names, file)
+
+    def _standby(self, names: tuple[str, ...], snapshot: Snapshot, running: int) -> dict[str, DesiredState]:
+        """Those of *names* after the first *running* that are not launched, and the state in which each waits."""
+        warm = warm_instances(self.instances, self.windows)
+        return {
+            name: DesiredState.LOADED if number < warm else DesiredState.INACTIVE
+            for number, name in enumerate(names)
+            if number >= running and not _is_launched(name, snapshot)
+        }
+
+
+def _is_launched(name: str, snapshot: Snapshot) -> bool:
+    unit = snapshot.units.get(name)
+    return unit is not None and unit.desired == DesiredState.LAUNCHED
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -11,14 +11,16 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
-from fleetcaptain.rollout.model import Target
+from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, rows_of
 from fleetcaptain.rollout.ownership import refuse_foreign
 from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
 from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
 from fleetcaptain.rollout.strategies.rolling import install, roll
+from fleetcaptain.rollout.strategies.standby import keep_standby
 from fleetcaptain.rollout.targets import DesiredService
+from fleetcaptain.rollout.window_plans import publish_windows, running_soon
 
 __all__ = ["update"]
 
@@ -47,12 +49,13 @@ def update(
             strategy=desired.mode.value,
             wanted=lambda snapshot: _wanted(desired, snapshot),
         ) as (fenced, snapshot):
-            target = desired.target(snapshot)
+            target = desired.target(snapshot, running_soon(fenced, desired, _policy(desired, snapshot), snapshot))
             # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
             going = () if stays else leaving(cluster.ownership, target, snapshot)
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)
             _replace(Driver(fenced, report, stopping), snapshot, desired, target)
+            publish_windows(fenced, desired, snapshot.windows.get(desired.service))
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target
@@ -63,12 +66,16 @@ def _wanted(desired: DesiredService, snapshot: Snapshot) -> int:
     target = desired.target(snapshot)
     if desired.mode is Mode.FLEET_GLOBAL:
         return len(rows_of(target.names[0], snapshot, target.file))
-    return len(target.names)
+    return len(target.running.names)
+
+
+def _policy(desired: DesiredService, snapshot: Snapshot) -> Policy:
+    return desired.settings.policy(len(desired.target(snapshot).running.names))
 
 
 def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target) -> None:
     settings, ownership = desired.settings, driver.cluster.ownership
-    policy = settings.policy(len(target.names))
+    policy = settings.policy(len(target.running.names))
     if desired.mode is Mode.FLEET_GLOBAL:
         with offered(driver.cluster.store, driver.cluster.app):
             run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
@@ -79,3 +86,5 @@ def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target
         roll(driver, target, policy, settings.auto_revert, first)
     else:
         install(driver, target, policy)
+    if target.standby:
+        keep_standby(driver, target)

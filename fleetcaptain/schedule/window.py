@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "WindowSpec",
     "desired",
+    "desired_within",
     "intervals",
     "known_time_zones",
     "minute_of_day",
@@ -142,6 +143,12 @@ def desired(instances: int, windows: Sequence[WindowSpec], now: float, lead_sec:
         if window.at_least > most and _is_open(window, now, lead_sec):
             most = window.at_least
     return most
+
+
+def desired_within(instances: int, windows: Iterable[WindowSpec], start: float, end: float) -> int:
+    """How many instances a service with so many *instances* needs at most at any time from *start* to *end* (seconds of
+    the Unix clock). Raises Unreadable when this computer does not know a time zone."""
+    return most_instances(instances, (found.window for found in intervals(windows, int(start), int(end) + 1)))
 
 
 def most_instances(instances: int, windows: Iterable[WindowSpec]) -> int:

@@ -19,11 +19,13 @@ from fleetcaptain.schedule.window import (
 )
 from fleetcaptain.untrusted import Unreadable
 
-__all__ = ["HORIZON_SEC", "Series", "WindowPlan", "plan_of"]
+__all__ = ["HORIZON_SEC", "KEEP_SEC", "Series", "WindowPlan", "plan_of"]
 
 HORIZON_SEC = 10 * 366 * 86400
 """How far ahead a plan reaches. Agents have no data of time zones, and an app may not be deployed for years."""
 _DAY_SEC = 86400
+_COMPARED_SEC = 366 * _DAY_SEC
+_RENEWED_BELOW_SEC = HORIZON_SEC - 366 * _DAY_SEC
 _WEEK_SEC = 7 * _DAY_SEC
 # Ten windows, each of six days in a zone that changes its time four times a year, are some 170,000 characters.
 _LONGEST = 256 * 1024
@@ -33,6 +35,9 @@ _HEAD = re.compile("v1 unit=([^ ]+) base=([^ ]+) most=([^ ]+) warm=([^ ]+) lead=
 # A leading zero would make it octal for the shell.
 _NUMBER = re.compile("0|[1-9][0-9]{0,10}")
 _FIELDS = 7
+
+KEEP_SEC = 600
+"""An instance goes on running if a window needs it again within this time, lead time included."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,31 @@ class WindowPlan:
             series=tuple(_series_of(entry, most) for entry in series),
         )
 
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The units that only windows need."""
+        return tuple(self.unit.replace("%", str(number)) for number in range(self.base + 1, self.most + 1))
+
     def desired(self, now: float) -> int:
         """How many instances must run at *now*, as the agents compute it."""
         return max([self.base, *(series.at_least for series in self.series if self._is_open(series, now))])
+
+    def follows(self, windows: Sequence[WindowSpec], now: int) -> bool:
+        """Whether this is a plan of *windows* that need not be renewed: it reaches far enough, and in the next year has
+        their occurrences, by the data of time zones of this computer. Raises Unreadable when that lacks a zone."""
+        end = now + _COMPARED_SEC
+        planned = {
+            (start, start + series.length, series.at_least, series.machines, series.name)
+            for series in self.series
+            for start in range(series.start, series.start + series.count * series.step, series.step)
+            if start < end and start + series.length > now
+        }
+        found = {
+            (interval.start, interval.end, window.at_least, window.machines, window.name)
+            for interval in intervals(windows, now, end)
+            for window in [interval.window]
+        }
+        return planned == found and self.horizon >= now + _RENEWED_BELOW_SEC
 
     def _is_open(self, series: Series, now: float) -> bool:
         """Whether the last occurrence of *series* that is open or was is open: it ends last too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,13 +13,14 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, cordon_service, on_machine
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Policy, Target
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admitted
 from fleetcaptain.rollout.rebalance import placement_of
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.strategies.moving import MoveDriver
 from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, to_restart
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["close", "evacuate", "reopen"]
 
@@ -117,7 +118,9 @@ def _emptied(
         present = cluster.snapshot()
         there = [name for name in target.names if name in on_machine(present, machine.id)]
         halfway = [name for name in target.names if present.units[name].desired != DesiredState.LAUNCHED]
-        if not there and not halfway:
+        of_service = instances_of(cluster.ownership, service, present)
+        waiting = [name for name in of_service if name in present.waiting and name in on_machine(present, machine.id)]
+        if not there and not halfway and not waiting:
             continue
         check = partial(refuse_changed, cluster.ownership, target)
         guard = guarded(cluster, service, target.unit_hash, report, check=check, strategy="maintenance")
@@ -134,10 +137,48 @@ def _emptied(
                 driver.pending.add(name)
                 _run(driver, target, policy_of(target), machine)
                 moved.append(name)
+            if waiting:
+                report(f"moving {', '.join(waiting)}, which wait for a window, off {machine.ip}")
+                _move_waiting(fenced, waiting, machine)
+                moved += waiting
     close(cluster, machine)
     latest = cluster.snapshot()
     left = on_machine(latest, machine.id)
     return moved, {name: stays.get(name) or _why_left(cluster, latest.units[name]) for name in left}
+
+
+def _move_waiting(cluster: Cluster, names: Sequence[str], machine: Machine) -> None:
+    """Have fleet place the units *names*, which do not run, on other machines than *machine*. Raises
+    DeadlineExceeded."""
+    for name in names:
+        cluster.set_desired_state(name, DesiredState.INACTIVE)
+    _wait_for_places(cluster, names, placed=False)
+    close(cluster, machine)
+    for name in names:
+        cluster.set_desired_state(name, DesiredState.LOADED)
+    _wait_for_places(cluster, names, placed=True)
+
+
+def _wait_for_places(cluster: Cluster, names: Sequence[str], *, placed: bool) -> None:
+    def pending() -> str:
+        units = cluster.snapshot().units
+        return ", ".join(name for name in names if name in units and (units[name].machine_id is None) is placed)
+
+    def timed_out(left: str) -> DeadlineExceeded:
+        did = "place" if placed else "unload"
+        return DeadlineExceeded(
+            f"fleet did not {did} {left} within {_PLACED_SEC:.0f} s. Check the machines with `captain doctor`."
+        )
+
+    wait_until(
+        pending,
+        _PLACED_SEC,
+        lambda _left: None,
+        timed_out,
+        pause_sec=_LOOK_SEC,
+        clock=cluster.clock,
+        sleep=cluster.sleep,
+    )
 
 
 def _why_left(cluster: Cluster, unit: UnitEntity) -> str:

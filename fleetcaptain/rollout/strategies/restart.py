@@ -91,11 +91,12 @@ def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def to_restart(ownership: Ownership, service: str, snapshot: Snapshot) -> Target:
-    """The target of a restart of *service*: the text that all its units have.
+    """The target of a restart of *service*: the text that all its units have. Those that wait for a window go on
+    waiting.
 
     Raises NotAvailable when there is no such service, UnitRefused for a task, RolloutMixed when its units differ.
     """
-    names = instances_of(ownership, service, snapshot)
+    names = tuple(name for name in instances_of(ownership, service, snapshot) if name not in snapshot.waiting)
     if not names:
         _refuse_task(ownership, service, snapshot)
         raise NotAvailable(_unknown(ownership, service, snapshot))

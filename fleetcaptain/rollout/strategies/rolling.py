@@ -24,8 +24,9 @@ def install(driver: Driver, target: Target, policy: Policy) -> None:
 
     Raises RolloutFailed, and changes no running instance: a first version has no text to roll back to.
     """
-    at_once = replace(policy, max_parallel=len(target.names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
-    outcome = driver.run(target, at_once)
+    running = target.running
+    at_once = replace(policy, max_parallel=len(running.names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL)
+    outcome = driver.run(running, at_once)
     if outcome.failure is not None:
         raise RolloutFailed(
             f"{explain(driver.cluster, outcome)}\nThere is no earlier version to roll back to; the other instances are "
@@ -47,7 +48,7 @@ def roll(
     if displaced:
         driver.report(f"{target.service}: removing {', '.join(displaced)} first, to place the new instances")
         remove(driver.cluster, target.service, displaced, driver.report)
-    outcome = driver.run(target, policy)
+    outcome = driver.run(target.running, policy)
     if outcome.failure is not None:
         message = explain(driver.cluster, outcome)
         if not auto_revert:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.observe import Snapshot, is_fleet_global
@@ -33,16 +34,22 @@ def refuse_unscalable(target: Target, snapshot: Snapshot) -> None:
         raise UnitRefused(heading, [f"{why}. Change the service in the Fleetfile and run `pulumi up`"])
 
 
-def scaled(target: Target, instances: int) -> Target:
-    """*target* with so many *instances*."""
-    return replace(target, names=instance_names(target.service, instances))
+def scaled(target: Target, instances: int, snapshot: Snapshot) -> Target:
+    """*target* with so many *instances*. Those that its windows need besides stay: running, or waiting for one."""
+    windows = snapshot.windows.get(target.service)
+    most = windows.plan.most if windows and windows.plan else 0
+    names = instance_names(target.service, max(instances, most))
+    standby = {
+        name: DesiredState(snapshot.units[name].desired) for name in names[instances:] if name in snapshot.waiting
+    }
+    return replace(target, names=names, standby=standby)
 
 
 def scale(driver: Driver, snapshot: Snapshot, target: Target, policy: Policy) -> None:
     """Bring the service to *target*, see `scaled`. New instances start at once: none that serves is touched. If one
     does not become healthy, all new ones are removed, and RolloutFailed is raised."""
     cluster = driver.cluster
-    new = [name for name in target.names if name not in snapshot.units]
+    new = [name for name in target.running.names if name not in snapshot.units or name in snapshot.waiting]
     going = leaving(cluster.ownership, target, snapshot)
     prepare(cluster, snapshot, target, target.file.without_image()[1], driver.report, ignored=going)
     roll(driver, target, replace(policy, max_parallel=max(1, len(new)), first_alone=False), auto_revert=True)

@@ -1,4 +1,4 @@
-"""The fake fleet's HTTP side: a server on the loopback, what it was asked, and faults on demand."""
+"""The fake fleet's HTTP side: a server on the loopback or a unix socket, what it was asked, and faults on demand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import UnixStreamServer
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -34,12 +36,14 @@ LOST = Fault(carried_out=True)
 
 
 class FakeFleet:
-    """fleetd on the loopback, over a *cluster* of two machines or the given one.
+    """fleetd over a *cluster* of two machines or the given one, at *url* on the loopback or at the unix *socket_path*.
 
     Units move on with `Cluster.step`; with *steps_on_read* also once after each answer of the list of states.
     """
 
-    def __init__(self, cluster: Cluster | None = None, *, steps_on_read: bool = False) -> None:
+    def __init__(
+        self, cluster: Cluster | None = None, *, steps_on_read: bool = False, socket_path: Path | None = None
+    ) -> None:
         self.cluster = cluster or Cluster(_MACHINES)
         self.steps_on_read = steps_on_read
         self.requests: list[Request] = []
@@ -47,7 +51,7 @@ class FakeFleet:
         self.server_header = "fleetd/1.0.0"
         self._faults: deque[Fault] = deque()
         self._lock = threading.Lock()
-        self._server = _serve(self)
+        self._server = _serve(self, socket_path)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def inject(self, *faults: Fault) -> None:
@@ -91,7 +95,15 @@ class FakeFleet:
         return Refusal(fault.status, words).reply
 
 
-def _serve(fleet: FakeFleet) -> ThreadingHTTPServer:
+class _UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        UnixStreamServer.server_bind(self)  # type: ignore[arg-type]  # its parent asks for the name of an address
+        self.server_port = 0
+
+
+def _serve(fleet: FakeFleet, socket_path: Path | None) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -115,7 +127,8 @@ def _serve(fleet: FakeFleet) -> ThreadingHTTPServer:
                 self.connection.shutdown(socket.SHUT_RDWR)
 
         def _send(self, reply: Reply) -> None:
-            body = b"" if reply.data is None else json.dumps(reply.data).encode()
+            # As Go writes its structs, whose fields are sorted by name.
+            body = b"" if reply.data is None else json.dumps(reply.data, separators=(",", ":"), sort_keys=True).encode()
             self.send_response_only(reply.status)
             # 503 comes from a handler of its own, which sends no such header.
             if reply.status != 503:
@@ -125,14 +138,19 @@ def _serve(fleet: FakeFleet) -> ThreadingHTTPServer:
             if reply.status != 204:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            # A client may be gone after an answer without a body.
+            if body:
+                self.wfile.write(body)
 
         do_GET = do_PUT = do_DELETE = do_POST = do_PATCH = _handle  # noqa: N815
 
         def log_message(self, *_args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if socket_path is None:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    else:
+        server = _UnixServer(str(socket_path), Handler)  # type: ignore[arg-type]  # an address of its family
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     return server

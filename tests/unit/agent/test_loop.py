@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -38,10 +39,11 @@ def changes(machine: PretendedMachine, etcd: FakeEtcd) -> list[tuple[str, dict[s
 
 @pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_the_heartbeat_is_one_key_that_is_refreshed(machine: PretendedMachine, etcd: FakeEtcd) -> None:
-    """With the hash of the program that runs."""
+    """With the hash of the program that runs, and the machine's clock."""
+    machine.stub("date", "echo 1795748400")
     machine.loop(3)
     key = f"/fleetcaptain/{machine.app}/machines/{MACHINE_ID}"
-    value = registration({"agent": machine.program_hash, "machine": MACHINE_ID})
+    value = registration({"agent": machine.program_hash, "machine": MACHINE_ID, "clock": 1795748400})
     refresh = ("PUT", key, {"refresh": "true", "prevExist": "true", "ttl": "900"})
     assert etcd.writes == [("PUT", key, {"ttl": "900", "value": value}), refresh, refresh]
     etcd.put(key, "of the program before", 12)
@@ -49,12 +51,26 @@ def test_the_heartbeat_is_one_key_that_is_refreshed(machine: PretendedMachine, e
     assert etcd.values[key] == value
 
 
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_once_a_minute_the_heartbeat_says_what_time_it_is(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """In place of a refresh: it is not written more often."""
+    uptime, clock = machine.own_clock(), machine.folder / "clock"
+    clock.write_text("1000")
+    machine.stub("date", f"cat {clock}")
+    machine.loop(33, between=f"echo $((100 + n * 4)).00 1 >{uptime}; echo $((1000 + n * 4)) >{clock}")
+    forms = [form for _, key, form in etcd.writes if "/machines/" in key]
+    assert len(forms) == 33
+    assert [json.loads(form["value"])["clock"] for form in forms if "value" in form] == [1000, 1060, 1120]
+    assert {form.get("prevExist") for form in forms[1:]} == {"true"}
+
+
 def test_a_machine_without_registrations_reads_little(machine: PretendedMachine, etcd: FakeEtcd) -> None:
-    """A heartbeat, the others' heartbeats and the services under maintenance; once in a while all registrations."""
+    """A heartbeat, the others' heartbeats and the services under maintenance; once a minute all registrations and the
+    windows."""
     done = machine.loop(4)
     assert done.stderr == ""
     assert len(etcd.writes) == 4
-    assert len(etcd.requests) - len(etcd.writes) == 10
+    assert len(etcd.requests) - len(etcd.writes) == 11
 
 
 def test_the_log_says_which_program_runs(machine: PretendedMachine) -> None:

@@ -21,7 +21,7 @@ def bring(cluster: FakeCluster, instances: int, policy: Policy = ONE) -> None:
     snapshot = cluster.snapshot()
     present = to_restart(cluster.ownership, "web", snapshot)
     refuse_unscalable(present, snapshot)
-    scale(Driver(cluster), snapshot, scaled(present, instances), policy)
+    scale(Driver(cluster), snapshot, scaled(present, instances, snapshot), policy)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def program_on(folder: Path, url: str) -> str:
         "APPS=/var/lib/fleetcaptain": f"APPS={folder}/apps",
         "ETCD=http://127.0.0.1:2379/v2/keys": f"ETCD={url}/v2/keys",
         "</etc/machine-id": f"<{folder}/machine-id",
+        "FLEET_SOCKET=/run/fleet.sock": f"FLEET_SOCKET={folder}/fleet.sock",
     }
     for real, pretended in places.items():
         assert text.count(f"{real}\n") == 1

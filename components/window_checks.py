@@ -1,0 +1,165 @@
+"""What a deployment says and does about windows: the next 24 hours in a preview, and a ``ready_by`` that is near."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+from components.cluster.handle import Presence
+from components.cluster.handles import handle_of
+from components.engine import diagnostics
+from components.engine.abort import abort
+from fleetcaptain.errors import FleetCaptainError, UnitRefused
+from fleetcaptain.history.duration import format_duration
+from fleetcaptain.history.rollout_record import OPERATIONS, RolloutRecord
+from fleetcaptain.history.stored_records import read_records
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.placement import admits
+from fleetcaptain.schedule.forecast import Change, changes, forecast, format_forecast, timezones_of
+from fleetcaptain.schedule.lead_time import LeadTime, format_lead, lead_time, unmeetable
+from fleetcaptain.schedule.local_time import minute_in
+from fleetcaptain.schedule.stored_windows import read_windows
+from fleetcaptain.schedule.window_event import WindowEvent
+from fleetcaptain.schedule.window_plan import plan_of
+from fleetcaptain.units.names import instance_names
+
+__all__ = ["WindowPolicy", "announce_windows", "hold_for_windows"]
+
+# How long a deployment takes of which no record tells.
+_ASSUMED_SEC = 600.0
+_LAST = 3
+_LOOK_SEC = 5.0
+
+
+class WindowPolicy(StrEnum):
+    """What a deployment does that may still run when a window has to be ready: ``fleetcaptain:windows``."""
+
+    WARN = "warn"
+    WAIT = "wait"
+    IGNORE = "ignore"
+
+    @classmethod
+    def parse(cls, text: str) -> WindowPolicy:
+        """The policy that *text* is. Raises ValueError."""
+        if text not in set(cls):
+            raise ValueError(f"fleetcaptain:windows must be {', '.join(cls)}, not {text!r}")
+        return cls(text)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the cluster has of the app: the *records* of its rollouts, the *events* of its windows, service -> those,
+    and its *snapshot*, None of a cluster that does not answer or does not exist yet."""
+
+    records: tuple[RolloutRecord, ...] = ()
+    events: Mapping[str, tuple[WindowEvent, ...]] | None = None
+    snapshot: Snapshot | None = None
+
+    def lead(self, service: str) -> LeadTime:
+        records = [record for record in self.records if record.service == service]
+        return lead_time(records, (self.events or {}).get(service, ()))
+
+    @property
+    def usual_sec(self) -> float:
+        """How long a deployment takes: the sum of the last rollouts of the services."""
+        took: dict[str, list[float]] = {}
+        for record in self.records:
+            if record.state == "done" and record.before and record.strategy not in OPERATIONS:
+                took.setdefault(record.service, []).append(record.seconds)
+        return sum(median(seconds[-_LAST:]) for seconds in took.values()) if took else _ASSUMED_SEC
+
+
+def announce_windows(connection: Any, app: str, parts: Sequence[Part]) -> None:
+    """In a preview: the windows of *parts* in the next 24 hours, and how long before they open. Ends the program when
+    one cannot be met. *connection* is unknown, and no mapping, before the cluster exists."""
+    parts = [part for part in parts if part.windows]
+    if not parts:
+        return
+    known, now = _known(connection, app), int(time.time())
+    plans, errors = {}, list[str]()
+    for part in parts:
+        lead = known.lead(part.service)
+        diagnostics.info(format_lead(part.service, lead))
+        found = unmeetable(part.service, part.windows, lead, now)
+        errors += found.errors
+        for warning in found.warnings:
+            diagnostics.warn(warning)
+        plans[part.service] = plan_of(f"{part.service}@%.service", part.instances, part.windows, lead.lead_sec, now)
+    if errors:
+        abort(UnitRefused("Windows cannot be met. Nothing was changed:", errors))
+    zones = {part.service: timezones_of(part.windows) for part in parts}
+    room = _room(parts, known.snapshot)
+    diagnostics.info(format_forecast(forecast(plans, now, zones, room), now))
+
+
+def hold_for_windows(
+    connection: Mapping[str, Any],
+    app: str,
+    parts: Sequence[Part],
+    policy: WindowPolicy,
+    *,
+    dry_run: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Warn of a window that has to be ready while this deployment may still run, or wait until it is, by *policy*."""
+    if policy is WindowPolicy.IGNORE or not any(part.windows for part in parts):
+        return
+    known = _known(connection, app)
+    near = _near(parts, known, time.time())
+    if near is None:
+        return
+    when = minute_in(near.ready_by, near.timezone)
+    usual = format_duration(round(known.usual_sec))
+    what = f"{near.service} must have {near.after} instances at {when}, and a deployment takes about {usual}"
+    if policy is WindowPolicy.WARN or dry_run:
+        advice = "It waits until then." if policy is WindowPolicy.WAIT else "It opens the window itself, perhaps late."
+        diagnostics.warn(f"{what}. {advice} See `fleetcaptain:windows` in docs/scaling.md.")
+        return
+    diagnostics.info(f"{what}: waiting until then")
+    while time.time() < near.ready_by:
+        sleep(_LOOK_SEC)
+
+
+def _near(parts: Sequence[Part], known: _Known, now: float) -> Change | None:
+    """The first opening that has to be ready before a deployment of the usual length has ended."""
+    end = int(now + known.usual_sec)
+    found = [
+        change
+        for part in parts
+        if part.windows
+        for lead in [known.lead(part.service).lead_sec]
+        for plan in [plan_of(f"{part.service}@%.service", part.instances, part.windows, lead, int(now))]
+        for change in changes(part.service, plan, int(now) - lead, end, timezones_of(part.windows))
+        if change.opens and now < change.ready_by < end
+    ]
+    return min(found, key=lambda change: change.ready_by, default=None)
+
+
+def _known(connection: Any, app: str) -> _Known:
+    if not isinstance(connection, Mapping) or handle_of(connection).presence() is not Presence.THERE:
+        return _Known()
+    try:
+        cluster = handle_of(connection).connect(app)
+        events = {service: windows.events for service, windows in read_windows(cluster.store, app)[0].items()}
+        return _Known(read_records(cluster.store, app)[0], events, cluster.snapshot_for_refresh())
+    except FleetCaptainError:
+        return _Known()  # the next operation reports it
+
+
+def _room(parts: Sequence[Part], snapshot: Snapshot | None) -> Callable[[Change], str]:
+    """Which machines fleet's rules admit for the instances of a change, in words."""
+    units = {part.service: part.unit for part in parts}
+
+    def room(change: Change) -> str:
+        if snapshot is None:
+            return ""
+        unit, name = units[change.service], instance_names(change.service, change.after)[-1]
+        machines = snapshot.machines.values()
+        return f"on {sum(admits(name, unit, machine) for machine in machines)} of {len(machines)} machines"
+
+    return room
