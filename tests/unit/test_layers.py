@@ -76,6 +76,7 @@ MAY: dict[str, set[str]] = {
         "agent",
         "history",
         "release",
+        "schedule",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},
