@@ -77,6 +77,7 @@ MAY: dict[str, set[str]] = {
         "history",
         "schedule",
         "release",
+        "schedule",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},
