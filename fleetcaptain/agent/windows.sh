@@ -9,6 +9,13 @@ FLEET=http://fleet/fleet/v1
 WINDOWS_EVERY_SEC=60
 # So long after the agent's start it has seen each of the other machines alive, and their clocks.
 FIRST_WINDOWS_SEC=12
+# So often the units of open windows are looked at: the state alone does not say whether they were stopped since.
+WINDOWS_CHECK_EVERY_SEC=600
+WINDOWS_CHECK_AT=0
+CHECK=no
+# As KEEP_SEC of the plan's values.
+WINDOW_KEEP_SEC=600
+SOON_SEC=0
 WINDOW_LOCK_SEC=30
 WINDOW_RENEW_SEC=10
 WINDOW_EVENT_SEC=172800
@@ -35,6 +42,8 @@ watch_windows() {
     ;;
   esac
   is_clock_right || return 0
+  CHECK=no
+  [ "$NOW" -lt "$WINDOWS_CHECK_AT" ] || CHECK=yes WINDOWS_CHECK_AT=$((NOW + WINDOWS_CHECK_EVERY_SEC))
   set -f
   IFS=$NEWLINE
   for line in $(window_lines); do
@@ -103,13 +112,43 @@ watch_service() {
     move || WINDOWS_AT=0
   elif [ "$STATE_READY" = - ]; then
     watch_ready
+  elif [ "$CHECK" = yes ] && ! are_launched && lock_service; then
+    set_units
+    unlock_service
   fi
 }
 
-# choose LINE: sets WINDOW_SERVICE, what read_plan and read_state set, and DESIRED: how many instances must run now. A
+# are_launched: whether fleet is to run all units that an open window needs. Somebody may have stopped one.
+are_launched() {
+  unit_number=$PLAN_BASE
+  while [ "$unit_number" -lt "$DESIRED" ]; do
+    unit_number=$((unit_number + 1))
+    ask_fleet "$FLEET/units/${PLAN_UNIT%%%*}$unit_number${PLAN_UNIT#*%}"
+    case $STATUS:$ANSWER in
+    200:*'"desiredState":"launched"'*) ;;
+    200:*) return 1 ;;
+    esac
+    beat_if_due
+  done
+}
+
+# choose LINE: as choose_number. But what runs and is needed again soon goes on running: to stop and to start it would be
+# in vain, and a rollout that is quicker than expected has opened a window early.
+choose() {
+  choose_number "$1" || return
+  [ "${STATE_TO:-0}" -gt "$DESIRED" ] || return 0
+  kept=$DESIRED
+  SOON_SEC=$WINDOW_KEEP_SEC
+  read_plan all
+  SOON_SEC=0
+  [ "$DESIRED" -gt "$kept" ] || DESIRED=$kept
+  [ "$DESIRED" -lt "$STATE_TO" ] || DESIRED=$STATE_TO
+}
+
+# choose_number LINE: sets WINDOW_SERVICE, what read_plan and read_state set, and DESIRED: how many instances must run now. A
 # window that needs machines of its own brings no more than the units that wait on other machines, until enough machines
 # are in fleet. Fails if the plan cannot be read.
-choose() {
+choose_number() {
   WINDOW_SERVICE=${1%%'|'*}
   rest=${1#*'|'}
   STATE_INDEX=${rest%%'|'*}
@@ -201,7 +240,7 @@ read_series() {
   case $name in
   '' | *[!A-Za-z0-9_.-]*) return 1 ;;
   esac
-  since=$((EPOCH + PLAN_LEAD - start))
+  since=$((EPOCH + PLAN_LEAD + SOON_SEC - start))
   [ "$since" -ge 0 ] && [ "$count" -gt 0 ] || return 0
   last=0
   [ "$step" = 0 ] || last=$((since / step))

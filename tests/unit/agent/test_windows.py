@@ -215,10 +215,31 @@ def test_a_minute_passes_between_two_looks(site: Site) -> None:
 
 def test_when_nothing_is_due_nothing_is_written(site: Site) -> None:
     """In an open window too, and with a state."""
+    site.run(OPENS)
     site.set_state(OPENS, 4, 12, READY_BY)
+    before, puts = len(site.writes()), len(site.puts())
     site.run(READY_BY, rounds=30)
-    assert site.writes() == []
-    assert site.fleet.requests == []
+    assert (len(site.writes()), len(site.puts())) == (before, puts)
+
+
+def test_a_unit_of_an_open_window_that_was_stopped_is_started_again(site: Site) -> None:
+    """The state alone does not show it."""
+    site.run(OPENS)
+    site.set_state(OPENS, 4, 12, READY_BY)
+    site.fleet.cluster.units["web@7.service"].desired = "loaded"
+    site.run(READY_BY)
+    assert site.desired() == OPEN
+    assert LOCK not in site.etcd.values
+
+
+def test_what_is_needed_again_soon_goes_on_running(site: Site) -> None:
+    """Within ten minutes; and only so many as are needed then."""
+    second = Series(ENDS + LEAD_SEC + 500, 86400, 1, 3600, 8, 0, "report")
+    site.plan(WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, (SERIES, second)))
+    site.run(OPENS)
+    assert site.run(ENDS) == "web: 12 -> 8 instances, its window ended\n"
+    assert site.desired() == ["launched"] * 8 + ["loaded"] * 4
+    assert site.run(ENDS + 499) == ""
 
 
 def test_an_app_without_windows_costs_a_request_a_minute(site: Site) -> None:
