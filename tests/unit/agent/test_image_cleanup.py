@@ -127,7 +127,7 @@ def test_a_container_that_is_gone_by_now_changes_nothing(machine: CleanedMachine
 
 
 def test_an_image_that_a_unit_is_about_to_start_stays(machine: CleanedMachine) -> None:
-    """Of whichever app the unit is."""
+    """Of whichever app the unit is; it may wait for a window, without a container."""
     (machine.folder / "units" / "web@1.service").write_text(f"[Service]\nEnvironment=IMAGE={OLD}\n")
     machine.clean()
     assert machine.calls("rmi") == [OLDER, DROPPED]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from fleetcaptain.agent.program import agent_program
 from fleetcaptain.discovery.keys import (
     app_dir,
     lock_key,
@@ -22,17 +22,18 @@ from fleetcaptain.discovery.keys import (
 )
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.rollout.lock import Owner, is_dead
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.schedule.window_event import EVENT_SEC, WindowEvent
-from fleetcaptain.schedule.window_plan import Series, WindowPlan
+from fleetcaptain.schedule.window_plan import Series, WindowPlan, plan_of
 from fleetcaptain.units.unit_text import Option
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.fleet.fleet_server import DROPPED, FakeFleet, Fault
 from tests.programs import program
 from tests.unit.units.shell_machine import ADDRESS, APP, MACHINE_ID, SHELLS, PretendedMachine, registration
 
-pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
+in_both_shells = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 
-# A window of an hour each week, of a service with four instances. It opens 180 s before its ready_by, which is 03:00 UTC.
+# A window of an hour each week, of a service with four instances. It opens 180 s before its ready_by, 03:00 UTC.
 READY_BY = 1795748400
 LEAD_SEC = 180
 OPENS = READY_BY - LEAD_SEC
@@ -45,6 +46,7 @@ LOCK = lock_key(APP, "web")
 
 OPEN = ["launched"] * 12
 CLOSED = ["launched"] * 4 + ["loaded"] * 8
+OPENED = WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID)
 OPENED_LINE = "window megaquery of web: 4 -> 12 instances, due in 180 s\n"
 
 
@@ -56,7 +58,7 @@ class Site:
         self.uptime, self.wall_clock = machine.own_clock(), machine.folder / "wall-clock"
         machine.stub(
             "date",
-            f'now=$(cat {self.wall_clock}); [ "$1" = +%s ] && echo $now || exec {program("date")} -u -d @$now "$2"',
+            f'read -r now <{self.wall_clock}; [ "$1" = +%s ] && echo $now || exec {program("date")} -u -d @$now "$2"',
         )
         self.plan(PLAN)
         self.units()
@@ -71,15 +73,16 @@ class Site:
             options = (Option("Service", "ExecStart", "/bin/x"), Option("X-FleetCaptain", "App", app))
             self.fleet.cluster.store(f"{service}@{number}.service", options, desired)
 
-    def run(self, time: int, rounds: int = 1, step_sec: int = 4, between: str = ":") -> str:
-        """The log of so many *rounds* of the loop, *step_sec* apart, the first of them at *time*; before it the agent
-        starts. *between*: an ``sh`` script after each, with the number of rounds in $n."""
+    def run(self, time: int, rounds: int = 1, between: str = ":", start_sec: int = 12) -> str:
+        """The log of so many *rounds* of the loop, 4 s apart. The agent looks at windows 12 s after its start, which is
+        at *time*; *start_sec* after its start is the first round. *between*: an ``sh`` script after each, with the
+        number of rounds in $n."""
         self.wall_clock.write_text(f"{time - 12}\n")
         self.uptime.write_text("100.00 1\n")
         later = (
-            f"[ $n = 1 ] && step=12 || step={step_sec}; read -r up _ <{self.uptime}; n=$((n - 1))"
-            f"; echo $((${{up%.*}} + step)).00 1 >{self.uptime}"
-            f"; echo $(($(cat {self.wall_clock}) + step)) >{self.wall_clock}"
+            f"n=$((n - 1)); step=4; [ $n != 0 ] || step={start_sec}"
+            f"; read -r up _ <{self.uptime}; echo $((${{up%.*}} + step)).00 1 >{self.uptime}"
+            f"; read -r now <{self.wall_clock}; echo $((now + step)) >{self.wall_clock}"
         )
         done = self.machine.loop(rounds + 1, f"{later}; {between}; n=$((n + 1))")
         assert done.stderr == ""
@@ -107,11 +110,8 @@ class Site:
         value = self.etcd.values.get(window_state_key(APP, service))
         return None if value is None else WindowEvent.from_text(value)
 
-    def set_state(
-        self, at: int, before: int, after: int, due: int = 0, by: str = "machine-b", ready: bool = True
-    ) -> None:
+    def put_state(self, event: WindowEvent) -> None:
         """An agent did this."""
-        event = WindowEvent(at, before, after, due, by, at if ready else None)
         self.etcd.put(STATE, event.to_text())
 
     def events(self, service: str = "web") -> list[WindowEvent]:
@@ -142,17 +142,17 @@ def site(machine: PretendedMachine, etcd: FakeEtcd, fleet: FakeFleet) -> Site:
 # Opening and closing.
 
 
+@in_both_shells
 def test_a_window_opens_and_closes(site: Site) -> None:
     """Each with one line in the log, and one event."""
     assert site.run(OPENS - 1) == ""
     assert site.desired() == CLOSED
     assert site.run(OPENS) == OPENED_LINE
     assert site.desired() == OPEN
-    opened = WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID)
-    assert site.state() == opened
+    assert site.state() == OPENED
     site.register(12)
     site.run(OPENS + 100)
-    opened = WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID, OPENS + 100)
+    opened = replace(OPENED, ready=OPENS + 100)
     assert site.run(ENDS - 1) == ""
     assert site.desired() == OPEN
     assert site.run(ENDS) == "web: 12 -> 4 instances, its window ended\n"
@@ -206,7 +206,7 @@ def test_windows_that_overlap_are_one_after_the_other(site: Site) -> None:
 
 def test_a_minute_passes_between_two_looks(site: Site) -> None:
     """One request each, and no write while nothing is due."""
-    site.run(OPENS - 7200, rounds=30)
+    site.run(OPENS - 7200, rounds=17)
     reads = [key for method, key, _ in site.etcd.requests if method == "GET" and "_windows" in key]
     assert reads == [f"{app_dir(APP)}/_windows"] * 2
     assert site.writes() == []
@@ -216,7 +216,7 @@ def test_a_minute_passes_between_two_looks(site: Site) -> None:
 def test_when_nothing_is_due_nothing_is_written(site: Site) -> None:
     """In an open window too, and with a state."""
     site.run(OPENS)
-    site.set_state(OPENS, 4, 12, READY_BY)
+    site.put_state(replace(OPENED, ready=OPENS))
     before, puts = len(site.writes()), len(site.puts())
     site.run(READY_BY, rounds=30)
     assert (len(site.writes()), len(site.puts())) == (before, puts)
@@ -225,7 +225,7 @@ def test_when_nothing_is_due_nothing_is_written(site: Site) -> None:
 def test_a_unit_of_an_open_window_that_was_stopped_is_started_again(site: Site) -> None:
     """The state alone does not show it."""
     site.run(OPENS)
-    site.set_state(OPENS, 4, 12, READY_BY)
+    site.put_state(replace(OPENED, ready=OPENS))
     site.fleet.cluster.units["web@7.service"].desired = "loaded"
     site.run(READY_BY)
     assert site.desired() == OPEN
@@ -246,17 +246,18 @@ def test_an_app_without_windows_costs_a_request_a_minute(site: Site) -> None:
     """And nothing is said."""
     for key in list(site.etcd.values):
         site.etcd.remove(key)
-    assert site.run(OPENS, rounds=30) == ""
+    assert site.run(OPENS, rounds=17) == ""
     assert sum("_windows" in key for _, key, _ in site.etcd.requests) == 2
 
 
+@in_both_shells
 def test_several_services_each_have_their_own_windows(site: Site) -> None:
     """Also of another number of instances."""
     site.units("api")
     site.units("api-2")
     site.plan(WindowPlan("api@%.service", 4, 8, 8, 60, PLAN.horizon, (SERIES,)), "api")
     site.plan(WindowPlan("api-2@%.service", 4, 12, 12, LEAD_SEC, PLAN.horizon, ()), "api-2")
-    log = site.run(OPENS, rounds=40)
+    log = site.run(OPENS, rounds=18)
     assert log.splitlines()[0] == OPENED_LINE.strip()
     assert "window megaquery of api: 4 -> 8 instances, due in" in log
     assert (site.desired(), site.desired("api-2")) == (OPEN, CLOSED)
@@ -281,6 +282,7 @@ def test_the_windows_of_another_app_are_its_own_agents(site: Site) -> None:
     assert site.puts() == []
 
 
+@in_both_shells
 def test_units_that_fleet_does_not_have_are_skipped(site: Site) -> None:
     """The rest of the window opens."""
     del site.fleet.cluster.units["web@7.service"]
@@ -288,14 +290,14 @@ def test_units_that_fleet_does_not_have_are_skipped(site: Site) -> None:
     skipped = "web: skipped web@7.service web@9.service, which fleet does not have: deploy the app again\n"
     assert site.run(OPENS) == OPENED_LINE + skipped
     assert site.desired() == ["launched"] * 10
-    assert site.state() == WindowEvent(OPENS, 4, 12, READY_BY, MACHINE_ID)
+    assert site.state() == OPENED
 
 
 def test_a_number_that_a_deployment_changed_is_reached(site: Site) -> None:
     """It was killed between the plan and the state: there is no window that would be due."""
-    site.set_state(OPENS - 9000, 6, 8)
+    site.put_state(WindowEvent(OPENS - 9000, 6, 8, 0, "machine-b", 1))
     assert site.run(OPENS - 8000) == "web: 8 -> 4 instances, its window ended\n"
-    site.set_state(OPENS - 9000, 4, 2)
+    site.put_state(WindowEvent(OPENS - 9000, 4, 2, 0, "machine-b", 1))
     assert site.run(OPENS - 8000) == "web: 2 -> 4 instances\n"
     assert site.state() == WindowEvent(OPENS - 8000, 2, 4, 0, MACHINE_ID, OPENS - 8000)
 
@@ -303,6 +305,7 @@ def test_a_number_that_a_deployment_changed_is_reached(site: Site) -> None:
 # One of several machines.
 
 
+@in_both_shells
 def test_the_lock_is_one_that_rollouts_read(site: Site) -> None:
     """Each with another token, and gone afterwards."""
     for time in (OPENS, ENDS):
@@ -317,9 +320,10 @@ def test_the_lock_is_one_that_rollouts_read(site: Site) -> None:
     assert len(tokens) == 2
 
 
+@in_both_shells
 def test_a_machine_that_comes_second_does_nothing(site: Site) -> None:
     """The other one was done before this one had the lock."""
-    event = WindowEvent(OPENS, 4, 12, READY_BY, "machine-b").to_text()
+    event = replace(OPENED, by="machine-b").to_text()
     write = f"{program('curl')} -s -o /dev/null -X PUT --data-urlencode 'value={event}' {site.etcd.url}/v2/keys{STATE}"
     site.machine.curl(f'case "$*" in *PUT*/locks/web*) {write} ;; esac')
     assert site.run(OPENS) == ""
@@ -341,13 +345,14 @@ def test_a_machine_that_died_is_replaced_within_a_minute(site: Site) -> None:
     assert [method for method, key, _ in site.writes() if key == LOCK] == ["DELETE", "PUT", "DELETE"]
 
 
+@in_both_shells
 def test_a_rollout_comes_first(site: Site) -> None:
     """Said once, and tried again at each step: the window opens as soon as the rollout ends."""
     site.etcd.put(LOCK, '{"who":"ann@laptop"}', 30)
-    ends = f"[ $n -lt 20 ] || {program('curl')} -s -o /dev/null -X DELETE {site.etcd.url}/v2/keys{LOCK}"
-    log = site.run(OPENS, rounds=22, between=ends).splitlines()
+    ends = f"[ $n != 10 ] || {program('curl')} -s -o /dev/null -X DELETE {site.etcd.url}/v2/keys{LOCK}"
+    log = site.run(OPENS, rounds=12, between=ends).splitlines()
     waits = "window of web: 4 -> 12 instances waits for the rollout of web"
-    assert log == [waits, "window megaquery of web: 4 -> 12 instances, due in 100 s"]
+    assert log == [waits, "window megaquery of web: 4 -> 12 instances, due in 140 s"]
     assert len([key for method, key, _ in site.writes() if (method, key) == ("PUT", LOCK)]) == 1
 
 
@@ -391,6 +396,7 @@ def test_fleet_that_fails_in_the_middle_is_tried_again(site: Site, fault: Fault)
     assert LOCK not in site.etcd.values
 
 
+@in_both_shells
 @pytest.mark.parametrize("fault", [DROPPED, Fault(500), Fault(503)])
 def test_without_an_answer_of_fleet_nothing_is_recorded(site: Site, fault: Fault) -> None:
     """The lock is given back each time."""
@@ -408,6 +414,7 @@ def slow(site: Site, step_sec: int) -> str:
     return f'case "$*" in *PUT*) ;; */units/*) {later} ;; esac'
 
 
+@in_both_shells
 def test_the_lock_is_renewed_while_fleet_is_slow(site: Site) -> None:
     """Else a rollout would begin in the middle. Heartbeats go on too."""
     site.machine.curl(slow(site, 6))
@@ -431,6 +438,7 @@ def test_an_agent_that_lost_the_lock_stops(site: Site) -> None:
     assert site.events() == []
 
 
+@in_both_shells
 @pytest.mark.parametrize("key", ["_window_events", "_windows/web/state"])
 def test_what_etcd_did_not_take_is_written_again(site: Site, key: str) -> None:
     """The units run; the next step says so."""
@@ -488,6 +496,7 @@ JUNK = [
 ]
 
 
+@in_both_shells
 def test_a_plan_that_cannot_be_read_changes_nothing(site: Site) -> None:
     """Said once; the other services have their windows."""
     for number, text in enumerate(JUNK):
@@ -499,6 +508,7 @@ def test_a_plan_that_cannot_be_read_changes_nothing(site: Site) -> None:
     assert not any("junk" in key for _, key, _ in site.writes())
 
 
+@in_both_shells
 @pytest.mark.parametrize(("time", "desired"), [(OPENS, OPEN), (ENDS, CLOSED)])
 def test_a_state_that_cannot_be_read_is_replaced(site: Site, time: int, desired: list[str]) -> None:
     """After the units are set, whatever they are."""
@@ -526,6 +536,7 @@ def test_a_state_that_cannot_be_read_is_replaced(site: Site, time: int, desired:
         assert (site.desired(f"web-{number}"), state.before, state.after) == (desired, 4, desired.count("launched"))
 
 
+@in_both_shells
 def test_a_directory_with_an_odd_name_is_left(site: Site) -> None:
     """It would be another URL."""
     for name in (
@@ -543,6 +554,7 @@ def test_a_directory_with_an_odd_name_is_left(site: Site) -> None:
     assert site.run(OPENS, rounds=2) == OPENED_LINE
 
 
+@in_both_shells
 def test_a_long_plan_is_read_quickly(site: Site) -> None:
     """As long as a deployment may write one; a longer one is refused."""
     series = tuple(Series(READY_BY + 10 * k, WEEK_SEC, 520, 9, 4, 0, "n" * 40) for k in range(3700))
@@ -552,3 +564,287 @@ def test_a_long_plan_is_read_quickly(site: Site) -> None:
     assert site.run(OPENS) == OPENED_LINE
     site.plan(WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, (*series, *series, SERIES)))
     assert "cannot read the plan" in site.run(ENDS)
+
+
+# Instances that are ready.
+
+
+@in_both_shells
+def test_the_time_at_which_all_are_ready_is_written_once(site: Site) -> None:
+    """By the agent that opened the window, which looks at each step."""
+    site.register(11)
+    last = f"{site.etcd.url}/v2/keys{site.machine.key('web', 'web@12.service')}"
+    between = f"[ $n != 4 ] || {program('curl')} -s -o /dev/null -X PUT -d ttl=800 -d value=x {last}"
+    log = site.run(OPENS, rounds=20, between=between)
+    assert log == OPENED_LINE + "web: 12 instances ready 164 s before 03:00:00Z\n"
+    assert site.state() == replace(OPENED, ready=OPENS + 16)
+    assert site.events() == [site.state()]
+    assert [key for _, key, _ in site.writes()].count(STATE) == 2
+
+
+@pytest.mark.parametrize("mark", [{"draining": True}, {"draining": True, "failing": "GET / answered 500"}])
+def test_an_instance_that_lookups_leave_out_is_not_ready(site: Site, mark: dict[str, object]) -> None:
+    """It drains, or its check fails."""
+    site.put_state(OPENED)
+    site.register(12)
+    site.register(1, **mark)
+    site.run(OPENS + 4)
+    assert site.writes() == []
+
+
+@in_both_shells
+def test_instances_that_are_late_are_a_line_each_for_the_warning_and_the_end(site: Site) -> None:
+    """The warning comes once, when all had to be ready."""
+    site.put_state(OPENED)
+    site.register(9)
+    assert site.run(READY_BY - 8, rounds=2) == ""
+    assert site.run(READY_BY - 4, rounds=8) == "web: 9 of 12 instances are ready at 03:00:00Z, when all must be\n"
+    site.register(12)
+    assert site.run(READY_BY + 20) == "web: 12 instances ready 20 s too late for 03:00:00Z\n"
+    assert site.state() == replace(OPENED, ready=READY_BY + 20)
+
+
+def test_after_ten_minutes_it_looks_once_a_minute(site: Site) -> None:
+    """It may never be ready."""
+    site.put_state(OPENED)
+    site.run(OPENS + 560, rounds=12)
+    looks = sum(key == f"{app_dir(APP)}/_windows" for _, key, _ in site.etcd.requests)
+    assert looks == 11
+    site.etcd.requests.clear()
+    site.run(OPENS + 604, rounds=15)
+    assert sum(key == f"{app_dir(APP)}/_windows" for _, key, _ in site.etcd.requests) == 1
+
+
+@in_both_shells
+def test_another_agent_takes_over_when_the_first_had_its_time(site: Site) -> None:
+    """Its machine may be gone. Who opened the window stays."""
+    site.put_state(replace(OPENED, by="machine-b"))
+    site.register(12)
+    assert site.run(OPENS + 59) == ""
+    assert site.run(OPENS + 60) == "web: 12 instances ready 120 s before 03:00:00Z\n"
+    assert site.state() == replace(OPENED, by="machine-b", ready=OPENS + 60)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_warning_of_a_machine_that_is_gone_is_the_others(site: Site, is_there: bool) -> None:
+    """Else each of many machines would warn."""
+    site.put_state(replace(OPENED, by="machine-b"))
+    if is_there:
+        site.etcd.put(f"{machines_dir(APP)}/machine-b", "{}", 900)
+    assert site.run(READY_BY).count("0 of 12 instances are ready") == (0 if is_there else 1)
+
+
+def test_of_two_agents_one_writes_that_they_are_ready(site: Site) -> None:
+    """By compare-and-swap."""
+    site.put_state(replace(OPENED, by="machine-b"))
+    site.register(12)
+    other = replace(OPENED, by="machine-b", ready=OPENS + 64).to_text()
+    write = f"{program('curl')} -s -o /dev/null -X PUT --data-urlencode 'value={other}' {site.etcd.url}/v2/keys{STATE}"
+    site.machine.curl(f'case "$*" in *PUT*/_windows/web/state*) {write} ;; esac')
+    assert site.run(OPENS + 68) == ""
+    assert site.etcd.values[STATE] == other
+    assert site.events() == []
+
+
+# Machines of their own.
+
+WIDE = replace(PLAN, warm=8, series=(replace(SERIES, machines=3),))
+PARTLY = ["launched"] * 8 + ["inactive"] * 4
+
+
+def put_machines(site: Site, count: int, others: int = 2) -> None:
+    """So many machines for windows are in fleet, and some others."""
+    site.fleet.cluster.machines = (
+        *(Machine(f"a{number:031}", "10.0.0.1", {"group": "base"}) for number in range(others)),
+        *(Machine(f"b{number:031}", "10.0.0.2", {"group": "windows", "zone": "a"}) for number in range(count)),
+    )
+
+
+@in_both_shells
+def test_units_for_other_machines_wait_for_them(site: Site) -> None:
+    """Those that are warm run meanwhile. It is said once, and looked at each minute."""
+    site.plan(WIDE)
+    put_machines(site, 2)
+    log = site.run(OPENS, rounds=17).splitlines()
+    waits = "window megaquery of web waits for its machines: 2 of 3 with the metadata group=windows are in fleet"
+    assert log == [waits, "window megaquery of web: 4 -> 8 instances, due in 180 s"]
+    assert site.desired() == PARTLY
+    assert sum(request.path.endswith("/machines") for request in site.fleet.requests) >= 2
+    put_machines(site, 3)
+    site.run(OPENS + 170)
+    assert site.desired() == OPEN
+    assert [(event.before, event.after, event.due) for event in site.events()] == [(4, 8, READY_BY), (8, 12, READY_BY)]
+
+
+def test_units_of_other_machines_are_inactive_after_the_window(site: Site) -> None:
+    """Loaded ones would be placed on the base machines. Whether its machines are still there says nothing."""
+    site.plan(WIDE)
+    site.put_state(replace(OPENED, ready=OPENS))
+    assert site.run(READY_BY) == ""
+    assert site.fleet.requests == []
+    site.run(ENDS)
+    assert site.desired() == ["launched"] * 4 + ["loaded"] * 4 + ["inactive"] * 4
+
+
+def test_a_window_without_machines_does_not_wait_for_those_of_another(site: Site) -> None:
+    """It may bring more than the units that are warm in the other one's plan."""
+    other = Series(READY_BY, WEEK_SEC, 520, 3600, 10, 0, "report")
+    site.plan(replace(WIDE, series=(*WIDE.series, other)))
+    assert "window report of web: 4 -> 10 instances, due in 180 s" in site.run(OPENS)
+    assert site.desired() == ["launched"] * 10 + ["inactive"] * 2
+
+
+@in_both_shells
+def test_machines_are_counted_over_all_pages(site: Site) -> None:
+    """fleet lists a hundred at a time."""
+    site.plan(WIDE)
+    put_machines(site, 3, others=198)
+    site.run(OPENS)
+    assert site.desired() == OPEN
+
+
+def test_without_the_list_of_machines_what_is_warm_runs(site: Site) -> None:
+    """And the reason is fleet's own."""
+    site.plan(WIDE)
+    site.fleet.inject(Fault(503))
+    log = site.run(OPENS).splitlines()
+    assert log[0].startswith("window of web: could not list the machines: fleet answered 503: ")
+
+
+# Clocks.
+
+
+def others_clocks(site: Site, off_sec: dict[str, int]) -> str:
+    """A script by which other machines have heartbeats whose clocks are so many seconds ahead; each says so once a
+    minute. The file `right` in the machine's folder has them be right."""
+    beats = [
+        f"[ ! -e {site.machine.folder}/right ] && off={off} || off=0;"
+        f" {program('curl')} -s -o /dev/null -X PUT -d ttl=900 --data-urlencode"
+        f' "value={{\\"agent\\":\\"a\\",\\"machine\\":\\"{name}\\",\\"clock\\":$((now / 60 * 60 + off))}}"'
+        f" {site.etcd.url}/v2/keys{machines_dir(APP)}/{name}"
+        for name, off in off_sec.items()
+    ]
+    return f"read -r now <{site.wall_clock}; {'; '.join(beats)}"
+
+
+@in_both_shells
+@pytest.mark.parametrize("off_sec", [-3600, -100, 100])
+def test_a_machine_with_a_wrong_clock_opens_nothing(site: Site, off_sec: int) -> None:
+    """From its start on, said once; and once when it is right again: then it opens what it missed."""
+    clocks = others_clocks(site, {"machine-b": off_sec, "machine-c": off_sec, "machine-d": 0})
+    right = f"[ $n != 4 ] || touch {site.machine.folder}/right"
+    log = site.run(OPENS - 16, rounds=20, between=f"{right}; {clocks}", start_sec=4)
+    wrong, right, opened = log.splitlines()
+    assert wrong == (
+        "this machine opens and closes no windows: its clock is more than 30 s from those of 2 of 3 other machines"
+    )
+    assert right == "the clock of this machine is right again"
+    assert opened.startswith("window megaquery of web: 4 -> 12 instances, due in ")
+
+
+@pytest.mark.parametrize("off_sec", [-36, 36])
+def test_a_clock_that_is_a_little_wrong_is_found_within_two_minutes(site: Site, off_sec: int) -> None:
+    """A clock that was written before this machine looked is up to a minute old."""
+    clocks = others_clocks(site, {"machine-b": off_sec, "machine-c": off_sec})
+    log = site.run(OPENS - 60, rounds=20, between=clocks, start_sec=4)
+    assert log.count("\n") == 1
+    assert log.startswith("this machine opens and closes no windows: ")
+
+
+@in_both_shells
+@pytest.mark.parametrize(
+    "off_sec",
+    [
+        {"machine-b": 3600},
+        {"machine-b": 3600, "machine-c": 0},
+        {"machine-b": 3600, "machine-c": -3600, "machine-d": 0, "machine-e": 1},
+        {"machine-b": 24, "machine-c": -24, "machine-d": 20},
+    ],
+)
+def test_a_wrong_clock_of_another_machine_stops_nothing(site: Site, off_sec: dict[str, int]) -> None:
+    """Of two machines neither is known to be right."""
+    log = site.run(OPENS - 60, rounds=19, between=others_clocks(site, off_sec), start_sec=4)
+    assert log == OPENED_LINE
+
+
+def test_a_clock_that_jumps_is_noticed_at_once(site: Site) -> None:
+    """Although those of the others were seen before."""
+    clocks = others_clocks(site, {"machine-b": 0, "machine-c": 0})
+    site.plan(replace(PLAN, series=(replace(SERIES, start=READY_BY + 3600),)))
+    jump = f"echo $((now + 3600)) >{site.wall_clock}"
+    log = site.run(OPENS - 60, rounds=19, between=f"[ $n = 17 ] && {jump} || {{ {clocks}; }}", start_sec=4)
+    assert log.startswith("this machine opens and closes no windows: ")
+
+
+@pytest.mark.parametrize("clock", ["0", "x", "99999999999999999999", "-5", '"7"', "$(touch x)"])
+def test_a_heartbeat_of_a_guest_is_no_clock(site: Site, clock: str) -> None:
+    """What is no number is left out; one that is wrong is one of several."""
+    beat = json.dumps({"agent": "a", "machine": "machine-b"}, separators=(",", ":"))[:-1] + f',"clock":{clock}}}'
+    url = f"{site.etcd.url}/v2/keys{machines_dir(APP)}"
+    put = f"{program('curl')} -s -o /dev/null -X PUT --data-urlencode 'value={beat}'"
+    log = site.run(OPENS, rounds=3, between=f"{put} {url}/machine-b; {put} {url}/machine-c", start_sec=4)
+    assert ("no windows" in log) == (clock == "0")
+
+
+# Rights, and the plan.
+
+
+@in_both_shells
+def test_what_only_the_superuser_writes_is_written_with_the_machines_password(site: Site) -> None:
+    """Where etcd knows its superuser by a password. Heartbeats are a guest's."""
+    password, text = site.machine.folder / "etcd-root", site.machine.home / "agent"
+    password.write_text("a b$c")
+    text.write_text(text.read_text().replace("/etc/fleetcaptain/etcd-root", str(password)))
+    site.register(12)
+    assert len(site.run(OPENS, rounds=2).splitlines()) == 2
+    login = f"Basic {base64.b64encode(b'root:a b$c').decode()}"
+    asked = zip(site.etcd.requests, site.etcd.headers, strict=True)
+    written = {
+        (key.removeprefix(f"{app_dir(APP)}/").partition("/")[0], headers.get("Authorization") == login)
+        for (method, key, _), headers in asked
+        if method != "GET"
+    }
+    assert written == {("machines", False), ("locks", True), ("_windows", True), ("_window_events", True)}
+
+
+@in_both_shells
+def test_an_agent_and_the_plan_agree_on_how_many_must_run(machine: PretendedMachine) -> None:
+    """For any plan and time. The shell reads them in one process."""
+    made = random.Random(7)  # noqa: S311 - the same cases each time
+    cases: list[tuple[int, WindowPlan]] = []
+    for _ in range(400):
+        base = made.randint(1, 9)
+        most = made.randint(base, 40)
+        series = tuple(
+            Series(
+                READY_BY + made.randint(-5, 5) * 1800,
+                made.choice([3600, 86400, WEEK_SEC]),
+                made.choice([1, 2, 3, 500]),
+                made.choice([60, 1800, 3600, 90000]),
+                made.randint(1, most),
+                made.choice([0, 0, 3]),
+                made.choice(["a", "mega-query_2", "9"]),
+            )
+            for _ in range(made.randint(0, 5))
+        )
+        lead_sec = made.choice([0, 1, 180, 4000])
+        plan = WindowPlan("web@%.service", base, most, made.randint(base, most), lead_sec, READY_BY, series)
+        edges = [
+            one.start + k * one.step + edge
+            for one in series
+            for k in (0, 1, 499)
+            for edge in (-lead_sec - 1, -lead_sec, 0, one.length - 1, one.length)
+        ]
+        cases += [(time, plan) for time in (*made.sample(edges, min(6, len(edges))), READY_BY)]
+    known = WindowSpec("a", 12, 150, 90, (0, 1, 2, 3, 4), (), "America/Chicago")
+    for dates in ((), (date(2028, 2, 29), date(2027, 3, 14))):
+        window = replace(known, days=() if dates else known.days, dates=dates)
+        plan = plan_of("web@%.service", 4, [window], 180, READY_BY)
+        cases += [(READY_BY + made.randint(0, 10 * 366 * 86400), plan) for _ in range(30)]
+    (machine.folder / "cases").write_text("".join(f"{time}\n{plan.to_text()}\n" for time, plan in cases))
+    functions, _, _ = (machine.home / "agent").read_text().partition("\nCOMMAND=")
+    loop = 'while read -r EPOCH && read -r PLAN; do read_plan all && say "$DESIRED"; done <"$FOLDER/../cases"'
+    (machine.home / "agent").write_text(f"{functions}\n{loop}\n")
+    done = machine.agent()
+    assert done.stderr == ""
+    assert list(map(int, done.stdout.split())) == [plan.desired(time) for time, plan in cases]

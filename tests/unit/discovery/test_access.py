@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 
 import pytest
 
 from fleetcaptain.discovery.access import Access, is_open_dir
+from fleetcaptain.discovery.keys import lock_key, window_event_key, window_plan_key, window_state_key
 from fleetcaptain.discovery.v3access import V3Access
 from fleetcaptain.errors import FleetCaptainError
 from tests.fakes.etcd_users import FakeAccess
@@ -94,6 +96,18 @@ def test_guests_write_no_results_of_tasks() -> None:
     assert not any(
         "_tasks" in pattern or pattern.startswith("/fleetcaptain/*") for pattern in etcd.roles["guest"]["write"]
     )
+
+
+def test_guests_read_windows_and_write_none_of_their_keys() -> None:
+    """Machine agents read them as guests, and set units by them: a container could start and stop instances."""
+    etcd = FakeAccess()
+    Access(etcd).enforce((), PASSWORDS)
+    Access(etcd).grant("shop")
+    guest = etcd.roles["guest"]
+    keys = [window_state_key("shop", "web"), window_plan_key("shop", "web"), window_event_key("shop", "web", 1)]
+    for key in (*keys, lock_key("shop", "web")):
+        assert any(fnmatchcase(key, pattern) for pattern in guest["read"])
+        assert not any(fnmatchcase(key, pattern) for pattern in guest["write"])
 
 
 @pytest.mark.parametrize("granted", [(), ("services",), ("services", "machines"), ("services", "machines", "restarts")])

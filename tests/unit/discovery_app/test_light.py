@@ -35,7 +35,8 @@ def test_discovery_runs_on_python_alone() -> None:
     ours = {name for name in modules if name.partition(".")[0] == "fleetcaptain"}
     assert {name.partition(".")[0] for name in modules - ours - {"__main__"}} <= sys.stdlib_module_names
     packages = {".".join(name.split(".")[:2]) for name in ours}
-    ground = {f"fleetcaptain.{name}" for name in ("errors", "image_reference", "mode", "net", "printable", "untrusted")}
+    names = ("errors", "image_reference", "mode", "net", "printable", "schedule", "untrusted")
+    ground = {f"fleetcaptain.{name}" for name in names}
     assert packages == {"fleetcaptain", "fleetcaptain.discovery", *ground}
 
 
@@ -73,6 +74,6 @@ def test_the_package_alone_brings_nothing_along() -> None:
     extras = PROJECT["optional-dependencies"]
     assert "fleetcaptain[cli,deploy,aws]" in extras["dev"]
     names = {extra: {Requirement(line).name for line in lines} for extra, lines in extras.items()}
-    assert names["cli"] == {"typer"}
+    assert names["cli"] == {"typer", "tzdata"}
     assert {"pulumi", "docker", "pulumi-docker-build", "python-etcd", "requests"} <= names["deploy"]
     assert names["aws"] == {"pulumi-aws", "pulumi-tls"}
