@@ -10,7 +10,7 @@ from fleetcaptain.history.duration import format_duration
 from fleetcaptain.schedule.local_time import clock_in, day_and_clock_in, minute_in
 from fleetcaptain.schedule.text_table import text_table
 from fleetcaptain.schedule.window import WindowSpec
-from fleetcaptain.schedule.window_plan import Series, WindowPlan
+from fleetcaptain.schedule.window_plan import KEEP_SEC, Series, WindowPlan
 
 __all__ = [
     "DAY_SEC",
@@ -20,6 +20,7 @@ __all__ = [
     "format_forecast",
     "mark_of",
     "next_change",
+    "running_at",
     "timezones_of",
     "what_of",
 ]
@@ -75,17 +76,20 @@ def changes(
     service: str, plan: WindowPlan, start: int, end: int, timezones: Mapping[str, str] = _NO_TIMEZONES
 ) -> tuple[Change, ...]:
     """The changes of *service* from *start* until before *end*: the change points of the union of all its windows.
-    *timezones*: those of its windows, by name."""
-    found = list(_occurrences(plan, start, end))
-    edges = sorted({edge for one in found for edge in (one.opens, one.end) if start <= edge < end})
+    Instances that are needed again soon go on running. *timezones*: those of its windows, by name."""
+    # What runs at *start* may do so for a window that was open before, and for one that opens after it.
+    first = start - KEEP_SEC
+    found = list(_occurrences(plan, first, end))
+    edges = sorted({edge for one in found for edge in (one.opens, one.end) if first <= edge < end})
     result = []
+    after = plan.desired(first - 1)
     for edge in edges:
-        before, after = plan.desired(edge - 1), plan.desired(edge)
+        before, after = after, running_at(plan, after, edge)
         if after > before:
             causes = [one for one in found if one.opens == edge and one.series.at_least == after]
         else:
             causes = [one for one in found if one.end == edge and one.series.at_least == before]
-        if after == before or not causes:
+        if edge < start or after == before or not causes:
             continue
         names = tuple(dict.fromkeys(one.series.name for one in causes))
         result.append(
@@ -101,6 +105,13 @@ def changes(
             )
         )
     return tuple(result)
+
+
+def running_at(plan: WindowPlan, running: int, now: float) -> int:
+    """How many instances must run at *now*, when so many are *running*: of these as many go on as a window needs again
+    within `KEEP_SEC`."""
+    soon = replace(plan, lead_sec=plan.lead_sec + KEEP_SEC).desired(now)
+    return max(plan.desired(now), min(running, soon))
 
 
 def next_change(

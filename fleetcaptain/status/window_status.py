@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.history.rollout_record import RolloutRecord
-from fleetcaptain.schedule.forecast import DAY_SEC, Change, mark_of, next_change, timezones_of
+from fleetcaptain.schedule.forecast import DAY_SEC, Change, mark_of, next_change, running_at, timezones_of
 from fleetcaptain.schedule.lead_time import LeadTime, is_too_short, lead_time
 from fleetcaptain.schedule.local_time import minute_in
 from fleetcaptain.schedule.outcome import RESPONSE_SEC
@@ -81,7 +81,7 @@ def window_problems(service: str, windows: WindowStatus, healthy: int, standby: 
     """What is wrong with the *windows* of *service*, of which no rollout is under way: so many instances are *healthy*,
     and so many wait as *standby* instances."""
     plan, launched, at = windows.plan, windows.launched, windows.at
-    desired = plan.desired(at), plan.desired(at - RESPONSE_SEC)
+    desired = [running_at(plan, launched, moment) for moment in (at, at - RESPONSE_SEC)]
     if min(desired) > launched:
         why = "no agent opened the window"
         if any(series.machines for series in plan.series):

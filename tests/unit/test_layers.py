@@ -77,7 +77,6 @@ MAY: dict[str, set[str]] = {
         "history",
         "schedule",
         "release",
-        "schedule",
     },
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},

@@ -68,6 +68,18 @@ def test_windows_that_overlap_give_the_change_points_of_their_union() -> None:
     ] * 2
 
 
+def test_instances_that_are_needed_again_soon_go_on() -> None:
+    """Ten minutes later, by its lead earlier: 270 is the end of the first window."""
+    again = window(name="again", at_least=8, ready_by=283, until=300)
+    assert steps(window(), again, start=at("2026-11-27")) == [(207, 4, 12), (270, 12, 8), (300, 8, 4)]
+    later = window(name="later", at_least=8, ready_by=284, until=300)
+    assert [minute for minute, *_ in steps(window(), later, start=at("2026-11-27"))] == [207, 270, 281, 300]
+    # Also if the forecast begins within the pause.
+    more = plan(window(), window(name="more", ready_by=283, until=300), now=at("2026-11-27"))
+    pause = at("2026-11-27T04:35:00")
+    assert [(one.before, one.after) for one in changes("web", more, pause, pause + 3600)] == [(12, 4)]
+
+
 def test_a_window_that_is_never_more_than_the_instances_changes_nothing() -> None:
     """Nothing opens or closes."""
     assert changes("web", plan(window(at_least=4)), NOW, NOW + DAY_SEC) == ()
@@ -76,17 +88,19 @@ def test_a_window_that_is_never_more_than_the_instances_changes_nothing() -> Non
 @settings(max_examples=25)
 @given(data=st.data(), zone=clock_changes(), lead=st.sampled_from([0, 60, 180, 7200]))
 def test_between_two_changes_nothing_changes(data: st.DataObject, zone: tuple[str, date], lead: int) -> None:
-    """By the agents' own rule, minute by minute."""
+    """By the agents' own rule, minute by minute: what is needed again within ten minutes goes on."""
     timezone, day = zone
     windows = data.draw(st.lists(specs(timezone, day), min_size=1, max_size=3))
     start = at(day.isoformat()) - DAY_SEC
-    found = plan(*windows, lead_sec=lead, now=start)
-    levels = dict.fromkeys([start], found.desired(start))
-    levels |= {one.at: one.after for one in changes("web", found, start + 1, start + 2 * DAY_SEC)}
-    level = 0
-    for moment in range(start, start + 2 * DAY_SEC, 60):
-        level = levels.get(moment, level)
-        assert level == found.desired(moment)
+    found = plan(*windows, lead_sec=lead, now=start - DAY_SEC)
+    levels = {one.at: one.after for one in changes("web", found, start, start + 2 * DAY_SEC)}
+    minutes = range(start - 7200, start + 2 * DAY_SEC, 60)
+    needed = [found.desired(moment) for moment in range(minutes.start, minutes.stop + 600, 60)]
+    running = planned = needed[0]
+    for place, moment in enumerate(minutes):
+        running = max(needed[place], min(running, max(needed[place : place + 11])))
+        planned = running if moment < start else levels.get(moment, planned)
+        assert planned == running
     assert all(edge % 60 == 0 for edge in levels)
 
 

@@ -159,6 +159,15 @@ def test_a_window_that_no_agent_closes_is_a_problem_after_two_minutes() -> None:
     )
 
 
+def test_instances_that_are_needed_again_soon_are_no_problem() -> None:
+    """A rollout that was quicker than expected has opened the window early."""
+    early = WindowEvent(OPENS - 500, 4, 12, 0, DEPLOYMENT, OPENS - 500)
+    cluster = cluster_of(early, running=12)
+    assert report(cluster, OPENS - 480).problems == ()
+    (problem,) = report(cluster, OPENS - 721).problems
+    assert "no agent closed the window" in problem
+
+
 def test_a_rollout_under_way_holds_windows() -> None:
     """Its lock does, so nothing is late; all instances that run are rolled."""
     cluster = cluster_of(OPEN, running=12)
