@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,7 @@ from fleetcaptain.fleetfile.values import Http, Port, ServiceSpec
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, RolloutState, Target
 from fleetcaptain.rollout.sliding_window import decide
+from fleetcaptain.schedule.window import WindowSpec, desired, time_zone
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
@@ -31,12 +33,16 @@ __all__ = ["rows"]
 _INSTANCES = 1000
 _NEW = UnitFile.parse("[Service]\nExecStart=/bin/new\n")
 _REGISTERED = 1000
+_ZONES = ("America/Chicago", "Europe/London", "Australia/Lord_Howe", "Asia/Kolkata")
+# In November 2026, so that both changes of the clocks are in the year.
+_YEAR = range(1_795_750_000, 1_795_750_000 + 366 * 86400, 86400)
 
 
 def rows() -> Iterator[Row]:
     """All of them."""
     yield deciding()
     yield rendering()
+    yield scaling()
     with TemporaryDirectory() as folder, running(Path(folder), program("etcd")) as url:
         yield lookup(url)
         yield visibility(url)
@@ -78,6 +84,27 @@ def rendering() -> Row:
         return seconds(lambda: [UnitFile.parse(text).unit_hash for text in texts])
 
     return compared("rendering and hashing 1,000 services", ours, "hashing their texts alone", theirs, rounds=5)
+
+
+def scaling() -> Row:
+    """How many instances each of a thousand services needs, once a day for a year: every day's windows are new."""
+    windows = [
+        WindowSpec("peak", 12, minute, minute + 60, (0, 1, 2, 3, 4), (), _ZONES[number % len(_ZONES)])
+        for number in range(_INSTANCES)
+        for minute in (number * 7 % 1380,)
+    ]
+    zones = [time_zone(window.timezone) for window in windows]
+
+    def ours() -> float:
+        year = seconds(lambda: [desired(4, [window], now, 180) for now in _YEAR for window in windows])
+        return year / len(_YEAR) * 1e3
+
+    def theirs() -> float:
+        year = seconds(lambda: [datetime.fromtimestamp(now, zone).minute for now in _YEAR for zone in zones])
+        return year / len(_YEAR) * 1e3
+
+    what = "`desired` of 1,000 services, each day of a year"
+    return compared(what, ours, "reading the local time of their windows' zones", theirs, rounds=5, unit="ms")
 
 
 def lookup(url: str) -> Row:

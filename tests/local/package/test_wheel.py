@@ -146,6 +146,18 @@ def test_a_fleetfile_loads(environments: Mapping[tuple[str, ...], Environment], 
     assert "shop" in environments[()].output("python", "-I", "-c", code, str(tmp_path / "Fleetfile.py"))
 
 
+@pytest.mark.parametrize("extras", [("cli",), ("deploy",)], ids=str)
+def test_time_zones_need_nothing_of_the_machine(
+    environments: Mapping[tuple[str, ...], Environment], extras: tuple[str, ...]
+) -> None:
+    """Their data comes with each extra that needs it."""
+    code = (
+        "import zoneinfo; zoneinfo.reset_tzpath(to=()); from fleetcaptain.schedule.window import time_zone;"
+        "print(time_zone('America/Chicago'))"
+    )
+    assert environments[extras].output("python", "-I", "-c", code) == "America/Chicago\n"
+
+
 def test_the_command_line_says_its_version(environments: Mapping[tuple[str, ...], Environment]) -> None:
     """And lists its commands, with no more than typer."""
     environment = environments["cli",]
