@@ -100,8 +100,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             read, had, inputs = self._kind(request.urn).read, plain(request.properties), plain(request.inputs)
             found = read(Given(had, request.id)) if read else {}
             given = {key: value for key, value in found.items() if key in inputs}
-            properties, inputs = message({**had, **found}), message({**inputs, **given})
-            return proto.ReadResponse(id=request.id, properties=properties, inputs=inputs)
+            return proto.ReadResponse(
+                id=request.id, properties=message({**had, **found}), inputs=message({**inputs, **given})
+            )
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Asks for the resource's end."""
