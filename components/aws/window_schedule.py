@@ -40,8 +40,8 @@ Services = Sequence[Sequence[WindowSpec]]
 @dataclass(frozen=True)
 class SizeChange:
     """A scheduled action: from this time on the group has *size* machines. Either a *recurrence* (cron) in the group's
-    time zone, or once at the time *start* (RFC 3339, UTC). *name*: the time; each time has one name for ever, so that
-    an action never takes the place of another one that is still there."""
+    time zone, or once at the time *start* (RFC 3339, UTC). *name*: the time. So a changed window never creates an
+    action at the time of another one that still exists."""
 
     name: str
     size: int
@@ -157,8 +157,8 @@ def _unclear(zone: tzinfo, clock_changes: Sequence[int]) -> set[int]:
 
 
 def _steady(levels: Sequence[int], unclear: Collection[int]) -> list[int]:
-    """*levels* without a change in an *unclear* minute, of which nobody knows when AWS takes it to be: machines come
-    before such minutes, and go after them."""
+    """*levels* without a change in an *unclear* minute, in which AWS might not act, or act twice: machines come before
+    such minutes, and go after them."""
     steady = list(levels)
     for first in (minute - 1 for minute in unclear if (minute - 1) % _WEEK not in unclear):
         last = first

@@ -34,7 +34,8 @@ class Kind:
     (``rootBlockDevice.encrypted``). *updates*: input -> what asks for its change, and gives the outputs that are other
     ones now. *moves*: such outputs. *unmet*: inputs that are taken without anybody checking them. *autoname*: the input
     that gets a random suffix when it is not given; *unique*: two resources cannot have the same, so that one whose
-    name is given is deleted before its replacement is made.
+    name is given is deleted before its replacement is made. *read*: the properties that may have changed behind the
+    engine's back.
     """
 
     create: Callable[[Given], Made]
@@ -45,6 +46,7 @@ class Kind:
     unmet: frozenset[str] = frozenset()
     autoname: str = ""
     unique: str = ""
+    read: Callable[[Given], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class Account:
     """Things as the API describes them, of those that the program made: the default network is left out, and instances
     that are terminated.
 
-    *user_data*: by the name of the instance, ``worker`` for the launch template. *objects*: (bucket, key) -> bytes.
+    *schedules*: the scheduled actions of all groups. *user_data*: by the name of the instance, or of the launch
+    template's instances. *objects*: (bucket, key) -> bytes.
     *closed*: bucket -> whether it is encrypted and public in no way. *policies*: by the name of the role without its
     suffix, all its inline statements.
     """
@@ -33,6 +34,7 @@ class Account:
     templates: _Things
     scaling: _Things
     hooks: _Things
+    schedules: _Things
     balancers: _Things
     listeners: _Things
     targets: Mapping[str, tuple[str, ...]]
@@ -57,7 +59,7 @@ class Account:
         default = {one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"] if one["IsDefault"]}
         names = [one["LaunchTemplateId"] for one in ec2.describe_launch_templates()["LaunchTemplates"]]
         templates = [_latest(ec2, name) for name in names]
-        named = [("worker", data) for data in templates]
+        named = [(_name_in(data), data) for data in templates]
         groups = scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
         hooks = [scaling.describe_lifecycle_hooks(AutoScalingGroupName=one["AutoScalingGroupName"]) for one in groups]
         balancers = balancing.describe_load_balancers()["LoadBalancers"]
@@ -76,6 +78,7 @@ class Account:
             templates=tuple(templates),
             scaling=tuple(groups),
             hooks=tuple(hook for one in hooks for hook in one["LifecycleHooks"]),
+            schedules=tuple(scaling.describe_scheduled_actions()["ScheduledUpdateGroupActions"]),
             balancers=tuple(balancers),
             listeners=tuple(listener for one in listeners for listener in one["Listeners"]),
             targets=_targets(balancing),
@@ -91,6 +94,11 @@ def _latest(ec2: Any, template: str) -> Mapping[str, Any]:
     found = ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Latest"])
     data: Mapping[str, Any] = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
     return data
+
+
+def _name_in(template: Mapping[str, Any]) -> str:
+    tags = template["TagSpecifications"][0]["Tags"]
+    return next(str(tag["Value"]) for tag in tags if tag["Key"] == "Name")
 
 
 def _declared(ec2: Any) -> list[Mapping[str, Any]]:

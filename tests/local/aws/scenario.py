@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,45 @@ from tests.local.aws.cloud import OLDER, REGION, Cloud
 from tests.local.aws.events import Run
 from tests.local.aws.project import Project
 
-__all__ = ["ADDRESSES", "Story", "tell"]
+__all__ = ["ADDRESSES", "DATES", "GROUP", "WINDOW_DAY", "Story", "tell"]
 
 ADDRESSES = {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 """The members' addresses: the eleventh one of each subnet."""
 
 _WORKERS = ("10.71.0.40", "10.71.1.40")
+_IN_THREE_DAYS = datetime.now(UTC) + timedelta(days=3)
+WINDOW_DAY = _IN_THREE_DAYS.strftime("%a")
+"""The day of the week of a window, which is not open while the story is told."""
+
+GROUP, DATES = "cluster-windows-america-chicago", "cluster-windows-dates"
+"""The groups of machines of windows."""
+
+_WINDOWS = f"""
+    Window(
+        "megaquery", at_least=6, ready_by="03:30", until="04:30", days="{WINDOW_DAY}", timezone="America/Chicago",
+        machines=2,
+    ),
+    Window(
+        "party", at_least=9, ready_by="18:00", until="02:00", dates=["2990-12-24"], timezone="America/Chicago",
+        machines=3,
+    ),
+"""
+_ALWAYS = 'Window("always", at_least=6, ready_by="00:00", until="24:00", timezone="UTC")'
 _FLEETFILE = """
-from fleetcaptain import BlueGreen, Fleetfile, Http, Rolling, Service
+from fleetcaptain import BlueGreen, Fleetfile, Http, Rolling, Service, Window
 
 fleet = Fleetfile(
     app="shop",
     image="ann/shop",
     services=[
-        Service("web", instances=3, ports=["8080-8089:80"], ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
+        Service(
+            "web",
+            instances=3,
+            ports=["8080-8089:80"],
+            ready=Http("/health"),
+            rollout=Rolling(min_healthy_sec=0),
+            scale=[{windows}],
+        ),
         Service("api", ports=["9090:80"], public=80, ready=Http("/health"), rollout=Rolling(min_healthy_sec=0)),
         Service(
             "redis",
@@ -46,12 +72,14 @@ fleet = Fleetfile(
 class Story:
     """The runs, in their order, and what AWS had in between.
 
-    *refused*: a preview with all settings wrong. *planned*: the first preview, and *untouched*, the account after it.
-    *made*: the first ``up``; *outputs*, *account* and *state*, the state's text, are as it left them. *again*: a
-    preview without a change. *kept*: a destroy while etcd's volumes are protected. *moved*: a preview with another
-    network. *changed*: an ``up`` with other machines, more of them, and ssh open. *opened*: a preview with ssh open for
-    others. *sick*: a preview that would replace a member while another one does not answer. *renewed*: an ``up`` that
-    replaces it. *ended*: the destroy, and *left*, the account after it.
+    *refused*: a preview with all settings wrong. *planned*: the first preview, and *untouched*, the account after
+    it. *made*: the first ``up``; *outputs*, *account* and *state*, the state's text, are as it left them. *again*:
+    an ``up`` without a change, in a window whose scheduled action has launched machines; *scaled*, the account
+    after it. *held*: a preview that would replace workers while a window is open. *kept*: a destroy while etcd's
+    volumes are protected. *moved*: a preview with another network. *changed*: an ``up`` with other machines, more
+    of them, and ssh open, but without windows; *fixed*, the account after it. *opened*: a preview with ssh open for
+    others. *sick*: a preview that would replace a member while another one does not answer. *renewed*: an ``up``
+    that replaces it. *ended*: the destroy, and *left*, the account after it.
     """
 
     refused: Run
@@ -62,9 +90,12 @@ class Story:
     account: Account
     state: str
     again: Run
+    scaled: Account
+    held: Run
     kept: Run
     moved: Run
     changed: Run
+    fixed: Account
     opened: Run
     sick: Run
     renewed: Run
@@ -76,8 +107,10 @@ def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
     """Live through it: some eighty seconds."""
     app = folder / "app"
     app.mkdir()
-    (app / "Fleetfile.py").write_text(_FLEETFILE)
+    _declare(app, _WINDOWS)
     (app / "Dockerfile").write_text("FROM scratch\n")
+    # So that other windows do not change the image.
+    (app / ".dockerignore").write_text("Fleetfile.py\n")
     (folder / "machines").mkdir()
     for name in ("ann", "bob"):
         cloud.api("ec2").create_key_pair(KeyName=name)
@@ -85,10 +118,14 @@ def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
     settings = {"aws:region": REGION, **{f"fleetcaptain:{key}": value for key, value in config.items()}}
     with fleet_stand_in.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS]) as environ:
         project = Project.make(folder / "project", {**cloud.environ, **environ}, settings)
-        return _live(project, cloud)
+        return _live(project, cloud, app)
 
 
-def _live(project: Project, cloud: Cloud) -> Story:
+def _declare(app: Path, windows: str) -> None:
+    (app / "Fleetfile.py").write_text(_FLEETFILE.replace("{windows}", windows))
+
+
+def _live(project: Project, cloud: Cloud, app: Path) -> Story:
     refused = project.preview(
         size="13", instanceType="t4g.medium", allowSshFrom="0.0.0.0/0", discoveryUrl="nowhere", keyPair=""
     )
@@ -97,13 +134,21 @@ def _live(project: Project, cloud: Cloud) -> Story:
     made = project.up()
     outputs, account = project.outputs(), Account.of(cloud)
     state = project.must("stack", "export")
-    again = project.preview()
+    (group,) = (one["AutoScalingGroupName"] for one in account.scaling if GROUP in one["AutoScalingGroupName"])
+    cloud.api("autoscaling").set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=2)
+    again = project.up()
+    scaled = Account.of(cloud)
+    _declare(app, _ALWAYS)
+    held = project.preview(instanceType="t3.large")
+    _declare(app, _WINDOWS)
     kept = project.destroy()
     moved = project.preview(network="10.72.0.0/16")
     other = {"size": "5", "instanceType": "t3.large", "amiId": OLDER, "keyPair": "bob", "protectData": "false"}
     project.configure({f"fleetcaptain:{key}": value for key, value in other.items()})
     project.configure({"fleetcaptain:allowSshFrom": "198.51.100.7/32,203.0.113.0/24"})
+    _declare(app, "")
     changed = project.up()
+    fixed = Account.of(cloud)
     opened = project.preview(allowSshFrom="203.0.113.0/24,192.0.2.0/24")
     project.environ["FAKE_DEAD"] = project.outputs()["connection"]["ssh"][2]
     sick = project.preview(renewMember="m2")
@@ -119,9 +164,12 @@ def _live(project: Project, cloud: Cloud) -> Story:
         account=account,
         state=state,
         again=again,
+        scaled=scaled,
+        held=held,
         kept=kept,
         moved=moved,
         changed=changed,
+        fixed=fixed,
         opened=opened,
         sick=sick,
         renewed=renewed,

@@ -13,7 +13,8 @@ import pytest
 
 from tests.local.aws.scenario import ADDRESSES, Story
 
-_MACHINES = ["worker", *(f"fleetcaptain-prod-{member}" for member in ADDRESSES)]
+_WORKERS = ["fleetcaptain-prod-worker", "fleetcaptain-prod-windows"]
+_MACHINES = [*_WORKERS, *(f"fleetcaptain-prod-{member}" for member in ADDRESSES)]
 _USER_DATA_BYTES = 16384
 
 
@@ -56,7 +57,7 @@ def test_what_a_machine_fetches_is_there_and_is_what_it_checks_for(story: Story,
 @pytest.mark.parametrize("machine", _MACHINES)
 def test_a_machine_may_read_what_it_fetches_and_not_the_keys_of_other_kinds(story: Story, machine: str) -> None:
     """By its role's own policy: moto itself would give anything to anybody."""
-    kind = "workers" if machine == "worker" else "members"
+    kind = "workers" if machine in _WORKERS else "members"
     readable = [
         resource
         for statement in story.account.policies[f"cluster-{kind}"]

@@ -70,7 +70,8 @@ def test_the_outputs_lead_to_the_app(story: Story) -> None:
 
 
 def test_an_update_without_a_change_changes_nothing(story: Story) -> None:
-    """Nothing in the program differs from run to run: no time, no order, no made-up name."""
+    """Nothing in the program differs from run to run: no time, no order, no made-up name. Nor does it take machines
+    back that a scheduled action has launched."""
     assert story.again.code == 0, story.again.output
     assert story.again.did() == []
 

@@ -21,6 +21,9 @@ _TYPES = {
     "Instance": "aws:ec2/instance:Instance",
     "Volume": "aws:ebs/volume:Volume",
     "Attachment": "aws:ec2/volumeAttachment:VolumeAttachment",
+    "Template": "aws:ec2/launchTemplate:LaunchTemplate",
+    "Scaling": "aws:autoscaling/group:Group",
+    "Schedule": "aws:autoscaling/schedule:Schedule",
 }
 
 
@@ -164,6 +167,28 @@ def test_a_machine_of_what_is_not_there_is_refused(
     """Image, key pair and role have to exist, and user data to fit."""
     with pytest.raises(Refusal, match=why):
         _machine(engine, subnet, **more)
+
+
+def test_a_scheduled_action_that_aws_would_not_take_or_run_is_refused(engine: _Engine, subnet: str) -> None:
+    """Two at one time, one of the past, and a size that the group cannot have."""
+    template = {"id": engine.make("Template", name="t", imageId=NEWER, instanceType="t3.medium"), "version": "1"}
+    sizes = {"minSize": 0, "maxSize": 2, "desiredCapacity": 0}
+    group = engine.make("Scaling", name="g", launchTemplate=template, vpcZoneIdentifiers=[subnet], **sizes)
+
+    def schedule(name: str, size: int, **when: str) -> None:
+        given = {"scheduledActionName": name, "autoscalingGroupName": group, "minSize": -1, "maxSize": -1}
+        engine.make("Schedule", **given, desiredCapacity=size, **when)
+
+    schedule("mon-0320", 2, recurrence="20 3 * * 1", timeZone="UTC")
+    schedule("once", 2, startTime="2990-12-24T03:20:00Z")
+    with pytest.raises(Refusal, match="mon-0320 has the same start time"):
+        schedule("again", 1, recurrence="20 3 * * 1", timeZone="UTC")
+    with pytest.raises(Refusal, match="once has the same start time"):
+        schedule("again", 1, startTime="2990-12-24T03:20:00Z")
+    with pytest.raises(Refusal, match="start time is in the past"):
+        schedule("over", 1, startTime="2020-12-24T03:20:00Z")
+    with pytest.raises(Refusal, match="must be from 0 to 2"):
+        schedule("large", 3, recurrence="20 4 * * 1", timeZone="UTC")
 
 
 def test_a_change_replaces_what_the_table_says_and_nothing_else(engine: _Engine) -> None:

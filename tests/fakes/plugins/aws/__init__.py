@@ -13,6 +13,7 @@ from tests.fakes.plugins.aws import (
     groups,
     interfaces,
     roles,
+    schedules,
     storage,
     templates,
     vpc,
@@ -23,7 +24,20 @@ from tests.fakes.plugins.resource_types import Plugin
 
 __all__ = ["PLUGIN"]
 
-_MODULES = (balancing, groups, roles, interfaces, ec2_instances, vpc, ecr, group_rules, storage, templates, ebs)
+_MODULES = (
+    balancing,
+    ebs,
+    ec2_instances,
+    ecr,
+    group_rules,
+    groups,
+    interfaces,
+    roles,
+    schedules,
+    storage,
+    templates,
+    vpc,
+)
 _KINDS = [module.KINDS for module in _MODULES]
 
 PLUGIN = Plugin(

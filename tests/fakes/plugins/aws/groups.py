@@ -55,6 +55,12 @@ def _regrouped(given: Given) -> None:
     api("autoscaling").update_auto_scaling_group(AutoScalingGroupName=given.id, **_launched(given))
 
 
+def _sizes(had: Given) -> dict[str, int]:
+    """What a scheduled action has changed."""
+    (found,) = api("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[had.id])["AutoScalingGroups"]
+    return {size: found[f"{size[0].upper()}{size[1:]}"] for size in ("minSize", "maxSize", "desiredCapacity")}
+
+
 def _no_group(had: Given) -> None:
     api("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=had.id, ForceDelete=True)
 
@@ -103,6 +109,7 @@ KINDS = {
         ),
         # moto has no instance refresh; the others are the plugin's own, AWS never sees them.
         unmet=words("forceDelete instanceRefresh waitForCapacityTimeout suspendedProcesses"),
+        read=_sizes,
         autoname="name",
         unique="name",
     ),

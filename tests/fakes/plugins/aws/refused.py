@@ -1,9 +1,10 @@
-"""What EC2 refuses and moto lets pass: addresses, and what is still in use. Each raises ValueError in EC2's words."""
+"""What AWS refuses and moto lets pass: addresses, times, what is in use. Each raises ValueError in AWS's words."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.fakes.plugins.aws.aws_api import api
@@ -12,6 +13,7 @@ __all__ = [
     "check_address",
     "check_group_free",
     "check_interface_free",
+    "check_schedule",
     "check_subnet_free",
     "check_type",
     "check_volume_free",
@@ -51,6 +53,26 @@ def check_volume_free(volume: str, instance: str) -> None:
         raise ValueError(f"VolumeInUse: {volume} is already attached to an instance")
     if found["AvailabilityZone"] != _instance(instance)["Placement"]["AvailabilityZone"]:
         raise ValueError(f"InvalidVolume.ZoneMismatch: {volume} is not in the same availability zone as {instance}")
+
+
+def check_schedule(name: str, action: Mapping[str, Any]) -> None:
+    """No other action of the group *name* has the time of *action*, which is not over; and the desired capacity is one
+    that the group can have. AWS says the last when the action runs, and does not run it."""
+    scaling = api("autoscaling")
+    for other in scaling.describe_scheduled_actions(AutoScalingGroupName=name)["ScheduledUpdateGroupActions"]:
+        same_cron = "Recurrence" in action and other.get("Recurrence") == action["Recurrence"]
+        if same_cron or ("StartTime" in action and other.get("StartTime") == _moment(action["StartTime"])):
+            raise ValueError(f"AlreadyExists: {other['ScheduledActionName']} has the same start time")
+    if "StartTime" in action and _moment(action["StartTime"]) <= datetime.now(UTC):
+        raise ValueError("ValidationError: Given start time is in the past")
+    (group,) = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    least, most = action.get("MinSize", group["MinSize"]), action.get("MaxSize", group["MaxSize"])
+    if not least <= action.get("DesiredCapacity", least) <= most:
+        raise ValueError(f"ValidationError: the desired capacity must be from {least} to {most}")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
 
 
 def check_subnet_free(subnet: str) -> None:
