@@ -74,13 +74,13 @@ class _Known:
         return sum(median(seconds[-_LAST:]) for seconds in took.values()) if took else _ASSUMED_SEC
 
 
-def announce_windows(connection: Any, app: str, parts: Sequence[Part]) -> None:
+def announce_windows(connection: Any, app: str, parts: Sequence[Part], clock: Callable[[], float] = time.time) -> None:
     """In a preview: the windows of *parts* in the next 24 hours, and how long before they open. Ends the program when
     one cannot be met. *connection* is unknown, and no mapping, before the cluster exists."""
     parts = [part for part in parts if part.windows]
     if not parts:
         return
-    known, now = _known(connection, app), int(time.time())
+    known, now = _known(connection, app), int(clock())
     plans, errors = {}, list[str]()
     for part in parts:
         lead = known.lead(part.service)
@@ -104,13 +104,15 @@ def hold_for_windows(
     policy: WindowPolicy,
     *,
     dry_run: bool,
+    clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Warn of a window that has to be ready while this deployment may still run, or wait until it is, by *policy*."""
+    """Warn of a window that has to be ready while this deployment may still run, or wait until it is, by *policy*. What
+    may still run then is judged by the last deployments."""
     if policy is WindowPolicy.IGNORE or not any(part.windows for part in parts):
         return
     known = _known(connection, app)
-    near = _near(parts, known, time.time())
+    near = _near(parts, known, clock())
     if near is None:
         return
     when = minute_in(near.ready_by, near.timezone)
@@ -121,7 +123,7 @@ def hold_for_windows(
         diagnostics.warn(f"{what}. {advice} See `fleetcaptain:windows` in docs/scaling.md.")
         return
     diagnostics.info(f"{what}: waiting until then")
-    while time.time() < near.ready_by:
+    while clock() < near.ready_by:
         sleep(_LOOK_SEC)
 
 

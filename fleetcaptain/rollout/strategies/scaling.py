@@ -35,7 +35,7 @@ def refuse_unscalable(target: Target, snapshot: Snapshot) -> None:
 
 
 def scaled(target: Target, instances: int, snapshot: Snapshot) -> Target:
-    """*target* with so many *instances*. Those that its windows need besides stay: running, or waiting for one."""
+    """*target* with so many *instances*. Those that only its windows need stay: running, or waiting for one."""
     windows = snapshot.windows.get(target.service)
     most = windows.plan.most if windows and windows.plan else 0
     names = instance_names(target.service, max(instances, most))

@@ -1,0 +1,93 @@
+"""What a deployment says and does about windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+
+from components import window_checks
+from components.engine import diagnostics
+from components.window_checks import WindowPolicy, announce_windows, hold_for_windows
+from fleetcaptain.mode import Mode
+from fleetcaptain.release.service_release import Part
+from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import text_of
+
+NOON = datetime(2026, 12, 24, 12, tzinfo=UTC).timestamp()
+PEAK = WindowSpec("peak", 5, 12 * 60, 13 * 60, (), (date(2026, 12, 24),), "UTC")
+WEB = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=(PEAK,))
+PLAIN = Part("api", UnitFile.parse(text_of("api")), 2, Mode.ROLLING)
+UNKNOWN = {"kind": "none"}
+
+
+@pytest.fixture(autouse=True)
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the program says, in order. Nothing is known of the cluster."""
+    lines: list[str] = []
+    monkeypatch.setattr(diagnostics, "info", lines.append)
+    monkeypatch.setattr(diagnostics, "warn", lambda line: lines.append(f"warning: {line}"))
+    monkeypatch.setattr(window_checks, "_known", lambda *_: window_checks._Known())
+    yield lines
+
+
+def test_a_preview_shows_the_next_day(said: list[str]) -> None:
+    """Also before there is a cluster: with the lead time that is assumed then."""
+    announce_windows(None, "shop", [WEB, PLAIN], lambda: NOON - 7200)
+    assert said[0].startswith("web: windows open 180 s before ready_by: no start is recorded yet")
+    assert "Windows in the next 24 h:" in said[1]
+    assert "2 -> 5" in said[1]
+    assert "5 -> 2" in said[1]
+
+
+def test_a_preview_of_an_app_without_windows_says_nothing(said: list[str]) -> None:
+    """As before there were windows."""
+    announce_windows(None, "shop", [PLAIN], lambda: NOON)
+    assert said == []
+
+
+def test_a_window_that_is_too_near_is_a_warning(said: list[str]) -> None:
+    """With the numbers."""
+    announce_windows(None, "shop", [WEB], lambda: NOON - 100)
+    assert "warning: web: the window peak must be ready at" in said[1]
+    assert "up to 80 s late" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "before_sec", "line"),
+    [
+        (WindowPolicy.WARN, 300, "warning: web must have 5 instances at 2026-12-24 12:00 UTC, and a deployment takes"),
+        (WindowPolicy.IGNORE, 300, ""),
+        (WindowPolicy.WARN, 3600, ""),
+        (WindowPolicy.WARN, -60, ""),
+    ],
+)
+def test_a_deployment_says_that_it_may_meet_a_window(
+    said: list[str], policy: WindowPolicy, before_sec: float, line: str
+) -> None:
+    """Of which no record says how long it takes: ten minutes. In an open window there is nothing to meet."""
+    hold_for_windows(UNKNOWN, "shop", [WEB, PLAIN], policy, dry_run=False, clock=lambda: NOON - before_sec)
+    assert len(said) == bool(line)
+    assert not line or said[0].startswith(line)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_deployment_waits_until_the_window_must_be_ready(said: list[str], dry_run: bool) -> None:
+    """A preview says so."""
+    now = [NOON - 300]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    hold_for_windows(UNKNOWN, "shop", [WEB], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
+    assert now[0] == (NOON - 300 if dry_run else NOON)
+    assert ("It waits until then" if dry_run else "waiting until then") in said[0]
+
+
+def test_a_policy_is_one_of_three() -> None:
+    """Anything else is refused with all of them."""
+    assert WindowPolicy.parse("wait") is WindowPolicy.WAIT
+    with pytest.raises(ValueError, match="must be warn, wait, ignore, not 'later'"):
+        WindowPolicy.parse("later")
