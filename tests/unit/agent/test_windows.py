@@ -94,12 +94,12 @@ class Site:
         names = [f"{service}@{number}.service" for number in range(1, 13)]
         return [units[name].desired for name in names if name in units]
 
-    def register(self, count: int, service: str = "web", **more: object) -> None:
-        """So many instances are in discovery."""
+    def register(self, count: int, **more: object) -> None:
+        """So many instances of `web` are in discovery."""
         for number in range(1, count + 1):
-            unit = f"{service}@{number}.service"
+            unit = f"web@{number}.service"
             value = registration({"unit": unit, "machine": "machine-b", "ports": {"80": 1}, **more})
-            self.etcd.put(self.machine.key(service, unit), value, 800)
+            self.etcd.put(self.machine.key("web", unit), value, 800)
 
     def writes(self) -> list[tuple[str, str, dict[str, str]]]:
         """What the machine wrote into etcd, apart from heartbeats."""
