@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socketserver import UnixStreamServer
+from socketserver import TCPServer
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -99,7 +99,8 @@ class _UnixServer(ThreadingHTTPServer):
     address_family = socket.AF_UNIX
 
     def server_bind(self) -> None:
-        UnixStreamServer.server_bind(self)  # type: ignore[arg-type]  # its parent asks for the name of an address
+        """As for any socket: HTTP's own would look for the name of an address."""
+        TCPServer.server_bind(self)
         self.server_port = 0
 
 

@@ -134,8 +134,8 @@ class PretendedMachine:
         return uptime
 
     def loop(self, rounds: int = 1, between: str = "") -> subprocess.CompletedProcess[str]:
-        """Run the loop for so many *rounds*. *between*: a shell script after each, with the number of rounds in $n. Shorter
-        pauses within a round take no time."""
+        """Run the loop for so many *rounds*. *between*: a shell script after each, with the number of rounds in $n. Its
+        shorter pauses take no time."""
         count = self.folder / "rounds"
         count.unlink(missing_ok=True)
         ended = f"[ $n -lt {rounds} ] || kill $PPID"
