@@ -74,8 +74,8 @@ def window_groups(services: Services, now: float, lead_sec: int = MACHINE_LEAD_S
     if any(window.dates for window in with_machines):
         groups.append(_by_dates(_only(services, ""), now, lead_sec))
     problems = [
-        f"the {group.name} change the number of machines {len(group.changes)} times, AWS allows {MOST_CHANGES}; give "
-        "windows the same times, or fewer of them machines"
+        f"the number of machines in the group {group.name} changes {len(group.changes)} times, and AWS allows "
+        f"{MOST_CHANGES}. Give several windows the same times, or machines= to fewer of them"
         for group in groups
         if len(group.changes) > MOST_CHANGES
     ]
@@ -104,7 +104,8 @@ def _by_days(name: str, services: Services, now: float, lead_sec: int) -> Window
             hour, of_hour = divmod(of_day, 60)
             label = f"{DAYS[day].lower()}-{time_of_day(of_day).replace(':', '')}"
             changes.append(SizeChange(label, size, recurrence=f"{of_hour} {hour} * * {(day + 1) % 7}"))
-    part = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    # Etc/GMT+5 is not Etc/GMT-5.
+    part = re.sub("[^a-z0-9]+", "-", name.lower().replace("+", "-plus-")).strip("-")
     return WindowGroup(f"windows-{part}", name, max(levels), levels[_wall(zone, int(now))], tuple(changes))
 
 

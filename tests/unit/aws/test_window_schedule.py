@@ -185,6 +185,8 @@ def test_each_zone_has_its_group_and_dates_have_one() -> None:
     found = {group.name: group.most for group in window_groups(services, NOW)}
     assert found == {"windows-america-chicago": 4, "windows-asia-kolkata": 1, "windows-dates": 9}
     assert window_groups([[window()], []], NOW) == ()
+    opposite = [[window(timezone=f"Etc/GMT{sign}5", machines=1) for sign in "+-"]]
+    assert len({group.name for group in window_groups(opposite, NOW)}) == 2
 
 
 def test_a_window_that_never_closes_needs_no_action() -> None:
@@ -199,7 +201,7 @@ def test_more_changes_than_aws_allows_are_refused() -> None:
     with pytest.raises(ClusterRefused) as refused:
         window_groups(many, NOW)
     (problem,) = refused.value.problems
-    assert f"126 times, AWS allows {MOST_CHANGES}" in problem
+    assert f"windows-utc changes 126 times, and AWS allows {MOST_CHANGES}" in problem
 
 
 def test_a_schedule_does_not_depend_on_the_moment_of_the_deployment() -> None:
