@@ -140,8 +140,10 @@ def _names(part: Part, snapshot: Snapshot) -> tuple[str, ...]:
     return _target(part, snapshot).names
 
 
-def _target(part: Part, snapshot: Snapshot) -> Target:
-    return DesiredService(part.service, part.unit, part.mode, part.instances, windows=part.windows).target(snapshot)
+def _target(part: Part, snapshot: Snapshot, *, lasting: bool = False) -> Target:
+    """The units of *part*; *lasting*: without those for which its windows bring machines."""
+    windows = tuple(window for window in part.windows if not (lasting and window.machines))
+    return DesiredService(part.service, part.unit, part.mode, part.instances, windows=windows).target(snapshot)
 
 
 def _adopted(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -183,7 +185,7 @@ def _problems(
     for part in parts:
         if part.mode is Mode.FLEET_GLOBAL:
             continue
-        ignored, target = gone, _target(part, snapshot)
+        ignored, target = gone, _target(part, snapshot, lasting=True)
         if part.mode is Mode.BLUE_GREEN:
             target = Target(part.service, generation_names(part.service, "0" * 40, part.instances), part.unit)
             # Without a change there is no other generation.
