@@ -12,7 +12,7 @@ from fleetcaptain.discovery.keys import lock_key, window_event_key, window_plan_
 from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.units.unit_text import Option
 from tests.fakes.fleet.fleet_server import FakeFleet
-from tests.unit.agent.test_windows import ENDS, OPENS, PLAN, READY_BY
+from tests.unit.agent.test_agent_windows import ENDS, OPENS, PLAN, READY_BY
 from tests.unit.units.shell_machine import MACHINE_ID, SHELLS, PretendedMachine, registration
 
 

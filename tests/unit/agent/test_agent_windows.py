@@ -114,6 +114,11 @@ class Site:
         """An agent did this."""
         self.etcd.put(STATE, event.to_text())
 
+    def launched(self, number: int) -> None:
+        """fleet runs so many instances of web."""
+        for one in range(1, number + 1):
+            self.fleet.cluster.units[f"web@{one}.service"].desired = "launched"
+
     def events(self, service: str = "web") -> list[WindowEvent]:
         """The events of *service*, in order."""
         folder = f"{window_events_dir(APP)}/{service}/"
@@ -682,8 +687,9 @@ def test_units_of_other_machines_are_inactive_after_the_window(site: Site) -> No
     """Loaded ones would be placed on the base machines. Whether its machines are still there says nothing."""
     site.plan(WIDE)
     site.put_state(replace(OPENED, ready=OPENS))
+    site.launched(12)
     assert site.run(READY_BY) == ""
-    assert site.fleet.requests == []
+    assert site.puts() == []
     site.run(ENDS)
     assert site.desired() == ["launched"] * 4 + ["loaded"] * 4 + ["inactive"] * 4
 
@@ -694,6 +700,7 @@ def test_instances_that_run_are_not_stopped_for_want_of_machines(site: Site) -> 
     site.plan(replace(WIDE, series=(first, *WIDE.series)))
     put_machines(site, 1)
     site.put_state(WindowEvent(OPENS - 60, 4, 10, READY_BY, "machine-b", OPENS))
+    site.launched(10)
     assert "waits for its machines: 1 of 3" in site.run(OPENS)
     assert site.puts() == []
 

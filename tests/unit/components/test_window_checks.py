@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
@@ -24,13 +23,13 @@ UNKNOWN = {"kind": "none"}
 
 
 @pytest.fixture(autouse=True)
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the program says, in order. Nothing is known of the cluster."""
     lines: list[str] = []
     monkeypatch.setattr(diagnostics, "info", lines.append)
     monkeypatch.setattr(diagnostics, "warn", lambda line: lines.append(f"warning: {line}"))
     monkeypatch.setattr(window_checks, "_known", lambda *_: window_checks._Known())
-    yield lines
+    return lines
 
 
 def test_a_preview_shows_the_next_day(said: list[str]) -> None:
