@@ -87,12 +87,18 @@ def _lead_sec(stack: Stack) -> int:
     return plan.lead_sec
 
 
+def _wait_until(moment: float) -> None:
+    while time.time() < moment:
+        time.sleep(0.5)
+
+
 def _live(stack: Stack) -> int:
     return sum(entry.service == "web" for entry in stack.cluster().snapshot().live)
 
 
-def test_a_window_is_ready_in_time_although_a_machine_dies(shop: Stack) -> None:
-    """And a deployment in it rolls all its instances; it never shrinks one. At its end the extra ones stop."""
+def test_a_window_is_ready_in_time_whatever_breaks(shop: Stack) -> None:
+    """A machine died, and etcd has no quorum when it should open. A deployment in it rolls all its instances, and never
+    shrinks it. At its end the extra ones stop."""
     assert _desired(shop) == ["launched"] * 2 + ["loaded"] * 3
     shop.rests()
     first = _minute(_lead_sec(shop) + 60)
@@ -100,7 +106,11 @@ def test_a_window_is_ready_in_time_although_a_machine_dies(shop: Stack) -> None:
     shop.edit("Fleetfile.py", _times(first, last))
     shop.up()
     assert _desired(shop) == ["launched"] * 2 + ["loaded"] * 3
+    opens = first.timestamp() - _lead_sec(shop)
     with killed(machines(shop)["m3"]):
+        _wait_until(opens - 5)
+        with without_etcd(shop, ("m2",)):
+            _wait_until(opens + 15)
         until(lambda: _state(shop).after == 5, "an agent opened the window")
         until(lambda: _state(shop).ready is not None, "all are ready")
         state = _state(shop)
@@ -121,27 +131,14 @@ def test_a_window_is_ready_in_time_although_a_machine_dies(shop: Stack) -> None:
     assert _desired(shop) == ["launched"] * 5
     assert len(_hashes(shop)) == 1
     shop.rests()
-    until(lambda: time.time() > last.timestamp(), "the window ends")
+    _wait_until(last.timestamp())
     until(lambda: _desired(shop) == ["launched"] * 2 + ["loaded"] * 3, "the agents closed it")
     until(lambda: _live(shop) == 2, "they are out of discovery")
     shop.rests()
-    told = json.loads(shop.captain("schedule", "--json").output)
-    print(json.dumps(told, indent=2))
-
-
-def test_a_window_opens_late_rather_than_never(shop: Stack) -> None:
-    """etcd has no quorum when it should, and then has again."""
-    first = _minute(_lead_sec(shop) + 60)
-    shop.edit("Fleetfile.py", _times(first, first + timedelta(minutes=30)))
-    shop.up()
-    assert _desired(shop) == ["launched"] * 2 + ["loaded"] * 3
-    opens = first.timestamp() - _lead_sec(shop)
-    until(lambda: time.time() > opens - 5, "it is about to open")
-    with without_etcd(shop, ("m1", "m2")):
-        until(lambda: time.time() > opens + 15, "it should open")
-    until(lambda: _state(shop).after == 5, "an agent opened it")
-    until(lambda: _state(shop).ready is not None, "all are ready")
-    print(f"ready {_state(shop).due - (_state(shop).ready or 0)} s before")
+    (schedule,) = json.loads(shop.captain("schedule", "--json").output)
+    print(json.dumps(schedule, indent=2))
+    assert {"ready", "closed"} <= {change["result"] for change in schedule["last"]}
+    assert not any(change["bad"] for change in schedule["last"])
 
 
 def test_a_failing_rollout_across_the_edge_leaves_the_window_open(shop: Stack) -> None:
