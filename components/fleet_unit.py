@@ -24,11 +24,11 @@ from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
-from fleetcaptain.rollout.remove import forget_app, remove
+from fleetcaptain.rollout.remove import forget_app, has_units, remove
 from fleetcaptain.rollout.service_maintenance import forget_maintenance
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
-from fleetcaptain.rollout.window_plans import forget_windows
+from fleetcaptain.rollout.window_plans import forget_windows, keeps_windows
 from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.tasks.task_units import clear_all_units
 from fleetcaptain.units.agent_calls import agent_name
@@ -128,7 +128,8 @@ class RollingUpdateProvider(ResourceProvider):
         unit, image = found.file.without_image()
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
         if desired.windows:
-            inputs["windows"] = _windows_of(desired, snapshot, cluster.wall_clock())
+            kept = keeps_windows(cluster, desired, snapshot)
+            inputs["windows"] = [window.to_data() for window in desired.windows if kept]
         if desired.mode in (Mode.ROLLING, Mode.BLUE_GREEN):
             inputs["instances"] = found.instances
         elif missing := [name for name in target.names if name not in found.names]:
@@ -158,9 +159,10 @@ class RollingUpdateProvider(ResourceProvider):
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
             with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
                 remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
-                if service in snapshot.windows:
-                    forget_windows(fenced, service)
-        forget_maintenance(cluster, service)
+        if not has_units(cluster, service):
+            forget_maintenance(cluster, service)
+            if service in cluster.snapshot().windows:
+                forget_windows(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
@@ -204,15 +206,6 @@ class RollingUpdateProvider(ResourceProvider):
             # Windows add to that for some time only.
             "count": int(props["instances"]) if props.get("windows") else len(target.names),
         }
-
-
-def _windows_of(desired: DesiredService, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
-    """The windows of *desired* as *snapshot* has them: none, if the plan of the machine agents is missing, is not
-    theirs, or has to be renewed."""
-    windows = snapshot.windows.get(desired.service)
-    plan = windows.plan if windows is not None else None
-    follows = plan is not None and plan.follows(desired.windows, int(now))
-    return [window.to_data() for window in desired.windows if follows]
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:

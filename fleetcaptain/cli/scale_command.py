@@ -40,13 +40,14 @@ def add(captain: typer.Typer) -> None:
 
         Example: captain scale app_server 6
         """
+        from fleetcaptain.errors import FleetCaptainError
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.driver import Driver
         from fleetcaptain.rollout.journal import ensure_free, guarded
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
         from fleetcaptain.rollout.strategies.scaling import refuse_unscalable, scale, scaled
-        from fleetcaptain.rollout.window_plans import rebase_windows
+        from fleetcaptain.rollout.window_plans import rebase_windows, record_running
 
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)
@@ -60,7 +61,11 @@ def add(captain: typer.Typer) -> None:
             cluster, service, present.unit_hash, progress, strategy="scale", wanted=lambda _snapshot: instances
         ) as (fenced, locked):
             present = to_restart(cluster.ownership, service, locked)
-            scale(Driver(fenced, progress), locked, scaled(present, instances, locked), policy)
+            try:
+                scale(Driver(fenced, progress), locked, scaled(present, instances, locked), policy)
+            except FleetCaptainError:
+                record_running(fenced, service)
+                raise
             rebase_windows(fenced, service, instances)
         before = len(present.names)
         if json_wanted:

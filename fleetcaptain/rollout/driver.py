@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, RolloutFailed
@@ -25,12 +25,14 @@ __all__ = ["Driver"]
 class Driver:
     """Rolls targets out on one cluster. *report* gets a line at each change, and every ten seconds. *stopping* returns
     whether to stop before the next step. *bound* maps each changed instance to the units that systemd stopped with it:
-    the same driver runs the rollback and then starts them again."""
+    the same driver runs the rollback and then starts them again. *opening* returns the units that a window needs
+    now: no machine agent starts them while the rollout has the lock."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
     stopping: Callable[[], bool] = field(default=lambda: False)
     bound: dict[str, tuple[BoundUnit, ...]] = field(default_factory=dict)
+    opening: Callable[[], Sequence[str]] = field(default=tuple)
 
     def run(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
@@ -48,6 +50,7 @@ class Driver:
             try:
                 snapshot = self.cluster.snapshot(acted)
                 self._stop_at_foreign(target, snapshot)
+                target = self._open(target, snapshot)
                 now = clock()
                 last, health = health, update_health(health, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
@@ -82,6 +85,13 @@ class Driver:
             if down:
                 observed[name] = replace(instance, missing_bound=down[0].name)
         return observed
+
+    def _open(self, target: Target, snapshot: Snapshot) -> Target:
+        """Launch the units of windows that open now, with the text that they have; *target* with them."""
+        due = [name for name in self.opening() if name in snapshot.waiting]
+        for name in due:
+            self.cluster.set_desired_state(name, DesiredState.LAUNCHED)
+        return replace(target, names=tuple(dict.fromkeys((*target.names, *due)))) if due else target
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""

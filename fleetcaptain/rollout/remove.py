@@ -18,7 +18,7 @@ from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.units.agent_calls import agent_name
 
-__all__ = ["RemovalStep", "forget_app", "patience", "remove", "step"]
+__all__ = ["RemovalStep", "forget_app", "has_units", "patience", "remove", "step"]
 
 # The time that fleet and systemd need in addition to the stop itself.
 _MARGIN_SEC = 100.0
@@ -129,6 +129,13 @@ def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
                 Access(cluster.store.request).revoke(cluster.app)
         finally:
             lock.release()
+
+
+def has_units(cluster: Cluster, service: str) -> bool:
+    """Whether a unit of *service* remains, of any stack. Those of tasks are none."""
+    units = cluster.snapshot().units.values()
+    of_app = (unit for unit in units if unit.mark is not None and unit.mark.app == cluster.app)
+    return any(unit.mark and unit.mark.service == service and not unit.file.of_task for unit in of_app)
 
 
 def _has_units(cluster: Cluster) -> bool:

@@ -49,12 +49,8 @@ def end_maintenance(cluster: Cluster, service: str, report: Callable[[str], None
 
 
 def forget_maintenance(cluster: Cluster, service: str) -> None:
-    """End the maintenance of *service* unless a unit of it remains, of any stack: a later service of that name would be
-    under maintenance from its start."""
-    for unit in cluster.snapshot().units.values():
-        mark = unit.mark
-        if mark is not None and (mark.app, mark.service) == (cluster.app, service) and not unit.file.of_task:
-            return
+    """End the maintenance of *service*, which is gone: a later service of that name would be under maintenance from its
+    start."""
     cluster.store.delete(maintenance_key(cluster.app, service))
 
 

@@ -12,6 +12,7 @@ from fleetcaptain.rollout.model import Policy, Target, parallel
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.placement import admits, apart
 from fleetcaptain.schedule.window import WindowSpec, most_instances, warm_instances
+from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -82,7 +83,9 @@ class DesiredService:
             names: tuple[str, ...] = (global_name(service),)
         elif self.mode is Mode.PER_MACHINE:
             called = {machine_names(service, [id_])[0]: machine for id_, machine in snapshot.machines.items()}
-            names = tuple(sorted(name for name, machine in called.items() if admits(name, file, machine)))
+            # Machines of windows come and go between two deployments.
+            lasting = {name: machine for name, machine in called.items() if not is_of_windows(machine.metadata)}
+            names = tuple(sorted(name for name, machine in lasting.items() if admits(name, file, machine)))
         elif self.mode is Mode.BLUE_GREEN:
             names = generation_names(service, file.unit_hash, self.instances)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from fleetcaptain.agent.installation import offered
 from fleetcaptain.errors import FleetCaptainError, with_more
@@ -11,7 +12,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
-from fleetcaptain.rollout.model import Policy, Target
+from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, rows_of
 from fleetcaptain.rollout.ownership import refuse_foreign
 from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
@@ -20,7 +21,7 @@ from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
 from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.rollout.strategies.standby import keep_standby
 from fleetcaptain.rollout.targets import DesiredService
-from fleetcaptain.rollout.window_plans import publish_windows, running_soon
+from fleetcaptain.rollout.window_plans import needed_now, publish_windows, record_running
 
 __all__ = ["update"]
 
@@ -49,12 +50,22 @@ def update(
             strategy=desired.mode.value,
             wanted=lambda snapshot: _wanted(desired, snapshot),
         ) as (fenced, snapshot):
-            target = desired.target(snapshot, running_soon(fenced, desired, _policy(desired, snapshot), snapshot))
+            opening = needed_now(fenced, desired)
+            target = desired.target(snapshot, len(opening()))
             # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
             going = () if stays else leaving(cluster.ownership, target, snapshot)
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)
-            _replace(Driver(fenced, report, stopping), snapshot, desired, target)
+            driver = Driver(fenced, report, stopping, opening=opening)
+            try:
+                _replace(driver, snapshot, desired, target)
+                if target.standby:
+                    # Without those that it opened meanwhile.
+                    keep_standby(driver, desired.target(fenced.snapshot()))
+            except FleetCaptainError:
+                with suppress(FleetCaptainError):
+                    record_running(fenced, desired.service)
+                raise
             publish_windows(fenced, desired, snapshot.windows.get(desired.service))
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
@@ -67,10 +78,6 @@ def _wanted(desired: DesiredService, snapshot: Snapshot) -> int:
     if desired.mode is Mode.FLEET_GLOBAL:
         return len(rows_of(target.names[0], snapshot, target.file))
     return len(target.running.names)
-
-
-def _policy(desired: DesiredService, snapshot: Snapshot) -> Policy:
-    return desired.settings.policy(len(desired.target(snapshot).running.names))
 
 
 def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target) -> None:
@@ -86,5 +93,3 @@ def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target
         roll(driver, target, policy, settings.auto_revert, first)
     else:
         install(driver, target, policy)
-    if target.standby:
-        keep_standby(driver, target)

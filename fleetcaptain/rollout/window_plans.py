@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from fleetcaptain.discovery.keys import (
@@ -13,35 +15,41 @@ from fleetcaptain.discovery.keys import (
 )
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.model import Policy
-from fleetcaptain.rollout.observe import Snapshot, observe
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.strategies.standby import standby_lacks
 from fleetcaptain.rollout.targets import DesiredService
-from fleetcaptain.schedule.lead_time import LeadTime, lead_time
+from fleetcaptain.schedule.lead_time import LeadTime, is_too_short, lead_time
 from fleetcaptain.schedule.stored_windows import ServiceWindows
-from fleetcaptain.schedule.window import desired_within, most_instances
+from fleetcaptain.schedule.window import desired_within, most_instances, warm_instances
 from fleetcaptain.schedule.window_event import DEPLOYMENT, EVENT_SEC, WindowEvent
-from fleetcaptain.schedule.window_plan import KEEP_SEC, plan_of
+from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.names import instance_names
-from fleetcaptain.untrusted import readable
+from fleetcaptain.untrusted import Unreadable, readable
 
-__all__ = ["forget_windows", "publish_windows", "rebase_windows", "running_soon"]
+__all__ = [
+    "forget_windows",
+    "keeps_windows",
+    "lead_time_of",
+    "needed_now",
+    "publish_windows",
+    "rebase_windows",
+    "record_running",
+]
 
 
-def running_soon(cluster: Cluster, desired: DesiredService, policy: Policy, snapshot: Snapshot) -> int:
-    """How many instances *desired* needs until its rollout from *snapshot* has ended, lead time included: the machine
-    agents open no window while a rollout has the lock, so it opens the next ones itself."""
-    # Those with machines of their own wait for these; see the machine agent.
+def needed_now(cluster: Cluster, desired: DesiredService) -> Callable[[], tuple[str, ...]]:
+    """A function that returns the units of *desired* that must run now, those of windows included that open within
+    their lead time. Windows with machines of their own are left to the machine agents, which wait for these."""
     windows = [window for window in desired.windows if not window.machines]
     if not windows:
-        return desired.instances
-    lead = _lead_time(cluster, desired.service)
-    names = desired.target(snapshot).running.names
-    replaced = any(observe(name, snapshot).unit_hash != desired.file.unit_hash for name in names)
-    count = most_instances(desired.instances, windows) - 1
-    waves = 1 + -(-count // policy.max_parallel) if replaced else 0
-    ahead = lead.lead_sec + min(KEEP_SEC, waves * (policy.min_healthy_sec + lead.start_p95_sec))
-    now = cluster.wall_clock()
-    return desired_within(desired.instances, windows, now, now + ahead)
+        return tuple
+    lead_sec = lead_time_of(cluster, desired.service).lead_sec
+
+    def names() -> tuple[str, ...]:
+        now = cluster.wall_clock()
+        return instance_names(desired.service, desired_within(desired.instances, windows, now, now + lead_sec))
+
+    return names
 
 
 def publish_windows(cluster: Cluster, desired: DesiredService, before: ServiceWindows | None) -> None:
@@ -52,23 +60,52 @@ def publish_windows(cluster: Cluster, desired: DesiredService, before: ServiceWi
         if before is not None:
             forget_windows(cluster, service)
         return
-    lead = _lead_time(cluster, service)
+    lead = lead_time_of(cluster, service)
     plan = plan_of(f"{service}@%.service", desired.instances, desired.windows, lead.lead_sec, now)
     cluster.store.write(window_plan_key(app, service), plan.to_text())
     running = len(desired.target(cluster.snapshot()).running.names)
     _write_state(cluster, service, before.state if before is not None else None, desired.instances, running)
 
 
+def keeps_windows(cluster: Cluster, desired: DesiredService, snapshot: Snapshot) -> bool:
+    """Whether the cluster of *snapshot* is ready for the windows of *desired*: the plan of the machine agents is
+    theirs, reaches far enough and opens them early enough, and their units wait as they must. A computer that lacks the
+    data of a time zone cannot tell."""
+    windows = snapshot.windows.get(desired.service)
+    plan = windows.plan if windows is not None else None
+    if plan is None:
+        return False
+    sizes = (most_instances(plan.base, desired.windows), warm_instances(plan.base, desired.windows))
+    names = {*plan.extra_names, *desired.target(snapshot).standby}
+    ready = all(name in snapshot.units for name in names) and not standby_lacks(desired.target(snapshot), snapshot)
+    if (plan.most, plan.warm) != sizes or not ready:
+        return False
+    if is_too_short(plan.lead_sec, lead_time_of(cluster, desired.service)):
+        return False
+    with suppress(Unreadable):
+        return plan.follows(desired.windows, int(cluster.wall_clock()))
+    return True
+
+
 def rebase_windows(cluster: Cluster, service: str, instances: int) -> None:
     """Let the windows of *service*, if it has some, begin from so many *instances*."""
-    snapshot = cluster.snapshot()
-    windows = snapshot.windows.get(service)
+    windows = cluster.snapshot().windows.get(service)
     if windows is not None and windows.plan is not None:
         most, warm = max(instances, windows.plan.most), max(instances, windows.plan.warm)
         plan = replace(windows.plan, base=instances, most=most, warm=warm)
         cluster.store.write(window_plan_key(cluster.app, service), plan.to_text())
-        launched = [name for name in instance_names(service, plan.most) if name not in snapshot.waiting]
-        _write_state(cluster, service, windows.state, instances, len(launched))
+        record_running(cluster, service)
+
+
+def record_running(cluster: Cluster, service: str) -> None:
+    """Tell the machine agents how many instances of *service* run, if it has windows: what a rollout that failed has
+    opened or left is not what they did last."""
+    snapshot = cluster.snapshot()
+    windows = snapshot.windows.get(service)
+    if windows is not None and windows.plan is not None:
+        names = instance_names(service, windows.plan.most)
+        running = sum(name in snapshot.units and name not in snapshot.waiting for name in names)
+        _write_state(cluster, service, windows.state, windows.plan.base, running)
 
 
 def forget_windows(cluster: Cluster, service: str) -> None:
@@ -87,7 +124,7 @@ def _write_state(cluster: Cluster, service: str, last: WindowEvent | None, insta
             cluster.store.write(window_event_key(cluster.app, service, now), text, EVENT_SEC)
 
 
-def _lead_time(cluster: Cluster, service: str) -> LeadTime:
+def lead_time_of(cluster: Cluster, service: str) -> LeadTime:
     """The lead time of the windows of *service*, by what its starts took."""
     records, _ = read_records(cluster.store, cluster.app, service)
     nodes = cluster.store.below(service_window_events_dir(cluster.app, service))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
 
 from fleetcaptain.schedule.window import (
     DAYS,
@@ -83,7 +84,11 @@ class WindowPlan:
 
     @classmethod
     def from_text(cls, text: str) -> WindowPlan:
-        """Parse *text*. Raises Unreadable."""
+        """Parse *text*. Raises Unreadable. The same text gives the same plan: a rollout reads it twice a second."""
+        return _parsed(text)
+
+    @classmethod
+    def _of(cls, text: str) -> WindowPlan:
         if len(text) > _LONGEST:
             raise Unreadable(f"it has {len(text)} characters; the limit is {_LONGEST}")
         head, *series = text.split(";")
@@ -132,6 +137,11 @@ class WindowPlan:
         """Whether the last occurrence of *series* that is open or was is open: it ends last too."""
         last = min((now + self.lead_sec - series.start) // series.step, series.count - 1)
         return last >= 0 and now < series.start + last * series.step + series.length
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> WindowPlan:
+    return WindowPlan._of(text)
 
 
 def plan_of(unit: str, base: int, windows: Sequence[WindowSpec], lead_sec: int, now: int) -> WindowPlan:

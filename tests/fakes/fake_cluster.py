@@ -193,6 +193,9 @@ class FakeCluster(Cluster):
             unit = replace(unit, current=unit.desired)
         if unit.desired == DesiredState.INACTIVE:
             unit = replace(unit, machine_id=None)
+        elif unit.machine_id is None and name not in self.homeless:
+            found = self._admitting(name, unit.file)
+            unit = replace(unit, machine_id=min(found, key=lambda one: (self._load(one), one), default=None))
         self.units[name] = unit
         if unit.desired != DesiredState.LAUNCHED:
             self._stop(name)

@@ -137,6 +137,8 @@ def _emptied(
                 driver.pending.add(name)
                 _run(driver, target, policy_of(target), machine)
                 moved.append(name)
+            stays |= {name: why for name in waiting if (why := _why_stays(name, target, fenced.snapshot(), machine))}
+            waiting = [name for name in waiting if name not in stays]
             if waiting:
                 report(f"moving {', '.join(waiting)}, which wait for a window, off {machine.ip}")
                 _move_waiting(fenced, waiting, machine)
@@ -196,7 +198,7 @@ def _run(driver: MoveDriver, target: Target, policy: Policy, machine: Machine) -
         raise RolloutFailed(f"{explain(driver.cluster, outcome)}\nThe evacuation of {machine.ip} stopped there.")
 
 
-def _why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool) -> str:
+def _why_stays(name: str, target: Target, snapshot: Snapshot, machine: Machine, *, with_outage: bool = True) -> str:
     """Why the unit *name* of *target* cannot leave *machine*; "" if it can."""
     placement = placement_of(snapshot, {})
     need = target.file.needs(name)

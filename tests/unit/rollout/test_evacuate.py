@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from fleetcaptain.discovery.keys import window_plan_key
 from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
-from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
 from fleetcaptain.rollout.cordon import conflicts_on, cordon_files, in_maintenance, on_machine
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.strategies.evacuate import close, evacuate, reopen
 from fleetcaptain.rollout.strategies.restart import services_on
 from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task, render_timer
 from fleetcaptain.units.unit_file import UnitFile
@@ -69,6 +72,36 @@ def test_nothing_new_comes_to_it(cluster: FakeCluster) -> None:
     assert reopen(cluster, MACHINE, quiet)
     assert not set(CORDON) & cluster.units.keys()
     assert not reopen(cluster, MACHINE, quiet)
+
+
+def waiting(cluster: FakeCluster, number: int) -> None:
+    """Of the instances of web the last one, with this *number*, waits for a window."""
+    day = WindowSpec("peak", number, 0, 60, (0,), (), "UTC")
+    plan = plan_of("web@%.service", number - 1, [day], 60, 0)
+    cluster.etcd.put(window_plan_key(APP, "web"), plan.to_text())
+    cluster.fleet.set_desired(f"web@{number}.service", DesiredState.LOADED)
+    cluster.sleep(cluster.delay)
+
+
+def test_an_instance_that_waits_for_a_window_moves_too() -> None:
+    """And goes on waiting."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    cluster.launch_service("web", 4)
+    waiting(cluster, 4)
+    assert begin(cluster) == (["web@1.service", "web@4.service"], {})
+    unit = cluster.units["web@4.service"]
+    assert unit.desired == "loaded"
+    assert unit.machine_id not in (None, M1)
+
+
+def test_one_that_waits_and_fits_nowhere_else_stays() -> None:
+    """As one that runs."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    cluster.launch_service("web", 3, ports=(Port(80, 8080),))
+    waiting(cluster, 3)
+    moved, stays = evacuate(cluster, Machine(M3, M3), lambda _target: Policy(min_healthy_sec=0), quiet)
+    assert (moved, stays) == ([], {"web@3.service": "no other machine can take it"})
+    assert cluster.units["web@3.service"].machine_id == M3
 
 
 def test_it_may_be_begun_again(cluster: FakeCluster) -> None:

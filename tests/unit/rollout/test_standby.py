@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
+from fleetcaptain.discovery.keys import window_plan_key
 from fleetcaptain.errors import RolloutMixed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
@@ -18,7 +20,7 @@ from fleetcaptain.rollout.strategies.restart import to_restart
 from fleetcaptain.rollout.strategies.scaling import scale, scaled
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
-from fleetcaptain.rollout.window_plans import rebase_windows
+from fleetcaptain.rollout.window_plans import keeps_windows, rebase_windows
 from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.unit_file import UnitFile
@@ -157,6 +159,76 @@ def test_scaling_keeps_those_that_wait(instances: int, running: int) -> None:
     assert windows.plan is not None
     assert windows.state is not None
     assert (windows.plan.base, windows.plan.most, windows.state.after) == (instances, max(5, instances), running)
+
+
+def test_a_window_that_opens_during_a_rollout_is_opened_by_it() -> None:
+    """In time, with the text that its instances have; then they get the new one, like all others."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    begin, slow = NOON - 600 - cluster.now, replace(SETTINGS, min_healthy_sec=400, progress_deadline_sec=2000)
+    cluster.wall_clock = lambda: begin + cluster.now
+    opened: list[float] = []
+    ask = cluster._ask
+
+    def noted(name: str, state: DesiredState) -> None:
+        if state == RUN and cluster.units[name].desired == LOADED:
+            opened.append(NOON - cluster.wall_clock())
+        ask(name, state)
+
+    cluster._ask = noted  # type: ignore[assignment, method-assign]
+    deploy(cluster, replace(desired(NEW), settings=slow))
+    assert len(opened) == 3
+    assert all(120 < seconds < 300 for seconds in opened)
+    assert states(cluster) == [RUN] * 5
+    assert set(cluster.runs.values()) == {NEW.unit_hash}
+
+
+def test_after_a_failure_the_agents_know_what_runs() -> None:
+    """They stop what no window needs. It was opened by the windows of the deployment that failed."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired(windows=(replace(PEAK, dates=(date(2026, 12, 31),)),)))
+    cluster.wall_clock = lambda: NOON
+    cluster.delay = 1000
+    with pytest.raises(RolloutMixed):
+        deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, healthy_deadline_sec=5)))
+    windows = cluster.snapshot().windows["web"]
+    assert windows.plan is not None
+    assert windows.state is not None
+    assert windows.plan.desired(NOON) == 2
+    assert windows.state.after == states(cluster).count(RUN)
+
+
+def test_scaling_creates_no_missing_instance_of_a_window() -> None:
+    """The next deployment does."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    cluster.fleet.delete("web@5.service")
+    snapshot = cluster.snapshot()
+    target = scaled(to_restart(cluster.ownership, "web", snapshot), 3, snapshot)
+    scale(Driver(cluster), snapshot, target, Policy(min_healthy_sec=0))
+    assert states(cluster) == [RUN, RUN, RUN, LOADED]
+
+
+def test_what_a_window_lacks_is_drift() -> None:
+    """A missing instance, one that does not wait on a machine, other sizes, and a lead time that became too short."""
+    cluster = cluster_at(NOON - 86400)
+    service = desired()
+    deploy(cluster, service)
+    assert keeps_windows(cluster, service, cluster.snapshot())
+    key = window_plan_key(cluster.app, "web")
+    text = cluster.etcd.values[key]
+    for old, new in (("most=5", "most=9"), ("lead=", "lead=1;"), ("warm=5", "warm=4")):
+        cluster.etcd.put(key, text.replace(old, new))
+        assert not keeps_windows(cluster, service, cluster.snapshot())
+    cluster.etcd.put(key, re.sub("lead=[0-9]+", "lead=10", text))
+    assert not keeps_windows(cluster, service, cluster.snapshot())
+    cluster.etcd.put(key, text)
+    assert keeps_windows(cluster, service, cluster.snapshot())
+    unit = cluster.units["web@4.service"]
+    cluster.units["web@4.service"] = replace(unit, desired=INACTIVE)
+    assert not keeps_windows(cluster, service, cluster.snapshot())
+    del cluster.units["web@4.service"]
+    assert not keeps_windows(cluster, service, cluster.snapshot())
 
 
 def test_a_plan_is_renewed_when_it_no_longer_fits() -> None:
