@@ -44,7 +44,8 @@ def rows(site: Site) -> Iterator[Row]:
 
 
 def _opened(site: Site, target: Target) -> float:
-    """One write for each of eight units that fleet has loaded."""
+    """One write for each of eight units that fleet has loaded, and the last one again after a second, as a machine agent
+    does: fleet's agents are deaf for a second after the first."""
     extra = target.names[_FOUR:]
     for name in extra:
         site.cluster.fleet.set_desired(name, DesiredState.LOADED)
@@ -54,6 +55,8 @@ def _opened(site: Site, target: Target) -> float:
     def act() -> None:
         for name in extra:
             site.cluster.fleet.set_desired(name, DesiredState.LAUNCHED)
+        site.cluster.sleep(1)
+        site.cluster.fleet.set_desired(extra[-1], DesiredState.LAUNCHED)
         while not site.active(extra, target.unit_hash):
             site.cluster.sleep(0.2)
 
