@@ -104,6 +104,8 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
+        if pulumi.runtime.is_dry_run():
+            announce_windows(connection, self._app.app, plan.parts)
         found = self._preflight(connection, plan.parts, {}, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
