@@ -104,6 +104,8 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
+        if pulumi.runtime.is_dry_run():
+            announce_windows(connection, self._app.app, plan.parts)
         found = self._preflight(connection, plan.parts, {}, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
@@ -118,10 +120,10 @@ class FleetApp(pulumi.ComponentResource):
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
         declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
-        found = check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
         dry_run = pulumi.runtime.is_dry_run()
+        # First, because it may wait, and others may change the cluster meanwhile.
         hold_for_windows(connection, self._app.app, parts, self._windows, dry_run=dry_run)
-        return found
+        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
 
     def _periodic(self) -> dict[str, UnitFile]:
         """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""

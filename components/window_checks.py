@@ -107,24 +107,26 @@ def hold_for_windows(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Warn of a window that has to be ready while this deployment may still run, or wait until it is, by *policy*. What
-    may still run then is judged by the last deployments."""
+    """Warn of a window that has to be ready while this deployment may still run, or wait until no window has to be, by
+    *policy*. What may still run then is judged by the last deployments."""
     if policy is WindowPolicy.IGNORE or not any(part.windows for part in parts):
         return
-    known = _known(connection, app)
-    near = _near(parts, known, clock())
-    if near is None:
-        return
-    when = minute_in(near.ready_by, near.timezone)
+    known, now = _known(connection, app), clock()
     usual = format_duration(round(known.usual_sec))
-    what = f"{near.service} must have {near.after} instances at {when}, and a deployment takes about {usual}"
-    if policy is WindowPolicy.WARN or dry_run:
+    # A deployment that waited for one window may run into the next one.
+    while (near := _near(parts, known, now)) is not None:
+        when = minute_in(near.ready_by, near.timezone)
+        what = f"{near.service} must have {near.after} instances at {when}, and a deployment takes about {usual}"
+        if policy is WindowPolicy.WAIT and not dry_run:
+            diagnostics.info(f"{what}: waiting until then")
+            while (now := clock()) < near.ready_by:
+                sleep(_LOOK_SEC)
+            continue
         advice = "It waits until then." if policy is WindowPolicy.WAIT else "It opens the window itself, perhaps late."
         diagnostics.warn(f"{what}. {advice} See `fleetcaptain:windows` in docs/scaling.md.")
-        return
-    diagnostics.info(f"{what}: waiting until then")
-    while clock() < near.ready_by:
-        sleep(_LOOK_SEC)
+        if policy is WindowPolicy.WARN:
+            return
+        now = near.ready_by
 
 
 def _near(parts: Sequence[Part], known: _Known, now: float) -> Change | None:

@@ -72,7 +72,8 @@ def add(captain: typer.Typer) -> None:
         try:
             snapshot = cluster.snapshot()
             releases, windows = read_releases(cluster.store, where.app), read_windows(cluster.store, where.app)[1]
-            ignored = (*snapshot.ignored, *releases.ignored, *windows)
+            # The snapshot has the plans and states of windows too.
+            ignored = list({entry.key: entry for entry in (*snapshot.ignored, *releases.ignored, *windows)}.values())
             facts = examine(cluster, snapshot, _addresses(where.endpoint)) if over_ssh else None
         except ClusterUnreachable as error:
             facts = examine(cluster, str(error), _addresses(where.endpoint)) if over_ssh else None

@@ -31,8 +31,9 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Set a service's instances until the next deployment.
 
-        New instances start with the deployed text; of too many the ones with the highest numbers are removed. The
-        next preview shows the difference to the Fleetfile, and the next `pulumi up` takes it back.
+        New instances start with the deployed text; of too many the ones with the highest numbers are removed. Of a
+        service with windows the machine agents stop these, within a minute, unless a window needs them. The next
+        preview shows the difference to the Fleetfile, and the next `pulumi up` takes it back.
 
         Exits with 2 for a task and a service that has no number of instances (blue/green, global), with 3 when there is
         no such service, with 4 when a new instance does not become healthy (all new ones are then removed), and with 6
@@ -61,19 +62,21 @@ def add(captain: typer.Typer) -> None:
             cluster, service, present.unit_hash, progress, strategy="scale", wanted=lambda _snapshot: instances
         ) as (fenced, locked):
             present = to_restart(cluster.ownership, service, locked)
+            target = scaled(present, instances, locked)
             try:
-                scale(Driver(fenced, progress), locked, scaled(present, instances, locked), policy)
+                scale(Driver(fenced, progress), locked, target, policy)
             except FleetCaptainError:
                 record_running(fenced, service)
                 raise
             rebase_windows(fenced, service, instances)
-        before = len(present.names)
+        before, running = len(present.names), len(target.running.names)
         if json_wanted:
-            echo_json({"service": service, "before": before, "after": instances})
+            echo_json({"service": service, "before": before, "after": instances, "running": running})
         elif before == instances:
             echo(f"{service} has {instances} instances already.")
         else:
+            stop = f"{running} still run: the machine agents stop those that no window needs within a minute. "
             keep = (
                 f"To keep it, set instances={instances} in the Fleetfile; the next `pulumi up` takes it back otherwise."
             )
-            echo(f"{service}: {before} -> {instances} instances. {keep}")
+            echo(f"{service}: {before} -> {instances} instances. {stop if running > instances else ''}{keep}")

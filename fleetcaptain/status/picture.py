@@ -22,6 +22,7 @@ from fleetcaptain.discovery.keys import (
     services_dir,
     task_key,
     tasks_dir,
+    window_events_dir,
     windows_dir,
 )
 from fleetcaptain.discovery.maintenance import Maintenance
@@ -57,8 +58,8 @@ class AppKeys:
     """The app's directory in etcd: *registrations*, *releases* (their texts only if they were read), the holder of each
     rollout's lock and the last rollout, by service, the ids of machines with a *heartbeat*, and the last run of each of
     its *tasks*. *ignored* are values that are neither. *maintenance*: who began that of a service, by service.
-    *records*: service -> the records of its rollouts, the oldest first, where they were read. *windows*: the plan and
-    the last event of each service with windows."""
+    *records*: service -> the records of its rollouts, the oldest first, where they were read. *windows*: the plan,
+    the last event and the events of two days of each service with windows."""
 
     registrations: tuple[Registration, ...] = ()
     releases: Releases = _NO_RELEASES
@@ -138,7 +139,7 @@ def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:
 
     registrations, ignored = read_all(registration_at, below(services_dir(app)))
     manifests, ignored_too = read_all(manifest_at, below(releases_dir(app)))
-    windows, ignored_windows = windows_in(below(windows_dir(app)), app)
+    windows, ignored_windows = windows_in((*below(windows_dir(app)), *below(window_events_dir(app))), app)
     current, previous, pending = (values.get(key(app), "") for key in (current_key, previous_key, pending_key))
     return AppKeys(
         registrations,

@@ -9,7 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetcaptain.discovery.keys import app_dir, history_dir, tasks_dir, texts_dir, windows_dir
+from fleetcaptain.discovery.keys import (
+    app_dir,
+    history_dir,
+    tasks_dir,
+    texts_dir,
+    window_events_dir,
+    windows_dir,
+)
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -97,6 +104,8 @@ class StatusReader:
     def _keys(self) -> AppKeys:
         folders = (app_dir(self._app), tasks_dir(self._app), windows_dir(self._app))
         nodes = [node for folder in folders for node in flattened(self._etcd.tree(folder).node)]
+        if any(node.key.startswith(f"{folders[-1]}/") for node in nodes):
+            nodes += flattened(self._etcd.tree(window_events_dir(self._app)).node)
         keys = app_keys(nodes, self._app)
         rolling = {service for service, entry in keys.journals.items() if entry.state == "rolling"}
         shown = sorted(rolling | {service for service, found in keys.windows.items() if found.plan})

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.discovery.keys import CURL, registration_key, release_key
+from fleetcaptain.discovery.keys import CURL, registration_key, release_key, window_event_key, window_plan_key
 from tests.fakes.fake_cluster import FakeCluster, text_of
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
@@ -89,13 +89,14 @@ def test_it_says_that_none_is_restarted_when_most_fail(
 
 
 def test_what_is_ignored_is_listed_with_its_key(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
-    """Registrations and releases alike."""
-    keys = [registration_key("shop", "web", "zz"), release_key("shop", "v1")]
+    """Registrations, releases, plans and events of windows alike, each once."""
+    windows = [window_plan_key("shop", "web"), window_event_key("shop", "web", 1)]
+    keys = [registration_key("shop", "web", "zz"), windows[0], release_key("shop", "v1"), windows[1]]
     for key in keys:
         cluster.store.write(key, "[1]")
     assert main(["doctor", *SSH]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == [f"ignored: {key}: it is not a JSON object" for key in keys]
+    assert [line.split(": ")[:2] for line in lines if line.startswith("ignored")] == [["ignored", key] for key in keys]
     assert main(["doctor", *SSH, "--json"]) == 1
     assert [entry["key"] for entry in json.loads(capsys.readouterr().out)] == keys
 

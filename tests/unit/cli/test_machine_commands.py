@@ -10,7 +10,7 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.documents import ServiceRelease
-from fleetcaptain.discovery.keys import lock_key, maintenance_key, pending_key
+from fleetcaptain.discovery.keys import lock_key, maintenance_key, pending_key, window_plan_key
 from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.mode import Mode
@@ -19,10 +19,12 @@ from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.observe import observe
 from fleetcaptain.rollout.service_policy import one_at_a_time
+from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task, render_timer
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
+from tests.unit.schedule.windows import at, window
 
 MARK = {"draining": True, "maintenance": True}
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
@@ -106,8 +108,24 @@ def test_a_service_is_scaled(cluster: FakeCluster, capsys: pytest.CaptureFixture
     assert main(["scale", "web", "5", *SSH]) == 0
     assert capsys.readouterr().out == "web has 5 instances already.\n"
     assert main(["scale", "web", "2", "--json", *SSH]) == 0
-    assert json.loads(capsys.readouterr().out) == {"service": "web", "before": 5, "after": 2}
+    assert json.loads(capsys.readouterr().out) == {"service": "web", "before": 5, "after": 2, "running": 2}
     assert sorted(name for name in cluster.runs if name.startswith("web")) == ["web@1.service", "web@2.service"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_service_with_windows_is_scaled_down_by_the_agents(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """It says how many still run when it ends."""
+    plan = plan_of("web@%.service", 1, [window(at_least=4)], 180, at("2026-11-27T00:00:00"))
+    cluster.etcd.put(window_plan_key(APP, "web"), plan.to_text())
+    assert main(["scale", "web", "2", *options, *SSH]) == 0
+    out = capsys.readouterr().out
+    if options:
+        assert json.loads(out) == {"service": "web", "before": 4, "after": 2, "running": 4}
+    else:
+        assert out.startswith("web: 4 -> 2 instances. 4 still run: the machine agents stop those that no window needs")
+    assert len([name for name in cluster.runs if name.startswith("web")]) == 4
 
 
 @pytest.mark.parametrize("number", ["0", "101", "many"])

@@ -14,16 +14,21 @@ from components import app as app_module
 from components.app import FleetApp
 from components.cluster.interface import ClusterComponent
 from components.deployment_plan import Plan
+from components.window_checks import WindowPolicy
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec, TaskSpec
+from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import repositories
+from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import StrayPolicy
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.units.render import render_app
 from fleetcaptain.units.render_task import render_tasks
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_site import APP, Site
 from tests.fakes.unit_texts import unit_hash, with_image
@@ -229,6 +234,35 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     assert (timer["unit"], timer["timer"], timer["image"]) == (service.text, pair.timer.text, image)
     assert engine.one("Readiness", f"{APP}-ready")["periodic"] == ["nightly"]
     assert set(engine.of("Unit")) == {f"{APP}-agent"}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_preview_of_a_rollback_shows_the_windows_of_its_release(
+    site: Site, monkeypatch: pytest.MonkeyPatch, preview: bool
+) -> None:
+    """As that of the Fleetfile does: they come back with the release."""
+    assert site.texts == {}
+    windows = (WindowSpec("peak", 5, 12 * 60, 13 * 60, tuple(range(7)), (), "UTC"),)
+    web = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=windows)
+    plan = Plan((web,), {"web": ""}, ReleaseName("v0"), is_rollback=True)
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    engine = FakeEngine(computed=computed)
+    more = {"rollback_to": "v0", "windows": WindowPolicy.IGNORE}
+    engine.run(
+        lambda: _program(App(APP, SERVICES, Path("/app"), "acme/shop"), CONNECTION, None, plan.name, more),
+        preview=preview,
+    )
+    assert any("Windows in the next 24 h:" in text for _, text in engine.messages) == preview
+
+
+def test_the_cluster_is_checked_after_the_wait_for_a_window(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another program starts meanwhile is found."""
+    monkeypatch.setattr(
+        app_module, "hold_for_windows", lambda *_, **_more: site.start({"orphan@1.service": text_of("orphan")})
+    )
+    engine = FakeEngine(computed=computed)
+    app = App(APP, SERVICES, Path("/app"), "acme/shop")
+    assert "orphan@1.service" in engine.refusal(lambda: _program(app, CONNECTION, None, V1, {}))
 
 
 def test_everything_belongs_to_the_app_and_goes_with_its_cluster(app: FakeEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -17,7 +18,9 @@ from tests.fakes.fake_cluster import text_of
 
 NOON = datetime(2026, 12, 24, 12, tzinfo=UTC).timestamp()
 PEAK = WindowSpec("peak", 5, 12 * 60, 13 * 60, (), (date(2026, 12, 24),), "UTC")
+LATER = replace(PEAK, name="later", ready_by=12 * 60 + 5)
 WEB = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=(PEAK,))
+API = Part("api", UnitFile.parse(text_of("api")), 2, Mode.ROLLING, windows=(LATER,))
 PLAIN = Part("api", UnitFile.parse(text_of("api")), 2, Mode.ROLLING)
 UNKNOWN = {"kind": "none"}
 
@@ -83,6 +86,23 @@ def test_a_deployment_waits_until_the_window_must_be_ready(said: list[str], dry_
     hold_for_windows(UNKNOWN, "shop", [WEB], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
     assert now[0] == (NOON - 300 if dry_run else NOON)
     assert ("It waits until then" if dry_run else "waiting until then") in said[0]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_deployment_waits_for_the_next_window_too(said: list[str], dry_run: bool) -> None:
+    """It would run into it after the first one. A preview names both."""
+    now = [NOON - 300]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    hold_for_windows(UNKNOWN, "shop", [WEB, API], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
+    assert now[0] == NOON + (-300 if dry_run else 300)
+    times = [line.removeprefix("warning: ").partition(", and")[0] for line in said]
+    assert times == [
+        "web must have 5 instances at 2026-12-24 12:00 UTC",
+        "api must have 5 instances at 2026-12-24 12:05 UTC",
+    ]
 
 
 def test_a_policy_is_one_of_three() -> None:

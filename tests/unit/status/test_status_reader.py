@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.keys import history_dir, history_key, window_plan_key
+from fleetcaptain.discovery.keys import history_dir, history_key, window_event_key, window_plan_key, window_state_key
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.status.status_reader import StatusReader
 from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.status.watching import watched
@@ -108,6 +109,19 @@ def test_the_records_of_a_service_with_windows_are_read_again_after_a_rollout(cl
     assert len(keys.records["api"]) == 2
     read = [key for _, key, _ in cluster.etcd.requests if key == history_dir(APP, "api")]
     assert len(read) == 2
+
+
+def test_the_events_of_windows_are_read_where_there_are_windows(cluster: FakeCluster) -> None:
+    """The lead time is judged by all openings of two days, and not by the last event alone."""
+    cluster.etcd.put(window_plan_key(APP, "api"), plan().to_text())
+    events = [WindowEvent(at, 4, 12, at + 180, "10.0.0.1", at + 20) for at in (1000, 90_000)]
+    for event in events:
+        cluster.etcd.put(window_event_key(APP, "api", event.at), event.to_text())
+    cluster.etcd.put(window_state_key(APP, "api"), events[-1].to_text())
+    keys = reader(cluster, _Fleet(cluster)).read().keys
+    assert keys is not None
+    assert keys.windows["api"].events == tuple(events)
+    assert keys.windows["api"].state == events[-1]
 
 
 def test_a_fleet_that_hangs_does_not_keep_the_rest(cluster: FakeCluster) -> None:
