@@ -44,8 +44,8 @@ def rows(site: Site) -> Iterator[Row]:
 
 
 def _opened(site: Site, target: Target) -> float:
-    """One write for each of eight units that fleet has loaded, and the last one again after a second, as a machine agent
-    does: fleet's agents are deaf for a second after the first."""
+    """One write for each of eight units that fleet has loaded, and the last one again after a second, as a machine
+    agent does: fleet's agents are deaf for a second after the first."""
     extra = target.names[_FOUR:]
     for name in extra:
         site.cluster.fleet.set_desired(name, DesiredState.LOADED)
