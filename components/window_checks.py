@@ -66,12 +66,25 @@ class _Known:
 
     @property
     def usual_sec(self) -> float:
-        """How long a deployment takes: the sum of the last rollouts of the services."""
+        """How long a deployment takes: the sum of the last rollouts of the services that gave them another text; 0 if
+        no record says."""
         took: dict[str, list[float]] = {}
         for record in self.records:
-            if record.state == "done" and record.before and record.strategy not in OPERATIONS:
+            replaces = record.before and record.before != (record.to,) and record.strategy not in OPERATIONS
+            if record.state == "done" and replaces:
                 took.setdefault(record.service, []).append(record.seconds)
-        return sum(median(seconds[-_LAST:]) for seconds in took.values()) if took else _ASSUMED_SEC
+        return sum(median(seconds[-_LAST:]) for seconds in took.values())
+
+    def running(self, service: str) -> int:
+        """How many instances of *service* run because of its windows, as the machine agents know; 0 if they do not."""
+        windows = self.snapshot.windows.get(service) if self.snapshot else None
+        return windows.state.after if windows is not None and windows.state is not None else 0
+
+    def opens(self, change: Change) -> bool:
+        """Whether the machine agents make *change* without this deployment, by the plan that they have."""
+        windows = self.snapshot.windows.get(change.service) if self.snapshot else None
+        plan = windows.plan if windows is not None else None
+        return plan is not None and plan.desired(change.ready_by) >= change.after
 
 
 def announce_windows(connection: Any, app: str, parts: Sequence[Part], clock: Callable[[], float] = time.time) -> None:
@@ -85,9 +98,10 @@ def announce_windows(connection: Any, app: str, parts: Sequence[Part], clock: Ca
     for part in parts:
         lead = known.lead(part.service)
         diagnostics.info(format_lead(part.service, lead))
-        found = unmeetable(part.service, part.windows, lead, now)
-        errors += found.errors
-        for warning in found.warnings:
+        errors += unmeetable(part.service, part.windows, lead, now).errors
+        # One that is open already is in time.
+        coming = [window for window in part.windows if window.at_least > known.running(part.service)]
+        for warning in unmeetable(part.service, coming, lead, now).warnings:
             diagnostics.warn(warning)
         plans[part.service] = plan_of(f"{part.service}@%.service", part.instances, part.windows, lead.lead_sec, now)
     if errors:
@@ -108,15 +122,17 @@ def hold_for_windows(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Warn of a window that has to be ready while this deployment may still run, or wait until no window has to be, by
-    *policy*. What may still run then is judged by the last deployments."""
+    *policy*. What may still run then is judged by the last deployments. A window that only this deployment brings is
+    not waited for: it opens the window."""
     if policy is WindowPolicy.IGNORE or not any(part.windows for part in parts):
         return
     known, now = _known(connection, app), clock()
-    usual = format_duration(round(known.usual_sec))
+    usual = known.usual_sec or _ASSUMED_SEC
+    takes = "a deployment takes about" if known.usual_sec else "no record says how long a deployment takes, assumed are"
     # A deployment that waited for one window may run into the next one.
-    while (near := _near(parts, known, now)) is not None:
+    while (near := _near(parts, known, now, now + usual)) is not None:
         when = minute_in(near.ready_by, near.timezone)
-        what = f"{near.service} must have {near.after} instances at {when}, and a deployment takes about {usual}"
+        what = f"{near.service} must have {near.after} instances at {when}, and {takes} {format_duration(round(usual))}"
         if policy is WindowPolicy.WAIT and not dry_run:
             diagnostics.info(f"{what}: waiting until then")
             while (now := clock()) < near.ready_by:
@@ -129,17 +145,16 @@ def hold_for_windows(
         now = near.ready_by
 
 
-def _near(parts: Sequence[Part], known: _Known, now: float) -> Change | None:
-    """The first opening that has to be ready before a deployment of the usual length has ended."""
-    end = int(now + known.usual_sec)
+def _near(parts: Sequence[Part], known: _Known, now: float, end: float) -> Change | None:
+    """The first opening by the machine agents that has to be ready between *now* and *end*."""
     found = [
         change
         for part in parts
         if part.windows
         for lead in [known.lead(part.service).lead_sec]
         for plan in [plan_of(f"{part.service}@%.service", part.instances, part.windows, lead, int(now))]
-        for change in changes(part.service, plan, int(now) - lead, end, timezones_of(part.windows))
-        if change.opens and now < change.ready_by < end
+        for change in changes(part.service, plan, int(now) - lead, int(end), timezones_of(part.windows))
+        if change.opens and now < change.ready_by < end and known.opens(change)
     ]
     return min(found, key=lambda change: change.ready_by, default=None)
 

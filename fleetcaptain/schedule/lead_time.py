@@ -11,7 +11,7 @@ from statistics import median
 from fleetcaptain.history.duration import format_duration
 from fleetcaptain.history.rollout_record import InstanceRecord, RolloutRecord, State
 from fleetcaptain.schedule.local_time import minute_in
-from fleetcaptain.schedule.window import WindowSpec, intervals
+from fleetcaptain.schedule.window import WindowSpec, intervals, time_of_day
 from fleetcaptain.schedule.window_event import DEPLOYMENT, WindowEvent
 from fleetcaptain.schedule.window_plan import HORIZON_SEC
 
@@ -28,6 +28,9 @@ _MACHINE_LATE_SEC = 120
 """AWS starts machines up to two minutes later than scheduled."""
 _ASSUMED_START_SEC = 60.0
 _NEWEST = 50
+_DAY_MINUTES = 24 * 60
+# A window of nearly a day has its times in the wrong order, more likely than not.
+_LONG_MINUTES = 20 * 60
 _STEP_SEC = 10
 _SHARE = 0.95
 _STARTING = (State.STOPPED, State.STARTING)
@@ -108,6 +111,11 @@ def unmeetable(service: str, windows: Sequence[WindowSpec], lead: LeadTime, now:
 
 def _warnings(service: str, windows: Sequence[WindowSpec], lead: LeadTime, now: int) -> Iterator[str]:
     for window in windows:
+        if window.until < window.ready_by and _DAY_MINUTES - (window.ready_by - window.until) > _LONG_MINUTES:
+            yield (
+                f"{service}: the window {window.name} is open from {time_of_day(window.ready_by)} to "
+                f"{time_of_day(window.until)} of the next day. If ready_by and until are in the wrong order, swap them."
+            )
         ahead = (found for found in intervals([window], now, now + HORIZON_SEC) if found.end > now)
         first = next(ahead, None)
         if first is None:

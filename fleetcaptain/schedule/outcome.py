@@ -70,7 +70,7 @@ def outcomes(
     changes that were *planned* then, and each event that belongs to none of them, because the plan is newer. An
     event that changes the number for no window is left out."""
     # The next change ends the time in which an event can belong to one.
-    ends = [change.at for change in planned[1:]] + [now + 1]
+    ends = [*(change.at for change in planned[1:]), now + 1][: len(planned)]
     left = sorted(events, key=attrgetter("at"))
     found = []
     for change, end in zip(planned, ends, strict=True):

@@ -12,7 +12,11 @@ from components.engine import diagnostics
 from components.window_checks import WindowPolicy, announce_windows, hold_for_windows
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.schedule.window_event import WindowEvent
+from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import text_of
 
@@ -57,10 +61,42 @@ def test_a_window_that_is_too_near_is_a_warning(said: list[str]) -> None:
     assert "up to 80 s late" in said[1]
 
 
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine agents have the windows already; none is open."""
+    windows = {
+        part.service: ServiceWindows(
+            plan_of(f"{part.service}@%.service", 2, part.windows, 180, int(NOON) - 86400),
+            WindowEvent(int(NOON) - 86400, 2, 2, 0, "deployment", int(NOON) - 86400),
+        )
+        for part in (WEB, API)
+    }
+    known = window_checks._Known(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
+    monkeypatch.setattr(window_checks, "_known", lambda *_: known)
+
+
+def test_a_window_that_is_open_already_is_not_late(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its instances run."""
+    plan = plan_of("web@%.service", 2, [PEAK], 180, int(NOON) - 86400)
+    windows = {"web": ServiceWindows(plan, WindowEvent(int(NOON) - 150, 2, 5, int(NOON), "m1"))}
+    known = window_checks._Known(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
+    monkeypatch.setattr(window_checks, "_known", lambda *_: known)
+    announce_windows(UNKNOWN, "shop", [WEB], lambda: NOON - 100)
+    assert not [line for line in said if line.startswith("warning")]
+
+
+@pytest.mark.parametrize("policy", [WindowPolicy.WAIT, WindowPolicy.WARN])
+def test_a_window_that_only_this_deployment_brings_is_not_waited_for(said: list[str], policy: WindowPolicy) -> None:
+    """It would open late because of that."""
+    hold_for_windows(UNKNOWN, "shop", [WEB], policy, dry_run=False, clock=lambda: NOON - 300)
+    assert said == []
+
+
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("policy", "before_sec", "line"),
     [
-        (WindowPolicy.WARN, 300, "warning: web must have 5 instances at 2026-12-24 12:00 UTC, and a deployment takes"),
+        (WindowPolicy.WARN, 300, "warning: web must have 5 instances at 2026-12-24 12:00 UTC, and no record says how"),
         (WindowPolicy.IGNORE, 300, ""),
         (WindowPolicy.WARN, 3600, ""),
         (WindowPolicy.WARN, -60, ""),
@@ -75,6 +111,7 @@ def test_a_deployment_says_that_it_may_meet_a_window(
     assert not line or said[0].startswith(line)
 
 
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_deployment_waits_until_the_window_must_be_ready(said: list[str], dry_run: bool) -> None:
     """A preview says so."""
@@ -88,6 +125,7 @@ def test_a_deployment_waits_until_the_window_must_be_ready(said: list[str], dry_
     assert ("It waits until then" if dry_run else "waiting until then") in said[0]
 
 
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_deployment_waits_for_the_next_window_too(said: list[str], dry_run: bool) -> None:
     """It would run into it after the first one. A preview names both."""

@@ -162,6 +162,13 @@ def test_a_window_that_is_over_for_good_is_a_warning() -> None:
     )
 
 
+def test_times_in_the_wrong_order_are_a_warning() -> None:
+    """Over midnight a window may well be."""
+    assert unmeetable("web", [window(ready_by=22 * 60, until=6 * 60)], LEAD, NOW).warnings == ()
+    (warning,) = unmeetable("web", [window(ready_by=346, until=345)], LEAD, NOW).warnings
+    assert "is open from 05:46 to 05:45 of the next day" in warning
+
+
 def test_a_lead_longer_than_the_pause_is_no_mistake() -> None:
     """The window stays open."""
     spec = window(ready_by=210, until=208)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetcaptain.schedule.outcome import Outcome, Result, levels_of
+from fleetcaptain.schedule.outcome import Outcome, Result, levels_of, outcomes
 from fleetcaptain.schedule.window_event import WindowEvent
 from tests.unit.schedule.example_schedule import EVENTS, NOW, deployed, schedule
 from tests.unit.schedule.windows import at
@@ -116,3 +116,8 @@ def test_the_levels_are_those_of_instances_that_were_ready() -> None:
     assert levels_of((replace(OPENED, ready=None),), start, NOW, 7) == ((start, 4),)
     assert levels_of((), start, NOW, 7) == ((start, 7),)
     assert levels_of(EVENTS, OPENED.at, NOW, 7)[0] == (OPENED.at, 12)
+
+
+def test_a_service_without_a_planned_change_has_none() -> None:
+    """As one that was deployed today."""
+    assert outcomes([], [], 0, 86400, service="web", base=2) == ()
