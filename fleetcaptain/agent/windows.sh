@@ -112,9 +112,8 @@ watch_service() {
     move || WINDOWS_AT=0
   elif [ "$STATE_READY" = - ]; then
     watch_ready
-  elif [ "$CHECK" = yes ] && ! are_launched && lock_service; then
-    set_units
-    unlock_service
+  elif [ "$CHECK" = yes ] && ! are_launched; then
+    move check || WINDOWS_AT=0
   fi
 }
 
@@ -326,7 +325,8 @@ has_machines() {
   return 1
 }
 
-# move: brings WINDOW_SERVICE from STATE_TO to DESIRED instances. Fails if it must be tried again.
+# move [check]: brings WINDOW_SERVICE from STATE_TO to DESIRED instances; check: sets the units also if both are equal.
+# Fails if it must be tried again.
 move() {
   lock_service || return
   ask 5 "$KEYS/_windows/$WINDOW_SERVICE?recursive=true&quorum=true"
@@ -335,13 +335,18 @@ move() {
   case $STATUS:$line in
   404: | 200:) moved=yes ;;
   200:*)
-    moved=no
-    if ! choose "$line" || [ "$STATE_TO" = "$DESIRED" ] || { set_units && note_move; }; then
-      moved=yes
+    moved=yes
+    if ! choose "$line"; then
+      : # choose said why
+    elif [ "$STATE_TO" != "$DESIRED" ]; then
+      set_units && note_move || moved=no
+    elif [ "${1-}" = check ]; then
+      set_units || moved=no
     fi
     ;;
   *) moved=no ;;
   esac
+  [ "$moved" = no ] || forget "$WINDOW_SERVICE:failed"
   unlock_service
   [ "$moved" = yes ]
 }
@@ -355,7 +360,7 @@ lock_service() {
   404:*) ;;
   200:*"$LOCKED_BY_AGENT"*) return 1 ;;
   200:*)
-    say_once "$WINDOW_SERVICE:locked" \
+    [ "$STATE_TO" = "$DESIRED" ] || say_once "$WINDOW_SERVICE:locked" \
       "window of $WINDOW_SERVICE: ${STATE_TO:-?} -> $DESIRED instances waits for the rollout of $WINDOW_SERVICE"
     return 1
     ;;
@@ -477,7 +482,6 @@ note_move() {
     fail "could not write its state: etcd answered $STATUS: $ANSWER"
     return
   fi
-  forget "$WINDOW_SERVICE:failed"
   forget "$WINDOW_SERVICE:late"
   if [ "$DUE" -gt 0 ]; then
     say "window $WINDOW of $WINDOW_SERVICE: $before -> $DESIRED instances, $(due_in)"

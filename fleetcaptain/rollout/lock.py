@@ -17,14 +17,19 @@ from fleetcaptain.discovery.keys import CURL, path_of
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked
 from fleetcaptain.untrusted import WORD, json_object, readable
 
-__all__ = ["LOCK_TTL_SEC", "Lock", "Owner", "is_dead", "this_process"]
+__all__ = ["AGENT", "LOCK_TTL_SEC", "Lock", "Owner", "is_dead", "this_process"]
 
 LOCK_TTL_SEC = 30
+AGENT = "the machine agent of "
+"""How `Owner.who` begins of an agent that opens or closes a window."""
 _TICK_SEC = 1.0
 # A rollout renews its lock every two seconds, so a silence of so many ticks is not a pause between two renewals.
 _SILENT_TICKS = 6
 # A lock with a lifetime has expired by then.
 _STALE_TICKS = int(2 * LOCK_TTL_SEC / _TICK_SEC)
+# Agents set at most a hundred units, within seconds unless fleet is slow. One after the other may try.
+_AGENTS_SEC = 120
+_AGENTS_TICKS = int(_AGENTS_SEC / _TICK_SEC)
 
 
 class Lock:
@@ -43,13 +48,13 @@ class Lock:
         report: Callable[[str], None],
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the lock; wait for the expiry of one whose holder no longer renews it.
+        """Take the lock; wait for the expiry of one whose holder no longer renews it, and for machine agents.
 
-        Raises Locked if the holder renews it, or if it does not expire within two lifetimes; Interrupted if *stopping*
-        returns true during the wait.
+        Raises Locked if another holder renews it, if it does not expire within two lifetimes, or if agents have it for
+        longer than two minutes; Interrupted if *stopping* returns true during the wait.
         """
         last: Node | None = None
-        silent = 0
+        silent = waited = 0
         while not self._store.create(self._key, self._mine, LOCK_TTL_SEC):
             if stopping():
                 raise Interrupted(
@@ -67,19 +72,35 @@ class Lock:
                     return
                 continue
             who = holder.who if holder else "another process"
+            is_agent = who.startswith(AGENT)
             if last is not None and (node.value, node.index) != (last.value, last.index):
-                since = f" since {holder.since}" if holder else ""
-                raise Locked(
-                    f"{self._what} is being rolled out by {who}{since}. Wait until that is done, then run the same "
-                    "command again. Nothing was changed."
-                )
+                if not is_agent:
+                    raise Locked(self._rolled_out(who, holder))
+                silent = 0
             silent += 1
+            waited += 1
             if silent > _STALE_TICKS:
                 raise Locked(self._stale(who, node))
-            if silent == _SILENT_TICKS:
-                report(f"{who} seems to have stopped during a rollout; waiting for its lock to expire")
+            if is_agent and waited > _AGENTS_TICKS:
+                raise Locked(self._by_agents(who))
+            if (waited if is_agent else silent) == _SILENT_TICKS:
+                report(_waiting_for(who, is_agent))
             last = node
             sleep(_TICK_SEC)
+
+    def _rolled_out(self, who: str, holder: Owner | None) -> str:
+        since = f" since {holder.since}" if holder else ""
+        return (
+            f"{self._what} is being rolled out by {who}{since}. Wait until that is done, then run the same command "
+            "again. Nothing was changed."
+        )
+
+    def _by_agents(self, who: str) -> str:
+        return (
+            f"{self._what}: machine agents have opened or closed its windows for {_AGENTS_SEC} s, at last {who}. "
+            "Nothing was changed. Find the reason with `sudo journalctl -t fleetcaptain-agent` on the machines of the "
+            "cluster, then run the same command again."
+        )
 
     def _stale(self, who: str, node: Node) -> str:
         url = f"http://127.0.0.1:2379{path_of(self._key)}?prevIndex={node.index}"
@@ -111,6 +132,12 @@ class Lock:
     def release(self) -> None:
         """Release it if it is still ours."""
         self._store.let_go(self._key, self._mine)
+
+
+def _waiting_for(who: str, is_agent: bool) -> str:
+    if is_agent:
+        return f"waiting until {who} has opened or closed a window"
+    return f"{who} seems to have stopped during a rollout; waiting for its lock to expire"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fleetcaptain.discovery.keys import lock_key, rollout_key
 from fleetcaptain.errors import Interrupted, Locked, RolloutFailed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.journal import JournalEntry, ensure_free, guarded, journal_of
-from fleetcaptain.rollout.lock import LOCK_TTL_SEC, Lock, Owner, is_dead, this_process
+from fleetcaptain.rollout.lock import AGENT, LOCK_TTL_SEC, Lock, Owner, is_dead, this_process
 from fleetcaptain.units.mark import Mark, mark_options
 from fleetcaptain.units.unit_text import serialize
 from fleetcaptain.untrusted import readable
@@ -92,6 +92,71 @@ def test_a_lock_without_a_lifetime_is_not_waited_for_without_end(cluster: Cluste
     command = str(refused.value).split("`")[1].replace("http://127.0.0.1:2379", etcd_url)
     subprocess.run(["sh", "-c", command.replace("curl", f"{program('curl')} -fsS", 1)], check=True, capture_output=True)
     assert cluster.store.read(key) is None
+
+
+def agent(address: str) -> Owner:
+    """The machine agent of another machine."""
+    return replace(this_process(), who=f"{AGENT}{address}", place="another boot")
+
+
+def test_agents_that_set_the_units_of_a_window_are_waited_for(cluster: Cluster) -> None:
+    """One that renews its lock, and another that has it then. It is said once."""
+    first, second = lock(cluster, agent("10.0.0.1")), lock(cluster, agent("10.0.0.2"))
+    first.acquire(_no_wait, mute)
+    said: list[str] = []
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) < 20:
+            first.renew()
+        elif len(pauses) == 20:
+            first.release()
+            second.acquire(_no_wait, mute)
+        elif len(pauses) == 40:
+            second.release()
+
+    lock(cluster, this_process()).acquire(sleep, said.append)
+    assert said == ["waiting until the machine agent of 10.0.0.1 has opened or closed a window"]
+    assert len(pauses) == 40
+
+
+def test_agents_that_are_never_done_are_not_waited_for_without_end(cluster: Cluster) -> None:
+    """The error says where the reason is."""
+    first = lock(cluster, agent("10.0.0.1"))
+    first.acquire(_no_wait, mute)
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        first.renew()
+
+    says = r"web: machine agents have .* for 120 s, at last the machine agent of 10\.0\.0\.1\. Nothing was changed"
+    with pytest.raises(Locked, match=says):
+        lock(cluster, this_process()).acquire(sleep, mute)
+    assert sum(pauses) == 120
+
+
+def test_a_rollout_that_comes_after_an_agent_is_not_waited_for(cluster: Cluster) -> None:
+    """It was quicker."""
+    first, second = lock(cluster, agent("10.0.0.1")), lock(cluster, elsewhere())
+    first.acquire(_no_wait, mute)
+
+    def sleep(_seconds: float) -> None:
+        first.release()
+        second.acquire(_no_wait, mute)
+
+    with pytest.raises(Locked, match="web is being rolled out by ann@laptop since"):
+        lock(cluster, this_process()).acquire(sleep, mute)
+
+
+def test_a_lock_of_an_agent_that_ended_expires(cluster: Cluster) -> None:
+    """Without a lifetime it is none of an agent's."""
+    cluster.store.write(lock_key(cluster.app, "web"), agent("10.0.0.1").to_json())
+    pauses: list[float] = []
+    with pytest.raises(Locked, match="did not expire"):
+        lock(cluster, this_process()).acquire(pauses.append, mute)
+    assert sum(pauses) == 2 * LOCK_TTL_SEC
 
 
 @pytest.mark.parametrize("text", ["", "note", "[1]", '{"who": 5}'])

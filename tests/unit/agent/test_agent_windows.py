@@ -372,6 +372,33 @@ def test_the_plan_is_read_again_under_the_lock(site: Site) -> None:
     assert ("GET", f"{app_dir(APP)}/_windows/web", {"recursive": "true", "quorum": "true"}) in site.etcd.requests
 
 
+@in_both_shells
+def test_stopped_units_are_set_by_the_plan_that_is_read_under_the_lock(site: Site) -> None:
+    """A rollout that ended a moment before removed the window: what it stopped must not run again."""
+    site.put_state(replace(OPENED, ready=OPENS))
+    site.launched(6)
+    plan = WindowPlan(PLAN.unit, 4, 12, 12, LEAD_SEC, PLAN.horizon, ())
+    state = WindowEvent(READY_BY, 12, 4, 0, "deployment", READY_BY)
+    puts = [
+        f"{program('curl')} -s -o /dev/null -X PUT --data-urlencode 'value={text}' {site.etcd.url}/v2/keys{key}"
+        for key, text in ((window_plan_key(APP, "web"), plan.to_text()), (STATE, state.to_text()))
+    ]
+    site.machine.curl(f'case "$*" in *PUT*/locks/web*) {"; ".join(puts)} ;; esac')
+    assert site.run(READY_BY) == ""
+    assert "launched" not in site.desired()[6:]
+    assert site.state() == state
+    assert LOCK not in site.etcd.values
+
+
+def test_a_rollout_in_an_open_window_is_no_line_of_the_check(site: Site) -> None:
+    """It stops units one after the other, and starts them itself."""
+    site.put_state(replace(OPENED, ready=OPENS))
+    site.launched(11)
+    site.etcd.put(LOCK, '{"who":"ann@laptop"}', 30)
+    assert site.run(READY_BY, rounds=3) == ""
+    assert site.puts() == []
+
+
 def test_a_plan_that_was_removed_meanwhile_is_forgotten(site: Site) -> None:
     """With its service."""
     url = f"{site.etcd.url}/v2/keys{window_plan_key(APP, 'web')}"
