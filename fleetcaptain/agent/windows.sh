@@ -19,6 +19,10 @@ SOON_SEC=0
 WINDOW_LOCK_SEC=30
 WINDOW_RENEW_SEC=10
 WINDOW_EVENT_SEC=172800
+# So long after a failure this agent sets no units: else rollouts and the other agents would always find a lock.
+WINDOWS_PAUSE_SEC=30
+PAUSED_UNTIL=0
+PAUSED=no
 # The agent that opened a window looks at each step for so long whether the instances are ready, then once a minute.
 WINDOW_STEPS_SEC=600
 PLAN_BYTES=262144
@@ -27,8 +31,8 @@ MOST_INSTANCES=100
 # The beginning of who holds the lock.
 LOCKED_BY_AGENT='the machine agent of '
 
-# watch_windows: the step of the loop, when it is due: at WINDOWS_AT, which is the next step after a failure, and while an
-# opening of this machine is not ready.
+# watch_windows: the step of the loop, when it is due: at WINDOWS_AT, which is the next step while a rollout has the lock or
+# an opening of this machine is not ready, and sooner than in a minute after a failure.
 watch_windows() {
   [ "$NOW" -ge "$WINDOWS_AT" ] || return 0
   WINDOWS_AT=$((NOW + WINDOWS_EVERY_SEC))
@@ -42,11 +46,15 @@ watch_windows() {
     ;;
   esac
   is_clock_right || return 0
+  # For all services of this look: one that always fails must not keep those after it from their turn.
+  PAUSED=no
+  [ "$NOW" -ge "$PAUSED_UNTIL" ] || PAUSED=yes
   CHECK=no
   [ "$NOW" -lt "$WINDOWS_CHECK_AT" ] || CHECK=yes WINDOWS_CHECK_AT=$((NOW + WINDOWS_CHECK_EVERY_SEC))
+  WINDOW_LINES=$(window_lines)
   set -f
   IFS=$NEWLINE
-  for line in $(window_lines); do
+  for line in $WINDOW_LINES; do
     set +f
     unset IFS
     watch_service "$line"
@@ -109,12 +117,21 @@ window_lines() (
 watch_service() {
   choose "$1" || return 0
   if [ "$STATE_TO" != "$DESIRED" ]; then
-    move || WINDOWS_AT=0
+    try_move
   elif [ "$STATE_READY" = - ]; then
     watch_ready
   elif [ "$CHECK" = yes ] && ! are_launched; then
-    move check || WINDOWS_AT=0
+    try_move check
   fi
+}
+
+# try_move [check]: move, unless a failure was a moment ago. Sets WINDOWS_AT if it must be tried again.
+try_move() {
+  if [ "$PAUSED" = no ]; then
+    move "$@" && return
+    [ "$PAUSED_UNTIL" -gt "$NOW" ] || WINDOWS_AT=0
+  fi
+  [ "$WINDOWS_AT" -le "$PAUSED_UNTIL" ] || WINDOWS_AT=$PAUSED_UNTIL
 }
 
 # are_launched: whether fleet is to run all units that an open window needs. Somebody may have stopped one.
@@ -294,8 +311,30 @@ is_state() {
   [ "$STATE_FROM" -le "$MOST_INSTANCES" ] && [ "$STATE_TO" -le "$MOST_INSTANCES" ]
 }
 
-# has_machines: whether NEED machines for windows are in fleet; says once if not.
+# add_needs: adds to NEED what the open windows of the app's other services need, as their machines are the same ones: a
+# window that takes those of another has that one's units on the usual machines, and fleet never moves them.
+add_needs() {
+  own=$PLAN all_need=$NEED
+  set -f
+  IFS=$NEWLINE
+  for other in $WINDOW_LINES; do
+    set +f
+    unset IFS
+    [ "${other%%'|'*}" != "$WINDOW_SERVICE" ] || continue
+    PLAN=${other##*'|'}
+    ! read_plan fixed || all_need=$((all_need + NEED))
+    beat_if_due
+  done
+  set +f
+  unset IFS
+  PLAN=$own
+  read_plan all
+  NEED=$all_need
+}
+
+# has_machines: whether the machines that all open windows need are in fleet; says once if not.
 has_machines() {
+  add_needs
   token='' machines=0
   while :; do
     ask_fleet "$FLEET/machines$token"
@@ -344,7 +383,10 @@ move() {
       set_units || moved=no
     fi
     ;;
-  *) moved=no ;;
+  *)
+    moved=no
+    fail "could not read its plan: etcd answered $STATUS: $ANSWER"
+    ;;
   esac
   [ "$moved" = no ] || forget "$WINDOW_SERVICE:failed"
   unlock_service
@@ -399,8 +441,9 @@ unlock_service() {
   ask_as_root 5 -G -X DELETE --data-urlencode "prevValue=$WINDOW_OWNER" "$WINDOW_LOCK"
 }
 
-# fail TEXT: says once why the units of WINDOW_SERVICE are not as they must be.
+# fail TEXT: says once why the units of WINDOW_SERVICE are not as they must be. This agent sets no units for a while.
 fail() {
+  PAUSED_UNTIL=$((NOW + WINDOWS_PAUSE_SEC))
   say_once "$WINDOW_SERVICE:failed" "window of $WINDOW_SERVICE: $1"
   return 1
 }

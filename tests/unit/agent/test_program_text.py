@@ -8,8 +8,13 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from fleetcaptain.agent import program as sources
 from fleetcaptain.agent.program import agent_program, encoded, program_hash
+from fleetcaptain.doctor import findings
+from fleetcaptain.rollout import lock
+from fleetcaptain.schedule import lead_time, outcome, window, window_event, window_plan
 from tests.programs import program
 from tests.unit.units.shell_machine import SHELLS
 
@@ -58,3 +63,40 @@ def test_it_needs_no_other_programs() -> None:
     """Machines have few: sh, curl, docker, systemctl and coreutils."""
     code = re.sub(r"^\s*#.*$", "", agent_program(), flags=re.MULTILINE)
     assert re.findall(r"\b(?:sed|grep|awk|jq|python|perl|bash|local)\b", code) == []
+
+
+def constant(name: str) -> str:
+    """The value of *name* in the program, which sets it once."""
+    (value,) = re.findall(rf"^{name}=(.*)$", agent_program(), re.MULTILINE)
+    return str(value).strip("'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WINDOW_KEEP_SEC", window_plan.KEEP_SEC),
+        ("PLAN_BYTES", window_plan._LONGEST),
+        ("MOST_INSTANCES", window.MOST_INSTANCES),
+        ("WINDOW_EVENT_SEC", window_event.EVENT_SEC),
+        ("WINDOWS_EVERY_SEC", lead_time._EVALUATION_SEC),
+        ("CLOCK_OFF_SEC", findings._CLOCK_OF_WINDOWS_SEC),
+        ("WINDOW_LOCK_SEC", lock.LOCK_TTL_SEC),
+        ("LOCKED_BY_AGENT", lock.AGENT),
+    ],
+)
+def test_what_the_library_knows_of_the_agent_is_so(name: str, value: object) -> None:
+    """The shell cannot import it."""
+    assert constant(name) == str(value)
+
+
+def test_another_agent_has_its_turn_within_the_time_that_windows_open_earlier() -> None:
+    """An agent looks, and ends; a minute later each other one has looked. Nothing is late before that."""
+    pause_sec, every_sec = int(constant("WINDOWS_PAUSE_SEC")), int(constant("WINDOWS_EVERY_SEC"))
+    assert pause_sec <= every_sec == lead_time._TAKEOVER_SEC
+    assert 2 * every_sec <= outcome.RESPONSE_SEC
+
+
+def test_the_documentation_says_how_often_open_windows_are_checked() -> None:
+    """Nothing else depends on it."""
+    assert constant("WINDOWS_CHECK_EVERY_SEC") == "600"
+    assert "every ten minutes" in (FOLDER.parents[1] / "docs" / "agent.md").read_text()
