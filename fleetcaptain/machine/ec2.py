@@ -47,8 +47,9 @@ printf 'FLEET_PUBLIC_IP=%s\\nFLEET_METADATA=name=%s,zone=%s,{metadata}\\n' "${ad
 _REQUEST = {"imds": _IMDS, "keys": _KEYS, "signed": _SIGNED}
 
 # The group first takes the machine out of the load balancer, which goes on with its connections for a while; a spot
-# instance does not have the time. fleetd does not wait for the end of its units. Hours may then have passed since the
-# first token. The group refuses an answer for which it does not wait yet.
+# instance does not have the time. fleetd does not wait for the end of its units, and removes the file of one that the
+# end of a window unloads as soon as it begins to stop: systemd still has it. Hours may then have passed since the first
+# token. The group refuses an answer for which it does not wait yet.
 _DRAIN = """\
 #!/bin/sh
 # fleet has no word for it: fleetd that is stopped ends its units, and the others take them at once.
@@ -58,7 +59,8 @@ set -eu
 [ "$state" != Terminated ] || sleep {leave_sec}
 units=$(ls /run/fleet/units || true)
 systemctl stop fleet.socket fleet.service
-systemctl stop $units || true
+stopping=$(systemctl list-units --state=deactivating --plain --no-legend --full | cut -d ' ' -f 1)
+systemctl stop $units $stopping || true
 complete() {{
 {token}{keys}{signed} 'aws:amz:{region}:autoscaling' -o /dev/null -d Action=CompleteLifecycleAction \\
   -d Version=2011-01-01 -d LifecycleActionResult=CONTINUE -d LifecycleHookName={hook} \\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -13,14 +14,19 @@ _ENDING = {**METADATA, "autoscaling/target-lifecycle-state": "Terminated"}
 _UNITS = {"/run/fleet/units": "units"}
 
 
-def drain(machine: Pretended, *units: str) -> list[str]:
-    """Run the drain of a *machine* on which fleet runs *units*: the commands that it ran."""
+_LISTED = "systemctl list-units --state=deactivating --plain --no-legend --full"
+_LISTS = """if [ $1 = list-units ]; then printf '%s loaded deactivating stop-sigterm a unit\\n' {}; fi"""
+
+
+def drain(machine: Pretended, *units: str, stopping: Sequence[str] = ()) -> list[str]:
+    """Run the drain of a *machine* on which fleet runs *units*, and systemd still stops *stopping*, whose files fleet
+    has removed: the commands that it ran."""
     program("jq")
     (machine.folder / "units").mkdir()
     for unit in units:
         (machine.folder / "units" / unit).touch()
-    for name in ("systemctl", "sleep"):
-        machine.stub(name)
+    machine.stub("systemctl", _LISTS.format(" ".join(stopping)) if stopping else "")
+    machine.stub("sleep")
     done = machine.run(script(ec2.drain("eu-west-1", machine.url)[0]), _UNITS)
     assert done.returncode == 0, done.stderr
     return machine.calls
@@ -32,6 +38,7 @@ def test_a_machine_that_its_group_ends_leaves_the_balancer_first(tmp_path: Path)
         assert drain(machine, "shop-agent.service", "web@1.service") == [
             f"sleep {ec2.LEAVE_SEC}",
             "systemctl stop fleet.socket fleet.service",
+            _LISTED,
             "systemctl stop shop-agent.service web@1.service",
             "systemctl stop drain.timer",
         ]
@@ -47,6 +54,13 @@ def test_a_machine_that_its_group_ends_leaves_the_balancer_first(tmp_path: Path)
         (headers,) = machine.said
         assert "/eu-west-1/autoscaling/aws4_request" in headers["Authorization"]
         assert headers["X-Amz-Security-Token"] == "session=="
+
+
+def test_a_unit_that_still_stops_is_waited_for_without_its_file(tmp_path: Path) -> None:
+    """The end of a window unloads the units of its machines, and fleet then removes their files at once."""
+    with Pretended(tmp_path, _ENDING) as machine:
+        calls = drain(machine, "shop-agent.service", stopping=["web@5.service", "web@6.service"])
+        assert calls[2:4] == [_LISTED, "systemctl stop shop-agent.service web@5.service web@6.service"]
 
 
 def test_the_action_is_completed_even_if_the_group_does_not_wait_yet(tmp_path: Path) -> None:
