@@ -26,7 +26,7 @@ from components.aws.settings import Settings, read
 from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
 from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
 from components.aws.userdata import UserData
-from components.aws.window_schedule import MACHINE_LEAD_SEC, window_groups
+from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
 from components.aws.window_workers import make_window_workers
 from components.aws.workers import BOOT_SEC, LEAST_DRAIN_SEC, drain_sec, make_workers
 from components.cluster.interface import ClusterComponent
@@ -44,10 +44,10 @@ _PUBLIC_DISCOVERY = "discovery.etcd.io"
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
     """The *settings* of a cluster, and the requirements of an app: *repositories* for its images, *openings* between
-    the machines, the services that are *public*, and the *windows* of each service, which open *lead_sec* seconds
-    before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of etcd which
-    containers may read and write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout for the
-    machines to join. *now*: seconds of the Unix clock."""
+    the machines, the services that are *public*, and the *windows* of each service, whose machines come *lead_sec*
+    seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
+    etcd which containers may read and write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout
+    for the machines to join. *now*: seconds of the Unix clock."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -57,7 +57,7 @@ class CoreOSClusterArgs:
     tools: Path = Path(".tools/bin")
     ready_sec: int = 900
     windows: Sequence[Sequence[WindowSpec]] = ()
-    lead_sec: int = MACHINE_LEAD_SEC
+    lead_sec: int = LEAST_LEAD_SEC
     drain_sec: int = LEAST_DRAIN_SEC
     now: float = field(default_factory=time.time)
 
@@ -198,6 +198,7 @@ def choose_aws(
         public_services(app),
         tuple(open_dirs),
         windows=[spec.scale for spec in app.services],
+        lead_sec=machine_lead_sec(app),
         drain_sec=drain_sec(app),
     )
     return CoreOSCluster(name, args)

@@ -14,13 +14,15 @@ from datetime import UTC, datetime, time, tzinfo
 from itertools import pairwise
 
 from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleetfile.values import App
 from fleetcaptain.schedule.window import DAYS, WindowSpec, intervals, time_of_day, time_zone
 
-__all__ = ["MACHINE_LEAD_SEC", "MOST_CHANGES", "SizeChange", "WindowGroup", "window_groups"]
+__all__ = ["LEAST_LEAD_SEC", "MOST_CHANGES", "SizeChange", "WindowGroup", "machine_lead_sec", "window_groups"]
 
-MACHINE_LEAD_SEC = 600
-"""How long before the ``ready_by`` of a window its machines are launched, unless it is known better: two minutes by
-which AWS may be late, and the boot of a machine, the pull of the image and the start of an instance."""
+LEAST_LEAD_SEC = 420
+"""How long before the ``ready_by`` of a window its machines are launched, but for the start of the instances: AWS may
+be two minutes late, a machine is assumed to take three minutes until it is in fleet, and the agents two until they act.
+"""
 
 MOST_CHANGES = 125
 """The most scheduled actions that AWS allows for a group."""
@@ -31,6 +33,8 @@ _WEEK = 7 * 24 * 60
 _MONDAY = 3 * 24 * 60
 # As far as a plan of windows reaches.
 _YEARS = 10
+# A deployment that begins so shortly before machines come may change the group only after that.
+_SOON_SEC = 300
 # Longer than any window with its lead.
 _AROUND = 4 * _DAY
 
@@ -52,7 +56,7 @@ class SizeChange:
 @dataclass(frozen=True)
 class WindowGroup:
     """A group of machines of windows. *timezone*: of the recurrences, "" if there are none. It has *most* machines at
-    most, and must have *now* when it is created. *changes* are in the order of their time."""
+    most, and must have *now*, or in the next five minutes. *changes* are in the order of their time."""
 
     name: str
     timezone: str
@@ -61,7 +65,14 @@ class WindowGroup:
     changes: tuple[SizeChange, ...]
 
 
-def window_groups(services: Services, now: float, lead_sec: int = MACHINE_LEAD_SEC) -> tuple[WindowGroup, ...]:
+def machine_lead_sec(app: App) -> int:
+    """How long before their ``ready_by`` the windows of *app* get their machines, in seconds. An instance pulls its
+    image and starts within ``start_sec``, or fails. By what starts really took each deployment would move the actions.
+    """
+    return LEAST_LEAD_SEC + max((spec.start_sec for spec in app.services if spec.scale), default=0)
+
+
+def window_groups(services: Services, now: float, lead_sec: int) -> tuple[WindowGroup, ...]:
     """The groups for the windows of *services* that have machines, launched *lead_sec* seconds before each
     ``ready_by``. *now*: seconds of the Unix clock; actions of the past are left out.
 
@@ -106,7 +117,10 @@ def _by_days(name: str, services: Services, now: float, lead_sec: int) -> Window
             changes.append(SizeChange(label, size, recurrence=f"{of_hour} {hour} * * {(day + 1) % 7}"))
     # Etc/GMT+5 is not Etc/GMT-5.
     part = re.sub("[^a-z0-9]+", "-", name.lower().replace("+", "-plus-")).strip("-")
-    return WindowGroup(f"windows-{part}", name, max(levels), levels[_wall(zone, int(now))], tuple(changes))
+    soon = range(int(now), int(now) + _SOON_SEC + 1, _MINUTE)
+    return WindowGroup(
+        f"windows-{part}", name, max(levels), max(levels[_wall(zone, at)] for at in soon), tuple(changes)
+    )
 
 
 def _week(zone: tzinfo, services: Services, clock_changes: Sequence[int], lead_sec: int) -> list[int]:
@@ -197,8 +211,9 @@ def _by_dates(services: Services, now: float, lead_sec: int) -> WindowGroup:
         for time, size, before in zip(times, levels, [0, *levels], strict=False)
         if size != before and time > now
     ]
+    soon = [level(at) for at in (now, *times) if now <= at <= now + _SOON_SEC]
     # Also of the past, so that the group does not change when a date is over.
-    return WindowGroup("windows-dates", "", max(levels, default=0), level(now), tuple(changes))
+    return WindowGroup("windows-dates", "", max(levels, default=0), max(soon), tuple(changes))
 
 
 def _dated(windows: Sequence[WindowSpec], lead_sec: int) -> Iterator[tuple[int, int, int]]:

@@ -43,11 +43,11 @@ def _make_group(
         drain=drain,
         min_size=0,
         max_size=plan.most,
+        # By the plan and the time, like the actions, so an update in a window changes nothing. After a change of the
+        # windows it sets what no action would set before the next window.
         desired_capacity=plan.now,
         # AWS would end a machine in the middle of its work to have as many in each zone.
         suspended_processes=["AZRebalance"],
-        # The scheduled actions change it.
-        ignore_changes=["desired_capacity"],
     )
     for change in plan.changes:
         _schedule(context, plan, group, change)

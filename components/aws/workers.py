@@ -74,7 +74,6 @@ def make_group(
     machine: str,
     hook: str,
     drain: int,
-    ignore_changes: list[str] | None = None,
     **more: Any,
 ) -> aws.autoscaling.Group:
     """The Auto Scaling group *part*, whose machines are called *machine* and come from *template*; and its *hook*,
@@ -93,7 +92,6 @@ def make_group(
         **more,
         opts=scope.child(
             depends_on=[*launch.needs, *context.network.before_machines],
-            ignore_changes=ignore_changes,
             custom_timeouts=pulumi.CustomTimeouts(delete=f"{drain + _DELETE_SEC}s"),
         ),
     )

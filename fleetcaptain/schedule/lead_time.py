@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import median
 
 from fleetcaptain.history.duration import format_duration
@@ -24,8 +24,6 @@ _EVALUATION_SEC = 60
 """The agents evaluate the windows once a minute."""
 _TAKEOVER_SEC = 60
 """When the machine of the acting agent ends, another agent takes over within a minute."""
-_MACHINE_LATE_SEC = 120
-"""AWS starts machines up to two minutes later than scheduled."""
 _ASSUMED_START_SEC = 60.0
 _NEWEST = 50
 _DAY_MINUTES = 24 * 60
@@ -41,14 +39,12 @@ _READY = (State.READY, State.DONE)
 class LeadTime:
     """Windows open *lead_sec* before their ``ready_by``. Of so many *starts* the median took *start_median_sec*; of
     those of rollouts, or of the openings of windows if that is longer, 95 % took at most *start_p95_sec*. Without
-    starts both are an assumption. *machine_sec*: how long machines of its own take until they are in fleet; 0 without
-    such machines."""
+    starts both are an assumption. The machines of a window come earlier by themselves, and are in fleet by then."""
 
     start_median_sec: float
     start_p95_sec: float
     starts: int
     lead_sec: int
-    machine_sec: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Unmeetable:
     warnings: tuple[str, ...] = ()
 
 
-def lead_time(records: Sequence[RolloutRecord], events: Sequence[WindowEvent], machine_sec: float = 0) -> LeadTime:
+def lead_time(records: Sequence[RolloutRecord], events: Sequence[WindowEvent]) -> LeadTime:
     """The lead time of a service by the newest fifty starts in its *records* and *events*.
 
     An opening starts many instances at once, so it may take longer than each start of a rollout, and has a percentile
@@ -75,10 +71,9 @@ def lead_time(records: Sequence[RolloutRecord], events: Sequence[WindowEvent], m
     of_openings = [seconds for (_, seconds), is_opening in newest if is_opening]
     found = of_rollouts + of_openings
     p95 = max(_percentile(of_rollouts), _percentile(of_openings)) if found else _ASSUMED_START_SEC
-    machine = math.ceil(machine_sec)
-    total = math.ceil(p95) + _EVALUATION_SEC + _TAKEOVER_SEC + (machine + _MACHINE_LATE_SEC if machine else 0)
+    total = math.ceil(p95) + _EVALUATION_SEC + _TAKEOVER_SEC
     lead_sec = -(-total // _STEP_SEC) * _STEP_SEC
-    return LeadTime(median(found) if found else _ASSUMED_START_SEC, p95, len(found), lead_sec, machine)
+    return LeadTime(median(found) if found else _ASSUMED_START_SEC, p95, len(found), lead_sec)
 
 
 def is_too_short(planned_sec: int, needed: LeadTime) -> bool:
@@ -118,7 +113,13 @@ def _warnings(service: str, windows: Sequence[WindowSpec], lead: LeadTime, now: 
             )
         ahead = (found for found in intervals([window], now, now + HORIZON_SEC) if found.end > now)
         first = next(ahead, None)
-        if first is None:
+        later = [day for day in window.dates if day > datetime.fromtimestamp(now + HORIZON_SEC, UTC).date()]
+        if first is None and later:
+            yield (
+                f"{service}: the window {window.name} is not planned yet: its next date, {min(later)}, is more than "
+                "ten years ahead. Check the year."
+            )
+        elif first is None:
             why = "all its dates are past" if window.dates else "its hours do not occur on any of its days"
             yield f"{service}: the window {window.name} does not open any more: {why}. Remove it from the Fleetfile."
         elif now < first.start < now + lead.lead_sec:
@@ -133,11 +134,8 @@ def _warnings(service: str, windows: Sequence[WindowSpec], lead: LeadTime, now: 
 def _took(lead: LeadTime) -> str:
     if lead.starts:
         starts = "1 start" if lead.starts == 1 else f"{lead.starts} starts"
-        took = f"{starts} took {lead.start_median_sec:.0f} s (median) and {lead.start_p95_sec:.0f} s (95th percentile)"
-    else:
-        took = f"no start is recorded yet, {lead.start_p95_sec:.0f} s are assumed"
-    machines = f"; machines take {lead.machine_sec} s, and AWS is up to {_MACHINE_LATE_SEC} s late"
-    return f"{took}{machines if lead.machine_sec else ''}"
+        return f"{starts} took {lead.start_median_sec:.0f} s (median) and {lead.start_p95_sec:.0f} s (95th percentile)"
+    return f"no start is recorded yet, {lead.start_p95_sec:.0f} s are assumed"
 
 
 def _opening_of(event: WindowEvent) -> Iterator[tuple[float, float]]:

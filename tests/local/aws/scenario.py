@@ -17,7 +17,7 @@ from tests.local.aws.cloud import OLDER, REGION, Cloud
 from tests.local.aws.events import Run
 from tests.local.aws.project import Project
 
-__all__ = ["ADDRESSES", "DATES", "GROUP", "WINDOW_DAY", "Story", "tell"]
+__all__ = ["ADDRESSES", "DATES", "GROUP", "PARTY", "WINDOW_DAY", "Story", "tell"]
 
 ADDRESSES = {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 """The members' addresses: the eleventh one of each subnet."""
@@ -26,6 +26,9 @@ _WORKERS = ("10.71.0.40", "10.71.1.40")
 _IN_THREE_DAYS = datetime.now(UTC) + timedelta(days=3)
 WINDOW_DAY = _IN_THREE_DAYS.strftime("%a")
 """The day of the week of a window, which is not open while the story is told."""
+
+PARTY = _IN_THREE_DAYS.year + 2
+"""The year of a window by date."""
 
 GROUP, DATES = "cluster-windows-america-chicago", "cluster-windows-dates"
 """The groups of machines of windows."""
@@ -36,7 +39,7 @@ _WINDOWS = f"""
         machines=2,
     ),
     Window(
-        "party", at_least=9, ready_by="18:00", until="02:00", dates=["2990-12-24"], timezone="America/Chicago",
+        "party", at_least=9, ready_by="18:00", until="02:00", dates=["{PARTY}-12-24"], timezone="America/Chicago",
         machines=3,
     ),
 """
@@ -74,7 +77,7 @@ class Story:
 
     *refused*: a preview with all settings wrong. *planned*: the first preview, and *untouched*, the account after
     it. *made*: the first ``up``; *outputs*, *account* and *state*, the state's text, are as it left them. *again*:
-    an ``up`` without a change, in a window whose scheduled action has launched machines; *scaled*, the account
+    an ``up`` without a change. *corrected*: an ``up`` with machines of a window that is not open; *scaled*, the account
     after it. *held*: a preview that would replace workers while a window is open. *kept*: a destroy while etcd's
     volumes are protected. *moved*: a preview with another network. *changed*: an ``up`` with other machines, more
     of them, and ssh open, but without windows; *fixed*, the account after it. *opened*: a preview with ssh open for
@@ -90,6 +93,7 @@ class Story:
     account: Account
     state: str
     again: Run
+    corrected: Run
     scaled: Account
     held: Run
     kept: Run
@@ -134,9 +138,10 @@ def _live(project: Project, cloud: Cloud, app: Path) -> Story:
     made = project.up()
     outputs, account = project.outputs(), Account.of(cloud)
     state = project.must("stack", "export")
+    again = project.up()
     (group,) = (one["AutoScalingGroupName"] for one in account.scaling if GROUP in one["AutoScalingGroupName"])
     cloud.api("autoscaling").set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=2)
-    again = project.up()
+    corrected = project.up()
     scaled = Account.of(cloud)
     _declare(app, _ALWAYS)
     held = project.preview(instanceType="t3.large")
@@ -164,6 +169,7 @@ def _live(project: Project, cloud: Cloud, app: Path) -> Story:
         account=account,
         state=state,
         again=again,
+        corrected=corrected,
         scaled=scaled,
         held=held,
         kept=kept,

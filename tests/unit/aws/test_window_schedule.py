@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.aws.window_schedule import MOST_CHANGES, SizeChange, WindowGroup, window_groups
+from components.aws.window_schedule import MOST_CHANGES, SizeChange, WindowGroup, machine_lead_sec, window_groups
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
+from tests.unit.fleetfile.written import app
 from tests.unit.schedule.windows import at, changes, minutes, open_minutes, specs, window
 
 _DAY = 86400
@@ -85,6 +88,21 @@ def test_there_are_never_too_few_machines(data: st.DataObject) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
+def test_a_deployment_sets_what_the_actions_have_set(data: st.DataObject) -> None:
+    """So one in a window changes nothing, and one after a change of the windows leaves no machine without a window. In
+    the five minutes before machines come it may bring them already."""
+    timezone, around = data.draw(changes())
+    services = [data.draw(st.lists(specs(timezone, around), min_size=1, max_size=3))]
+    lead_sec = data.draw(st.sampled_from([0, 600]))
+    now = at(around.isoformat()) + 60 * data.draw(st.integers(-2 * 1440, 2 * 1440))
+    before = window_groups(services, now - 10 * _DAY, lead_sec)
+    for group, found in zip(window_groups(services, now, lead_sec), before, strict=True):
+        given = sizes(found, now - 10 * _DAY, now + 360)
+        assert group.now == max(given[minute] for minute in minutes(now, now + 360))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
 def test_there_are_never_too_many_either(data: st.DataObject) -> None:
     """As long as the clocks do not change on that day of the week, and all windows are in one group."""
     timezone, around = data.draw(st.sampled_from([("Asia/Kolkata", date(2026, 11, 27)), ("UTC", date(2027, 1, 1))]))
@@ -110,7 +128,7 @@ def recurrences(*services: Sequence[WindowSpec], lead_sec: int = 600) -> dict[st
 def test_the_megaquery_brings_its_machines_ten_minutes_ahead() -> None:
     """On working days, in the time of its zone. Each day has actions of its own, named after their time: so a change
     of the days never creates an action at the time of another one, which AWS refuses."""
-    (group,) = window_groups([[MEGAQUERY]], NOW)
+    (group,) = window_groups([[MEGAQUERY]], NOW, 600)
     assert (group.name, group.timezone, group.most, group.now) == ("windows-america-chicago", "America/Chicago", 4, 0)
     assert group.changes[:2] == (
         SizeChange("mon-0320", 4, recurrence="20 3 * * 1"),
@@ -159,21 +177,43 @@ def test_a_lead_over_a_change_of_the_clocks_is_as_long_as_ever() -> None:
 def test_dates_are_actions_that_run_once() -> None:
     """Those of the past are left out; a window that has begun still has its end. Neither changes the group's size."""
     dated = window(dates=(date(2026, 1, 1), date(2026, 11, 27), date(2026, 12, 24)), machines=3)
-    (group,) = window_groups([[dated]], at("2026-11-27T03:25"))
+    (group,) = window_groups([[dated]], at("2026-11-27T03:25"), 600)
     assert (group.name, group.timezone, group.most, group.now) == ("windows-dates", "", 3, 3)
     assert [(change.name, change.start, change.size) for change in group.changes] == [
         ("2026-11-27-0430", "2026-11-27T04:30:00Z", 0),
         ("2026-12-24-0320", "2026-12-24T03:20:00Z", 3),
         ("2026-12-24-0430", "2026-12-24T04:30:00Z", 0),
     ]
-    (over,) = window_groups([[dated]], at("2027-06-01"))
+    (over,) = window_groups([[dated]], at("2027-06-01"), 600)
     assert (over.most, over.now, over.changes) == (3, 0, ())
 
 
 def test_a_group_that_is_created_in_a_window_has_its_machines_at_once() -> None:
-    """The action of the window's begin is over by then."""
-    assert [group.now for group in window_groups([[MEGAQUERY]], at("2026-11-27T03:20-06:00"))] == [4]
-    assert [group.now for group in window_groups([[MEGAQUERY]], at("2026-11-27T04:30-06:00"))] == [0]
+    """The action of the window's begin is over by then, or five minutes later."""
+    assert [group.now for group in window_groups([[MEGAQUERY]], at("2026-11-27T03:15-06:00"), 600)] == [4]
+    assert [group.now for group in window_groups([[MEGAQUERY]], at("2026-11-27T04:30-06:00"), 600)] == [0]
+
+
+def test_the_machines_of_a_window_that_was_removed_go() -> None:
+    """No action would end them before the next window."""
+    christmas = window(dates=(date(2026, 12, 24),), ready_by=1020, until=1440, machines=3)
+    evening = at("2026-12-24T18:00")
+    assert [group.now for group in window_groups([[christmas]], evening, 600)] == [3]
+    (shorter,) = window_groups([[replace(christmas, until=1050)]], evening, 600)
+    assert (shorter.now, shorter.changes) == (0, ())
+    saturday = window(days=(5,), timezone="America/Chicago", machines=2)
+    friday = at("2026-11-27T04:00-06:00")
+    assert [group.now for group in window_groups([[MEGAQUERY, saturday]], friday, 600)] == [4]
+    assert [group.now for group in window_groups([[saturday]], friday, 600)] == [0]
+
+
+def test_machines_come_early_enough_for_the_slowest_start(tmp_path: Path) -> None:
+    """Of a service with windows. AWS may be late, the machine boots, and the agents look."""
+    slow = (
+        "Service('web', instances=2, start_sec={}, scale=[Window('peak', at_least=4, ready_by='03:30', until='04:30')])"
+    )
+    assert machine_lead_sec(app(tmp_path, slow.format(400))) == 120 + 180 + 120 + 400
+    assert machine_lead_sec(app(tmp_path, slow.format(None) + ", Service('job', start_sec=900)")) == 720
 
 
 def test_each_zone_has_its_group_and_dates_have_one() -> None:
@@ -182,16 +222,16 @@ def test_each_zone_has_its_group_and_dates_have_one() -> None:
         [MEGAQUERY, window(dates=(date(2026, 12, 24),), machines=9)],
         [window(timezone="Asia/Kolkata", machines=1), window(timezone="Europe/Berlin")],
     ]
-    found = {group.name: group.most for group in window_groups(services, NOW)}
+    found = {group.name: group.most for group in window_groups(services, NOW, 600)}
     assert found == {"windows-america-chicago": 4, "windows-asia-kolkata": 1, "windows-dates": 9}
-    assert window_groups([[window()], []], NOW) == ()
+    assert window_groups([[window()], []], NOW, 600) == ()
     opposite = [[window(timezone=f"Etc/GMT{sign}5", machines=1) for sign in "+-"]]
-    assert len({group.name for group in window_groups(opposite, NOW)}) == 2
+    assert len({group.name for group in window_groups(opposite, NOW, 600)}) == 2
 
 
 def test_a_window_that_never_closes_needs_no_action() -> None:
     """Its group is created with its machines."""
-    (group,) = window_groups([[window(ready_by=0, until=1440, machines=2)]], NOW)
+    (group,) = window_groups([[window(ready_by=0, until=1440, machines=2)]], NOW, 600)
     assert (group.now, group.changes) == (2, ())
 
 
@@ -199,7 +239,7 @@ def test_more_changes_than_aws_allows_are_refused() -> None:
     """With the number."""
     many = [[window(ready_by=60 * hour, until=60 * hour + 30, machines=1)] for hour in range(9)]
     with pytest.raises(ClusterRefused) as refused:
-        window_groups(many, NOW)
+        window_groups(many, NOW, 600)
     (problem,) = refused.value.problems
     assert f"windows-utc changes 126 times, and AWS allows {MOST_CHANGES}" in problem
 
@@ -207,5 +247,5 @@ def test_more_changes_than_aws_allows_are_refused() -> None:
 def test_a_schedule_does_not_depend_on_the_moment_of_the_deployment() -> None:
     """Else a second `pulumi up` would change something."""
     moments = [at("2026-01-01"), at("2026-03-08T08:00"), NOW, int(datetime(2026, 12, 31, tzinfo=UTC).timestamp())]
-    found = {group.changes for now in moments for group in window_groups([[MEGAQUERY]], now)}
+    found = {group.changes for now in moments for group in window_groups([[MEGAQUERY]], now, 600)}
     assert len(found) == 1

@@ -99,20 +99,14 @@ def test_a_first_version_counts_only_while_there_is_nothing_else() -> None:
     assert lead_time([first], [opened(100, 107)]).start_p95_sec == 7
 
 
-def test_machines_of_its_own_come_first() -> None:
-    """Their boot, and two minutes that AWS may be late."""
-    assert lead_time([started(5.0)], [], machine_sec=95.2) == LeadTime(5.0, 5.0, 1, 350, 96)
-
-
 def test_the_lead_in_words() -> None:
     """With all numbers that it has."""
     assert format_lead("web", lead_time([DONE], [])) == (
         "web: windows open 130 s before ready_by: 2 starts took 8 s (median) and 10 s (95th percentile); agents act "
         "within 120 s"
     )
-    assert format_lead("web", lead_time([], [], 90)) == (
-        "web: windows open 390 s before ready_by: no start is recorded yet, 60 s are assumed; machines take 90 s, and "
-        "AWS is up to 120 s late; agents act within 120 s"
+    assert format_lead("web", lead_time([], [])) == (
+        "web: windows open 180 s before ready_by: no start is recorded yet, 60 s are assumed; agents act within 120 s"
     )
 
 
@@ -167,6 +161,15 @@ def test_times_in_the_wrong_order_are_a_warning() -> None:
     assert unmeetable("web", [window(ready_by=22 * 60, until=6 * 60)], LEAD, NOW).warnings == ()
     (warning,) = unmeetable("web", [window(ready_by=346, until=345)], LEAD, NOW).warnings
     assert "is open from 05:46 to 05:45 of the next day" in warning
+
+
+def test_a_date_after_the_end_of_the_plan_is_not_past() -> None:
+    """Most likely its year is a mistake."""
+    far = window(name="xmas", dates=(date(2025, 12, 24), date(2990, 12, 24)))
+    assert unmeetable("web", [far], LEAD, NOW).warnings == (
+        "web: the window xmas is not planned yet: its next date, 2990-12-24, is more than ten years ahead. Check the "
+        "year.",
+    )
 
 
 def test_a_lead_longer_than_the_pause_is_no_mistake() -> None:
