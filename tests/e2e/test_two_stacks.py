@@ -76,10 +76,11 @@ def first(guests: Guests) -> Stack:
 
 def _everything(stack: Stack) -> tuple[dict[str, Any], dict[str, str]]:
     """All that the cluster keeps: every unit with its text, and every key with its value. A registration says since
-    when it is there, so one that is the same is of the same process."""
+    when it is there, so one that is the same is of the same process. Heartbeats are without the time that they tell."""
     cluster = stack.cluster()
     units = {name: (unit.text, unit.desired) for name, unit in cluster.snapshot().units.items()}
-    keys = {node.key: node.value for node in cluster.store.below("/fleetcaptain")}
+    nodes = cluster.store.below("/fleetcaptain")
+    keys = {node.key: re.sub(r',"clock":[0-9]+', "", node.value) for node in nodes}
     for app in ("behavioral", "probe", "blog"):
         keys |= {node.key: node.value for node in cluster.store.below(f"/fleetcaptain/{app}/_texts")}
     return units, keys
