@@ -148,10 +148,10 @@ def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
 
 @pytest.mark.usefixtures("_programs")
 def test_a_cluster_on_aws_has_the_machines_of_windows() -> None:
-    """With the times of the Fleetfile."""
+    """With the times of the Fleetfile, twelve minutes earlier: seven for the machines, and the start limit."""
     engine = chosen({"cluster": "aws", **CONFIG}, aws_engine(), with_window(days=(0,), machines=4))
     assert {name: group["maxSize"] for name, group in engine.of("Group").items()} == {"cluster-windows-utc": 4}
-    assert {one["recurrence"] for one in engine.of("Schedule").values()} == {"20 3 * * 1", "30 4 * * 1"}
+    assert {one["recurrence"] for one in engine.of("Schedule").values()} == {"18 3 * * 1", "30 4 * * 1"}
 
 
 @pytest.mark.usefixtures("_programs")
