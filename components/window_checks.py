@@ -82,8 +82,7 @@ class _Known:
 
     def opens(self, change: Change) -> bool:
         """Whether the machine agents make *change* without this deployment, by the plan that they have."""
-        windows = self.snapshot.windows.get(change.service) if self.snapshot else None
-        plan = windows.plan if windows is not None else None
+        plan = self.snapshot.window_plan(change.service) if self.snapshot else None
         return plan is not None and plan.desired(change.ready_by) >= change.after
 
 

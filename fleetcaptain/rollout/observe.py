@@ -12,6 +12,7 @@ from fleetcaptain.printable import printable
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.schedule.stored_windows import ServiceWindows
+from fleetcaptain.schedule.window_plan import WindowPlan
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import Ignored
@@ -64,6 +65,11 @@ class Snapshot:
             {entry.unit: entry for entry in entries if _fits(entry, by_name.get(entry.unit))},
             tuple(ignored),
         )
+
+    def window_plan(self, service: str) -> WindowPlan | None:
+        """The plan that the machine agents follow for the windows of *service*, if it has some."""
+        windows = self.windows.get(service)
+        return windows.plan if windows is not None else None
 
     @cached_property
     def waiting(self) -> frozenset[str]:
@@ -199,8 +205,7 @@ def live(ownership: Ownership, service: str, unit_hash: str, snapshot: Snapshot)
 
 def _without_extra(service: str, present: tuple[str, ...], snapshot: Snapshot) -> int:
     """How many instances *present* are, without those that only windows need, if all of these are there."""
-    windows = snapshot.windows.get(service)
-    plan = windows.plan if windows is not None else None
+    plan = snapshot.window_plan(service)
     return plan.base if plan is not None and len(present) == plan.most else len(present)
 
 

@@ -66,7 +66,7 @@ def update(
                 with suppress(FleetCaptainError):
                     record_running(fenced, desired.service)
                 raise
-            publish_windows(fenced, desired, snapshot.windows.get(desired.service))
+            publish_windows(fenced, desired, snapshot)
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target

@@ -19,10 +19,9 @@ from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.strategies.standby import standby_lacks
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.schedule.lead_time import LeadTime, is_too_short, lead_time
-from fleetcaptain.schedule.stored_windows import ServiceWindows
 from fleetcaptain.schedule.window import desired_within, most_instances, warm_instances
 from fleetcaptain.schedule.window_event import DEPLOYMENT, EVENT_SEC, WindowEvent
-from fleetcaptain.schedule.window_plan import plan_of
+from fleetcaptain.schedule.window_plan import WindowPlan, plan_of
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.untrusted import Unreadable, readable
 
@@ -52,27 +51,23 @@ def needed_now(cluster: Cluster, desired: DesiredService) -> Callable[[], tuple[
     return names
 
 
-def publish_windows(cluster: Cluster, desired: DesiredService, before: ServiceWindows | None) -> None:
-    """Write the plan of *desired*, whose units are as they must be, for the machine agents, and how many run. *before*
-    is what etcd has of its windows: of a service that has none any more that is removed."""
-    app, service, now = cluster.app, desired.service, int(cluster.wall_clock())
+def publish_windows(cluster: Cluster, desired: DesiredService, before: Snapshot) -> None:
+    """Write the plan of *desired*, whose units are as they must be, for the machine agents, and how many run. Of a
+    service that has no windows any more, by the snapshot *before* its rollout, all is removed."""
+    service = desired.service
     if not desired.windows:
-        if before is not None:
+        if service in before.windows:
             forget_windows(cluster, service)
         return
-    lead = lead_time_of(cluster, service)
-    plan = plan_of(f"{service}@%.service", desired.instances, desired.windows, lead.lead_sec, now)
-    cluster.store.write(window_plan_key(app, service), plan.to_text())
-    running = len(desired.target(cluster.snapshot()).running.names)
-    _write_state(cluster, service, before.state if before is not None else None, desired.instances, running)
+    lead_sec, now = lead_time_of(cluster, service).lead_sec, int(cluster.wall_clock())
+    _write_plan(cluster, service, plan_of(f"{service}@%.service", desired.instances, desired.windows, lead_sec, now))
 
 
 def keeps_windows(cluster: Cluster, desired: DesiredService, snapshot: Snapshot) -> bool:
     """Whether the cluster of *snapshot* is ready for the windows of *desired*: the plan of the machine agents is
     theirs, reaches far enough and opens them early enough, and their units wait as they must. A computer that lacks the
     data of a time zone cannot tell."""
-    windows = snapshot.windows.get(desired.service)
-    plan = windows.plan if windows is not None else None
+    plan = snapshot.window_plan(desired.service)
     if plan is None:
         return False
     sizes = (most_instances(plan.base, desired.windows), warm_instances(plan.base, desired.windows))
@@ -89,23 +84,28 @@ def keeps_windows(cluster: Cluster, desired: DesiredService, snapshot: Snapshot)
 
 def rebase_windows(cluster: Cluster, service: str, instances: int) -> None:
     """Let the windows of *service*, if it has some, begin from so many *instances*."""
-    windows = cluster.snapshot().windows.get(service)
-    if windows is not None and windows.plan is not None:
-        most, warm = max(instances, windows.plan.most), max(instances, windows.plan.warm)
-        plan = replace(windows.plan, base=instances, most=most, warm=warm)
-        cluster.store.write(window_plan_key(cluster.app, service), plan.to_text())
-        record_running(cluster, service)
+    plan = cluster.snapshot().window_plan(service)
+    if plan is not None:
+        most, warm = max(instances, plan.most), max(instances, plan.warm)
+        _write_plan(cluster, service, replace(plan, base=instances, most=most, warm=warm))
 
 
 def record_running(cluster: Cluster, service: str) -> None:
     """Tell the machine agents how many instances of *service* run, if it has windows: what a rollout that failed has
     opened or left is not what they did last."""
     snapshot = cluster.snapshot()
-    windows = snapshot.windows.get(service)
-    if windows is not None and windows.plan is not None:
-        names = instance_names(service, windows.plan.most)
-        running = sum(name in snapshot.units and name not in snapshot.waiting for name in names)
-        _write_state(cluster, service, windows.state, windows.plan.base, running)
+    plan = snapshot.window_plan(service)
+    if plan is None:
+        return
+    names = instance_names(service, plan.most)
+    running = sum(name in snapshot.units and name not in snapshot.waiting for name in names)
+    last, now = snapshot.windows[service].state, int(cluster.wall_clock())
+    known = last.after if last is not None else plan.base
+    if last is None or known != running:
+        text = WindowEvent(now, known, running, 0, DEPLOYMENT, now).to_text()
+        cluster.store.write(window_state_key(cluster.app, service), text)
+        if known != running:
+            cluster.store.write(window_event_key(cluster.app, service, now), text, EVENT_SEC)
 
 
 def forget_windows(cluster: Cluster, service: str) -> None:
@@ -114,14 +114,9 @@ def forget_windows(cluster: Cluster, service: str) -> None:
         cluster.store.delete(directory, recursive=True)
 
 
-def _write_state(cluster: Cluster, service: str, last: WindowEvent | None, instances: int, running: int) -> None:
-    """Record that so many instances are *running* now; *last* is what was recorded before, if anything."""
-    known, now = last.after if last is not None else instances, int(cluster.wall_clock())
-    if last is None or known != running:
-        text = WindowEvent(now, known, running, 0, DEPLOYMENT, now).to_text()
-        cluster.store.write(window_state_key(cluster.app, service), text)
-        if known != running:
-            cluster.store.write(window_event_key(cluster.app, service, now), text, EVENT_SEC)
+def _write_plan(cluster: Cluster, service: str, plan: WindowPlan) -> None:
+    cluster.store.write(window_plan_key(cluster.app, service), plan.to_text())
+    record_running(cluster, service)
 
 
 def lead_time_of(cluster: Cluster, service: str) -> LeadTime:

@@ -36,9 +36,8 @@ def refuse_unscalable(target: Target, snapshot: Snapshot) -> None:
 
 def scaled(target: Target, instances: int, snapshot: Snapshot) -> Target:
     """*target* with so many *instances*. Those that only its windows need stay: running, or waiting for one."""
-    windows = snapshot.windows.get(target.service)
-    most = windows.plan.most if windows and windows.plan else 0
-    known = instance_names(target.service, max(instances, most))
+    plan = snapshot.window_plan(target.service)
+    known = instance_names(target.service, max(instances, plan.most if plan is not None else 0))
     names = tuple(name for number, name in enumerate(known) if number < instances or name in snapshot.units)
     standby = {
         name: DesiredState(snapshot.units[name].desired) for name in names[instances:] if name in snapshot.waiting
