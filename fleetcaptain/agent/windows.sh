@@ -134,7 +134,7 @@ try_move() {
   [ "$WINDOWS_AT" -le "$PAUSED_UNTIL" ] || WINDOWS_AT=$PAUSED_UNTIL
 }
 
-# are_launched: whether fleet is to run all units that an open window needs. Somebody may have stopped one.
+# are_launched: whether fleet is to run all units that an open window needs. An operator may have stopped one.
 are_launched() {
   unit_number=$PLAN_BASE
   while [ "$unit_number" -lt "$DESIRED" ]; do

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.discovery.documents import Release
-from fleetcaptain.printable import one_line
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.rollback import images_of, obstacles
+from fleetcaptain.text_table import text_table
 
 __all__ = ["Row", "as_json", "rows", "table"]
 
@@ -57,9 +57,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def table(found: Sequence[Row]) -> list[str]:
     """The lines of the table."""
-    lines = [_HEAD, *(tuple(map(one_line, _cells(row))) for row in found)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return text_table(_HEAD, [_cells(row) for row in found])
 
 
 def _cells(row: Row) -> tuple[str, ...]:

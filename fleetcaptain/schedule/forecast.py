@@ -8,9 +8,9 @@ from operator import attrgetter
 
 from fleetcaptain.history.duration import format_duration
 from fleetcaptain.schedule.local_time import clock_in, day_and_clock_in, minute_in
-from fleetcaptain.schedule.text_table import text_table
 from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.schedule.window_plan import KEEP_SEC, Series, WindowPlan
+from fleetcaptain.text_table import text_table
 
 __all__ = [
     "DAY_SEC",
@@ -147,9 +147,11 @@ def format_forecast(found: Sequence[Change], now: float) -> str:
     """The changes *found* from *now* on, as a table of at most 30 lines."""
     if not found:
         return f"No window opens or closes in the next {format_duration(DAY_SEC)}."
-    head = ("WHEN", "UTC", "IN", "SERVICE", "INSTANCES", "WINDOW", "ROOM")
     left_out = len(found) - (_MOST_LINES - 2)
     shown = found if left_out <= 0 else found[: _MOST_LINES - 3]
+    # Without a cluster nothing is known of its room.
+    room = any(change.room for change in shown)
+    head = ("WHEN", "UTC", "IN", "SERVICE", "INSTANCES", "WINDOW", *(("ROOM",) if room else ()))
     lines = text_table(
         head,
         [
@@ -160,7 +162,7 @@ def format_forecast(found: Sequence[Change], now: float) -> str:
                 change.service,
                 f"{change.before} -> {change.after}",
                 what_of(change),
-                change.room,
+                *((change.room,) if room else ()),
             )
             for change in shown
         ],

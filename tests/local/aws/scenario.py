@@ -25,7 +25,7 @@ ADDRESSES = {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 _WORKERS = ("10.71.0.40", "10.71.1.40")
 _IN_THREE_DAYS = datetime.now(UTC) + timedelta(days=3)
 WINDOW_DAY = _IN_THREE_DAYS.strftime("%a")
-"""The day of the week of a window, which is not open while the story is told."""
+"""The day of the week of a window, which is not open while the scenario runs."""
 
 PARTY = _IN_THREE_DAYS.year + 2
 """The year of a window by date."""

@@ -105,7 +105,7 @@ def test_every_group_is_drained(cluster: FakeEngine) -> None:
         assert template["metadataOptions"]["instanceMetadataTags"] == "enabled"
 
 
-def test_their_machines_are_behind_the_balancer_but_nobody_waits_for_them(cluster: FakeEngine) -> None:
+def test_their_machines_are_behind_the_balancer_but_no_check_waits_for_them(cluster: FakeEngine) -> None:
     """A public service may run there while they are."""
     attached = {inputs["autoscalingGroupName"] for inputs in cluster.of("Attachment").values()}
     assert attached == {f"{name}.name" for name in cluster.of("Group")}

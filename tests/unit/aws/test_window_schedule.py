@@ -35,7 +35,7 @@ def sizes(group: WindowGroup, first: int, last: int) -> dict[int, int]:
         return {minute: (size := once.get(minute, size)) for minute in minutes(first, last)}
     actions = {_slot(change): change.size for change in group.changes}
     clock, unclear = _clock(group.timezone, first, last)
-    assert not unclear & actions.keys(), "nobody knows when AWS takes it to be"
+    assert not unclear & actions.keys(), "AWS does not document when such a minute is"
     return {minute: (size := actions.get(slot, size)) for minute, slot in clock.items()}
 
 
