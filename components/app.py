@@ -21,7 +21,7 @@ from components.release_record import ReleaseRecord
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
-from components.window_checks import WindowPolicy, announce_windows, hold_for_windows
+from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build, TaskSpec
 from fleetcaptain.mode import Mode
@@ -85,8 +85,10 @@ class FleetApp(pulumi.ComponentResource):
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
             if pulumi.runtime.is_dry_run():
+                # Before there is a cluster; else the preflight does it.
                 cluster.connection.apply(
-                    lambda connection: announce_windows(connection, fleetfile.app, parts), run_with_unknowns=True
+                    lambda known: None if isinstance(known, Mapping) else announce_windows(KnownWindows(), parts),
+                    run_with_unknowns=True,
                 )
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
             gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
@@ -104,8 +106,6 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
-        if pulumi.runtime.is_dry_run():
-            announce_windows(connection, self._app.app, plan.parts)
         found = self._preflight(connection, plan.parts, {}, known)
         gate = self._declare(plan, pulumi.Output.from_input(found))
         return {"endpoints": gate.endpoints, "release": gate.release}
@@ -120,9 +120,11 @@ class FleetApp(pulumi.ComponentResource):
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
         declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
-        dry_run = pulumi.runtime.is_dry_run()
+        windows, dry_run = known_windows(connection, self._app.app, parts), pulumi.runtime.is_dry_run()
+        if dry_run:
+            announce_windows(windows, parts)
         # First, because it may wait, and others may change the cluster meanwhile.
-        hold_for_windows(connection, self._app.app, parts, self._windows, dry_run=dry_run)
+        hold_for_windows(windows, parts, self._windows, dry_run=dry_run)
         return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
 
     def _periodic(self) -> dict[str, UnitFile]:

@@ -28,7 +28,7 @@ from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.names import instance_names
 
-__all__ = ["WindowPolicy", "announce_windows", "hold_for_windows"]
+__all__ = ["KnownWindows", "WindowPolicy", "announce_windows", "hold_for_windows", "known_windows"]
 
 # How long a deployment takes of which no record tells.
 _ASSUMED_SEC = 600.0
@@ -52,7 +52,7 @@ class WindowPolicy(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Known:
+class KnownWindows:
     """What the cluster has of the app: the *records* of its rollouts, the *events* of its windows, service -> those,
     and its *snapshot*, None of a cluster that does not answer or does not exist yet."""
 
@@ -61,6 +61,7 @@ class _Known:
     snapshot: Snapshot | None = None
 
     def lead(self, service: str) -> LeadTime:
+        """The lead time of the windows of *service*."""
         records = [record for record in self.records if record.service == service]
         return lead_time(records, (self.events or {}).get(service, ()))
 
@@ -86,13 +87,28 @@ class _Known:
         return plan is not None and plan.desired(change.ready_by) >= change.after
 
 
-def announce_windows(connection: Any, app: str, parts: Sequence[Part], clock: Callable[[], float] = time.time) -> None:
+def known_windows(connection: Any, app: str, parts: Sequence[Part]) -> KnownWindows:
+    """What the cluster has of the windows of *app*; it is read only if *parts* have some. *connection* is unknown, and
+    no mapping, before the cluster exists."""
+    if not any(part.windows for part in parts):
+        return KnownWindows()
+    if not isinstance(connection, Mapping) or handle_of(connection).presence() is not Presence.THERE:
+        return KnownWindows()
+    try:
+        cluster = handle_of(connection).connect(app)
+        events = {service: windows.events for service, windows in read_windows(cluster.store, app)[0].items()}
+        return KnownWindows(read_records(cluster.store, app)[0], events, cluster.snapshot_for_refresh())
+    except FleetCaptainError:
+        return KnownWindows()  # the next operation reports it
+
+
+def announce_windows(known: KnownWindows, parts: Sequence[Part], clock: Callable[[], float] = time.time) -> None:
     """In a preview: the windows of *parts* in the next 24 hours, and how long before they open. Ends the program when
-    one cannot be met. *connection* is unknown, and no mapping, before the cluster exists."""
+    one cannot be met."""
     parts = [part for part in parts if part.windows]
     if not parts:
         return
-    known, now = _known(connection, app), int(clock())
+    now = int(clock())
     plans, errors = {}, list[str]()
     for part in parts:
         lead = known.lead(part.service)
@@ -111,8 +127,7 @@ def announce_windows(connection: Any, app: str, parts: Sequence[Part], clock: Ca
 
 
 def hold_for_windows(
-    connection: Mapping[str, Any],
-    app: str,
+    known: KnownWindows,
     parts: Sequence[Part],
     policy: WindowPolicy,
     *,
@@ -125,7 +140,7 @@ def hold_for_windows(
     not waited for: it opens the window."""
     if policy is WindowPolicy.IGNORE or not any(part.windows for part in parts):
         return
-    known, now = _known(connection, app), clock()
+    now = clock()
     usual = known.usual_sec or _ASSUMED_SEC
     takes = "a deployment takes about" if known.usual_sec else "no record says how long a deployment takes, assumed are"
     # A deployment that waited for one window may run into the next one.
@@ -144,7 +159,7 @@ def hold_for_windows(
         now = near.ready_by
 
 
-def _near(parts: Sequence[Part], known: _Known, now: float, end: float) -> Change | None:
+def _near(parts: Sequence[Part], known: KnownWindows, now: float, end: float) -> Change | None:
     """The first opening by the machine agents that has to be ready between *now* and *end*."""
     found = [
         change
@@ -156,17 +171,6 @@ def _near(parts: Sequence[Part], known: _Known, now: float, end: float) -> Chang
         if change.opens and now < change.ready_by < end and known.opens(change)
     ]
     return min(found, key=lambda change: change.ready_by, default=None)
-
-
-def _known(connection: Any, app: str) -> _Known:
-    if not isinstance(connection, Mapping) or handle_of(connection).presence() is not Presence.THERE:
-        return _Known()
-    try:
-        cluster = handle_of(connection).connect(app)
-        events = {service: windows.events for service, windows in read_windows(cluster.store, app)[0].items()}
-        return _Known(read_records(cluster.store, app)[0], events, cluster.snapshot_for_refresh())
-    except FleetCaptainError:
-        return _Known()  # the next operation reports it
 
 
 def _room(parts: Sequence[Part], snapshot: Snapshot | None) -> Callable[[Change], str]:

@@ -7,9 +7,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from components import window_checks
 from components.engine import diagnostics
-from components.window_checks import WindowPolicy, announce_windows, hold_for_windows
+from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.observe import Snapshot
@@ -26,22 +25,21 @@ LATER = replace(PEAK, name="later", ready_by=12 * 60 + 5)
 WEB = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=(PEAK,))
 API = Part("api", UnitFile.parse(text_of("api")), 2, Mode.ROLLING, windows=(LATER,))
 PLAIN = Part("api", UnitFile.parse(text_of("api")), 2, Mode.ROLLING)
-UNKNOWN = {"kind": "none"}
+UNKNOWN = KnownWindows()
 
 
 @pytest.fixture(autouse=True)
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the program says, in order. Nothing is known of the cluster."""
+    """What the program says, in order."""
     lines: list[str] = []
     monkeypatch.setattr(diagnostics, "info", lines.append)
     monkeypatch.setattr(diagnostics, "warn", lambda line: lines.append(f"warning: {line}"))
-    monkeypatch.setattr(window_checks, "_known", lambda *_: window_checks._Known())
     return lines
 
 
 def test_a_preview_shows_the_next_day(said: list[str]) -> None:
     """Also before there is a cluster: with the lead time that is assumed then."""
-    announce_windows(None, "shop", [WEB, PLAIN], lambda: NOON - 7200)
+    announce_windows(UNKNOWN, [WEB, PLAIN], lambda: NOON - 7200)
     assert said[0].startswith("web: windows open 180 s before ready_by: no start is recorded yet")
     assert "Windows in the next 24 h:" in said[1]
     assert "2 -> 5" in said[1]
@@ -50,19 +48,19 @@ def test_a_preview_shows_the_next_day(said: list[str]) -> None:
 
 def test_a_preview_of_an_app_without_windows_says_nothing(said: list[str]) -> None:
     """As before there were windows."""
-    announce_windows(None, "shop", [PLAIN], lambda: NOON)
+    announce_windows(UNKNOWN, [PLAIN], lambda: NOON)
     assert said == []
 
 
 def test_a_window_that_is_too_near_is_a_warning(said: list[str]) -> None:
     """With the numbers."""
-    announce_windows(None, "shop", [WEB], lambda: NOON - 100)
+    announce_windows(UNKNOWN, [WEB], lambda: NOON - 100)
     assert "warning: web: the window peak must be ready at" in said[1]
     assert "up to 80 s late" in said[1]
 
 
 @pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+def deployed() -> KnownWindows:
     """The machine agents have the windows already; none is open."""
     windows = {
         part.service: ServiceWindows(
@@ -71,28 +69,25 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         for part in (WEB, API)
     }
-    known = window_checks._Known(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
-    monkeypatch.setattr(window_checks, "_known", lambda *_: known)
+    return KnownWindows(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
 
 
-def test_a_window_that_is_open_already_is_not_late(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_that_is_open_already_is_not_late(said: list[str]) -> None:
     """Its instances run."""
     plan = plan_of("web@%.service", 2, [PEAK], 180, int(NOON) - 86400)
     windows = {"web": ServiceWindows(plan, WindowEvent(int(NOON) - 150, 2, 5, int(NOON), "m1"))}
-    known = window_checks._Known(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
-    monkeypatch.setattr(window_checks, "_known", lambda *_: known)
-    announce_windows(UNKNOWN, "shop", [WEB], lambda: NOON - 100)
+    known = KnownWindows(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
+    announce_windows(known, [WEB], lambda: NOON - 100)
     assert not [line for line in said if line.startswith("warning")]
 
 
 @pytest.mark.parametrize("policy", [WindowPolicy.WAIT, WindowPolicy.WARN])
 def test_a_window_that_only_this_deployment_brings_is_not_waited_for(said: list[str], policy: WindowPolicy) -> None:
     """It would open late because of that."""
-    hold_for_windows(UNKNOWN, "shop", [WEB], policy, dry_run=False, clock=lambda: NOON - 300)
+    hold_for_windows(UNKNOWN, [WEB], policy, dry_run=False, clock=lambda: NOON - 300)
     assert said == []
 
 
-@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("policy", "before_sec", "line"),
     [
@@ -103,38 +98,38 @@ def test_a_window_that_only_this_deployment_brings_is_not_waited_for(said: list[
     ],
 )
 def test_a_deployment_says_that_it_may_meet_a_window(
-    said: list[str], policy: WindowPolicy, before_sec: float, line: str
+    said: list[str], deployed: KnownWindows, policy: WindowPolicy, before_sec: float, line: str
 ) -> None:
     """Of which no record says how long it takes: ten minutes. In an open window there is nothing to meet."""
-    hold_for_windows(UNKNOWN, "shop", [WEB, PLAIN], policy, dry_run=False, clock=lambda: NOON - before_sec)
+    hold_for_windows(deployed, [WEB, PLAIN], policy, dry_run=False, clock=lambda: NOON - before_sec)
     assert len(said) == bool(line)
     assert not line or said[0].startswith(line)
 
 
-@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_deployment_waits_until_the_window_must_be_ready(said: list[str], dry_run: bool) -> None:
+def test_a_deployment_waits_until_the_window_must_be_ready(
+    said: list[str], deployed: KnownWindows, dry_run: bool
+) -> None:
     """A preview says so."""
     now = [NOON - 300]
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    hold_for_windows(UNKNOWN, "shop", [WEB], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
+    hold_for_windows(deployed, [WEB], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
     assert now[0] == (NOON - 300 if dry_run else NOON)
     assert ("It waits until then" if dry_run else "waiting until then") in said[0]
 
 
-@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_deployment_waits_for_the_next_window_too(said: list[str], dry_run: bool) -> None:
+def test_a_deployment_waits_for_the_next_window_too(said: list[str], deployed: KnownWindows, dry_run: bool) -> None:
     """It would run into it after the first one. A preview names both."""
     now = [NOON - 300]
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    hold_for_windows(UNKNOWN, "shop", [WEB, API], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
+    hold_for_windows(deployed, [WEB, API], WindowPolicy.WAIT, dry_run=dry_run, clock=lambda: now[0], sleep=sleep)
     assert now[0] == NOON + (-300 if dry_run else 300)
     times = [line.removeprefix("warning: ").partition(", and")[0] for line in said]
     assert times == [
