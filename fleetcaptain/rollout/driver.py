@@ -26,13 +26,13 @@ class Driver:
     """Rolls targets out on one cluster. *report* gets a line at each change, and every ten seconds. *stopping* returns
     whether to stop before the next step. *bound* maps each changed instance to the units that systemd stopped with it:
     the same driver runs the rollback and then starts them again. *opening* returns the units that a window needs
-    now: no machine agent starts them while the rollout has the lock."""
+    now, None: those of the machine agents' plan. No agent starts them while the rollout has the lock."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
     stopping: Callable[[], bool] = field(default=lambda: False)
     bound: dict[str, tuple[BoundUnit, ...]] = field(default_factory=dict)
-    opening: Callable[[], Sequence[str]] = field(default=tuple)
+    opening: Callable[[], Sequence[str]] | None = None
 
     def run(self, target: Target, policy: Policy) -> Outcome:
         """Bring every unit of *target* to its text.
@@ -88,10 +88,16 @@ class Driver:
 
     def _open(self, target: Target, snapshot: Snapshot) -> Target:
         """Launch the units of windows that open now, with the text that they have; *target* with them."""
-        due = [name for name in self.opening() if name in snapshot.waiting]
+        if self.opening is not None:
+            needed = self.opening()
+        else:
+            plan = snapshot.window_plan(target.service)
+            needed = plan.names_needed(self.cluster.wall_clock()) if plan is not None else ()
+        # A unit of *target* that does not run was stopped by this rollout.
+        due = [name for name in needed if name in snapshot.waiting and name not in target.names]
         for name in due:
             self.cluster.set_desired_state(name, DesiredState.LAUNCHED)
-        return replace(target, names=tuple(dict.fromkeys((*target.names, *due)))) if due else target
+        return replace(target, names=(*target.names, *due)) if due else target
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""

@@ -116,6 +116,12 @@ class WindowPlan:
         """How many instances must run at *now*, as the agents compute it."""
         return max([self.base, *(series.at_least for series in self.series if self._is_open(series, now))])
 
+    def names_needed(self, now: float) -> tuple[str, ...]:
+        """The units that only windows need, and that must run at *now*. Those of windows with machines of their own are
+        left out: the machine agents start them when these are in fleet."""
+        fixed = replace(self, series=tuple(series for series in self.series if not series.machines))
+        return self.extra_names[: fixed.desired(now) - self.base]
+
     def follows(self, windows: Sequence[WindowSpec], now: int) -> bool:
         """Whether this is a plan of *windows* that need not be renewed: it reaches far enough, and in the next year has
         their occurrences, by the data of time zones of this computer. Raises Unreadable when that lacks a zone."""

@@ -126,6 +126,13 @@ def _emptied(
         guard = guarded(cluster, service, target.unit_hash, report, check=check, strategy="maintenance")
         with guard as (fenced, _):
             driver = EvacuationDriver(fenced, report, closing=partial(close, fenced, machine))
+            # First, as the driver starts them where they are when their window opens meanwhile.
+            stays |= {name: why for name in waiting if (why := _why_stays(name, target, fenced.snapshot(), machine))}
+            waiting = [name for name in waiting if name not in stays]
+            if waiting:
+                report(f"moving {', '.join(waiting)}, which wait for a window, off {machine.ip}")
+                _move_waiting(fenced, waiting, machine)
+                moved += waiting
             if halfway:
                 _run(driver, target, policy_of(target), machine)
             for name in there:
@@ -137,12 +144,6 @@ def _emptied(
                 driver.pending.add(name)
                 _run(driver, target, policy_of(target), machine)
                 moved.append(name)
-            stays |= {name: why for name in waiting if (why := _why_stays(name, target, fenced.snapshot(), machine))}
-            waiting = [name for name in waiting if name not in stays]
-            if waiting:
-                report(f"moving {', '.join(waiting)}, which wait for a window, off {machine.ip}")
-                _move_waiting(fenced, waiting, machine)
-                moved += waiting
     close(cluster, machine)
     latest = cluster.snapshot()
     left = on_machine(latest, machine.id)

@@ -84,11 +84,11 @@ def waiting(cluster: FakeCluster, number: int) -> None:
 
 
 def test_an_instance_that_waits_for_a_window_moves_too() -> None:
-    """And goes on waiting."""
+    """Before the others, and goes on waiting."""
     cluster = FakeCluster(machines=(M1, M2, M3))
     cluster.launch_service("web", 4)
     waiting(cluster, 4)
-    assert begin(cluster) == (["web@1.service", "web@4.service"], {})
+    assert begin(cluster) == (["web@4.service", "web@1.service"], {})
     unit = cluster.units["web@4.service"]
     assert unit.desired == "loaded"
     assert unit.machine_id not in (None, M1)

@@ -16,7 +16,8 @@ from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy
 from fleetcaptain.rollout.observe import live
-from fleetcaptain.rollout.strategies.restart import to_restart
+from fleetcaptain.rollout.strategies.moving import MoveDriver
+from fleetcaptain.rollout.strategies.restart import RestartDriver, restart, to_restart
 from fleetcaptain.rollout.strategies.scaling import scale, scaled
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
@@ -161,26 +162,59 @@ def test_scaling_keeps_those_that_wait(instances: int, running: int) -> None:
     assert (windows.plan.base, windows.plan.most, windows.state.after) == (instances, max(5, instances), running)
 
 
+def opened_before(cluster: FakeCluster) -> list[float]:
+    """How many seconds before noon instances that waited are launched from now on; ten minutes before it is now."""
+    begin, found = NOON - 600 - cluster.now, list[float]()
+    cluster.wall_clock = lambda: begin + cluster.now
+    ask = cluster._ask
+
+    def noted(name: str, state: DesiredState) -> None:
+        if state == RUN and name in cluster.snapshot().waiting:
+            found.append(NOON - cluster.wall_clock())
+        ask(name, state)
+
+    cluster._ask = noted  # type: ignore[assignment, method-assign]
+    return found
+
+
 def test_a_window_that_opens_during_a_rollout_is_opened_by_it() -> None:
     """In time, with the text that its instances have; then they get the new one, like all others."""
     cluster = cluster_at(NOON - 86400)
     deploy(cluster, desired())
-    begin, slow = NOON - 600 - cluster.now, replace(SETTINGS, min_healthy_sec=400, progress_deadline_sec=2000)
-    cluster.wall_clock = lambda: begin + cluster.now
-    opened: list[float] = []
-    ask = cluster._ask
-
-    def noted(name: str, state: DesiredState) -> None:
-        if state == RUN and cluster.units[name].desired == LOADED:
-            opened.append(NOON - cluster.wall_clock())
-        ask(name, state)
-
-    cluster._ask = noted  # type: ignore[assignment, method-assign]
-    deploy(cluster, replace(desired(NEW), settings=slow))
+    opened = opened_before(cluster)
+    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=400, progress_deadline_sec=2000)))
     assert len(opened) == 3
     assert all(120 < seconds < 300 for seconds in opened)
     assert states(cluster) == [RUN] * 5
     assert set(cluster.runs.values()) == {NEW.unit_hash}
+
+
+@pytest.mark.parametrize("driver", [RestartDriver, MoveDriver])
+def test_a_window_that_opens_during_a_restart_or_a_move_is_opened_by_it(driver: type[RestartDriver]) -> None:
+    """Those that it brings are not restarted, and none that is stopped for a moment counts as waiting."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    target = to_restart(cluster.ownership, "web", cluster.snapshot())
+    opened = opened_before(cluster)
+    cluster.history.clear()
+    restart(driver(cluster), target, Policy(min_healthy_sec=400, progress_deadline_sec=2000))
+    assert len(opened) == 3
+    assert all(120 < seconds < 300 for seconds in opened)
+    assert states(cluster) == [RUN] * 5
+    stops = [entry.split()[1] for entry in cluster.history if entry.startswith(f"{driver.stops} ")]
+    assert stops == ["web@1.service", "web@2.service"]
+
+
+def test_one_of_an_open_window_that_moves_is_off_its_machine_before_it_starts() -> None:
+    """Else it would stay there."""
+    cluster = cluster_at(NOON)
+    deploy(cluster, desired())
+    target = to_restart(cluster.ownership, "web", cluster.snapshot())
+    assert len(target.names) == 5
+    cluster.history.clear()
+    restart(MoveDriver(cluster), target, Policy(min_healthy_sec=0))
+    moves = [entry for entry in cluster.history if entry.split()[1] == "web@5.service"]
+    assert moves == ["inactive web@5.service", "put web@5.service"]
 
 
 def test_after_a_failure_the_agents_know_what_runs() -> None:
