@@ -113,9 +113,14 @@ def announce_windows(known: KnownWindows, parts: Sequence[Part], clock: Callable
     for part in parts:
         lead = known.lead(part.service)
         diagnostics.info(format_lead(part.service, lead))
+        running = known.running(part.service)
+        if running > part.instances:
+            diagnostics.info(
+                f"{part.service}: {running} instances run now for its windows; an update replaces them all"
+            )
         errors += unmeetable(part.service, part.windows, lead, now).errors
         # One that is open already is in time.
-        coming = [window for window in part.windows if window.at_least > known.running(part.service)]
+        coming = [window for window in part.windows if window.at_least > running]
         for warning in unmeetable(part.service, coming, lead, now).warnings:
             diagnostics.warn(warning)
         plans[part.service] = plan_of(f"{part.service}@%.service", part.instances, part.windows, lead.lead_sec, now)

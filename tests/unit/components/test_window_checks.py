@@ -73,12 +73,13 @@ def deployed() -> KnownWindows:
 
 
 def test_a_window_that_is_open_already_is_not_late(said: list[str]) -> None:
-    """Its instances run."""
+    """Its instances run, as the preview says: what it says of the update counts the usual number."""
     plan = plan_of("web@%.service", 2, [PEAK], 180, int(NOON) - 86400)
     windows = {"web": ServiceWindows(plan, WindowEvent(int(NOON) - 150, 2, 5, int(NOON), "m1"))}
     known = KnownWindows(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
     announce_windows(known, [WEB], lambda: NOON - 100)
     assert not [line for line in said if line.startswith("warning")]
+    assert "web: 5 instances run now for its windows; an update replaces them all" in said
 
 
 @pytest.mark.parametrize("policy", [WindowPolicy.WAIT, WindowPolicy.WARN])
