@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleetfile import values
 from fleetcaptain.fleetfile.cross_checks import check_together
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, Task, declared
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
 from fleetcaptain.fleetfile.service_specs import Errors, Lines, name_of, resolve
 from fleetcaptain.fleetfile.task_specs import check_tasks, resolve_tasks
-from fleetcaptain.fleetfile.validation_error import Problem, shown
+from fleetcaptain.fleetfile.validation_error import Problem, did_you_mean, shown
 from fleetcaptain.fleetfile.values import App
 
 __all__ = ["load"]
 
 _NAME = "Fleetfile.py"
 _MODULE = "Fleetfile"
+_UNKNOWN_KEYWORD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _BY_SETTING = "set fleetcaptain:project to the folder of your Fleetfile"
 _NONE_MADE = (
     "the file creates no Fleetfile(...); create one at the top level, not in a thread and not under "
@@ -123,6 +126,8 @@ def _reason_of(error: BaseException) -> str:
         what = f"{type(error).__name__}: {error}".removesuffix(": ")
     except BaseException:  # its __str__ may fail, too
         what = type(error).__name__
+    if isinstance(error, TypeError) and (found := _UNKNOWN_KEYWORD.search(what)):
+        return _unknown_keyword(*found.groups()) or what
     if isinstance(error, ImportError) and "attempted relative import" in what:
         return (
             f"{what}. A Fleetfile and the modules beside it are not a package; write `import NAME`, not `from . import`"
@@ -138,6 +143,15 @@ def _reason_of(error: BaseException) -> str:
         f"the file ended early ({what}). To refuse a deployment, raise an exception that says why, such as "
         'ValueError("REGION is not set")'
     )
+
+
+def _unknown_keyword(name: str, keyword: str) -> str:
+    """A call of the value *name* with a *keyword* that it does not have; "" if it is none of ours."""
+    known = getattr(values, name, None)
+    if not isinstance(known, type) or not is_dataclass(known):
+        return ""
+    keywords = [field.name for field in fields(known)]
+    return f"{name}(...) has no keyword {keyword}; it has {', '.join(keywords)}{did_you_mean(keyword, keywords)}"
 
 
 def _keyword_lines(file: str) -> Lines:

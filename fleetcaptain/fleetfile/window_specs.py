@@ -133,6 +133,10 @@ def _days(value: Any) -> tuple[int, ...]:
     parts = [part.strip() for entry in _strings(value, 'such as "Mon-Fri" or "Sat,Sun"') for part in entry.split(",")]
     found: set[int] = set()
     for part in parts:
+        if ".." in part:
+            raise ValidationError(
+                f'{represented(part)}: a range of days has one dash; write "{part.replace("..", "-")}"'
+            )
         first, dash, last = part.partition("-")
         begin, end = _day(first), _day(last if dash else first)
         # A range may go over the end of the week, as in Sat-Mon.
@@ -142,7 +146,8 @@ def _days(value: Any) -> tuple[int, ...]:
 
 def _day(text: str) -> int:
     if text not in DAYS:
-        raise ValidationError(f"{represented(text)} is not one of {', '.join(DAYS)}{did_you_mean(text, DAYS)}")
+        near = text[:3].capitalize()
+        raise ValidationError(f"{represented(text)} is not one of {', '.join(DAYS)}{did_you_mean(near, DAYS)}")
     return DAYS.index(text)
 
 

@@ -235,6 +235,28 @@ def test_whatever_ends_the_loading_has_file_and_line(tmp_path: Path, ending: str
     )
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("Window('peak', at_last=5)", "Window(...) has no keyword at_last; it has name, at_least, ready_by"),
+        (
+            "Http(prot=80)",
+            'Http(...) has no keyword prot; it has path, port, host, headers, https; did you mean "port"?',
+        ),
+        ("Tcp(zzz=1)", "Tcp(...) has no keyword zzz; it has port"),
+    ],
+)
+def test_an_unknown_keyword_of_a_value_is_named_with_the_known_ones(tmp_path: Path, call: str, message: str) -> None:
+    """As those of services are."""
+    assert f"Fleetfile.py:2: {message}" in mistake(tmp_path, f"from fleetcaptain import Http, Tcp, Window\n{call}")
+
+
+def test_a_keyword_of_a_class_of_their_own_is_pythons_error(tmp_path: Path) -> None:
+    """It has nothing to do with ours, even if it has such a name."""
+    text = "class Mine:\n    def __init__(self): pass\nMine(x=1)"
+    assert mistake(tmp_path, text).endswith("TypeError: Mine.__init__() got an unexpected keyword argument 'x'")
+
+
 @pytest.mark.parametrize("declared", ["", f"NAME = 'web'\n{APP}"])
 @pytest.mark.parametrize(("ending", "code"), [("pass", 0), ("raise SystemExit", 0), ("exit(3)", 3), ("1 / 0", 1)])
 def test_a_forked_process_ends_with_the_fleetfile(tmp_path: Path, declared: str, ending: str, code: int) -> None:
