@@ -6,14 +6,18 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from fleetcaptain.schedule.window_event import WindowEvent
+from fleetcaptain.schedule.window_plan import WindowPlan
+from tests.e2e.conftest import Guests
 from tests.e2e.stack import Stack
 from tests.faults.history import recorded
-from tests.faults.machine_faults import alive, killed, machines, until, without_etcd
+from tests.faults.machine_faults import alive, killed, machines, run_on, until, without_etcd
+from tests.faults.wrong_clock import wrong_date
 
 _ZONE = ZoneInfo("America/Chicago")
 _FLEETFILE = """
@@ -39,8 +43,18 @@ fleet = Fleetfile(
     ],
 )
 """
+_OTHER_APP = """
+from fleetcaptain import Fleetfile, Rolling, Service, Window
+
+FROM, UNTIL, DATES, TEXT = "12:00", "13:00", ["2100-01-01"], "first"
+PEAK = Window("peak", at_least=2, ready_by=FROM, until=UNTIL, dates=DATES, timezone="America/Chicago")
+
+fleet = Fleetfile(
+    app="blog",
+    services=[Service("posts", start="/bin/sleep infinity", rollout=Rolling(min_healthy_sec=1), scale=[PEAK])],
+)
+"""
 _TIMES = '"12:00", "13:00", ["2100-01-01"], "first"'
-_EXTRA = ("web@3.service", "web@4.service", "web@5.service")
 
 
 @pytest.fixture
@@ -75,16 +89,17 @@ def _hashes(stack: Stack) -> set[str]:
     return {unit.unit_hash for name, unit in units.items() if name.startswith("web@")}
 
 
-def _state(stack: Stack) -> WindowEvent:
-    state = stack.cluster().snapshot().windows["web"].state
-    assert state is not None
-    return state
+def _windows(stack: Stack, app: str = "behavioral", service: str = "web") -> tuple[WindowPlan, WindowEvent]:
+    """The plan of the windows of a service, and what was done last."""
+    found = stack.cluster(app).snapshot().windows[service]
+    assert found.plan is not None
+    assert found.state is not None
+    return found.plan, found.state
 
 
-def _lead_sec(stack: Stack) -> int:
-    plan = stack.cluster().snapshot().windows["web"].plan
-    assert plan is not None
-    return plan.lead_sec
+def _is_ready(stack: Stack, app: str, service: str, instances: int) -> bool:
+    _, state = _windows(stack, app, service)
+    return state.after == instances and state.ready is not None
 
 
 def _wait_until(moment: float) -> None:
@@ -92,32 +107,48 @@ def _wait_until(moment: float) -> None:
         time.sleep(0.5)
 
 
+def _refuses_a_wrong_clock(stack: Stack, moment: float) -> None:
+    """A machine on which it is *moment* already leaves the windows to the others, and `doctor` tells why."""
+    log = ("journalctl", "-t", "fleetcaptain-agent", "-o", "cat", "--no-pager")
+    machine = machines(stack)["m2"]
+    with wrong_date(machine, int(moment - time.time())):
+        until(lambda: run_on(machine, *log).count("no windows: its clock is more than") == 2, "both agents say so")
+        assert "ahead of this computer's" in stack.captain("doctor").output
+
+
 def _live(stack: Stack) -> int:
     return sum(entry.service == "web" for entry in stack.cluster().snapshot().live)
 
 
-def test_a_window_is_ready_in_time_whatever_breaks(shop: Stack) -> None:
-    """A machine died, and etcd has no quorum when it should open. A deployment in it rolls all its instances, and never
-    shrinks it. At its end the extra ones stop."""
+def test_a_window_is_ready_in_time_whatever_breaks(shop: Stack, guests: Guests) -> None:
+    """That of each of two apps: a machine has a wrong clock, by which it is open already; one died, and etcd has no
+    quorum when it should open. A deployment in it rolls all its instances, and never shrinks it. At its end the extra
+    ones stop."""
     assert _desired(shop) == ["launched"] * 2 + ["loaded"] * 3
     shop.rests()
-    first = _minute(_lead_sec(shop) + 60)
+    blog = guests("blog", _OTHER_APP)
+    lead_sec = _windows(shop)[0].lead_sec
+    first = _minute(lead_sec + 150)
     last = first + timedelta(minutes=3)
-    shop.edit("Fleetfile.py", _times(first, last))
-    shop.up()
+    for stack in (shop, blog):
+        stack.edit("Fleetfile.py", _times(first, last))
+        stack.up()
     assert _desired(shop) == ["launched"] * 2 + ["loaded"] * 3
-    opens = first.timestamp() - _lead_sec(shop)
+    plans = _windows(shop), _windows(shop, "blog", "posts")
+    opens = first.timestamp() - max(plan.lead_sec for plan, _ in plans)
+    _refuses_a_wrong_clock(shop, first.timestamp() + 60)
+    assert (_windows(shop), _windows(shop, "blog", "posts")) == plans
+    assert time.time() < opens
     with killed(machines(shop)["m3"]):
         _wait_until(opens - 5)
         with without_etcd(shop, ("m2",)):
             _wait_until(opens + 15)
-        until(lambda: _state(shop).after == 5, "an agent opened the window")
-        until(lambda: _state(shop).ready is not None, "all are ready")
-        state = _state(shop)
-        assert state.due == first.timestamp()
-        assert state.ready is not None
-        print(f"ready {state.due - state.ready} s before")
-        assert state.ready < state.due
+        for app, service, instances in (("behavioral", "web", 5), ("blog", "posts", 2)):
+            until(partial(_is_ready, shop, app, service, instances), f"all instances of {service} are ready")
+            _, state = _windows(shop, app, service)
+            print(f"{service}: ready {state.due - (state.ready or 0)} s before")
+            assert state.due == first.timestamp()
+            assert (state.ready or 0) < state.due
     until(lambda: alive(shop.cluster()) == 3, "the machine is back")
     until(lambda: _live(shop) == 5, "all serve")
     shop.rests()
@@ -134,7 +165,9 @@ def test_a_window_is_ready_in_time_whatever_breaks(shop: Stack) -> None:
     _wait_until(last.timestamp())
     until(lambda: _desired(shop) == ["launched"] * 2 + ["loaded"] * 3, "the agents closed it")
     until(lambda: _live(shop) == 2, "they are out of discovery")
+    until(lambda: _is_ready(shop, "blog", "posts", 1), "those of the other app, too")
     shop.rests()
+    blog.rests()
     (schedule,) = json.loads(shop.captain("schedule", "--json").output)
     print(json.dumps(schedule, indent=2))
     assert {"ready", "closed"} <= {change["result"] for change in schedule["last"]}

@@ -6,8 +6,6 @@ The worker's own stack, with the example on it, is the cluster; all others come 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,8 @@ from fleetcaptain.discovery.keys import images_key
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.release.kept_images import KeptImages
 from fleetcaptain.units.unit_file import UnitFile
-from tests.e2e.stack import Stack, stack_name
+from tests.e2e.conftest import Guests
+from tests.e2e.stack import Stack
 from tests.faults.etcd_view import of_machine, registered
 from tests.faults.machine_faults import killed, machine_id, machine_of, machines, run_on, until
 
@@ -35,41 +34,15 @@ fleet = Fleetfile(
 """
 _UNMARKED = "[Service]\nExecStart=/bin/sleep infinity\n"
 
-# Makes a stack of its own for an app: (kind of stack, app, service, instances).
-Guests = Callable[[str, str, str, int], Stack]
 
-
-@pytest.fixture
-def guests(stack: Stack, tmp_path: Path) -> Iterator[Guests]:
-    """Stacks that know of the cluster only how to connect to its machines."""
-    connection = stack.outputs()["connection"]
-    bindings = stack.containers()["registry"].attrs["HostConfig"]["PortBindings"]
-    settings = {
-        "cluster": "existing",
-        "fleet": ", ".join(f"ssh://{host}:22" for host in connection["ssh"]),
-        "sshKey": connection["key"],
-        "knownHosts": connection["known_hosts"],
-        "registry": f"127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}",
-    }
-    made: list[Stack] = []
-
-    def guest(kind: str, app: str, service: str, instances: int) -> Stack:
-        folder = tmp_path / kind
-        folder.mkdir()
-        text = _FLEETFILE.format(app=app, service=service, instances=instances)
-        (folder / "Fleetfile.py").write_text(text)
-        made.append(Stack(stack_name(f"e2e-{kind}"), folder, tmp_path / f"{kind}-pulumi", settings))
-        return made[-1]
-
-    yield guest
-    for one in made:
-        one.remove()
+def _fleetfile(app: str, service: str, instances: int) -> str:
+    return _FLEETFILE.format(app=app, service=service, instances=instances)
 
 
 @pytest.fixture
 def first(guests: Guests) -> Stack:
     """The stack that has the app `probe`: two instances, and one that is replaced blue/green."""
-    made = guests("first", "probe", "probe", 2)
+    made = guests("first", _fleetfile("probe", "probe", 2))
     made.up()
     return made
 
@@ -112,7 +85,7 @@ def _but(app: str, everything: tuple[dict[str, Any], dict[str, str]]) -> tuple[d
 
 def test_a_second_stack_of_an_app_is_refused_until_it_adopts(stack: Stack, first: Stack, guests: Guests) -> None:
     """Refused, and destroyed, it touches nothing. Once it has taken over, the first one's `destroy` touches nothing."""
-    second = guests("second", "probe", "probe", 2)
+    second = guests("second", _fleetfile("probe", "probe", 2))
     before = _everything(stack)
     for argv in (("preview",), ("up", "--yes"), ("up", "--yes", "--skip-preview")):
         error = second.fails(*argv).error
@@ -143,7 +116,7 @@ def test_an_app_comes_rolls_goes_back_and_goes_beside_others(stack: Stack, first
     try:
         before = _everything(stack)
         assert _of("probe", before) != ({}, {})
-        blog = guests("blog", "blog", "blog", 2)
+        blog = guests("blog", _fleetfile("blog", "blog", 2))
         blog.up()
         release = str(blog.outputs()["release"])
         assert _but("blog", _everything(stack)) == before
@@ -163,7 +136,7 @@ def test_an_app_comes_rolls_goes_back_and_goes_beside_others(stack: Stack, first
 def test_a_name_that_another_app_has_now_is_left(stack: Stack, first: Stack, guests: Guests) -> None:
     """The first app's state names it still."""
     _destroy(stack, "probe@1.service")
-    blog = guests("blog", "blog", "probe", 1)
+    blog = guests("blog", _fleetfile("blog", "probe", 1))
     blog.up()
     theirs = _of("blog", _everything(stack))
     assert "probe@1.service" in theirs[0]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.faults.machine_faults import run_on
 
-__all__ = ["wrong_clock"]
+__all__ = ["wrong_clock", "wrong_date"]
 
 # etcd computes by its machine's clock when a key expires, and its leader removes the key by the leader's.
 _UNITS = ("etcd.service", "fleet.service")
@@ -51,6 +51,21 @@ def wrong_clock(machine: Any, seconds: int) -> Iterator[None]:
         machine.reload()
         if machine.status == "running":
             _write(machine, pids, offset, original)
+
+
+@contextmanager
+def wrong_date(machine: Any, seconds: int) -> Iterator[None]:
+    """Until the block ends, the command ``date`` of *machine* is so many *seconds* ahead: the clock by which scripts,
+    as the machine agent, tell the time."""
+    path, right = "/bin/date", "/bin/date.right"
+    script = f"#!/bin/sh\nexec {right} --date='+{seconds} seconds' \"$@\"\n"
+    # It is there at each moment, for a script that tells the time meanwhile.
+    run_on(machine, "ln", "-f", path, right)
+    run_on(machine, "sh", "-c", 'printf "%s" "$1" >"$0.new" && chmod 755 "$0.new" && mv "$0.new" "$0"', path, script)
+    try:
+        yield
+    finally:
+        run_on(machine, "mv", right, path)
 
 
 def _clock_function(size: int) -> tuple[int, bytes]:
