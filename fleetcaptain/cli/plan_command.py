@@ -38,8 +38,8 @@ def add(captain: typer.Typer) -> None:
         """Show what a deployment of a Fleetfile would change.
 
         For each service: what happens to its instances, how many serve at least meanwhile, how long it takes by the
-        last three rollouts, and the lines of its unit that change. Nothing is built or changed. Exits with 2 when the
-        Fleetfile has mistakes.
+        last three rollouts, whether its windows change, and the lines of its unit that change. Nothing is built or
+        changed. Exits with 2 when the Fleetfile has mistakes.
 
         Example: captain plan --file examples/behavioral
         """
@@ -58,7 +58,7 @@ def add(captain: typer.Typer) -> None:
         owner = where.stack or stack_of(app.app, snapshot)
         ownership = cluster.owned_by(owner).ownership
         parts = parts_of_app(app, render_app(app, owner))
-        changes = planned(parts, ownership, snapshot)
+        changes = planned(parts, ownership, snapshot, cluster.wall_clock())
         kept = {part.service for part in parts}
         removed = [service for service in services_on(ownership, snapshot) if service not in kept]
         records = {
@@ -89,14 +89,19 @@ def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
     if change.is_new:
         return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
     if change.update is None:
-        return f"{change.service}: unchanged"
-    return format_expected(change.update, records)
+        return f"{change.service}: {'only its windows change' if change.windows else 'unchanged'}"
+    return format_expected(change.update, records) + ("; its windows change too" if change.windows else "")
 
 
 def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[str, Any]:
     from fleetcaptain.rollout.expected_duration import expected_sec, lowest
 
-    found: dict[str, Any] = {"service": change.service, "new": change.is_new, "changed": change.update is not None}
+    found: dict[str, Any] = {
+        "service": change.service,
+        "new": change.is_new,
+        "changed": change.update is not None,
+        "windows": change.windows,
+    }
     if change.update is not None:
         seconds, number = expected_sec(change.update, records)
         found |= {"lowest": lowest(change.update), "seconds": round(seconds, 1) if number else None}

@@ -20,21 +20,23 @@ _CONTEXT_LINES = 1
 @dataclass(frozen=True)
 class ServiceChange:
     """What happens to a *service*: the *update* of its units, None if nothing changes; *is_new*, with so many
-    *instances*; and the *lines* of its unit that change, as in a unified diff."""
+    *instances*; whether its *windows* change; and the *lines* of its unit that change, as in a unified diff."""
 
     service: str
     instances: int
     update: ExpectedUpdate | None = None
     is_new: bool = False
+    windows: bool = False
     lines: tuple[str, ...] = ()
 
 
-def planned(parts: Iterable[Part], ownership: Ownership, snapshot: Snapshot) -> tuple[ServiceChange, ...]:
-    """The change of each of *parts*. Images count as the deployed ones: only a build knows others."""
-    return tuple(_change(part, ownership, snapshot) for part in parts)
+def planned(parts: Iterable[Part], ownership: Ownership, snapshot: Snapshot, now: float) -> tuple[ServiceChange, ...]:
+    """The change of each of *parts* at *now* (seconds of the Unix clock). Images count as the deployed ones: only a
+    build knows others. Raises Unreadable when this computer does not know the time zone of a window."""
+    return tuple(_change(part, ownership, snapshot, now) for part in parts)
 
 
-def _change(part: Part, ownership: Ownership, snapshot: Snapshot) -> ServiceChange:
+def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) -> ServiceChange:
     present = instances_of(ownership, part.service, snapshot)
     image = snapshot.units[present[0]].file.without_image()[1] if present else ""
     found = live(ownership, part.service, part.unit.with_image(image).unit_hash, snapshot)
@@ -56,4 +58,6 @@ def _change(part: Part, ownership: Ownership, snapshot: Snapshot) -> ServiceChan
     news = {**shared, "unit": part.unit.text, "mode": part.mode, "instances": instances, "state": LAUNCHED}
     diff = difflib.unified_diff(old.text.splitlines(), part.unit.text.splitlines(), n=_CONTEXT_LINES, lineterm="")
     lines = tuple(line for line in diff if not line.startswith(("---", "+++")))
-    return ServiceChange(part.service, instances, expected_update(olds, news), lines=lines)
+    plan = snapshot.window_plan(part.service)
+    windows = bool(part.windows) if plan is None else not plan.follows(part.windows, int(now))
+    return ServiceChange(part.service, instances, expected_update(olds, news), windows=windows, lines=lines)

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.discovery.keys import window_plan_key
 from fleetcaptain.fleetfile import load
+from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_cluster import FakeCluster
 
@@ -90,11 +93,30 @@ def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str
         "service": "queue",
         "new": False,
         "changed": True,
+        "windows": False,
         "lowest": 2,
         "seconds": None,
         "instances": 4,
         "lines": [],
     }
+
+
+def test_changed_windows_are_a_change(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also alone, with the same units."""
+    spec = WindowSpec("peak", 5, 210, 270, tuple(range(7)), (), "UTC")
+    plan = plan_of("web@%.service", 3, [spec], 180, int(deployed.wall_clock()))
+    deployed.store.write(window_plan_key("shop", "web"), plan.to_text())
+    same = 'instances=3, scale=[Window("peak", at_least=5, ready_by="03:30", until="04:30")]'
+    edit("Fleetfile, Service", "Fleetfile, Service, Window")
+    edit("instances=3", same)
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "web: unchanged"
+    edit("04:30", "05:30")
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "web: only its windows change"
+    edit("restart_sec=5", "restart_sec=6")
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("how long it takes; its windows change too")
 
 
 @pytest.mark.usefixtures("deployed")
