@@ -64,11 +64,18 @@ class Outcome:
 
 
 def outcomes(
-    planned: Sequence[Change], events: Sequence[WindowEvent], start: int, now: int, *, service: str, base: int
+    planned: Sequence[Change],
+    events: Sequence[WindowEvent],
+    start: int,
+    now: int,
+    *,
+    service: str,
+    base: int,
+    timezone: str = "UTC",
 ) -> tuple[Outcome, ...]:
     """What happened to a *service* with *base* instances from *start* to *now*, in the order of time: each of the
-    changes that were *planned* then, and each event that belongs to none of them, because the plan is newer. An
-    event that changes the number for no window is left out."""
+    changes that were *planned* then, and each event that belongs to none of them, because the plan is newer; its times
+    are in *timezone*. An event that changes the number for no window is left out."""
     # The next change ends the time in which an event can belong to one.
     ends = [*(change.at for change in planned[1:]), now + 1][: len(planned)]
     left = sorted(events, key=attrgetter("at"))
@@ -83,7 +90,7 @@ def outcomes(
     for event in left:
         is_closing = event.after < event.before and event.by != DEPLOYMENT
         if (event.due or is_closing) and start <= event.at <= now:
-            change = Change(event.at, service, event.before, event.after, (), event.due)
+            change = Change(event.at, service, event.before, event.after, (), event.due, timezone)
             found.append(_outcome(change, event, now, event.before))
     return tuple(sorted(found, key=attrgetter("at")))
 

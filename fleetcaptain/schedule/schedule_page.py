@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fleetcaptain.history.html_page import html_page, safe
 from fleetcaptain.schedule.forecast import DAY_SEC, Change, what_of
-from fleetcaptain.schedule.local_time import hour_in, minute_in
+from fleetcaptain.schedule.local_time import day_and_clock_in, hour_in, minute_in
 from fleetcaptain.schedule.outcome import Outcome
 from fleetcaptain.schedule.schedule_view import ahead_of, details_of, sentence_of
 from fleetcaptain.schedule.service_schedule import ServiceSchedule
@@ -15,7 +15,7 @@ __all__ = ["schedule_page"]
 
 _LEFT, _CHART, _TOP, _AREA = 40, 1120, 24, 150
 _WIDTH, _BOTTOM = _LEFT + _CHART + 20, _TOP + _AREA
-_HOURS = 6
+_HOURS, _DAY_HOURS = 6, 24
 _STYLE = """\
 :root { --planned: #0969da; --late: #ffebe9; }
 @media (prefers-color-scheme: dark) { :root { --planned: #58a6ff; --late: #3d1518; } }
@@ -102,11 +102,12 @@ def _axes(schedule: ServiceSchedule, most: int) -> Iterator[str]:
         y = _y(level, most)
         yield f'<line class="axis" x1="{_LEFT}" y1="{y}" x2="{_LEFT + _CHART}" y2="{y}"/>'
         yield f'<text class="faint" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{level}</text>'
-    for hours in range(-24, 25, _HOURS):
+    for hours in range(-_DAY_HOURS, _DAY_HOURS + 1, _HOURS):
         at = schedule.now + hours * 3600
-        anchor = {-24: "start", 24: "end"}.get(hours, "middle")
+        anchor = {-_DAY_HOURS: "start", _DAY_HOURS: "end"}.get(hours, "middle")
         place = f'x="{_x(at, schedule.now)}" y="{_BOTTOM + 18}" text-anchor="{anchor}"'
-        yield f'<text class="faint" {place}>{hour_in(at, schedule.timezone)}</text>'
+        written = day_and_clock_in if hours == -_DAY_HOURS else hour_in
+        yield f'<text class="faint" {place}>{written(at, schedule.timezone)}</text>'
 
 
 def _steps(points: Sequence[tuple[int, int]], end: int, now: int, most: int) -> str:

@@ -19,7 +19,8 @@ __all__ = ["ServiceSchedule", "as_json", "change_as_json", "schedule_of"]
 class ServiceSchedule:
     """The windows of *service* at *now* (seconds of the Unix clock), by its *plan*: what happened in the *last* 24
     hours, and the *next* ones. *planned* and *real*: (second, number of instances) for each change of these 48 hours,
-    the real ones until now. *timezones*: those of its windows, by name, as far as they are known."""
+    the real ones until now. *timezones*: those of its windows, by name, as far as they are known; *timezone*: that of
+    the first one."""
 
     service: str
     now: int
@@ -29,11 +30,7 @@ class ServiceSchedule:
     planned: tuple[tuple[int, int], ...]
     real: tuple[tuple[int, int], ...]
     timezones: Mapping[str, str]
-
-    @property
-    def timezone(self) -> str:
-        """That of its first window, ``UTC`` if unknown."""
-        return next((self.timezones[one.name] for one in self.plan.series if one.name in self.timezones), "UTC")
+    timezone: str
 
 
 def schedule_of(
@@ -41,17 +38,19 @@ def schedule_of(
 ) -> ServiceSchedule:
     """The schedule of *service* by its *plan* and the events of its *windows*; *timezones*: those of them, by name."""
     start, end = now - DAY_SEC, now + DAY_SEC
+    timezone = next((timezones[one.name] for one in plan.series if one.name in timezones), "UTC")
     past = changes(service, plan, start + 1, now + 1, timezones)
     ahead = changes(service, plan, now + 1, end, timezones)
     return ServiceSchedule(
         service,
         now,
         plan,
-        last=outcomes(past, windows.events, start, now, service=service, base=plan.base),
+        last=outcomes(past, windows.events, start, now, service=service, base=plan.base, timezone=timezone),
         next=ahead,
         planned=((start, plan.desired(start)), *((change.at, change.after) for change in (*past, *ahead))),
         real=levels_of(windows.events, start, now, plan.base),
         timezones=timezones,
+        timezone=timezone,
     )
 
 

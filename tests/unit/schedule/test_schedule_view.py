@@ -15,6 +15,7 @@ import pytest
 from fleetcaptain.schedule.schedule_page import schedule_page
 from fleetcaptain.schedule.schedule_view import lines_of
 from fleetcaptain.schedule.service_schedule import as_json
+from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.styled import painted, plain
 from tests.unit.schedule.example_schedule import ADDRESSES, EVENTS, NOW, schedule
 
@@ -48,6 +49,13 @@ def test_the_schedule_on_a_terminal() -> None:
 def test_no_line_of_the_schedule_is_wider_than_the_terminal(width: int) -> None:
     """However narrow it is."""
     assert max(map(len, shown(width))) <= width
+
+
+def test_what_an_earlier_plan_did_is_in_the_zone_of_the_present_one() -> None:
+    """It is not known in which zone its window was."""
+    past = WindowEvent(NOW - 3600, 4, 9, NOW - 3500, "m1", NOW - 3550)
+    (line,) = [line for line in map(plain, lines_of([schedule((past,))], ADDRESSES, 80)) if "earlier plan" in line]
+    assert line.startswith("  Fri 01:00 CST    4 -> 9    a window of an earlier plan: ready 50 s before")
 
 
 def test_what_was_late_is_red() -> None:
