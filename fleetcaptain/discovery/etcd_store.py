@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ _TIMEOUT_SEC = 5
 _TRIES = 8
 _PAUSE_SEC = 1.0
 _HTTP_PORT = 80
+# Services are rolled out in threads that share a store.
+_KEPT = 8
 
 
 class EtcdStore:
@@ -51,6 +54,8 @@ class EtcdStore:
         self._sleep = sleep
         self._leave = mark_unreachable
         self._password = password
+        self._lock = threading.Lock()
+        self._client: tuple[str, str, etcd.Client] | None = None
 
     def read(self, key: str) -> Node | None:
         """The node at *key*, or None when there is none."""
@@ -179,8 +184,7 @@ class EtcdStore:
                 self._sleep(_PAUSE_SEC)
             url = self._url()
             try:
-                # One client per call: python-etcd keeps connections, which are dead after the tunnel was replaced.
-                return call(new_client(url, self._password()))
+                return call(self._client_to(url, self._password()))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
             except etcd.EtcdException as error:
@@ -196,6 +200,13 @@ class EtcdStore:
             f"etcd did not {what} within {_TRIES} tries: {last}. Check its quorum with `etcdctl endpoint health` on a "
             "machine of the cluster, then run the same command again; nothing is lost."
         )
+
+    def _client_to(self, url: str, password: str) -> etcd.Client:
+        """The client of *url*, which keeps its connections: through a tunnel each costs a channel and a handshake."""
+        with self._lock:
+            if self._client is None or self._client[:2] != (url, password):
+                self._client = (url, password, new_client(url, password))
+            return self._client[2]
 
 
 class _Client(etcd.Client):  # type: ignore[misc]
@@ -219,7 +230,7 @@ def new_client(url: str, password: str = "") -> etcd.Client:
         username=ROOT if password else None,
         password=password or None,
     )
-    client.http = Pools(path)
+    client.http = Pools(path, _KEPT)
     return client
 
 

@@ -39,11 +39,11 @@ class Pools(PoolManager):
     """Connections to the socket at *path*, for every URL; with an empty *path*, to the host of the URL.
 
     `urlopen` reads the whole answer, up to a limit. It tries once: urllib3's own retries wait as long as an answer
-    demands.
+    demands. Up to *kept* connections of threads stay open.
     """
 
-    def __init__(self, path: str = "") -> None:
-        super().__init__(retries=False)
+    def __init__(self, path: str = "", kept: int = 1) -> None:
+        super().__init__(retries=False, maxsize=kept)
         if path:
             connection = type("Connection", (_Connection,), {"path": path})
             self.pool_classes_by_scheme = {"http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": connection})}
