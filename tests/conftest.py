@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         begin_run()
         # Else each of some thousand processes would compile the program again.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Else each pulumi tries for seconds to download the plugins of AWS, whose packages are there for other tests.
+        os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
