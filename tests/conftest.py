@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from tests.e2e.example import example
 from tests.e2e.leftovers import begin_run, clear
 from tests.e2e.prerequisites import require
-from tests.e2e.shards import Shard, group_of, in_shard
+from tests.e2e.shards import Shard, group_of, in_shard, seconds_of
 from tests.e2e.stack import Stack, stack_name
 
 _FOLDERS = ("e2e", "faults", "local")
@@ -47,22 +48,26 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of other shards out."""
+    """Leave the tests of other shards out, and begin with the groups that take longest."""
     shard: Shard = config.getoption("--shard")
-    chosen = in_shard([group_of(item.nodeid) for item in items], shard)
+    tests = Counter(group_of(item.nodeid) for item in items)
+    chosen = in_shard(tests.elements(), shard)
     if items and not chosen:
         raise pytest.UsageError(f"Shard {shard} is empty: there are fewer groups of tests. Use fewer shards.")
     others = [item for item in items if group_of(item.nodeid) not in chosen]
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if group_of(item.nodeid) in chosen]
+    seconds = {group: seconds_of(group, number) for group, number in tests.items()}
+    items.sort(key=lambda item: -seconds[group_of(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker whole groups, the ones with the most tests first."""
+    """Give each worker whole groups, in the order of the tests."""
     from tests.e2e.scheduling import Groups
 
+    config.option.loadscopereorder = False
     return Groups(config, log)
 
 

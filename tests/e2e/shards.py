@@ -8,12 +8,32 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Shard", "group_of", "in_shard"]
+__all__ = ["Shard", "group_of", "in_shard", "measured_groups", "seconds_of"]
 
-# Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS. Each test takes
-# moments, so such a folder takes no longer than some tests of a module.
+# Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS.
 _WHOLE_FOLDERS = ("tests/contract", "tests/local/aws")
-_FOLDER_WEIGHT = 4
+# About how many seconds the groups took with three workers on two processors, as pytest's --durations told.
+_SECONDS = {
+    "tests/e2e/test_scaling_ahead.py": 900,
+    "tests/e2e/test_two_stacks.py": 880,
+    "tests/e2e/test_release_cycle.py": 860,
+    "tests/faults/test_kills.py": 820,
+    "tests/faults/test_cluster_faults.py": 660,
+    "tests/e2e/test_drift.py": 620,
+    "tests/e2e/test_member_changes.py": 590,
+    "tests/faults/test_bad_images.py": 580,
+    "tests/faults/test_agent_programs.py": 570,
+    "tests/e2e/test_local_cluster.py": 560,
+    "tests/e2e/test_deploy.py": 480,
+    "tests/e2e/test_tasks.py": 450,
+    "tests/e2e/test_ported_units.py": 400,
+    "tests/e2e/test_deploy_errors.py": 400,
+    "tests/faults/test_heartbeats.py": 350,
+    "tests/e2e/test_day_2.py": 320,
+    "tests/contract": 240,
+    "tests/e2e/test_one_offs.py": 100,
+}
+_SECONDS_OF_A_TEST = 40
 
 
 @dataclass(frozen=True)
@@ -41,19 +61,25 @@ def group_of(test: str) -> str:
     return next((folder for folder in _WHOLE_FOLDERS if module.startswith(f"{folder}/")), module)
 
 
+def seconds_of(group: str, tests: int) -> int:
+    """About how many seconds the *tests* of *group* take: as measured, or by their number."""
+    return _SECONDS.get(group, tests * _SECONDS_OF_A_TEST)
+
+
+def measured_groups() -> frozenset[str]:
+    """The groups whose seconds are known."""
+    return frozenset(_SECONDS)
+
+
 def in_shard(groups: Iterable[str], shard: Shard) -> frozenset[str]:
-    """Those of *groups* (one entry for each test) that are in *shard*. The largest groups are dealt first, each to the
+    """Those of *groups* (one entry for each test) that are in *shard*. The longest groups are dealt first, each to the
     shard that has the least to do so far, so every group is in exactly one shard."""
-    sizes = {group: _size(group, tests) for group, tests in Counter(groups).items()}
+    seconds = {group: seconds_of(group, tests) for group, tests in Counter(groups).items()}
     loads = [0] * shard.count
     chosen = set()
-    for group in sorted(sizes, key=lambda group: (-sizes[group], group)):
+    for group in sorted(seconds, key=lambda group: (-seconds[group], group)):
         least = loads.index(min(loads))
-        loads[least] += sizes[group]
+        loads[least] += seconds[group]
         if least == shard.number - 1:
             chosen.add(group)
     return frozenset(chosen)
-
-
-def _size(group: str, tests: int) -> int:
-    return min(tests, _FOLDER_WEIGHT) if group in _WHOLE_FOLDERS else tests

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.e2e.shards import Shard, group_of, in_shard
+from tests.e2e.shards import Shard, group_of, in_shard, measured_groups, seconds_of
 
 
 @given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 5))
@@ -18,13 +19,21 @@ def test_every_group_is_in_exactly_one_shard(groups: list[str], count: int) -> N
     assert sorted(group for shard in shards for group in shard) == sorted(set(groups))
 
 
-def test_shards_have_about_as_many_tests_each() -> None:
-    """The largest groups are dealt first. The many tests of a folder that share a machine count as a few."""
+def test_shards_take_about_as_long_each() -> None:
+    """The longest groups are dealt first: by measured seconds, or by their number of tests."""
     modules = {"kills": 13, "releases": 10, "mistakes": 9, "deploy": 8, "faults": 8, "members": 6, "cluster": 6}
-    groups = [group for group, tests in {**modules, "tests/contract": 162}.items() for _ in range(tests)]
+    tests = {**modules, "tests/contract": 162}
+    groups = [group for group, number in tests.items() for _ in range(number)]
     shards = [in_shard(groups, Shard(number, 3)) for number in (1, 2, 3)]
-    sizes = [sum(modules.get(group, 4) for group in shard) for shard in shards]
-    assert max(sizes) - min(sizes) <= 4
+    seconds = [sum(seconds_of(group, tests[group]) for group in shard) for shard in shards]
+    assert max(seconds) - min(seconds) <= seconds_of("x", 6)
+    assert seconds_of("tests/contract", 162) < seconds_of("x", 162)
+
+
+def test_what_was_measured_is_there() -> None:
+    """A group that was renamed would count as a short one."""
+    for group in measured_groups():
+        assert (Path(__file__).parents[2] / group).exists(), group
 
 
 def test_one_shard_is_the_whole_suite() -> None:
