@@ -68,7 +68,7 @@ def ported(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (app / "server").write_text(_SERVER)
     (app / "Dockerfile").write_text(_DOCKERFILE)
     (app / "Dockerfile.server").write_text(_DOCKERFILE.replace("CMD", "ENTRYPOINT"))
-    _write(app, _BATCHES[0])
+    _write(app, ["Two services on one machine"])
     config = {"size": "3", "strays": "remove", "openKeys": "/services"}
     stack = Stack(stack_name("e2e-porting"), app, home / "pulumi", config)
     try:

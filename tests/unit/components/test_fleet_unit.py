@@ -240,6 +240,7 @@ def test_an_agent_that_fails_somewhere_is_an_error_of_the_deployment(site: Site)
         PROVIDER.create(AGENT)
 
 
+@pytest.mark.usefixtures("site")
 def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: list[str]) -> None:
     """In the preview already. The comparison itself is the engine's."""
     one, two = unit_inputs(instances=1), unit_inputs(instances=2)
@@ -250,6 +251,7 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert "web has one instance, so it is down during the replacement" in warnings[0]
 
 
+@pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(("port", "warned"), [(Port(80, 8080), 1), (Port(80), 0)])
 def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], port: Port, warned: int) -> None:
     """As it goes to one on every machine, and back."""
