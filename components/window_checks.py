@@ -81,6 +81,11 @@ class KnownWindows:
         windows = self.snapshot.windows.get(service) if self.snapshot else None
         return windows.state.after if windows is not None and windows.state is not None else 0
 
+    def base(self, service: str) -> int:
+        """How many instances of *service* run without its windows, as the machine agents know; 0 if they do not."""
+        plan = self.snapshot.window_plan(service) if self.snapshot else None
+        return plan.base if plan is not None else 0
+
     def opens(self, change: Change) -> bool:
         """Whether the machine agents make *change* without this deployment, by the plan that they have."""
         plan = self.snapshot.window_plan(change.service) if self.snapshot else None

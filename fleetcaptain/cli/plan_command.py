@@ -89,8 +89,8 @@ def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
     if change.is_new:
         return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
     if change.update is None:
-        return f"{change.service}: {'only its windows change' if change.windows else 'unchanged'}"
-    return format_expected(change.update, records) + ("; its windows change too" if change.windows else "")
+        return f"{change.service}: {'only its windows change' if change.windows_change else 'unchanged'}"
+    return format_expected(change.update, records) + ("; its windows change too" if change.windows_change else "")
 
 
 def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[st
         "service": change.service,
         "new": change.is_new,
         "changed": change.update is not None,
-        "windows": change.windows,
+        "windows_change": change.windows_change,
     }
     if change.update is not None:
         seconds, number = expected_sec(change.update, records)

@@ -48,7 +48,8 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.restart import stack_on, to_restart
         from fleetcaptain.rollout.strategies.scaling import refuse_unscalable, scale, scaled
-        from fleetcaptain.rollout.window_plans import rebase_windows, record_running
+        from fleetcaptain.rollout.window_plans import rebase_windows
+        from fleetcaptain.rollout.window_record import record_running
 
         where = site(app, stack, ssh, key, changes=True)
         cluster = open_cluster(where.endpoint, where.app)

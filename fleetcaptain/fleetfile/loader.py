@@ -127,7 +127,7 @@ def _reason_of(error: BaseException) -> str:
     except BaseException:  # its __str__ may fail, too
         what = type(error).__name__
     if isinstance(error, TypeError) and (found := _UNKNOWN_KEYWORD.search(what)):
-        return _unknown_keyword(*found.groups()) or what
+        return _unknown_keyword(error, *found.groups()) or what
     if isinstance(error, ImportError) and "attempted relative import" in what:
         return (
             f"{what}. A Fleetfile and the modules beside it are not a package; write `import NAME`, not `from . import`"
@@ -145,10 +145,12 @@ def _reason_of(error: BaseException) -> str:
     )
 
 
-def _unknown_keyword(name: str, keyword: str) -> str:
+def _unknown_keyword(error: BaseException, name: str, keyword: str) -> str:
     """A call of the value *name* with a *keyword* that it does not have; "" if it is none of ours."""
     known = getattr(values, name, None)
-    if not isinstance(known, type) or not is_dataclass(known):
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    # The file may have a class of its own with that name.
+    if not isinstance(known, type) or not is_dataclass(known) or frame.f_globals.get(name, known) is not known:
         return ""
     keywords = [field.name for field in fields(known)]
     return f"{name}(...) has no keyword {keyword}; it has {', '.join(keywords)}{did_you_mean(keyword, keywords)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -135,7 +136,7 @@ def _days(value: Any) -> tuple[int, ...]:
     for part in parts:
         if ".." in part:
             raise ValidationError(
-                f'{represented(part)}: a range of days has one dash; write "{part.replace("..", "-")}"'
+                f'{represented(part)}: a range of days has one dash; write "{re.sub("[.]+", "-", part)}"'
             )
         first, dash, last = part.partition("-")
         begin, end = _day(first), _day(last if dash else first)

@@ -20,19 +20,20 @@ _CONTEXT_LINES = 1
 @dataclass(frozen=True)
 class ServiceChange:
     """What happens to a *service*: the *update* of its units, None if nothing changes; *is_new*, with so many
-    *instances*; whether its *windows* change; and the *lines* of its unit that change, as in a unified diff."""
+    *instances*; *windows_change*: it gets another plan of its windows, because they change or the plan ends too early;
+    and the *lines* of its unit that change, as in a unified diff."""
 
     service: str
     instances: int
     update: ExpectedUpdate | None = None
     is_new: bool = False
-    windows: bool = False
+    windows_change: bool = False
     lines: tuple[str, ...] = ()
 
 
 def planned(parts: Iterable[Part], ownership: Ownership, snapshot: Snapshot, now: float) -> tuple[ServiceChange, ...]:
     """The change of each of *parts* at *now* (seconds of the Unix clock). Images count as the deployed ones: only a
-    build knows others. Raises Unreadable when this computer does not know the time zone of a window."""
+    build knows others."""
     return tuple(_change(part, ownership, snapshot, now) for part in parts)
 
 
@@ -41,7 +42,7 @@ def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) ->
     image = snapshot.units[present[0]].file.without_image()[1] if present else ""
     found = live(ownership, part.service, part.unit.with_image(image).unit_hash, snapshot)
     if found is None:
-        return ServiceChange(part.service, part.instances, is_new=True)
+        return ServiceChange(part.service, part.instances, is_new=True, windows_change=bool(part.windows))
     old, _ = found.file.without_image()
     shared = {"service": part.service, "image": image, "rollout": part.rollout}
     counted = part.mode in (Mode.ROLLING, Mode.BLUE_GREEN)
@@ -59,5 +60,6 @@ def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) ->
     diff = difflib.unified_diff(old.text.splitlines(), part.unit.text.splitlines(), n=_CONTEXT_LINES, lineterm="")
     lines = tuple(line for line in diff if not line.startswith(("---", "+++")))
     plan = snapshot.window_plan(part.service)
-    windows = bool(part.windows) if plan is None else not plan.follows(part.windows, int(now))
-    return ServiceChange(part.service, instances, expected_update(olds, news), windows=windows, lines=lines)
+    windows_change = bool(part.windows) if plan is None else not plan.follows(part.windows, int(now))
+    update = expected_update(olds, news)
+    return ServiceChange(part.service, instances, update, windows_change=windows_change, lines=lines)

@@ -16,6 +16,7 @@ from fleetcaptain.rollout.ownership import foreign, refusals
 from fleetcaptain.rollout.polling import LOOK_SEC
 from fleetcaptain.rollout.report import Outcome, ProgressReporter, Timing, progress, summary, timed
 from fleetcaptain.rollout.sliding_window import decide
+from fleetcaptain.rollout.window_record import record_opening
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Driver"]
@@ -25,8 +26,9 @@ __all__ = ["Driver"]
 class Driver:
     """Rolls targets out on one cluster. *report* gets a line at each change, and every ten seconds. *stopping* returns
     whether to stop before the next step. *bound* maps each changed instance to the units that systemd stopped with it:
-    the same driver runs the rollback and then starts them again. *opening* returns the units that a window needs
-    now, None: those of the machine agents' plan. No agent starts them while the rollout has the lock."""
+    the same driver runs the rollback and then starts them again. No machine agent opens a window while the rollout has
+    the lock, so the driver does. *opening* returns the units that must run now, which then get the new text as well;
+    None: the windows of the plan that the agents follow are opened, and their instances are left alone."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
@@ -50,7 +52,7 @@ class Driver:
             try:
                 snapshot = self.cluster.snapshot(acted)
                 self._stop_at_foreign(target, snapshot)
-                target = self._open(target, snapshot)
+                target = self._open(target, snapshot, state)
                 now = clock()
                 last, health = health, update_health(health, snapshot.machines, now)
                 observed = self.observe(target, snapshot, policy.zone_key)
@@ -86,18 +88,36 @@ class Driver:
                 observed[name] = replace(instance, missing_bound=down[0].name)
         return observed
 
-    def _open(self, target: Target, snapshot: Snapshot) -> Target:
-        """Launch the units of windows that open now, with the text that they have; *target* with them."""
-        if self.opening is not None:
-            needed = self.opening()
-        else:
-            plan = snapshot.window_plan(target.service)
-            needed = plan.names_needed(self.cluster.wall_clock()) if plan is not None else ()
-        # A unit of *target* that does not run was stopped by this rollout.
-        due = [name for name in needed if name in snapshot.waiting and name not in target.names]
-        for name in due:
+    def _open(self, target: Target, snapshot: Snapshot, state: RolloutState) -> Target:
+        """Launch the units of windows that must run now, with the text that they have; *target* with them. A unit in
+        progress that waits was stopped by this rollout."""
+        if self.opening is None:
+            self._open_by_plan(target, snapshot)
+            return target
+        needed = [name for name in self.opening() if name in snapshot.units]
+        for name in needed:
+            if name in snapshot.waiting and name not in state.in_progress:
+                self.cluster.set_desired_state(name, DesiredState.LAUNCHED)
+        return replace(target, names=tuple(dict.fromkeys((*target.names, *needed))))
+
+    def _open_by_plan(self, target: Target, snapshot: Snapshot) -> None:
+        plan = snapshot.window_plan(target.service)
+        if plan is None:
+            return
+        instances, due = plan.needed(self.cluster.wall_clock())
+        # A unit of the target that waits was stopped by this rollout.
+        names = [
+            name
+            for name in plan.extra_names[: instances - plan.base]
+            if name in snapshot.waiting
+            and name not in target.names
+            and self.cluster.ownership.owns(name, snapshot.units[name].mark)
+        ]
+        for name in names:
             self.cluster.set_desired_state(name, DesiredState.LAUNCHED)
-        return replace(target, names=(*target.names, *due)) if due else target
+        if names:
+            self.report(f"{target.service}: started {', '.join(names)} for its window")
+            record_opening(self.cluster, target.service, snapshot.windows[target.service], instances, due)
 
     def start(self, name: str, target: Target) -> None:
         """Begin to bring the unit *name* to *target*."""

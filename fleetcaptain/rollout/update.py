@@ -21,7 +21,8 @@ from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
 from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.rollout.strategies.standby import keep_standby
 from fleetcaptain.rollout.targets import DesiredService
-from fleetcaptain.rollout.window_plans import needed_now, publish_windows, record_running
+from fleetcaptain.rollout.window_plans import needed_now, publish_windows
+from fleetcaptain.rollout.window_record import record_running
 
 __all__ = ["update"]
 

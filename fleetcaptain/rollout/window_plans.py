@@ -9,18 +9,17 @@ from dataclasses import replace
 from fleetcaptain.discovery.keys import (
     service_window_events_dir,
     service_windows_dir,
-    window_event_key,
     window_plan_key,
-    window_state_key,
 )
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.strategies.standby import standby_lacks
 from fleetcaptain.rollout.targets import DesiredService
+from fleetcaptain.rollout.window_record import record_running
 from fleetcaptain.schedule.lead_time import LeadTime, is_too_short, lead_time
 from fleetcaptain.schedule.window import desired_within, most_instances, warm_instances
-from fleetcaptain.schedule.window_event import DEPLOYMENT, EVENT_SEC, WindowEvent
+from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.schedule.window_plan import WindowPlan, plan_of
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.untrusted import Unreadable, readable
@@ -32,7 +31,6 @@ __all__ = [
     "needed_now",
     "publish_windows",
     "rebase_windows",
-    "record_running",
 ]
 
 
@@ -88,24 +86,6 @@ def rebase_windows(cluster: Cluster, service: str, instances: int) -> None:
     if plan is not None:
         most, warm = max(instances, plan.most), max(instances, plan.warm)
         _write_plan(cluster, service, replace(plan, base=instances, most=most, warm=warm))
-
-
-def record_running(cluster: Cluster, service: str) -> None:
-    """Tell the machine agents how many instances of *service* run, if it has windows: what a rollout that failed has
-    opened or left is not what they did last."""
-    snapshot = cluster.snapshot()
-    plan = snapshot.window_plan(service)
-    if plan is None:
-        return
-    names = instance_names(service, plan.most)
-    running = sum(name in snapshot.units and name not in snapshot.waiting for name in names)
-    last, now = snapshot.windows[service].state, int(cluster.wall_clock())
-    known = last.after if last is not None else plan.base
-    if last is None or known != running:
-        text = WindowEvent(now, known, running, 0, DEPLOYMENT, now).to_text()
-        cluster.store.write(window_state_key(cluster.app, service), text)
-        if known != running:
-            cluster.store.write(window_event_key(cluster.app, service, now), text, EVENT_SEC)
 
 
 def forget_windows(cluster: Cluster, service: str) -> None:

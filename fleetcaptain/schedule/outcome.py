@@ -71,7 +71,7 @@ def outcomes(
     *,
     service: str,
     base: int,
-    timezone: str = "UTC",
+    timezone: str,
 ) -> tuple[Outcome, ...]:
     """What happened to a *service* with *base* instances from *start* to *now*, in the order of time: each of the
     changes that were *planned* then, and each event that belongs to none of them, because the plan is newer; its times

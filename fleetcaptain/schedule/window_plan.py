@@ -114,13 +114,17 @@ class WindowPlan:
 
     def desired(self, now: float) -> int:
         """How many instances must run at *now*, as the agents compute it."""
-        return max([self.base, *(series.at_least for series in self.series if self._is_open(series, now))])
+        return max(
+            [self.base, *(series.at_least for series in self.series if self._open_since(series, now) is not None)]
+        )
 
-    def names_needed(self, now: float) -> tuple[str, ...]:
-        """The units that only windows need, and that must run at *now*. Those of windows with machines of their own are
-        left out: the machine agents start them when these are in fleet."""
-        fixed = replace(self, series=tuple(series for series in self.series if not series.machines))
-        return self.extra_names[: fixed.desired(now) - self.base]
+    def needed(self, now: float) -> tuple[int, int]:
+        """How many instances must run at *now*, and the ``ready_by`` of the window that needs so many, 0 if none does,
+        as the agents compute them. Windows with machines of their own are left out: the agents wait for these."""
+        fixed = [(series.at_least, self._open_since(series, now)) for series in self.series if not series.machines]
+        found = [(at_least, -start) for at_least, start in fixed if start is not None]
+        instances, due = max(found, default=(self.base, 0))
+        return (instances, -due) if instances > self.base else (self.base, 0)
 
     def follows(self, windows: Sequence[WindowSpec], now: int) -> bool:
         """Whether this is a plan of *windows* that need not be renewed: it reaches far enough, and in the next year has
@@ -139,10 +143,12 @@ class WindowPlan:
         }
         return planned == found and self.horizon >= now + _RENEWED_BELOW_SEC
 
-    def _is_open(self, series: Series, now: float) -> bool:
-        """Whether the last occurrence of *series* that is open or was is open: it ends last too."""
-        last = min((now + self.lead_sec - series.start) // series.step, series.count - 1)
-        return last >= 0 and now < series.start + last * series.step + series.length
+    def _open_since(self, series: Series, now: float) -> int | None:
+        """The start of the occurrence of *series* that is open, None if none is: of those that have begun, the last one
+        ends last too."""
+        last = int(min((now + self.lead_sec - series.start) // series.step, series.count - 1))
+        start = series.start + last * series.step
+        return start if last >= 0 and now < start + series.length else None
 
 
 @lru_cache(maxsize=256)

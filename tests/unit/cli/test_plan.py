@@ -93,7 +93,7 @@ def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str
         "service": "queue",
         "new": False,
         "changed": True,
-        "windows": False,
+        "windows_change": False,
         "lowest": 2,
         "seconds": None,
         "instances": 4,

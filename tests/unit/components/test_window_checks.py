@@ -79,7 +79,7 @@ def test_a_window_that_is_open_already_is_not_late(said: list[str]) -> None:
     known = KnownWindows(snapshot=replace(Snapshot.of((), (), (), ()), windows=windows))
     announce_windows(known, [WEB], lambda: NOON - 100)
     assert not [line for line in said if line.startswith("warning")]
-    assert "web: 5 instances run now for its windows; an update replaces them all" in said
+    assert "web: 5 instances run now, 3 of them for its windows; an update replaces all of them" in said
 
 
 @pytest.mark.parametrize("policy", [WindowPolicy.WAIT, WindowPolicy.WARN])

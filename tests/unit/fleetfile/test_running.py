@@ -253,8 +253,8 @@ def test_an_unknown_keyword_of_a_value_is_named_with_the_known_ones(tmp_path: Pa
 
 def test_a_keyword_of_a_class_of_their_own_is_pythons_error(tmp_path: Path) -> None:
     """It has nothing to do with ours, even if it has such a name."""
-    text = "class Mine:\n    def __init__(self): pass\nMine(x=1)"
-    assert mistake(tmp_path, text).endswith("TypeError: Mine.__init__() got an unexpected keyword argument 'x'")
+    text = "class Window:\n    def __init__(self): pass\nWindow(x=1)"
+    assert mistake(tmp_path, text).endswith("TypeError: Window.__init__() got an unexpected keyword argument 'x'")
 
 
 @pytest.mark.parametrize("declared", ["", f"NAME = 'web'\n{APP}"])

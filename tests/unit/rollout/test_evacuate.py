@@ -104,6 +104,22 @@ def test_one_that_waits_and_fits_nowhere_else_stays() -> None:
     assert cluster.units["web@3.service"].machine_id == M3
 
 
+def test_one_that_waits_and_finds_no_place_keeps_no_other_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves nobody; those that do leave the machine."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    cluster.launch_service("web", 4)
+    waiting(cluster, 4)
+
+    def no_place(*_: object, **__: object) -> None:
+        raise DeadlineExceeded("fleet did not place it")
+
+    monkeypatch.setattr("fleetcaptain.rollout.strategies.evacuate._wait_for_places", no_place)
+    moved, stays = begin(cluster)
+    assert moved == ["web@1.service"]
+    assert stays == {"web@4.service": "fleet did not place it"}
+    assert cluster.units["web@4.service"].desired == "loaded"
+
+
 def test_it_may_be_begun_again(cluster: FakeCluster) -> None:
     """Nothing is put twice."""
     begin(cluster)

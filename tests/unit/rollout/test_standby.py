@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from fleetcaptain.discovery.keys import window_plan_key
-from fleetcaptain.errors import RolloutMixed
+from fleetcaptain.errors import ClusterUnreachable, RolloutMixed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.driver import Driver
@@ -23,6 +23,7 @@ from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
 from fleetcaptain.rollout.window_plans import keeps_windows, rebase_windows
 from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.schedule.window_event import DEPLOYMENT, WindowEvent
 from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
@@ -189,9 +190,41 @@ def test_a_window_that_opens_during_a_rollout_is_opened_by_it() -> None:
     assert set(cluster.runs.values()) == {NEW.unit_hash}
 
 
+def test_a_deployment_that_begins_when_a_window_is_due_opens_it_at_once() -> None:
+    """With the text that its instances have: one after the other they would be late."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    begin = NOON - 100 - cluster.now
+    cluster.wall_clock = lambda: begin + cluster.now
+    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=100, progress_deadline_sec=2000)))
+    assert cluster.history[:3] == [f"launched web@{number}.service" for number in (3, 4, 5)]
+    assert set(cluster.runs.values()) == {NEW.unit_hash}
+
+
+def test_an_instance_that_was_opened_before_an_outage_gets_the_new_text_too() -> None:
+    """It no longer waits when the cluster answers again."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    begin, failed = NOON - 300 - cluster.now, list[str]()
+    cluster.wall_clock = lambda: begin + cluster.now
+    ask = cluster._ask
+
+    def breaking(name: str, state: DesiredState) -> None:
+        if (name, state, failed) == ("web@4.service", RUN, []):
+            failed.append(name)
+            raise ClusterUnreachable("it is away")
+        ask(name, state)
+
+    cluster._ask = breaking  # type: ignore[assignment, method-assign]
+    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=100, progress_deadline_sec=2000)))
+    assert failed
+    assert len(cluster.runs) == 5
+    assert set(cluster.runs.values()) == {NEW.unit_hash}
+
+
 @pytest.mark.parametrize("driver", [RestartDriver, MoveDriver])
 def test_a_window_that_opens_during_a_restart_or_a_move_is_opened_by_it(driver: type[RestartDriver]) -> None:
-    """Those that it brings are not restarted, and none that is stopped for a moment counts as waiting."""
+    """What it brings is not restarted and not waited for; the machine agents know of it, and note when all is ready."""
     cluster = cluster_at(NOON - 86400)
     deploy(cluster, desired())
     target = to_restart(cluster.ownership, "web", cluster.snapshot())
@@ -203,6 +236,22 @@ def test_a_window_that_opens_during_a_restart_or_a_move_is_opened_by_it(driver: 
     assert states(cluster) == [RUN] * 5
     stops = [entry.split()[1] for entry in cluster.history if entry.startswith(f"{driver.stops} ")]
     assert stops == ["web@1.service", "web@2.service"]
+    windows = cluster.snapshot().windows["web"]
+    assert windows.state is not None
+    assert windows.state == WindowEvent(int(NOON - opened[-1]), 2, 5, int(NOON), DEPLOYMENT)
+    assert windows.state in windows.events
+
+
+def test_a_restart_starts_no_unit_of_another_app() -> None:
+    """Such a name may be theirs by now."""
+    cluster = cluster_at(NOON - 86400)
+    deploy(cluster, desired())
+    target = to_restart(cluster.ownership, "web", cluster.snapshot())
+    foreign = UnitFile.parse(text_of("web").replace("App=shop", "App=other"))
+    cluster.put("web@5.service", foreign, LOADED)
+    opened_before(cluster)
+    restart(RestartDriver(cluster), target, Policy(min_healthy_sec=400, progress_deadline_sec=2000))
+    assert states(cluster) == [RUN] * 4 + [LOADED]
 
 
 def test_one_of_an_open_window_that_moves_is_off_its_machine_before_it_starts() -> None:

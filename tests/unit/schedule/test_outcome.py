@@ -120,4 +120,4 @@ def test_the_levels_are_those_of_instances_that_were_ready() -> None:
 
 def test_a_service_without_a_planned_change_has_none() -> None:
     """As one that was deployed today."""
-    assert outcomes([], [], 0, 86400, service="web", base=2) == ()
+    assert outcomes([], [], 0, 86400, service="web", base=2, timezone="UTC") == ()
