@@ -118,10 +118,11 @@ def announce_windows(known: KnownWindows, parts: Sequence[Part], clock: Callable
     for part in parts:
         lead = known.lead(part.service)
         diagnostics.info(format_lead(part.service, lead))
-        running = known.running(part.service)
-        if running > part.instances:
+        running, usual = known.running(part.service), known.base(part.service)
+        if running > usual:
             diagnostics.info(
-                f"{part.service}: {running} instances run now for its windows; an update replaces them all"
+                f"{part.service}: {running} instances run now, {running - usual} of them for its windows; an update "
+                "replaces all of them"
             )
         errors += unmeetable(part.service, part.windows, lead, now).errors
         # One that is open already is in time.

@@ -27,7 +27,7 @@ _TIMEOUT_SEC = 5
 _TRIES = 8
 _PAUSE_SEC = 1.0
 _HTTP_PORT = 80
-# Services are rolled out in threads that share a store.
+# Services are rolled out in threads that share a store. More of them at once close theirs after the call.
 _KEPT = 8
 
 

@@ -39,7 +39,7 @@ class Pools(PoolManager):
     """Connections to the socket at *path*, for every URL; with an empty *path*, to the host of the URL.
 
     `urlopen` reads the whole answer, up to a limit. It tries once: urllib3's own retries wait as long as an answer
-    demands. Up to *kept* connections of threads stay open.
+    demands. Up to *kept* connections to each host stay open.
     """
 
     def __init__(self, path: str = "", kept: int = 1) -> None:

@@ -12,7 +12,7 @@ __all__ = ["Shard", "group_of", "in_shard", "measured_groups", "seconds_of"]
 
 # Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS.
 _WHOLE_FOLDERS = ("tests/contract", "tests/local/aws")
-# About how many seconds the groups took with three workers on two processors, as pytest's --durations told.
+# About how many seconds the groups took with three workers on two processors, by pytest's --durations.
 _SECONDS = {
     "tests/e2e/test_scaling_ahead.py": 900,
     "tests/e2e/test_two_stacks.py": 880,

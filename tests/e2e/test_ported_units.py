@@ -1,5 +1,5 @@
-"""docs/porting.md: each shape of a fleet unit, deployed as the page writes it. Shapes with different services are
-deployed as one app."""
+"""docs/porting.md: the services of each shape of a fleet unit, deployed as the page writes them. Shapes whose services
+have different names are deployed as one app."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ _ALONE = ("Host network", "A program without a container")
 
 def _batches() -> list[tuple[str, ...]]:
     """The headings of all shapes, in groups whose services have different names."""
+    assert set(_ALONE) <= SHAPES.keys()
     groups: list[tuple[set[str], list[str]]] = []
     for heading, text in SHAPES.items():
         if heading in _ALONE:
@@ -112,6 +113,7 @@ def _write(app: Path, headings: Iterable[str]) -> None:
             text = text.replace(old, new)
         # The name is imported by each of them.
         lines.append(text.replace("fleet = Fleetfile(", "parts.append(dict(") + ")")
+    lines.append("assert len({part['app'] for part in parts}) == 1")
     lines.append('services = [one for part in parts for one in part.pop("services")]')
     lines.append('tasks = [one for part in parts for one in part.pop("tasks", ())]')
     lines.append(

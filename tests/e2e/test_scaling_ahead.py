@@ -109,10 +109,14 @@ def _wait_until(moment: float) -> None:
 
 def _refuses_a_wrong_clock(stack: Stack, moment: float) -> None:
     """A machine on which it is *moment* already leaves the windows to the others, and `doctor` tells why."""
-    log = ("journalctl", "-t", "fleetcaptain-agent", "-o", "cat", "--no-pager")
     machine = machines(stack)["m2"]
+
+    def says_so(app: str) -> bool:
+        log = run_on(machine, "journalctl", "-u", f"{app}-agent.service", "-o", "cat", "--no-pager")
+        return "no windows: its clock is more than" in log
+
     with wrong_date(machine, int(moment - time.time())):
-        until(lambda: run_on(machine, *log).count("no windows: its clock is more than") == 2, "both agents say so")
+        until(lambda: says_so("behavioral") and says_so("blog"), "both agents say so")
         assert "ahead of this computer's" in stack.captain("doctor").output
 
 

@@ -135,7 +135,7 @@ def _emptied(
                     _move_waiting(fenced, waiting, machine)
                     moved += waiting
                 except DeadlineExceeded as error:
-                    # They serve nobody, so the instances that do are moved all the same.
+                    # They do not serve; the instances that do are moved all the same.
                     for name in waiting:
                         fenced.set_desired_state(name, DesiredState.LOADED)
                     stays |= dict.fromkeys(waiting, str(error))

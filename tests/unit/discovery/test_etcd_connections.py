@@ -18,7 +18,10 @@ class _Etcd(ThreadingHTTPServer):
 
     opened = 0
     keeps = True
-    ended = threading.Event()
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.ended = threading.Event()
 
     def process_request(self, request: object, client_address: object) -> None:
         self.opened += 1
@@ -49,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def etcd() -> Iterator[_Etcd]:
     """One that listens on the loopback."""
-    with _Etcd(("127.0.0.1", 0), _Handler) as server:
+    with _Etcd() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -65,7 +68,7 @@ def _store(etcd: _Etcd) -> EtcdStore:
 
 
 def test_calls_share_a_connection(etcd: _Etcd) -> None:
-    """Through a tunnel each one costs a process there, and a handshake."""
+    """Through a tunnel each one costs a channel and a handshake."""
     store = _store(etcd)
     for _ in range(5):
         assert store.read("/key") is not None
