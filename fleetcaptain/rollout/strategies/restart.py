@@ -141,7 +141,8 @@ def refuse_changed(ownership: Ownership, target: Target, snapshot: Snapshot) -> 
     the text of *target* would undo that rollout."""
     if to_restart(ownership, target.service, snapshot) != target:
         raise Locked(
-            f"{target.service} was rolled out in this moment. Nothing of it was changed. Run the same command again."
+            f"{target.service} changed in this moment, by a rollout or a window. Nothing of it was changed. Run the "
+            "same command again."
         )
 
 

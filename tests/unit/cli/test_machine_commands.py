@@ -177,7 +177,7 @@ def test_a_rollout_that_ended_meanwhile_is_not_undone(
 
     monkeypatch.setattr(journal, "_acquired", after_a_rollout)
     assert main([*command, *SSH]) == 6
-    assert "web was rolled out in this moment. Nothing of it was changed." in capsys.readouterr().err
+    assert "web changed in this moment, by a rollout or a window. Nothing of it was changed." in capsys.readouterr().err
     assert not [step for step in cluster.history if "web@" in step]
 
 
