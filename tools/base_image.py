@@ -13,9 +13,15 @@ from tools.project_layout import Layout
 from tools.shell import answer, run
 from tools.tool_failure import ToolFailed
 
-__all__ = ["fetch_base_image", "has_base_image", "unmount_below"]
+__all__ = ["clean_apt", "fetch_base_image", "has_base_image", "unmount_below"]
 
 _PULL_SEC = 180
+# Debian's published image has the like: else each image that installs packages keeps a hundred MB that only apt reads.
+_APT_KEEPS_NOTHING = """\
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };
+"""
 
 
 def has_base_image() -> bool:
@@ -41,6 +47,7 @@ def fetch_base_image(layout: Layout) -> str:
     root = layout.scratch / "base"
     try:
         run([_debootstrap() or "debootstrap", "--variant=minbase", BASE_SUITE, str(root)], log, by_hand=by_hand)
+        clean_apt(root)
         _import(root, log)
     finally:
         unmount_below(root)
@@ -57,6 +64,15 @@ def unmount_below(folder: Path) -> None:
 
 def _debootstrap() -> str | None:
     return shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
+def clean_apt(root: Path) -> None:
+    """Remove what debootstrap downloaded to *root*, and have apt keep nothing there."""
+    for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
+        for path in (root / folder).glob("*"):
+            if path.is_file():
+                path.unlink()
+    (root / "etc/apt/apt.conf.d/docker-clean").write_text(_APT_KEEPS_NOTHING)
 
 
 def _import(root: Path, log: Path) -> None:
