@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -54,8 +54,8 @@ class EtcdStore:
         self._sleep = sleep
         self._leave = mark_unreachable
         self._password = password
-        self._lock = threading.Lock()
-        self._client: tuple[str, str, etcd.Client] | None = None
+        # A client keeps its connections: through a tunnel each costs a channel and a handshake.
+        self._client = lru_cache(maxsize=1)(new_client)
 
     def read(self, key: str) -> Node | None:
         """The node at *key*, or None when there is none."""
@@ -184,7 +184,7 @@ class EtcdStore:
                 self._sleep(_PAUSE_SEC)
             url = self._url()
             try:
-                return call(self._client_to(url, self._password()))
+                return call(self._client(url, self._password()))
             except (etcd.EtcdKeyError, etcd.EtcdValueError):
                 raise
             except etcd.EtcdException as error:
@@ -200,13 +200,6 @@ class EtcdStore:
             f"etcd did not {what} within {_TRIES} tries: {last}. Check its quorum with `etcdctl endpoint health` on a "
             "machine of the cluster, then run the same command again; nothing is lost."
         )
-
-    def _client_to(self, url: str, password: str) -> etcd.Client:
-        """The client of *url*, which keeps its connections: through a tunnel each costs a channel and a handshake."""
-        with self._lock:
-            if self._client is None or self._client[:2] != (url, password):
-                self._client = (url, password, new_client(url, password))
-            return self._client[2]
 
 
 class _Client(etcd.Client):  # type: ignore[misc]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import requests
@@ -72,8 +72,8 @@ class Transport:
         self._sleep = sleep
         self._leave = mark_unreachable
         self._adapter = adapter
-        self._lock = threading.Lock()
-        self._session: tuple[str, requests.Session] | None = None
+        # The session of another address ends with its last call.
+        self._session_to = lru_cache(maxsize=1)(self._new_session)
 
     def call(
         self,
@@ -122,13 +122,6 @@ class Transport:
             return None, f"no answer within {_READ_SEC} s"
         except requests.RequestException as error:
             return None, _cause(error)
-
-    def _session_to(self, base: str) -> requests.Session:
-        """The session for *base*; the session of another address ends with its last call."""
-        with self._lock:
-            if self._session is None or self._session[0] != base:
-                self._session = (base, self._new_session(base))
-            return self._session[1]
 
     def _new_session(self, base: str) -> requests.Session:
         session = requests.Session()

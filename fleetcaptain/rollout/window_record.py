@@ -20,19 +20,17 @@ def record_running(cluster: Cluster, service: str) -> None:
         return
     names = instance_names(service, plan.most)
     running = sum(name in snapshot.units and name not in snapshot.waiting for name in names)
-    last, now = snapshot.windows[service].state, int(cluster.wall_clock())
-    known = last.after if last is not None else plan.base
-    if last is None or known != running:
+    windows, now = snapshot.windows[service], int(cluster.wall_clock())
+    known = windows.running
+    if windows.state is None or known != running:
         _write(cluster, service, WindowEvent(now, known, running, 0, DEPLOYMENT, now), is_event=known != running)
 
 
 def record_opening(cluster: Cluster, service: str, windows: ServiceWindows, instances: int, due: int) -> None:
     """Tell the machine agents that so many *instances* of *service* were launched for a window that has to be ready at
     *due*: they note when all are, and close it. *windows*: what they know."""
-    plan, last = windows.plan, windows.state
-    known = last.after if last is not None else plan.base if plan is not None else 0
-    if known < instances:
-        event = WindowEvent(int(cluster.wall_clock()), known, instances, due, DEPLOYMENT)
+    if windows.running < instances:
+        event = WindowEvent(int(cluster.wall_clock()), windows.running, instances, due, DEPLOYMENT)
         _write(cluster, service, event, is_event=True)
 
 

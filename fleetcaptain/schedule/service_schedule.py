@@ -19,8 +19,7 @@ __all__ = ["ServiceSchedule", "as_json", "change_as_json", "schedule_of"]
 class ServiceSchedule:
     """The windows of *service* at *now* (seconds of the Unix clock), by its *plan*: what happened in the *last* 24
     hours, and the *next* ones. *planned* and *real*: (second, number of instances) for each change of these 48 hours,
-    the real ones until now. *timezones*: those of its windows, by name, as far as they are known; *timezone*: that of
-    the first one."""
+    the real ones until now. *timezones*: those of its windows, by name, as far as they are known."""
 
     service: str
     now: int
@@ -30,7 +29,11 @@ class ServiceSchedule:
     planned: tuple[tuple[int, int], ...]
     real: tuple[tuple[int, int], ...]
     timezones: Mapping[str, str]
-    timezone: str
+
+    @property
+    def timezone(self) -> str:
+        """That of its first window, ``UTC`` if unknown."""
+        return _timezone(self.plan, self.timezones)
 
 
 def schedule_of(
@@ -38,7 +41,7 @@ def schedule_of(
 ) -> ServiceSchedule:
     """The schedule of *service* by its *plan* and the events of its *windows*; *timezones*: those of them, by name."""
     start, end = now - DAY_SEC, now + DAY_SEC
-    timezone = next((timezones[one.name] for one in plan.series if one.name in timezones), "UTC")
+    timezone = _timezone(plan, timezones)
     past = changes(service, plan, start + 1, now + 1, timezones)
     ahead = changes(service, plan, now + 1, end, timezones)
     return ServiceSchedule(
@@ -50,8 +53,11 @@ def schedule_of(
         planned=((start, plan.desired(start)), *((change.at, change.after) for change in (*past, *ahead))),
         real=levels_of(windows.events, start, now, plan.base),
         timezones=timezones,
-        timezone=timezone,
     )
+
+
+def _timezone(plan: WindowPlan, timezones: Mapping[str, str]) -> str:
+    return next((timezones[one.name] for one in plan.series if one.name in timezones), "UTC")
 
 
 def as_json(schedule: ServiceSchedule, addresses: Mapping[str, str]) -> dict[str, Any]:

@@ -29,6 +29,13 @@ class ServiceWindows:
     state: WindowEvent | None = None
     events: tuple[WindowEvent, ...] = ()
 
+    @property
+    def running(self) -> int:
+        """How many instances run: as many as were set last, or the usual number."""
+        if self.state is not None:
+            return self.state.after
+        return self.plan.base if self.plan is not None else 0
+
 
 def read_windows(store: EtcdStore, app: str) -> tuple[dict[str, ServiceWindows], tuple[Ignored, ...]]:
     """Service -> its windows, for each service of *app* with a plan, a state or events; and the invalid values."""

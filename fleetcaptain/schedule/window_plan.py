@@ -114,15 +114,12 @@ class WindowPlan:
 
     def desired(self, now: float) -> int:
         """How many instances must run at *now*, as the agents compute it."""
-        return max(
-            [self.base, *(series.at_least for series in self.series if self._open_since(series, now) is not None)]
-        )
+        return max([self.base, *(series.at_least for series, _ in self._open(now))])
 
     def needed(self, now: float) -> tuple[int, int]:
         """How many instances must run at *now*, and the ``ready_by`` of the window that needs so many, 0 if none does,
         as the agents compute them. Windows with machines of their own are left out: the agents wait for these."""
-        fixed = [(series.at_least, self._open_since(series, now)) for series in self.series if not series.machines]
-        found = [(at_least, -start) for at_least, start in fixed if start is not None]
+        found = [(series.at_least, -start) for series, start in self._open(now) if not series.machines]
         instances, due = max(found, default=(self.base, 0))
         return (instances, -due) if instances > self.base else (self.base, 0)
 
@@ -143,12 +140,14 @@ class WindowPlan:
         }
         return planned == found and self.horizon >= now + _RENEWED_BELOW_SEC
 
-    def _open_since(self, series: Series, now: float) -> int | None:
-        """The start of the occurrence of *series* that is open, None if none is: of those that have begun, the last one
-        ends last too."""
-        last = int(min((now + self.lead_sec - series.start) // series.step, series.count - 1))
-        start = series.start + last * series.step
-        return start if last >= 0 and now < start + series.length else None
+    def _open(self, now: float) -> Iterator[tuple[Series, int]]:
+        """Each series of which an occurrence is open, and its start. Of those that have begun, the last one ends last
+        too."""
+        for series in self.series:
+            last = int(min((now + self.lead_sec - series.start) // series.step, series.count - 1))
+            start = series.start + last * series.step
+            if last >= 0 and now < start + series.length:
+                yield series, start
 
 
 @lru_cache(maxsize=256)

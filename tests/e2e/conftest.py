@@ -18,15 +18,7 @@ Guests = Callable[[str, str], Stack]
 @pytest.fixture
 def guests(stack: Stack, tmp_path: Path) -> Iterator[Guests]:
     """Stacks that know of the cluster only how to connect to its machines."""
-    connection = stack.outputs()["connection"]
-    bindings = stack.containers()["registry"].attrs["HostConfig"]["PortBindings"]
-    settings = {
-        "cluster": "existing",
-        "fleet": ", ".join(f"ssh://{host}:22" for host in connection["ssh"]),
-        "sshKey": connection["key"],
-        "knownHosts": connection["known_hosts"],
-        "registry": f"127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}",
-    }
+    settings = stack.as_existing()
     made: list[Stack] = []
 
     def guest(kind: str, fleetfile: str) -> Stack:

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Shard", "group_of", "in_shard", "measured_groups", "seconds_of"]
+__all__ = ["SECONDS", "Shard", "group_of", "in_shard", "seconds_of"]
 
 # Their tests share what takes long to make: a machine with the real fleetd, the life of a stack on AWS.
 _WHOLE_FOLDERS = ("tests/contract", "tests/local/aws")
 # About how many seconds the groups took with three workers on two processors, by pytest's --durations.
-_SECONDS = {
+SECONDS = {
     "tests/e2e/test_scaling_ahead.py": 860,
     "tests/e2e/test_two_stacks.py": 720,
     "tests/faults/test_bad_images.py": 660,
@@ -64,12 +64,7 @@ def group_of(test: str) -> str:
 
 def seconds_of(group: str, tests: int) -> int:
     """About how many seconds the *tests* of *group* take: as measured, or by their number."""
-    return _SECONDS.get(group, tests * _SECONDS_OF_A_TEST)
-
-
-def measured_groups() -> frozenset[str]:
-    """The groups whose seconds are known."""
-    return frozenset(_SECONDS)
+    return SECONDS.get(group, tests * _SECONDS_OF_A_TEST)
 
 
 def in_shard(groups: Iterable[str], shard: Shard) -> frozenset[str]:

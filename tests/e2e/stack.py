@@ -232,6 +232,23 @@ class Stack:
         """Its containers by their short names: ``m1``, ``registry``."""
         return {container.name.rpartition("-")[2]: container for container in find(self.identity)}
 
+    @property
+    def registry(self) -> str:
+        """The address of its registry on this computer: ``127.0.0.1:PORT``, also while it is stopped."""
+        bindings = self.containers()["registry"].attrs["HostConfig"]["PortBindings"]
+        return f"127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}"
+
+    def as_existing(self) -> dict[str, str]:
+        """The settings of another stack that comes to this cluster, and knows only how to connect to its machines."""
+        connection = self.outputs()["connection"]
+        return {
+            "cluster": "existing",
+            "fleet": ", ".join(f"ssh://{host}:22" for host in connection["ssh"]),
+            "sshKey": connection["key"],
+            "knownHosts": connection["known_hosts"],
+            "registry": self.registry,
+        }
+
     def leftovers(self) -> list[str]:
         """The names of the containers, volumes and networks that carry its label, and its folder."""
         return [*resources_of(self.identity), *([str(self.folder)] if self.folder.exists() else [])]

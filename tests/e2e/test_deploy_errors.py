@@ -67,12 +67,11 @@ def test_a_build_that_prints_no_utf8_says_why_it_failed(stack: Stack) -> None:
 @pytest.fixture
 def blocked_registry(stack: Stack) -> Iterator[socket.socket]:
     """The registry is stopped, and its port taken by somebody else."""
-    registry = stack.containers()["registry"]
-    port = int(registry.attrs["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostPort"])
-    registry.stop(timeout=5)
+    host, _, port = stack.registry.partition(":")
+    stack.containers()["registry"].stop(timeout=5)
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", port))
+        other.bind((host, int(port)))
         other.listen()
         yield other
 

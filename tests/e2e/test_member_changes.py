@@ -127,11 +127,6 @@ def test_keys_are_in_no_state_and_no_definition(secured: Stack) -> None:
     assert "PRIVATE KEY" not in secured.must("stack", "export", "--show-secrets").output
 
 
-def _registry(stack: Stack) -> str:
-    bindings = stack.containers()["registry"].attrs["HostConfig"]["PortBindings"]
-    return f"127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}"
-
-
 def _known_hosts(stack: Stack) -> str:
     """The host keys of its machines, read from the machines themselves."""
     lines = []
@@ -145,14 +140,7 @@ def _known_hosts(stack: Stack) -> str:
 @pytest.fixture
 def guest(secured: Stack, tmp_path: Path) -> Iterator[Stack]:
     """The example in a stack of its own, which knows of the cluster only where its machines let one in."""
-    connection = secured.outputs()["connection"]
-    settings = {
-        "cluster": "existing",
-        "fleet": ", ".join(f"ssh://{host}:22" for host in connection["ssh"]),
-        "sshKey": connection["key"],
-        "knownHosts": str(tmp_path / "known_hosts"),
-        "registry": _registry(secured),
-    }
+    settings = {**secured.as_existing(), "knownHosts": str(tmp_path / "known_hosts")}
     (tmp_path / "known_hosts").write_text(_known_hosts(secured))
     stack = Stack(stack_name("e2e-guest"), example(tmp_path / "app"), tmp_path / "pulumi", settings)
     yield stack
@@ -176,7 +164,7 @@ def test_an_app_comes_to_a_cluster_of_others_and_goes_again(secured: Stack, gues
     refused = guest.fails().error
     assert "fleetcaptain:registry" in refused
     assert "fleetcaptain:bastion" in refused
-    guest.set("registry", _registry(secured))
+    guest.set("registry", secured.registry)
     guest.must("config", "rm", "fleetcaptain:bastion")
     guest.up()
     urls = guest.outputs()["endpoints"]["app_server"]

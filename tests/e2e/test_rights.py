@@ -51,8 +51,7 @@ def test_root_on_a_machine_cannot_change_the_kernel(stack: Stack) -> None:
 
 def test_the_registry_deletes_nothing(stack: Stack) -> None:
     """It asks for no login, and a deleted image would be missing where an instance starts next."""
-    bindings = stack.containers()["registry"].attrs["HostConfig"]["PortBindings"]
-    url = f"http://127.0.0.1:{bindings['5000/tcp'][0]['HostPort']}/v2/behavioral/redis/manifests"
+    url = f"http://{stack.registry}/v2/behavioral/redis/manifests"
     kinds = ("oci.image.index.v1", "oci.image.manifest.v1", "docker.distribution.manifest.v2")
     accept = {"Accept": ", ".join(f"application/vnd.{kind}+json" for kind in kinds)}
     there = requests.head(f"{url}/latest", headers=accept, timeout=5)

@@ -128,17 +128,8 @@ def _emptied(
             driver = EvacuationDriver(fenced, report, closing=partial(close, fenced, machine))
             # First, as the driver starts them where they are when their window opens meanwhile.
             stays |= {name: why for name in waiting if (why := _why_stays(name, target, fenced.snapshot(), machine))}
-            waiting = [name for name in waiting if name not in stays]
-            if waiting:
-                report(f"moving {', '.join(waiting)}, which wait for a window, off {machine.ip}")
-                try:
-                    _move_waiting(fenced, waiting, machine)
-                    moved += waiting
-                except DeadlineExceeded as error:
-                    # They do not serve; the instances that do are moved all the same.
-                    for name in waiting:
-                        fenced.set_desired_state(name, DesiredState.LOADED)
-                    stays |= dict.fromkeys(waiting, str(error))
+            stays |= _move_waiting(fenced, [name for name in waiting if name not in stays], machine, report)
+            moved += [name for name in waiting if name not in stays]
             if halfway:
                 _run(driver, target, policy_of(target), machine)
             for name in there:
@@ -156,16 +147,27 @@ def _emptied(
     return moved, {name: stays.get(name) or _why_left(cluster, latest.units[name]) for name in left}
 
 
-def _move_waiting(cluster: Cluster, names: Sequence[str], machine: Machine) -> None:
-    """Have fleet place the units *names*, which do not run, on other machines than *machine*. Raises
-    DeadlineExceeded."""
-    for name in names:
-        cluster.set_desired_state(name, DesiredState.INACTIVE)
-    _wait_for_places(cluster, names, placed=False)
-    close(cluster, machine)
-    for name in names:
-        cluster.set_desired_state(name, DesiredState.LOADED)
-    _wait_for_places(cluster, names, placed=True)
+def _move_waiting(
+    cluster: Cluster, names: Sequence[str], machine: Machine, report: Callable[[str], None]
+) -> dict[str, str]:
+    """Have fleet place the units *names*, which do not run, on other machines than *machine*. Returns why units stay,
+    if it does not: the instances that serve are moved all the same."""
+    if not names:
+        return {}
+    report(f"moving {', '.join(names)}, which wait for a window, off {machine.ip}")
+    try:
+        for name in names:
+            cluster.set_desired_state(name, DesiredState.INACTIVE)
+        _wait_for_places(cluster, names, placed=False)
+        close(cluster, machine)
+        for name in names:
+            cluster.set_desired_state(name, DesiredState.LOADED)
+        _wait_for_places(cluster, names, placed=True)
+    except DeadlineExceeded as error:
+        for name in names:
+            cluster.set_desired_state(name, DesiredState.LOADED)
+        return dict.fromkeys(names, str(error))
+    return {}
 
 
 def _wait_for_places(cluster: Cluster, names: Sequence[str], *, placed: bool) -> None:

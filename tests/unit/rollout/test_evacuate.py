@@ -105,7 +105,7 @@ def test_one_that_waits_and_fits_nowhere_else_stays() -> None:
 
 
 def test_one_that_waits_and_finds_no_place_keeps_no_other_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It serves nobody; those that do leave the machine."""
+    """It does not run; instances that run leave the machine."""
     cluster = FakeCluster(machines=(M1, M2, M3))
     cluster.launch_service("web", 4)
     waiting(cluster, 4)

@@ -39,13 +39,26 @@ mute: Callable[[str], None] = lambda _line: None  # noqa: E731
 def cluster_at(moment: float, **options: object) -> FakeCluster:
     """A cluster whose clock shows *moment* now; the time of day passes with it."""
     cluster = FakeCluster(**options)  # type: ignore[arg-type]
-    cluster.wall_clock = lambda: moment + cluster.now
+    set_clock(cluster, moment)
     return cluster
+
+
+def set_clock(cluster: FakeCluster, moment: float) -> None:
+    """The clock of *cluster* shows *moment* now."""
+    begin = moment - cluster.now
+    cluster.wall_clock = lambda: begin + cluster.now
 
 
 def desired(file: UnitFile = OLD, instances: int = 2, windows: tuple[WindowSpec, ...] = (PEAK,)) -> DesiredService:
     """The service web, with two instances and five in the window."""
     return DesiredService("web", file, Mode.ROLLING, instances, settings=SETTINGS, windows=windows)
+
+
+def slowly(file: UnitFile, min_healthy_sec: float) -> DesiredService:
+    """The service with so long a bake time of each instance."""
+    return replace(
+        desired(file), settings=replace(SETTINGS, min_healthy_sec=min_healthy_sec, progress_deadline_sec=2000)
+    )
 
 
 def deploy(cluster: FakeCluster, service: DesiredService) -> None:
@@ -165,8 +178,8 @@ def test_scaling_keeps_those_that_wait(instances: int, running: int) -> None:
 
 def opened_before(cluster: FakeCluster) -> list[float]:
     """How many seconds before noon instances that waited are launched from now on; ten minutes before it is now."""
-    begin, found = NOON - 600 - cluster.now, list[float]()
-    cluster.wall_clock = lambda: begin + cluster.now
+    found = list[float]()
+    set_clock(cluster, NOON - 600)
     ask = cluster._ask
 
     def noted(name: str, state: DesiredState) -> None:
@@ -183,7 +196,7 @@ def test_a_window_that_opens_during_a_rollout_is_opened_by_it() -> None:
     cluster = cluster_at(NOON - 86400)
     deploy(cluster, desired())
     opened = opened_before(cluster)
-    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=400, progress_deadline_sec=2000)))
+    deploy(cluster, slowly(NEW, 400))
     assert len(opened) == 3
     assert all(120 < seconds < 300 for seconds in opened)
     assert states(cluster) == [RUN] * 5
@@ -194,9 +207,8 @@ def test_a_deployment_that_begins_when_a_window_is_due_opens_it_at_once() -> Non
     """With the text that its instances have: one after the other they would be late."""
     cluster = cluster_at(NOON - 86400)
     deploy(cluster, desired())
-    begin = NOON - 100 - cluster.now
-    cluster.wall_clock = lambda: begin + cluster.now
-    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=100, progress_deadline_sec=2000)))
+    set_clock(cluster, NOON - 100)
+    deploy(cluster, slowly(NEW, 100))
     assert cluster.history[:3] == [f"launched web@{number}.service" for number in (3, 4, 5)]
     assert set(cluster.runs.values()) == {NEW.unit_hash}
 
@@ -205,8 +217,8 @@ def test_an_instance_that_was_opened_before_an_outage_gets_the_new_text_too() ->
     """It no longer waits when the cluster answers again."""
     cluster = cluster_at(NOON - 86400)
     deploy(cluster, desired())
-    begin, failed = NOON - 300 - cluster.now, list[str]()
-    cluster.wall_clock = lambda: begin + cluster.now
+    failed = list[str]()
+    set_clock(cluster, NOON - 300)
     ask = cluster._ask
 
     def breaking(name: str, state: DesiredState) -> None:
@@ -216,7 +228,7 @@ def test_an_instance_that_was_opened_before_an_outage_gets_the_new_text_too() ->
         ask(name, state)
 
     cluster._ask = breaking  # type: ignore[assignment, method-assign]
-    deploy(cluster, replace(desired(NEW), settings=replace(SETTINGS, min_healthy_sec=100, progress_deadline_sec=2000)))
+    deploy(cluster, slowly(NEW, 100))
     assert failed
     assert len(cluster.runs) == 5
     assert set(cluster.runs.values()) == {NEW.unit_hash}
