@@ -259,6 +259,10 @@ class Stack:
             self._connection = self.outputs()["connection"]
         return handle_of(self._connection).connect(app)
 
+    def unit_hashes(self) -> dict[str, str]:
+        """Name -> hash of every unit on its cluster: what was deployed, whatever state fleet shows of it."""
+        return {name: unit.unit_hash for name, unit in self.cluster().snapshot().units.items()}
+
     @contextmanager
     def as_guest_of_etcd(self) -> Iterator[str]:
         """A URL at which etcd answers here as it answers a container, until the block ends. The network has none."""

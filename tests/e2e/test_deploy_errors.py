@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,24 +19,20 @@ _FIVE_MISTAKES = {
 }
 
 
-def _contents(stack: Stack) -> Mapping[str, str]:
-    return {name: unit.unit_hash for name, unit in stack.cluster().snapshot().units.items()}
-
-
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_five_mistakes_give_five_messages_and_touch_nothing(stack: Stack, command: str) -> None:
     """Every mistake of a Fleetfile is reported at once, with its place, before anything is done."""
-    before = _contents(stack)
+    before = stack.unit_hashes()
     with stack.edited("Fleetfile.py", _FIVE_MISTAKES):
         result = stack.fails(command, *(["--yes"] if command == "up" else []))
     messages = [line for line in result.output.splitlines() if "Fleetfile.py:" in line]
     assert len(messages) == 5, result.output
-    assert _contents(stack) == before
+    assert stack.unit_hashes() == before
 
 
 def test_a_secret_is_refused_and_shown_nowhere(stack: Stack) -> None:
     """Neither in the preview's diff nor in the error; no unit and no key of the cluster gets it."""
-    before, secret = _contents(stack), "hunter2S3"
+    before, secret = stack.unit_hashes(), "hunter2S3"
     leaks = f"restart_sec=5, env={{'DB_URL': 'x://a:{secret}@b'}}, docker_args=['-e', 'DB_PASS={secret}'],"
     with stack.edited("Fleetfile.py", {"restart_sec=5,": leaks}):
         for argv in (("preview", "--diff"), ("up", "--yes")):
@@ -44,16 +40,16 @@ def test_a_secret_is_refused_and_shown_nowhere(stack: Stack) -> None:
             assert "env: the password in a URL looks like a secret" in result.output
             assert "docker_args: DB_PASS looks like a secret" in result.output
             assert secret not in result.output
-    assert _contents(stack) == before
+    assert stack.unit_hashes() == before
 
 
 def test_a_dockerfile_that_does_not_build_says_which_step_failed(stack: Stack) -> None:
     """The step and what it said are in the error; the running app is not touched."""
-    before = _contents(stack)
+    before = stack.unit_hashes()
     with stack.edited("Dockerfile", {"COPY behavioral/": "RUN echo 'no such luck' && exit 3\nCOPY behavioral/"}):
         error = stack.fails().error
     assert "no such luck" in error
-    assert _contents(stack) == before
+    assert stack.unit_hashes() == before
     stack.up()
 
 
@@ -119,18 +115,18 @@ def test_frozen_machines_are_thawed(stack: Stack) -> None:
 
 def test_an_image_without_the_command_fails_and_is_taken_back(stack: Stack) -> None:
     """The error names the unit, its machine and the container's own words; the old version goes on."""
-    before = _contents(stack)
+    before = stack.unit_hashes()
     with stack.edited("Fleetfile.py", {"python3 -m behavioral.server": "/no/such/program"}):
         error = stack.fails().error
     assert "app_server@" in error
     assert "/no/such/program" in error
-    assert _contents(stack) == before
+    assert stack.unit_hashes() == before
     stack.up()
 
 
 def test_a_taken_port_on_a_machine_is_said_in_dockers_words(stack: Stack) -> None:
     """A service whose fixed port somebody else holds on every machine fails; nothing else is touched."""
-    before = _contents(stack)
+    before = stack.unit_hashes()
     for machine in machines(stack).values():
         run_on(machine, "systemd-run", "--unit=taken", "--socket-property=ListenStream=7777", "/bin/cat")
     try:
@@ -140,5 +136,5 @@ def test_a_taken_port_on_a_machine_is_said_in_dockers_words(stack: Stack) -> Non
     finally:
         for machine in machines(stack).values():
             machine.exec_run(["systemctl", "stop", "taken.socket", "taken.service"])
-    assert _contents(stack) == before
+    assert stack.unit_hashes() == before
     stack.up()

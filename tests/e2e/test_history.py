@@ -61,12 +61,12 @@ def _ran(hooks: Path) -> list[str]:
 
 def test_what_fails_is_in_the_history_and_tells_its_hook(stack: Stack, hooks: Path) -> None:
     """A failing pre-deploy touches neither units nor etcd; a failing release is rolled back, and recorded."""
-    before, kept = stack.cluster().snapshot().units, _history(stack)
+    before, kept = stack.unit_hashes(), _history(stack)
     with stack.edited("Fleetfile.py", _FAILING):
         (hooks / "broken").touch()
         error = stack.fails("up", "--yes", "--skip-preview").error
         assert "hooks/pre-deploy failed: exit code 3. Nothing was deployed." in error
-        assert stack.cluster().snapshot().units == before
+        assert stack.unit_hashes() == before
         assert _history(stack) == kept
         (hooks / "broken").unlink()
         stack.fails("up", "--yes", "--skip-preview")
