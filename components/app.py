@@ -47,7 +47,8 @@ class FleetApp(pulumi.ComponentResource):
     *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
     *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
-    the gate; None derives it from the rollouts. *hooks* get the release.
+    the gate; None derives it from the rollouts. *hooks* get the release. *secrets*: the name of each secret that the
+    Fleetfile uses -> its value, a secret output.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -68,13 +69,14 @@ class FleetApp(pulumi.ComponentResource):
         adopt: frozenset[str] = frozenset(),
         ready_timeout_sec: float | None = None,
         hooks: DeployHooks | None = None,
+        secrets: Mapping[str, pulumi.Output[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
         self._ready_timeout_sec, self._hooks = ready_timeout_sec, hooks
-        self._tasks = tasks or {}
+        self._tasks, self._secrets = tasks or {}, secrets or {}
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
@@ -300,6 +302,7 @@ class FleetApp(pulumi.ComponentResource):
             image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,
+            secrets=self._secrets,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref

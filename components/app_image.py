@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -30,7 +32,8 @@ class AppImage(pulumi.ComponentResource):
     """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: fleet would not see a moved tag as a change.
 
     *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
-    password at *registry*, if it requires them. Raises ReleaseRefused for a folder that contains this project's keys.
+    password at *registry*, if it requires them. *secrets*: the name of each secret of *build* -> its value, a secret
+    output; another value is no change. Raises ReleaseRefused for a folder that contains this project's keys.
     """
 
     ref: pulumi.Output[str]
@@ -44,6 +47,7 @@ class AppImage(pulumi.ComponentResource):
         image: str,
         registry: pulumi.Input[str],
         login: pulumi.Output[tuple[str, str]] | None = None,
+        secrets: Mapping[str, pulumi.Output[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         context = (root / build.context).resolve()
@@ -52,11 +56,19 @@ class AppImage(pulumi.ComponentResource):
         super().__init__("fleetcaptain:index:AppImage", name, None, opts)
         repository = pulumi.Output.format("{0}/{1}", registry, image)
         tag = pulumi.Output.format("{0}:latest", repository)
+        values = {name: (secrets or {})[name] for name in build.secrets}
+        arguments: dict[str, pulumi.Input[str]] = {name: str(value) for name, value in dict(build.args).items()}
         built = docker_build.Image(
             name,
             context=docker_build.BuildContextArgs(location=_in_state(context)),
             dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
-            build_args={CONTEXT_HASH: context_hash(context, dockerfile)},
+            build_args={**arguments, CONTEXT_HASH: context_hash(context, dockerfile)},
+            target=build.target,
+            platforms=[docker_build.Platform(platform) for platform in build.platforms] or None,
+            # The plugin hands them to buildx as variables of the environment.
+            secrets=values or None,
+            # BuildKit keeps the steps of an earlier build whatever their secrets, so a rebuild would change nothing.
+            ignore_secrets_in_diff_calculation=list(values) or None,
             # Not `tags` and `push`: at each refresh the plugin would resolve tags over TLS, which a registry on the
             # loopback does not speak.
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
@@ -72,7 +84,7 @@ class AppImage(pulumi.ComponentResource):
                 # The registry is removed with its cluster, and a deleted tag would delete the digest that units still
                 # run.
                 retain_on_delete=True,
-                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile)]),
+                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile, build, values)]),
             ),
         )
         self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
@@ -86,30 +98,58 @@ def _in_state(path: Path) -> str:
     return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
 
-def _explain(name: str, context: Path, dockerfile: Path) -> pulumi.ErrorHook:
+def _explain(
+    name: str, context: Path, dockerfile: Path, build: Build, secrets: Mapping[str, pulumi.Output[str]]
+) -> pulumi.ErrorHook:
     """Explains why a build or push failed. The plugin reports only ``exit status 1``, so the failed step is run
     again, which is quick: all earlier steps are cached."""
+    known: dict[str, str] = {}
+    pulumi.Output.all(**secrets).apply(known.update)
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         if args.failed_operation == "delete" or args.new_inputs is None:
             return False
         names = args.new_inputs["exports"][0]["image"]["names"]
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
-        output = await asyncio.to_thread(_run, [*argv, "--file", str(dockerfile), str(context)])
+        argv += [*_options(build), "--file", str(dockerfile), str(context)]
+        output = await asyncio.to_thread(_run, argv, known)
         diagnostics.error(f"image {name}: {output}")
         return False
 
     return pulumi.ErrorHook(f"explain-{name}", explain)
 
 
-def _run(argv: list[str]) -> str:
+def _options(build: Build) -> list[str]:
+    """The options of buildx for *build*, apart from its files. The value of a secret is never an argument, which every
+    user of the computer can see."""
+    options = [f"--build-arg={name}={value}" for name, value in dict(build.args).items()]
+    options += [f"--secret=id={name},env={_variable(name)}" for name in build.secrets]
+    options += [f"--platform={platform}" for platform in build.platforms]
+    return [*options, f"--target={build.target}"] if build.target else options
+
+
+def _variable(secret: str) -> str:
+    return f"FLEETCAPTAIN_SECRET_{secret}"
+
+
+def _run(argv: list[str], secrets: Mapping[str, str]) -> str:
     try:
-        done = run(argv, _EXPLAIN_SEC)
+        done = run(argv, _EXPLAIN_SEC, environ={_variable(name): value for name, value in secrets.items()})
     except (OSError, subprocess.SubprocessError) as error:
         return f"`{' '.join(argv)}` could not be started: {error}"
     if done.code == 0:
         return "it failed, but succeeded on a second attempt. Run `pulumi up` again"
-    return buildx_error(done.errors)
+    return buildx_error(_without_secrets(done.errors, secrets))
+
+
+def _without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """*text* with ``[secret NAME]`` for each line of a value of *secrets* in it: a build may print what it reads."""
+    names = {line.strip(): name for name, value in secrets.items() for line in value.splitlines() if line.strip()}
+    if not names:
+        return text
+    # The longest first: one may be a part of another.
+    lines = "|".join(re.escape(line) for line in sorted(names, key=len, reverse=True))
+    return re.sub(lines, lambda found: f"[secret {names[found[0]]}]", text)
 
 
 def buildx_error(output: str) -> str:

@@ -1,4 +1,5 @@
-"""The secrets of a stack's configuration: ``pulumi config set --secret fleetcaptain:secrets.NAME``, or with ``--path``."""
+"""The secrets of a stack's configuration: ``pulumi config set --secret fleetcaptain:secrets.NAME``, also with
+``--path``."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def configured_secrets(config: Mapping[str, Any], encrypted: Collection[str]) ->
         if key not in encrypted:
             problems.append(_in_clear(name))
         if name in by_path:
-            problems.append(f"{name} is set twice, as {key} and with --path; remove one of them with `pulumi config rm`")
+            problems.append(
+                f"{name} is set twice, as {key} and with --path; remove one of them with `pulumi config rm`"
+            )
         found[name] = config[key]
     problems += [f"{name} is not a text; set a text" for name, value in found.items() if not isinstance(value, str)]
     if problems:

@@ -14,7 +14,7 @@ from typing import Any
 
 from components.app_image import CONTEXT_HASH
 from fleetcaptain.errors import ReleaseRefused
-from fleetcaptain.fleetfile.values import App
+from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.mode import Mode
 from fleetcaptain.printable import one_line, printable
 from fleetcaptain.release.context_hash import context_hash, sent_files
@@ -38,6 +38,14 @@ _INPUTS = {
     "mode": "the kind of rollout of {}",
     "rollout": "the rollout settings of {}",
 }
+# The same of an image.
+_BUILD_INPUTS = {
+    "files": "the files of the image {}",
+    "arguments": "the build arguments of the image {}",
+    "target": "the target of the image {}",
+    "platforms": "the platforms of the image {}",
+    "secrets": "the build secrets of the image {}",
+}
 
 
 def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tasks: Mapping[str, TaskFiles]) -> None:
@@ -49,17 +57,22 @@ def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tas
         made = datetime.fromisoformat(plan["manifest"]["time"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return
-    folders = {
-        named.resource: ((app.root / build.context).resolve(), build.dockerfile)
-        for build, named in built_images(app, files).items()
+    builds = {named.resource: build for build, named in built_images(app, files).items()}
+    folders = {name: (app.root / build.context).resolve() for name, build in builds.items()}
+    images = {
+        name: _build_inputs(build, context_hash(folders[name], folders[name] / build.dockerfile))
+        for name, build in builds.items()
     }
-    images = {name: context_hash(folder, folder / dockerfile) for name, (folder, dockerfile) in folders.items()}
     changed = _changed_since(resources, parts_of_app(app, files), images)
     changed += _changed_tasks(resources, tasks)
     if not changed:
         return
     newer = sorted(
-        {path for folder, dockerfile in folders.values() for path in _newer(folder, folder / dockerfile, made)}
+        {
+            path
+            for name, build in builds.items()
+            for path in _newer(folders[name], folders[name] / build.dockerfile, made)
+        }
     )
     shown = ", ".join(_shown(path, app.root) for path in newer) if len(newer) <= _NAMED_FILES else ""
     named = f" (written since: {shown})" if shown else ""
@@ -70,15 +83,40 @@ def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tas
     )
 
 
-def _changed_since(resources: Mapping[str, Any], parts: Sequence[Part], images: Mapping[str, str]) -> list[str]:
+def _build_inputs(build: Build, files: str) -> dict[str, Any]:
+    """What `_changed_since` compares of *build*, as `_BUILD_INPUTS` calls it; *files* is its `context_hash`. Of secrets
+    only the names: a plan has their values encrypted."""
+    return {
+        "files": files,
+        "arguments": dict(build.args),
+        "target": build.target,
+        "platforms": list(build.platforms),
+        "secrets": list(build.secrets),
+    }
+
+
+def _planned_build(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an image in a plan, by its *inputs*."""
+    arguments = dict(inputs.get("buildArgs") or {})
+    return {
+        "files": arguments.pop(CONTEXT_HASH, None),
+        "arguments": arguments,
+        "target": inputs.get("target") or None,
+        "platforms": inputs.get("platforms") or [],
+        "secrets": inputs.get("ignoreSecretsInDiffCalculation") or [],
+    }
+
+
+def _changed_since(
+    resources: Mapping[str, Any], parts: Sequence[Part], images: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     """What differs between the *resources* of a plan, by their URNs, and the program: *parts* are its services, and
-    *images* its builds, each with its `context_hash`."""
+    *images* its builds, each with its `_build_inputs`."""
+    changed: list[str] = []
     planned_images = _planned(resources, _IMAGE)
-    changed = [
-        f"the files of the image {name}"
-        for name, hashed in images.items()
-        if name in planned_images and (planned_images[name].get("buildArgs") or {}).get(CONTEXT_HASH) != hashed
-    ]
+    for name in (name for name in images if name in planned_images):
+        planned, present = _planned_build(planned_images[name]), images[name]
+        changed += [called.format(name) for key, called in _BUILD_INPUTS.items() if planned[key] != present[key]]
     units = {name: inputs for name, inputs in _planned(resources, _UNIT).items() if not _is_agent(inputs)}
     wanted = {part.service: part for part in parts}
     changed += [f"the service {name} (new)" for name in wanted if name not in units]
@@ -112,15 +150,17 @@ def _changed_tasks(resources: Mapping[str, Any], tasks: Mapping[str, TaskFiles])
     return changed
 
 
-def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+def _planned(resources: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """The name of each resource of a *kind* that the plan creates, changes or keeps -> its inputs."""
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for urn, resource in resources.items():
         types, _, name = urn.rpartition("::")
         steps = resource.get("steps") or []
         if types.endswith((f"${kind}", f"::{kind}")) and "delete" not in steps:
             goal = (resource.get("goal") or {}).get("inputDiff") or {}
             found[name] = {**(resource.get("state") or {}), **(goal.get("adds") or {}), **(goal.get("updates") or {})}
+            for key in goal.get("deletes") or ():
+                found[name].pop(key, None)
     return found
 
 

@@ -17,7 +17,7 @@ __all__ = ["declared_volumes", "warn_of_lost_volumes"]
 def declared_volumes(root: Path, build: Build) -> tuple[str, ...]:
     """The volumes in the Dockerfile of *build*, below *root*; none if it is unreadable, which its build reports."""
     try:
-        return dockerfile_volumes((root / build.context / build.dockerfile).read_text(errors="replace"))
+        return dockerfile_volumes((root / build.context / build.dockerfile).read_text(errors="replace"), build.target)
     except OSError:
         return ()
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -55,10 +55,16 @@ class Finished:
     errors: str = field(repr=False)
 
 
-def run(argv: Sequence[str], timeout_sec: float, text: str = "") -> Finished:
-    """Run *argv* with *text*, a few lines, as its input. Raises subprocess.TimeoutExpired, and OSError when it does not
-    start."""
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def run(argv: Sequence[str], timeout_sec: float, text: str = "", environ: Mapping[str, str] | None = None) -> Finished:
+    """Run *argv* with *text*, a few lines, as its input, and the variables *environ* in addition to those of this
+    process. Raises subprocess.TimeoutExpired, and OSError when it does not start."""
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environ} if environ else None,
+    )
     output, errors = Tail(process.stdout), Tail(process.stderr)
     try:
         if process.stdin is not None:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Ready, Rollout, Window
+from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Plain, Ready, Rollout, Window
 
 __all__ = ["Fleetfile", "Service", "SourceLocation", "Task", "declared"]
 
@@ -39,7 +39,7 @@ def _here() -> SourceLocation:
 def _plain(value: Any) -> Any:
     """*value* with each string and number in it as a plain one, also those of a subclass, such as the members of
     ``class Size(str, Enum)``."""
-    if isinstance(value, bool | Expand | Literal):
+    if isinstance(value, bool | Expand | Literal | Plain):
         return value
     for kind, read in _READERS.items():
         if isinstance(value, kind):

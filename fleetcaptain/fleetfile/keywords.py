@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fleetcaptain.fleetfile.build_inputs import build, number_text
 from fleetcaptain.fleetfile.calendar import Calendar
 from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.custom_line import check_custom_line
@@ -18,7 +18,7 @@ from fleetcaptain.fleetfile.ports import port
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import Build, Expand
+from fleetcaptain.fleetfile.values import Build, Expand, Literal, Plain
 from fleetcaptain.fleetfile.window_specs import windows
 from fleetcaptain.image_reference import reference_mistake
 from fleetcaptain.units.names import UNIT_CHARACTERS
@@ -125,7 +125,7 @@ def _instances(value: Any) -> int | bool:
 
 def _image(value: Any) -> str | Build:
     if isinstance(value, Build):
-        return Build(verbatim(value.context), verbatim(value.dockerfile))
+        return build(value)
     text = word(value)
     if re.search(r"\$[{(\w]", text):
         raise ValidationError(
@@ -156,11 +156,10 @@ def _env(value: Any) -> tuple[tuple[str, str], ...]:
 
 def _env_value(name: str, value: Any) -> str:
     if isinstance(value, str):
-        return letters(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float) and math.isfinite(value):
-        return str(value)
+        return letters(Literal(str.__str__(value)) if isinstance(value, Plain) else value)
+    text = number_text(value)
+    if text is not None:
+        return text
     raise ValidationError(f"{name} must be a string, a number or a bool, not {represented(value)}")
 
 

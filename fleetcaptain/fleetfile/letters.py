@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import Expand, Literal
+from fleetcaptain.fleetfile.values import Expand, Literal, Plain
 from fleetcaptain.printable import COLOUR_MARK, unprintable
 
 __all__ = [
@@ -122,6 +122,8 @@ def sample(text: str) -> str:
 def _line(value: Any) -> str:
     if not isinstance(value, str):
         raise ValidationError(f"must be a string, not {represented(value)}")
+    if isinstance(value, Plain):
+        raise ValidationError("Plain(...) is only for values of env and of Build(args=); write the string itself")
     text = str.__str__(value)
     if "\n" in text or "\r" in text:
         raise ValidationError(

@@ -26,6 +26,7 @@ from fleetcaptain.fleetfile.values import (
     Expand,
     Http,
     Literal,
+    Plain,
     Port,
     Rolling,
     ServiceSpec,
@@ -134,7 +135,7 @@ def name_of(service: Service | Task) -> str:
 
 def _is_plain(value: Any) -> bool:
     """Whether *value* is a string without a meaning of its own, such as a name."""
-    return isinstance(value, str) and not isinstance(value, Expand | Literal)
+    return isinstance(value, str) and not isinstance(value, Expand | Literal | Plain)
 
 
 def check_name(service: Service | Task, errors: Errors) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Expand",
     "Http",
     "Literal",
+    "Plain",
     "Port",
     "Ready",
     "Rolling",
@@ -60,6 +61,13 @@ class Expand(_Marked):
 
 class Literal(_Marked):
     """A string that reaches the container literally, even if it looks as if a part should be replaced."""
+
+    __slots__ = ()
+
+
+class Plain(_Marked):
+    """A string that is no secret, even if it or its name looks like one: a value of ``env`` or of ``Build(args=)``. It
+    is literal as well."""
 
     __slots__ = ()
 
@@ -110,10 +118,19 @@ class Alive:
 
 @dataclass(frozen=True)
 class Build:
-    """An image built from *context*, a folder relative to the Fleetfile, by the *dockerfile* in it."""
+    """An image built from *context*, a folder relative to the Fleetfile, by the *dockerfile* in it.
+
+    *target*: the stage to build, None for the last one. *args*: build argument -> value; in a `ServiceSpec` pairs, by
+    name. *secrets*: names of secrets of the stack's configuration that the build may read. *platforms*: at most one,
+    such as ``linux/amd64``; the engine's own without it. Builds that differ in any of these are different images.
+    """
 
     context: str = "."
     dockerfile: str = "Dockerfile"
+    target: str | None = None
+    args: Mapping[str, str | int | float | bool] | tuple[tuple[str, str], ...] = ()
+    secrets: Sequence[str] = ()
+    platforms: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

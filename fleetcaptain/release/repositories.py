@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["BuiltImage", "built_images", "repositories"]
+__all__ = ["BuiltImage", "build_secrets", "built_images", "repositories"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ def built_images(app: App, files: Mapping[str, UnitFile]) -> dict[Build, BuiltIm
         resource = app.app if pushed[build] == app.image else service
         is_taken = resource == service == app.app and app.image in pushed.values() and pushed[build] != app.image
         found[build] = BuiltImage(f"{app.app}.{service}" if is_taken else resource, pushed[build])
+    return found
+
+
+def build_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, tuple[str, ...]]:
+    """The name of each secret that a build of *app* may read -> these builds, as a message calls them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for build, named in built_images(app, files).items():
+        for secret in build.secrets:
+            found[secret] = (*found.get(secret, ()), f"the build of {named.resource}")
     return found
 
 

@@ -34,9 +34,9 @@ def volume_paths(declared: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found - {"/", "//"}))[:_MOST]
 
 
-def dockerfile_volumes(text: str) -> tuple[str, ...]:
-    """The volumes that the last stage of a Dockerfile declares, with those of the stages that it is built from. Volumes
-    of its base images are not known here, nor are paths with variables."""
+def dockerfile_volumes(text: str, target: str | None = None) -> tuple[str, ...]:
+    """The volumes that the stage *target* of a Dockerfile declares, by default its last one, with those of the stages
+    that it is built from. Volumes of its base images are not known here, nor are paths with variables."""
     stages: dict[str, list[str]] = {}
     current: list[str] = []
     for line in _instructions(text):
@@ -49,7 +49,7 @@ def dockerfile_volumes(text: str) -> tuple[str, ...]:
                 stages[stage[2].lower()] = current
         elif word == "VOLUME":
             current += _paths(rest)
-    return volume_paths(current)
+    return volume_paths(stages.get(target.lower(), ()) if target else current)
 
 
 def unmounted(spec: ServiceSpec, declared: Iterable[str]) -> tuple[str, ...]:

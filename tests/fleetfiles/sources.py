@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.values import Alive, Command, Http, Tcp
@@ -10,7 +12,7 @@ __all__ = ["sources"]
 
 _HEAD = (
     "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal\n"
-    "from fleetcaptain import Rolling, Service, Task, Tcp, Window\n"
+    "from fleetcaptain import Plain, Rolling, Service, Task, Tcp, Window\n"
     "fleet = Fleetfile({})\n"
 )
 _Source = st.SearchStrategy[str]
@@ -70,7 +72,7 @@ def _call(name: str, **arguments: _Source) -> _Source:
 
 
 _text = st.one_of(_texts.map(repr), _plain.map(repr))
-_word = st.one_of(_text, _text.map("Expand({})".format), _text.map("Literal({})".format))
+_word = st.one_of(_text, _text.map("Expand({})".format), _text.map("Literal({})".format), _text.map("Plain({})".format))
 _seconds = _numbers.map(repr)
 _names = _reprs(
     "web", "db", "job", "web@1.service", "db@%i.service", "nosuch", "docker.service", "dev-sdb.device", "x.timer"
@@ -175,7 +177,15 @@ _windows = st.tuples(
     _seconds,
 ).map(lambda found: f"Window({', '.join(found)})")
 _lines = st.one_of(_text, _list(_text), _reprs("/bin/sleep infinity", "-/bin/true", [], ["/bin/a", "/bin/b"]))
-_build = st.one_of(_call("Build", context=_reprs(".", "other", "nosuch", "../x"), dockerfile=_reprs("Dockerfile", "x")))
+_build = _call(
+    "Build",
+    context=_reprs(".", "other", "nosuch", "../x"),
+    dockerfile=_reprs("Dockerfile", "x"),
+    target=st.one_of(_reprs("web", "", None), _text),
+    args=st.one_of(_mapping(st.one_of(_reprs("NODE_VERSION", "a-b", "FLEETCAPTAIN_X"), _text), _word), _scalars),
+    secrets=st.one_of(_list(st.one_of(_reprs("NPM_TOKEN"), _text)), _text),
+    platforms=st.one_of(_reprs(["linux/amd64"], ["linux/amd64", "linux/arm64"], ["amd64"], "linux/amd64"), _scalars),
+)
 
 _SERVICE = {
     "description": _word,
@@ -227,13 +237,17 @@ _spelled = st.one_of(
     _safe.map(repr).map("Literal({})".format),
     _reprs("es-%i", "a%%b %n", "${COREOS_PRIVATE_IPV4}:80", "$$x %H \\ '\"").map("Expand({})".format),
 )
+_spelled_plain = _safe.map(repr).map("Plain({})".format)
 _commands = _reprs("/bin/sleep infinity", "-/bin/true", ["/bin/a -x", "/bin/b %i ${X}"], [])
 _whole = _reprs(1, 2, 10, 60, 250)
 
 _RIGHT = {
     "description": _spelled,
     "image": st.one_of(
-        _reprs("redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c"), _reprs(1).map(lambda _: "Build()")
+        _reprs("redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c"),
+        _reprs("Build()", "Build(target='web', args={'A': 1}, secrets=['B'], platforms=['linux/amd64'])").map(
+            ast.literal_eval
+        ),
     ),
     "command": st.one_of(_list(_spelled, 1), _reprs("serve --port 80", "sh -c 'a && b'", "a 'b c' d\\ e")),
     "ports": st.one_of(_reprs([80], ["8080-8089:80"], ["127.0.0.1:8080-8081:80", "53:53/udp"], [6379, "[::1]::81"])),
@@ -242,7 +256,8 @@ _RIGHT = {
         _reprs("data-d:/d", "/a:/b:ro").flatmap(lambda one: st.sampled_from([one, f"Expand({one})"])), 1
     ).filter(lambda text: text.count("/d") < 2 and text.count("/b") < 2),
     "env": _mapping(
-        _reprs("A", "discovery.type", "x-y"), st.one_of(_spelled, _reprs(0, 0.5, True, "", "https://a/?b=c&d"))
+        _reprs("A", "discovery.type", "x-y"),
+        st.one_of(_spelled, _spelled_plain, _reprs(0, 0.5, True, "", "https://a/?b=c&d")),
     ),
     "docker_args": st.lists(
         st.one_of(

@@ -304,6 +304,11 @@ def test_each_image_is_built_and_pushed_once(app: FakeEngine) -> None:
             {APP: f"{APP}/{APP}", f"{APP}.{APP}": f"{APP}/{APP}.image", "logs": f"{APP}/logs"},
         ),
         (None, {APP: OWN, "web": WORKER}, {APP: f"{APP}/{APP}", "web": f"{APP}/web"}),
+        (
+            "acme/shop",
+            {"web": OWN, "api": Build(target="api"), "old": Build(args=(("NODE", "20"),)), "job": Build(target="api")},
+            {APP: "acme/shop", "api": f"{APP}/api", "old": f"{APP}/old"},
+        ),
     ],
 )
 def test_no_two_images_have_one_name(
@@ -318,6 +323,26 @@ def test_no_two_images_have_one_name(
     assert pushed == {name: [f"{REGISTRY}/{repository}:latest"] for name, repository in names.items()}
     assert set(engine.of("AppImage")) == set(names)
     assert sorted(names.values()) == [*repositories(app, render_app(app, STACK))]
+
+
+def test_a_build_gets_its_own_secrets(site: Site) -> None:
+    """And no other of the stack."""
+    assert site.texts == {}
+    services = (ServiceSpec("web", "", OWN), ServiceSpec("job", "", Build(secrets=("NPM_TOKEN",))))
+    engine = FakeEngine(computed=computed)
+    values = ("NPM_TOKEN", "OTHER")
+    engine.run(
+        lambda: _program(
+            App(APP, services, Path("/app"), "acme/shop"),
+            CONNECTION,
+            None,
+            V1,
+            {"secrets": {name: pulumi.Output.secret(f"value of {name}") for name in values}},
+        )
+    )
+    assert "secrets" not in engine.one("Image", APP)
+    # The SDK marks a secret: it has the value beside the mark.
+    assert engine.one("Image", "job")["secrets"]["value"] == {"NPM_TOKEN": "value of NPM_TOKEN"}
 
 
 def test_units_are_pinned_to_the_digests_of_their_images(app: FakeEngine) -> None:

@@ -78,6 +78,61 @@ def test_the_project_itself_is_not_sent_to_the_builder(tmp_path: Path, monkeypat
     assert engine.resources == {}
 
 
+SECRETS = {"NPM_TOKEN": "hunter2", "CERTIFICATE": "begin\n hunter2-b\nend\n"}
+FULL = Build(
+    target="web", args=(("NODE_VERSION", "22"),), secrets=("CERTIFICATE", "NPM_TOKEN"), platforms=("linux/amd64",)
+)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> FakeEngine:
+    """An image with all inputs that a Dockerfile can need, declared."""
+
+    def program() -> None:
+        secrets = {name: pulumi.Output.secret(value) for name, value in SECRETS.items()}
+        AppImage("shop", root=tmp_path, build=FULL, image="acme/shop", registry="127.0.0.1:5000", secrets=secrets)
+
+    return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program)
+
+
+def test_the_inputs_of_a_build_are_inputs_of_the_image(full: FakeEngine) -> None:
+    """Secrets as secrets, whose values do not count for a difference."""
+    image = full.one("Image", "shop")
+    assert image["buildArgs"].items() >= {"NODE_VERSION": "22"}.items()
+    assert CONTEXT_HASH in image["buildArgs"]
+    assert (image["target"], image["platforms"]) == ("web", ["linux/amd64"])
+    assert image["ignoreSecretsInDiffCalculation"] == ["CERTIFICATE", "NPM_TOKEN"]
+    # The SDK marks a secret: it has the value beside the mark.
+    assert image["secrets"]["value"] == SECRETS
+
+
+def test_an_image_without_them_has_no_other_inputs(engine: FakeEngine) -> None:
+    """So images of earlier versions show no change."""
+    assert not {"target", "platforms", "secrets", "ignoreSecretsInDiffCalculation"} & engine.one("Image", "shop").keys()
+
+
+def test_a_failed_build_is_explained_with_its_inputs(
+    full: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Secrets are in the environment of buildx and not in its arguments; what it prints of them is not shown."""
+    errors: list[str] = []
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\nexec >&2\necho "$@"\n'
+        'echo "$FLEETCAPTAIN_SECRET_CERTIFICATE, $FLEETCAPTAIN_SECRET_NPM_TOKEN"\nexit 1\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    explain(full, "create", INPUTS)
+    arguments, *printed = errors[0].splitlines()
+    assert (
+        " --build-arg=NODE_VERSION=22 --secret=id=CERTIFICATE,env=FLEETCAPTAIN_SECRET_CERTIFICATE"
+        " --secret=id=NPM_TOKEN,env=FLEETCAPTAIN_SECRET_NPM_TOKEN --platform=linux/amd64 --target=web --file "
+    ) in arguments
+    hidden = "[secret CERTIFICATE]"
+    assert printed == [hidden, f" {hidden}", hidden, ", [secret NPM_TOKEN]"]
+
+
 def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -> None:
     """Do what the engine does when an *operation* on the image has failed. It must not try it again by itself."""
     hook: Any = engine.hooks["explain-shop"].callback
@@ -107,7 +162,7 @@ def test_a_failed_build_is_explained(
     commands: list[list[str]] = []
     errors: list[str] = []
 
-    def run(argv: list[str], _timeout_sec: float) -> Finished:
+    def run(argv: list[str], _timeout_sec: float, **_: object) -> Finished:
         commands.append(argv)
         if isinstance(done, Exception):
             raise done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,6 +149,49 @@ def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_
     assert "Nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
     assert engine.resources == {}
     assert "Cannot roll back to v0" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
+
+
+_BUILT = """
+from fleetcaptain import Build, Fleetfile, Service
+Fleetfile(app="behavioral", services=[Service("web", image=Build(secrets=["NPM_TOKEN"]))])
+"""
+
+
+@pytest.fixture
+def with_secret(tmp_path: Path) -> dict[str, str]:
+    """The configuration of an app whose build reads a secret."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Fleetfile.py").write_text(_BUILT)
+    (tmp_path / "app" / "Dockerfile").write_text("FROM scratch\n")
+    return {**CONFIG, "project": str(tmp_path / "app")}
+
+
+def test_a_secret_without_a_value_is_refused_first(engine: FakeEngine, with_secret: Mapping[str, str]) -> None:
+    """With the command that sets it. A rollback builds nothing, and needs none."""
+    message = engine.refusal(program, with_secret, preview=True)
+    assert (
+        "NPM_TOKEN, which the build of web uses: `pulumi config set --secret fleetcaptain:secrets.NPM_TOKEN`" in message
+    )
+    assert engine.resources == {}
+    back = FakeEngine(computed=computed).refusal(program, {**with_secret, "rollbackTo": "v0"})
+    assert "Cannot roll back to v0" in back
+
+
+@pytest.mark.parametrize(("encrypted", "said"), [(True, ""), (False, "NPM_TOKEN is in clear")])
+def test_the_secrets_of_the_stack_reach_the_builds(
+    engine: FakeEngine, with_secret: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, encrypted: bool, said: str
+) -> None:
+    """From its configuration, where they must be encrypted."""
+    key = "fleetcaptain:secrets.NPM_TOKEN"
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({key: "hunter2"}))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([key] if encrypted else []))
+    if said:
+        message = engine.refusal(program, with_secret)
+        assert said in message
+        assert "hunter2" not in message
+    else:
+        secrets = engine.run(program, with_secret).one("Image", "web")["secrets"]
+        assert secrets["value"] == {"NPM_TOKEN": "hunter2"}
 
 
 def test_all_mistakes_of_a_fleetfile_are_in_one_error(engine: FakeEngine, tmp_path: Path) -> None:

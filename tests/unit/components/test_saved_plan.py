@@ -143,6 +143,51 @@ def test_a_file_written_since_is_named(folder: Path, plan: Path) -> None:
         refuse_changed(plan, *read(folder))
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("args={'NODE': '24'}", "the build arguments of the image web"),
+        ("args={'NODE': '22'}, target='web'", "the target of the image web"),
+        ("args={'NODE': '22'}, secrets=['TOKEN']", "the build secrets of the image web"),
+        ("args={'NODE': '22'}, platforms=['linux/arm64']", "the platforms of the image web"),
+    ],
+)
+def test_a_changed_input_of_a_build_is_named(folder: Path, plan: Path, written: str, said: str) -> None:
+    """What the plan takes away is no input of it; the values of secrets are not compared."""
+    start = "from fleetcaptain import Build, Fleetfile, Service\n"
+    start += "Fleetfile(app='shop', services=[Service('web', image=Build("
+    (folder / "Fleetfile.py").write_text(f"{start}args={{'NODE': '22'}}))])\n")
+    hashed = context_hash(folder, folder / "Dockerfile")
+    state = {"buildArgs": {CONTEXT_HASH: hashed, "NODE": "20"}, "target": "web", "secrets": {"TOKEN": "x"}}
+    state["ignoreSecretsInDiffCalculation"] = ["TOKEN"]
+    goal = {
+        "updates": {"buildArgs": {CONTEXT_HASH: hashed, "NODE": "22"}},
+        "deletes": ["target", "secrets", "ignoreSecretsInDiffCalculation"],
+    }
+    resources = json.loads(plan.read_text())
+    resources["resourcePlans"] = {
+        f"{_APP}$fleetcaptain:index:AppImage$docker-build:index:Image::web": {
+            "steps": ["update"],
+            "state": state,
+            "goal": {"inputDiff": goal},
+        },
+    }
+    app, files, _ = read(folder)
+    (web,) = parts_of_app(app, files)
+    resources["resourcePlans"][f"{_APP}$pulumi-python:dynamic/fleet:Unit::web"] = {
+        "steps": ["same"],
+        "state": {"unit": web.unit.text, "instances": 1, "mode": str(web.mode), "rollout": dict(web.rollout)},
+    }
+    plan.write_text(json.dumps(resources))
+    refuse_changed(plan, *read(folder))
+    (folder / "Fleetfile.py").write_text(f"{start}{written}))])\n")
+    hashed_again = context_hash(folder, folder / "Dockerfile")
+    plan.write_text(plan.read_text().replace(hashed, hashed_again))
+    with pytest.raises(ReleaseRefused) as error:
+        refuse_changed(plan, *read(folder))
+    assert f"since it was made, {said} changed" in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"manifest": {"time": 3}, "resourcePlans": {}}'])
 def test_a_plan_that_cannot_be_read_is_left_to_the_engine(folder: Path, plan: Path, text: str) -> None:
     """Which says what is wrong with it."""

@@ -21,6 +21,16 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
     assert (spec.image, spec.instances, spec.rollout, spec.description) == (Build(), 1, ROLLING, "web")
 
 
+def test_the_inputs_of_a_build_have_one_form(tmp_path: Path) -> None:
+    """Whatever the order that they are written in, so that the same inputs are the same image."""
+    written = (
+        "image=Build(target='web', args={'B': 22, 'A': True}, secrets=['Y', 'X', 'Y'], platforms=['linux/amd64'])",
+        "image=Build(target='web', args={'A': 'true', 'B': '22'}, secrets=('X', 'Y'), platforms=('linux/amd64',))",
+    )
+    meant = Build(target="web", args=(("A", "true"), ("B", "22")), secrets=("X", "Y"), platforms=("linux/amd64",))
+    assert {service(tmp_path, arguments).image for arguments in written} == {meant}
+
+
 def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
     """Values of one key in a list, and numbers and bools as in all other mappings."""
     spec = service(tmp_path, "machine_metadata={'region': ['eu', 'us'], 'ssd': True, 'cores': 8}")

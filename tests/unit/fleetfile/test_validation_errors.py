@@ -122,6 +122,36 @@ _RULES = [
     ('Service("web", unit={"Documentation": "<{%x%}>"})', 'unit: Documentation: must not contain "<{%"'),
     ('Service("web", before_start="/bin/echo <{%x%}>")', 'before_start: must not contain "<{%"'),
     ('Service("web", image=Build("<{%x%}>"))', 'image: must not contain "<{%"'),
+    *(
+        (f'Service("web", image=Build({arguments}))', f"image: Build({message}")
+        for arguments, message in [
+            ('target=""', "target=''): must be the name of a stage of the Dockerfile"),
+            ('target="--web"', "target='--web'): must be the name of a stage"),
+            ("target=1", "target=1): must be the name of a stage"),
+            ('args=["NODE=22"]', "args=['NODE=22']): must be a mapping of names to values, such as"),
+            ('args={"NODE-VERSION": "22"}', "args=...): 'NODE-VERSION' is not the name of a build argument"),
+            ('args={"": "22"}', "args=...): '' is not the name of a build argument"),
+            ("args={1: 2}", "args=...): 1 is not the name of a build argument"),
+            ('args={"FLEETCAPTAIN_CONTEXT": "x"}', "args=...): FLEETCAPTAIN_CONTEXT is reserved, because"),
+            ('args={"NODE": None}', "args=...): NODE must be a string, a number or a bool, not None"),
+            ('args={"NODE": Expand("%i")}', "args=...): NODE must be a string, a number or a bool, not Expand('%i')"),
+            (
+                r'args={"A": "a\nb\x1b<{%x"}',
+                r"args=...): A must be one line without characters that are invisible or control a terminal; remove "
+                r"\x1b, \n, <{%",
+            ),
+            ('secrets="NPM_TOKEN"', "secrets='NPM_TOKEN'): must be a list such as [\"NPM_TOKEN\"]"),
+            ('secrets=["npm token"]', "secrets=...): 'npm token' is not the name of a secret; it must have letters"),
+            ("secrets=[1]", "secrets=...): 1 is not the name of a secret"),
+            ('platforms="linux/amd64"', "platforms='linux/amd64'): must be a list such as [\"linux/amd64\"]"),
+            ('platforms=["amd64"]', "platforms=...): 'amd64' is not a platform of machines; write one such as"),
+            ('platforms=["windows/amd64"]', "platforms=...): 'windows/amd64' is not a platform of machines"),
+            (
+                'platforms=["linux/amd64", "linux/arm64"]',
+                "platforms=['linux/amd64', 'linux/arm64']): must have one platform, that of the machines; remove",
+            ),
+        ]
+    ),
     ('Service("web", image="Redis")', "image: 'Redis' is not an image reference"),
     ('Service("web", image="--privileged")', "image: '--privileged' is not an image reference"),
     ('Service("web", image="redis:7 --privileged")', "is not an image reference"),

@@ -12,7 +12,9 @@ from fleetcaptain.fleetfile.values import App, ServiceSpec
 
 __all__ = ["HEAD", "app", "mistakes", "service"]
 
-_NAMES = "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Rolling, Service, Task, Tcp, Window"
+_NAMES = (
+    "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Plain, Rolling, Service, Task, Tcp, Window"
+)
 HEAD = f"from fleetcaptain import {_NAMES}\n"
 
 

@@ -35,6 +35,17 @@ def test_what_a_dockerfile_declares(dockerfile: str, paths: tuple[str, ...]) -> 
     assert dockerfile_volumes(dockerfile) == paths
 
 
+def test_the_stage_that_is_built_counts() -> None:
+    """Not the last one; a stage that does not exist declares nothing."""
+    dockerfile = "FROM a AS Web\nVOLUME /web\nFROM b AS job\nVOLUME /job\n"
+    assert [dockerfile_volumes(dockerfile, target) for target in (None, "web", "WEB", "nosuch")] == [
+        ("/job",),
+        ("/web",),
+        ("/web",),
+        (),
+    ]
+
+
 @given(st.text())
 def test_no_dockerfile_is_an_error(text: str) -> None:
     """The build says what is wrong with it."""
