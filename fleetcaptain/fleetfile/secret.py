@@ -1,8 +1,8 @@
 """Finds values in a Fleetfile that look like secrets. Pure.
 
 The values of a Fleetfile become part of unit texts, which fleet, etcd and the records of releases keep and every
-container of the cluster can read. So recognized secrets are refused; others pass. No message contains any part of a
-value.
+container of the cluster can read; images keep build arguments. So recognized secrets are refused; others pass. No
+message contains any part of a value.
 """
 
 from __future__ import annotations
@@ -12,17 +12,24 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from fleetcaptain.fleetfile.values import Plain
+
 __all__ = ["secret_in"]
 
 # Names are compared as words: DB_PASSWORD for dbPassword, db.password and --db-password.
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[.-]+")
 # How the name of a secret ends. A name that only describes one is harmless: TOKEN_TTL, PASSWORD_FILE, ACCESS_KEY_ID.
 _SECRET = re.compile(
-    r"((PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|APIKEY|ACCESSKEY|PRIVATEKEY|SECRETKEY)S?"
-    r"|TOKEN|SECRET_KEY_BASE|MASTERAUTH|(^|_)(PASS|(DB|USER|ROOT|ADMIN|REQUIRE)PASS|PW|PWD|PSK|DSN|CREDS?)|_KEYS?)$"
+    r"((PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|(API|ACCESS|AUTH|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SIGNING)KEY)S?"
+    r"|TOKEN|SECRET_KEY_BASE|MASTERAUTH|(ERLANG|RELEASE)_COOKIE"
+    r"|(^|_)((DB|USER|ROOT|ADMIN|REQUIRE|SSH)?PASS|PW|PWD|PSK|DSN|CREDS?|SALT|PEPPER)|_KEYS?)$"
 )
+# Names that end alike: of what frameworks publish (NEXT_PUBLIC_...), of settings that say whether a password is needed,
+# of keys that only identify data, and options of systemd and nginx.
 _HARMLESS = re.compile(
-    r"^(NO|WITHOUT)_|(^|_)((PUBLIC|PUBLISHABLE|PRIMARY|FOREIGN|PARTITION|SORT|ROUTING|CACHE|SHARD|INDEX|GROUP|OBJECT)_KEYS?"
+    r"^(NO|WITHOUT)_|^(?!.*(PASS|SECRET))(.*_)?PUBLIC_|(^|_)(ALLOW|EMPTY|REQUIRE|DISABLE|SKIP)_"
+    r"|(^|_)((PUBLISHABLE|ANON|PRIMARY|FOREIGN|UNIQUE|PARTITION|SORT|RANGE|ROUTING|BINDING|CACHE|SHARD|INDEX|GROUP|OBJECT"
+    r"|MESSAGE|RECORD|DEDUP|IDEMPOTENCY)_KEYS?"
     r"|(LOAD|IMPORT)_CREDENTIAL|PROXY_PASS)$"
 )
 # These may name a file, or PWD a folder. A name with SECRET does not: its value may begin with a slash.
@@ -45,10 +52,9 @@ _FOUND = re.compile(
 _VALUE = re.compile(r"""\\?"(?P<double>[^"\\]*)|\\?'(?P<single>[^'\\]*)|(?P<bare>[^\s"'\\;&,|<>{\[][^\s"'\\]*)?""")
 # Lists of words: the value of an option may be the next entry.
 _WORDS = ("command", "docker_args")
-_ADVICE = (
-    "every container of the cluster can read unit texts. Put it into a file on the machines and pass "
-    'docker_args=["--env-file", "/etc/..."]'
-)
+# Where a `Plain` can say that its value is no secret: the keyword, and the field of `Build`.
+_MAY_BE_PLAIN = ("env", "args")
+_CONFIGURED = "`pulumi config set --secret fleetcaptain:secrets.{}`"
 
 
 def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None:
@@ -57,35 +63,50 @@ def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None
     *value* may be of any type, also of one that the keyword refuses. *declared*: names that are declared not secret.
     """
     plain = {name.lstrip("-") for name in declared}
-    for name, text in _texts(keyword, value):
+    for word, name, text in _texts(keyword, value):
         if name in plain:
             continue
         what, named = (name, name) if _is_secret(name, text) else _first_in(f"{name}: {text}" if name else text, plain)
         if what:
-            named = (named or name).lstrip("-")
-            way_out = f'. If it is not a secret, add not_secret=["{named}"]' if named else ""
-            return f"{what} looks like a secret, and {_ADVICE}{way_out}"
+            return f"{what} looks like a secret, and {_advice(word, (named or name).lstrip('-'))}"
     return None
 
 
-def _texts(keyword: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Each string in *value* with its name, "" if it has none. Lines stay separate, words of a line are joined."""
+def _advice(keyword: str, name: str) -> str:
+    """What to do with a secret *name*, "" for none, in the *keyword* of a service or the field of `Build`."""
+    variable = re.sub(r"\W", "_", name if name.isupper() else _WORD_ENDS.sub("_", name).upper()) or "NAME"
+    why = "every container of the cluster can read unit texts. Declare it as"
+    declared = f'secrets=["{variable}"]'
+    if keyword == "args":
+        why, declared = "images keep their build arguments. Declare it as", f"Build({declared})"
+    way_out = f', add not_secret=["{name}"]' if name else ""
+    if keyword in _MAY_BE_PLAIN:
+        way_out = ', write Plain("...")'
+    ending = f". If it is not a secret{way_out}" if way_out else ""
+    return f"{why} {declared} and set it by {_CONFIGURED.format(variable)}{ending}"
+
+
+def _texts(keyword: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    """Each string in *value* with its keyword, or the field that it is in, and its name, "" if it has none. Lines stay
+    separate, words of a line are joined. A `Plain` is left out where one may be."""
     if isinstance(value, Mapping):
-        yield from _pairs(value.items())
+        yield from _pairs(keyword, value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield from _pairs(entry for entry in value if _is_pair(entry))
+        yield from _pairs(keyword, (entry for entry in value if _is_pair(entry)))
         entries = [str(entry) for entry in value if not _is_pair(entry)]
-        yield "", (" " if keyword in _WORDS else "\n").join(entries)
+        yield keyword, "", (" " if keyword in _WORDS else "\n").join(entries)
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
-            yield from _texts(keyword, getattr(value, field.name))
+            yield from _texts(field.name, getattr(value, field.name))
     else:
-        yield "", str(value)
+        yield keyword, "", str(value)
 
 
-def _pairs(pairs: Any) -> Iterator[tuple[str, str]]:
+def _pairs(keyword: str, pairs: Any) -> Iterator[tuple[str, str, str]]:
     for name, given in pairs:
-        yield from ((str(name), str(entry)) for entry in (given if isinstance(given, list | tuple) else [given]))
+        for entry in given if isinstance(given, list | tuple) else [given]:
+            if not (isinstance(entry, Plain) and keyword in _MAY_BE_PLAIN):
+                yield keyword, str(name), str(entry)
 
 
 def _is_pair(entry: Any) -> bool:

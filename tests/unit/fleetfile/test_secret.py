@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.secret import secret_in
+from fleetcaptain.fleetfile.values import Build
 from tests.unit.fleetfile.written import app, mistakes, service
 
 # Stands for the secret. No message may have it.
@@ -21,15 +22,71 @@ PASSWORD DB_PASSWORD POSTGRES_PASSWORDS DBPASSWORD MYSQL_ROOT_PASSWORD PGPASSWOR
 spring.datasource.password DB_PASS PASS REDISCLI_DB_PASS DBPASS MYSQL_PWD DB_PW SSH_PASSPHRASE WIFI_PSK SECRET
 CLIENT_SECRET JWT_SECRETS clientSecret SECRET_KEY SECRET_KEY_BASE AWS_SECRET_ACCESS_KEY TOKEN GITHUB_TOKEN authToken
 API_KEY APIKEY apiKey API_KEYS ENCRYPTION_KEY PRIVATE_KEY STRIPE_KEY AccountKey SENTRY_DSN DSN DATABASE_DSN
-CREDENTIALS AWS_CREDENTIALS DB_CREDENTIAL DB_CREDS
+CREDENTIALS AWS_CREDENTIALS DB_CREDENTIAL DB_CREDS authKey MASTERKEY SIGNING_KEYS HASH_SALT PUBLIC_KEY_PASSPHRASE
 """
 
 HARMLESS_NAMES = """
 PUBLIC_KEY VAPID_PUBLIC_KEY STRIPE_PUBLISHABLE_KEY KEYBOARD KEYBOARD_LAYOUT MONKEY HOTKEY KEY KEYS KEY_PREFIX KEYSPACE
 CACHE_KEY SORT_KEY PRIMARY_KEYS PASSENGER PASSENGER_APP_ENV COMPASS BYPASS PASSIVE PASSWORDLESS PASSWORD_MIN_LENGTH
 DB_PASSWORD_FILE TOKEN_TTL MAX_TOKENS TOKENIZER BROKEN_LINKS SECRET_NAME SECRETARY SACRED AWS_ACCESS_KEY_ID API_KEY_FILE
-DSN_TIMEOUT PWDLESS NO_PASSWORD PROXY_PASS CREDENTIAL_HELPER AUTHOR QUEUE
+DSN_TIMEOUT PWDLESS NO_PASSWORD PROXY_PASS CREDENTIAL_HELPER AUTHOR QUEUE ALLOW_EMPTY_PASSWORD SKIP_TOKEN COOKIE BASALT
+NUXT_PUBLIC_API_KEY
 """
+
+# Variables of well-known images and frameworks that hold a secret, with the image or framework.
+REAL_SECRETS = {
+    "postgres": "POSTGRES_PASSWORD PGPASSWORD",
+    "mysql, mariadb": "MYSQL_ROOT_PASSWORD MARIADB_PASSWORD MYSQL_PWD",
+    "mongo": "MONGO_INITDB_ROOT_PASSWORD",
+    "rabbitmq": "RABBITMQ_DEFAULT_PASS RABBITMQ_ERLANG_COOKIE",
+    "redis": "REDIS_PASSWORD",
+    "influxdb": "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN",
+    "minio": "MINIO_ROOT_PASSWORD MINIO_SECRET_KEY",
+    "grafana": "GF_SECURITY_ADMIN_PASSWORD GF_SECURITY_SECRET_KEY",
+    "wordpress": "WORDPRESS_DB_PASSWORD WORDPRESS_AUTH_KEY WORDPRESS_NONCE_SALT",
+    "keycloak": "KEYCLOAK_ADMIN_PASSWORD",
+    "hasura": "HASURA_GRAPHQL_ADMIN_SECRET",
+    "airflow": "AIRFLOW__CORE__FERNET_KEY",
+    "tailscale": "TS_AUTHKEY",
+    "oauth2-proxy": "OAUTH2_PROXY_COOKIE_SECRET",
+    "Rails, Devise": "SECRET_KEY_BASE RAILS_MASTER_KEY DEVISE_PEPPER",
+    "Django": "DJANGO_SECRET_KEY EMAIL_HOST_PASSWORD",
+    "Laravel, Symfony": "APP_KEY APP_SECRET",
+    "Phoenix": "RELEASE_COOKIE",
+    "AWS": "AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+    "vendors": "DD_API_KEY NEW_RELIC_LICENSE_KEY TWILIO_AUTH_TOKEN STRIPE_API_KEY",
+    "tools": "NPM_TOKEN GITHUB_TOKEN SSHPASS BORG_PASSPHRASE SENTRY_DSN SMTP_PASS",
+}
+# And such as only sound so, with a usual value.
+REAL_SETTINGS = {
+    "MYSQL_ALLOW_EMPTY_PASSWORD": "always",
+    "ALLOW_EMPTY_PASSWORD": "yes",
+    "MARIADB_RANDOM_ROOT_PASSWORD": "1",
+    "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "if-new",
+    "POSTGRES_PASSWORD_FILE": "/run/secrets/db",
+    "POSTGRES_HOST_AUTH_METHOD": "trust",
+    "PGPASSFILE": "/etc/pgpass",
+    "RABBITMQ_DEFAULT_USER": "shop",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/etc/gcp.json",
+    "GIT_ASKPASS": "/usr/bin/askpass",
+    "SSH_AUTH_SOCK": "/run/agent",
+    "CONNECT_KEY_CONVERTER": "org.apache.kafka.connect.storage.StringConverter",
+    "KAFKA_SSL_KEYSTORE_LOCATION": "/etc/kafka.jks",
+    "NEXT_PUBLIC_SUPABASE_ANON_KEY": "eyJhbGciOi",
+    "VITE_STRIPE_PUBLISHABLE_KEY": "pk_live_1",
+    "VAPID_PUBLIC_KEY": "BPzx",
+    "SSL_CERTIFICATE_KEY": "/etc/ssl/shop.key",
+    "ROUTING_KEY": "orders",
+    "AMQP_BINDING_KEY": "orders.*",
+    "DYNAMODB_PARTITION_KEY": "id",
+    "JWT_EXPIRES_IN": "1h",
+    "OAUTH_CLIENT_ID": "shop",
+    "PASSENGER_APP_ENV": "production",
+    "OLDPWD": "/srv",
+    "DATABASE_URL": "postgres://db.example.org/shop",
+}
 
 REFERENCES = ["$DB_PASSWORD", "${DB_PASSWORD}", "$$DB_PASSWORD", "$${DB_PASSWORD}", "${DB_PASSWORD:?missing}", "$1"]
 REFERENCES += ["${CREDENTIALS_DIRECTORY}/db", "$(cat /run/secrets/db)", "`cat /run/secrets/db`"]
@@ -175,14 +232,14 @@ def checked(folder: Path, arguments: str) -> None:
     """The service is refused for one secret, with what to do, and without a part of it."""
     problems = mistakes(folder, f'Service("web", {arguments})')
     assert ["looks like a secret" in problem for problem in problems] == [True], problems
-    assert "--env-file" in problems[0]
+    assert "pulumi config set --secret fleetcaptain:secrets." in problems[0]
     assert HIDDEN not in problems[0], problems[0]
 
 
 @pytest.mark.parametrize("name", REFUSED_NAMES.split())
 def test_the_name_of_a_secret_is_recognized(name: str) -> None:
     """As a variable, an assignment, an option and a member."""
-    assert f'not_secret=["{name}"]' in str(secret_in("env", {name: HIDDEN}, ()))
+    assert 'If it is not a secret, write Plain("...")' in str(secret_in("env", {name: HIDDEN}, ()))
     for line in (f"{name}={HIDDEN}", f"--{name} {HIDDEN}", f"--env={name}={HIDDEN}", f'{{"{name}":"{HIDDEN}"}}'):
         what = str(secret_in("command", f"serve {line} more", ()))
         assert "looks like a secret" in what, line
@@ -195,6 +252,89 @@ def test_a_name_that_only_sounds_so_passes(name: str) -> None:
     assert secret_in("env", {name: HIDDEN}, ()) is None
     for line in (f"{name}={HIDDEN}", f"--{name} {HIDDEN}", f"--env={name}={HIDDEN}", f'{{"{name}":"{HIDDEN}"}}'):
         assert secret_in("command", f"serve {line} more", ()) is None, line
+
+
+@pytest.mark.parametrize("name", " ".join(REAL_SECRETS.values()).split())
+def test_the_secret_of_a_well_known_image_is_recognized(name: str) -> None:
+    """By the rule for its family; no image is known to it."""
+    assert secret_in("env", {name: HIDDEN}, ())
+
+
+@pytest.mark.parametrize(("name", "value"), REAL_SETTINGS.items())
+def test_the_setting_of_a_well_known_image_passes(name: str, value: str) -> None:
+    """With a value that it usually has."""
+    assert secret_in("env", {name: value}, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "advice"),
+    [
+        (
+            "env",
+            {"DB_PASS": HIDDEN},
+            'Declare it as secrets=["DB_PASS"] and set it by `pulumi config set --secret fleetcaptain:secrets.DB_PASS`'
+            '. If it is not a secret, write Plain("...")',
+        ),
+        (
+            "env",
+            {"spring.datasource.password": HIDDEN},
+            'Declare it as secrets=["SPRING_DATASOURCE_PASSWORD"] and set it by `pulumi config set --secret '
+            'fleetcaptain:secrets.SPRING_DATASOURCE_PASSWORD`. If it is not a secret, write Plain("...")',
+        ),
+        (
+            "command",
+            f"serve --api-key {HIDDEN}",
+            'Declare it as secrets=["API_KEY"] and set it by `pulumi config set --secret fleetcaptain:secrets.API_KEY`'
+            '. If it is not a secret, add not_secret=["api-key"]',
+        ),
+        (
+            "image",
+            Build(args={"NPM_TOKEN": HIDDEN}),
+            'images keep their build arguments. Declare it as Build(secrets=["NPM_TOKEN"]) and set it by `pulumi '
+            'config set --secret fleetcaptain:secrets.NPM_TOKEN`. If it is not a secret, write Plain("...")',
+        ),
+        (
+            "command",
+            f"serve {URLS[0]}",
+            'Declare it as secrets=["NAME"] and set it by `pulumi config set --secret fleetcaptain:secrets.NAME`',
+        ),
+    ],
+)
+def test_the_advice_fits_the_place(keyword: str, value: object, advice: str) -> None:
+    """A secret of a service, or of a build; and how to say that it is none."""
+    assert str(secret_in(keyword, value, ())).endswith(advice)
+
+
+def test_a_plain_value_is_no_secret(tmp_path: Path) -> None:
+    """In env and in build arguments; it is used as it is, and a value beside it is still examined."""
+    spec = service(tmp_path, "env={'HASH_KEY': Plain('%i'), 'A_URL': Plain('x://a:b@c')}")
+    assert spec.env == (("A_URL", "x://a:b@c"), ("HASH_KEY", "%i"))
+    assert {type(value) for _, value in spec.env} == {str}
+    built = service(tmp_path, "image=Build(args={'HASH_KEY': Plain('id')})").image
+    assert built == Build(args=(("HASH_KEY", "id"),))
+    checked(tmp_path, f"env={{'HASH_KEY': Plain('id'), 'DB_PASS': '{HIDDEN}'}}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "command=Plain('serve')",
+        "description=Plain('a')",
+        "ready=Http(headers={'X-Token': Plain('a')})",
+        "docker_args=[Plain('--init')]",
+        "image=Plain('redis')",
+        "volumes=[Plain('data:/d')]",
+    ],
+)
+def test_a_plain_value_elsewhere_is_refused(tmp_path: Path, arguments: str) -> None:
+    """Nothing else is examined by its name alone."""
+    problems = "".join(mistakes(tmp_path, f'Service("web", {arguments}, not_secret=["X-Token"])'))
+    assert "Plain(...) is only for values of env and of Build(args=)" in problems
+
+
+def test_a_plain_value_elsewhere_is_examined(tmp_path: Path) -> None:
+    """It hides no secret."""
+    checked(tmp_path, f"command=Plain('serve --token {HIDDEN}')")
 
 
 @pytest.mark.parametrize("value", [*REFERENCES, *SWITCHES])
