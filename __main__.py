@@ -9,8 +9,10 @@ from pathlib import Path
 import pulumi
 
 from components.app import FleetApp
-from components.configured_secrets import configured_secrets, missing_secrets
+from components.configured_logins import logins_of_stack
+from components.configured_secrets import needed_secrets, stack_secrets
 from components.deploy_hooks import HOOK_SEC, DeployHooks
+from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
@@ -21,7 +23,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.release_name import ReleaseName, release_name
-from fleetcaptain.release.repositories import build_secrets, built_images
+from fleetcaptain.release.repositories import built_images
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.render import render_app
@@ -45,15 +47,14 @@ def main() -> None:
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
     tasks = {} if rollback_to else render_tasks(fleetfile, stack_name())
-    secrets = stack_secrets()
-    if not rollback_to:
-        missing_secrets(build_secrets(fleetfile, rendered()), secrets)
+    secrets = {} if rollback_to else stack_secrets(needed_secrets(fleetfile, rendered()))
     plan = plan_file()
     if plan and not rollback_to:
         refuse_changed(plan, fleetfile, rendered(), tasks)
     hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
     hooks.attach()
-    cluster = choose_cluster(config, fleetfile, rendered)
+    logins = logins_of_stack()
+    cluster = choose_cluster(config, fleetfile, rendered, logins.own)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,
@@ -67,7 +68,9 @@ def main() -> None:
         adopt=adopt,
         ready_timeout_sec=config.get_int("readyTimeoutSec"),
         hooks=hooks,
-        secrets=secrets,
+        secret_values=secrets,
+        logins=logins.foreign,
+        machine_logins=machine_logins(logins),
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
@@ -81,12 +84,6 @@ def main() -> None:
 def stack_name() -> str:
     """The stack in the marks of its units."""
     return f"{pulumi.get_project()}/{pulumi.get_stack()}"
-
-
-def stack_secrets() -> dict[str, pulumi.Output[str]]:
-    """Name -> value of each secret in the stack's configuration. Raises UnitRefused for one that is in clear there."""
-    values = configured_secrets(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
-    return {name: pulumi.Output.secret(value) for name, value in values.items()}
 
 
 def name_release(config: pulumi.Config, fleetfile: App, files: Mapping[str, UnitFile]) -> ReleaseName:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
+from components.configured_secrets import missing_secrets, needed_secrets, secrets_of
 from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
+from components.fleet_secrets import FleetSecrets
 from components.fleet_task import FleetTask
 from components.fleet_timer import FleetTimer
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
+from components.registry_logins import RegistryLogins
 from components.release_record import ReleaseRecord
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.fleetfile.values import App, Build, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, ServiceSpec, TaskSpec
 from fleetcaptain.mode import Mode
+from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
 from fleetcaptain.release.service_release import Part, parts_of_app
@@ -47,8 +51,9 @@ class FleetApp(pulumi.ComponentResource):
     *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
     *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
-    the gate; None derives it from the rollouts. *hooks* get the release. *secrets*: the name of each secret that the
-    Fleetfile uses -> its value, a secret output.
+    the gate; None derives it from the rollouts. *hooks* get the release. *secret_values*: name -> value of the secrets
+    that services, tasks and builds name. *logins*: those at registries of images that builds begin with.
+    *machine_logins*: those with which machines pull.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -69,14 +74,20 @@ class FleetApp(pulumi.ComponentResource):
         adopt: frozenset[str] = frozenset(),
         ready_timeout_sec: float | None = None,
         hooks: DeployHooks | None = None,
-        secrets: Mapping[str, pulumi.Output[str]] | None = None,
+        secret_values: Mapping[str, pulumi.Input[str]] | None = None,
+        logins: Sequence[RegistryLogin] = (),
+        machine_logins: Sequence[RegistryLogin] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
-        self._ready_timeout_sec, self._hooks = ready_timeout_sec, hooks
-        self._tasks, self._secrets = tasks or {}, secrets or {}
+        self._ready_timeout_sec, self._hooks, self._logins = ready_timeout_sec, hooks, logins
+        self._tasks, self._machine_logins = tasks or {}, machine_logins
+        self._values = {name: pulumi.Output.secret(value) for name, value in (secret_values or {}).items()}
+        self._digests: pulumi.Output[list[str]] | None = None
+        if rollback_to is None:
+            missing_secrets(needed_secrets(fleetfile, files), self._values)
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
@@ -93,7 +104,9 @@ class FleetApp(pulumi.ComponentResource):
                     run_with_unknowns=True,
                 )
             found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
-            gate = self._declare(forward(parts, self._images(files, release), release, self._app.tasks), found)
+            first = self._begin(found)
+            images, secrets = self._images(files, release), self._encrypted(first)
+            gate = self._declare(forward(parts, images, release, self._app.tasks, secrets), first)
             self.endpoints, self.release = gate.endpoints, gate.release
         else:
             rolled_back = cluster.connection.apply(lambda connection: self._roll_back(connection, rollback_to))
@@ -109,7 +122,7 @@ class FleetApp(pulumi.ComponentResource):
         connection."""
         plan, known = plan_back(connection, self._ownership, tag)
         found = self._preflight(connection, plan.parts, {}, known)
-        gate = self._declare(plan, pulumi.Output.from_input(found))
+        gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
     def _preflight(
@@ -133,12 +146,10 @@ class FleetApp(pulumi.ComponentResource):
         """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
         return {name: files.unit for name, files in self._tasks.items() if files.timer is not None}
 
-    def _declare(self, plan: Plan, found: pulumi.Output[Preflight]) -> EtcdReadiness:
-        """All resources of *plan*; *found* is the result of the preflight."""
-        name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
+    def _begin(self, found: pulumi.Output[Preflight]) -> list[pulumi.Resource]:
+        """The resources that come before all others; *found* is the result of the preflight."""
+        name, cluster = self._name, self._cluster
         self._found = found
-        if self._hooks is not None:
-            self._hooks.describe(plan.name.base, plan.tag, [part.service for part in plan.parts])
         # The units take the connection only after the check for strays: a stray stops all of them. The size of the
         # cluster changes none of them.
         self._connection = pulumi.Output.all(cluster.connection, found).apply(
@@ -148,15 +159,49 @@ class FleetApp(pulumi.ComponentResource):
         if self._strays.action == "remove":
             removed = RemovedStrays(
                 f"{name}-strays",
-                app=app,
-                stack=stack,
+                app=self._app.app,
+                stack=self._ownership.stack,
                 names=found.apply(lambda before: list(before.strays)),
                 adopt=found.apply(lambda before: list(before.stray_stacks)),
                 cluster=cluster.connection,
                 opts=self._child(),
             )
             first.append(removed)
+        # Before the agent runs, another stack's `destroy` may remove the app's keys.
         first.append(self._unit(self._agent, "", [*first]))
+        if self._machine_logins:
+            logins = RegistryLogins(
+                f"{name}-logins",
+                app=self._app.app,
+                logins=self._machine_logins,
+                cluster=self._connection,
+                opts=self._child([*first]),
+            )
+            first.append(logins)
+        return first
+
+    def _encrypted(self, first: list[pulumi.Resource]) -> dict[str, pulumi.Input[Mapping[str, str]]]:
+        """Service or task -> the digests of its secrets, which are encrypted after *first*; without those that have
+        none."""
+        needed = {spec.name: names for spec in _containers(self._app) if (names := secrets_of(spec))}
+        used = sorted({name for found in needed.values() for name in found})
+        if not used:
+            return {}
+        made = FleetSecrets(
+            f"{self._name}-secrets",
+            app=self._app.app,
+            values={name: self._values[name] for name in used},
+            cluster=self._connection,
+            opts=self._child(first),
+        )
+        self._digests = made.digests.apply(lambda digests: sorted(digests.values()))
+        return {service: made.digests.apply(_chosen(own)) for service, own in needed.items()}
+
+    def _declare(self, plan: Plan, first: list[pulumi.Resource]) -> EtcdReadiness:
+        """All resources of *plan*, after *first*."""
+        name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
+        if self._hooks is not None:
+            self._hooks.describe(plan.name.base, plan.tag, [part.service for part in plan.parts])
         refuse_in_preview(cluster.connection, app, plan.tag, plan.entries)
         record = ReleaseRecord(
             f"{name}-release",
@@ -168,7 +213,6 @@ class FleetApp(pulumi.ComponentResource):
             texts=plan.texts,
             rollback=plan.is_rollback,
             cluster=self._connection,
-            # Before the agent runs, another stack's `destroy` may remove the app's keys.
             opts=self._child(first),
         )
         units: dict[str, FleetUnit] = {}
@@ -179,14 +223,15 @@ class FleetApp(pulumi.ComponentResource):
             for task in due:
                 earlier = [units[other] for other in task.after]
                 if task.name not in tasks:
-                    tasks[task.name] = self._task(task, plan.images[task.name], [*first, record, *earlier])
+                    tasks[task.name] = self._task(task, plan, [*first, record, *earlier])
                 made.append(tasks[task.name])
             return made
 
         for part in plan.ordered():
             earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
             due = run([task for task in plan.tasks if part.service in task.before])
-            units[part.service] = self._unit(part, plan.images[part.service], [*first, record, *earlier, *due])
+            after = [*first, record, *earlier, *due]
+            units[part.service] = self._unit(part, plan.images[part.service], after, plan.secrets.get(part.service))
         run(task for task in plan.tasks if not task.every)
         timers = self._timers(plan, [*first, record, *units.values(), *tasks.values()])
         return EtcdReadiness(
@@ -199,6 +244,7 @@ class FleetApp(pulumi.ComponentResource):
             },
             periodic=[*self._periodic(), *(pair.name for pair in plan.kept)],
             repositories=self._repositories,
+            secrets=self._digests,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
             opts=self._child([record, *tasks.values(), *timers]),
@@ -208,7 +254,13 @@ class FleetApp(pulumi.ComponentResource):
         """Units are removed with their cluster if the stack owns it, not one by one."""
         return pulumi.ResourceOptions(parent=self, deleted_with=self._cluster.owned, depends_on=after or [])
 
-    def _unit(self, part: Part, image: pulumi.Input[str], after: list[pulumi.Resource]) -> FleetUnit:
+    def _unit(
+        self,
+        part: Part,
+        image: pulumi.Input[str],
+        after: list[pulumi.Resource],
+        secrets: pulumi.Input[Mapping[str, str]] | None = None,
+    ) -> FleetUnit:
         return FleetUnit(
             part.service,
             app=self._app.app,
@@ -221,31 +273,34 @@ class FleetApp(pulumi.ComponentResource):
             adopt=self._adopted(part.service),
             cluster=self._connection,
             windows=part.windows,
+            secrets=secrets,
             opts=self._child(after),
         )
 
-    def _task(self, task: TaskSpec, image: pulumi.Input[str], after: list[pulumi.Resource]) -> FleetTask:
+    def _task(self, task: TaskSpec, plan: Plan, after: list[pulumi.Resource]) -> FleetTask:
         return FleetTask(
             task.name,
             app=self._app.app,
             task=task.name,
             unit=self._tasks[task.name].unit.text,
-            image=image,
+            image=plan.images[task.name],
             before=task.before,
             cluster=self._connection,
+            secrets=plan.secrets.get(task.name),
             opts=self._child(after),
         )
 
     def _timers(self, plan: Plan, after: list[pulumi.Resource]) -> list[FleetTimer]:
         """The periodic tasks, which run the new version of their services; those of a rollback stay as they are."""
-        pairs: list[tuple[str, UnitFile, UnitFile, pulumi.Input[str]]] = []
+        pairs: list[tuple[str, UnitFile, UnitFile, pulumi.Input[str], pulumi.Input[Mapping[str, str]] | None]] = []
         for task in plan.tasks:
             files = self._tasks[task.name]
             if files.timer is not None:
-                pairs.append((task.name, files.unit, files.timer, plan.images[task.name]))
-        pairs += [
-            (pair.name, file, pair.timer, image) for pair in plan.kept for file, image in [pair.service.without_image()]
-        ]
+                image, secrets = plan.images[task.name], plan.secrets.get(task.name)
+                pairs.append((task.name, files.unit, files.timer, image, secrets))
+        for pair in plan.kept:
+            file, kept = pair.service.without_secrets().without_image()
+            pairs.append((pair.name, file, pair.timer, kept, pair.service.secrets or None))
         return [
             FleetTimer(
                 name,
@@ -257,9 +312,10 @@ class FleetApp(pulumi.ComponentResource):
                 # Units without a mark are named after the task's units, not after the task.
                 adopt=self._adopted(name, service_of(periodic_units(name)[0])),
                 cluster=self._connection,
+                secrets=secrets,
                 opts=self._child(after),
             )
-            for name, unit, timer, image in pairs
+            for name, unit, timer, image, secrets in pairs
         ]
 
     def _adopted(self, *services: str) -> pulumi.Input[list[str]]:
@@ -302,10 +358,19 @@ class FleetApp(pulumi.ComponentResource):
             image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,
-            secrets=self._secrets,
+            secrets=self._values,
+            others=self._logins,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref
+
+
+def _chosen(names: Sequence[str]) -> Callable[[Mapping[str, str]], dict[str, str]]:
+    return lambda digests: {name: digests[name] for name in names}
+
+
+def _containers(app: App) -> list[ServiceSpec]:
+    return [*app.services, *(task.container for task in app.tasks)]
 
 
 def _gate_timeout(plan: Plan) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
 import pulumi_docker_build as docker_build
 
+from components.docker_login import docker_environment
 from components.engine import diagnostics
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
+from fleetcaptain.registry_login import RegistryLogin, registry_host
 from fleetcaptain.release.build_context import refuse_private_files
 from fleetcaptain.release.context_hash import context_hash
 
@@ -32,8 +34,9 @@ class AppImage(pulumi.ComponentResource):
     """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: fleet would not see a moved tag as a change.
 
     *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
-    password at *registry*, if it requires them. *secrets*: the name of each secret of *build* -> its value, a secret
-    output; another value is no change. Raises ReleaseRefused for a folder that contains this project's keys.
+    password at *registry*, if it requires them; *others*: the logins at other registries, for the images that the
+    Dockerfile begins with. *secrets*: the name of each secret of *build* -> its value, a secret output; another value
+    is no change. Raises ReleaseRefused for a folder that contains this project's keys.
     """
 
     ref: pulumi.Output[str]
@@ -48,6 +51,7 @@ class AppImage(pulumi.ComponentResource):
         registry: pulumi.Input[str],
         login: pulumi.Output[tuple[str, str]] | None = None,
         secrets: Mapping[str, pulumi.Output[str]] | None = None,
+        others: Sequence[RegistryLogin] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         context = (root / build.context).resolve()
@@ -58,6 +62,8 @@ class AppImage(pulumi.ComponentResource):
         tag = pulumi.Output.format("{0}:latest", repository)
         values = {name: (secrets or {})[name] for name in build.secrets}
         arguments: dict[str, pulumi.Input[str]] = {name: str(value) for name, value in dict(build.args).items()}
+        logins = _logins(registry, login, others)
+        inputs = [*_options(build), "--file", str(dockerfile), str(context)]
         built = docker_build.Image(
             name,
             context=docker_build.BuildContextArgs(location=_in_state(context)),
@@ -74,7 +80,7 @@ class AppImage(pulumi.ComponentResource):
             exports=[docker_build.ExportArgs(image=docker_build.ExportImageArgs(names=[tag], push=True))],
             push=False,
             # The password differs each time; the plugin does not treat that as a change.
-            registries=[{"address": registry, "username": login[0], "password": login[1]}] if login else None,
+            registries=None if logins is None else logins.apply(_registries),
             build_on_preview=False,
             # The engine's own BuildKit: another builder would first be pulled from a public registry.
             exec_=True,
@@ -84,7 +90,7 @@ class AppImage(pulumi.ComponentResource):
                 # The registry is removed with its cluster, and a deleted tag would delete the digest that units still
                 # run.
                 retain_on_delete=True,
-                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, context, dockerfile, build, values)]),
+                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, inputs, values, logins)]),
             ),
         )
         self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
@@ -98,11 +104,29 @@ def _in_state(path: Path) -> str:
     return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
 
+def _logins(
+    registry: pulumi.Input[str], login: pulumi.Output[tuple[str, str]] | None, others: Sequence[RegistryLogin]
+) -> pulumi.Output[list[RegistryLogin]] | None:
+    """All logins, as a secret; None without any."""
+    if login is None:
+        return pulumi.Output.secret(list(others)) if others else None
+    return pulumi.Output.all(registry, login).apply(
+        lambda both: [RegistryLogin(registry_host(both[0].partition("/")[0]), *both[1]), *others]
+    )
+
+
+def _registries(logins: Sequence[RegistryLogin]) -> Sequence[pulumi.Input[docker_build.RegistryArgs]]:
+    return [docker_build.RegistryArgs(address=one.registry, username=one.user, password=one.password) for one in logins]
+
+
 def _explain(
-    name: str, context: Path, dockerfile: Path, build: Build, secrets: Mapping[str, pulumi.Output[str]]
+    name: str,
+    inputs: Sequence[str],
+    secrets: Mapping[str, pulumi.Output[str]],
+    logins: pulumi.Output[list[RegistryLogin]] | None,
 ) -> pulumi.ErrorHook:
     """Explains why a build or push failed. The plugin reports only ``exit status 1``, so the failed step is run
-    again, which is quick: all earlier steps are cached."""
+    again, which is quick: all earlier steps are cached. *inputs*: the arguments of buildx that say what is built."""
     known: dict[str, str] = {}
     pulumi.Output.all(**secrets).apply(known.update)
 
@@ -111,8 +135,8 @@ def _explain(
             return False
         names = args.new_inputs["exports"][0]["image"]["names"]
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
-        argv += [*_options(build), "--file", str(dockerfile), str(context)]
-        output = await asyncio.to_thread(_run, argv, known)
+        own = await logins.future() if logins else None
+        output = await asyncio.to_thread(_run, [*argv, *inputs], known, own or ())
         diagnostics.error(f"image {name}: {output}")
         return False
 
@@ -132,9 +156,11 @@ def _variable(secret: str) -> str:
     return f"FLEETCAPTAIN_SECRET_{secret}"
 
 
-def _run(argv: list[str], secrets: Mapping[str, str]) -> str:
+def _run(argv: list[str], secrets: Mapping[str, str], logins: Sequence[RegistryLogin]) -> str:
     try:
-        done = run(argv, _EXPLAIN_SEC, environ={_variable(name): value for name, value in secrets.items()})
+        with docker_environment(logins) as environ:
+            variables = {_variable(name): value for name, value in secrets.items()}
+            done = run(argv, _EXPLAIN_SEC, environ={**(environ or {}), **variables})
     except (OSError, subprocess.SubprocessError) as error:
         return f"`{' '.join(argv)}` could not be started: {error}"
     if done.code == 0:

@@ -1,4 +1,4 @@
-"""The secrets of a stack's configuration: ``pulumi config set --secret fleetcaptain:secrets.NAME``, also with
+"""The secrets of a stack's configuration, set by ``pulumi config set --secret fleetcaptain:secrets.NAME``, or with
 ``--path``."""
 
 from __future__ import annotations
@@ -7,16 +7,24 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from fleetcaptain.errors import UnitRefused
+import pulumi
 
-__all__ = ["configured_secrets", "missing_secrets"]
+from components.stack_file import clear_paths, read_stack_file
+from fleetcaptain.errors import UnitRefused
+from fleetcaptain.fleetfile.values import App, ServiceSpec
+from fleetcaptain.release.repositories import build_secrets
+from fleetcaptain.units.unit_file import UnitFile
+
+__all__ = ["configured_secrets", "missing_secrets", "needed_secrets", "secrets_of", "stack_secrets"]
 
 _KEY = "fleetcaptain:secrets"
 
 
-def configured_secrets(config: Mapping[str, Any], encrypted: Collection[str]) -> dict[str, str]:
+def configured_secrets(
+    config: Mapping[str, Any], encrypted: Collection[str], clear: Collection[tuple[str, ...]] = ()
+) -> dict[str, str]:
     """Name -> value. *config*: the keys of a stack, with their namespace, and their values in clear; *encrypted*: those
-    of its keys that are secrets.
+    of its keys that are secrets; *clear*: the paths of values that are none, as far as they are known (`clear_paths`).
 
     Raises UnitRefused for a value that is not encrypted, that is set in both forms, or that is no text. No message has
     a value.
@@ -24,8 +32,8 @@ def configured_secrets(config: Mapping[str, Any], encrypted: Collection[str]) ->
     found: dict[str, Any] = {}
     problems = []
     by_path = _object(config.get(_KEY, "{}"))
-    if by_path and _KEY not in encrypted:
-        problems += [_in_clear(name, path=True) for name in sorted(by_path)]
+    in_clear = [name for name in sorted(by_path) if _KEY not in encrypted or (_KEY, name) in clear]
+    problems += [_in_clear(name, path=True) for name in in_clear]
     found.update(by_path)
     for key in sorted(config):
         name = key.removeprefix(f"{_KEY}.")
@@ -38,7 +46,8 @@ def configured_secrets(config: Mapping[str, Any], encrypted: Collection[str]) ->
                 f"{name} is set twice, as {key} and with --path; remove one of them with `pulumi config rm`"
             )
         found[name] = config[key]
-    problems += [f"{name} is not a text; set a text" for name, value in found.items() if not isinstance(value, str)]
+    others = [name for name, value in found.items() if not isinstance(value, str)]
+    problems += [f"{name} is not a text; set it: `pulumi config set --secret {_KEY}.{name}`" for name in others]
     if problems:
         raise UnitRefused("The secrets of the configuration cannot be used. Nothing was changed:", problems)
     return found
@@ -55,6 +64,30 @@ def missing_secrets(needed: Mapping[str, Collection[str]], known: Collection[str
     ]
     if problems:
         raise UnitRefused("Secrets have no value in this stack's configuration. Nothing was changed:", problems)
+
+
+def secrets_of(spec: ServiceSpec) -> tuple[str, ...]:
+    """The names of the secrets that the container of *spec* has, each once."""
+    return tuple(sorted({*spec.secrets, *(file.name for _, file in spec.secret_files)}))
+
+
+def needed_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, set[str]]:
+    """The name of each secret that a service, task or build of *app* has -> their names. *files*: service -> its
+    unit."""
+    found = {name: set(builds) for name, builds in build_secrets(app, files).items()}
+    for spec in (*app.services, *(task.container for task in app.tasks)):
+        for name in secrets_of(spec):
+            found.setdefault(name, set()).add(spec.name)
+    return found
+
+
+def stack_secrets(needed: Mapping[str, Collection[str]]) -> dict[str, pulumi.Output[str]]:
+    """Those of this stack's configuration that are *needed* (name -> who uses it), as secrets of Pulumi's. Raises
+    UnitRefused, also when one is missing."""
+    config, encrypted = pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env()
+    found = configured_secrets(config, encrypted, clear_paths(read_stack_file(), _KEY)) if needed else {}
+    missing_secrets(needed, found)
+    return {name: pulumi.Output.secret(found[name]) for name in needed}
 
 
 def _object(text: str) -> dict[str, Any]:

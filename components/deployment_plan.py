@@ -20,9 +20,9 @@ __all__ = ["Plan", "forward"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The *parts* of a release; service -> its *image*; its *name*; and service -> the services to roll before it
-    (*after*), which the order of *parts* respects. *is_rollback*: it was read from etcd, and runs no *tasks*;
-    periodic ones stay as they are on the cluster (*kept*)."""
+    """The *parts* of a release; service or task -> its *image*, and the digests of its *secrets*; its *name*; and
+    service -> the services to roll before it (*after*), which the order of *parts* respects. *is_rollback*: it was read
+    from etcd, and runs no *tasks*; periodic ones stay as they are on the cluster (*kept*)."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
@@ -31,12 +31,17 @@ class Plan:
     is_rollback: bool = False
     tasks: tuple[TaskSpec, ...] = ()
     kept: tuple[PeriodicPair, ...] = ()
+    secrets: Mapping[str, pulumi.Input[Mapping[str, str]]] = field(default_factory=dict)
 
     @cached_property
     def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
-        """Service -> its unit with its image; known once the images are."""
-        return self._known.apply(
-            lambda images: {part.service: part.unit.with_image(images[part.service]) for part in self.parts}
+        """Service -> its unit with its image and its secrets; known once these are."""
+        digests = pulumi.Output.all(**{part.service: self.secrets.get(part.service, {}) for part in self.parts})
+        return pulumi.Output.all(self._known, digests).apply(
+            lambda known: {
+                part.service: part.unit.with_image(known[0][part.service]).with_secrets(known[1][part.service])
+                for part in self.parts
+            }
         )
 
     @property
@@ -85,6 +90,7 @@ def forward(
     images: Mapping[str, pulumi.Input[str]],
     name: ReleaseName,
     tasks: tuple[TaskSpec, ...] = (),
+    secrets: Mapping[str, pulumi.Input[Mapping[str, str]]] | None = None,
 ) -> Plan:
     """The plan of a Fleetfile: each service after those that it requires or comes after, those on whose machine it has
     to be, and those that a task before it needs. Its checks refuse circles."""
@@ -92,4 +98,4 @@ def forward(
     for task in tasks:
         for service in task.before:
             after[service] = (*after[service], *task.after)
-    return Plan(parts, images, name, after, tasks=tasks)
+    return Plan(parts, images, name, after, tasks=tasks, secrets=secrets or {})

@@ -26,7 +26,18 @@ from fleetcaptain.units.mark import Ownership
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
-_INPUTS = ("app", "stack", "release", "services", "periodic", "repositories", "timeout_sec", "ready", "cluster")
+_INPUTS = (
+    "app",
+    "stack",
+    "release",
+    "services",
+    "periodic",
+    "repositories",
+    "secrets",
+    "timeout_sec",
+    "ready",
+    "cluster",
+)
 
 
 class ReadinessProvider(ResourceProvider):
@@ -36,9 +47,9 @@ class ReadinessProvider(ResourceProvider):
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
     ``content``, ``count``, ``image``, ``scheme``; ``periodic``, the names of the periodic tasks, left out if there are
     none; ``repositories``, those that the app's images are pushed to, with their registry, none for a rollback;
-    ``timeout_sec``; ``ready``, always True (it reads back False if the release is no longer available, or the cluster
-    has the units of another periodic task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``,
-    service -> URLs.
+    ``secrets``, the digests of the deployment's secrets, left out if there are none; ``timeout_sec``; ``ready``, always
+    True (it reads back False if the release is no longer available, or the cluster has the units of another periodic
+    task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -91,7 +102,7 @@ class ReadinessProvider(ResourceProvider):
         for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
         clear_ended_units(cluster, props.get("periodic", ()))
-        own = tidy(cluster, props.get("repositories", ()))
+        own = tidy(cluster, props.get("repositories", ()), props.get("secrets", ()))
         try:
             handle.clean_registry(cluster, own)
         except FleetCaptainError as error:
@@ -141,10 +152,13 @@ class EtcdReadiness(Resource):
         repositories: pulumi.Input[Sequence[pulumi.Input[str]]],
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],
+        secrets: pulumi.Input[Sequence[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
         more: dict[str, Any] = {"repositories": repositories, "ready": True}
         if periodic:  # else a state of an earlier version would differ
             more["periodic"] = list(periodic)
+        if secrets is not None:
+            more["secrets"] = secrets
         super().__init__("Readiness", name, {**inputs, **more, "cluster": cluster, "endpoints": None}, opts)

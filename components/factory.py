@@ -14,6 +14,7 @@ from components.cluster.local import LocalCluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["choose_cluster"]
@@ -25,13 +26,16 @@ _NAME = "cluster"
 _AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
 
 
-def choose_cluster(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponent:
-    """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. Raises ClusterRefused with all
-    invalid settings, and for windows whose machines it cannot have."""
+def choose_cluster(
+    config: pulumi.Config, app: App, rendered: Rendered, login: RegistryLogin | None = None
+) -> ClusterComponent:
+    """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. *login*: the configured one at
+    the registry of an existing cluster. Raises ClusterRefused with all invalid settings, and for windows whose machines
+    it cannot have."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         ClusterKind.LOCAL: lambda: _local(config),
         ClusterKind.AWS: lambda: _aws(config, app, rendered),
-        ClusterKind.EXISTING: lambda: _existing(config),
+        ClusterKind.EXISTING: lambda: _existing(config, login),
     }
     kind = config.get("cluster") or ClusterKind.LOCAL
     if kind not in kinds:
@@ -80,11 +84,12 @@ def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponen
     return choose_aws(_NAME, config, app, rendered(), open_dirs(_listed(config, OPEN_KEYS)))
 
 
-def _existing(config: pulumi.Config) -> ClusterComponent:
+def _existing(config: pulumi.Config, login: RegistryLogin | None) -> ClusterComponent:
     return ExistingCluster(
         _NAME,
         fleet=_listed(config, "fleet"),
         settings={name: text for name in SETTINGS if (text := config.get(name))},
+        login=login,
     )
 
 

@@ -21,22 +21,23 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetTask", "TaskProvider"]
 
-_INPUTS = ("app", "task", "unit", "image", "before", "state", "cluster")
+_INPUTS = ("app", "task", "unit", "image", "secrets", "before", "state", "cluster")
 _DONE = RunState.DONE.value
 
 
 class TaskProvider(ResourceProvider):
     """Runs a task once for each text of its unit, image included.
 
-    Inputs: ``app``, ``task``; ``unit``, the text without its image line; ``image``, a reference; ``before``, the
-    services that are rolled after it; ``state``, always "done" (a task that did not succeed reads back as something
-    else); ``cluster``, a connection. Outputs: the inputs, and ``result``: when it ended, and its exit ``status``.
+    Inputs: ``app``, ``task``; ``unit``, the text without its image line; ``image``, a reference;
+    ``secrets``, name -> digest (left out without one); ``before``, the services that are rolled after it; ``state``,
+    always "done" (a task that did not succeed reads back as something else); ``cluster``, a connection. Outputs: the
+    inputs, and ``result``: when it ended, and its exit ``status``.
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say whether the task will run."""
-        texts = ("unit", "image", "state")
-        if not olds or any(olds.get(key) != news[key] for key in texts):
+        texts = ("unit", "image", "secrets", "state")
+        if not olds or any(olds.get(key) != news.get(key) for key in texts):
             done = self._result(news)
             then = f"before {', '.join(news['before'])}" if news["before"] else "after all services"
             status(f"has run already, at {done.until}" if done else f"will run {then}")
@@ -72,7 +73,8 @@ class TaskProvider(ResourceProvider):
 
     def _result(self, props: Mapping[str, Any]) -> TaskRun | None:
         """The successful run of this text, if the text and the cluster are known already."""
-        if not isinstance(props["cluster"], Mapping) or "@" not in str(props["image"]):
+        known = isinstance(props["cluster"], Mapping) and isinstance(props.get("secrets", {}), Mapping)
+        if not known or "@" not in str(props["image"]):
             return None
         handle = handle_of(props["cluster"])
         if handle.presence() is not Presence.THERE:
@@ -87,7 +89,10 @@ class TaskProvider(ResourceProvider):
 def _run(props: Mapping[str, Any]) -> dict[str, Any]:
     file = _file(props)
     run = run_task(_cluster(props, file), props["task"], file, status, cancelled)
-    return {**{key: props[key] for key in _INPUTS}, "result": {"status": run.status, "until": run.until}}
+    return {
+        **{key: props[key] for key in _INPUTS if key in props},
+        "result": {"status": run.status, "until": run.until},
+    }
 
 
 def _done(store: TaskStore, unit_hash: str) -> TaskRun | None:
@@ -106,7 +111,7 @@ def _state(store: TaskStore, unit_hash: str) -> str:
 
 
 def _file(props: Mapping[str, Any]) -> UnitFile:
-    return UnitFile.parse(props["unit"]).with_image(props["image"])
+    return UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
@@ -127,7 +132,9 @@ class FleetTask(Resource):
         image: pulumi.Input[str],
         before: Sequence[str],
         cluster: pulumi.Input[Mapping[str, Any]],
+        secrets: pulumi.Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "task": task, "unit": unit, "image": image, "before": list(before)}
-        super().__init__("Task", name, {**inputs, "state": _DONE, "cluster": cluster, "result": None}, opts)
+        digests = {} if secrets is None else {"secrets": secrets}
+        super().__init__("Task", name, {**inputs, **digests, "state": _DONE, "cluster": cluster, "result": None}, opts)

@@ -22,20 +22,21 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetTimer", "TimerProvider"]
 
-_INPUTS = ("app", "task", "unit", "timer", "image", "state", "adopt", "cluster")
+_INPUTS = ("app", "task", "unit", "timer", "image", "secrets", "state", "adopt", "cluster")
 
 
 class TimerProvider(ResourceProvider):
     """Keeps the two units of a periodic task on the cluster. No change of them runs the task.
 
     Inputs: ``app``, ``task``; ``unit``, the text of the service without its image line; ``timer``, the text of the
-    timer; ``image``, a reference; ``state``, always "installed"; ``adopt``, the stacks and the unmarked units that are
-    adopted (see `Ownership`; reads back empty); ``cluster``, a connection. Outputs: the inputs.
+    timer; ``image``, a reference; ``secrets``, name -> digest (left out without one); ``state``, always "installed";
+    ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`; reads back empty); ``cluster``, a
+    connection. Outputs: the inputs.
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say when the task will run."""
-        if not olds or any(olds.get(key) != news[key] for key in ("unit", "timer", "image", "state")):
+        if not olds or any(olds.get(key) != news.get(key) for key in ("unit", "timer", "image", "secrets", "state")):
             moment = next_run_of(UnitFile.parse(news["timer"]), datetime.now(UTC))
             status(f"next run: {moment}" if moment else "no next run is known")
         return CheckResult(news, [])
@@ -75,7 +76,9 @@ def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[
     service, timer = (own.get(name) for name in pair.units)
     found: dict[str, Any] = {"state": pair_state(pair, snapshot)}
     if service is not None:
-        file, found["image"] = service.without_image()
+        file, found["image"] = service.without_secrets().without_image()
+        if service.secrets:
+            found["secrets"] = service.secrets
         found["unit"] = file.text
     if timer is not None:
         found["timer"] = timer.text
@@ -85,11 +88,11 @@ def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[
 def _installed(props: Mapping[str, Any]) -> dict[str, Any]:
     pair = _pair(props)
     install_pair(_cluster(props, pair), pair, status, cancelled)
-    return {key: props[key] for key in _INPUTS}
+    return {key: props[key] for key in _INPUTS if key in props}
 
 
 def _pair(props: Mapping[str, Any]) -> PeriodicPair:
-    service = UnitFile.parse(props["unit"]).with_image(props["image"])
+    service = UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
     return PeriodicPair(props["task"], service, UnitFile.parse(props["timer"]))
 
 
@@ -113,7 +116,10 @@ class FleetTimer(Resource):
         image: pulumi.Input[str],
         adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
+        secrets: pulumi.Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "task": task, "unit": unit, "timer": timer, "image": image}
-        super().__init__("Timer", name, {**inputs, "state": INSTALLED, "adopt": adopt, "cluster": cluster}, opts)
+        digests = {} if secrets is None else {"secrets": secrets}
+        settings = {"state": INSTALLED, "adopt": adopt, "cluster": cluster}
+        super().__init__("Timer", name, {**inputs, **digests, **settings}, opts)

@@ -36,7 +36,20 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetUnit", "RollingUpdateProvider"]
 
-_INPUTS = ("app", "service", "unit", "image", "instances", "windows", "mode", "rollout", "state", "adopt", "cluster")
+_INPUTS = (
+    "app",
+    "service",
+    "unit",
+    "image",
+    "secrets",
+    "instances",
+    "windows",
+    "mode",
+    "rollout",
+    "state",
+    "adopt",
+    "cluster",
+)
 
 
 class RollingUpdateProvider(ResourceProvider):
@@ -44,11 +57,12 @@ class RollingUpdateProvider(ResourceProvider):
     state.
 
     Inputs: ``app``, ``service``; ``unit``, the text without its image line; ``image``, a reference or "";
-    ``instances``; ``windows``, in which it has more (left out without one); ``mode``: "rolling", "bluegreen", "global"
-    (a unit for each machine) or "everywhere" (one unit that fleet starts on all); ``rollout``, the times of the rollout
-    in seconds; ``state``, always "launched" (a stopped unit reads back as something else); ``adopt``, the stacks and
-    the unmarked units that are adopted (see `Ownership`; reads back empty); ``cluster``, a connection.
-    Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1), ``count`` (registrations to expect).
+    ``secrets``, name -> digest (left out without one); ``instances``; ``windows``, in which it has more (left out
+    without one); ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
+    fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
+    reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`; reads
+    back empty); ``cluster``, a connection. Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1),
+    ``count`` (registrations to expect).
     """
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -125,7 +139,9 @@ class RollingUpdateProvider(ResourceProvider):
         found = live(cluster.ownership, props["service"], target.unit_hash, snapshot)
         if found is None:
             return ReadResult(None, {})
-        unit, image = found.file.without_image()
+        unit, image = found.file.without_secrets().without_image()
+        if "secrets" in known:
+            known["secrets"] = found.file.secrets
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}
         if desired.windows:
             kept = keeps_windows(cluster, desired, snapshot)
@@ -236,6 +252,7 @@ class FleetUnit(Resource):
         adopt: pulumi.Input[Sequence[str]],
         cluster: pulumi.Input[Mapping[str, Any]],
         windows: Sequence[WindowSpec] = (),
+        secrets: pulumi.Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
@@ -243,4 +260,5 @@ class FleetUnit(Resource):
         settings = {"rollout": dict(rollout), "state": LAUNCHED, "adopt": adopt, "cluster": cluster}
         # An input that earlier versions do not have would be a change of each service.
         scale = {"windows": [window.to_data() for window in windows]} if windows else {}
-        super().__init__("Unit", name, {**inputs, **scale, **settings, **outputs}, opts)
+        digests = {} if secrets is None else {"secrets": secrets}
+        super().__init__("Unit", name, {**inputs, **digests, **scale, **settings, **outputs}, opts)

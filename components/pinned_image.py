@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, ConfigureRequest, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.configured_logins import LOGIN_SETTINGS, configured_logins
+from components.docker_login import docker_environment
 from components.engine.dynamic_resource import Resource, warn
 from fleetcaptain.fleet.process_output import Finished, run
+from fleetcaptain.registry_login import logins_for
 from fleetcaptain.release.pinned import config_argv, config_volumes, kept_warning, manifest_argv, pin, tag_warning
 from fleetcaptain.untrusted import Unreadable
 
@@ -26,13 +30,21 @@ Run = Callable[[Sequence[str], float], Finished]
 
 
 class PinnedImageProvider(ResourceProvider):
-    """Gets the digest of an image's tag from its registry, with the operator's own logins.
+    """Gets the digest of an image's tag from its registry, with the login of the stack's configuration, or with the
+    operator's own.
 
     Inputs: ``reference``, a name with or without a tag; ``release``, the name of a named release, or "". A named
     release keeps its images: its contents never change. `check` adds, so that a preview has them:
     ``ref``, the reference with the digest; ``volumes``, the paths that this image declares as volumes, empty if it was
-    not ``inspected`` for them. Outputs: the inputs.
+    not ``inspected`` for them. Outputs: the inputs. The logins are none of them, so a new password is no change.
     """
+
+    def __init__(self) -> None:
+        self._config: dict[str, Any] = {}
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take what the stack's configuration has about logins."""
+        self._config = {key: text for key in LOGIN_SETTINGS if (text := req.config.get(key)) is not None}
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Get the digest. Warns if the registry does not answer: the deployed image then stays, and a new image is
@@ -40,7 +52,11 @@ class PinnedImageProvider(ResourceProvider):
         known = Pinned(olds["ref"], tuple(olds["volumes"]), olds["inspected"]) if olds else None
         if known is not None and news["release"] and news["release"] == olds.get("release"):
             return CheckResult({**news, **_added(known)}, [])
-        found, warning = resolve(news["reference"], known, run)
+        # The program has refused passwords in clear.
+        logins = configured_logins(self._config, self._config.keys()).logins
+        with docker_environment(logins_for(news["reference"], logins)) as environ:
+            ask = run if environ is None else partial(run, environ=environ)
+            found, warning = resolve(news["reference"], known, ask)
         if warning:
             warn(warning)
         return CheckResult({**news, **_added(found)}, [])

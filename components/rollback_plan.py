@@ -55,7 +55,7 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     if manifest is None:
         raise unknown_release(tag, releases)
     images = find_images(cluster, images_of([manifest]))
-    problems: Sequence[str] = obstacles(manifest, releases.texts, images)
+    problems: Sequence[str] = obstacles(manifest, releases.texts, images, releases.secrets)
     files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
     problems = problems or _of_others(ownership, manifest, files)
     if problems:
@@ -63,12 +63,20 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         raise ReleaseRefused(f"Cannot roll back to {tag}. Nothing was changed:", [*problems, advice])
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
-            diagnostics.warn(f"Could not check whether {image} still exists: its registry does not answer")
+            diagnostics.warn(
+                f"Could not check whether {image} still exists: its registry does not answer, or requires another login"
+            )
     parts, refs = parts_of_manifest(manifest, files)
     snapshot = cluster.snapshot()
     kept = pairs_on(ownership, snapshot)
     running = {part.service for part in parts if instances_of(ownership, part.service, snapshot)}
-    return Plan(parts, refs, ReleaseName(tag), order_back(parts, running), is_rollback=True, kept=kept)
+    secrets = {
+        service: files[release.unit_hash].secrets
+        for service, release in manifest.services.items()
+        if files[release.unit_hash].secrets
+    }
+    order = order_back(parts, running)
+    return Plan(parts, refs, ReleaseName(tag), order, is_rollback=True, kept=kept, secrets=secrets)
 
 
 def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Literal,
         Plain,
         Rolling,
+        SecretFile,
         Tcp,
         Window,
     )
@@ -46,6 +47,7 @@ __all__ = [
     "NotAvailable",
     "Plain",
     "Rolling",
+    "SecretFile",
     "Service",
     "Task",
     "Tcp",
@@ -75,6 +77,7 @@ _IN = {
         "Literal",
         "Plain",
         "Rolling",
+        "SecretFile",
         "Tcp",
         "Window",
     ),

@@ -82,6 +82,8 @@ def make_keys(
         made[name] = _put(scope, bucket, name, f"tls/members/{name}", pair)
     made["workers"] = _put(scope, bucket, "workers", "tls/workers", authority.pair("workers", [_CLIENT]))
     pairs = {user: authority.pair(f"user-{user}", [_CLIENT], user=user) for user in USERS}
+    # Of no user: the machines decrypt the secrets of apps with it.
+    pairs["secrets"] = authority.pair("user-secrets", ["key_agreement"])
     files = {f"{user}-{name}": text for user, pair in pairs.items() for name, text in pair.items() if name != "ca.pem"}
     made["users"] = _put(scope, bucket, "users", "tls/users", files)
     return made

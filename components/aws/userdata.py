@@ -20,6 +20,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.machine import ec2
 from fleetcaptain.machine.definition import Binary, File, Machine, Member, Unit
 from fleetcaptain.machine.ignition import ignition
+from fleetcaptain.machine.secrets_key import SECRETS_CERT, SECRETS_KEY
 from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 from fleetcaptain.schedule.window_machines import WINDOWS_GROUP
 
@@ -139,6 +140,8 @@ def _common(
         File(CERT, source=f"{where}/tls/{keys}/cert.pem"),
         File(KEY, source=f"{where}/tls/{keys}/key.pem", mode=0o600),
         *(file for user in USERS for file in _user_files(user, f"{where}/tls/users")),
+        File(SECRETS_CERT, source=f"{where}/tls/users/secrets-cert.pem"),
+        File(SECRETS_KEY, source=f"{where}/tls/users/secrets-key.pem", mode=0o600),
     )
     return {
         "members": tuple(Member(place.name, place.address) for place in all_),

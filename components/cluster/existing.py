@@ -14,6 +14,7 @@ from components.cluster.interface import ClusterComponent
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.printable import printable
+from fleetcaptain.registry_login import RegistryLogin
 
 __all__ = ["ExistingCluster", "machines_of"]
 
@@ -22,8 +23,9 @@ class ExistingCluster(ClusterComponent):
     """The cluster at the addresses *fleet*: several ``ssh://user@host[:port]``, of which any one suffices; or
     one ``unix://<fleet's socket>``, or one ``http://`` on the loopback, with etcd at ``settings["etcd"]``.
 
-    *settings*: see `SETTINGS`. The stack does not own it: a destroy removes only the app's units and its keys in etcd.
-    The program checks the version of fleet. Raises ClusterRefused and ClusterUnreachable; nothing was changed then.
+    *settings*: see `SETTINGS`. *login*: the configured one at the registry, if there is one. The stack does not own the
+    cluster: a destroy removes only the app's units and its keys in etcd. The program checks the version of fleet.
+    Raises ClusterRefused and ClusterUnreachable; nothing was changed then.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class ExistingCluster(ClusterComponent):
         *,
         fleet: Sequence[str],
         settings: Mapping[str, str],
+        login: RegistryLogin | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
@@ -42,6 +45,7 @@ class ExistingCluster(ClusterComponent):
         self.connection = pulumi.Output.from_input(connection)
         self.etcd = pulumi.Output.from_input([connection["etcd"]] if "etcd" in connection else [])
         self.registry = pulumi.Output.from_input(settings["registry"])
+        self.login = pulumi.Output.secret((login.user, login.password)) if login else None
         self.machines = pulumi.Output.from_input(machines)
         self.register_outputs({"registry": self.registry, "machines": self.machines})
 

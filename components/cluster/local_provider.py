@@ -14,7 +14,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, 
 from components.engine.dynamic_resource import PartialFailure, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.project_files import from_project
-from fleetcaptain.localcluster.certificates import has_authority
+from fleetcaptain.localcluster.certificates import has_authority, has_secrets_pair
 from fleetcaptain.localcluster.checkout import claim, identity_for, refuse_copy, stack_folder
 from fleetcaptain.localcluster.consent import size_problems, tls_problem
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
@@ -110,7 +110,7 @@ class LocalMachinesProvider(ResourceProvider):
             return ReadResult(None, {})
         claim(layout.identity, props["home"])
         members, data = member_names(layout.size), with_data(layout)
-        troubles = []
+        troubles = [] if has_secrets_pair(layout.home) else ["machines have no key for secrets"]
         for part in ("registry", *layout.names):
             container = containers.get(f"{layout.prefix}-{part}")
             if container is None:

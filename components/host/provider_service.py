@@ -18,7 +18,8 @@ import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
-from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
@@ -48,13 +49,17 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine))
         self.cancel = threading.Event()
         self._checked: set[str] = set()
+        self._config: dict[str, Any] = {}
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """No version: the host comes with the program."""
         return plugin_pb2.PluginInfo()
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> proto.ConfigureResponse:
-        """Secrets arrive as plain values, and the engine marks outputs of the same names as secrets."""
+        """Keep the stack's configuration, in clear, for providers that override `configure`. Secrets of resources
+        arrive as plain values, and the engine marks outputs of the same names as secrets."""
+        config = values_of(request.args)
+        self._config = {key: rpc.unwrap_rpc_secret(value) for key, value in config.items()}
         return proto.ConfigureResponse(acceptSecrets=False)
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Empty:
@@ -134,7 +139,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         provider = self._providers.get(token.rpartition(":")[2])
         if provider is None:
             raise FleetCaptainError(f"No provider for {token}. Use the version of FleetCaptain that created {urn}.")
-        return provider()
+        made = provider()
+        made.configure(ConfigureRequest(Config(self._config, "fleetcaptain")))
+        return made
 
 
 def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:

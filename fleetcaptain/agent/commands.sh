@@ -25,7 +25,8 @@ starting() {
   } >"$FOLDER/env/.$UNIT" && mv "$FOLDER/env/.$UNIT" "$FOLDER/env/$UNIT" || exit
   keep_slot
   [ "$(setting Container)" = no ] || docker rm -fv "$CONTAINER" >/dev/null 2>&1
-  return 0
+  pull_if_missing || exit
+  open_secrets "$FOLDER/secrets/$UNIT" || exit
 }
 
 # host: sets HOST, the machine's address.
@@ -64,13 +65,15 @@ stopping() {
   key=${key#"/fleetcaptain/$APP/"}
   [ ! "$key" ] || unregister "$KEYS/$key" "$FOLDER/$key" || say "etcd did not answer: the loop unregisters $unit later"
   rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
+  # systemd sets no MAINPID after the end.
+  [ "${MAINPID-}" ] || close_secrets "$unit"
   [ $# = 0 ] || exec "$@"
 }
 
 run() {
   PROGRAM=$(sha256sum <"$0")
   PROGRAM=${PROGRAM%% *}
-  trap 'exit 0' TERM INT
+  trap 'rm -rf "$FOLDER/docker"; exit 0' TERM INT
   mkdir -p "$FOLDER/machines" "$FOLDER/services"
   survey_at=0
   clock
@@ -91,6 +94,9 @@ run() {
       fi
       if [ "$NOW" -ge "$survey_at" ]; then
         survey
+        close_unused_secrets
+        forget_secrets
+        refresh_logins
         [ $((NOW - begun)) -lt "$FIRST_CLEAN_SEC" ] || clean_when_due
         # systemd starts the unit again, which installs the program that it names.
         [ $((NOW - begun)) -lt "$SURVEY_EVERY_SEC" ] || is_current || exit 0
@@ -113,9 +119,9 @@ is_current() {
 COMMAND=${1-}
 [ $# = 0 ] || shift
 case $COMMAND in
-starting | started | stopping | task | run | clean) "$COMMAND" "$@" ;;
+starting | started | stopping | task | open | pull | run | clean) "$COMMAND" "$@" ;;
 *)
-  say "Usage: $0 run|starting|started|stopping|task|clean" >&2
+  say "Usage: $0 run|starting|started|stopping|task|open|pull|clean" >&2
   exit 2
   ;;
 esac

@@ -1,16 +1,20 @@
 #!/bin/sh
-# The machine agent of one app, on one machine. It needs sh, curl, docker, systemctl and coreutils.
+# The machine agent of one app, on one machine. It needs sh, curl, docker, systemctl and coreutils; secrets need openssl.
 #
 #   agent run                     the loop of the agent's own unit
 #   agent starting UNIT           before a unit's start: removes a container that is left, writes the file of variables
 #   agent started UNIT            after it: waits until the service is ready, and registers it
 #   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
 #   agent task UNIT COMMAND       runs COMMAND, the container of a task, once, and keeps its journal in etcd
+#   agent open FILE FOLDER        writes the secrets of the unit text FILE into FOLDER, for a one-off
+#   agent pull IMAGE              pulls it with the app's logins at registries
 #   agent clean                   removes images that are not needed any more; the loop does so once an hour
 #
 # The folder of this file is named after the app and holds what the agent knows:
 #   services/<service>/<unit>     the registration that the unit has in etcd
 #   env/<unit>                    the variables of its container and of its own lines
+#   docker/config.json            the app's logins at registries
+#   secrets/<unit>/               its secrets in clear, while it runs
 #   alive/<unit>                  its alive check: see note_alive
 #   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs
 #   restarts/<unit>               the slot of its restart, until it is registered again

@@ -20,6 +20,8 @@ _SOURCES = (
     "maintenance",
     "machines",
     "images",
+    "secrets",
+    "registries",
     "tasks",
     "windows",
     "commands",

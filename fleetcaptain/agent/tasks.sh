@@ -35,7 +35,7 @@ task() {
   else
     is_wanted || exit
   fi
-  if ! docker image inspect "$IMAGE" >/dev/null 2>&1 && ! docker pull "$IMAGE" >"$LOG" 2>&1; then
+  if ! docker image inspect "$IMAGE" >/dev/null 2>&1 && ! pull "$IMAGE" >"$LOG"; then
     cat "$LOG"
     REASON=pull
     claim && record
@@ -208,7 +208,7 @@ perform() {
   clock
   begun=$NOW renewed=$NOW
   {
-    "$@" 2>&1
+    with_secrets "$@" 2>&1
     say $? >"$LOG.code"
   } | tee -a "$LOG" &
   performer=$!
@@ -235,6 +235,18 @@ perform() {
   CODE=137
   [ ! -s "$LOG.code" ] || read -r CODE <"$LOG.code"
 }
+
+# with_secrets COMMAND...: becomes COMMAND with the unit's variables that are secrets. They are none of this program's own
+# variables, whose names they may have.
+with_secrets() (
+  variables=$FOLDER/secrets/$UNIT/env
+  if [ -f "$variables" ]; then
+    set -a
+    # shellcheck source=/dev/null
+    . "$variables"
+  fi
+  exec "$@"
+)
 
 # end REASON: stops the container before its time.
 end() {

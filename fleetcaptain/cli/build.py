@@ -15,6 +15,7 @@ from fleetcaptain.cli import (
     ensure_available_command,
     history_command,
     logs_command,
+    machine_key_command,
     maintenance_command,
     plan_command,
     rebalance_command,
@@ -25,6 +26,7 @@ from fleetcaptain.cli import (
     run_command,
     scale_command,
     schedule_command,
+    secrets_command,
     secure_command,
     ssh_command,
     status_command,
@@ -58,6 +60,8 @@ _COMMANDS = (
     render_command,
     plan_command,
     doctor_command,
+    secrets_command,
+    machine_key_command,
     secure_command,
 )
 

@@ -26,12 +26,15 @@ __all__ = [
     "pending_key",
     "previous_key",
     "registration_key",
+    "registries_key",
     "release_key",
     "releases_dir",
     "restarts_dir",
     "result_key",
     "rollout_key",
     "rollouts_dir",
+    "secret_key",
+    "secrets_dir",
     "service_dir",
     "service_window_events_dir",
     "service_windows_dir",
@@ -208,6 +211,21 @@ def task_key(app: str, task: str) -> str:
 def result_key(app: str, task: str, unit_hash: str) -> str:
     """The key of the successful run of the unit text whose SHA1 is *unit_hash*."""
     return f"{task_dir(app, task)}/{unit_hash}"
+
+
+def registries_key(app: str) -> str:
+    """The key of the encrypted logins at registries, with which machines pull the app's images."""
+    return f"{app_dir(app)}/_registries"
+
+
+def secrets_dir(app: str) -> str:
+    """The directory of the encrypted secrets. It is left out when the app's directory is read."""
+    return f"{app_dir(app)}/_secrets"
+
+
+def secret_key(app: str, digest: str) -> str:
+    """The key of the encrypted secret with this digest; see `fleetcaptain.secrets.secret_digest`."""
+    return f"{secrets_dir(app)}/{digest}"
 
 
 def texts_dir(app: str) -> str:

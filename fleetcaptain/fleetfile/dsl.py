@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Plain, Ready, Rollout, Window
+from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Plain, Ready, Rollout, SecretFile, Window
 
 __all__ = ["Fleetfile", "Service", "SourceLocation", "Task", "declared"]
 
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(map(_plain, value))
-    if isinstance(value, Alive | Build | Ready | Rollout | Window):
+    if isinstance(value, Alive | Build | Ready | Rollout | SecretFile | Window):
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     return value
 
@@ -73,6 +73,8 @@ class Service:
         public: int | None = None,
         volumes: Sequence[str] = (),
         env: Mapping[str, str | int | float | bool] | None = None,
+        secrets: Sequence[str] = (),
+        secret_files: Mapping[str, str | SecretFile] | None = None,
         docker_args: Sequence[str] = (),
         not_secret: Sequence[str] = (),
         instances: int | bool = 1,
@@ -129,6 +131,8 @@ class Task:
         command: Lines | None = None,
         volumes: Sequence[str] = (),
         env: Mapping[str, str | int | float | bool] | None = None,
+        secrets: Sequence[str] = (),
+        secret_files: Mapping[str, str | SecretFile] | None = None,
         docker_args: Sequence[str] = (),
         not_secret: Sequence[str] = (),
         before: Sequence[str] = (),

@@ -15,6 +15,7 @@ from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.letters import check_verbatim, letters, sample, verbatim, word
 from fleetcaptain.fleetfile.nested_values import alive, public, ready, rollout
 from fleetcaptain.fleetfile.ports import port
+from fleetcaptain.fleetfile.secret_specs import secret_files, secret_names
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
@@ -238,6 +239,8 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "public": _optional(public),
     "volumes": _list_of(_volume),
     "env": _env,
+    "secrets": secret_names,
+    "secret_files": secret_files,
     "docker_args": _docker_args,
     "instances": _instances,
     "scale": windows,
@@ -263,7 +266,18 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "versions": _list_of(word),
 }
 
-_SHARED = ("not_secret", "description", "image", "command", "volumes", "env", "docker_args", "machine_metadata")
+_SHARED = (
+    "not_secret",
+    "description",
+    "image",
+    "command",
+    "volumes",
+    "env",
+    "secrets",
+    "secret_files",
+    "docker_args",
+    "machine_metadata",
+)
 TASK_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     **{keyword: PARSERS[keyword] for keyword in _SHARED},
     "before": _list_of(_name),

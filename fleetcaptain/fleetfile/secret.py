@@ -52,6 +52,8 @@ _FOUND = re.compile(
 _VALUE = re.compile(r"""\\?"(?P<double>[^"\\]*)|\\?'(?P<single>[^'\\]*)|(?P<bare>[^\s"'\\;&,|<>{\[][^\s"'\\]*)?""")
 # Lists of words: the value of an option may be the next entry.
 _WORDS = ("command", "docker_args")
+# These have names of secrets, and refuse anything else without showing it.
+_NAMES = ("secrets", "secret_files")
 # Where a `Plain` can say that its value is no secret: the keyword, and the field of `Build`.
 _MAY_BE_PLAIN = ("env", "args")
 _CONFIGURED = "`pulumi config set --secret fleetcaptain:secrets.{}`"
@@ -62,6 +64,8 @@ def secret_in(keyword: str, value: Any, declared: Collection[str]) -> str | None
 
     *value* may be of any type, also of one that the keyword refuses. *declared*: names that are declared not secret.
     """
+    if keyword in _NAMES:
+        return None
     plain = {name.lstrip("-") for name in declared}
     for word, name, text in _texts(keyword, value):
         if name in plain:

@@ -14,6 +14,7 @@ from fleetcaptain.fleetfile.docker_args import networks, option_for
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, Task
 from fleetcaptain.fleetfile.keywords import PARSERS
 from fleetcaptain.fleetfile.secret import secret_in
+from fleetcaptain.fleetfile.secret_specs import secret_mistakes
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.time_limits import followed
 from fleetcaptain.fleetfile.unit_options import refused_with_docker
@@ -202,6 +203,8 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
     _ports(values, add)
     _lines(values, add)
     _placement(values, add)
+    for keyword, what in secret_mistakes(values):
+        add(keyword, what)
     known = {field.name for field in fields(ServiceSpec)}
     kept = {word: value for word, value in values.items() if word in known}
     kept |= {"description": kept.get("description") or name, "location": errors.location(service.place)}

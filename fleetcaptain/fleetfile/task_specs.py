@@ -10,6 +10,7 @@ from fleetcaptain.fleetfile.cross_checks import cycle_in, earlier_services
 from fleetcaptain.fleetfile.docker_args import option_for
 from fleetcaptain.fleetfile.dsl import Fleetfile, SourceLocation, Task
 from fleetcaptain.fleetfile.keywords import TASK_PARSERS
+from fleetcaptain.fleetfile.secret_specs import secret_mistakes
 from fleetcaptain.fleetfile.service_specs import Errors, check_name, name_of, parsed
 from fleetcaptain.fleetfile.validation_error import did_you_mean
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec, TaskSpec
@@ -51,6 +52,8 @@ def _task(task: Task, app_image: Any, errors: Errors) -> TaskSpec:
         values["image"] = Build()
         if app_image is None:
             errors.add(task.place, name, "image", "is required, because the Fleetfile has no image= for its tasks")
+    for word, what in secret_mistakes(values):
+        errors.add(task.place, name, word, what)
     known = {field.name for field in fields(ServiceSpec)}
     container = {word: value for word, value in values.items() if word in known - {"after"}}
     container |= {"description": values.get("description") or name, "location": errors.location(task.place)}

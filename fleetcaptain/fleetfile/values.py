@@ -25,6 +25,7 @@ __all__ = [
     "Ready",
     "Rolling",
     "Rollout",
+    "SecretFile",
     "ServiceSpec",
     "TaskSpec",
     "Tcp",
@@ -184,6 +185,17 @@ class Window:
 
 
 @dataclass(frozen=True)
+class SecretFile:
+    """A file with the secret *name* in a container: its *mode* in octal digits, and its *owner* there, ``uid:gid`` in
+    numbers. *base64*: the configuration has the file in base64, as binary files need."""
+
+    name: str
+    mode: str = "0400"
+    owner: str = "0:0"
+    base64: bool = False
+
+
+@dataclass(frozen=True)
 class Port:
     """One published port, as ``docker run -p`` takes it.
 
@@ -206,6 +218,7 @@ class ServiceSpec:
     unit. *unit*, *service* and *x_fleet* are (option, value) pairs to add to the section of that name.
     *command* and *docker_args* are words. In these, in *env*'s values, *volumes* and *description*, systemd replaces
     only parts of an `Expand`.
+    *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
     *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
@@ -218,6 +231,8 @@ class ServiceSpec:
     public: int | None = None
     volumes: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+    secret_files: tuple[tuple[str, SecretFile], ...] = ()
     docker_args: tuple[str, ...] = ()
     instances: int = 1
     start: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""The certificates of a local cluster: its authority and one per machine, in files next to its SSH key.
+"""The certificates of a local cluster: its authority, one per machine and that for secrets, next to its SSH key.
 
 They are not in Pulumi's state or a machine's definition, but are copied into the machines. The certificates of etcd's
 users, who are clients only, are the same on every machine.
@@ -26,9 +26,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fleetcaptain.fleet.private_folder import private_folder
 
-__all__ = ["authority_of", "ensure_authority", "ensure_machine_pair", "ensure_user_pair", "has_authority"]
+__all__ = [
+    "authority_of",
+    "ensure_authority",
+    "ensure_machine_pair",
+    "ensure_secrets_pair",
+    "ensure_user_pair",
+    "has_authority",
+    "has_secrets_pair",
+]
 
-_CA = "ca"
+_CA, _SECRETS = "ca", "secrets"
 _LIFE = timedelta(days=3650)
 # The clocks of machines may differ a little.
 _BEFORE = timedelta(hours=1)
@@ -66,6 +74,21 @@ def ensure_authority(folder: Path, name: str) -> None:
     builder = _builder(_named(name), _named(name), key).add_extension(usage, critical=True)
     signed = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, SHA256())
     _write(folder, _CA, key, signed)
+
+
+def has_secrets_pair(folder: Path) -> bool:
+    """Whether *folder* has the pair of `ensure_secrets_pair`."""
+    return _key(folder, _SECRETS).exists() and _cert(folder, _SECRETS).exists()
+
+
+def ensure_secrets_pair(folder: Path) -> tuple[bytes, bytes]:
+    """The certificate and key of `fleetcaptain.machine.secrets_key`, as PEM; created in *folder* if missing."""
+    with _making:
+        if not has_secrets_pair(folder):
+            private_folder(folder)
+            key, name = ec.generate_private_key(ec.SECP256R1()), _named("fleetcaptain secrets")
+            _write(folder, _SECRETS, key, _builder(name, name, key).sign(key, SHA256()))
+        return _cert(folder, _SECRETS).read_bytes(), _key(folder, _SECRETS).read_bytes()
 
 
 def authority_of(folder: Path) -> bytes:

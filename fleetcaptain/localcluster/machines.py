@@ -13,7 +13,12 @@ import docker.errors
 
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.private_folder import private_folder
-from fleetcaptain.localcluster.certificates import authority_of, ensure_machine_pair, ensure_user_pair
+from fleetcaptain.localcluster.certificates import (
+    authority_of,
+    ensure_machine_pair,
+    ensure_secrets_pair,
+    ensure_user_pair,
+)
 from fleetcaptain.localcluster.container import ensure_container
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
 from fleetcaptain.localcluster.ignition_files import FileEntry, archive, entries
@@ -23,6 +28,7 @@ from fleetcaptain.localcluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
 from fleetcaptain.localcluster.volumes import remove_volume
 from fleetcaptain.machine.definition import Binary, Forward, Machine, Member
 from fleetcaptain.machine.ignition import ignition
+from fleetcaptain.machine.secrets_key import SECRETS_CERT, SECRETS_KEY
 from fleetcaptain.machine.tls import CA, CERT, KEY, USERS, user_files
 
 __all__ = [
@@ -136,7 +142,8 @@ def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes
     A container whose `replacing` part differs is replaced. The data of etcd and docker stays in its volumes.
     """
     name = f"{layout.prefix}-{machine.name}"
-    own = (FileEntry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode()), *_tls_files(layout, machine))
+    id_file = FileEntry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode())
+    own = (id_file, *_secrets_files(layout), *_tls_files(layout, machine))
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
     same = archive((*entries(ignition(replacing(machine)), sources), *own), _OWNERS)
     kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
@@ -157,6 +164,11 @@ def replacing(machine: Machine) -> Machine:
         members = tuple(member for member in members if member.name == machine.name)
     binaries = tuple(binary for binary in machine.binaries if not binary.path.endswith(f"/{_OPTIONAL}"))
     return replace(machine, metadata={}, etcd_state="new", members=members, binaries=binaries)
+
+
+def _secrets_files(layout: Layout) -> tuple[FileEntry, ...]:
+    cert, key = ensure_secrets_pair(layout.home)
+    return FileEntry(SECRETS_CERT, cert), FileEntry(SECRETS_KEY, key, 0o600)
 
 
 def _tls_files(layout: Layout, machine: Machine) -> tuple[FileEntry, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from fleetcaptain.oneoff.one_off import Environment
+from fleetcaptain.fleet.root_command import as_root
+from fleetcaptain.oneoff.one_off import Environment, SecretNeeds
 from fleetcaptain.units.exec_words import Word, shell_word
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "KILL",
     "READY",
     "STOP",
-    "as_root",
     "attach_script",
     "client_argv",
     "client_script",
@@ -96,7 +96,6 @@ fi
 [ "$kind" != run ] || docker rm -fv "$name" >/dev/null 2>&1
 rm -rf "$folder"
 """
-_ROOT = 'if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n "$@"; fi'
 # systemd removes the container when the client ends, whatever ended it.
 _DETACH = """name=$4 unit=$5 limit=$6
 systemd-run --quiet --collect --unit="$unit" --description="one-off $name" --property=RuntimeMaxSec="$limit" \\
@@ -106,15 +105,19 @@ systemd-run --quiet --collect --unit="$unit" --description="one-off $name" --pro
 """
 
 
-def as_root(argv: Sequence[str]) -> list[str]:
-    """The command that runs *argv* as root on a machine, with its streams."""
-    return ["sh", "-c", _ROOT, "root", *argv]
-
-
-def client_script(words: Sequence[Word], environment: Environment | None, id_: str) -> str:
+def client_script(
+    words: Sequence[Word], environment: Environment | None, id_: str, secrets: SecretNeeds | None = None
+) -> str:
     """The script that becomes ``docker run``, with its words (see `container_words`) and what they need of the unit's
-    *environment*."""
-    return _client(" ".join(map(shell_word, words)), environment, id_)
+    *environment* and of its *secrets*, which the machine agent opens into a folder that goes with the one-off."""
+    script = _client(" ".join(map(shell_word, words)), environment, id_)
+    if secrets is None:
+        return script
+    folder = f"{_FOLDER}/{id_}"
+    agent = f"/bin/sh {secrets.agent} open {folder}/unit {folder}/secrets || exit 125"
+    text = "\n".join(("[X-FleetCaptain]", *secrets.lines))
+    opening = f"cat >{folder}/unit <<'END'\n{text}\nEND\n{agent}\n"
+    return opening + script.replace(secrets.folder, f"{folder}/secrets")
 
 
 def attach_script(container: str, command: Sequence[str], id_: str, *, terminal: bool) -> str:

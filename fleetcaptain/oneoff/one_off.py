@@ -16,10 +16,20 @@ from fleetcaptain.fleetfile.validation_error import ValidationError
 from fleetcaptain.units.agent_calls import agent_folder, variables_file
 from fleetcaptain.units.docker import DOCKER
 from fleetcaptain.units.exec_words import FIXED_SPECIFIERS, Word, exec_words, unknown_in, with_specifiers
+from fleetcaptain.units.mark import SECTION
 from fleetcaptain.units.names import name_parts
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["Environment", "OneOff", "Streams", "container_words", "environment_of", "image_of"]
+__all__ = [
+    "Environment",
+    "OneOff",
+    "SecretNeeds",
+    "Streams",
+    "container_words",
+    "environment_of",
+    "image_of",
+    "secrets_of",
+]
 
 _IMAGE = "IMAGE"
 _IMAGE_WORD = f"\0{_IMAGE}\0"
@@ -65,6 +75,26 @@ class Environment:
     """The sources of a unit's variables, in the form of systemd's properties: ``EnvironmentFile=-/etc/environment``."""
 
     properties: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SecretNeeds:
+    """The *lines* of a unit's text that say which secrets it has, the *folder* in which the unit has them on its
+    machine, and the path of the *agent* that opens them."""
+
+    lines: tuple[str, ...]
+    folder: str
+    agent: str
+
+
+def secrets_of(one_off: OneOff) -> SecretNeeds | None:
+    """What the container of *one_off* needs of its service's secrets; None if the service has none."""
+    if not one_off.file.secrets:
+        return None
+    names = ("Secrets", "SecretFile", "SecretDigest")
+    lines = [f"{one.name}={one.value}" for one in one_off.file.options if one.section == SECTION and one.name in names]
+    folder = agent_folder(one_off.app)
+    return SecretNeeds(tuple(lines), f"{folder}/secrets/{one_off.unit}", f"{folder}/agent")
 
 
 def container_words(one_off: OneOff) -> tuple[Word, ...]:

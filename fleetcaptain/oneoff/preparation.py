@@ -13,7 +13,7 @@ from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.machine_lookup import machine_named
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.oneoff.machine_scripts import attach_script, client_script, guard_argv
-from fleetcaptain.oneoff.one_off import OneOff, Streams, container_words, environment_of
+from fleetcaptain.oneoff.one_off import OneOff, Streams, container_words, environment_of, secrets_of
 from fleetcaptain.oneoff.remote_session import Session
 from fleetcaptain.oneoff.source import (
     container_of,
@@ -91,7 +91,7 @@ def one_off(cluster: Cluster, stack: str, wish: Wish) -> OneOff:
 def client_of(one: OneOff) -> str:
     """The script of the client of *one*. Raises UnitRefused."""
     words = container_words(one)
-    return client_script(words, environment_of(one, words), one.id)
+    return client_script(words, environment_of(one, words), one.id, secrets_of(one))
 
 
 def session_of(endpoint: Endpoint, one: OneOff) -> Session:

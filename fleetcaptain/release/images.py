@@ -6,10 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
 
 from fleetcaptain.image_reference import parse_reference
+from fleetcaptain.registry_login import PUBLIC, config_key, registry_host
+from fleetcaptain.units.agent_calls import agent_folder
 
-__all__ = ["ACCEPT", "ImageState", "Reference", "judged", "probe_argv", "probed", "reference"]
+__all__ = ["ACCEPT", "ImageState", "Reference", "judged", "machine_logins", "probe_argv", "probed", "reference"]
 
 # Without these types a registry answers 404 for newer manifests.
 ACCEPT = ", ".join(
@@ -22,20 +26,13 @@ ACCEPT = ", ".join(
     )
 )
 _PUBLIC = "registry-1.docker.io"
-_PUBLIC_NAMES = ("docker.io", "index.docker.io")
 _LOOPBACK = re.compile(r"localhost(:\d+)?|127\.\d+\.\d+\.\d+(:\d+)?|\[::1\](:\d+)?")
 _THERE, _GONE = 200, 404
 _PROBE_SEC = 10
-_SCRIPT = """\
-for url in "$@"; do
-  curl -s -g --proto =http,https --max-redirs 0 -o /dev/null -I -m {seconds} -w "%{{http_code}}\\n" \\
-    -H "Accept: {accept}" "$url"
-done
-"""
 
 
 class ImageState(StrEnum):
-    """Whether an image exists. *UNKNOWN*: its registry requires a login or does not answer."""
+    """Whether an image exists. *UNKNOWN*: its registry requires another login, or does not answer."""
 
     THERE = "there"
     GONE = "gone"
@@ -56,6 +53,11 @@ class Reference:
         scheme = "http" if _LOOPBACK.fullmatch(self.registry) else "https"
         return f"{scheme}://{self.registry}/v2/{self.name}/manifests/{self.version}"
 
+    @property
+    def login_key(self) -> str:
+        """The name under which docker keeps the login at its registry."""
+        return config_key(PUBLIC if self.registry == _PUBLIC else self.registry)
+
 
 def reference(image: str) -> Reference:
     """Parse a reference; a short one (``redis:7``) gets the parts that docker adds. Raises ValueError for any other
@@ -64,7 +66,7 @@ def reference(image: str) -> Reference:
     if found is None:
         raise ValueError(f"{image!r} is not an image reference")
     version = found.digest or found.tag or "latest"
-    if found.registry and found.registry not in _PUBLIC_NAMES:
+    if found.registry and registry_host(found.registry) != PUBLIC:
         return Reference(found.registry, found.name, version)
     return Reference(_PUBLIC, found.name if "/" in found.name else f"library/{found.name}", version)
 
@@ -74,11 +76,23 @@ def judged(status: int) -> ImageState:
     return {_THERE: ImageState.THERE, _GONE: ImageState.GONE}.get(status, ImageState.UNKNOWN)
 
 
-def probe_argv(images: Sequence[str]) -> list[str]:
+def machine_logins(app: str) -> str:
+    """The path of the file with the logins of *app* on its machines, as `docker_config` writes it. Only root may read
+    it."""
+    return f"{agent_folder(app)}/docker/config.json"
+
+
+def probe_argv(images: Sequence[str], logins: str = "") -> list[str]:
     """The command that a machine runs to check *images*; it prints one status per line. Invalid references are
-    skipped."""
-    script = _SCRIPT.format(seconds=_PROBE_SEC, accept=ACCEPT)
-    return ["sh", "-c", script, "probe", *(reference(image).url for image in images if parse_reference(image))]
+    skipped. *logins*: see `machine_logins`; without it, or when there is no such file, no login is used."""
+    found = [reference(image) for image in images if parse_reference(image)]
+    pairs = [argument for one in found for argument in (one.url, one.login_key)]
+    return ["sh", "-c", _script(), "probe", logins, str(_PROBE_SEC), ACCEPT, *pairs]
+
+
+@cache
+def _script() -> str:
+    return (files("fleetcaptain.release") / "image_probe.sh").read_bytes().decode(errors="strict")
 
 
 def probed(images: Sequence[str], output: str | None) -> dict[str, ImageState]:

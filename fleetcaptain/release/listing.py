@@ -34,7 +34,7 @@ def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...
         Row(
             manifest,
             _state(manifest, releases),
-            obstacles(manifest, releases.texts, images),
+            obstacles(manifest, releases.texts, images, releases.secrets),
             tuple(image for image in images_of([manifest]) if images.get(image) is ImageState.UNKNOWN),
         )
         for manifest in reversed(releases.manifests)

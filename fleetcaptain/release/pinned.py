@@ -60,8 +60,8 @@ def kept_warning(reference: str, ref: str, why: str) -> str:
     """The warning that *reference* stays at the image *ref*: its registry did not give a digest."""
     return (
         f"Could not get the digest of {reference} from its registry: {_last(why)}\n"
-        f"The image stays as it was deployed ({ref.rpartition('@')[2]}). Check the connection and `docker login`, then "
-        "run `pulumi preview` again to see whether the tag has moved."
+        f"The image stays as it was deployed ({ref.rpartition('@')[2]}). Check the connection and the "
+        "login (docs/registries.md), then run `pulumi preview` again to see whether the tag has moved."
     )
 
 
@@ -70,7 +70,7 @@ def tag_warning(reference: str, why: str) -> str:
     return (
         f"Could not get the digest of {reference} from its registry: {_last(why)}\n"
         "The image is deployed by its tag: instances may run different images, and a rollback may not restore this "
-        f'one. Check its name and `docker login`, or set the digest: image="{reference}@sha256:...".'
+        f'one. Check its name and the login (docs/registries.md), or set the digest: image="{reference}@sha256:...".'
     )
 
 

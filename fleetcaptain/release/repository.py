@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 from fleetcaptain.discovery.documents import Release, manifest_at
 from fleetcaptain.discovery.etcd_node import Node, Reader
-from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, releases_dir, text_key, texts_dir
+from fleetcaptain.discovery.keys import (
+    current_key,
+    pending_key,
+    previous_key,
+    releases_dir,
+    secrets_dir,
+    text_key,
+    texts_dir,
+)
 from fleetcaptain.untrusted import Ignored, Unreadable, read_all
 
 __all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_texts"]
@@ -16,8 +24,8 @@ __all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_t
 @dataclass(frozen=True)
 class Releases:
     """All *manifests*, the last deployed at the end, and the tags of the *current*, the *previous* and the *pending*
-    release; "" where there is none. *texts* maps unit hashes to unit texts. *ignored* are values in etcd that are not
-    manifests."""
+    release; "" where there is none. *texts* maps unit hashes to unit texts. *secrets*: the digests of those that etcd
+    has. *ignored* are values in etcd that are not manifests."""
 
     manifests: tuple[Release, ...] = ()
     current: str = ""
@@ -25,6 +33,7 @@ class Releases:
     pending: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[Ignored, ...] = ()
+    secrets: frozenset[str] = frozenset()
 
     def named(self, tag: str) -> Release | None:
         """The release *tag*, or None."""
@@ -43,6 +52,7 @@ def read_releases(reader: Reader, app: str) -> Releases:
         _value(reader, pending_key(app)),
         texts,
         ignored,
+        frozenset(node.key.rpartition("/")[2] for node in reader.below(secrets_dir(app))),
     )
 
 

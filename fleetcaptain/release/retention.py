@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.keys import release_key, text_key
+from fleetcaptain.discovery.keys import release_key, secret_key, text_key
+from fleetcaptain.errors import UnitRefused
 from fleetcaptain.release.repository import Releases, read_releases
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["KEPT", "forgotten_texts", "outdated", "prune"]
 
@@ -44,13 +46,25 @@ def forgotten_texts(releases: Releases, forgotten: Collection[str]) -> tuple[str
     return tuple(sorted(set(releases.texts) - needed))
 
 
-def prune(store: EtcdStore, app: str, running: Collection[str]) -> tuple[str, ...]:
-    """Delete outdated releases and their texts, and return the tags."""
+def prune(store: EtcdStore, app: str, units: Iterable[UnitFile], secrets: Collection[str] = ()) -> tuple[str, ...]:
+    """Delete outdated releases, their texts and their secrets, and return the tags. What one of *units*, which are all
+    on the cluster, needs is kept, and *secrets*, the digests of those that the deployment has."""
+    units = tuple(units)
     releases = read_releases(store, app)
-    tags = outdated(releases, running)
+    tags = outdated(releases, {unit.unit_hash for unit in units})
     for tag in tags:
         store.delete(release_key(app, tag))
     # An invalid manifest may be a newer version's, and need its texts.
-    for unit_hash in () if releases.ignored else forgotten_texts(releases, tags):
+    if releases.ignored:
+        return tags
+    forgotten = forgotten_texts(releases, tags)
+    for unit_hash in forgotten:
         store.delete(text_key(app, unit_hash))
+    try:
+        kept = [UnitFile.parse(text) for unit_hash, text in releases.texts.items() if unit_hash not in forgotten]
+    except UnitRefused:
+        return tags
+    needed = {*secrets, *(digest for file in (*units, *kept) for digest in file.secrets.values())}
+    for digest in sorted(releases.secrets - needed):
+        store.delete(secret_key(app, digest))
     return tags

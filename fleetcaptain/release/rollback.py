@@ -25,9 +25,11 @@ def images_of(manifests: Iterable[Release]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, ImageState]) -> tuple[str, ...]:
-    """Why *manifest* cannot be rolled back to; empty when it can. An image whose state is unknown is no obstacle: the
-    rollout pulls it before it changes anything."""
+def obstacles(
+    manifest: Release, texts: Mapping[str, str], images: Mapping[str, ImageState], secrets: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Why *manifest* cannot be rolled back to; empty when it can. *secrets*: the digests of those that etcd has. An
+    image whose state is unknown is no obstacle: the rollout pulls it before it changes anything."""
     if manifest.unfinished:
         return ("it has never been available as a whole",)
     found = []
@@ -41,6 +43,8 @@ def obstacles(manifest: Release, texts: Mapping[str, str], images: Mapping[str, 
             found.append(
                 f"{service}: the text of its unit ({release.unit_hash[:7]}) has characters that cannot be shown"
             )
+        elif lost := sorted(name for name, digest in UnitFile.parse(text).secrets.items() if digest not in secrets):
+            found.append(f"{service}: etcd no longer has the value of {', '.join(lost)} that the release had")
         found += [
             f"{service}: this computer does not know the time zone {window.timezone} of the window {window.name}; "
             "update its package tzdata"

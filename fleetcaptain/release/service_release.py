@@ -71,10 +71,11 @@ def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
 
 
 def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple[tuple[Part, ...], dict[str, str]]:
-    """The services of a release, and service -> its image; *files* maps contents to the units with their images."""
+    """The services of a release, and service -> its image; *files* maps contents to the units with their images. What
+    they say of their secrets is left out."""
     parts, images = [], {}
     for service, release in manifest.services.items():
-        unit, image = files[release.unit_hash].without_image()
+        unit, image = files[release.unit_hash].without_secrets().without_image()
         # A service of every machine has as many instances as there are machines by then.
         instances = 1 if release.mode is Mode.PER_MACHINE else release.count
         parts.append(

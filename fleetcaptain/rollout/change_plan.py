@@ -11,6 +11,7 @@ from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.expected_duration import ExpectedUpdate, expected_update
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["ServiceChange", "planned"]
 
@@ -32,18 +33,21 @@ class ServiceChange:
 
 
 def planned(parts: Iterable[Part], ownership: Ownership, snapshot: Snapshot, now: float) -> tuple[ServiceChange, ...]:
-    """The change of each of *parts* at *now* (seconds of the Unix clock). Images count as the deployed ones: only a
-    build knows others."""
+    """The change of each of *parts* at *now* (seconds of the Unix clock). Images and secrets count as the deployed
+    ones: only a build knows other images, and only the configuration other secrets."""
     return tuple(_change(part, ownership, snapshot, now) for part in parts)
 
 
 def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) -> ServiceChange:
     present = instances_of(ownership, part.service, snapshot)
-    image = snapshot.units[present[0]].file.without_image()[1] if present else ""
-    found = live(ownership, part.service, part.unit.with_image(image).unit_hash, snapshot)
+    deployed = snapshot.units[present[0]].file if present else UnitFile(())
+    image = deployed.without_image()[1]
+    # A secret that is new has no digest yet.
+    unit = part.unit.with_image(image).with_secrets(dict.fromkeys(part.unit.secret_names, "") | deployed.secrets)
+    found = live(ownership, part.service, unit.unit_hash, snapshot)
     if found is None:
         return ServiceChange(part.service, part.instances, is_new=True, windows_change=bool(part.windows))
-    old, _ = found.file.without_image()
+    old, _ = found.file.without_secrets().without_image()
     shared = {"service": part.service, "image": image, "rollout": part.rollout}
     counted = part.mode in (Mode.ROLLING, Mode.BLUE_GREEN)
     olds = {

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Protocol
 
 from fleetcaptain.discovery.documents import registration_at
 from fleetcaptain.discovery.etcd_store import EtcdStore
@@ -27,9 +28,14 @@ from fleetcaptain.untrusted import WORD, read_all
 
 __all__ = ["Cluster", "Run"]
 
-# Runs a command on the machine at an address with a timeout in seconds. Returns its standard output, or None if the
-# machine is unreachable.
-Run = Callable[[str, list[str], float], str | None]
+
+class Run(Protocol):
+    """Runs commands on machines."""
+
+    def __call__(self, address: str, argv: list[str], timeout_sec: float, text: str = "", /) -> str | None:
+        """Run *argv* on the machine at *address* with *text* as its input. Returns its standard output, or None if the
+        machine is unreachable."""
+
 
 _JOURNAL_LINES = 20
 _COMMAND_SEC = 30.0

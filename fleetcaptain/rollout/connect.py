@@ -24,9 +24,9 @@ def open_cluster(endpoint: Endpoint | LocalEndpoint, app: str) -> Cluster:
         return Cluster(app, fleet, EtcdStore(lambda: endpoint.etcd), lambda *_: None)
     tunnel = Tunnel(endpoint)
 
-    def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
+    def run(address: str, argv: list[str], timeout_sec: float, text: str = "", /) -> str | None:
         try:
-            return tunnel.run(endpoint.to(address), argv, timeout_sec).output
+            return tunnel.run(endpoint.to(address), argv, timeout_sec, text).output
         except ClusterUnreachable:
             return None
 

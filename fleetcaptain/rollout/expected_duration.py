@@ -41,7 +41,7 @@ def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Expecte
     """The update of a ``FleetUnit`` from the outputs *olds* to the inputs *news*; None if it changes no instance. An
     image that is not known yet counts as another one."""
     mode = Mode(news["mode"])
-    replaced = any(olds.get(key) != news[key] for key in ("unit", "image", "mode"))
+    replaced = any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets", "mode"))
     repaired = "" if olds.get("state") == news["state"] else str(olds.get("state", ""))
     per_machine = mode in (Mode.PER_MACHINE, Mode.FLEET_GLOBAL)
     before = len(olds.get("units", ())) if per_machine or olds.get("mode") != mode else int(olds.get("instances", 0))

@@ -69,12 +69,13 @@ def retire_old(
     return tuple(kept)
 
 
-def tidy(cluster: Cluster, repositories: Collection[str] = ()) -> tuple[str, ...]:
+def tidy(cluster: Cluster, repositories: Collection[str] = (), secrets: Collection[str] = ()) -> tuple[str, ...]:
     """Delete the releases that are no longer retained, and let the machines remove their images. *repositories*: those
-    that the app's images are pushed to, with their registry; returned with those of earlier releases."""
+    that the app's images are pushed to, with their registry; returned with those of earlier releases. *secrets*: the
+    digests of those that the deployment has, which are kept."""
     # First: the images of a release that is deleted now are named for the last time.
     kept = write_kept_images(cluster.store, cluster.app, repositories)
-    prune(cluster.store, cluster.app, {unit.unit_hash for unit in cluster.snapshot().units.values()})
+    prune(cluster.store, cluster.app, (unit.file for unit in cluster.snapshot().units.values()), secrets)
     return kept.own
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from fleetcaptain.discovery.keys import registries_key
 from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.fleet.root_command import as_root
 from fleetcaptain.printable import last_lines
-from fleetcaptain.release.images import ImageState, probe_argv, probed
+from fleetcaptain.release.images import ImageState, machine_logins, probe_argv, probed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.placement import apart, candidates, misplaced
+from fleetcaptain.units.agent_calls import agent_folder
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -21,6 +24,8 @@ _PROBE_SEC = 60.0
 _PULL_SEC = 900.0
 _DONE = "fleetcaptain: the image is here"
 _SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" 2>&1; test $? = 0 && echo "{_DONE}"'
+# The logins are root's, and the agent has them.
+_AGENT_SCRIPT = f'docker image inspect "$1" >/dev/null 2>&1 || sh "$2" pull "$1" 2>&1; test $? = 0 && echo "{_DONE}"'
 
 
 def prepare(
@@ -96,8 +101,12 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
     if not addresses:
         return
     report(f"pulling the image on {len(addresses)} machines")
+    argv = ["sh", "-c", _SCRIPT, "pull", image]
+    if cluster.store.read(registries_key(cluster.app)) is not None:
+        argv = as_root(["sh", "-c", _AGENT_SCRIPT, "pull", image, f"{agent_folder(cluster.app)}/agent"])
     with ThreadPoolExecutor(len(addresses)) as pool:
-        outputs = dict(zip(addresses, pool.map(lambda address: _pull(cluster, address, image), addresses), strict=True))
+        found = pool.map(lambda address: cluster.run(address, argv, _PULL_SEC), addresses)
+        outputs = dict(zip(addresses, found, strict=True))
     failed = {address: output for address, output in outputs.items() if output is not None and _DONE not in output}
     if failed:
         address, output = next(iter(failed.items()))
@@ -108,16 +117,12 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
         )
 
 
-def _pull(cluster: Cluster, address: str, image: str) -> str | None:
-    return cluster.run(address, ["sh", "-c", _SCRIPT, "pull", image], _PULL_SEC)
-
-
 def find_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState]:
-    """Whether each of *images* is in its registry."""
+    """Whether each of *images* is in its registry, as a machine finds with the logins that it has for the app."""
     output = None
     if images:
         for machine in sorted(cluster.snapshot().machines.values(), key=lambda machine: machine.ip):
-            output = cluster.run(machine.ip, probe_argv(images), _PROBE_SEC)
+            output = cluster.run(machine.ip, probe_argv(images, machine_logins(cluster.app)), _PROBE_SEC)
             if output is not None:
                 break
     return probed(images, output)

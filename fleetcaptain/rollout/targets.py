@@ -68,8 +68,8 @@ class DesiredService:
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
-        """The service in the inputs of a ``FleetUnit``, its units with their image. Raises UnitRefused."""
-        file = UnitFile.parse(props["unit"]).with_image(props["image"])
+        """The service in the inputs of a ``FleetUnit``, its units with their image and secrets. Raises UnitRefused."""
+        file = UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
         mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
         windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
         return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows)
@@ -111,7 +111,7 @@ def _is_launched(name: str, snapshot: Snapshot) -> bool:
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the update from *olds* to *news* takes down the only instance of a service; a task is never up."""
     single = news["mode"] == Mode.ROLLING and olds.get("instances") == news["instances"] == 1
-    changes = single and any(olds.get(key) != news[key] for key in ("unit", "image"))
+    changes = single and any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets"))
     return changes and not UnitFile.parse(news["unit"]).is_task
 
 

@@ -131,7 +131,7 @@ def _release(keys: AppKeys, has_texts: bool) -> ReleaseStatus:
     if previous is None:
         why_not = (f"the record of {releases.previous} is missing",) if releases.previous else ()
     elif has_texts:
-        why_not = obstacles(previous, releases.texts, {})
+        why_not = obstacles(previous, releases.texts, {}, releases.secrets)
     since, who = (current.when, current.who) if current else ("", "")
     pending = releases.pending if releases.pending != releases.current else ""
     return ReleaseStatus(releases.current, since, who, pending, releases.previous, why_not)

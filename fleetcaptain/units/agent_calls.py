@@ -30,6 +30,9 @@ __all__ = [
     "agent_settings",
     "has_own_lines",
     "port_key",
+    "secret_file",
+    "secret_settings",
+    "secret_variables_file",
     "variables_file",
 ]
 
@@ -49,6 +52,16 @@ def variables_file(app: str) -> Expanded:
     return Expanded(f"{agent_folder(app)}/env/%n")
 
 
+def secret_variables_file(app: str) -> Expanded:
+    """The file with the variables of a unit that are secrets, which exists while the unit runs."""
+    return Expanded(f"{agent_folder(app)}/secrets/%n/env")
+
+
+def secret_file(app: str, number: int) -> Expanded:
+    """The file on the machine of the secret file *number* (from 1) of a unit, which exists while the unit runs."""
+    return Expanded(f"{agent_folder(app)}/secrets/%n/file-{number}")
+
+
 def agent_line(app: str, verb: str, *command: str) -> str:
     """The value of an ``Exec...=`` option that calls the agent about its unit. The agent ends as *command*."""
     return exec_line(["/bin/sh", f"{agent_folder(app)}/agent", verb, Expanded("%n"), *command])
@@ -61,6 +74,8 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     ``Container``  ``no``: the unit starts no container of FleetCaptain
     ``Ports``      the ports of the container, such as ``80 53/udp``. ``80=8080`` is at a known port of the machine;
                    docker is asked for the others. The first is that of the registration's connection
+    ``Secrets``    the names of the secrets that are variables
+    ``SecretFile`` a secret that is a file: ``NAME MODE UID:GID PATH``, and ``base64``; one a line
     ``Versions``   further releases that the service serves, as JSON
     ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
     ``ReadyHost``  the name to request
@@ -77,6 +92,7 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
         yield "Container", "no"
     if spec.ports and not task:
         yield "Ports", " ".join(_port(spec, port) for port in spec.ports)
+    yield from secret_settings(spec)
     if spec.versions:
         yield "Versions", json.dumps(spec.versions, separators=(",", ":"))
     if task:
@@ -87,6 +103,15 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
         yield "Ready", "running"
     if spec.alive is not None:
         yield from _alive(spec.alive, spec)
+
+
+def secret_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
+    """The lines about secrets in that section. Their digests come from the deployment: see `UnitFile.with_secrets`."""
+    if spec.secrets:
+        yield "Secrets", " ".join(spec.secrets)
+    for path, file in spec.secret_files:
+        encoding = " base64" if file.base64 else ""
+        yield "SecretFile", f"{file.name} {file.mode} {file.owner} {path}{encoding}"
 
 
 def _alive(alive: Alive, spec: ServiceSpec) -> Iterable[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from fleetcaptain.fleetfile.values import Port, ServiceSpec
-from fleetcaptain.units.agent_calls import port_key, variables_file
+from fleetcaptain.units.agent_calls import port_key, secret_file, variables_file
 from fleetcaptain.units.quoting import Expanded, continued, joined
 
 __all__ = [
@@ -50,6 +50,9 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
             *_ports(spec),
             *_each("-v", spec.volumes),
             *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
+            # Their values are variables of docker's own process, so no argument has them.
+            *_each("-e", spec.secrets),
+            *_each("-v", _secret_files(spec, app)),
             *_by_option(spec.docker_args),
             [_IMAGE, *spec.command],
         ]
@@ -89,6 +92,10 @@ def _published(port: Port) -> str:
     address = f"[{port.address}]" if port.address and ":" in port.address else port.address
     before = f"{address}:{host}:" if address else f"{host}:" if host else ""
     return before + port_key(port)
+
+
+def _secret_files(spec: ServiceSpec, app: str) -> list[str]:
+    return [joined(secret_file(app, number), f":{path}:ro") for number, (path, _) in enumerate(spec.secret_files, 1)]
 
 
 def _by_option(words: Iterable[str]) -> list[list[str]]:

@@ -28,7 +28,14 @@ from itertools import zip_longest
 from fleetcaptain.errors import FleetfileError, UnitRefused
 from fleetcaptain.fleetfile.task import is_task
 from fleetcaptain.fleetfile.values import App, ServiceSpec
-from fleetcaptain.units.agent_calls import agent_line, agent_name, agent_settings, has_own_lines, variables_file
+from fleetcaptain.units.agent_calls import (
+    agent_line,
+    agent_name,
+    agent_settings,
+    has_own_lines,
+    secret_variables_file,
+    variables_file,
+)
 from fleetcaptain.units.docker import docker_remove, docker_run, docker_stop
 from fleetcaptain.units.mark import SECTION, Mark, mark_options
 from fleetcaptain.units.names import instance_names, is_unit_name
@@ -146,8 +153,10 @@ def _start(spec: ServiceSpec, app: str) -> Pairs:
 
 
 def _variables(spec: ServiceSpec, app: str) -> Pairs:
-    """The unit's own variables, for lines of the Fleetfile. Last, so that no other file overrides them."""
-    return [("EnvironmentFile", f"-{variables_file(app)}")] if has_own_lines(spec) else []
+    """The unit's own variables, for lines of the Fleetfile, and secrets. Last, so that no other file overrides them."""
+    own = [variables_file(app)] if has_own_lines(spec) else []
+    secret = [secret_variables_file(app)] if spec.secrets else []
+    return [("EnvironmentFile", f"-{file}") for file in (*own, *secret)]
 
 
 def _stop(spec: ServiceSpec, app: str) -> Pairs:

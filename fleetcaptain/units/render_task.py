@@ -10,7 +10,7 @@ from itertools import chain
 from fleetcaptain.errors import FleetfileError, UnitRefused
 from fleetcaptain.fleetfile.task import ONESHOT
 from fleetcaptain.fleetfile.values import App, TaskSpec
-from fleetcaptain.units.agent_calls import agent_line, agent_name
+from fleetcaptain.units.agent_calls import agent_line, agent_name, secret_settings
 from fleetcaptain.units.docker import docker_remove, docker_run
 from fleetcaptain.units.mark import SECTION, Mark, mark_options
 from fleetcaptain.units.names import periodic_units, task_unit
@@ -64,6 +64,7 @@ def render_tasks(app: App, stack: str) -> dict[str, TaskFiles]:
 def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
     """The file of the unit of *task*, without the line that names the image."""
     spec, app = task.container, mark.app
+    remove, has_secrets = docker_remove(app), bool(spec.secrets or spec.secret_files)
     sections: Mapping[str, list[tuple[str, str]]] = {
         "Unit": [
             ("Description", setting(spec.description)),
@@ -81,7 +82,7 @@ def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
             ("TimeoutStopSec", str(_STOP_SEC)),
             ("ExecStartPre", agent_line(app, "starting")),
             ("ExecStart", f"{agent_line(app, 'task')} \\\n  {docker_run(spec, app)}"),
-            ("ExecStopPost", f"-{exec_line(docker_remove(app))}"),
+            ("ExecStopPost", f"-{agent_line(app, 'stopping', *remove) if has_secrets else exec_line(remove)}"),
         ],
         "X-Fleet": [("MachineMetadata", pair) for pair in spec.machine_metadata],
     }
@@ -90,6 +91,7 @@ def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
         *mark_options(mark),
         Option(SECTION, "Periodic" if task.every else "Task", task.name),
         Option(SECTION, "TaskSec", str(task.timeout_sec)),
+        *_options(SECTION, list(secret_settings(spec))),
     ]
     file = UnitFile(tuple(options))
     if file.unwritable:

@@ -19,6 +19,7 @@ __all__ = ["Need", "UnitFile"]
 # systemd's default, for a unit that sets none, or not in FleetCaptain's form.
 _DEFAULT_LIMIT_SEC = 90
 _IMAGE = "IMAGE="
+_DIGEST = "SecretDigest"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class UnitFile:
     """The *options* of a unit, in fleet's order. Derived values are computed once.
 
     A unit has a separate line for the image, ``Environment=IMAGE=<ref>``, the first of [Service]. The docker lines use
-    ``${IMAGE}``, so the rest of the file is known, and can be compared, before the image is built.
+    ``${IMAGE}``, so the rest of the file is known, and can be compared, before the image is built. It has a line for
+    each of its secrets, ``SecretDigest=<name> <digest>``, which is as separate, so that another value is another unit.
     """
 
     options: tuple[Option, ...]
@@ -148,6 +150,32 @@ class UnitFile:
             return self, ""
         rest = UnitFile((*self.options[:first], *self.options[first + 1 :]))
         return rest, self.options[first].value.removeprefix(_IMAGE)
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The names of the secrets that it needs."""
+        variables = self._agent_setting("Secrets").split()
+        files = (value.split()[0] for option, value in self._pairs(SECTION) if option == "SecretFile" and value.split())
+        return frozenset((*variables, *files))
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The name of each secret of which it has the digest, and that digest."""
+        found = (value.partition(" ") for option, value in self._pairs(SECTION) if option == _DIGEST)
+        return {name: digest for name, _, digest in found}
+
+    def with_secrets(self, digests: Mapping[str, str]) -> UnitFile:
+        """This file with the *digests* (name -> digest, see `secret_digest`) of the secrets that it needs. Raises
+        UnitRefused when one is missing."""
+        missing = sorted(self.secret_names - digests.keys())
+        if missing:
+            raise UnitRefused("Cannot add the secrets to the unit:", [f"{name} has no digest" for name in missing])
+        lines = (Option(SECTION, _DIGEST, f"{name} {digests[name]}") for name in sorted(self.secret_names))
+        return UnitFile((*self.without_secrets().options, *lines))
+
+    def without_secrets(self) -> UnitFile:
+        """This file without the lines of `with_secrets`."""
+        return UnitFile(tuple(one for one in self.options if (one.section, one.name) != (SECTION, _DIGEST)))
 
     @cached_property
     def _ports(self) -> frozenset[str]:

@@ -142,6 +142,7 @@ class Stack:
             ["pulumi", *argv, *stack, *settings, "--non-interactive"],
             cwd=self.root,
             env={**self.environ, **more},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -157,6 +158,12 @@ class Stack:
     def set(self, key: str, value: str) -> None:
         """Set ``fleetcaptain:key``."""
         self.must("config", "set", f"fleetcaptain:{key}", value)
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Set the secret ``fleetcaptain:secrets.name``, which no argument has."""
+        with self.start("config", "set", "--secret", f"fleetcaptain:secrets.{name}") as process:
+            output, _ = process.communicate(value, timeout=_TIMEOUT_SEC)
+        assert process.returncode == 0, output
 
     def up(self) -> Result:
         """``pulumi up``, which has to succeed. It goes without a preview, whose tests ask for one."""

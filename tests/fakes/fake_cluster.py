@@ -64,7 +64,7 @@ class FakeCluster(Cluster):
         homeless: Iterable[str] = (),
         events: Iterable[tuple[float, str, str]] = (),
         binds: Mapping[str, Iterable[str]] | None = None,
-        run: Run = lambda _address, _argv, _timeout_sec: None,
+        run: Run = lambda *_: None,
     ) -> None:
         self.etcd = FakeEtcd()
         super().__init__(app, _Fleet(self), self.etcd.store, run, clock=lambda: self.now, sleep=self._pass)

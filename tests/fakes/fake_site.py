@@ -128,7 +128,7 @@ class Site:
             if key not in known or _content(known[key]) != _content(value):
                 self.etcd.put(key, value)
 
-    def _run(self, address: str, argv: list[str], _timeout_sec: float) -> str | None:
+    def _run(self, address: str, argv: list[str], _timeout_sec: float, _text: str = "") -> str | None:
         self.commands.append((address, argv))
         if argv[0] == "cat":
             return self.fleetd

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.localcluster.docker_client import ROLE
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.agent_calls import agent_name
 from tests.e2e.stack import Stack
@@ -41,7 +42,7 @@ Fault = Callable[[Any], AbstractContextManager[None]]
 
 def machines(stack: Stack) -> dict[str, Any]:
     """Name -> the container of each machine."""
-    return {name: container for name, container in stack.containers().items() if name != "registry"}
+    return {name: container for name, container in stack.containers().items() if container.labels[ROLE] == "machine"}
 
 
 def machine_of(stack: Stack, unit: str) -> Any:

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
-from components.pinned_image import Pinned, resolve
+from components import pinned_image
+from components.pinned_image import Pinned, PinnedImageProvider, resolve
 from fleetcaptain.fleet.process_output import run
+from tests.fakes.guarded_registry import GuardedRegistry, guarded_registry
 from tests.programs import program
 
 _OCI = "application/vnd.oci.image"
@@ -129,3 +132,33 @@ def test_a_registry_that_does_not_answer_changes_nothing(backlog: int) -> None:
         found, warning = resolve(name, known, run)
     assert found == known
     assert ("did not answer within" if backlog else "connection refused") in warning
+
+
+def checked(registry: GuardedRegistry, logins: dict[str, Any]) -> dict[str, Any]:
+    """What the provider adds for the image of *registry*, with these *logins* in the stack's configuration."""
+    provider = PinnedImageProvider()
+    provider.configure(ConfigureRequest(Config({"fleetcaptain:registryLogins": json.dumps(logins)}, "fleetcaptain")))
+    inputs = provider.check({}, {"reference": registry.image, "release": ""}).inputs
+    assert inputs is not None
+    return inputs
+
+
+@pytest.mark.parametrize("realm", [False, True])
+def test_a_registry_that_requires_a_login_is_asked_with_the_configured_one(
+    monkeypatch: pytest.MonkeyPatch, *, realm: bool
+) -> None:
+    """By HTTP Basic and by a token. With a wrong password, or without a login, the image keeps its tag and the warning
+    says why."""
+    program("docker")
+    warnings: list[str] = []
+    monkeypatch.setattr(pinned_image, "warn", warnings.append)
+    with guarded_registry() as registry:
+        registry.realm = registry.token_url if realm else ""
+        right = {"user": registry.user, "password": registry.password}
+        found = checked(registry, {registry.host: right})
+        assert (found["ref"], found["volumes"]) == (f"{registry.image}@{registry.digest}", ["/data"])
+        assert warnings == []
+        for logins in ({registry.host: {**right, "password": "s3cret"}}, {"ghcr.io": right}):
+            assert checked(registry, logins)["ref"] == registry.image
+        assert len(warnings) == 2
+        assert all("Could not get the digest" in text and "s3cret" not in text for text in warnings)

@@ -65,13 +65,13 @@ def test_once_a_minute_the_heartbeat_says_what_time_it_is(machine: PretendedMach
 
 
 def test_a_machine_without_registrations_reads_little(machine: PretendedMachine, etcd: FakeEtcd) -> None:
-    """A heartbeat, the others' heartbeats and the services under maintenance; once a minute all registrations and the
-    windows."""
+    """A heartbeat, the others' heartbeats and the services under maintenance; once a minute all registrations, the
+    windows and the logins at registries."""
     uptime = machine.own_clock()
     done = machine.loop(5, between=f"echo $((100 + n * 4)).00 1 >{uptime}")
     assert done.stderr == ""
     assert len(etcd.writes) == 5
-    assert len(etcd.requests) - len(etcd.writes) == 13
+    assert len(etcd.requests) - len(etcd.writes) == 14
 
 
 def test_the_log_says_which_program_runs(machine: PretendedMachine) -> None:

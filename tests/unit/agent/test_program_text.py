@@ -60,9 +60,10 @@ def test_no_function_is_defined_twice_or_never_called() -> None:
 
 
 def test_it_needs_no_other_programs() -> None:
-    """Machines have few: sh, curl, docker, systemctl and coreutils."""
+    """Machines have few: sh, curl, docker, systemctl and coreutils; where there are secrets also openssl, and sed,
+    which writes 64 KiB of them at once."""
     code = re.sub(r"^\s*#.*$", "", agent_program(), flags=re.MULTILINE)
-    assert re.findall(r"\b(?:sed|grep|awk|jq|python|perl|bash|local)\b", code) == []
+    assert re.findall(r"\b(?:sed|grep|awk|jq|python|perl|bash|local)\b", code) == ["sed"]
 
 
 def constant(name: str) -> str:

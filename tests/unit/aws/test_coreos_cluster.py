@@ -224,6 +224,7 @@ def test_keys_are_secrets_where_only_their_role_finds_them(cluster: FakeEngine) 
         "tls/workers/key.pem",
         "tls/users/root-key.pem",
         "tls/users/fleet-key.pem",
+        "tls/users/secrets-key.pem",
     }
     for name, inputs in keys.items():
         assert isinstance(inputs["content"], dict), "it is marked as a secret"

@@ -135,7 +135,7 @@ def test_findings_are_listed_with_their_cures(
         "10.0.0.2": None,
         "10.0.0.3": answer(docker="2\x1b[31m"),
     }
-    cluster.run = lambda address, _argv, _timeout: answers[address]
+    cluster.run = lambda address, *_: answers[address]
     cluster.etcd.access.enabled = True
     assert main(["doctor", *SSH, *options]) == 1
     out = capsys.readouterr().out

@@ -337,7 +337,7 @@ def test_a_build_gets_its_own_secrets(site: Site) -> None:
             CONNECTION,
             None,
             V1,
-            {"secrets": {name: pulumi.Output.secret(f"value of {name}") for name in values}},
+            {"secret_values": {name: pulumi.Output.secret(f"value of {name}") for name in values}},
         )
     )
     assert "secrets" not in engine.one("Image", APP)

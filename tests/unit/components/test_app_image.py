@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime import rpc
 
 from components import app_image as image
 from components.app_image import CONTEXT_HASH, AppImage
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleet.process_output import Finished
 from fleetcaptain.fleetfile.values import Build
+from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.context_hash import context_hash
 from tests.fakes.fake_engine import FakeEngine
 
@@ -44,6 +48,53 @@ def test_an_image_is_built_from_its_folder_and_named_by_its_digest(engine: FakeE
     assert image["buildOnPreview"] is False
     assert "registries" not in image
     assert engine.outputs["ref"] == f"{NAME}@sha256:1"
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> FakeEngine:
+    """An image for a registry with a login, whose Dockerfile begins with one of another registry."""
+
+    def program() -> None:
+        AppImage(
+            "shop",
+            root=tmp_path,
+            build=Build("web", "Web.Dockerfile"),
+            image="acme/shop",
+            registry="127.0.0.1:5000/team",
+            login=pulumi.Output.secret(("ci", "s3cret")),
+            others=[RegistryLogin("ghcr.io", "acme", "0ther")],
+        )
+
+    return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program)
+
+
+def test_it_is_pushed_with_the_login_of_its_registry(guarded: FakeEngine) -> None:
+    """Which has a host, also when images are below a path; images that it begins with are pulled with theirs. All are
+    secret in the state."""
+    registries = guarded.one("Image", "shop")["registries"]
+    assert rpc.is_rpc_secret(registries)
+    assert rpc.unwrap_rpc_secret(registries) == [
+        {"address": "127.0.0.1:5000", "username": "ci", "password": "s3cret"},
+        {"address": "ghcr.io", "username": "acme", "password": "0ther"},
+    ]
+
+
+def test_a_failed_push_is_explained_with_the_login(guarded: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in a private file for the time of the command, and in none of its arguments."""
+    seen: list[Path] = []
+
+    def run(argv: list[str], _timeout_sec: float, *, environ: Mapping[str, str]) -> Finished:
+        assert "s3cret" not in " ".join(argv)
+        file = Path(environ["DOCKER_CONFIG"], "config.json")
+        seen.append(file)
+        assert {"127.0.0.1:5000", "ghcr.io"} <= json.loads(file.read_text())["auths"].keys()
+        return Finished(1, "", "denied")
+
+    monkeypatch.setattr(image, "run", run)
+    monkeypatch.setattr(pulumi.log, "error", lambda _text: None)
+    explain(guarded, "create", INPUTS)
+    (file,) = seen
+    assert not file.exists()
 
 
 def test_its_files_are_an_input(engine: FakeEngine, tmp_path: Path) -> None:

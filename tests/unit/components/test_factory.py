@@ -14,6 +14,7 @@ import pytest
 from components.factory import choose_cluster
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
+from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fake_machines import write_programs
@@ -30,16 +31,19 @@ APP = App(
 MACHINES = {"subnet": "10.70.1.0/24", "registry_port": 25000}
 
 
-def chosen(config: Mapping[str, str], engine: FakeEngine | None = None, app: App = APP) -> FakeEngine:
+def chosen(
+    config: Mapping[str, str], engine: FakeEngine | None = None, app: App = APP, login: RegistryLogin | None = None
+) -> FakeEngine:
     """The cluster for *config* and *app*, declared; its outputs are what it offers."""
 
     def program() -> None:
-        cluster = choose_cluster(pulumi.Config(PROJECT), app, lambda: render_app(app, "project/stack"))
+        cluster = choose_cluster(pulumi.Config(PROJECT), app, lambda: render_app(app, "project/stack"), login)
         pulumi.export("kind", type(cluster).__name__)
         pulumi.export("owned", cluster.owned is not None)
         for name in ("connection", "registry", "etcd", "machines"):
             pulumi.export(name, getattr(cluster, name))
         pulumi.export("login", cluster.login)
+        pulumi.export("login_is_secret", cluster.login and pulumi.Output.from_input(cluster.login.is_secret()))
         pulumi.export("public", dict(cluster.public))
 
     engine = engine or FakeEngine(computed=lambda _kind, _name: MACHINES)
@@ -109,7 +113,10 @@ def test_an_existing_cluster_is_asked_who_it_is() -> None:
     with FakeFleet() as fleet:
         settings = {"fleet": f" {fleet.url} , ", "etcd": fleet.url, "registry": "registry.example.org:5000"}
         outputs = chosen({"cluster": "existing", **settings}).outputs
-    assert outputs["owned"] is False
+        login = RegistryLogin("registry.example.org:5000", "ci", "s3cret")
+        with_login = chosen({"cluster": "existing", **settings}, login=login).outputs
+    assert (with_login["login"], with_login["login_is_secret"]) == (("ci", "s3cret"), True)
+    assert (outputs["owned"], outputs["login"]) == (False, None)
     assert outputs["registry"] == "registry.example.org:5000"
     assert sorted(outputs["machines"].values()) == sorted(machine.ip for machine in fleet.cluster.machines)
     assert outputs["etcd"] == [fleet.url]

@@ -423,7 +423,7 @@ def test_a_rollout_stops_when_a_name_becomes_another_apps(prod: Site, monkeypatc
     new = {**PROD["web"], "unit": text_of(description="new")}
     fetched = prod._run
 
-    def run(address: str, argv: list[str], timeout_sec: float) -> str | None:
+    def run(address: str, argv: list[str], timeout_sec: float, _text: str = "") -> str | None:
         prod.start({"web@2.service": theirs})
         return fetched(address, argv, timeout_sec)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
 from components import pinned_image
 from components.pinned_image import Pinned, PinnedImageProvider, resolve
@@ -131,6 +134,26 @@ def test_what_is_found_is_an_input_so_that_each_preview_knows_it(
     assert warnings == []
     assert check(moved, FileNotFoundError("no docker")) == moved
     assert len(warnings) == 1
+
+
+def test_a_registry_is_asked_with_its_login_which_is_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a new password shows no change. A command gets no login but its registry's."""
+    configs: list[Any] = []
+
+    def run(argv: Sequence[str], timeout_sec: float, *, environ: Mapping[str, str]) -> Finished:
+        configs.append(json.loads(Path(environ["DOCKER_CONFIG"], "config.json").read_text())["auths"])
+        return Buildx(OLD)(argv, timeout_sec)
+
+    monkeypatch.setattr(pinned_image, "run", run)
+    logins = {host: {"user": "acme", "password": "s3cret"} for host in ("ghcr.io", "docker.io")}
+    stack = {"fleetcaptain:registryLogins": json.dumps(logins), "fleetcaptain:size": "3"}
+    provider = PinnedImageProvider()
+    provider.configure(ConfigureRequest(Config(stack, "fleetcaptain")))
+    found = provider.check({}, {"reference": "ghcr.io/acme/redis:7", "release": ""}).inputs
+    assert found is not None
+    assert found.keys() == {"reference", "release", "ref", "volumes", "inspected"}
+    assert configs[0]["ghcr.io"] == {"auth": "YWNtZTpzM2NyZXQ="}
+    assert "https://index.docker.io/v1/" not in configs[0]
 
 
 def test_a_release_with_a_name_keeps_its_images(

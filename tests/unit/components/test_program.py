@@ -9,9 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
+from pulumi.runtime import rpc
 
+from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.render import render_app
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
@@ -94,9 +98,36 @@ def test_settings_reach_the_app(engine: FakeEngine) -> None:
     assert engine.one("Strays", "behavioral-strays")["names"] == []
 
 
+def test_logins_at_foreign_registries_reach_the_builds(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As secrets. Such a registry may have the image that a Dockerfile begins with."""
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda _key: True)
+    logins = json.dumps({"ghcr.io": {"user": "acme", "password": "s3cret"}})
+    engine.run(program, {**CONFIG, "registryLogins": logins})
+    image = engine.one("Image", "behavioral")
+    assert rpc.is_rpc_secret(image["registries"])
+    found = [{"address": "ghcr.io", "username": "acme", "password": "s3cret"}]
+    assert rpc.unwrap_rpc_secret(image["registries"]) == found
+
+
+def test_the_login_at_the_own_registry_reaches_the_cluster(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which gives it to whatever pushes images."""
+    found = []
+
+    def choose_cluster(*arguments: Any) -> None:
+        found.append(arguments[3])
+        raise ClusterRefused("Enough is known:", [])
+
+    monkeypatch.setattr("components.factory.choose_cluster", choose_cluster)
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda _key: True)
+    own = {"registry": "r.example:5000", "registryLogin": json.dumps({"user": "ci", "password": "s3cret"})}
+    engine.refusal(program, {**CONFIG, "cluster": "existing", **own})
+    assert found == [RegistryLogin("r.example:5000", "ci", "s3cret")]
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        ({"registryLogins": '{"ghcr.io": {"user": "acme", "password": "s3cret"}}'}, "is in clear"),
         ({"strays": "keep"}, "fleetcaptain:strays must be error, warn, ignore, remove"),
         ({"strays": "remove:"}, "not 'remove:'"),
         ({"strays": "warn:a.service"}, "not 'warn:a.service'"),

@@ -233,6 +233,23 @@ def test_what_the_engine_cannot_ask_for_is_refused(host: Any) -> None:
     assert not host.Configure(proto.ConfigureRequest()).acceptSecrets
 
 
+def test_a_provider_gets_the_configuration_of_the_stack(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets in clear, in the form in which the engine sends them."""
+    found: list[object] = []
+    monkeypatch.setattr(
+        SampleProvider,
+        "configure",
+        lambda _self, request: found.append(request.config.get("fleetcaptain:registryLogin")),
+    )
+    does(lambda _olds, news: CheckResult(news, []))
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "s3cret"}
+    args = struct(**{"fleetcaptain:registryLogin": secret, "fleetcaptain:size": "3"})
+    for request in (proto.ConfigureRequest(), proto.ConfigureRequest(args=args)):
+        host.Configure(request)
+        host.Check(proto.CheckRequest(urn=URN, news=struct(unit="x")))
+    assert found == [None, "s3cret"]
+
+
 def test_messages_are_shown_with_the_resource_that_is_worked_on(host: Any, engine: Engine) -> None:
     """Also when two are at once. A status in its row, a warning under the diagnostics."""
     both = threading.Barrier(2)

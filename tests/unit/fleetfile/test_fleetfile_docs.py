@@ -11,18 +11,20 @@ import pytest
 
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service
-from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Http, Rolling, Tcp, Window
+from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Http, Rolling, SecretFile, Tcp, Window
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "fleetfile.md").read_text()
 REQUIRED = "required"
-INNER = (Http, Tcp, Command, Alive, Build, Rolling, BlueGreen, Window)
+INNER = (Http, Tcp, Command, Alive, Build, Rolling, BlueGreen, Window, SecretFile)
 
 
 def documented(section: str) -> dict[str, str]:
     """Keyword -> default, as the tables of a section have them."""
     body = re.split(r"^## ", TEXT.partition(f"\n## {section}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-    return {word: default.strip("`") for word, default in re.findall(r"^\| `([a-zA-Z_.]+)` \| ([^|]+?) \|", body, re.M)}
+    return {
+        word: default.strip("`") for word, default in re.findall(r"^\| `([a-zA-Z0-9_.]+)` \| ([^|]+?) \|", body, re.M)
+    }
 
 
 def keywords(word: type) -> dict[str, str]:
@@ -48,7 +50,7 @@ def test_every_keyword_of_the_fleetfile_is_there() -> None:
 def test_every_word_inside_of_a_keyword_is_there_with_its_default() -> None:
     """Checks, builds and rollouts."""
     found = {**documented("Ready"), **documented("Alive"), **documented("Build"), **documented("Rollout")}
-    found |= documented("Scale")
+    found |= documented("Scale") | documented("Secret files")
     fields = {f"{word.__name__}.{field.name}": field.default for word in INNER for field in dataclasses.fields(word)}
     assert found == {
         name: REQUIRED if default is dataclasses.MISSING else repr(default).replace("'", '"')

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetcaptain.fleet import root_command
 from fleetcaptain.oneoff import machine_scripts
 
 __all__ = ["PretendedMachine", "pretend", "until"]
@@ -86,7 +87,7 @@ def pretend(folder: Path, patch: pytest.MonkeyPatch) -> PretendedMachine:
     patch.setenv("BOX", str(box))
     patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     patch.setattr(machine_scripts, "_FOLDER", str(box / "one-offs"))
-    patch.setattr(machine_scripts, "_ROOT", 'exec "$@"')
+    patch.setattr(root_command, "_ROOT", 'exec "$@"')
     return PretendedMachine(box)
 
 

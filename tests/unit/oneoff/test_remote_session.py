@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet import root_command
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.oneoff import guard as guard_module
 from fleetcaptain.oneoff import machine_scripts
@@ -83,8 +84,9 @@ def test_a_signal_stops_the_container(machine: PretendedMachine, number: signal.
 def test_a_client_that_dies_leaves_nothing(machine: PretendedMachine) -> None:
     """The guard's input ends with it."""
     program = f"""
+from fleetcaptain.fleet import root_command
 from fleetcaptain.oneoff import machine_scripts
-machine_scripts._FOLDER, machine_scripts._ROOT = {machine_scripts._FOLDER!r}, {machine_scripts._ROOT!r}
+machine_scripts._FOLDER, root_command._ROOT = {machine_scripts._FOLDER!r}, {root_command._ROOT!r}
 from tests.unit.oneoff.test_remote_session import ENDPOINT, guarded_session, session
 guarded_session(ENDPOINT, session("sleep", "1000"))
 """

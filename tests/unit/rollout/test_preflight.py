@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from fleetcaptain.discovery.keys import registries_key
 from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.fleet.root_command import as_root
+from fleetcaptain.release.images import ImageState, probe_argv
 from fleetcaptain.rollout.model import Target
-from fleetcaptain.rollout.preflight import prepare, pull_everywhere
+from fleetcaptain.rollout.preflight import find_images, prepare, pull_everywhere
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import FakeCluster, text_of
 
 HERE = "fleetcaptain: the image is here\n"
+AGENT = "/run/fleetcaptain/shop/agent"
 
 
 def machines(**output: str | None) -> tuple[FakeCluster, list[str]]:
@@ -22,7 +26,7 @@ def machines(**output: str | None) -> tuple[FakeCluster, list[str]]:
     by_address = {f"10.0.0.{name[1]}": text for name, text in output.items()}
     called: list[str] = []
 
-    def run(address: str, _argv: list[str], _timeout_sec: float) -> str | None:
+    def run(address: str, _argv: list[str], _timeout_sec: float, _text: str = "") -> str | None:
         called.append(address)
         return by_address.get(address, HERE)
 
@@ -84,3 +88,33 @@ def test_nothing_is_fetched_when_nothing_will_be_started() -> None:
     cluster.launch_service("web", 3, description="new")
     prepare(cluster, cluster.snapshot(), target(), "shop@sha256:1", mute)
     assert called == []
+
+
+def test_a_machine_checks_images_with_its_logins_for_the_app() -> None:
+    """The agent writes them there."""
+    called: list[list[str]] = []
+
+    def run(_address: str, argv: list[str], _timeout_sec: float, _text: str = "") -> str:
+        called.append(argv)
+        return "200\n"
+
+    cluster = FakeCluster(run=run)
+    assert find_images(cluster, ["ghcr.io/acme/db:1"]) == {"ghcr.io/acme/db:1": ImageState.THERE}
+    assert called == [probe_argv(["ghcr.io/acme/db:1"], f"/run/fleetcaptain/{cluster.app}/docker/config.json")]
+
+
+def test_with_logins_the_machines_agent_pulls() -> None:
+    """As root, because the logins are root's; docker of the SSH user has none."""
+    cluster, _ = machines()
+    calls: list[list[str]] = []
+
+    def run(_address: str, argv: list[str], _timeout_sec: float, _text: str = "") -> str:
+        calls.append(argv)
+        return HERE
+
+    cluster.run = run
+    cluster.store.write(registries_key(cluster.app), "encrypted")
+    prepare(cluster, cluster.snapshot(), target(), "ghcr.io/acme/shop@sha256:1", mute)
+    script = as_root(["sh", "-c", calls[0][-4], "pull", "ghcr.io/acme/shop@sha256:1", AGENT])
+    assert calls == [script] * 3
+    assert 'sh "$2" pull "$1"' in calls[0][-4]

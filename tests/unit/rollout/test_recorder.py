@@ -69,7 +69,7 @@ def test_a_rollout_without_a_pending_release_is_of_the_current_one() -> None:
 
 def test_a_rollout_that_was_rolled_back_says_so() -> None:
     """Its instances are as before, and the first line of its error is kept."""
-    cluster = FakeCluster(run=lambda _address, _argv, _sec: "a line of the journal")
+    cluster = FakeCluster(run=lambda *_: "a line of the journal")
     cluster.launch_service("web", 2)
     stuck = {NEW.unit_hash}
     reach = cluster._reach

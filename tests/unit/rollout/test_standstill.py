@@ -99,7 +99,7 @@ def test_a_unit_that_nothing_binds_was_stopped_on_its_machine() -> None:
 JOB = text_of("job", service=(("Restart", "on-failure"),))
 
 
-def on_machine(_address: str, argv: list[str], _timeout_sec: float) -> str:
+def on_machine(_address: str, argv: list[str], _timeout_sec: float, _text: str = "") -> str:
     """A machine on which the unit ended well."""
     if argv[0] == "systemctl":
         return "LoadState=loaded\nResult=success\nJob=\n"

@@ -13,6 +13,7 @@ from typing import Any
 
 from fleetcaptain.agent.program import agent_program
 from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.machine.secrets_key import SECRETS_KEY
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from tests.programs import program
@@ -60,6 +61,7 @@ def program_on(folder: Path, url: str) -> str:
         "ETCD=http://127.0.0.1:2379/v2/keys": f"ETCD={url}/v2/keys",
         "</etc/machine-id": f"<{folder}/machine-id",
         "FLEET_SOCKET=/run/fleet.sock": f"FLEET_SOCKET={folder}/fleet.sock",
+        f"SECRETS_KEY={SECRETS_KEY}": f"SECRETS_KEY={folder}/secrets.key",
     }
     for real, pretended in places.items():
         assert text.count(f"{real}\n") == 1

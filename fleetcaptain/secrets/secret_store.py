@@ -1,0 +1,125 @@
+"""The encrypted secrets of an app in etcd, and the machines' key."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from fleetcaptain.discovery.keys import registries_key, secret_key, secrets_dir
+from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, FleetCaptainError
+from fleetcaptain.fleet.root_command import as_root
+from fleetcaptain.machine.secrets_key import DONE, ENCRYPT, READ, MachineKey, most_common
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.secrets.secret_digest import secret_digest
+
+__all__ = ["SecretStore", "no_key"]
+
+_COMMAND_SEC = 30.0
+_AT_ONCE = 4
+_ENCRYPTED = re.compile(rf"([A-Za-z0-9+/]+={{0,2}})\n{re.escape(DONE)}\n")
+
+
+class SecretStore:
+    """The secrets of the app of *cluster*."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._app = cluster.app
+
+    def keys(self) -> dict[str, MachineKey | None]:
+        """Address -> the key of that machine, for all that answer. Raises ClusterUnreachable when none does."""
+        addresses = sorted(machine.ip for machine in self._cluster.snapshot_for_refresh().machines.values())
+        with ThreadPoolExecutor(max(1, len(addresses))) as pool:
+            outputs = list(pool.map(lambda address: self._run(address, READ), addresses))
+        found = {
+            address: MachineKey.of(output)
+            for address, output in zip(addresses, outputs, strict=True)
+            if output is not None
+        }
+        if not found:
+            raise ClusterUnreachable(
+                "Could not read the key for secrets: no machine accepts a command over SSH. Check `captain doctor`; "
+                "fleetcaptain:fleet must have ssh:// addresses."
+            )
+        return found
+
+    def digests(self, key: MachineKey, values: Mapping[str, str]) -> dict[str, str]:
+        """Name -> digest of *values* (name -> value)."""
+        return {name: secret_digest(key.digest_key, self._app, name, value) for name, value in sorted(values.items())}
+
+    def known(self) -> frozenset[str]:
+        """The digests of all that etcd has."""
+        return frozenset(node.key.rpartition("/")[2] for node in self._cluster.store.below(secrets_dir(self._app)))
+
+    def write(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Encrypt those of *values* (name -> value) that etcd does not have, and write them. Returns their digests.
+
+        Raises ClusterRefused when no machine has the key, FleetCaptainError when a machine cannot encrypt."""
+        key, machine = self._encrypting()
+        digests = self.digests(key, values)
+        known = self.known()
+        missing = [name for name in digests if digests[name] not in known]
+
+        def put(name: str) -> None:
+            header = _header(self._app, name, digests[name])
+            encrypted = self._encrypted(machine, f"the secret {name}", header, values[name])
+            self._cluster.store.write(secret_key(self._app, digests[name]), encrypted)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(put, missing))
+        return digests
+
+    def example(self, name: str, digest: str) -> tuple[str, str]:
+        """The encrypted value of a secret, in base64, and its first line in clear; "" if etcd does not have it."""
+        node = self._cluster.store.read(secret_key(self._app, digest))
+        return (node.value if node else ""), _header(self._app, name, digest)
+
+    def write_logins(self, name: str, config: str) -> str:
+        """Encrypt the logins at registries, docker's *config*, and write them. Returns their digest, as the secret
+        *name*. Raises as `write`."""
+        key, machine = self._encrypting()
+        encrypted = self._encrypted(machine, "the logins at registries", f"fleetcaptain {self._app} {name}", config)
+        self._cluster.store.write(registries_key(self._app), encrypted)
+        return self.digests(key, {name: config})[name]
+
+    def has_logins(self) -> bool:
+        """Whether etcd has logins at registries."""
+        return self._cluster.store.read(registries_key(self._app)) is not None
+
+    def forget_logins(self) -> None:
+        """Remove the logins at registries."""
+        self._cluster.store.delete(registries_key(self._app))
+
+    def _encrypting(self) -> tuple[MachineKey, str]:
+        """The machines' key, and the address of one that has it."""
+        keys = self.keys()
+        key = most_common(keys)
+        if key is None:
+            raise ClusterRefused("Cannot encrypt the secrets. No unit was changed:", [no_key()])
+        return key, next(address for address, found in sorted(keys.items()) if found == key)
+
+    def _encrypted(self, machine: str, what: str, header: str, value: str) -> str:
+        clear = f"{header}\n{value}".encode()
+        output = self._run(machine, ENCRYPT, base64.b64encode(clear).decode(errors="strict"))
+        found = _ENCRYPTED.fullmatch(output or "")
+        if found is None:
+            raise FleetCaptainError(
+                f"Could not encrypt {what} on {machine}. No unit was changed. The machine needs OpenSSL 3: "
+                "look at `openssl version` there, then run the same command again."
+            )
+        return found[1]
+
+    def _run(self, address: str, script: str, text: str = "") -> str | None:
+        return self._cluster.run(address, as_root(["sh", "-c", script]), _COMMAND_SEC, text)
+
+
+def _header(app: str, name: str, digest: str) -> str:
+    """As in secrets.sh: it ties an encrypted value to one secret, so that it can be no other one's."""
+    return f"fleetcaptain {app} {name} {digest}"
+
+
+def no_key() -> str:
+    """What to do when no machine has the key."""
+    return "no machine has the key for secrets: run `captain machine-key`, then the same command again"

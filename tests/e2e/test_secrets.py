@@ -1,0 +1,178 @@
+"""Secrets on a real cluster: they arrive byte for byte, and are in clear nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fleetcaptain.machine.secrets_key import INSTALL
+from tests.e2e.stack import Stack
+from tests.faults.machine_faults import killed, machine_id, machine_of, machines, run_on, until
+from tests.faults.test_load import load
+
+_FLEETFILE = """
+from fleetcaptain import Build, Fleetfile, Http, Rolling, SecretFile, Service, Task, Tcp
+
+fleet = Fleetfile(
+    app="behavioral",
+    image="hackuman/behavioral",
+    services=[
+        Service(
+            "app_server",
+            instances=2,
+            ports=["8080-8089:80"],
+            ready=Http("/health"),
+            command="python3 -m behavioral.server",
+            secrets=["HOSTILE", "LONG", "TOKEN", "token"],
+            secret_files={"/run/secrets/key": SecretFile("BINARY", "0440", "1000:1001", base64=True)},
+            rollout=Rolling(min_healthy_sec=1),
+        ),
+        Service("redis", image=Build("redis"), instances=True, ports=[6379], ready=Tcp()),
+        Service("each", command="sleep 1000000", global_unit=True, stop_sec=1),
+    ],
+    tasks=[Task("migrate", command=["sh", "-c", "echo length ${#TOKEN}"], secrets=["TOKEN"], before=["app_server"])],
+)
+"""
+_BINARY = bytes(range(256))
+_HOSTILE = " '\"$HOME `id` $(id) %n %% \\ \\n\té\n# a line\n\n[Service]\nend\\"
+_VALUES = {
+    "HOSTILE": _HOSTILE,
+    "LONG": "x" * 65536,
+    "TOKEN": "grepme-first-5ad1",
+    "token": "grepme-lower-77f0",
+    "BINARY": base64.b64encode(_BINARY).decode(),
+}
+# Where the value may be: in the unit's own folder, in the records of docker and containerd of a container, and in
+# processes' memory.
+_NOWHERE_ELSE = (
+    "grep -rlsI --exclude-dir=proc --exclude-dir=sys -e '[g]repme-' /etc /run /var /tmp /root /home | "
+    "grep -v -e '^/run/fleetcaptain/behavioral/secrets/' -e '^/var/lib/docker/containers/[0-9a-f]*/config.v2.json' "
+    "-e '^/run/containerd/.*/moby/[0-9a-f]*/config.json'; "
+    "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -e '^[g]repme-' -e '=[g]repme-'; true"
+)
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Stack:
+    """The stack with a service, a task and secrets."""
+    (stack.app / "Fleetfile.py").write_text(_FLEETFILE)
+    stack.set("strays", "remove")
+    refused = stack.fails("preview")
+    assert "TOKEN, which app_server, migrate use: `pulumi config set --secret fleetcaptain:secrets.TOKEN`" in (
+        refused.output
+    )
+    for name, value in _VALUES.items():
+        stack.set_secret(name, value)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def outputs(shop: Stack) -> Iterator[list[str]]:
+    """All that commands print."""
+    shown = [shop.preview().output, shop.up().output]
+    yield shown
+    for machine in machines(shop).values():
+        assert run_on(machine, "sh", "-c", _NOWHERE_ELSE) == ""
+    shown.append(shop.must("stack", "export").output)
+    shown += [node.value for node in shop.cluster().store.below("/fleetcaptain")]
+    for folder in ("_texts", "_secrets", "_tasks", "_history"):
+        shown += [node.value for node in shop.cluster().store.below(f"/fleetcaptain/behavioral/{folder}")]
+    shown += [unit.text for unit in shop.cluster().snapshot().units.values()]
+    shown.append(shop.settings.read_text())
+    for name, value in _VALUES.items():
+        assert not [text[:2000] for text in shown if value in text], name
+
+
+def _environment(stack: Stack, unit: str) -> dict[str, str]:
+    """The variables of the first process in the container of *unit*."""
+    container = f"fc.behavioral.{unit.partition('.')[0].replace('@', '.')}"
+    found = run_on(machine_of(stack, unit), "docker", "exec", container, "cat", "/proc/1/environ")
+    return dict(pair.split("=", 1) for pair in found.split("\0") if pair)
+
+
+def _token(stack: Stack, number: int = 1) -> str:
+    return _environment(stack, f"app_server@{number}.service")["TOKEN"]
+
+
+def test_every_value_arrives_and_only_there(shop: Stack, outputs: list[str]) -> None:
+    """As a variable and as a file, with its mode and owner; a task has them too, and so has a one-off."""
+    found = _environment(shop, "app_server@1.service")
+    names = ("HOSTILE", "LONG", "TOKEN", "token")
+    assert {name: found[name] for name in names} == {name: _VALUES[name] for name in names}
+    machine = machine_of(shop, "app_server@1.service")
+    file = 'stat -c "%a %u %g" /run/secrets/key; base64 -w0 /run/secrets/key'
+    facts = run_on(machine, "docker", "exec", "fc.behavioral.app_server.1", "sh", "-c", file).split()
+    assert facts == ["440", "1000", "1001", _VALUES["BINARY"]]
+    assert f"length {len(_VALUES['TOKEN'])}" in "".join(outputs)
+    for other in machines(shop):
+        one_off = shop.captain("run", "--service", "app_server", "--machine", other, "--", "sh", "-c", "echo ${#TOKEN}")
+        assert one_off.output.splitlines()[-1:] == [str(len(_VALUES["TOKEN"]))], one_off.output
+        assert run_on(machines(shop)[other], "ls", "-A", "/run/fleetcaptain-one-offs") == ""
+    shop.rests()
+    listed = json.loads(shop.captain("secrets", "--json").output)
+    assert {row["name"] for row in listed} == {*_VALUES}
+    checked = shop.captain("secrets", "check")
+    assert (checked.code, checked.output.count("opens secrets\n")) == (0, 3)
+
+
+def test_another_value_is_rolled_under_load_and_taken_back(shop: Stack, outputs: list[str]) -> None:
+    """The preview names it, no request is lost, and the first release brings its value back."""
+    first = shop.outputs()["release"]
+    new = "grepme-second-09c3"
+    shop.set_secret("TOKEN", new)
+    preview = shop.preview().output
+    assert "secrets: TOKEN changed" in preview
+    assert re.search(r"SecretDigest|TOKEN *: \"[0-9a-f]{32}\" => \"[0-9a-f]{32}\"", preview), preview
+    with load(shop) as (answered, lost):
+        outputs += [preview, shop.up().output]
+    assert (lost, len(answered) > 50) == ([], True)
+    assert [_token(shop, number) for number in (1, 2)] == [new] * 2
+    outputs.append(shop.must("up", "--yes", "--skip-preview", "-c", f"fleetcaptain:rollbackTo={first}").output)
+    assert _token(shop) == _VALUES["TOKEN"]
+    shop.must("config", "rm", "fleetcaptain:rollbackTo")
+    shop.up()
+    assert _token(shop) == new
+
+
+def test_machines_that_take_over_or_come_later_open_them(shop: Stack, outputs: list[str]) -> None:
+    """Without the operator's computer; one with another key is named, and says so in one line."""
+    token = _token(shop)
+    machine = machine_of(shop, "app_server@1.service")
+    dead = machine_id(machine)
+
+    def took_over() -> bool:
+        entry = shop.cluster().snapshot().registrations.get("app_server@1.service")
+        return entry is not None and entry.machine not in ("", dead)
+
+    with killed(machine):
+        until(took_over, "another machine has the unit")
+    assert (_token(shop), took_over()) == (token, True)
+    shop.set("size", "4")
+    shop.edit("Fleetfile.py", {"global_unit=True": 'global_unit=True, secrets=["TOKEN"]'})
+    outputs.append(shop.up().output)
+    (each,) = [name for name in run_on(machines(shop)["m4"], "ls", "/run/fleet/units").split() if "each@" in name]
+    assert _environment(shop, each)["TOKEN"] == token
+    _give_other_key(machines(shop)["m4"])
+    checked = shop.captain("secrets", "check")
+    assert (checked.code, checked.output.count("opens secrets\n")) == (1, 3)
+    assert "cannot open secrets: it has another key than most" in checked.output
+    run_on(machines(shop)["m4"], "sh", "-c", f"systemctl restart '{each}' || true")
+    journal = run_on(machines(shop)["m4"], "journalctl", "--output=cat", "--unit", each)
+    line = f"Could not open the secret TOKEN of {each}: it is encrypted for another key than this machine has"
+    assert line in journal
+
+
+def _give_other_key(machine: Any) -> None:
+    pem = run_on(
+        machine,
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+        *("-subj", "/CN=other", "-keyout", "/dev/stdout", "-out", "/dev/stdout"),
+    )
+    run_on(machine, "sh", "-c", f"cat >/tmp/pem <<'END'\n{pem}\nEND\n")
+    run_on(machine, "sh", "-c", f"({INSTALL}) </tmp/pem; rm -f /etc/fleetcaptain/secrets.*.old /tmp/pem")
+    run_on(machine, "sh", "-c", "rm -rf /var/lib/fleetcaptain/behavioral/secrets")
