@@ -12,7 +12,7 @@ PYTEST = python -m pytest -q
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-e2e bench pictures
+.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-covered test-e2e bench pictures
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -58,11 +58,15 @@ test-e2e: ## Run the tests on real clusters; SHARD=2/3 runs a third
 
 test: lint ## Check style, types and coverage, and run every test
 	@$(ENVIRONMENT) && coverage erase
-	@$(MAKE) test-unit test-local PYTEST="coverage run -m pytest -q"
+	@$(MAKE) test-local PYTEST="coverage run -m pytest -q"
+	@$(MAKE) --jobs=2 --output-sync=line test-covered test-e2e
+	@$(PYTHON) -m tools tidy
+
+# Beside the tests on clusters, which mostly wait.
+test-covered:
+	@nice -n 10 $(MAKE) test-unit PYTEST="coverage run -m pytest -q"
 	@$(ENVIRONMENT) && coverage combine -q && coverage report && \
 		coverage report --include 'components/*' --fail-under 85
-	@$(MAKE) test-e2e
-	@$(PYTHON) -m tools tidy
 
 bench: ## Run the benchmarks of docs/benchmarks.md (15 minutes)
 	@$(TEST_TOOLS) && python -m bench $(PARTS)

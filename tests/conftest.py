@@ -36,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         # Else each pulumi tries for seconds to download the plugins of AWS, whose packages are there for other tests.
         os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        # Else pip, which each pulumi calls, asks the network for its own newest version.
+        os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

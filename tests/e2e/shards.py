@@ -26,6 +26,7 @@ SECONDS = {
     "tests/faults/test_heartbeats.py": 390,
     "tests/e2e/test_member_changes.py": 380,
     "tests/e2e/test_tasks.py": 380,
+    "tests/e2e/test_secrets.py": 350,
     "tests/e2e/test_day_2.py": 310,
     "tests/e2e/test_deploy.py": 290,
     "tests/e2e/test_secure_cluster.py": 280,

@@ -124,6 +124,8 @@ def _live(stack: Stack) -> int:
     return sum(entry.service == "web" for entry in stack.cluster().snapshot().live)
 
 
+# It waits for the window, after all that makes the first cluster of a run.
+@pytest.mark.timeout(1800)
 def test_a_window_is_ready_in_time_whatever_breaks(shop: Stack, guests: Guests) -> None:
     """That of each of two apps: a machine has a wrong clock, by which it is open already; one died, and etcd has no
     quorum when it should open. A deployment in it rolls all its instances, and never shrinks it. At its end the extra
