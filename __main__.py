@@ -10,7 +10,7 @@ import pulumi
 
 from components.app import FleetApp
 from components.configured_logins import logins_of_stack
-from components.configured_secrets import needed_secrets, stack_secrets
+from components.configured_secrets import stack_secrets
 from components.deploy_hooks import HOOK_SEC, DeployHooks
 from components.docker_login import machine_logins
 from components.engine import diagnostics
@@ -47,7 +47,7 @@ def main() -> None:
     rollback_to = config.get("rollbackTo") or None
     release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
     tasks = {} if rollback_to else render_tasks(fleetfile, stack_name())
-    secrets = {} if rollback_to else stack_secrets(needed_secrets(fleetfile, rendered()))
+    secrets = {} if rollback_to else stack_secrets(fleetfile, rendered())
     plan = plan_file()
     if plan and not rollback_to:
         refuse_changed(plan, fleetfile, rendered(), tasks)

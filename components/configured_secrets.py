@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import pulumi
 
+from components.engine import diagnostics
 from components.stack_file import clear_paths, read_stack_file
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.values import App, ServiceSpec
 from fleetcaptain.release.repositories import build_secrets
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["configured_secrets", "missing_secrets", "needed_secrets", "secrets_of", "stack_secrets"]
+__all__ = [
+    "configured_secrets",
+    "has_empty_passphrase",
+    "missing_secrets",
+    "needed_secrets",
+    "refuse_no_base64",
+    "secrets_of",
+    "stack_secrets",
+]
 
 _KEY = "fleetcaptain:secrets"
 
@@ -75,19 +86,61 @@ def needed_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, set[str
     """The name of each secret that a service, task or build of *app* has -> their names. *files*: service -> its
     unit."""
     found = {name: set(builds) for name, builds in build_secrets(app, files).items()}
-    for spec in (*app.services, *(task.container for task in app.tasks)):
+    for spec in _containers(app):
         for name in secrets_of(spec):
             found.setdefault(name, set()).add(spec.name)
     return found
 
 
-def stack_secrets(needed: Mapping[str, Collection[str]]) -> dict[str, pulumi.Output[str]]:
-    """Those of this stack's configuration that are *needed* (name -> who uses it), as secrets of Pulumi's. Raises
+def refuse_no_base64(app: App, values: Mapping[str, str]) -> None:
+    """Raises UnitRefused with each of *values* (name -> value) that *app* has decoded, and that is not base64."""
+    files = [file for spec in _containers(app) for _, file in spec.secret_files if file.base64]
+    problems = [
+        f"{name}: the Fleetfile says that it is in base64, and it is not; set it: "
+        f"`base64 -w0 FILE | pulumi config set --secret {_KEY}.{name}`"
+        for name in sorted({file.name for file in files})
+        if not _is_base64(values[name])
+    ]
+    if problems:
+        raise UnitRefused("Secrets cannot be used as they are. Nothing was changed:", problems)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode("".join(text.splitlines()), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _containers(app: App) -> list[ServiceSpec]:
+    return [*app.services, *(task.container for task in app.tasks)]
+
+
+def stack_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, pulumi.Output[str]]:
+    """Those of this stack's configuration that *app* needs, as secrets of Pulumi's; see `needed_secrets`. Raises
     UnitRefused, also when one is missing."""
+    needed = needed_secrets(app, files)
+    if not needed:
+        return {}
     config, encrypted = pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env()
-    found = configured_secrets(config, encrypted, clear_paths(read_stack_file(), _KEY)) if needed else {}
+    document = read_stack_file()
+    found = configured_secrets(config, encrypted, clear_paths(document, _KEY))
     missing_secrets(needed, found)
+    refuse_no_base64(app, found)
+    if has_empty_passphrase(document, os.environ):
+        diagnostics.warn(
+            "Secrets are encrypted with an empty passphrase: all who can read the stack's configuration file can read "
+            "them. Set PULUMI_CONFIG_PASSPHRASE and run `pulumi stack change-secrets-provider passphrase`."
+        )
     return {name: pulumi.Output.secret(found[name]) for name in needed}
+
+
+def has_empty_passphrase(document: Any, environ: Mapping[str, str]) -> bool:
+    """Whether the stack with the file *document* encrypts by a passphrase, which is empty in *environ*."""
+    by_passphrase = isinstance(document, Mapping) and "encryptionsalt" in document
+    given = environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    return by_passphrase and not given
 
 
 def _object(text: str) -> dict[str, Any]:

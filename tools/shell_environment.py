@@ -29,7 +29,8 @@ def environment(environ: Mapping[str, str], layout: Layout, *, own_buildx: bool,
     if not environ.get("PULUMI_BACKEND_URL"):
         variables["PULUMI_BACKEND_URL"] = f"file://{layout.state}"
     if not (environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
-        # Local stacks have no secret except the key of their own machines, which is stored next to them unencrypted.
+        # A local stack of the example has no secret except the key of its own machines, which is stored next to it
+        # unencrypted. The program warns where there are others.
         variables["PULUMI_CONFIG_PASSPHRASE"] = ""
     return variables
 
