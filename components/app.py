@@ -9,7 +9,7 @@ import pulumi
 
 from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
-from components.configured_secrets import missing_secrets, needed_secrets, secrets_of
+from components.configured_secrets import missing_secrets, needed_secrets
 from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
@@ -26,7 +26,7 @@ from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.fleetfile.values import App, Build, ServiceSpec, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, TaskSpec
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
@@ -183,7 +183,7 @@ class FleetApp(pulumi.ComponentResource):
     def _encrypted(self, first: list[pulumi.Resource]) -> dict[str, pulumi.Input[Mapping[str, str]]]:
         """Service or task -> the digests of its secrets, which are encrypted after *first*; without those that have
         none."""
-        needed = {spec.name: names for spec in _containers(self._app) if (names := secrets_of(spec))}
+        needed = {spec.name: names for spec in self._app.containers if (names := spec.secret_names)}
         used = sorted({name for found in needed.values() for name in found})
         if not used:
             return {}
@@ -299,7 +299,7 @@ class FleetApp(pulumi.ComponentResource):
                 image, secrets = plan.images[task.name], plan.secrets.get(task.name)
                 pairs.append((task.name, files.unit, files.timer, image, secrets))
         for pair in plan.kept:
-            file, kept = pair.service.without_secrets().without_image()
+            file, kept = pair.service.bare()
             pairs.append((pair.name, file, pair.timer, kept, pair.service.secrets or None))
         return [
             FleetTimer(
@@ -367,10 +367,6 @@ class FleetApp(pulumi.ComponentResource):
 
 def _chosen(names: Sequence[str]) -> Callable[[Mapping[str, str]], dict[str, str]]:
     return lambda digests: {name: digests[name] for name in names}
-
-
-def _containers(app: App) -> list[ServiceSpec]:
-    return [*app.services, *(task.container for task in app.tasks)]
 
 
 def _gate_timeout(plan: Plan) -> float:

@@ -50,7 +50,7 @@ def logins_of_stack() -> ConfiguredLogins:
     """`configured_logins` of the stack whose program runs. Raises UnitRefused."""
     texts = {key: text for key in LOGIN_SETTINGS if (text := pulumi.runtime.get_config(key)) is not None}
     # Pulumi says of a whole setting whether a part of it is encrypted.
-    document = read_stack_file()
+    document = read_stack_file() if {_OWN, _FOREIGN} & texts.keys() else None
     clear = [path for key in (_OWN, _FOREIGN) for path in clear_paths(document, key)]
     return configured_logins(texts, [key for key in texts if pulumi.runtime.is_config_secret(key)], clear)
 

@@ -14,7 +14,7 @@ import pulumi
 from components.engine import diagnostics
 from components.stack_file import clear_paths, read_stack_file
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import App, ServiceSpec
+from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.repositories import build_secrets
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -24,7 +24,6 @@ __all__ = [
     "missing_secrets",
     "needed_secrets",
     "refuse_no_base64",
-    "secrets_of",
     "stack_secrets",
 ]
 
@@ -77,24 +76,19 @@ def missing_secrets(needed: Mapping[str, Collection[str]], known: Collection[str
         raise UnitRefused("Secrets have no value in this stack's configuration. Nothing was changed:", problems)
 
 
-def secrets_of(spec: ServiceSpec) -> tuple[str, ...]:
-    """The names of the secrets that the container of *spec* has, each once."""
-    return tuple(sorted({*spec.secrets, *(file.name for _, file in spec.secret_files)}))
-
-
 def needed_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, set[str]]:
     """The name of each secret that a service, task or build of *app* has -> their names. *files*: service -> its
     unit."""
     found = {name: set(builds) for name, builds in build_secrets(app, files).items()}
-    for spec in _containers(app):
-        for name in secrets_of(spec):
+    for spec in app.containers:
+        for name in spec.secret_names:
             found.setdefault(name, set()).add(spec.name)
     return found
 
 
 def refuse_no_base64(app: App, values: Mapping[str, str]) -> None:
     """Raises UnitRefused with each of *values* (name -> value) that *app* has decoded, and that is not base64."""
-    files = [file for spec in _containers(app) for _, file in spec.secret_files if file.base64]
+    files = [file for spec in app.containers for _, file in spec.secret_files if file.base64]
     problems = [
         f"{name}: the Fleetfile says that it is in base64, and it is not; set it: "
         f"`base64 -w0 FILE | pulumi config set --secret {_KEY}.{name}`"
@@ -111,10 +105,6 @@ def _is_base64(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _containers(app: App) -> list[ServiceSpec]:
-    return [*app.services, *(task.container for task in app.tasks)]
 
 
 def stack_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, pulumi.Output[str]]:

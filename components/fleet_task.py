@@ -13,6 +13,7 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.targets import whole_file
 from fleetcaptain.tasks.run_task import run_task
 from fleetcaptain.tasks.task_run import RunState, TaskRun
 from fleetcaptain.tasks.task_store import TaskStore
@@ -61,7 +62,7 @@ class TaskProvider(ResourceProvider):
         known = {key: props[key] for key in _INPUTS if key in props}
         if there is Presence.THERE:
             store = TaskStore(handle.connect(props["app"]).store, props["app"], props["task"])
-            found = handle.only_first(lambda: _state(store, _file(props).unit_hash))
+            found = handle.only_first(lambda: _state(store, whole_file(props).unit_hash))
             if found is not None:
                 known["state"] = found
         return ReadResult(id_, {**props, **known}, known)
@@ -69,7 +70,7 @@ class TaskProvider(ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the task's units. Its journal stays with the app: what succeeded is not run again."""
         if handle_of(props["cluster"]).presence() is not Presence.GONE:
-            clear_units(_cluster(props, _file(props)), props["task"])
+            clear_units(_cluster(props, whole_file(props)), props["task"])
 
     def _result(self, props: Mapping[str, Any]) -> TaskRun | None:
         """The successful run of this text, if the text and the cluster are known already."""
@@ -81,13 +82,13 @@ class TaskProvider(ResourceProvider):
             return None
         store = TaskStore(handle.connect(props["app"]).store, props["app"], props["task"])
         try:
-            return _done(store, _file(props).unit_hash)
+            return _done(store, whole_file(props).unit_hash)
         except FleetCaptainError:
             return None  # the run reports it
 
 
 def _run(props: Mapping[str, Any]) -> dict[str, Any]:
-    file = _file(props)
+    file = whole_file(props)
     run = run_task(_cluster(props, file), props["task"], file, status, cancelled)
     return {
         **{key: props[key] for key in _INPUTS if key in props},
@@ -108,10 +109,6 @@ def _state(store: TaskStore, unit_hash: str) -> str:
         return _DONE
     _node, last = store.last()
     return last.state.value if last is not None and last.unit_hash == unit_hash else "not run"
-
-
-def _file(props: Mapping[str, Any]) -> UnitFile:
-    return UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:

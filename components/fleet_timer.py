@@ -14,6 +14,7 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import Snapshot, owned_files
+from fleetcaptain.rollout.targets import whole_file
 from fleetcaptain.tasks.install_pair import install_pair
 from fleetcaptain.tasks.next_run import next_run_of
 from fleetcaptain.tasks.periodic_pair import INSTALLED, PeriodicPair, pair_state
@@ -76,7 +77,7 @@ def _observed(pair: PeriodicPair, cluster: Cluster, snapshot: Snapshot) -> dict[
     service, timer = (own.get(name) for name in pair.units)
     found: dict[str, Any] = {"state": pair_state(pair, snapshot)}
     if service is not None:
-        file, found["image"] = service.without_secrets().without_image()
+        file, found["image"] = service.bare()
         if service.secrets:
             found["secrets"] = service.secrets
         found["unit"] = file.text
@@ -92,8 +93,7 @@ def _installed(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pair(props: Mapping[str, Any]) -> PeriodicPair:
-    service = UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
-    return PeriodicPair(props["task"], service, UnitFile.parse(props["timer"]))
+    return PeriodicPair(props["task"], whole_file(props), UnitFile.parse(props["timer"]))
 
 
 def _cluster(props: Mapping[str, Any], pair: PeriodicPair) -> Cluster:

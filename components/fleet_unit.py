@@ -139,7 +139,7 @@ class RollingUpdateProvider(ResourceProvider):
         found = live(cluster.ownership, props["service"], target.unit_hash, snapshot)
         if found is None:
             return ReadResult(None, {})
-        unit, image = found.file.without_secrets().without_image()
+        unit, image = found.file.bare()
         if "secrets" in known:
             known["secrets"] = found.file.secrets
         inputs = {**known, "unit": unit.text, "image": image, "state": found.state, "adopt": []}

@@ -13,12 +13,11 @@ from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource
 from components.fleet_secrets import digests_of
 from fleetcaptain.registry_login import RegistryLogin, docker_config
-from fleetcaptain.secrets.secret_store import SecretStore
+from fleetcaptain.secrets.secret_store import LOGINS, SecretStore
 
 __all__ = ["LoginsProvider", "RegistryLogins"]
 
 _INPUTS = ("app", "config", "digest", "cluster")
-_NAME = "registries"
 
 
 class LoginsProvider(ResourceProvider):
@@ -33,8 +32,8 @@ class LoginsProvider(ResourceProvider):
         """Get the digest. Raises ClusterRefused when the machines of a cluster that others made have no key."""
         given = {key: value for key, value in news.items() if key != "digest"}
         if isinstance(given["config"], str):
-            found = digests_of(given["app"], given["cluster"], {_NAME: given["config"]})
-            given |= {"digest": found[_NAME]} if found else {}
+            found = digests_of(given["app"], given["cluster"], {LOGINS: given["config"]})
+            given |= {"digest": found[LOGINS]} if found else {}
         return CheckResult(given, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -67,7 +66,7 @@ def _store(props: Mapping[str, Any]) -> SecretStore:
 
 
 def _written(props: Mapping[str, Any]) -> dict[str, Any]:
-    digest = _store(props).write_logins(_NAME, props["config"])
+    digest = _store(props).write_logins(props["config"])
     return {**{key: props[key] for key in _INPUTS if key in props}, "digest": digest}
 
 

@@ -15,10 +15,7 @@ refresh_logins() {
       return 0
     fi
     mkdir -p "${kept%/*}"
-    value=${ANSWER#*'"value":"'}
-    if printf '%s' "${value%%'"'*}" | base64 -d >"$kept.$$" 2>/dev/null; then
-      mv "$kept.$$" "$kept"
-    fi
+    keep_value "$kept"
     LOGINS_INDEX=$FIELD
     ;;
   404) rm -rf "$FOLDER/docker" "$kept" ;;

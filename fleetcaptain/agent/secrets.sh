@@ -92,13 +92,10 @@ fetch_secret() {
   done
   case $STATUS in
   200)
-    value=${ANSWER#*'"value":"'}
-    if ! printf '%s' "${value%%'"'*}" | base64 -d >"$2.$$" 2>/dev/null; then
-      rm -f "$2.$$"
+    keep_value "$2" || {
       say "$what: etcd has no secret there; remove the key /fleetcaptain/$APP/_secrets/$1, then run \`pulumi up\`"
       return 1
-    fi
-    mv "$2.$$" "$2"
+    }
     ;;
   404)
     say "$what: etcd does not have it any more; run \`pulumi up\`"
@@ -109,6 +106,16 @@ fetch_secret() {
     return 1
     ;;
   esac
+}
+
+# keep_value FILE: writes the value of the node in ANSWER, which is in base64, to FILE at once. Fails for another value.
+keep_value() {
+  value=${ANSWER#*'"value":"'}
+  if ! printf '%s' "${value%%'"'*}" | base64 -d >"$1.$$" 2>/dev/null; then
+    rm -f "$1.$$"
+    return 1
+  fi
+  mv "$1.$$" "$1"
 }
 
 # close_secrets UNIT: removes them in clear.

@@ -263,6 +263,11 @@ class ServiceSpec:
     location: str = field(default="", compare=False)
 
     @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The secrets that its container has, as variables or in files; each once, sorted."""
+        return tuple(sorted({*self.secrets, *(file.name for _, file in self.secret_files)}))
+
+    @property
     def host_network(self) -> bool:
         """Whether the container has the machine's own network: each of its ports is the machine's, and none is
         published."""
@@ -299,3 +304,8 @@ class App:
     image: str | None = None
     sources: tuple[Path, ...] = field(default=(), compare=False)
     tasks: tuple[TaskSpec, ...] = ()
+
+    @property
+    def containers(self) -> tuple[ServiceSpec, ...]:
+        """All that runs: the services, and what the tasks run."""
+        return (*self.services, *(task.container for task in self.tasks))

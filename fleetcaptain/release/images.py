@@ -13,7 +13,7 @@ from fleetcaptain.image_reference import parse_reference
 from fleetcaptain.registry_login import PUBLIC, config_key, registry_host
 from fleetcaptain.units.agent_calls import agent_folder
 
-__all__ = ["ACCEPT", "ImageState", "Reference", "judged", "machine_logins", "probe_argv", "probed", "reference"]
+__all__ = ["ACCEPT", "ImageState", "Reference", "judged", "logins_file", "probe_argv", "probed", "reference"]
 
 # Without these types a registry answers 404 for newer manifests.
 ACCEPT = ", ".join(
@@ -76,7 +76,7 @@ def judged(status: int) -> ImageState:
     return {_THERE: ImageState.THERE, _GONE: ImageState.GONE}.get(status, ImageState.UNKNOWN)
 
 
-def machine_logins(app: str) -> str:
+def logins_file(app: str) -> str:
     """The path of the file with the logins of *app* on its machines, as `docker_config` writes it. Only root may read
     it."""
     return f"{agent_folder(app)}/docker/config.json"
@@ -84,7 +84,7 @@ def machine_logins(app: str) -> str:
 
 def probe_argv(images: Sequence[str], logins: str = "") -> list[str]:
     """The command that a machine runs to check *images*; it prints one status per line. Invalid references are
-    skipped. *logins*: see `machine_logins`; without it, or when there is no such file, no login is used."""
+    skipped. *logins*: see `logins_file`; without it, or when there is no such file, no login is used."""
     found = [reference(image) for image in images if parse_reference(image)]
     pairs = [argument for one in found for argument in (one.url, one.login_key)]
     return ["sh", "-c", _script(), "probe", logins, str(_PROBE_SEC), ACCEPT, *pairs]

@@ -18,7 +18,7 @@ from fleetcaptain.discovery.keys import (
 )
 from fleetcaptain.untrusted import Ignored, Unreadable, read_all
 
-__all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_texts"]
+__all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_secret_digests", "read_texts"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,13 @@ def read_releases(reader: Reader, app: str) -> Releases:
         _value(reader, pending_key(app)),
         texts,
         ignored,
-        frozenset(node.key.rpartition("/")[2] for node in reader.below(secrets_dir(app))),
+        read_secret_digests(reader, app),
     )
+
+
+def read_secret_digests(reader: Reader, app: str) -> frozenset[str]:
+    """The digests of the encrypted secrets that etcd has of *app*."""
+    return frozenset(node.key.rpartition("/")[2] for node in reader.below(secrets_dir(app)))
 
 
 def _value(reader: Reader, key: str) -> str:

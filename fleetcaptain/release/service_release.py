@@ -75,7 +75,7 @@ def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple
     they say of their secrets is left out."""
     parts, images = [], {}
     for service, release in manifest.services.items():
-        unit, image = files[release.unit_hash].without_secrets().without_image()
+        unit, image = files[release.unit_hash].bare()
         # A service of every machine has as many instances as there are machines by then.
         instances = 1 if release.mode is Mode.PER_MACHINE else release.count
         parts.append(

@@ -47,7 +47,7 @@ def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) ->
     found = live(ownership, part.service, unit.unit_hash, snapshot)
     if found is None:
         return ServiceChange(part.service, part.instances, is_new=True, windows_change=bool(part.windows))
-    old, _ = found.file.without_secrets().without_image()
+    old, _ = found.file.bare()
     shared = {"service": part.service, "image": image, "rollout": part.rollout}
     counted = part.mode in (Mode.ROLLING, Mode.BLUE_GREEN)
     olds = {

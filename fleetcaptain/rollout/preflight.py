@@ -9,7 +9,7 @@ from fleetcaptain.discovery.keys import registries_key
 from fleetcaptain.errors import RolloutFailed
 from fleetcaptain.fleet.root_command import as_root
 from fleetcaptain.printable import last_lines
-from fleetcaptain.release.images import ImageState, machine_logins, probe_argv, probed
+from fleetcaptain.release.images import ImageState, logins_file, probe_argv, probed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
@@ -122,7 +122,7 @@ def find_images(cluster: Cluster, images: Sequence[str]) -> dict[str, ImageState
     output = None
     if images:
         for machine in sorted(cluster.snapshot().machines.values(), key=lambda machine: machine.ip):
-            output = cluster.run(machine.ip, probe_argv(images, machine_logins(cluster.app)), _PROBE_SEC)
+            output = cluster.run(machine.ip, probe_argv(images, logins_file(cluster.app)), _PROBE_SEC)
             if output is not None:
                 break
     return probed(images, output)

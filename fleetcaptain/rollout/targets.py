@@ -16,7 +16,7 @@ from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DesiredService", "RolloutSettings", "displaced", "downtime"]
+__all__ = ["DesiredService", "RolloutSettings", "displaced", "downtime", "whole_file"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class DesiredService:
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
         """The service in the inputs of a ``FleetUnit``, its units with their image and secrets. Raises UnitRefused."""
-        file = UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
+        file = whole_file(props)
         mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
         windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
         return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows)
@@ -106,6 +106,11 @@ class DesiredService:
 def _is_launched(name: str, snapshot: Snapshot) -> bool:
     unit = snapshot.units.get(name)
     return unit is not None and unit.desired == DesiredState.LAUNCHED
+
+
+def whole_file(props: Mapping[str, Any]) -> UnitFile:
+    """The file of the units of a resource with the inputs ``unit``, ``image`` and ``secrets``. Raises UnitRefused."""
+    return UnitFile.parse(props["unit"]).with_image(props["image"]).with_secrets(props.get("secrets", {}))
 
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -6,22 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, FleetCaptainError
-from fleetcaptain.fleet.root_command import as_root
 from fleetcaptain.machine.secrets_key import COPY, DONE, GENERATE, INSTALL, OPEN, READ, MachineKey, most_common
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.secrets.secret_store import run_as_root
 
-__all__ = ["KeyState", "MachineKeys", "can_open", "refuse_made", "verdicts"]
-
-_COMMAND_SEC = 30.0
+__all__ = ["KeyState", "MachineKeys", "can_open", "verdicts"]
 
 
 @dataclass(frozen=True)
 class KeyState:
-    """A machine at *address*, as *machine_id* in fleet: its *key*, whether it *answers*, and whether it *opens* the
+    """A machine at *address*: its *key*, whether it *answers*, and whether it *opens* the
     secret that was tried, None without one."""
 
     address: str
-    machine_id: str
     key: MachineKey | None = None
     answers: bool = True
     opens: bool | None = None
@@ -39,12 +36,14 @@ class MachineKeys:
         its first line in clear."""
         found = []
         for machine in sorted(self._cluster.snapshot().machines.values(), key=lambda one: one.ip):
-            output = self._run(machine.ip, READ)
+            output = run_as_root(self._cluster, machine.ip, READ)
             if output is None:
-                found.append(KeyState(machine.ip, machine.id, answers=False))
+                found.append(KeyState(machine.ip, answers=False))
                 continue
-            opens = (self._run(machine.ip, OPEN, encrypted) or "").strip() == header if encrypted else None
-            found.append(KeyState(machine.ip, machine.id, MachineKey.of(output), opens=opens))
+            opens = (
+                (run_as_root(self._cluster, machine.ip, OPEN, encrypted) or "").strip() == header if encrypted else None
+            )
+            found.append(KeyState(machine.ip, MachineKey.of(output), opens=opens))
         return tuple(found)
 
     def distribute(self, *, renew: bool = False, made: bool = False) -> None:
@@ -64,7 +63,7 @@ class MachineKeys:
             )
         key = None if renew else most_common({state.address: state.key for state in states})
         if made and key is None:
-            raise refuse_made()
+            raise _key_of_stack()
         source = next((state.address for state in states if key is not None and state.key == key), "")
         pem = self._output(source or states[0].address, COPY if source else GENERATE)
         for state in states:
@@ -73,16 +72,13 @@ class MachineKeys:
                 self._output(state.address, INSTALL, pem)
 
     def _output(self, address: str, script: str, text: str = "") -> str:
-        output = self._run(address, script, text)
+        output = run_as_root(self._cluster, address, script, text)
         if output is None or DONE not in output:
             raise FleetCaptainError(
                 f"Could not set up the key for secrets on {address}. Run the same command again; it needs root's "
                 "rights there (`sudo -n true`) and OpenSSL 3 (`openssl version`)."
             )
         return output
-
-    def _run(self, address: str, script: str, text: str = "") -> str | None:
-        return self._cluster.run(address, as_root(["sh", "-c", script]), _COMMAND_SEC, text)
 
 
 def verdicts(states: tuple[KeyState, ...]) -> list[tuple[KeyState, str]]:
@@ -111,7 +107,7 @@ def can_open(states: tuple[KeyState, ...]) -> bool:
     )
 
 
-def refuse_made() -> ClusterRefused:
+def _key_of_stack() -> ClusterRefused:
     """The error for a cluster whose stack made the machines, with the key."""
     return ClusterRefused(
         "Cannot change the key of this cluster: its stack made the machines, and each gets the key when it is made. "

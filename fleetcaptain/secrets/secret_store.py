@@ -7,14 +7,18 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from fleetcaptain.discovery.keys import registries_key, secret_key, secrets_dir
+from fleetcaptain.discovery.keys import registries_key, secret_key
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.root_command import as_root
 from fleetcaptain.machine.secrets_key import DONE, ENCRYPT, READ, MachineKey, most_common
+from fleetcaptain.release.repository import read_secret_digests
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.secrets.secret_digest import secret_digest
 
-__all__ = ["SecretStore", "no_key"]
+__all__ = ["LOGINS", "SecretStore", "no_key", "run_as_root"]
+
+LOGINS = "registries"
+"""The name of the logins at registries among secrets; see registries.sh."""
 
 _COMMAND_SEC = 30.0
 _AT_ONCE = 4
@@ -32,7 +36,7 @@ class SecretStore:
         """Address -> the key of that machine, for all that answer. Raises ClusterUnreachable when none does."""
         addresses = sorted(machine.ip for machine in self._cluster.snapshot_for_refresh().machines.values())
         with ThreadPoolExecutor(max(1, len(addresses))) as pool:
-            outputs = list(pool.map(lambda address: self._run(address, READ), addresses))
+            outputs = list(pool.map(lambda address: run_as_root(self._cluster, address, READ), addresses))
         found = {
             address: MachineKey.of(output)
             for address, output in zip(addresses, outputs, strict=True)
@@ -51,7 +55,7 @@ class SecretStore:
 
     def known(self) -> frozenset[str]:
         """The digests of all that etcd has."""
-        return frozenset(node.key.rpartition("/")[2] for node in self._cluster.store.below(secrets_dir(self._app)))
+        return read_secret_digests(self._cluster.store, self._app)
 
     def write(self, values: Mapping[str, str]) -> dict[str, str]:
         """Encrypt those of *values* (name -> value) that etcd does not have, and write them. Returns their digests.
@@ -76,13 +80,13 @@ class SecretStore:
         node = self._cluster.store.read(secret_key(self._app, digest))
         return (node.value if node else ""), _header(self._app, name, digest)
 
-    def write_logins(self, name: str, config: str) -> str:
+    def write_logins(self, config: str) -> str:
         """Encrypt the logins at registries, docker's *config*, and write them. Returns their digest, as the secret
-        *name*. Raises as `write`."""
+        `LOGINS`. Raises as `write`."""
         key, machine = self._encrypting()
-        encrypted = self._encrypted(machine, "the logins at registries", f"fleetcaptain {self._app} {name}", config)
+        encrypted = self._encrypted(machine, "the logins at registries", f"fleetcaptain {self._app} {LOGINS}", config)
         self._cluster.store.write(registries_key(self._app), encrypted)
-        return self.digests(key, {name: config})[name]
+        return self.digests(key, {LOGINS: config})[LOGINS]
 
     def has_logins(self) -> bool:
         """Whether etcd has logins at registries."""
@@ -102,7 +106,7 @@ class SecretStore:
 
     def _encrypted(self, machine: str, what: str, header: str, value: str) -> str:
         clear = f"{header}\n{value}".encode()
-        output = self._run(machine, ENCRYPT, base64.b64encode(clear).decode(errors="strict"))
+        output = run_as_root(self._cluster, machine, ENCRYPT, base64.b64encode(clear).decode(errors="strict"))
         found = _ENCRYPTED.fullmatch(output or "")
         if found is None:
             raise FleetCaptainError(
@@ -111,8 +115,10 @@ class SecretStore:
             )
         return found[1]
 
-    def _run(self, address: str, script: str, text: str = "") -> str | None:
-        return self._cluster.run(address, as_root(["sh", "-c", script]), _COMMAND_SEC, text)
+
+def run_as_root(cluster: Cluster, address: str, script: str, text: str = "") -> str | None:
+    """The output of *script* with the input *text*, as root on the machine at *address*; None if it does not answer."""
+    return cluster.run(address, as_root(["sh", "-c", script]), _COMMAND_SEC, text)
 
 
 def _header(app: str, name: str, digest: str) -> str:

@@ -64,7 +64,7 @@ def render_tasks(app: App, stack: str) -> dict[str, TaskFiles]:
 def render_task(task: TaskSpec, mark: Mark) -> UnitFile:
     """The file of the unit of *task*, without the line that names the image."""
     spec, app = task.container, mark.app
-    remove, has_secrets = docker_remove(app), bool(spec.secrets or spec.secret_files)
+    remove, has_secrets = docker_remove(app), bool(spec.secret_names)
     sections: Mapping[str, list[tuple[str, str]]] = {
         "Unit": [
             ("Description", setting(spec.description)),

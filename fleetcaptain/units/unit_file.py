@@ -177,6 +177,10 @@ class UnitFile:
         """This file without the lines of `with_secrets`."""
         return UnitFile(tuple(one for one in self.options if (one.section, one.name) != (SECTION, _DIGEST)))
 
+    def bare(self) -> tuple[UnitFile, str]:
+        """This file without its image line and the digests of its secrets, and the image's reference, "" for none."""
+        return self.without_secrets().without_image()
+
     @cached_property
     def _ports(self) -> frozenset[str]:
         return frozenset(port for one in self.options if one.name == "ExecStart" for port in fixed_ports(one.value))

@@ -103,7 +103,7 @@ def as_systemd_reads(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("machine", SHELLS, indirect=True)
 def test_every_value_arrives_byte_for_byte(ready: PretendedMachine) -> None:
-    """As variables, which systemd passes on, and as files with their mode; nobody else can read them."""
+    """As variables, which systemd passes on, and as files with their mode; only root can read the folder."""
     done = ready.agent("starting", UNIT)
     assert done.returncode == 0, done.stdout
     folder = opened(ready)

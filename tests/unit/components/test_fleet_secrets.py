@@ -13,7 +13,7 @@ from fleetcaptain.discovery.keys import registries_key, secret_key
 from fleetcaptain.errors import ClusterRefused, UnitRefused
 from fleetcaptain.machine.secrets_key import ENCRYPT, READ
 from tests.fakes.fake_site import APP, Site
-from tests.unit.components.deployed import CONNECTION, LOCAL
+from tests.unit.components.deployed import CONNECTION
 
 PROVIDER, LOGINS = SecretsProvider(), LoginsProvider()
 VALUES = {"URL": "postgres://shop:hunter2@db/shop", "PIN": "1234"}
@@ -73,7 +73,9 @@ def test_without_a_cluster_digests_are_not_known_yet(keys: Keys) -> None:
     """As before the machines of a first deployment are made, or get their key by this update."""
     assert "digests" not in checked(cluster="04da6b54-80e4-46f7-96ec-b56ff0331ba9")
     keys.have = False
-    assert "digests" not in checked(cluster=LOCAL)
+    assert "digests" not in checked(cluster={**CONNECTION, "kind": "aws"})
+    keys.have = True
+    assert "digests" in checked(cluster={**CONNECTION, "kind": "aws"})
 
 
 def test_an_existing_cluster_without_a_key_is_refused(keys: Keys) -> None:

@@ -54,7 +54,7 @@ def test_another_value_has_another_digest_and_the_old_one_stays(store: SecretSto
 
 
 def test_a_digest_depends_on_the_key_the_app_and_the_name() -> None:
-    """So nobody who can read it can guess the value, or see that two secrets are the same."""
+    """So a reader can neither guess the value nor see that two secrets are the same."""
     usual = (b"key", "shop", "PIN", "1234")
     others = [(b"other", *usual[1:]), (b"key", "blog", *usual[2:]), (b"key", "shop", "PIN2", "1234")]
     assert secret_digest(*usual) not in {secret_digest(*other) for other in others}
