@@ -134,7 +134,7 @@ after_failure() {
     MARKED=$NOW
     say "$UNIT is out of discovery: its alive check failed $FAILED times in a row: $REASON"
   fi
-  [ $((NOW - MARKED)) -lt $((EVERY + OTHERS_SEC)) ] || restart
+  restart
 }
 
 after_success() {
@@ -256,9 +256,12 @@ restart() {
   count_instances || return
   # fleetcaptain/discovery/failing_instances.py says by the same rule why none is restarted.
   if [ "$FAILING" -ge 2 ] && [ $((2 * FAILING)) -gt "$ALL" ]; then
+    # They do not come back at one moment either: the last one has its time as well.
+    MARKED=$NOW
     decide most "$FAILING of $ALL instances of $SERVICE fail, so something that they need may be down"
     return
   fi
+  [ $((NOW - MARKED)) -ge $((EVERY + OTHERS_SEC)) ] || return
   ask 5 "$KEYS/locks/$SERVICE"
   case $STATUS in
   404) ;;

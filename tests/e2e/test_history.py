@@ -20,8 +20,8 @@ _SECOND = r"app_server .*1/4 healthy"
 
 
 def _history(stack: Stack) -> list[dict[str, Any]]:
-    """The rollouts of app_server, the last one first."""
-    shown = stack.captain("history", "--service", "app_server", "--json")
+    """All rollouts of app_server, the last one first."""
+    shown = stack.captain("history", "--service", "app_server", "--limit", str(KEPT), "--json")
     assert shown.code == 0, shown.output
     return list(json.loads(shown.output))
 

@@ -337,6 +337,21 @@ def test_none_is_restarted_when_most_fail(
     assert machine.said("not restarted") == ([] if restarted else [f"{UNIT} is not restarted: {said}"])
 
 
+def test_the_last_one_that_comes_back_is_not_restarted(machine: Machine) -> None:
+    """What all need is there again, and each finds out at its own next check."""
+    for number in (10, 11):
+        other(machine, number, failing=True)
+    fails(machine)
+    machine.passes(OTHERS + 5 * EVERY)
+    assert machine.said("not restarted")
+    for number in (10, 11):
+        other(machine, number)
+    machine.passes(OTHERS - 1)
+    assert machine.restarts() == []
+    machine.passes(EVERY + 1)
+    assert machine.restarts() == [UNIT]
+
+
 def test_none_is_restarted_during_a_rollout(machine: Machine) -> None:
     """The rollout replaces it, or fails because of it."""
     machine.etcd.put(f"{KEYS}/locks/web", "{}", 30)
