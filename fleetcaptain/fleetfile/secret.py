@@ -24,13 +24,15 @@ _SECRET = re.compile(
     r"|TOKEN|SECRET_KEY_BASE|MASTERAUTH|(ERLANG|RELEASE)_COOKIE"
     r"|(^|_)((DB|USER|ROOT|ADMIN|REQUIRE|SSH)?PASS|PW|PWD|PSK|DSN|CREDS?|SALT|PEPPER)|_KEYS?)$"
 )
-# Names that end alike: of what frameworks publish (NEXT_PUBLIC_...), of settings that say whether a password is needed,
-# of keys that only identify data, and options of systemd and nginx.
+# Names that end alike, each as whole words: of what frameworks publish (NEXT_PUBLIC_...), of settings that say whether a
+# password is needed, and of keys that only identify data. Options of systemd and nginx are whole names: a PROXY_PASS with
+# words before it is a proxy's password, the PRIMARY_KEY and ROUTING_KEY of a cloud's account give access to it, and
+# NO_REPLY is an account.
 _HARMLESS = re.compile(
-    r"^(NO|WITHOUT)_|^(?!.*(PASS|SECRET))(.*_)?PUBLIC_|(^|_)(ALLOW|EMPTY|REQUIRE|DISABLE|SKIP)_"
-    r"|(^|_)((PUBLISHABLE|ANON|PRIMARY|FOREIGN|UNIQUE|PARTITION|SORT|RANGE|ROUTING|BINDING|CACHE|SHARD|INDEX|GROUP|OBJECT"
-    r"|MESSAGE|RECORD|DEDUP|IDEMPOTENCY)_KEYS?"
-    r"|(LOAD|IMPORT)_CREDENTIAL|PROXY_PASS)$"
+    r"^(NO|WITHOUT)_(?!REPLY_)|^(?!.*(PASS|SECRET))(.*_)?PUBLIC_|(^|_)(ALLOW|EMPTY|REQUIRE|DISABLE|SKIP)_"
+    r"|(^|_)((PUBLISHABLE|ANON|FOREIGN|UNIQUE|PARTITION|SORT|RANGE|BINDING|CACHE|SHARD|INDEX|GROUP|OBJECT|MESSAGE|RECORD"
+    r"|DEDUP|IDEMPOTENCY)_KEYS?)$"
+    r"|^((PRIMARY|ROUTING)_KEYS?|(LOAD|IMPORT)_CREDENTIAL|PROXY_PASS)$"
 )
 # These may name a file, or PWD a folder. A name with SECRET does not: its value may begin with a slash.
 _MAY_BE_PATH = re.compile(r"(?!.*SECRET).*(KEYS?|CREDENTIALS?|CREDS?|PWD)")
