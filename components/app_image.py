@@ -13,6 +13,7 @@ import pulumi_docker_build as docker_build
 
 from components.docker_login import docker_environment
 from components.engine import diagnostics
+from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
@@ -161,6 +162,8 @@ def _run(argv: list[str], secrets: Mapping[str, str], logins: Sequence[RegistryL
         with docker_environment(logins) as environ:
             variables = {_variable(name): value for name, value in secrets.items()}
             done = run(argv, _EXPLAIN_SEC, environ={**(environ or {}), **variables})
+    except FleetCaptainError as error:
+        return str(error)
     except (OSError, subprocess.SubprocessError) as error:
         return f"`{' '.join(argv)}` could not be started: {error}"
     if done.code == 0:

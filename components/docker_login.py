@@ -6,12 +6,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from components.configured_logins import ConfiguredLogins
-from fleetcaptain.errors import UnitRefused
+from fleetcaptain.errors import FleetCaptainError, UnitRefused
 from fleetcaptain.printable import last_lines
 from fleetcaptain.registry_login import RegistryLogin, login_mistake, merged_config
 
@@ -28,21 +28,33 @@ def docker_environment(logins: Sequence[RegistryLogin]) -> Iterator[Mapping[str,
     process's, without *logins*.
 
     It names a folder of mode 0700, which is removed at the end, with a ``config.json`` of mode 0600. All else that the
-    operator's folder has, such as buildx among the plugins, is there too. Raises OSError.
+    operator's folder has, such as buildx among the plugins, is there too. Raises FleetCaptainError when it cannot be
+    made.
     """
     if not logins:
         yield None
         return
-    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker").absolute()
-    with tempfile.TemporaryDirectory(prefix="fleetcaptain-docker-") as name:
-        folder = Path(name)
-        for path in own.iterdir() if own.is_dir() else ():
-            if path.name != _CONFIG:
-                (folder / path.name).symlink_to(path)
-        descriptor = os.open(folder / _CONFIG, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(merged_config(_read(own / _CONFIG), logins), file)
-        yield {**os.environ, "DOCKER_CONFIG": name}
+    with ExitStack() as made:
+        try:
+            own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker").absolute()
+            folder = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="fleetcaptain-docker-")))
+            _fill(folder, own, logins)
+        except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+            raise FleetCaptainError(
+                f"Could not use the configured logins at registries: {error}. docker's folder (DOCKER_CONFIG, "
+                "else ~/.docker) must be readable, and the one for temporary files (TMPDIR) writable."
+            ) from error
+        yield {**os.environ, "DOCKER_CONFIG": str(folder)}
+
+
+def _fill(folder: Path, own: Path, logins: Sequence[RegistryLogin]) -> None:
+    """Make *folder* one of docker with *logins*, and all else that the operator's *own* has."""
+    for path in own.iterdir() if own.is_dir() else ():
+        if path.name != _CONFIG:
+            (folder / path.name).symlink_to(path)
+    descriptor = os.open(folder / _CONFIG, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(merged_config(_read(own / _CONFIG), logins), file)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -24,10 +24,10 @@ _SECRET = re.compile(
     r"|TOKEN|SECRET_KEY_BASE|MASTERAUTH|(ERLANG|RELEASE)_COOKIE"
     r"|(^|_)((DB|USER|ROOT|ADMIN|REQUIRE|SSH)?PASS|PW|PWD|PSK|DSN|CREDS?|SALT|PEPPER)|_KEYS?)$"
 )
-# Names that end alike, each as whole words: of what frameworks publish (NEXT_PUBLIC_...), of settings that say whether a
-# password is needed, and of keys that only identify data. Options of systemd and nginx are whole names: a PROXY_PASS with
-# words before it is a proxy's password, the PRIMARY_KEY and ROUTING_KEY of a cloud's account give access to it, and
-# NO_REPLY is an account.
+# Names that end alike, each as whole words: of what frameworks publish (NEXT_PUBLIC_...), of settings that say whether
+# a password is needed, and of keys that only identify data. Options of systemd and nginx are whole names: a PROXY_PASS
+# with words before it is a proxy's password, the PRIMARY_KEY and ROUTING_KEY of a cloud's account give access to it,
+# and NO_REPLY is an account.
 _HARMLESS = re.compile(
     r"^(NO|WITHOUT)_(?!REPLY_)|^(?!.*(PASS|SECRET))(.*_)?PUBLIC_|(^|_)(ALLOW|EMPTY|REQUIRE|DISABLE|SKIP)_"
     r"|(^|_)((PUBLISHABLE|ANON|FOREIGN|UNIQUE|PARTITION|SORT|RANGE|BINDING|CACHE|SHARD|INDEX|GROUP|OBJECT|MESSAGE|RECORD"

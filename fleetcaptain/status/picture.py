@@ -37,7 +37,7 @@ from fleetcaptain.schedule.stored_windows import ServiceWindows, windows_in
 from fleetcaptain.tasks.task_run import TaskRun
 from fleetcaptain.untrusted import Ignored, read_all, readable
 
-__all__ = ["AppKeys", "FleetLists", "Members", "Picture", "app_keys", "flattened"]
+__all__ = ["AppKeys", "FleetLists", "Members", "Picture", "app_keys", "flattened", "names_secrets"]
 
 _T = TypeVar("_T")
 _NO_RELEASES = Releases()
@@ -72,9 +72,10 @@ class AppKeys:
     records: Mapping[str, tuple[RolloutRecord, ...]] = field(default_factory=dict)
     windows: Mapping[str, ServiceWindows] = field(default_factory=dict)
 
-    def with_texts(self, texts: Mapping[str, str]) -> AppKeys:
-        """The same with the *texts* of the releases' units, by unit hash."""
-        return replace(self, releases=replace(self.releases, texts=texts))
+    def with_texts(self, texts: Mapping[str, str], secrets: frozenset[str] = frozenset()) -> AppKeys:
+        """The same with the *texts* of the releases' units, by unit hash, and the digests of the *secrets* that etcd
+        has."""
+        return replace(self, releases=replace(self.releases, texts=texts, secrets=secrets))
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ def flattened(node: Mapping[str, Any]) -> tuple[Node, ...]:
             index = one.get("modifiedIndex")
             found.append(Node(str(one.get("key", "")), value, index if isinstance(index, int) else 0))
     return tuple(found)
+
+
+def names_secrets(text: str) -> bool:
+    """Whether the unit *text* has the digest of a secret."""
+    return "\nSecretDigest=" in text
 
 
 def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:

@@ -12,6 +12,7 @@ from typing import Any
 from fleetcaptain.discovery.keys import (
     app_dir,
     history_dir,
+    secrets_dir,
     tasks_dir,
     texts_dir,
     window_events_dir,
@@ -24,7 +25,7 @@ from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import records_in
 from fleetcaptain.members.members_api import MembersApi
 from fleetcaptain.rollout.journal import JournalEntry
-from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened
+from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened, names_secrets
 from fleetcaptain.untrusted import WORD, json_object, readable
 
 __all__ = ["LIMIT_SEC", "StatusReader"]
@@ -56,7 +57,7 @@ class StatusReader:
         self._etcd = etcd
         self._limit_sec = limit_sec
         self._sleep = sleep
-        self._texts: tuple[object, Mapping[str, str]] | None = None
+        self._texts: tuple[object, Mapping[str, str], frozenset[str]] | None = None
         # The records of a rollout are many times larger than its journal, which changes with them.
         self._history: dict[str, tuple[JournalEntry | None, tuple[RolloutRecord, ...]]] = {}
         self._version = ""
@@ -111,16 +112,21 @@ class StatusReader:
         shown = sorted(rolling | {service for service, found in keys.windows.items() if found.plan})
         keys = replace(keys, records={service: self._records(service, keys.journals.get(service)) for service in shown})
         releases = keys.releases
-        # Texts are many times larger than all else, and only change with the releases.
+        # Texts and secrets are many times larger than all else, and only change with the releases. etcd lists no names
+        # without values.
         if self._texts is None or self._texts[0] != releases:
             try:
-                folder = texts_dir(self._app)
-                texts = flattened(self._etcd.tree(folder).node)
+                texts = self._below(texts_dir(self._app))
+                secrets = self._below(secrets_dir(self._app)) if any(map(names_secrets, texts.values())) else {}
             except FleetCaptainError:
                 self._texts = None
             else:
-                self._texts = releases, {node.key.removeprefix(f"{folder}/"): node.value for node in texts}
-        return keys.with_texts(self._texts[1]) if self._texts else keys
+                self._texts = releases, texts, frozenset(secrets)
+        return keys.with_texts(*self._texts[1:]) if self._texts else keys
+
+    def _below(self, folder: str) -> dict[str, str]:
+        """Name -> value of all that is in *folder*."""
+        return {node.key.removeprefix(f"{folder}/"): node.value for node in flattened(self._etcd.tree(folder).node)}
 
     def _records(self, service: str, last: JournalEntry | None) -> tuple[RolloutRecord, ...]:
         """The records of its rollouts, of which *last* was the last one; all else is shown without them, too."""

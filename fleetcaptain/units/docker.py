@@ -52,7 +52,7 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
             *_each("-e", (joined(f"{name}=", value) for name, value in spec.env)),
             # Their values are variables of docker's own process, so no argument has them.
             *_each("-e", spec.secrets),
-            *_each("-v", _secret_files(spec, app)),
+            *_each("--mount", _secret_files(spec, app)),
             *_by_option(spec.docker_args),
             [_IMAGE, *spec.command],
         ]
@@ -95,7 +95,12 @@ def _published(port: Port) -> str:
 
 
 def _secret_files(spec: ServiceSpec, app: str) -> list[str]:
-    return [joined(secret_file(app, number), f":{path}:ro") for number, (path, _) in enumerate(spec.secret_files, 1)]
+    """With ``-v`` docker would make a folder where the file is missing, and the container would start with it. Paths
+    have no comma, which separates the fields here."""
+    return [
+        joined("type=bind,src=", secret_file(app, number), f",dst={path},readonly")
+        for number, (path, _) in enumerate(spec.secret_files, 1)
+    ]
 
 
 def _by_option(words: Iterable[str]) -> list[list[str]]:

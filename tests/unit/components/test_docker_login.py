@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from components.configured_logins import ConfiguredLogins
 from components.docker_login import docker_environment, machine_logins
-from fleetcaptain.errors import UnitRefused
+from fleetcaptain.errors import FleetCaptainError, UnitRefused
 from fleetcaptain.registry_login import RegistryLogin
 
 LOGIN = RegistryLogin("ghcr.io", "acme", "s3cret")
@@ -68,6 +69,27 @@ def test_a_folder_without_a_configuration_is_no_obstacle(own: Path, text: str | 
     with docker_environment([LOGIN]) as environ:
         assert environ is not None
         assert json.loads(Path(environ["DOCKER_CONFIG"], "config.json").read_text())["auths"].keys() == {"ghcr.io"}
+
+
+@pytest.mark.parametrize("broken", ["iterdir", "symlink_to"])
+def test_a_folder_that_cannot_be_read_or_made_is_named(own: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """And nothing of the logins is left. An error of the command itself is its own."""
+
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(own))
+
+    (own / "contexts").mkdir()
+    before = {*Path(tempfile.gettempdir()).glob("fleetcaptain-docker-*")}
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, broken, fail)
+        with pytest.raises(FleetCaptainError) as caught, docker_environment([LOGIN]):
+            pass
+    assert str(own) in str(caught.value)
+    assert "DOCKER_CONFIG" in str(caught.value)
+    assert LOGIN.auth not in str(caught.value)
+    assert {*Path(tempfile.gettempdir()).glob("fleetcaptain-docker-*")} <= before
+    with pytest.raises(TimeoutError), docker_environment([LOGIN]):
+        raise TimeoutError
 
 
 def test_without_logins_a_command_runs_as_always() -> None:

@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from fleetcaptain.discovery.keys import history_dir, history_key, window_event_key, window_plan_key, window_state_key
+from fleetcaptain.discovery.keys import (
+    history_dir,
+    history_key,
+    release_key,
+    secret_key,
+    secrets_dir,
+    text_key,
+    window_event_key,
+    window_plan_key,
+    window_state_key,
+)
 from fleetcaptain.discovery.keys_api import KeysApi
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.fleet_client import FleetClient
@@ -18,7 +28,8 @@ from fleetcaptain.schedule.window_event import WindowEvent
 from fleetcaptain.status.status_reader import StatusReader
 from fleetcaptain.status.status_report import Report, report_of
 from fleetcaptain.status.watching import watched
-from tests.fakes.fake_cluster import APP, STACK, FakeCluster
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
 from tests.unit.history.example_records import DONE
 from tests.unit.schedule.example_schedule import plan
 from tests.unit.status.twenty_services import journal, keep, picture_of, release_of, roll, twenty
@@ -81,6 +92,24 @@ def test_fifty_services_cost_what_one_costs(cluster: FakeCluster) -> None:
     reading.read()
     keys = [key for _, key, form in cluster.etcd.requests if form.get("recursive")]
     assert keys == folders
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_release_with_secrets_can_be_rolled_back_to_while_etcd_has_them(cluster: FakeCluster, kept: bool) -> None:
+    """They are read once while the releases stay, and only where a text names one."""
+    file = UnitFile.parse(text_of("redis")).with_image("redis:7")
+    text = f"{file.text}SecretDigest=TOKEN {'a' * 32}\n"
+    unit_hash = UnitFile.parse(text).unit_hash
+    cluster.etcd.put(text_key(APP, unit_hash), text)
+    before = release_of(cluster, "v1.0", "2030-01-31T12:00:00+00:00", text={"redis": unit_hash})
+    cluster.etcd.put(release_key(APP, "v1.0"), before.to_json())
+    if kept:
+        cluster.etcd.put(secret_key(APP, "a" * 32), "encrypted")
+    reading = reader(cluster, _Fleet(cluster))
+    for _ in range(2):
+        why_not = report_of(reading.read()).release.why_not
+        assert why_not == (() if kept else ("redis: etcd no longer has the value of TOKEN that the release had",))
+    assert [key for _, key, _ in cluster.etcd.requests].count(secrets_dir(APP)) == 1
 
 
 def test_the_records_of_what_is_rolled_out_are_read(cluster: FakeCluster) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.service_specs import APP_NAME, SERVICE_NAME
-from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.fleetfile.values import SecretFile, ServiceSpec
 from fleetcaptain.units.docker import container_name
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
@@ -87,3 +87,15 @@ def test_people_find_containers_by_app_and_service() -> None:
     words = command(line, {"p": "redis", "i": "1", "n": "redis@1.service", "m": "m"})
     labels = [after for word, after in pairwise(words) if word == "--label"]
     assert labels == ["fleetcaptain.app=behavioral", "fleetcaptain.service=redis"]
+
+
+def test_a_secret_file_that_is_missing_is_an_error() -> None:
+    """With -v docker makes a folder in its place. Each is read-only, and found by its number."""
+    spec = replace(SPECS["app_server"], secret_files=(("/run/a", SecretFile("A")), ("/run/b", SecretFile("B"))))
+    (line,) = exec_values(render(spec, mark("app_server")).text, "ExecStart")
+    words = command(line, {"p": "app_server", "i": "1", "n": "app_server@1.service"})
+    mounts = [after for word, after in pairwise(words) if word == "--mount"]
+    folder = "/run/fleetcaptain/behavioral/secrets/app_server@1.service"
+    assert mounts == [
+        f"type=bind,src={folder}/file-{number},dst=/run/{name},readonly" for number, name in ((1, "a"), (2, "b"))
+    ]
