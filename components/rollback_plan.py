@@ -20,6 +20,7 @@ from fleetcaptain.release.service_release import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import instances_of
 from fleetcaptain.rollout.preflight import find_images
+from fleetcaptain.secrets.release_secrets import find_openers
 from fleetcaptain.tasks.periodic_pair import pairs_on
 from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.unit_file import UnitFile
@@ -58,9 +59,14 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
     problems: Sequence[str] = obstacles(manifest, releases.texts, images, releases.secrets)
     files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
     problems = problems or _of_others(ownership, manifest, files)
+    openers = find_openers(cluster, {name: one for file in files.values() for name, one in file.secrets.items()})
+    if not problems and (obstacle := openers.obstacle()):
+        problems = [obstacle]
     if problems:
         advice = "Choose another release: `captain releases` shows the ones that you can roll back to."
         raise ReleaseRefused(f"Cannot roll back to {tag}. Nothing was changed:", [*problems, advice])
+    if warning := openers.warning(tag):
+        diagnostics.warn(warning)
     for image, state in images.items():
         if state is ImageState.UNKNOWN:
             diagnostics.warn(

@@ -21,6 +21,7 @@ __all__ = [
     "GENERATE",
     "INSTALL",
     "OPEN",
+    "OPEN_AS_UNIT",
     "READ",
     "SECRETS_CERT",
     "SECRETS_KEY",
@@ -61,13 +62,22 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500
 COPY = f"cat {SECRETS_KEY} {SECRETS_CERT} && echo '{DONE}'"
 """Prints the machine's key and its certificate, in PEM, and `DONE`."""
 
-OPEN = f"""\
+
+def _opening(keys: str) -> str:
+    return f"""\
 umask 077
 copy=$(mktemp) && trap 'rm -f "$copy"' EXIT && base64 -d >"$copy" || exit
-openssl cms -decrypt -binary -inform DER -in "$copy" -inkey {SECRETS_KEY} 2>/dev/null |
-  head -n 1
+for key in {keys}; do
+  [ ! -f "$key" ] || openssl cms -decrypt -binary -inform DER -in "$copy" -inkey "$key" 2>/dev/null | head -n 1
+done
 """
+
+
+OPEN = _opening(SECRETS_KEY)
 """Prints the first line of the encrypted value that is its input, in base64: which secret it is, not its value."""
+
+OPEN_AS_UNIT = _opening(f"{SECRETS_KEY} {SECRETS_KEY}.*.old")
+"""As `OPEN`, also with the keys that the machine had before, as a unit's start does."""
 
 INSTALL = f"""\
 set -eu

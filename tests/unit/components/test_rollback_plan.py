@@ -20,6 +20,7 @@ from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.secrets.release_secrets import Openers
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster, text_of
@@ -113,6 +114,21 @@ def _plan(
     _reached(monkeypatch, cluster)
     monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
     return rollback_plan.plan_back(CONNECTION, OURS, tag)
+
+
+def test_a_release_whose_secrets_no_machine_can_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything changes; where some can, the others are named."""
+    said, warned = _refused(monkeypatch), []
+    monkeypatch.setattr(rollback_plan.diagnostics, "warn", warned.append)
+    found = [Openers((), ("10.0.0.1",)), Openers(("10.0.0.1",), ("10.0.0.2",))]
+    monkeypatch.setattr(rollback_plan, "find_openers", lambda _cluster, _secrets: found.pop(0))
+    with pytest.raises(SystemExit):
+        _plan(monkeypatch, OLD)
+    assert "Cannot roll back to v1. Nothing was changed" in said[0]
+    assert "no machine can open its secrets (10.0.0.1)" in said[0]
+    assert not warned
+    _plan(monkeypatch, OLD)
+    assert [line.partition(",")[0] for line in warned] == ["10.0.0.2 cannot open the secrets of v1"]
 
 
 @pytest.mark.parametrize(
