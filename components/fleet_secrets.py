@@ -11,6 +11,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, info, is_declared, warn
+from components.machine_keys import recent_keys
 from fleetcaptain.errors import ClusterRefused, UnitRefused
 from fleetcaptain.machine.secrets_key import most_common
 from fleetcaptain.secrets.secret_store import SecretStore, no_key
@@ -85,15 +86,15 @@ def digests_of(app: str, cluster: Any, values: Mapping[str, str]) -> dict[str, s
     if not isinstance(cluster, Mapping) or handle_of(cluster).presence() is not Presence.THERE:
         return None
     handle = handle_of(cluster)
-    store = SecretStore(handle.connect(app))
-    keys = store.keys()
+    cluster_of_app = handle.connect(app)
+    keys = recent_keys(cluster_of_app)
     key = most_common(keys)
     without = [address for address, found in keys.items() if found != key]
     if key is not None and without:
         warn(f"{', '.join(without)} cannot open secrets, so units with secrets fail there: run `captain machine-key`")
     if key is None and not handle.is_own:
         raise ClusterRefused("Cannot deploy an app with secrets. Nothing was changed.", [no_key()])
-    return None if key is None else store.digests(key, values)
+    return None if key is None else SecretStore(cluster_of_app).digests(key, values)
 
 
 def _written(props: Mapping[str, Any]) -> dict[str, Any]:

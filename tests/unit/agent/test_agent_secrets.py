@@ -58,10 +58,12 @@ def give_key(machine: PretendedMachine) -> None:
     run_in(machine.folder, INSTALL, run_in(machine.folder, GENERATE))
 
 
-def keep(machine: PretendedMachine, etcd: FakeEtcd, values: Mapping[str, str] = ALL, *, named: str = "") -> None:
-    """etcd has *values*. *named*: the name by which they are encrypted, if not their own."""
+def keep(
+    machine: PretendedMachine, etcd: FakeEtcd, values: Mapping[str, str] = ALL, *, app: str = APP, named: str = ""
+) -> None:
+    """etcd has *values*. *app*, *named*: whose they are as they were encrypted, and by which name if not their own."""
     for name, value in values.items():
-        clear = f"fleetcaptain {APP} {named or name} {DIGESTS[name]}\n{value}"
+        clear = f"fleetcaptain {app} {named or name} {DIGESTS[name]}\n{value}"
         etcd.put(secret_key(APP, DIGESTS[name]), encrypted(machine, clear))
 
 
@@ -195,14 +197,30 @@ def test_what_cannot_be_opened_fails_the_start_with_one_line(
     assert ready.agent("starting", UNIT).returncode == 0
 
 
-def test_a_value_at_another_ones_key_is_refused(ready: PretendedMachine, etcd: FakeEtcd) -> None:
-    """Somebody who can write etcd cannot give a service another secret than its text names."""
-    keep(ready, etcd, {"PLAIN": "x"}, named="LONG")
+@pytest.mark.parametrize("whose", [{"named": "LONG"}, {"app": "probe"}])
+def test_a_value_at_another_ones_key_is_refused(
+    ready: PretendedMachine, etcd: FakeEtcd, whose: Mapping[str, str]
+) -> None:
+    """Who can write etcd cannot give a service another secret than its text names, nor one of another app, though all
+    apps of a cluster have one key."""
+    keep(ready, etcd, {"PLAIN": "x"}, **whose)
     done = ready.agent("starting", UNIT)
     assert (done.returncode, done.stdout) == (
         1,
         f"Could not open the secret PLAIN of {UNIT}: etcd has another secret in its place; remove the key "
         f"{secret_key(APP, DIGESTS['PLAIN'])}, then run `pulumi up`\n",
+    )
+
+
+def test_a_text_that_names_the_value_of_another_app_finds_none(ready: PretendedMachine, etcd: FakeEtcd) -> None:
+    """An app looks below its own keys only, and for the copies in its own folder."""
+    digest = DIGESTS["HOSTILE"]
+    etcd.put(secret_key("probe", digest), etcd.values[secret_key(APP, digest)])
+    etcd.remove(secret_key(APP, digest))
+    done = ready.agent("starting", UNIT)
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"Could not open the secret HOSTILE of {UNIT}: etcd does not have it any more; run `pulumi up`\n",
     )
 
 

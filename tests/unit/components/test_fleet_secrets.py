@@ -22,14 +22,16 @@ LOGIN: dict[str, Any] = {"app": APP, "config": '{"auths":{}}\n', "digest": None,
 
 
 class Keys:
-    """What machines answer: whether they *have* a key; *encrypted*: how many values they were given."""
+    """What machines answer: whether they *have* a key; *encrypted*: how many values they were given; *asked*: how often
+    they were asked for the key."""
 
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.have, self.encrypted = True, 0
+        self.have, self.encrypted, self.asked = True, 0, 0
         usual = site._run
 
         def run(address: str, argv: list[str], timeout_sec: float, _text: str = "") -> str | None:
             if argv[-1] == READ:
+                self.asked += 1
                 return f"fleetcaptain: secrets {'a' * 64} {'b' * 64}\n" if self.have else ""
             if argv[-1] == ENCRYPT:
                 self.encrypted += 1
@@ -67,6 +69,21 @@ def test_a_preview_names_what_changes_and_shows_no_value(said: list[str]) -> Non
     assert said == ["secrets: PIN changed"]
     assert before["digests"]["URL"] == after["digests"]["URL"]
     assert "1234" not in str(before["digests"])
+
+
+def test_secrets_and_logins_ask_the_machines_once(keys: Keys, site: Site) -> None:
+    """Later again, and whenever a machine had no key."""
+    machines = len(site.cluster().snapshot().machines)
+    for _ in range(2):
+        keys.asked = 0
+        checked()
+        LOGINS.check({}, LOGIN)
+        assert keys.asked == machines
+        site.wait(60)
+    keys.have, keys.asked = False, 0
+    for _ in range(2):
+        checked(cluster={**CONNECTION, "kind": "aws"})
+    assert keys.asked == 2 * machines
 
 
 def test_without_a_cluster_digests_are_not_known_yet(keys: Keys) -> None:

@@ -118,8 +118,8 @@ def _plan(
 
 def test_a_release_whose_secrets_no_machine_can_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything changes; where some can, the others are named."""
-    said, warned = _refused(monkeypatch), []
-    monkeypatch.setattr(rollback_plan.diagnostics, "warn", warned.append)
+    said, warned = _refused(monkeypatch), list[str]()
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
     found = [Openers((), ("10.0.0.1",)), Openers(("10.0.0.1",), ("10.0.0.2",))]
     monkeypatch.setattr(rollback_plan, "find_openers", lambda _cluster, _secrets: found.pop(0))
     with pytest.raises(SystemExit):
