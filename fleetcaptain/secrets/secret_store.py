@@ -127,5 +127,8 @@ def _header(app: str, name: str, digest: str) -> str:
 
 
 def no_key() -> str:
-    """What to do when no machine has the key."""
-    return "no machine has the key for secrets: run `captain machine-key`, then the same command again"
+    """What to do when no machine has the key. The stack's outputs do not name a machine before its first deployment."""
+    return (
+        "no machine has the key for secrets: run `captain machine-key`, before the first deployment of this stack as "
+        "`captain machine-key --ssh USER@MACHINE`, then the same command again"
+    )

@@ -7,9 +7,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.discovery.keys import current_key, release_key, releases_dir, text_key, texts_dir
-from fleetcaptain.release.repository import Releases
+from fleetcaptain.discovery.keys import current_key, release_key, releases_dir, secret_key, text_key, texts_dir
+from fleetcaptain.release.repository import Releases, read_secret_digests
 from fleetcaptain.release.retention import KEPT, forgotten_texts, outdated, prune
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.release.example_releases import release
 
@@ -51,6 +52,27 @@ def test_pruning_forgets_releases_and_their_texts() -> None:
     texts = {node.key.rpartition("/")[2] for node in store.below(texts_dir("shop"))}
     assert "shared" in texts
     assert "w1" not in texts
+
+
+def test_pruning_forgets_secrets_that_nothing_names() -> None:
+    """As a client leaves that is killed once it has encrypted a value. Those of kept releases, of units and of the
+    deployment's tasks stay."""
+    store = FakeEtcd().store
+    digests = {name: f"{number:032x}" for number, name in enumerate(("forgotten", "kept", "unit", "task", "left"))}
+    for digest in digests.values():
+        store.write(secret_key("shop", digest), "encrypted")
+
+    def file_with(name: str) -> UnitFile:
+        text = f"[Service]\nExecStart=/bin/true\n[X-FleetCaptain]\nSecrets=URL\nSecretDigest=URL {digests[name]}\n"
+        return UnitFile.parse(text)
+
+    for number in range(KEPT + 1):
+        file = file_with("kept" if number else "forgotten")
+        store.write(release_key("shop", f"v{number}"), release(f"v{number}", web=file.unit_hash).to_json())
+        store.write(text_key("shop", file.unit_hash), file.text)
+    store.write(current_key("shop"), f"v{KEPT}")
+    assert prune(store, "shop", [file_with("unit")], [digests["task"]]) == ("v0",)
+    assert read_secret_digests(store, "shop") == {digests[name] for name in ("kept", "unit", "task")}
 
 
 def test_the_release_that_is_coming_is_kept() -> None:
