@@ -44,7 +44,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.release.repository import read_releases
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.secrets.key_distribution import MachineKeys, can_open, verdicts
-        from fleetcaptain.secrets.secret_listing import secret_json, secret_rows, secret_table
+        from fleetcaptain.secrets.secret_listing import secret_json, secret_rows, secret_table, unnamed
         from fleetcaptain.secrets.secret_store import SecretStore
 
         where = site(app, stack, ssh, key)
@@ -52,6 +52,8 @@ def add(captain: typer.Typer) -> None:
         releases = read_releases(cluster.store, where.app)
         rows = secret_rows(releases)
         if what is None:
+            if others := unnamed(releases):
+                rows = secret_rows(releases, SecretStore(cluster).names(others))
             if json_wanted:
                 echo_json([secret_json(row) for row in rows])
             elif rows:

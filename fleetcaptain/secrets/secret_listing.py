@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.text_table import text_table
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["SecretRow", "secret_json", "secret_rows", "secret_table"]
+__all__ = ["SecretRow", "secret_json", "secret_rows", "secret_table", "unnamed"]
 
 _HEAD = ("NAME", "SINCE", "SERVICES", "RELEASES", "IN ETCD")
 
@@ -18,7 +19,8 @@ _HEAD = ("NAME", "SINCE", "SERVICES", "RELEASES", "IN ETCD")
 @dataclass(frozen=True)
 class SecretRow:
     """One value of the secret *name*: *since* when the oldest kept release has it, the *services* that have it in any
-    release, the *releases* (tags, the newest first), and whether etcd has it (*kept*)."""
+    release, the *releases* (tags, the newest first), and whether etcd has it (*kept*). One that no release has is of a
+    task that runs once, or was left by a deployment that was interrupted."""
 
     name: str
     digest: str
@@ -28,13 +30,15 @@ class SecretRow:
     kept: bool
 
 
-def secret_rows(releases: Releases) -> tuple[SecretRow, ...]:
-    """A row for each value of each secret, by name, the newest first."""
-    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for manifest in releases.manifests:
-        for service, release in sorted(manifest.services.items()):
-            for name, digest in _secrets(releases.texts, release.unit_hash).items():
-                found.setdefault((name, digest), []).append((manifest.when, service, manifest.tag))
+def unnamed(releases: Releases) -> tuple[str, ...]:
+    """The digests of the values in etcd that no release names."""
+    return tuple(sorted(releases.secrets - {digest for _, digest in _uses(releases)}))
+
+
+def secret_rows(releases: Releases, others: Mapping[str, str] = MappingProxyType({})) -> tuple[SecretRow, ...]:
+    """A row for each value of each secret, by name, the newest first. *others*: digest -> name of those that no release
+    names."""
+    found = _uses(releases)
     rows = [
         SecretRow(
             name,
@@ -46,6 +50,7 @@ def secret_rows(releases: Releases) -> tuple[SecretRow, ...]:
         )
         for (name, digest), uses in found.items()
     ]
+    rows += [SecretRow(name, digest, "", (), (), kept=True) for digest, name in others.items()]
     rows.sort(key=lambda row: row.since, reverse=True)
     return tuple(sorted(rows, key=lambda row: row.name))
 
@@ -53,10 +58,14 @@ def secret_rows(releases: Releases) -> tuple[SecretRow, ...]:
 def secret_table(rows: Sequence[SecretRow]) -> list[str]:
     """The lines of the table."""
     cells = [
-        (row.name, row.since, ", ".join(row.services), ", ".join(row.releases), "yes" if row.kept else "no")
+        (row.name, row.since or "-", ", ".join(row.services) or "-", ", ".join(row.releases) or "-", _word(row.kept))
         for row in rows
     ]
     return text_table(_HEAD, cells)
+
+
+def _word(kept: bool) -> str:
+    return "yes" if kept else "no"
 
 
 def secret_json(row: SecretRow) -> dict[str, Any]:
@@ -68,6 +77,16 @@ def secret_json(row: SecretRow) -> dict[str, Any]:
         "releases": list(row.releases),
         "in_etcd": row.kept,
     }
+
+
+def _uses(releases: Releases) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+    """(Name, digest) -> each use of that value, the oldest first: since when, the service, and the release."""
+    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for manifest in releases.manifests:
+        for service, release in sorted(manifest.services.items()):
+            for name, digest in _secrets(releases.texts, release.unit_hash).items():
+                found.setdefault((name, digest), []).append((manifest.when, service, manifest.tag))
+    return found
 
 
 def _secrets(texts: Mapping[str, str], unit_hash: str) -> dict[str, str]:

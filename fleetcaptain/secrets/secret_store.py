@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from fleetcaptain.discovery.keys import registries_key, secret_key
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, FleetCaptainError
 from fleetcaptain.fleet.root_command import as_root
-from fleetcaptain.machine.secrets_key import DONE, ENCRYPT, READ, MachineKey, most_common
+from fleetcaptain.machine.secrets_key import DONE, ENCRYPT, OPEN_AS_UNIT, READ, MachineKey, most_common
 from fleetcaptain.release.repository import read_secret_digests
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.secrets.secret_digest import secret_digest
@@ -79,6 +79,23 @@ class SecretStore:
         """The encrypted value of a secret, in base64, and its first line in clear; "" if etcd does not have it."""
         node = self._cluster.store.read(secret_key(self._app, digest))
         return (node.value if node else ""), _header(self._app, name, digest)
+
+    def names(self, digests: Collection[str]) -> dict[str, str]:
+        """Digest -> the name of that secret, which a machine reads in the encrypted value; without those that it cannot
+        open."""
+        with_key = [address for address, key in sorted(self.keys().items()) if key is not None]
+        if not with_key:
+            return {}
+
+        def name_of(digest: str) -> str:
+            encrypted, _ = self.example("", digest)
+            output = run_as_root(self._cluster, with_key[0], OPEN_AS_UNIT, encrypted) if encrypted else None
+            found = re.search(_header(self._app, r"(\w+)", digest), output or "", re.ASCII)
+            return found[1] if found else ""
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = zip(digests, pool.map(name_of, digests), strict=True)
+            return {digest: name for digest, name in found if name}
 
     def write_logins(self, config: str) -> str:
         """Encrypt the logins at registries, docker's *config*, and write them. Returns their digest, as the secret

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
-from fleetcaptain.discovery.keys import current_key, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, release_key, secret_key, text_key
 from fleetcaptain.fleetfile.values import ServiceSpec
 from fleetcaptain.secrets.secret_store import SecretStore
 from fleetcaptain.units.mark import Mark
@@ -65,6 +65,27 @@ def test_secrets_are_listed_without_values(machines: KeyMachines, capsys: pytest
     }
     assert main(["secrets", *SHOP]) == 0
     assert "hunter" not in capsys.readouterr().out
+
+
+def test_what_only_a_task_has_is_listed(machines: KeyMachines, capsys: pytest.CaptureFixture[str]) -> None:
+    """No release names it: a machine reads the name in the value. One that none can open is left out."""
+    main(["machine-key", *SSH])
+    deploy(machines, "v1", "hunter1")
+    machines.cluster.store.write(secret_key("shop", "f" * 32), "bm90aGluZw==")
+    SecretStore(machines.cluster).write({"PIN": "hunter2\nfleetcaptain shop OTHER " + "f" * 32})
+    capsys.readouterr()
+    assert main(["secrets", *SHOP, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0] == {"name": "PIN", "since": "", "services": [], "releases": [], "in_etcd": True}
+    assert [row["name"] for row in rows] == ["PIN", "URL"]
+    assert main(["secrets", *SHOP]) == 0
+    shown = capsys.readouterr().out
+    assert "PIN   -  " in shown
+    assert "hunter" not in shown
+    for address in machines.cluster.machines:
+        (machines.machine(address) / "secrets.key").unlink()
+    assert main(["secrets", *SHOP, "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["URL"]
 
 
 def test_the_check_fails_for_a_machine_that_cannot_open(
