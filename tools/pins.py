@@ -128,7 +128,7 @@ GO_TOOLS = (*PULUMI_SET, DOCKER_BUILD, BUILDX, *MACHINE_TOOLS, FLEETCTL, IGNITIO
 PULUMI_AT_LEAST = (3, 258, 0)  # as `requiredPulumiVersion` of Pulumi.yaml
 ENGINE_AT_LEAST = (20, 10, 0)  # the first that runs systemd on a cgroup v2 host
 
-BASE_SUITE = "bookworm"
+BASE_SUITE = "trixie"
 BASE_IMAGE = f"debian:{BASE_SUITE}"
 
 LOCKER = "uv==0.13.9"

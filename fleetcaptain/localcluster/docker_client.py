@@ -91,9 +91,9 @@ def image_of(folder: Path, tag: str) -> None:
     with docker_errors(f"look for the image {tag}"):
         if client.images.list(name=tag):
             return
-        if not client.images.list(name="debian:bookworm"):
+        if not client.images.list(name="debian:trixie"):
             raise FleetCaptainError(
-                "Could not build the machines' image: the Docker engine has no image debian:bookworm. Run `make "
+                "Could not build the machines' image: the Docker engine has no image debian:trixie. Run `make "
                 "tools`, which pulls or builds it."
             )
     with docker_errors(f"build the image {tag}"):

@@ -33,7 +33,7 @@ while (1) {
 }
 """
 _DOCKERFILE = """\
-FROM debian:bookworm
+FROM debian:trixie
 COPY server /server
 WORKDIR /app
 RUN chmod 755 /server && mkdir bin && ln -s /server bin/serve && ln -s /server bin/worker \

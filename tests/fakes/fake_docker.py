@@ -114,7 +114,7 @@ class FakeDocker:
 
     def __init__(self, answer: Answer = lambda _container, _argv: (0, ""), images: Iterable[str] = ()) -> None:
         self.answer = answer
-        self.known_images = ["debian:bookworm", *images]
+        self.known_images = ["debian:trixie", *images]
         self.made: dict[str, Container] = {}
         self.volumes_made: dict[str, Volume] = {}
         self.networks_made: dict[str, Network] = {}

@@ -425,5 +425,5 @@ def test_a_failed_build_of_the_image_is_reported_with_its_last_lines(machines: F
     with pytest.raises(PartialFailure, match=r"(?s)Failed to build the machines' image: exit 1\n  RUN make\n  no rule"):
         PROVIDER.create(cluster_inputs(home))
     machines.docker.known_images.clear()
-    with pytest.raises(PartialFailure, match="no image debian:bookworm"):
+    with pytest.raises(PartialFailure, match="no image debian:trixie"):
         PROVIDER.create(cluster_inputs(home))

@@ -13,7 +13,7 @@ def test_what_only_apt_reads_is_not_in_the_image(tmp_path: Path) -> None:
     for folder in (archives / "partial", lists / "partial", tmp_path / "etc/apt/apt.conf.d"):
         folder.mkdir(parents=True)
     (archives / "bash.deb").touch()
-    (lists / "bookworm_main").touch()
+    (lists / "trixie_main").touch()
     clean_apt(tmp_path)
     assert [path.name for path in (*archives.iterdir(), *lists.iterdir())] == ["partial", "partial"]
     assert "pkgcache" in (tmp_path / "etc/apt/apt.conf.d/docker-clean").read_text()
