@@ -21,6 +21,7 @@ from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
 from components.registry_logins import RegistryLogins
 from components.release_record import ReleaseRecord
+from components.release_tag import release_tag
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes
@@ -200,13 +201,14 @@ class FleetApp(pulumi.ComponentResource):
     def _declare(self, plan: Plan, first: list[pulumi.Resource]) -> EtcdReadiness:
         """All resources of *plan*, after *first*."""
         name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
+        tag = release_tag(plan, app, cluster.connection)
         if self._hooks is not None:
-            self._hooks.describe(plan.name.base, plan.tag, [part.service for part in plan.parts])
-        refuse_in_preview(cluster.connection, app, plan.tag, plan.entries)
+            self._hooks.describe(plan.name.base, tag, [part.service for part in plan.parts])
+        refuse_in_preview(cluster.connection, app, tag, plan.entries)
         record = ReleaseRecord(
             f"{name}-release",
             app=app,
-            release=plan.tag,
+            release=tag,
             services=plan.entries.apply(
                 lambda entries: {service: entry.to_data() for service, entry in entries.items()}
             ),
@@ -238,7 +240,7 @@ class FleetApp(pulumi.ComponentResource):
             f"{name}-ready",
             app=app,
             stack=stack,
-            release=plan.tag,
+            release=tag,
             services={
                 part.service: _entry(part, units[part.service], plan.images[part.service]) for part in plan.parts
             },

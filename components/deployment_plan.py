@@ -60,15 +60,6 @@ class Plan:
         """Unit hash -> the full text of a unit; known once the images are."""
         return self._files.apply(lambda files: {file.unit_hash: file.text for file in files.values()})
 
-    @property
-    def tag(self) -> pulumi.Output[str]:
-        """The release's tag; known at once if it does not depend on the units."""
-        if self.name.exact:
-            return pulumi.Output.from_input(self.name.base)
-        return self.entries.apply(
-            lambda entries: self.name.tag({service: entry.unit_hash for service, entry in entries.items()})
-        )
-
     def ordered(self) -> tuple[Part, ...]:
         """The parts, each after the parts that must be rolled before it."""
         by_name = {part.service: part for part in self.parts}

@@ -61,7 +61,8 @@ def other_content(known: Release | None, manifest: Release) -> list[str]:
         elif new is None:
             differences.append(f"{service} is in it, but no longer in the Fleetfile")
         elif old.unit_hash != new.unit_hash:
-            differences.append(f"{service} has another {'unit text' if old.image == new.image else 'image'} in it")
+            what = "unit text or secret" if old.image == new.image else "image"
+            differences.append(f"{service} has another {what} in it")
     return [
         *differences,
         "Give the new release its own name (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or roll back "

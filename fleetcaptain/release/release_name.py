@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from fleetcaptain.errors import ReleaseRefused
@@ -14,7 +15,7 @@ from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.release.build_context import ignore_file, ignored_lines, is_sent
 from fleetcaptain.release.git import changed_files, commit_of
 
-__all__ = ["ReleaseName", "release_name"]
+__all__ = ["Naming", "ReleaseName", "release_name"]
 
 _DIGITS = 7
 _DIRTY = "-dirty"
@@ -27,22 +28,46 @@ _RULE = (
 )
 
 
+class Naming(Enum):
+    """Where a name comes from: it was *given*, it is that of the *commit* that has all deployed files, or only the
+    *contents* tell the release from others."""
+
+    GIVEN = "given"
+    COMMIT = "commit"
+    CONTENTS = "contents"
+
+
 @dataclass(frozen=True)
 class ReleaseName:
-    """The *base* of a release's tag; it is the whole tag when it is *exact*. *notice*: what the user should know of the
-    name; empty when there is nothing."""
+    """The *base* of a release's tag, and its *naming*. *notice*: what the user should know of the name, if anything."""
 
     base: str
-    exact: bool = True
+    naming: Naming = Naming.GIVEN
     notice: str = field(default="", compare=False)
 
-    def tag(self, contents: Mapping[str, str]) -> str:
-        """The tag. A base that is not exact gets a hash of the *contents* (service -> unit hash), so that each release
-        has its own tag and can be rolled back to."""
-        if self.exact:
-            return self.base
+    @property
+    def exact(self) -> bool:
+        """Whether the base says which files are deployed."""
+        return self.naming is not Naming.CONTENTS
+
+    def with_hash(self, contents: Mapping[str, str]) -> str:
+        """The base and a hash of the *contents* (service -> unit hash)."""
         lines = "".join(f"{service} {content}\n" for service, content in sorted(contents.items()))
         return f"{self.base}-{hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]}"
+
+    def tag(self, contents: Mapping[str, str], available: Mapping[str, Mapping[str, str]]) -> str:
+        """The tag of a release with these *contents*, where *available* are those of releases that were available once:
+        tag -> service -> unit hash. Each release has its own tag, so that it can be rolled back to.
+
+        A commit decides the files, but not all contents: secrets, settings of the stack, base images and FleetCaptain's
+        own texts change without a commit. So its second release gets the hash as well. A given name stays as it is;
+        the release's record refuses other contents.
+        """
+        if self.naming is Naming.GIVEN:
+            return self.base
+        hashed = self.with_hash(contents)
+        taken = hashed in available or available.get(self.base, contents) != contents
+        return hashed if taken or not self.exact else self.base
 
 
 def release_name(
@@ -57,11 +82,13 @@ def release_name(
         return ReleaseName(_checked(configured, "Change fleetcaptain:release"))
     commit = commit_of(root)
     if commit is None:
-        return ReleaseName("dev", exact=False)
+        return ReleaseName("dev", Naming.CONTENTS)
     changed = _changed(commit.top, root, builds, sources)
-    name = ReleaseName(commit.name) if not changed else ReleaseName(f"{commit.name}{_DIRTY}", exact=False)
+    name = ReleaseName(commit.name, Naming.COMMIT)
+    if changed:
+        name = ReleaseName(f"{commit.name}{_DIRTY}", Naming.CONTENTS)
     remedy = "Name the release with `pulumi config set fleetcaptain:release TAG`, or give the commit another git tag"
-    _checked(name.tag({}), remedy)
+    _checked(name.with_hash({}), remedy)
     if changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         names = ", ".join(os.path.relpath(path, commit.top) for path in changed[:_SHOWN])

@@ -21,7 +21,7 @@ from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec, TaskSpec
 from fleetcaptain.mode import Mode
-from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.release_name import Naming, ReleaseName
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import StrayPolicy
@@ -509,13 +509,37 @@ def test_a_release_without_a_name_is_named_after_its_contents(site: Site) -> Non
     """Once the images are known."""
     assert site.texts == {}
     tags = [
-        declared((ServiceSpec("web", text, "web:1"),), release=ReleaseName("dev", exact=False)).one(
+        declared((ServiceSpec("web", text, "web:1"),), release=ReleaseName("dev", Naming.CONTENTS)).one(
             "Release", f"{APP}-release"
         )["release"]
         for text in ("one", "one", "two")
     ]
     assert tags[0] == tags[1] != tags[2]
     assert tags[0].startswith("dev-")
+
+
+@pytest.mark.parametrize(
+    ("there", "unfinished", "tag"), [("other", False, "v1-"), ("other", True, "v1"), (None, False, "v1")]
+)
+def test_another_content_of_a_commit_is_another_release(
+    site: Site, there: str | None, unfinished: bool, tag: str
+) -> None:
+    """As after another value of a secret, without a commit. A release that never was available keeps no name."""
+    if there is not None:
+        known = Release("v1", {"web": ServiceRelease(there, 1)}, unfinished=unfinished)
+        site.etcd.put(release_key(APP, "v1"), known.to_json())
+    engine = declared(release=ReleaseName("v1", Naming.COMMIT))
+    assert engine.one("Release", f"{APP}-release")["release"].startswith(tag)
+    assert (engine.one("Readiness", f"{APP}-ready")["release"] == "v1") == (tag == "v1")
+
+
+def test_a_preview_before_a_build_takes_the_name_of_the_commit(site: Site) -> None:
+    """The contents are not known yet."""
+    assert site.texts == {}
+    engine, app = FakeEngine(), App(APP, SERVICES, Path("/app"), "acme/shop")
+    name = ReleaseName("v1", Naming.COMMIT)
+    engine.run(lambda: _program(app, CONNECTION, None, name, {}), preview=True)
+    assert engine.one("Release", f"{APP}-release")["release"] == "v1"
 
 
 def test_units_that_fleet_would_choke_on_are_refused_before_anything_is_declared() -> None:

@@ -40,7 +40,7 @@ def test_the_tag_of_a_finished_release_is_not_given_to_another(site: Site) -> No
     """The error says which service differs."""
     finished = Release("v1", {"web": ServiceRelease("w1", 2, "web@sha256:1")})
     site.etcd.put(release_key(APP, "v1"), finished.to_json())
-    with pytest.raises(ReleaseRefused, match="web has another unit text in it"):
+    with pytest.raises(ReleaseRefused, match="web has another unit text or secret in it"):
         PROVIDER.update(APP, record_inputs(), record_inputs(unit_hash="w2"))
     assert site.etcd.values[release_key(APP, "v1")] == finished.to_json()
 

@@ -60,7 +60,7 @@ def test_a_tag_that_was_available_with_other_contents_is_refused() -> None:
     assert told.startswith("The release v1 already exists with other contents. Nothing was changed:\n")
     assert "cache is not in it" in told
     assert "db is in it, but no longer in the Fleetfile" in told
-    assert "web has another unit text in it" in told
+    assert "web has another unit text or secret in it" in told
     assert etcd.entries == entries
 
 

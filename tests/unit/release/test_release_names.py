@@ -17,7 +17,7 @@ from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.release import git as git_module
-from fleetcaptain.release.release_name import ReleaseName, release_name
+from fleetcaptain.release.release_name import Naming, ReleaseName, release_name
 from fleetcaptain.release.repository import read_manifests
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.programs import program
@@ -32,23 +32,34 @@ def git(folder: Path, *argv: str | bytes) -> None:
 def test_the_release_is_named_as_configured_or_after_its_commit(tmp_path: Path) -> None:
     """What has no name of its own, a changed folder or one without git, is completed by its contents."""
     assert release_name("v1", tmp_path) == ReleaseName("v1")
-    assert release_name(None, tmp_path) == ReleaseName("dev", exact=False)
+    assert release_name(None, tmp_path) == ReleaseName("dev", Naming.CONTENTS)
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
     git(tmp_path, "tag", "v2")
-    assert release_name(None, tmp_path) == ReleaseName("v2")
+    assert release_name(None, tmp_path) == ReleaseName("v2", Naming.COMMIT)
     (tmp_path / "file").write_text("")
     git(tmp_path, "add", "file")
-    assert release_name("", tmp_path) == ReleaseName("v2-dirty", exact=False)
+    assert release_name("", tmp_path) == ReleaseName("v2-dirty", Naming.CONTENTS)
 
 
 def test_a_release_without_a_name_of_its_own_is_told_by_its_contents() -> None:
     """The same contents have the same name, whatever their order; others have another."""
-    dev = ReleaseName("dev", exact=False)
-    assert dev.tag({"a": "1", "b": "2"}) == dev.tag({"b": "2", "a": "1"})
-    assert dev.tag({"a": "1", "b": "2"}) != dev.tag({"a": "2", "b": "1"})
-    assert dev.tag({"a": "1"}).startswith("dev-")
-    assert ReleaseName("v1").tag({"a": "1"}) == "v1"
+    dev = ReleaseName("dev", Naming.CONTENTS)
+    assert dev.tag({"a": "1", "b": "2"}, {}) == dev.tag({"b": "2", "a": "1"}, {})
+    assert dev.tag({"a": "1", "b": "2"}, {}) != dev.tag({"a": "2", "b": "1"}, {})
+    assert dev.tag({"a": "1"}, {}).startswith("dev-")
+    assert ReleaseName("v1").tag({"a": "1"}, {"v1": {"a": "2"}}) == "v1"
+
+
+def test_a_second_release_of_a_commit_is_told_by_its_contents() -> None:
+    """As after another value of a secret. The first one keeps the commit's name; each has the same name again."""
+    name, first, second = ReleaseName("v1", Naming.COMMIT), {"web": "1"}, {"web": "2"}
+    hashed = name.with_hash(second)
+    assert name.tag(first, {}) == "v1"
+    assert name.tag(first, {"v1": first, hashed: second}) == "v1"
+    assert hashed == name.tag(second, {"v1": first}) == name.tag(second, {"v1": first, hashed: second}) != "v1"
+    # The first one was removed since, as old ones are.
+    assert name.tag(second, {hashed: second}) == hashed
 
 
 # git takes all of these for tags.
@@ -85,8 +96,9 @@ def test_a_tag_is_a_name(tag: str, tmp_path: Path) -> None:
     assert release_name(tag, tmp_path) == ReleaseName(tag)
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
-    git(tmp_path, "tag", tag)
-    assert release_name(None, tmp_path) == ReleaseName(tag)
+    # With room for a hash.
+    git(tmp_path, "tag", tag[:120])
+    assert release_name(None, tmp_path) == ReleaseName(tag[:120], Naming.COMMIT)
 
 
 @pytest.mark.parametrize("tag", [*GIT_TAGS, b"v\x9b31m"])
@@ -163,7 +175,7 @@ def named(top: Path) -> ReleaseName:
     return release_name(None, top / "shop", (Build(), Build("worker")), (*sources, Path("/etc/hosts")))
 
 
-V1, DIRTY = ReleaseName("v1"), ReleaseName("v1-dirty", exact=False)
+V1, DIRTY = ReleaseName("v1", Naming.COMMIT), ReleaseName("v1-dirty", Naming.CONTENTS)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +317,7 @@ def test_line_ends_are_as_git_has_them(repository: Path) -> None:
     git(repository, "add", "--all")
     git(repository, "commit", "-q", "-m", "ends")
     git(repository, "tag", "v3")
-    assert named(repository) == ReleaseName("v3")
+    assert named(repository) == ReleaseName("v3", Naming.COMMIT)
 
 
 def test_a_context_outside_of_the_repository_is_no_part_of_it(repository: Path) -> None:
@@ -318,7 +330,7 @@ def test_a_context_outside_of_the_repository_is_no_part_of_it(repository: Path) 
     (repository / "shop/out").symlink_to(outside)
     commit(repository)
     git(repository, "tag", "v2")
-    assert named(repository) == ReleaseName("v2")
+    assert named(repository) == ReleaseName("v2", Naming.COMMIT)
     for context in ("../../outside", "out"):
         assert not release_name(None, repository / "shop", (Build(context),)).exact
 
@@ -389,7 +401,7 @@ def test_a_worktree_is_a_repository(repository: Path) -> None:
 def test_without_a_commit_there_is_no_name(tmp_path: Path) -> None:
     """The contents make one."""
     git(tmp_path, "init", "-q")
-    assert release_name(None, tmp_path) == ReleaseName("dev", exact=False)
+    assert release_name(None, tmp_path) == ReleaseName("dev", Naming.CONTENTS)
 
 
 def _garbage(top: Path) -> None:
@@ -445,7 +457,7 @@ def test_a_repository_needs_git(repository: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ReleaseRefused, match="No such file or directory: 'git'"):
         named(repository)
-    assert release_name(None, tmp_path) == ReleaseName("dev", exact=False)
+    assert release_name(None, tmp_path) == ReleaseName("dev", Naming.CONTENTS)
 
 
 def test_a_git_that_hangs_or_prints_anything_is_said(
@@ -476,7 +488,7 @@ def test_a_tag_that_is_taken_comes_back_the_same(tag: str) -> None:
     if not tag:
         return
     store = FakeEtcd().store
-    store.write(release_key("shop", name.tag({})), Release(tag, {}).to_json())
+    store.write(release_key("shop", name.tag({}, {})), Release(tag, {}).to_json())
     assert [manifest.tag for manifest in read_manifests(store, "shop")] == [tag]
 
 
