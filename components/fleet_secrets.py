@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import Resource, info, is_declared, warn
+from components.engine.dynamic_resource import Resource, warn
 from components.machine_keys import recent_keys
 from fleetcaptain.errors import ClusterRefused, UnitRefused
 from fleetcaptain.machine.secrets_key import most_common
@@ -43,15 +43,6 @@ class SecretsProvider(ResourceProvider):
             return CheckResult(given, [])  # a value that another resource makes
         digests = digests_of(given["app"], given["cluster"], values)
         return CheckResult({**given, **({"digests": digests} if digests is not None else {})}, [])
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Leave the comparison to the engine, and name what changes."""
-        before, after = (props.get("digests") or {} for props in (olds, news))
-        if is_declared() and isinstance(after, Mapping) and after:
-            changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
-            if changed:
-                info(f"secrets: {', '.join(changed)} changed")
-        return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Encrypt the values. Raises ClusterRefused, FleetCaptainError."""

@@ -80,8 +80,13 @@ class RollingUpdateProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Leave the comparison to the engine; say what an update does and how long it takes, and warn of one that
-        cannot keep the service up."""
+        """Leave the comparison to the engine; say which secrets change, what an update does and how long it takes, and
+        warn of one that cannot keep the service up."""
+        before, after = (props.get("secrets") or {} for props in (olds, news))
+        if is_declared() and isinstance(after, Mapping):
+            changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
+            if changed:
+                info(f"secrets: {', '.join(changed)} changed")
         update = expected_update(olds, news)
         if update is not None and is_declared():
             info(format_expected(update, self._records(news)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -72,9 +74,12 @@ _NOWHERE_ELSE = (
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack) -> Stack:
-    """The stack with a service, a task and secrets."""
+def shop(stack: Stack) -> Iterator[Stack]:
+    """The stack with a service, a task and secrets, as one commit, which no secret is in."""
     (stack.app / "Fleetfile.py").write_text(_FLEETFILE)
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for argv in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "one"], ["tag", "v1.0"]):
+        subprocess.run(["git", *who, *argv], cwd=stack.app, check=True)
     stack.set("strays", "remove")
     refused = stack.fails("preview")
     assert "TOKEN, which app_server, migrate use: `pulumi config set --secret fleetcaptain:secrets.TOKEN`" in (
@@ -82,7 +87,8 @@ def shop(stack: Stack) -> Stack:
     )
     for name, value in _VALUES.items():
         stack.set_secret(name, value)
-    return stack
+    yield stack
+    shutil.rmtree(stack.app / ".git")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,7 @@ def test_another_value_is_rolled_under_load_and_taken_back(shop: Stack, outputs:
     """The preview names it, no request is lost, and the first release brings its value back. A client that is killed
     once it has encrypted a value has changed no unit, and the next deployment goes on from there."""
     first = shop.outputs()["release"]
+    assert first == "v1.0"
     new = "grepme-second-09c3"
     shop.set_secret("TOKEN", new)
     preview = shop.preview().output
@@ -155,6 +162,7 @@ def test_another_value_is_rolled_under_load_and_taken_back(shop: Stack, outputs:
         outputs += [preview, shop.up().output]
     assert (lost, len(answered) > 50) == ([], True)
     assert [_token(shop, number) for number in (1, 2)] == [new] * 2
+    assert re.fullmatch(r"v1\.0-[0-9a-f]{7}", shop.outputs()["release"])
     outputs.append(shop.must("up", "--yes", "--skip-preview", "-c", f"fleetcaptain:rollbackTo={first}").output)
     assert _token(shop) == _VALUES["TOKEN"]
     shop.must("config", "rm", "fleetcaptain:rollbackTo")

@@ -432,3 +432,25 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
     PROVIDER.diff("web", outs, unit_inputs())
     assert said[2].startswith(f"{what}; about ")
     assert said[2].endswith(" (last rollout)")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"PIN": "1", "URL": "1"}, {"PIN": "2", "URL": "1", "NEW": "1"}, ["secrets: PIN changed"]),
+        ({"PIN": "1"}, {"PIN": "1"}, []),
+        (None, {"PIN": "1"}, []),
+        ({"PIN": "1"}, None, []),
+        ({"PIN": "1"}, "unknown", []),
+    ],
+)
+@pytest.mark.usefixtures("site")
+def test_the_preview_names_the_secrets_that_change(
+    monkeypatch: pytest.MonkeyPatch, before: object, after: object, said: list[str]
+) -> None:
+    """By those of the units that run; a new one is in the difference of the unit."""
+    lines: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.info", lines.append)
+    inputs = unit_inputs()
+    PROVIDER.diff("web", {**inputs, "secrets": before}, {**inputs, "secrets": after})
+    assert [line for line in lines if line.startswith("secrets: ")] == said
