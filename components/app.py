@@ -9,7 +9,7 @@ import pulumi
 
 from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
-from components.configured_secrets import missing_secrets, needed_secrets
+from components.configured_secrets import encoded_secrets, missing_secrets, needed_secrets
 from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
 from components.etcd_readiness import EtcdReadiness
@@ -88,7 +88,7 @@ class FleetApp(pulumi.ComponentResource):
         self._values = {name: pulumi.Output.secret(value) for name, value in (secret_values or {}).items()}
         self._digests: pulumi.Output[list[str]] | None = None
         if rollback_to is None:
-            missing_secrets(needed_secrets(fleetfile, files), self._values)
+            missing_secrets(needed_secrets(fleetfile, files), self._values, encoded_secrets(fleetfile))
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")

@@ -20,6 +20,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = [
     "configured_secrets",
+    "encoded_secrets",
     "has_empty_passphrase",
     "missing_secrets",
     "needed_secrets",
@@ -53,7 +54,7 @@ def configured_secrets(
             problems.append(_in_clear(name))
         if name in by_path:
             problems.append(
-                f"{name} is set twice, as {key} and with --path; remove one of them with `pulumi config rm`"
+                f"{name} is set twice; remove one value: `pulumi config rm {key}`, or `pulumi config rm --path {key}`"
             )
         found[name] = config[key]
     others = [name for name, value in found.items() if not isinstance(value, str)]
@@ -63,15 +64,18 @@ def configured_secrets(
     return found
 
 
-def missing_secrets(needed: Mapping[str, Collection[str]], known: Collection[str]) -> None:
+def missing_secrets(
+    needed: Mapping[str, Collection[str]], known: Collection[str], encoded: Collection[str] = ()
+) -> None:
     """Raises UnitRefused with each secret of *needed* (name -> who uses it) that *known* does not have, and the command
-    that sets it."""
-    problems = [
-        f"{name}, which {', '.join(sorted(users))} use{'s' if len(users) == 1 else ''}: "
-        f"`pulumi config set --secret {_KEY}.{name}`"
-        for name, users in sorted(needed.items())
-        if name not in known
-    ]
+    that sets it, for those in *encoded* in base64."""
+    problems = []
+    for name in sorted(needed.keys() - {*known}):
+        users = sorted(needed[name])
+        like = sorted(one for one in known if one.casefold() == name.casefold())
+        similar = f" ({', '.join(like)} has one: names that differ in case are different)" if like else ""
+        uses = f"{', '.join(users)} use{'s' if len(users) == 1 else ''}"
+        problems.append(f"{name}, which {uses}: {_setting(name, encoded=name in encoded)}{similar}")
     if problems:
         raise UnitRefused("Secrets have no value in this stack's configuration. Nothing was changed:", problems)
 
@@ -86,13 +90,16 @@ def needed_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, set[str
     return found
 
 
+def encoded_secrets(app: App) -> set[str]:
+    """The names of the secrets that *app* has decoded."""
+    return {file.name for spec in app.containers for _, file in spec.secret_files if file.base64}
+
+
 def refuse_no_base64(app: App, values: Mapping[str, str]) -> None:
     """Raises UnitRefused with each of *values* (name -> value) that *app* has decoded, and that is not base64."""
-    files = [file for spec in app.containers for _, file in spec.secret_files if file.base64]
     problems = [
-        f"{name}: the Fleetfile says that it is in base64, and it is not; set it: "
-        f"`base64 -w0 FILE | pulumi config set --secret {_KEY}.{name}`"
-        for name in sorted({file.name for file in files})
+        f"{name}: the Fleetfile says that it is in base64, and it is not; set it: {_setting(name, encoded=True)}"
+        for name in sorted(encoded_secrets(app))
         if not _is_base64(values[name])
     ]
     if problems:
@@ -116,7 +123,7 @@ def stack_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, pulumi.O
     config, encrypted = pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env()
     document = read_stack_file()
     found = configured_secrets(config, encrypted, clear_paths(document, _KEY))
-    missing_secrets(needed, found)
+    missing_secrets(needed, {name for name, value in found.items() if value}, encoded_secrets(app))
     refuse_no_base64(app, found)
     if has_empty_passphrase(document, os.environ):
         diagnostics.warn(
@@ -148,4 +155,13 @@ def _object(text: str) -> dict[str, Any]:
 
 def _in_clear(name: str, *, path: bool = False) -> str:
     how = "--secret --path" if path else "--secret"
-    return f"{name} is in clear in the stack's configuration file; encrypt it: `pulumi config set {how} {_KEY}.{name}`"
+    return (
+        f"{name} is in clear in the stack's configuration file; encrypt it: `pulumi config set {how} {_KEY}.{name}`, "
+        "with another value if others have read the file"
+    )
+
+
+def _setting(name: str, *, encoded: bool) -> str:
+    """The command that sets the secret *name*, also to what a binary file has: *encoded*."""
+    source = "base64 -w0 FILE | " if encoded else ""
+    return f"`{source}pulumi config set --secret {_KEY}.{name}`"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fleetcaptain.fleetfile.docker_args import docker_options
 from fleetcaptain.fleetfile.letters import verbatim, word
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import SecretFile
@@ -27,6 +28,8 @@ def secret_names(value: Any) -> tuple[str, ...]:
     """The names of the secrets that a container has as variables, each once, sorted."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ValidationError(f"must be a list of names, not a {type(value).__name__}")
+    if any(isinstance(entry, SecretFile) for entry in value):
+        raise ValidationError("a SecretFile is no variable; write it in secret_files=")
     names = [_name(entry) for entry in value]
     for name in names:
         if _TAKEN.fullmatch(name):
@@ -51,6 +54,11 @@ def secret_mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in values.get("secrets", ()):
         if name in variables:
             yield "secrets", f"{name} is in env= too; remove it there"
+    if values.get("start") is None:
+        options = docker_options(values.get("docker_args", ()))
+        for name in sorted({value.partition("=")[0] for option, value in options if option == "env"}):
+            if name in values.get("secrets", ()):
+                yield "secrets", f"{name} is in docker_args= too, as --env; remove it there"
     if values.get("secret_files") and values.get("start") is not None:
         yield "secret_files", "only a container that command= starts has them; write command= in place of start="
     mounted = {volume.split(":")[1] for volume in values.get("volumes", ()) if volume.count(":")}

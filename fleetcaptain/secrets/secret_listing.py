@@ -43,7 +43,7 @@ def secret_rows(releases: Releases, others: Mapping[str, str] = MappingProxyType
         SecretRow(
             name,
             digest,
-            uses[0][0],
+            min(when for when, _, _ in uses),
             tuple(sorted({service for _, service, _ in uses})),
             tuple(dict.fromkeys(tag for _, _, tag in reversed(uses))),
             digest in releases.secrets,
@@ -80,7 +80,8 @@ def secret_json(row: SecretRow) -> dict[str, Any]:
 
 
 def _uses(releases: Releases) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
-    """(Name, digest) -> each use of that value, the oldest first: since when, the service, and the release."""
+    """(Name, digest) -> each use of that value: since when, the service, and the release, the last deployed one
+    last."""
     found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for manifest in releases.manifests:
         for service, release in sorted(manifest.services.items()):

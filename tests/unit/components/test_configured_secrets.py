@@ -38,7 +38,11 @@ def test_both_forms_are_read() -> None:
             "URL is in clear in the stack's configuration file; encrypt it: `pulumi",
         ),
         ({KEY: '{"URL": "hunter2"}'}, [], "URL is in clear"),
-        ({KEY: '{"URL": "hunter2"}', f"{KEY}.URL": "x"}, [KEY, f"{KEY}.URL"], "URL is set twice"),
+        (
+            {KEY: '{"URL": "hunter2"}', f"{KEY}.URL": "x"},
+            [KEY, f"{KEY}.URL"],
+            f"URL is set twice; remove one value: `pulumi config rm {KEY}.URL`, or `pulumi config rm --path {KEY}.URL`",
+        ),
         ({KEY: '{"URL": 1234}'}, [KEY], "URL is not a text; set it: `pulumi config set --secret"),
         ({KEY: '"hunter2"'}, [KEY], "has to hold names and values"),
         ({KEY: "hunter2"}, [KEY], "has to hold names and values"),
@@ -68,10 +72,11 @@ def test_every_missing_value_is_named_with_its_users_and_the_command() -> None:
     needed = needed_secrets(app, render_app(app, "shop/dev"))
     missing_secrets(needed, ["URL", "KEY", "OTHER"])
     with pytest.raises(UnitRefused) as error:
-        missing_secrets(needed, [])
+        missing_secrets(needed, ["url"], {"KEY"})
     assert [*error.value.problems] == [
-        f"KEY, which web uses: `pulumi config set --secret {KEY}.KEY`",
-        f"URL, which migrate, web use: `pulumi config set --secret {KEY}.URL`",
+        f"KEY, which web uses: `base64 -w0 FILE | pulumi config set --secret {KEY}.KEY`",
+        f"URL, which migrate, web use: `pulumi config set --secret {KEY}.URL` (url has one: names that differ in case "
+        "are different)",
     ]
 
 
