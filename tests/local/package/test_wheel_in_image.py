@@ -20,12 +20,16 @@ from tests.unit.discovery_app.app_container import environment
 from tools.pins import BASE_IMAGE
 
 LABEL = "fleetcaptain.test-package"
+# Compiled for the Python that runs the tests: the image has Debian's.
+COMPILED = ("pydantic", "pydantic-core")
 # As python:slim is: `python3` and `pip` install for the whole image. What the extra requires is there already, so that
 # pip needs no index for it.
 BEGIN = f"""FROM {BASE_IMAGE}
-RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
+RUN apt-get update
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-pip python3-pydantic
 ENV PIP_BREAK_SYSTEM_PACKAGES=1
-COPY site/ /usr/local/lib/python3.11/dist-packages/
+COPY site/ /site/
+RUN cp -R /site/. "$(python3 -c 'import site; print(site.getsitepackages()[0])')"
 """
 OF_THE_EXTRA = 'RUN pip install --no-index "$(echo /wheels/fleetcaptain-*.whl)[cli]"\n'
 
@@ -48,7 +52,8 @@ def image(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     context = tmp_path_factory.mktemp("image")
     (context / "wheels").mkdir()
     shutil.copy(wheel, context / "wheels")
-    for entry in site_entries(required(wheel, ["cli"])):
+    packages = [package for package in required(wheel, ["cli"]) if package.name.replace("_", "-") not in COMPILED]
+    for entry in site_entries(packages):
         copy = shutil.copytree if entry.is_dir() else shutil.copy
         copy(entry, context / "site" / entry.name)
     (context / "Dockerfile").write_text(BEGIN + documented() + OF_THE_EXTRA)
