@@ -44,7 +44,7 @@ DIGESTS = {name: f"{number:032x}" for number, name in enumerate(sorted(ALL))}
 def run_in(folder: Path, script: str, text: str = "") -> str:
     """The output of a script about keys on the machine in *folder*."""
     argv = ["sh", "-c", on_paths(script, folder)]
-    return subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def encrypted(machine: PretendedMachine, clear: str) -> str:

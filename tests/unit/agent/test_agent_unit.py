@@ -43,7 +43,7 @@ class Boot:
         for path, replacement in self._folders.items():
             assert path in words[-1]
             words = [word.replace(path, replacement) for word in words]
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
     def texts(self) -> list[str | None]:
         """The text of the installed program and of its copy."""

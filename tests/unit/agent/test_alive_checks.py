@@ -117,7 +117,7 @@ class Machine:
     def command(self, *words: str) -> str:
         """Run the agent with *words*, which has to succeed; its output."""
         argv = ["/bin/sh", str(self.agent), *words]
-        done = subprocess.run(argv, env=self.environ, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(argv, env=self.environ, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

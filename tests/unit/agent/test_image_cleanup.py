@@ -82,7 +82,7 @@ class CleanedMachine:
     def clean(self) -> str:
         """Clean once; what the agent logs."""
         argv = ["sh", str(self.agent), "clean"]
-        done = subprocess.run(argv, env=self.env, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(argv, env=self.env, capture_output=True, text=True, check=False, timeout=120)
         assert done.stderr == ""
         return done.stdout
 

@@ -137,10 +137,10 @@ def test_holding_ends_with_the_registration_taken_back(etcd: FakeEtcd, environ: 
     argv = [*CAPTAIN, "register", "admin", "port=1", "--hold"]
     with subprocess.Popen(argv, env={**os.environ, **environ}) as process:
         with etcd.changed:
-            assert etcd.changed.wait_for(lambda: key in etcd.entries, timeout=20)
+            assert etcd.changed.wait_for(lambda: key in etcd.entries, timeout=120)
         assert etcd.value(key)["lease"] == "app"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
     assert etcd.values == {}
 
 

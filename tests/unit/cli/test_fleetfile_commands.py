@@ -164,5 +164,5 @@ def test_neither_needs_the_packages_of_a_deployment(command: list[str]) -> None:
     """An editor's hook or a pull request's check has typer only."""
     without = "import sys; sys.modules.update(dict.fromkeys(('etcd', 'requests', 'pulumi', 'docker', 'cryptography')))"
     code = f"{without}; from fleetcaptain.cli import main; sys.exit(main({command!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

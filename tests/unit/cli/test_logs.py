@@ -238,5 +238,5 @@ def test_a_reader_that_ends_ends_it(machines: Path) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == b"web@1 | m0\n"
         process.stdout.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
         assert process.stderr.read() == b""

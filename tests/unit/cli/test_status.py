@@ -109,7 +109,7 @@ def test_a_watch_draws_in_place_and_restores_the_terminal(without_colour: bool) 
             seen += os.read(master, 65536)
         except OSError:
             break
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     os.close(master)
     assert seen.startswith(b"\x1b[?1049h\x1b[?25l\x1b[H")
     assert seen.endswith(b"\x1b[?25h\x1b[?1049l")

@@ -30,7 +30,7 @@ _EARLY = "The program ended before it had declared all resources"
 def ended(program: str) -> subprocess.CompletedProcess[str]:
     """How a process ends whose program goes on with the statement *program*."""
     argv = [sys.executable, "-c", _HOST.format(program=program)]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def raises(error: Exception) -> Any:
 def failure(call: Any, request: Any) -> Any:
     """The error that a call ends with."""
     with pytest.raises(grpc.RpcError) as raised:
-        call(request, timeout=10)
+        call(request, timeout=60)
     return raised.value
 
 
@@ -305,7 +305,7 @@ def test_all_operations_notice_a_cancel(host: Any) -> None:
     does(operation)
     calls = [host.Delete.future(proto.DeleteRequest(urn=URN)) for _ in range(count)]
     under_way.wait(20)
-    host.Cancel(Empty(), timeout=10)
+    host.Cancel(Empty(), timeout=60)
     released.set()
     for call in calls:
         call.result(20)

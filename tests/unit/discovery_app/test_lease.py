@@ -89,7 +89,7 @@ def test_a_thread_renews_until_it_is_closed(
     monkeypatch.setattr(lease, "_PERIOD_SEC", 0.001)
     with Discovery(identity).register("web", {"port": 8080}) as held:
         with etcd.changed:
-            assert etcd.changed.wait_for(lambda: renewals(etcd) >= 3, timeout=10)
+            assert etcd.changed.wait_for(lambda: renewals(etcd) >= 3, timeout=60)
         assert held.held
     assert not held.held
     assert not [thread for thread in threading.enumerate() if KEY in thread.name]
@@ -108,9 +108,9 @@ def test_the_thread_survives_an_etcd_that_is_away(
     held = Discovery(identity, clock.read, clock.pass_by).register("web", {"port": 8080})
     with etcd.changed:
         etcd.failures = 30
-        assert etcd.changed.wait_for(lambda: not etcd.failures, timeout=10)
+        assert etcd.changed.wait_for(lambda: not etcd.failures, timeout=60)
         before = renewals(etcd)
-        assert etcd.changed.wait_for(lambda: renewals(etcd) > before, timeout=10)
+        assert etcd.changed.wait_for(lambda: renewals(etcd) > before, timeout=60)
     assert held.held
     held.stop()
 

@@ -19,7 +19,7 @@ LOADED = "; print(*sorted(sys.modules))"
 def run(code: str) -> subprocess.CompletedProcess[str]:
     """Run *code* in a Python that has no installed packages at all."""
     argv = [sys.executable, "-I", "-S", "-c", BARE + code]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
 
 
 def loaded(code: str) -> set[str]:

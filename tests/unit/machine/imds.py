@@ -79,7 +79,7 @@ class Pretended:
             text = text.replace(path, str(self.folder / name))
         environ = {**os.environ, "PATH": f"{self._bin}:{os.environ['PATH']}:/usr/sbin:/sbin"}
         return subprocess.run(
-            ["/bin/sh", "-c", text], env=environ, capture_output=True, text=True, timeout=30, check=False
+            ["/bin/sh", "-c", text], env=environ, capture_output=True, text=True, timeout=120, check=False
         )
 
 

@@ -39,5 +39,7 @@ class KeyMachines:
         self.arguments += argv
         # Without the words that make it root's.
         script = on_paths(argv[-1], self.machine(address))
-        done = subprocess.run(["sh", "-c", script], input=text, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(
+            ["sh", "-c", script], input=text, capture_output=True, text=True, check=False, timeout=120
+        )
         return done.stdout

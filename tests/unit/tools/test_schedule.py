@@ -45,7 +45,7 @@ def test_what_needs_a_failed_step_is_not_tried_and_the_rest_goes_on() -> None:
 
 def test_so_many_builds_run_side_by_side_and_no_more() -> None:
     """Two wait for each other; a third one is never there with them."""
-    together, most, guard = threading.Barrier(2, timeout=20), [0, 0], threading.Lock()
+    together, most, guard = threading.Barrier(2, timeout=120), [0, 0], threading.Lock()
 
     def work(_step: Step) -> str:
         with guard:

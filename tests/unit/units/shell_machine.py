@@ -126,7 +126,7 @@ class PretendedMachine:
         }
         usual.pop(without, None)
         argv = [str(self._bin / "sh"), str(self.home / "agent"), *arguments]
-        return subprocess.run(argv, env={**usual, **env}, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(argv, env={**usual, **env}, capture_output=True, text=True, check=False, timeout=120)
 
     def own_clock(self) -> Path:
         """Read the seconds since the machine started from this file from now on, which says 100."""
