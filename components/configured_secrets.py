@@ -58,7 +58,7 @@ def configured_secrets(
             )
         found[name] = config[key]
     others = [name for name, value in found.items() if not isinstance(value, str)]
-    problems += [f"{name} is not a text; set it: `pulumi config set --secret {_KEY}.{name}`" for name in others]
+    problems += [f"{name} is not a text; set it: {_setting(name, encoded=False)}" for name in others]
     if problems:
         raise UnitRefused("The secrets of the configuration cannot be used. Nothing was changed:", problems)
     return found

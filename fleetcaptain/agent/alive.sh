@@ -251,7 +251,8 @@ remarked() {
   fi
 }
 
-# restart: restarts UNIT, unless most instances of its service fail, a rollout replaces them, or too many restart.
+# restart: restarts UNIT once the others have had time to fail too, unless most instances of its service fail, a rollout
+# replaces them, or too many restart.
 restart() {
   count_instances || return
   # fleetcaptain/discovery/failing_instances.py says by the same rule why none is restarted.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fleetcaptain.machine.secrets_key import OPEN_AS_UNIT
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.secrets.secret_store import SecretStore, run_as_root
+from fleetcaptain.secrets.secret_store import SecretStore, run_on_all
 
 __all__ = ["Openers", "find_openers"]
 
@@ -44,19 +43,16 @@ class Openers:
 def find_openers(cluster: Cluster, secrets: Mapping[str, str]) -> Openers:
     """Ask each machine of *cluster* to open one of the *secrets* of a release (name -> digest): a deployment encrypts
     all of them for one key. No machine is asked without *secrets*, or if etcd does not have that one."""
-    name = min(secrets, default="")
-    encrypted, header = SecretStore(cluster).example(name, secrets[name]) if name else ("", "")
-    addresses = sorted(machine.ip for machine in cluster.snapshot().machines.values())
-    if not encrypted or not addresses:
+    if not secrets:
         return Openers()
-
-    def ask(address: str) -> bool | None:
-        output = run_as_root(cluster, address, OPEN_AS_UNIT, encrypted)
-        return None if output is None else header in output.splitlines()
-
-    with ThreadPoolExecutor(len(addresses)) as pool:
-        found = list(zip(addresses, pool.map(ask, addresses), strict=True))
+    name = min(secrets)
+    encrypted, header = SecretStore(cluster).example(name, secrets[name])
+    if not encrypted:
+        return Openers()
+    addresses = sorted(machine.ip for machine in cluster.snapshot().machines.values())
+    outputs = run_on_all(cluster, addresses, OPEN_AS_UNIT, encrypted)
+    opens = {address: header in output.splitlines() for address, output in outputs.items() if output is not None}
     return Openers(
-        tuple(address for address, opens in found if opens is True),
-        tuple(address for address, opens in found if opens is False),
+        tuple(address for address, is_able in opens.items() if is_able),
+        tuple(address for address, is_able in opens.items() if not is_able),
     )

@@ -58,14 +58,16 @@ def secret_rows(releases: Releases, others: Mapping[str, str] = MappingProxyType
 def secret_table(rows: Sequence[SecretRow]) -> list[str]:
     """The lines of the table."""
     cells = [
-        (row.name, row.since or "-", ", ".join(row.services) or "-", ", ".join(row.releases) or "-", _word(row.kept))
+        (
+            row.name,
+            row.since or "-",
+            ", ".join(row.services) or "-",
+            ", ".join(row.releases) or "-",
+            "yes" if row.kept else "no",
+        )
         for row in rows
     ]
     return text_table(_HEAD, cells)
-
-
-def _word(kept: bool) -> str:
-    return "yes" if kept else "no"
 
 
 def secret_json(row: SecretRow) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fleetcaptain.discovery.keys import registries_key, secret_key
@@ -15,7 +15,7 @@ from fleetcaptain.release.repository import read_secret_digests
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.secrets.secret_digest import secret_digest
 
-__all__ = ["LOGINS", "SecretStore", "no_key", "run_as_root"]
+__all__ = ["LOGINS", "SecretStore", "no_key", "run_as_root", "run_on_all"]
 
 LOGINS = "registries"
 """The name of the logins at registries among secrets; see registries.sh."""
@@ -35,13 +35,8 @@ class SecretStore:
     def keys(self) -> dict[str, MachineKey | None]:
         """Address -> the key of that machine, for all that answer. Raises ClusterUnreachable when none does."""
         addresses = sorted(machine.ip for machine in self._cluster.snapshot_for_refresh().machines.values())
-        with ThreadPoolExecutor(max(1, len(addresses))) as pool:
-            outputs = list(pool.map(lambda address: run_as_root(self._cluster, address, READ), addresses))
-        found = {
-            address: MachineKey.of(output)
-            for address, output in zip(addresses, outputs, strict=True)
-            if output is not None
-        }
+        outputs = run_on_all(self._cluster, addresses, READ)
+        found = {address: MachineKey.of(output) for address, output in outputs.items() if output is not None}
         if not found:
             raise ClusterUnreachable(
                 "Could not read the key for secrets: no machine accepts a command over SSH. Check `captain doctor`; "
@@ -136,6 +131,13 @@ class SecretStore:
 def run_as_root(cluster: Cluster, address: str, script: str, text: str = "") -> str | None:
     """The output of *script* with the input *text*, as root on the machine at *address*; None if it does not answer."""
     return cluster.run(address, as_root(["sh", "-c", script]), _COMMAND_SEC, text)
+
+
+def run_on_all(cluster: Cluster, addresses: Sequence[str], script: str, text: str = "") -> dict[str, str | None]:
+    """Address -> the output of *script*, as `run_as_root` has it, on all machines at once."""
+    with ThreadPoolExecutor(max(1, len(addresses))) as pool:
+        outputs = pool.map(lambda address: run_as_root(cluster, address, script, text), addresses)
+        return dict(zip(addresses, outputs, strict=True))
 
 
 def _header(app: str, name: str, digest: str) -> str:

@@ -37,7 +37,7 @@ from fleetcaptain.schedule.stored_windows import ServiceWindows, windows_in
 from fleetcaptain.tasks.task_run import TaskRun
 from fleetcaptain.untrusted import Ignored, read_all, readable
 
-__all__ = ["AppKeys", "FleetLists", "Members", "Picture", "app_keys", "flattened", "names_secrets"]
+__all__ = ["AppKeys", "FleetLists", "Members", "Picture", "app_keys", "flattened"]
 
 _T = TypeVar("_T")
 _NO_RELEASES = Releases()
@@ -128,11 +128,6 @@ def flattened(node: Mapping[str, Any]) -> tuple[Node, ...]:
             index = one.get("modifiedIndex")
             found.append(Node(str(one.get("key", "")), value, index if isinstance(index, int) else 0))
     return tuple(found)
-
-
-def names_secrets(text: str) -> bool:
-    """Whether the unit *text* has the digest of a secret."""
-    return "\nSecretDigest=" in text
 
 
 def app_keys(nodes: Sequence[Node], app: str) -> AppKeys:

@@ -25,7 +25,8 @@ from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import records_in
 from fleetcaptain.members.members_api import MembersApi
 from fleetcaptain.rollout.journal import JournalEntry
-from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened, names_secrets
+from fleetcaptain.status.picture import AppKeys, FleetLists, Members, Picture, app_keys, flattened
+from fleetcaptain.units.unit_file import names_secrets
 from fleetcaptain.untrusted import WORD, json_object, readable
 
 __all__ = ["LIMIT_SEC", "StatusReader"]

@@ -14,7 +14,7 @@ from fleetcaptain.units.mark import SECTION, Mark, mark_in
 from fleetcaptain.units.unit_text import Option, hash_of, parse, serialize
 from fleetcaptain.units.xfleet import FleetRules, rules_of
 
-__all__ = ["Need", "UnitFile"]
+__all__ = ["Need", "UnitFile", "names_secrets"]
 
 # systemd's default, for a unit that sets none, or not in FleetCaptain's form.
 _DEFAULT_LIMIT_SEC = 90
@@ -202,3 +202,8 @@ class UnitFile:
 
 def _is_image(option: Option) -> bool:
     return option.name == "Environment" and option.value.startswith(_IMAGE)
+
+
+def names_secrets(text: str) -> bool:
+    """Whether the unit *text* has the digest of a secret."""
+    return f"\n{_DIGEST}=" in text

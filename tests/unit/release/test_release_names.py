@@ -42,7 +42,7 @@ def test_the_release_is_named_as_configured_or_after_its_commit(tmp_path: Path) 
     assert release_name("", tmp_path) == ReleaseName("v2-dirty", Naming.CONTENTS)
 
 
-def test_a_release_without_a_name_of_its_own_is_told_by_its_contents() -> None:
+def test_a_release_without_a_name_of_its_own_has_a_hash_of_its_contents() -> None:
     """The same contents have the same name, whatever their order; others have another."""
     dev = ReleaseName("dev", Naming.CONTENTS)
     assert dev.tag({"a": "1", "b": "2"}, {}) == dev.tag({"b": "2", "a": "1"}, {})
@@ -51,7 +51,7 @@ def test_a_release_without_a_name_of_its_own_is_told_by_its_contents() -> None:
     assert ReleaseName("v1").tag({"a": "1"}, {"v1": {"a": "2"}}) == "v1"
 
 
-def test_a_second_release_of_a_commit_is_told_by_its_contents() -> None:
+def test_a_second_release_of_a_commit_has_a_hash_of_its_contents() -> None:
     """As after another value of a secret. The first one keeps the commit's name; each has the same name again."""
     name, first, second = ReleaseName("v1", Naming.COMMIT), {"web": "1"}, {"web": "2"}
     hashed = name.with_hash(second)

@@ -45,7 +45,7 @@ def test_a_machine_opens_what_its_units_would(machines: KeyMachines) -> None:
     assert not any("hunter2" in word for word in machines.arguments)
 
 
-def test_nobody_is_asked_without_secrets(machines: KeyMachines) -> None:
+def test_no_machine_is_asked_without_secrets(machines: KeyMachines) -> None:
     """Nor for one that etcd does not have, which is an obstacle of its own."""
     machines.arguments.clear()
     for secrets in ({}, {"URL": "f" * 32}):
