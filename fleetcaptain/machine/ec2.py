@@ -101,12 +101,23 @@ while :; do
 done
 kind=0
 blkid -p $device || kind=$?
-# 2: there is nothing at all on it. Anything else is somebody's data, or an error.
-[ $kind -ne 2 ] || mkfs.ext4 -q -L etcd $device
+# 2: blkid sees nothing on it, or could not read it. A new volume reads as zeros; anything else may be data.
+if [ $kind -eq 2 ]; then
+  zeros=$(head -c {proof} $device | tr -dc '\\0' | wc -c)
+  if [ "$zeros" -ne {proof} ]; then
+    echo "$device is not formatted: blkid finds nothing, but it is not empty or not readable. See docs/aws.md" >&2
+    exit 1
+  fi
+  mkfs.ext4 -q -L etcd $device
+fi
 mkdir -p /var/lib/etcd
 mountpoint -q /var/lib/etcd || mount $device /var/lib/etcd
+resize2fs $device || echo "$device: its file system was not enlarged" >&2
 chmod 700 /var/lib/etcd
 """
+
+# How much of a volume must be zeros before it is formatted: the places of all file systems' and partitions' marks.
+_PROOF_BYTES = 1024 * 1024
 
 _ONCE = """\
 [Unit]
@@ -134,14 +145,16 @@ _BIN = "/opt/bin/fleetcaptain-"
 
 
 def updates() -> File:
-    """Turns automatic reboots off: two members at once would lose etcd's quorum. A new AMI brings a new system."""
-    return File("/etc/flatcar/update.conf", "REBOOT_STRATEGY=off\n")
+    """Turns updates off: two members that reboot at once would lose etcd's quorum, and a machine that has downloaded
+    one would boot another system than its neighbours. A new AMI brings a new system. Flatcar's own way to turn them off
+    is this server (its update-strategies.md)."""
+    return File("/etc/flatcar/update.conf", "SERVER=disabled\nREBOOT_STRATEGY=off\n")
 
 
 def volume(volume_id: str) -> tuple[tuple[File, ...], tuple[Unit, ...]]:
-    """etcd's data on a separate EBS volume, formatted only when it is empty. etcd waits for it: on the root disk it
-    would start without its data."""
-    script = _script("volume", _VOLUME.format(nvme=volume_id.replace("-", "")))
+    """etcd's data on a separate EBS volume, formatted only when it is proven empty; its file system grows with it. etcd
+    waits for it: on the root disk it would start without its data."""
+    script = _script("volume", _VOLUME.format(nvme=volume_id.replace("-", ""), proof=_PROOF_BYTES))
     needs = File("/etc/systemd/system/etcd.service.d/10-volume.conf", _needs("etcd-volume", _MOUNTED))
     stop = "ExecStop=/bin/umount /var/lib/etcd\nTimeoutStartSec=0\nRestart=on-failure\nRestartSec=5\n"
     return (script, needs), (_once("etcd-volume", "etcd's volume", "etcd.service", script, stop),)

@@ -15,6 +15,8 @@ from fleetcaptain.machine.tls import GATEWAY_SOCKET, gateway_unit
 __all__ = ["ignition"]
 
 _JOURNAL = "[Journal]\nSystemMaxUse=256M\nRuntimeMaxUse=32M\n"
+# For `docker logs`: the journal has the same lines. docker's default has no limit, and fills the disk.
+_DOCKER = '{"log-driver":"json-file","log-opts":{"max-file":"2","max-size":"10m"}}\n'
 
 
 def ignition(machine: Machine) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def _files(machine: Machine) -> list[dict[str, Any]]:
         _file("/etc/fleet/fleet.env", fleet_environment(machine)),
         _file("/etc/fleet/keep-machine", KEEP_MACHINE),
         _file("/etc/systemd/journald.conf.d/fleetcaptain.conf", _JOURNAL),
+        _file("/etc/docker/daemon.json", _DOCKER),
         *map(_further, machine.files),
     ]
 

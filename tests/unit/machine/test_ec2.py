@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,17 +59,66 @@ def test_the_timer_is_as_exact_as_it_says() -> None:
     assert "OnUnitInactiveSec=5\nAccuracySec=1s\n" in timer.text
 
 
-@pytest.mark.parametrize(("found", "formatted"), [(2, True), (0, False), (1, False)])
-def test_only_an_empty_volume_is_formatted(machine: Pretended, found: int, formatted: bool) -> None:
-    """What blkid finds, or cannot read, is somebody's data: a machine that is replaced finds it again."""
-    machine.stub("blkid", f"exit {found}")
+MEBIBYTE = 1024 * 1024
+DISK = "/dev/xvdf"
+
+
+def prepare(machine: Pretended, blkid: str, disk: bytes, grow: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the script of a volume whose content is *disk*; *blkid* and *grow* are what blkid and resize2fs do, in sh."""
+    machine.stub("blkid", blkid)
+    machine.stub("resize2fs", grow)
     for name in ("mkfs.ext4", "mount", "chmod", "mkdir"):
         machine.stub(name)
+    machine.stub("mountpoint", "exit 1")
+    (machine.folder / "disk").write_bytes(disk)
     text = script(ec2.volume("vol-0123456789abcdef0")[0])
     assert "nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0" in text
-    # Of a block device this machine has none to spare.
-    done = machine.run(text.replace("[ -b $device ]", "true"), {})
+    # This machine has no block device to spare.
+    return machine.run(text.replace("[ -b $device ]", "[ -e $device ]"), {DISK: "disk"})
+
+
+def test_a_volume_of_zeros_is_formatted_and_mounted(machine: Pretended) -> None:
+    """As a new one is."""
+    done = prepare(machine, "exit 2", bytes(2 * MEBIBYTE))
     assert done.returncode == 0, done.stderr
-    assert any(call.startswith("mkfs.ext4") for call in machine.calls) is formatted
-    assert machine.calls[-2].startswith("mount /dev/disk/by-id/nvme-")
-    assert machine.calls[-2].endswith(" /var/lib/etcd")
+    disk = str(machine.folder / "disk")
+    assert [call for call in machine.calls if disk in call] == [
+        f"blkid -p {disk}",
+        f"mkfs.ext4 -q -L etcd {disk}",
+        f"mount {disk} /var/lib/etcd",
+        f"resize2fs {disk}",
+    ]
+
+
+@pytest.mark.parametrize("found", [0, 8])
+def test_a_volume_with_data_is_not_formatted(machine: Pretended, found: int) -> None:
+    """A machine that is replaced finds its data, also on a volume that has grown. What blkid does not understand (8) is
+    left to mount."""
+    done = prepare(machine, f"exit {found}", bytes(2 * MEBIBYTE))
+    assert done.returncode == 0, done.stderr
+    calls = [call.split()[0] for call in machine.calls]
+    assert "mkfs.ext4" not in calls
+    assert calls.index("mount") < calls.index("resize2fs"), "only a mounted file system can grow without a check"
+
+
+@pytest.mark.parametrize(
+    "disk",
+    [
+        pytest.param(b"", id="unreadable"),
+        pytest.param(bytes(MEBIBYTE - 1), id="readable to a point"),
+        pytest.param(bytes(MEBIBYTE - 1) + b"x" + bytes(MEBIBYTE), id="with data"),
+    ],
+)
+def test_a_volume_that_is_not_proven_empty_is_not_formatted(machine: Pretended, disk: bytes) -> None:
+    """blkid says 2 also of a disk that it could not read."""
+    done = prepare(machine, "exit 2", disk)
+    assert done.returncode != 0
+    assert "is not formatted: blkid finds nothing" in done.stderr
+    assert [call.split()[0] for call in machine.calls] == ["blkid"], "etcd must not start without its data"
+
+
+def test_a_file_system_that_does_not_grow_is_mounted_all_the_same(machine: Pretended) -> None:
+    """etcd is worth more than the room."""
+    done = prepare(machine, "exit 0", b"", grow="exit 1")
+    assert done.returncode == 0, done.stderr
+    assert "was not enlarged" in done.stderr
