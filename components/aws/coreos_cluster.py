@@ -18,6 +18,7 @@ from components.aws.launch_context import Launch, LaunchContext
 from components.aws.members import MemberNetwork, find_image, make_member, make_member_network
 from components.aws.network import choose_zones, make_network
 from components.aws.readiness import ClusterReady
+from components.aws.recorded_cluster import pinned, read_recorded
 from components.aws.refresh_guard import guard_of
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
@@ -65,15 +66,17 @@ class CoreOSClusterArgs:
 class CoreOSCluster(ClusterComponent):
     """A cluster on AWS. Its members keep etcd's data; the other machines are workers of an Auto Scaling group.
 
-    Raises ClusterRefused, before anything is declared, when the region has too few zones.
+    Raises ClusterRefused, before anything is declared, when the region has too few zones, or when the cluster would
+    move to another network or other zones.
     """
 
     def __init__(self, name: str, args: CoreOSClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleetcaptain:cluster:CoreOSCluster", name, None, opts)
-        settings, identity = args.settings, f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        recorded = read_recorded(name)
+        settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
         programs = find_programs(args.tools)
-        split = subnets(settings.network, choose_zones(settings.zones))
+        split = subnets(settings.network, settings.zones if recorded else choose_zones(settings.zones))
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.scope import Scope
-from components.aws.topology import Subnet
+from components.aws.topology import Subnet, reserved_block
 from fleetcaptain.errors import ClusterRefused
 
 __all__ = ["Network", "choose_zones", "make_network"]
@@ -74,9 +74,18 @@ def make_network(scope: Scope, block: str, subnets: Sequence[Subnet]) -> Network
             tags=scope.tags(subnet.name),
             opts=scope.child(),
         )
+        # Without it, a balancer or a worker may take the address of a member that is being replaced.
+        reserved = aws.ec2.SubnetCidrReservation(
+            scope.named(subnet.name),
+            subnet_id=made.id,
+            cidr_block=reserved_block(subnet),
+            reservation_type="explicit",
+            description="addresses of etcd's members",
+            opts=scope.child(),
+        )
         routed = aws.ec2.RouteTableAssociation(
             scope.named(subnet.name), subnet_id=made.id, route_table_id=table.id, opts=scope.child()
         )
         ids[subnet.name] = made.id
-        before.append(routed)
+        before += [reserved, routed]
     return Network(vpc.id, ids, tuple(before))

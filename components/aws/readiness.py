@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.aws.replacement_guard import moved_members
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
@@ -112,9 +113,15 @@ class ReadyProvider(ResourceProvider):
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of the machines that keep etcd's data: new ones would start a new etcd cluster."""
-        before, after = (set((props or {}).get("members") or ()) for props in (olds, news))
+        before, after = (dict((props or {}).get("members") or {}) for props in (olds, news))
         failures = []
-        if before and after and before != after:
+        if moved := moved_members(before, after):
+            why = (
+                f"{'; '.join(moved)}. etcd's data has the members' addresses in it, so the members would not find each "
+                "other again. Undo the change of `fleetcaptain:network` or `fleetcaptain:zones`"
+            )
+            failures.append(CheckFailure("members", why))
+        if before and after and before.keys() != after.keys():
             why = (
                 f"this cluster's etcd has {len(before)} members and cannot have {len(after)}. Run `pulumi config set "
                 f"fleetcaptain:members {len(before)}`, so that new machines become workers"

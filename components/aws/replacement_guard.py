@@ -6,10 +6,19 @@ from collections.abc import Callable, Mapping
 
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable
 
-__all__ = ["HEALTH", "refuse_second_loss"]
+__all__ = ["HEALTH", "moved_members", "refuse_second_loss"]
 
 HEALTH = ["curl", "-sf", "-m", "5", "http://127.0.0.1:2379/health"]
 """A health check of a member's own etcd on its machine; it is healthy only while it has a leader."""
+
+
+def moved_members(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The members of *before* (name -> address) that *after* has at another address, in words. Pure."""
+    return [
+        f"{name} would move from {address} to {after[name]}"
+        for name, address in before.items()
+        if after.get(name, address) != address
+    ]
 
 
 def refuse_second_loss(renew: str, members: Mapping[str, str], run: Callable[[str, list[str]], int]) -> None:

@@ -18,7 +18,9 @@ __all__ = [
     "openings",
     "places",
     "public_services",
+    "reserved_block",
     "subnets",
+    "used_zones",
 ]
 
 MEMBER_COUNTS = (3, 5)
@@ -27,6 +29,7 @@ _MOST_ZONES = 3
 _SUBNET_BITS = 8
 # AWS reserves the first four addresses of a subnet.
 _FIRST_HOST = 11
+_RESERVED_FROM, _RESERVED_PREFIX = 8, 29
 # Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range.
 _FREE = (32768, 60999)
 
@@ -55,11 +58,15 @@ def default_members(size: int) -> int:
     return 5 if size >= _FIVE_FROM else 3
 
 
+def used_zones(zones: Sequence[str]) -> tuple[str, ...]:
+    """Those of *zones* that get a subnet, in the order of the subnets."""
+    return tuple(sorted(zones)[:_MOST_ZONES])
+
+
 def subnets(network: str, zones: Sequence[str]) -> tuple[Subnet, ...]:
     """One subnet for each of the first three *zones*. With two of them the loss of the wrong zone costs the quorum."""
     blocks = IPv4Network(network).subnets(prefixlen_diff=_SUBNET_BITS)
-    chosen = sorted(zones)[:_MOST_ZONES]
-    numbered = enumerate(zip(chosen, blocks, strict=False), 1)
+    numbered = enumerate(zip(used_zones(zones), blocks, strict=False), 1)
     return tuple(Subnet(f"s{number}", zone, str(block)) for number, (zone, block) in numbered)
 
 
@@ -71,6 +78,12 @@ def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
         address = IPv4Network(subnet.block)[_FIRST_HOST + number // len(among)]
         found.append(MemberSlot(f"m{number + 1}", str(address), subnet))
     return tuple(found)
+
+
+def reserved_block(subnet: Subnet) -> str:
+    """The addresses of *subnet* that AWS gives to nothing by itself: those of its members, and a few around them. The
+    first four are AWS's own, so it begins after them."""
+    return f"{IPv4Network(subnet.block)[_RESERVED_FROM]}/{_RESERVED_PREFIX}"
 
 
 @dataclass(frozen=True, order=True)

@@ -136,7 +136,8 @@ ExecStart={path}
 WantedBy=multi-user.target
 """
 
-_TIMER = "[Unit]\nDescription={description}\n\n[Timer]\n{when}\n\n[Install]\nWantedBy=timers.target\n"
+# By default systemd would look only once a minute.
+_TIMER = "[Unit]\nDescription={description}\n\n[Timer]\n{when}\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n"
 # Not Requires=: after one failed try the other unit would never start, even if the next try succeeds. A unit that needs
 # the result fails without it and is restarted until it is there.
 _NEEDS = "[Unit]\nWants={unit}\nAfter={unit}\n\n[Service]\n{check}\n"
@@ -180,9 +181,7 @@ def drain(region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...
         _DRAIN.format(**_REQUEST, token=_SESSION, region=region, api=at, hook=DRAIN_HOOK, leave_sec=LEAVE_SEC),
     )
     service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"
-    # By default systemd would look only once a minute.
-    when = "OnBootSec=60\nOnUnitInactiveSec=5\nAccuracySec=1s"
-    timer = _TIMER.format(description="Whether the machine has to go", when=when)
+    timer = _TIMER.format(description="Whether the machine has to go", when="OnBootSec=60\nOnUnitInactiveSec=5")
     return (script,), (Unit("drain.service", service, enabled=False), Unit("drain.timer", timer))
 
 

@@ -7,6 +7,14 @@ from tests.local.aws.scenario import ADDRESSES, Story
 _M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-api-m2", "VolumeAttachment cluster-m2")
 
 
+def test_another_network_is_refused(story: Story) -> None:
+    """By the state of the real engine, before anything is declared."""
+    assert story.moved.code != 0
+    (error,) = story.moved.errors
+    assert "fleetcaptain:network: the cluster has 10.71.0.0/16, not 10.72.0.0/16" in error
+    assert story.moved.did("replace") == story.moved.did("delete") == []
+
+
 def test_no_change_of_the_machines_replaces_anything(story: Story) -> None:
     """Another size, type, image, key pair and way in, all at once: members would stop together, and etcd with them."""
     assert story.changed.code == 0, story.changed.output

@@ -33,10 +33,12 @@ _COMPUTED = (
 )
 
 
-def aws_engine(zones: Sequence[str] = ZONES) -> FakeEngine:
-    """An engine that knows what AWS answers, in a region with *zones*. Computed outputs name their resource."""
+def aws_engine(zones: Sequence[str] = ZONES, recorded: Mapping[str, Any] | None = None) -> FakeEngine:
+    """An engine that knows what AWS answers, in a region with *zones*. Computed outputs name their resource.
+    *recorded*: URN -> a resource, its ``type`` and ``outputs``, of the stack's state."""
     return FakeEngine(
         {
+            "pulumi:pulumi:readStackResourceOutputs": {"outputs": dict(recorded or {})},
             "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
@@ -48,8 +50,15 @@ def aws_engine(zones: Sequence[str] = ZONES) -> FakeEngine:
     )
 
 
-def declare(config: Mapping[str, str] | None = None, *, zones: Sequence[str] = ZONES, **more: Any) -> FakeEngine:
-    """The cluster with the settings *config* added to `CONFIG`. *more*: further arguments of `CoreOSClusterArgs`.
+def declare(
+    config: Mapping[str, str] | None = None,
+    *,
+    zones: Sequence[str] = ZONES,
+    recorded: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> FakeEngine:
+    """The cluster with the settings *config* added to `CONFIG`. *zones* and *recorded*: see `aws_engine`. *more*:
+    further arguments of `CoreOSClusterArgs`.
 
     The outputs are what the cluster offers.
     """
@@ -71,4 +80,4 @@ def declare(config: Mapping[str, str] | None = None, *, zones: Sequence[str] = Z
             pulumi.export("public", dict(cluster.public))
             pulumi.export("login", cluster.login)
 
-        return aws_engine(zones).run(program)
+        return aws_engine(zones, recorded).run(program)

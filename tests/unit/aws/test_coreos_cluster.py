@@ -81,6 +81,16 @@ def test_members_are_in_three_zones(cluster: FakeEngine) -> None:
         assert machine["primaryNetworkInterface"] == {"networkInterfaceId": f"NetworkInterface/{name}"}
 
 
+def test_the_addresses_of_members_are_kept_free(cluster: FakeEngine) -> None:
+    """Before anything else can take one: a worker, or the balancer, which draw from the same subnets."""
+    for number in (1, 2, 3):
+        reserved = cluster.one("SubnetCidrReservation", f"cluster-s{number}")
+        assert reserved["reservationType"] == "explicit"
+        assert reserved["cidrBlock"] == f"10.71.{number - 1}.8/29"
+        for kind, name in (("Group", "cluster-workers"), ("LoadBalancer", "cluster-public")):
+            assert ("SubnetCidrReservation", f"cluster-s{number}") in cluster.dependencies(kind, name)
+
+
 def test_two_zones_are_needed() -> None:
     """One that fails would take all members with it; nothing is declared then but the cluster itself."""
     with pytest.raises(ClusterRefused, match="has 1 zone"):

@@ -62,6 +62,14 @@ def test_programs_come_from_the_bucket_and_are_checked(name: str) -> None:
         assert contents["verification"] == {"hash": f"sha512-{sha512}"}
 
 
+@pytest.mark.parametrize("name", MACHINES)
+def test_timers_are_on_time(name: str) -> None:
+    """By default systemd waits up to a minute more."""
+    timers = {unit: text for unit, text in units(MACHINES[name]).items() if "[Timer]" in text}
+    assert timers
+    assert [unit for unit, text in timers.items() if "\nAccuracySec=1s\n" not in text] == []
+
+
 def test_members_know_each_other_before_they_are_there() -> None:
     """No discovery is needed; each has the same list."""
     wanted = ",".join(

@@ -106,6 +106,13 @@ def test_etcds_members_are_chosen_once() -> None:
     assert "fleetcaptain:members 3" in failure.reason
 
 
+def test_no_member_gets_another_address() -> None:
+    """Not even if all else is allowed: the same names at other addresses are another etcd."""
+    moved = {**MEMBERS, "m2": "10.72.1.11"}
+    (failure,) = ReadyProvider().check({"members": MEMBERS}, {"members": moved}).failures
+    assert failure.reason.startswith("m2 would move from 10.71.1.11 to 10.72.1.11. ")
+
+
 def test_a_member_is_replaced_while_all_others_are_healthy() -> None:
     """It is not asked itself: it may be the one that is broken."""
     asked: list[tuple[str, list[str]]] = []

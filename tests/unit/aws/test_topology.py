@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.aws.topology import Opening, Public, openings, places, public_services, subnets
+from components.aws.topology import Opening, Public, openings, places, public_services, reserved_block, subnets
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
@@ -26,7 +26,7 @@ def test_the_loss_of_a_zone_costs_as_few_members_as_can_be(zones: int, count: in
     assert len({place.subnet.zone for place in found}) == min(zones, 3)
 
 
-@pytest.mark.parametrize("network", ["10.71.0.0/16", "192.168.64.0/18"])
+@pytest.mark.parametrize("network", ["10.71.0.0/16", "192.168.64.0/18", "10.9.0.0/20"])
 def test_addresses_are_known_before_there_are_machines(network: str) -> None:
     """Each in its own subnet, and none that AWS keeps to itself."""
     split = subnets(network, ZONES)
@@ -36,6 +36,11 @@ def test_addresses_are_known_before_there_are_machines(network: str) -> None:
         block = IPv4Network(place.subnet.block)
         assert block.subnet_of(IPv4Network(network))
         assert IPv4Address(place.address) in list(block.hosts())[3:]
+        # Nothing else gets it.
+        reserved = IPv4Network(reserved_block(place.subnet))
+        assert IPv4Address(place.address) in reserved
+        assert reserved.subnet_of(block)
+        assert not set(reserved) & set(list(block)[:4])
     assert not any(
         IPv4Network(one.block).overlaps(IPv4Network(two.block)) for one in split for two in split if one != two
     )

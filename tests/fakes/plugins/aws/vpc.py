@@ -97,6 +97,12 @@ def _gone(operation: str, param: str) -> Callable[[Given], None]:
     return lambda had: getattr(api("ec2"), operation)(**{param: had.id})
 
 
+def _reservation(given: Given) -> Made:
+    params = given.params("subnetId", "description", reservationType="ReservationType", cidrBlock="Cidr")
+    made = api("ec2").create_subnet_cidr_reservation(**params)["SubnetCidrReservation"]
+    return Made(made["SubnetCidrReservationId"], {"ownerId": made["OwnerId"]})
+
+
 _TAGS = {"tags": ec2_tags}
 
 KINDS = {
@@ -115,6 +121,11 @@ KINDS = {
         _no_subnet,
         replaces=words("availabilityZone availabilityZoneId cidrBlock ipv6Native outpostArn vpcId"),
         updates={**_TAGS, "mapPublicIpOnLaunch": _public_addresses},
+    ),
+    "aws:ec2/subnetCidrReservation:SubnetCidrReservation": Kind(
+        _reservation,
+        _gone("delete_subnet_cidr_reservation", "SubnetCidrReservationId"),
+        replaces=words("cidrBlock description reservationType subnetId"),
     ),
     "aws:ec2/internetGateway:InternetGateway": Kind(_gateway, _no_gateway, updates=_TAGS),
     "aws:ec2/routeTable:RouteTable": Kind(
