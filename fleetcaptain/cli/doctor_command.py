@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,7 @@ from fleetcaptain.untrusted import is_address
 if TYPE_CHECKING:
     from fleetcaptain.discovery.maintenance import Maintenance
     from fleetcaptain.doctor.findings import ClusterFacts, Finding
+    from fleetcaptain.rollout.cluster import Cluster
     from fleetcaptain.rollout.observe import Snapshot
 
 __all__ = ["add"]
@@ -39,6 +40,9 @@ def add(captain: typer.Typer) -> None:
     def doctor(
         *,
         json_wanted: Json = False,
+        aws: Annotated[
+            bool, typer.Option("--aws", help="Check what the machines assume of Flatcar and EC2, too.")
+        ] = False,
         stack: Stack = None,
         ssh: Ssh = None,
         key: Key = "",
@@ -52,6 +56,10 @@ def add(captain: typer.Typer) -> None:
         Ignored values are no registration, release or plan of windows, or are stored at the wrong key: another program
         or a newer version wrote them. Instances are listed when they are out of discovery because their alive checks
         fail, and services that are under maintenance; with --json on standard error.
+
+        With --aws each machine is compared with what its scripts assume of Flatcar and EC2: programs and versions, the
+        metadata service, etcd's volume, timers, the updater and the clock. There is one line for each assumption; one
+        that differs is a finding.
 
         Exits with 1 when there are findings or ignored values, with 10 when no machine answers, and with 0 otherwise.
 
@@ -79,9 +87,12 @@ def add(captain: typer.Typer) -> None:
             facts = examine(cluster, str(error), _addresses(where.endpoint)) if over_ssh else None
             if facts is None or not any(facts.machines.values()):
                 raise
-            _show([*found, *findings_of(facts)], json_wanted)
+            _show(
+                [*found, *findings_of(facts), *(_differences(cluster, facts, json_wanted) if aws else [])], json_wanted
+            )
             raise typer.Exit(1) from error
         found += findings_of(facts) if facts else []
+        found += _differences(cluster, facts, json_wanted) if aws and facts else []
         if json_wanted:
             echo_json([{"key": entry.key, "why": entry.why} for entry in ignored] + [asdict(one) for one in found])
         elif ignored:
@@ -105,6 +116,21 @@ def add(captain: typer.Typer) -> None:
             echo(f"{what} {_MAKE if is_made else _RUN}")
         if ignored or found:
             raise typer.Exit(1)
+
+
+def _differences(cluster: Cluster, facts: ClusterFacts, json_wanted: bool) -> list[Finding]:
+    """What differs from Flatcar and EC2 as they are assumed, on the machines that answer. Prints what does not."""
+    from fleetcaptain.doctor.examine import examine_flatcar
+    from fleetcaptain.doctor.flatcar_facts import FlatcarFacts
+    from fleetcaptain.doctor.flatcar_verdicts import differences, verdicts_of
+
+    answering = sorted(address for address, machine in facts.machines.items() if machine is not None)
+    known = examine_flatcar(cluster, answering)
+    verdicts = [one for address in answering for one in verdicts_of(address, known[address] or FlatcarFacts())]
+    for verdict in verdicts:
+        if verdict.holds and not json_wanted:
+            echo(one_line(f"{verdict.address}: ok: {verdict}"))
+    return differences(verdicts)
 
 
 def _show(found: Sequence[Finding], json_wanted: bool) -> None:

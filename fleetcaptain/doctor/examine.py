@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fleetcaptain.discovery.keys import machines_dir
 from fleetcaptain.doctor.findings import ClusterFacts, ToolFacts
+from fleetcaptain.doctor.flatcar_facts import FLATCAR_PROBE, FlatcarFacts, flatcar_facts_in
 from fleetcaptain.doctor.machine_facts import PROBE, MachineFacts, facts_in
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.rollout.cluster import Cluster
@@ -18,7 +19,7 @@ from fleetcaptain.units.agent_calls import agent_name
 from fleetcaptain.units.mark import SECTION
 from fleetcaptain.untrusted import WORD, json_object, readable
 
-__all__ = ["examine", "local_tools"]
+__all__ = ["examine", "examine_flatcar", "local_tools"]
 
 _PROBE_SEC = 20.0
 _TOOL_SEC = 10.0
@@ -53,6 +54,16 @@ def examine(
         return ClusterFacts(machines, frozenset(), {}, "", cluster.app, snapshot)
     program = _program(agent_name(cluster.app), there)
     return ClusterFacts(machines, in_fleet, _agents(cluster, there), program, cluster.app)
+
+
+def examine_flatcar(cluster: Cluster, addresses: Collection[str]) -> dict[str, FlatcarFacts | None]:
+    """Address -> what the machine says of its Flatcar and its EC2, None for one that does not answer; all at once."""
+
+    def ask(address: str) -> FlatcarFacts | None:
+        return flatcar_facts_in(cluster.run(address, ["sh", "-c", FLATCAR_PROBE], _PROBE_SEC) or "")
+
+    with ThreadPoolExecutor(max(1, len(addresses))) as pool:
+        return dict(zip(addresses, pool.map(ask, addresses), strict=True))
 
 
 def local_tools(names: Iterable[str]) -> tuple[ToolFacts, ...]:

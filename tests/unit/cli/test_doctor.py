@@ -13,7 +13,9 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.discovery.keys import CURL, registration_key, release_key, window_event_key, window_plan_key
+from fleetcaptain.doctor.flatcar_facts import FLATCAR_PROBE
 from tests.fakes.fake_cluster import FakeCluster, text_of
+from tests.unit.doctor.test_flatcar import MEMBER
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 FINE = "No problem found on 3 machines (etcd 3.5.33, fleet 1.0.0, docker 28.5.2)."
@@ -165,3 +167,25 @@ def test_a_cluster_without_quorum_is_examined_too(
     assert "nothing answers" in out
     cluster.run = lambda *_: None
     assert main(["doctor", *SSH, *options]) == 10
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_machines_on_aws_are_compared_with_what_their_scripts_assume(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """A line for each assumption that holds, and a finding for each that does not; only if asked for."""
+    flatcar = MEMBER.replace("socat=1.8.0.3", "socat=")
+    cluster.run = lambda _address, argv, *_: flatcar if argv[-1] == FLATCAR_PROBE else answer()
+    cluster.etcd.access.enabled = True
+    assert main(["doctor", *SSH, *options]) == 0
+    capsys.readouterr()
+    assert main(["doctor", *SSH, "--aws", *options]) == 1
+    out = capsys.readouterr().out
+    if options:
+        found = [(one["where"], one["what"].partition(";")[0]) for one in json.loads(out)]
+        assert found == [(f"10.0.0.{number}", "socat: unknown") for number in (1, 2, 3)]
+    else:
+        assert "10.0.0.1: ok: distribution: flatcar 4593.2.5\n" in out
+        assert out.count(": ok: ") == 3 * 14
+        assert "10.0.0.3: socat: unknown; expected: installed" in out
+        assert "No problem found" not in out
