@@ -76,4 +76,4 @@ def test_the_package_alone_brings_nothing_along() -> None:
     names = {extra: {Requirement(line).name for line in lines} for extra, lines in extras.items()}
     assert names["cli"] == {"typer", "tzdata"}
     assert {"pulumi", "docker", "pulumi-docker-build", "python-etcd", "requests"} <= names["deploy"]
-    assert names["aws"] == {"pulumi-aws", "pulumi-tls"}
+    assert names["aws"] == {"boto3", "pulumi-aws", "pulumi-tls"}
