@@ -1,5 +1,6 @@
 """One ssh process that forwards fleet's socket and etcd of one machine to unix sockets of this user; etcd as its
-superuser, where the machine has a socket or a password for that.
+superuser, where the machine has a socket or a password for that. Commands on the machine, and on those behind it, share
+its connection.
 
 The remote command is ``cat``, fed by a pipe of this process: a line that comes back means that the forwards are up.
 When this process dies in any way, the pipe closes, ``cat`` and ssh end, and the shell that started ssh removes the
@@ -34,7 +35,7 @@ _SCRIPT = 'folder=$1; shift; "$@"; rm -rf -- "$folder"'
 
 class PortForward:
     """A running ssh with forwards at *fleet_url* and *etcd_url*; their sockets are in *folder*. *etcd_password* is that
-    of etcd's superuser, if the machine has one."""
+    of etcd's superuser, if the machine has one. *shared*: the socket at which commands use its connection."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
@@ -42,6 +43,7 @@ class PortForward:
         self.fleet_url = f"{UNIX}{_fleet(folder)}"
         self.etcd_url = f"{UNIX}{_etcd(folder)}"
         self.etcd_password = ""
+        self.shared = str(_master(folder))
 
     @property
     def alive(self) -> bool:
@@ -57,7 +59,8 @@ class PortForward:
 def connect(endpoint: Endpoint, host: str) -> PortForward:
     """Open a connection to *host* (``user@address``). Raises ClusterUnreachable with ssh's message."""
     folder = socket_folder()
-    argv = tunnel_argv(endpoint, host, str(_fleet(folder)), str(_etcd(folder)), str(_root(folder)))
+    sockets = map(str, (_fleet(folder), _etcd(folder), _root(folder)))
+    argv = tunnel_argv(endpoint, host, *sockets, shared=str(_master(folder)))
     try:
         process = subprocess.Popen(
             ["sh", "-c", _SCRIPT, "sh", str(folder), *argv],
@@ -71,11 +74,11 @@ def connect(endpoint: Endpoint, host: str) -> PortForward:
         shutil.rmtree(folder, ignore_errors=True)
         raise ClusterUnreachable(f"{host}: could not start OpenSSH's client: {error}") from error
     forward, stderr = PortForward(process, folder), Tail(process.stderr)
-    answer, why = None, ""
+    answer, why, ready_sec = None, "", _READY_SEC + endpoint.detour_sec(host)
     try:
-        answer = _answer(process)
+        answer = _answer(process, ready_sec)
     except TimeoutError:
-        why = f"no answer within {_READY_SEC} s"
+        why = f"no answer within {ready_sec} s"
     finally:
         if answer is None:
             forward.close()
@@ -99,7 +102,12 @@ def _root(folder: Path) -> Path:
     return folder / "etcd-root.sock"
 
 
-def _answer(process: subprocess.Popen[bytes]) -> bytes | None:
+def _master(folder: Path) -> Path:
+    # ssh adds 17 characters while it makes this socket.
+    return folder / "m"
+
+
+def _answer(process: subprocess.Popen[bytes], ready_sec: float) -> bytes | None:
     """The machine's output up to the line that ``cat`` sends back; ssh opens its forwards before it starts ``cat``.
     None when ssh ends before. Raises TimeoutError when neither happens in time."""
     if process.stdin is None or process.stdout is None:
@@ -109,7 +117,7 @@ def _answer(process: subprocess.Popen[bytes]) -> bytes | None:
         process.stdin.flush()
     except OSError:
         return None
-    answer, deadline = b"", time.monotonic() + _READY_SEC
+    answer, deadline = b"", time.monotonic() + ready_sec
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):

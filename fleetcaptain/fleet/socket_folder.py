@@ -11,8 +11,9 @@ from fleetcaptain.errors import ClusterUnreachable
 __all__ = ["socket_folder"]
 
 _PREFIX = "fleetcaptain-"
-# A socket's path has at most 107 bytes (unix(7)). ssh reads `:`, `%`, `$` and spaces in it as something else.
-_USABLE = re.compile(r"/[A-Za-z0-9/._-]{0,65}")
+# A socket's path has at most 107 bytes (unix(7)), 103 on macOS. The longest one in the folder adds 15, and a shared
+# connection 19. ssh reads `:`, `%`, `$` and spaces in it as something else.
+_USABLE = re.compile(r"/[A-Za-z0-9/._-]{0,60}")
 _SHORT = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 in it
 
 

@@ -40,6 +40,10 @@ _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
 _NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
 _ERROR_CHARS = 300
+_CONNECT_SEC = 5
+# Through a bastion, a command or a member, ssh counts the whole time until the machine's own greeting. The start of a
+# session of AWS Systems Manager alone takes several seconds.
+_DETOUR_SEC = 25
 _PASSWORD = re.compile(re.escape(HAS_PASSWORD) + rb"([A-Za-z0-9_-]{20,128})\r?\n")
 
 
@@ -58,6 +62,12 @@ class Endpoint:
     proxy: str = ""
     inside: bool = False
     managed: bool = False
+
+    def detour_sec(self, host: str) -> int:
+        """How many seconds longer a connection to *host* may take than a direct one: part of each timeout that includes
+        connecting."""
+        is_inside = self.inside and host not in self.hosts
+        return _DETOUR_SEC if self.jump or self.proxy or is_inside else 0
 
     @classmethod
     def of(cls, connection: Mapping[str, Any], *, managed: bool) -> Self:
@@ -91,9 +101,11 @@ class Endpoint:
         return ip
 
 
-def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str, root_socket: str) -> list[str]:
+def tunnel_argv(
+    endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: str, root_socket: str, *, shared: str = ""
+) -> list[str]:
     """The command that forwards sockets to fleet's socket, to etcd, and to etcd's socket for root, until its input
-    ends.
+    ends. *shared*: the path of a socket; the commands that name it too use this connection.
 
     It uses sockets because every user of this computer, and pages in browsers, can reach ports of the loopback.
     """
@@ -110,7 +122,8 @@ def tunnel_argv(endpoint: Endpoint, host: str, fleet_socket: str, etcd_socket: s
         f"[ ! -S {_ETCD_ROOT_SOCKET} ] || echo '{socket}'; "
         f"[ ! -r {PASSWORD_FILE} ] || {{ echo '{password}'; cat {PASSWORD_FILE}; }}; exec cat"
     )
-    return ["ssh", *_options(endpoint, endpoint.accepts_new_key(host)), *forwards, "--", host, remote]
+    options = [*_sharing(shared, shares=True), *_options(endpoint, host, endpoint.accepts_new_key(host))]
+    return ["ssh", *options, *forwards, "--", host, remote]
 
 
 def password_in(answer: bytes) -> str:
@@ -119,10 +132,12 @@ def password_in(answer: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "") -> list[str]:
+def command_argv(endpoint: Endpoint, host: str, argv: Sequence[str], via: str = "", shared: str = "") -> list[str]:
     """The command that runs *argv* on *host*, with its arguments quoted. *via*: the host to connect through when *host*
-    is inside."""
-    return ["ssh", *_options_to(endpoint, host, via), "--", host, shlex.join(argv)]
+    is inside. *shared*: the socket of a connection to *via* (see `tunnel_argv`); without that connection, ssh makes a
+    new one."""
+    share = _sharing(shared) if host == via else []
+    return ["ssh", *share, *_options_to(endpoint, host, via, shared), "--", host, shlex.join(argv)]
 
 
 def session_argv(
@@ -141,19 +156,26 @@ def session_argv(
     the process that was started with the same path and *shares*, which is then the only one.
     """
     quiet = ("-o", "LogLevel=ERROR")
-    # ssh takes the first value of an option.
-    share = ["-o", f"ControlMaster={'yes' if shares else 'no'}", "-o", f"ControlPath={_plain(shared)}"]
-    options = [*quiet, *(share if shared else ()), *_options_to(endpoint, host, via)]
+    options = [*quiet, *_sharing(shared, shares=shares), *_options_to(endpoint, host, via)]
     # `-tt` comes after the `-T` of all options.
     return ["ssh", *options, *(["-tt"] if terminal else ()), "--", host, *([shlex.join(argv)] if argv else ())]
 
 
-def _options_to(endpoint: Endpoint, host: str, via: str) -> list[str]:
+def _sharing(socket: str, *, shares: bool = False) -> list[str]:
+    """The options of a connection that is used by several processes, to be put before all others: ssh takes the first
+    value of an option."""
+    return ["-o", f"ControlMaster={'yes' if shares else 'no'}", "-o", f"ControlPath={_plain(socket)}"] if socket else []
+
+
+def _options_to(endpoint: Endpoint, host: str, via: str, shared: str = "") -> list[str]:
     through = via or endpoint.hosts[0] if endpoint.inside and host not in endpoint.hosts else ""
-    options = [*_options(endpoint, endpoint.accepts_new_key(through or host)), *_NO_FORWARDS]
+    target = through or host
+    options = [*_options(endpoint, target, endpoint.accepts_new_key(target)), *_NO_FORWARDS]
     if through:
         # Machines inside are replaced, and a new one may have an old one's address; the host in front is known.
-        within = [*_options(Endpoint((), endpoint.key, "/dev/null"), accept_new=True), *_NO_FORWARDS]
+        behind = Endpoint((), endpoint.key, "/dev/null", inside=True)
+        within = [*_options(behind, host, accept_new=True), *_NO_FORWARDS]
+        options = [*(_sharing(shared) if through == via else ()), *options]
         options = [*within, "-o", f"ProxyCommand={_through(['ssh', *options], through)}"]
     return options
 
@@ -164,12 +186,12 @@ def ssh_error(stderr: str) -> str:
     return lines[-1][:_ERROR_CHARS] if lines else "ssh failed without a message"
 
 
-def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
-    """The options of every ssh process. The user's own settings apply where they lead to a host, and are overridden
-    where they would give the host access to this computer."""
+def _options(endpoint: Endpoint, host: str, accept_new: bool) -> list[str]:
+    """The options of every ssh process, for a connection to *host*. The user's own settings apply where they lead to
+    a host, and are overridden where they would give the host access to this computer."""
     options = {
         "BatchMode": "yes",
-        "ConnectTimeout": "5",
+        "ConnectTimeout": str(_CONNECT_SEC + endpoint.detour_sec(host)),
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
         "StrictHostKeyChecking": "accept-new" if accept_new else "yes",
@@ -182,6 +204,7 @@ def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
         # A connection that the user's own settings share would outlive this process and keep its forwards.
         "ControlMaster": "no",
         "ControlPath": "none",
+        "ControlPersist": "no",
     }
     if endpoint.known_hosts:
         options["UserKnownHostsFile"] = f'"{_plain(endpoint.known_hosts)}"'
@@ -191,7 +214,11 @@ def _options(endpoint: Endpoint, accept_new: bool) -> list[str]:
     if endpoint.jump:
         # Not ProxyJump: it would ignore the key and the known hosts that are given here.
         to_jump = Endpoint((), endpoint.key, endpoint.known_hosts)
-        argv = ["ssh", *_options(to_jump, accept_new=endpoint.managed or not endpoint.known_hosts), *_NO_FORWARDS]
+        argv = [
+            "ssh",
+            *_options(to_jump, endpoint.jump, accept_new=endpoint.managed or not endpoint.known_hosts),
+            *_NO_FORWARDS,
+        ]
         arguments += ["-o", f"ProxyCommand={_through(argv, endpoint.jump)}"]
     elif endpoint.proxy:
         arguments += ["-o", f"ProxyCommand={endpoint.proxy}"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -29,7 +31,8 @@ class Result:
 
 
 class Tunnel:
-    """Opens at first use, and again through the next machine when it breaks. Safe to share between threads.
+    """Opens at first use, and again through the next machine when it breaks. Safe to share between threads. Commands
+    use its connection as far as it leads, so a cluster behind a detour sees one connection, not one for each command.
 
     Give `fleet_url` and `mark_unreachable` to a `Transport`; `etcd_url`, `etcd_password` and `mark_unreachable` to an
     `EtcdStore`: a call to a dead machine, or one with a dead fleetd or etcd, is then retried through another machine.
@@ -41,6 +44,10 @@ class Tunnel:
         self._lock = threading.Lock()
         self._forward: PortForward | None = None
         self._former: PortForward | None = None
+        # A connection that opens may hold the other lock for long.
+        self._counting = threading.Lock()
+        self._commands: Counter[PortForward] = Counter()
+        self._retired: set[PortForward] = set()
         self._next = 0
 
     def fleet_url(self) -> str:
@@ -66,7 +73,7 @@ class Tunnel:
                 return
             # Other threads may be in the middle of a call through it, so it stays open a while.
             if self._former is not None:
-                self._former.close()
+                self._retire(self._former)
             self._former, self._forward = self._forward, None
 
     @property
@@ -77,10 +84,12 @@ class Tunnel:
     def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC, text: str = "") -> Result:
         """Run a command on *host* (``user@address``) with *text* as its input. Raises ClusterUnreachable when the
         machine does not answer or the command exceeds *timeout_sec*."""
+        allowed_sec = timeout_sec + self._endpoint.detour_sec(host)
         try:
-            done = run(command_argv(self._endpoint, host, argv, self._last()), timeout_sec, text)
+            with self._shared_connection(host) as (via, shared):
+                done = run(command_argv(self._endpoint, host, argv, via, shared), allowed_sec, text)
         except subprocess.TimeoutExpired as error:
-            raise _silent(host, f"`{argv[0]}` did not finish within {timeout_sec:g} s") from error
+            raise _silent(host, f"`{argv[0]}` did not finish within {allowed_sec:g} s") from error
         except OSError as error:
             raise _silent(host, f"could not start OpenSSH's client: {error}") from error
         if done.code == _SSH_FAILED:
@@ -90,16 +99,47 @@ class Tunnel:
     def close(self) -> None:
         """End the ssh processes of this tunnel. It opens again at the next use."""
         with self._lock:
-            for forward in (self._forward, self._former):
+            for forward in (self._forward, self._former, *self._retired):
                 if forward is not None:
                     forward.close()
             self._forward = self._former = None
+            self._retired.clear()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @contextmanager
+    def _shared_connection(self, host: str) -> Iterator[tuple[str, str]]:
+        """The host of the last connection, and the socket that shares it; "" when it is closed, or *host* is reached
+        without a detour, which costs little. It stays open for the block also when the tunnel switches to another
+        machine: a command that takes long would be cut off."""
+        via, forward = self._last(), self._forward
+        if forward is None or not forward.alive or not self._endpoint.detour_sec(host):
+            yield via, ""
+            return
+        with self._counting:
+            self._commands[forward] += 1
+        try:
+            yield via, forward.shared
+        finally:
+            with self._counting:
+                self._commands[forward] -= 1
+                is_unused = forward in self._retired and not self._commands[forward]
+            if is_unused:
+                self._retired.discard(forward)
+                forward.close()
+
+    def _retire(self, forward: PortForward) -> None:
+        """Close *forward*, or have its last command close it."""
+        with self._counting:
+            is_used = self._commands[forward] > 0
+            if is_used:
+                self._retired.add(forward)
+        if not is_used:
+            forward.close()
 
     def _last(self) -> str:
         """The host of the last connection."""

@@ -44,9 +44,10 @@ class Guard:
         self._lock = threading.RLock()
         self.send(script.encode())
 
-    def wait_ready(self) -> None:
-        """Wait until the machine has the client's script. Raises ClusterUnreachable with the reason."""
-        deadline, answer = time.monotonic() + _READY_SEC, b""
+    def wait_ready(self, detour_sec: int = 0) -> None:
+        """Wait until the machine has the client's script, *detour_sec* seconds longer than for a direct connection.
+        Raises ClusterUnreachable with the reason."""
+        deadline, answer = time.monotonic() + _READY_SEC + detour_sec, b""
         stream = self._process.stdout
         if stream is None:
             return

@@ -89,7 +89,7 @@ def guarded_session(endpoint: Endpoint, session: Session) -> Ended:
 def start_detached(endpoint: Endpoint, host: str, argv: Sequence[str], script: str) -> None:
     """Run *argv* on *host* with *script* as its input. Raises ClusterUnreachable when it fails."""
     try:
-        done = run(command_argv(endpoint, host, argv), _DETACH_SEC, script)
+        done = run(command_argv(endpoint, host, argv), _DETACH_SEC + endpoint.detour_sec(host), script)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _failed(host, str(error)) from error
     if done.code:
@@ -117,7 +117,7 @@ def _connected(endpoint: Endpoint, session: Session, folder: Path) -> tuple[Guar
         except OSError as error:
             raise _failed(host, f"could not start OpenSSH's client: {error}") from error
         try:
-            watch.wait_ready()
+            watch.wait_ready(endpoint.detour_sec(host))
         except ClusterUnreachable as error:
             watch.end(0)
             problems.append(str(error))

@@ -94,8 +94,8 @@ def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tupl
 def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], report: Callable[[str], None]) -> None:
     """Pull *image* with docker on all *machines* (addresses) in parallel.
 
-    Skips unreachable machines: their own units pull when they are back. Raises RolloutFailed, with docker's output, if
-    a machine cannot pull the image; no unit was changed then.
+    Skips unreachable machines, and reports them: their own units pull when they are back. Raises RolloutFailed, with
+    docker's output, if a machine cannot pull the image; no unit was changed then.
     """
     addresses = sorted(machines)
     if not addresses:
@@ -107,6 +107,9 @@ def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], repor
     with ThreadPoolExecutor(len(addresses)) as pool:
         found = pool.map(lambda address: cluster.run(address, argv, _PULL_SEC), addresses)
         outputs = dict(zip(addresses, found, strict=True))
+    skipped = [address for address, output in outputs.items() if output is None]
+    if skipped:
+        report(f"could not pull the image ahead on {', '.join(skipped)}: no connection, or it took too long")
     failed = {address: output for address, output in outputs.items() if output is not None and _DONE not in output}
     if failed:
         address, output = next(iter(failed.items()))

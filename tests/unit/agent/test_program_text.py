@@ -101,3 +101,12 @@ def test_the_documentation_says_how_often_open_windows_are_checked() -> None:
     """Nothing else depends on it."""
     assert constant("WINDOWS_CHECK_EVERY_SEC") == "600"
     assert "every ten minutes" in (FOLDER.parents[1] / "docs" / "agent.md").read_text()
+
+
+def test_nothing_opens_connections_by_the_files_of_bash() -> None:
+    """Flatcar's bash is built without them: a check by them never holds there."""
+    root = Path(__file__).resolve().parents[3]
+    folders = [root / name for name in ("fleetcaptain", "components", "examples", "bench")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".sh", ".service"}]
+    assert len(files) > 100
+    assert [path.name for path in files if re.search(r"/dev/(tcp|udp)/", path.read_text())] == []

@@ -66,8 +66,10 @@ def test_a_machine_that_cannot_be_reached_is_left_out() -> None:
     """Its own unit pulls when it is back; the error names only the machine whose docker refused."""
     addresses = ["10.0.0.1", "10.0.0.2"]
     cluster, called = machines(m1=None)
-    pull_everywhere(cluster, "shop@sha256:1", addresses, mute)
+    reported: list[str] = []
+    pull_everywhere(cluster, "shop@sha256:1", addresses, reported.append)
     assert sorted(called) == addresses
+    assert reported[1:] == ["could not pull the image ahead on 10.0.0.1: no connection, or it took too long"]
     cluster, _ = machines(m1=None, m2="Error response: manifest unknown\n")
     with pytest.raises(RolloutFailed, match=r"Failed to pull shop@sha256:1 on 10\.0\.0\.2\. docker"):
         pull_everywhere(cluster, "shop@sha256:1", addresses, mute)
