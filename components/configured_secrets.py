@@ -134,10 +134,10 @@ def stack_secrets(app: App, files: Mapping[str, UnitFile]) -> dict[str, pulumi.O
 
 
 def has_empty_passphrase(document: Any, environ: Mapping[str, str]) -> bool:
-    """Whether the stack with the file *document* encrypts by a passphrase, which is empty in *environ*."""
+    """Whether the stack with the file *document* encrypts by a passphrase, which is empty in *environ*. Pulumi uses the
+    variable before the file of PULUMI_CONFIG_PASSPHRASE_FILE, also an empty one, and asks if there is neither."""
     by_passphrase = isinstance(document, Mapping) and "encryptionsalt" in document
-    given = environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    return by_passphrase and not given
+    return by_passphrase and environ.get("PULUMI_CONFIG_PASSPHRASE") == ""
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 import pulumi
@@ -11,6 +12,9 @@ from components.cluster.existing import ExistingCluster
 from components.cluster.existing_config import SETTINGS
 from components.cluster.interface import ClusterComponent
 from components.cluster.local import LocalCluster
+from components.cluster.reserved_ports import reserved_ports
+from components.configured_secrets import has_empty_passphrase
+from components.stack_file import read_stack_file
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App
@@ -43,6 +47,8 @@ def choose_cluster(
         raise ClusterRefused("Unknown kind of cluster. Nothing was changed:", [problem])
     if kind != ClusterKind.AWS:
         _refuse_machines(app)
+    if kind == ClusterKind.LOCAL:
+        _refuse_ports(app)
     return kinds[kind]()
 
 
@@ -57,6 +63,15 @@ def _refuse_machines(app: App) -> None:
     ]
     if problems:
         raise ClusterRefused("This cluster cannot get machines for a window. Nothing was changed:", problems)
+
+
+def _refuse_ports(app: App) -> None:
+    """Raise ClusterRefused if a service of *app* publishes a port of the machines' own programs."""
+    problems = reserved_ports(app)
+    if problems:
+        raise ClusterRefused(
+            "Services cannot have these ports on the cluster's machines. Nothing was changed:", problems
+        )
 
 
 def _local(config: pulumi.Config) -> ClusterComponent:
@@ -81,7 +96,14 @@ def _aws(config: pulumi.Config, app: App, rendered: Rendered) -> ClusterComponen
             f"Could not declare the cluster on AWS: the Python package {error.name} is not installed. Nothing was "
             f"changed. Run `make up STACK={pulumi.get_stack()}`, or `python3 -m tools install --aws`, which install it."
         ) from error
-    return choose_aws(_NAME, config, app, rendered(), open_dirs(_listed(config, OPEN_KEYS)))
+    return choose_aws(
+        _NAME,
+        config,
+        app,
+        rendered(),
+        open_dirs(_listed(config, OPEN_KEYS)),
+        empty_passphrase=has_empty_passphrase(read_stack_file(), os.environ),
+    )
 
 
 def _existing(config: pulumi.Config, login: RegistryLogin | None) -> ClusterComponent:

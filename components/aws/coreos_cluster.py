@@ -17,6 +17,7 @@ from components.aws.image_registry import make_registry
 from components.aws.launch_context import Launch, LaunchContext
 from components.aws.members import MemberNetwork, find_image, make_member, make_member_network
 from components.aws.network import choose_zones, make_network
+from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import pinned, read_recorded
 from components.aws.refresh_guard import guard_of
@@ -94,10 +95,9 @@ class CoreOSCluster(ClusterComponent):
         context = LaunchContext(scope, settings, network, groups, ami)
         doors = {place.name: make_member_network(context, place) for place in members}
         keys = make_keys(scope, bucket, _addresses(settings, members, doors))
-        roles = {
-            kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=not settings.allow_ssh_from)
-            for kind in ("members", "workers")
-        }
+        # Sessions of Systems Manager reach workers through a member.
+        ssm = {"members": not settings.allow_ssh_from, "workers": False}
+        roles = {kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=ssm[kind]) for kind in ssm}
         boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
         machines: dict[str, aws.ec2.Instance] = {}
         # The member to renew comes last, because it depends on the health of all others.
@@ -181,14 +181,28 @@ def _login() -> pulumi.Output[tuple[str, str]]:
 
 
 def choose_aws(
-    name: str, config: pulumi.Config, app: App, files: Mapping[str, UnitFile], open_dirs: Sequence[str]
+    name: str,
+    config: pulumi.Config,
+    app: App,
+    files: Mapping[str, UnitFile],
+    open_dirs: Sequence[str],
+    *,
+    empty_passphrase: bool,
 ) -> CoreOSCluster:
     """The cluster, with a registry, ports and a balancer for *app*. *files* are its units, *open_dirs*: see
-    `LocalCluster`.
+    `LocalCluster`; *empty_passphrase*: of the encryption of the stack.
 
-    Raises ClusterRefused with all invalid settings, and UnitRefused.
+    Raises ClusterRefused with all invalid settings and unmet preconditions, and UnitRefused.
     """
-    settings = read(config.get)
+    settings = read(
+        config.get,
+        unmet_preconditions(
+            app,
+            stack=pulumi.get_stack(),
+            empty_passphrase=empty_passphrase,
+            partition=aws.get_partition().partition,
+        ),
+    )
     if _PUBLIC_DISCOVERY in settings.discovery_url:
         diagnostics.warn(
             f"fleetcaptain:discoveryUrl: {_PUBLIC_DISCOVERY} is not reliable. Remove the setting: the members know "

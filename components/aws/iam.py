@@ -22,6 +22,15 @@ _ASSUME = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
 }
+# What the agent of Systems Manager calls for a session; since its version 3.3.40 it does without ec2messages. AWS's own
+# policy for it also lets a machine read every parameter of the account.
+_SESSIONS = [
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+]
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
@@ -33,9 +42,12 @@ class MachineIdentity:
     before_machines: tuple[pulumi.Resource, ...]
 
 
-def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str], partition: str, stack: str) -> Mapping[str, Any]:
+def policy(
+    bucket_arn: str, kind: str, repository_arns: Sequence[str], partition: str, stack: str, *, ssm: bool = False
+) -> Mapping[str, Any]:
     """The rights of a machine of *kind* (``members``, ``workers``): read its programs, its own keys and those of
-    etcd's users, pull images. A worker tells the Auto Scaling groups of its *stack* when it is drained."""
+    etcd's users, pull images. A worker tells the Auto Scaling groups of its *stack* when it is drained. *ssm*: AWS
+    Systems Manager may open sessions on it."""
     folders = ("bin", "config", f"tls/{kind}", "tls/users")
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}/*" for folder in folders]},
@@ -54,6 +66,9 @@ def policy(bucket_arn: str, kind: str, repository_arns: Sequence[str], partition
         )
     if repository_arns:
         statements.append({"Effect": "Allow", "Action": _PULL, "Resource": sorted(repository_arns)})
+    if ssm:
+        # They have no resources: AWS accepts only the whole account.
+        statements.append({"Effect": "Allow", "Action": _SESSIONS, "Resource": "*"})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -71,15 +86,10 @@ def make_identity(
     )
     partition = aws.get_partition().partition
     text = pulumi.Output.all(bucket_arn, *repository_arns).apply(
-        lambda arns: json.dumps(policy(str(arns[0]), kind, [str(arn) for arn in arns[1:]], partition, scope.identity))
-    )
-    allowed: list[pulumi.Resource] = [
-        aws.iam.RolePolicy(scope.named(kind), role=role.name, policy=text, opts=scope.child())
-    ]
-    if ssm:
-        arn = f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
-        allowed.append(
-            aws.iam.RolePolicyAttachment(scope.named(f"{kind}-ssm"), role=role.name, policy_arn=arn, opts=scope.child())
+        lambda arns: json.dumps(
+            policy(str(arns[0]), kind, [str(arn) for arn in arns[1:]], partition, scope.identity, ssm=ssm)
         )
+    )
+    allowed = aws.iam.RolePolicy(scope.named(kind), role=role.name, policy=text, opts=scope.child())
     profile = aws.iam.InstanceProfile(scope.named(kind), role=role.name, tags=scope.tags(kind), opts=scope.child())
-    return MachineIdentity(profile.name, tuple(allowed))
+    return MachineIdentity(profile.name, (allowed,))

@@ -85,6 +85,8 @@ def make_member(
             "volume_size": settings.root_gib,
             "encrypted": True,
             "delete_on_termination": True,
+            # Not volume_tags, which would also be those of etcd's volume, again and again.
+            "tags": scope.tags(place.name),
         },
         # One hop: a container cannot use the role of its machine.
         metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},

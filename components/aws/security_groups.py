@@ -14,11 +14,10 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 from components.aws.topology import Opening, Public
-from fleetcaptain.machine.tls import CLIENT_TLS
+from fleetcaptain.machine.machine_ports import CLIENT_TLS, PEER, SSH
 
 __all__ = ["Groups", "make_groups"]
 
-_SSH, _PEER = 22, 2380
 # AWS accepts only its number.
 _NUMBERS = {"sctp": "132"}
 _WORLD = "0.0.0.0/0"
@@ -104,11 +103,11 @@ def make_groups(
     members = rules.group("members", "The machines that keep the data of etcd")
     rules.leave("out", machines, None, None)
     for block in allow_ssh_from:
-        rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(_SSH), block=block)
+        rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(SSH), block=block)
     # An SSH client of one machine connects from there to machines without a public address.
-    rules.enter("ssh-within", machines, _tcp(_SSH), other=machines)
+    rules.enter("ssh-within", machines, _tcp(SSH), other=machines)
     rules.enter("etcd-client", members, _tcp(CLIENT_TLS), other=machines)
-    rules.enter("etcd-peer", members, _tcp(_PEER), other=members)
+    rules.enter("etcd-peer", members, _tcp(PEER), other=members)
     for ports in between:
         rules.enter(f"{ports.protocol}-{ports.first}-{ports.last}", machines, ports, other=machines)
     return Groups(machines, members, _balancer(rules, machines, public) if public else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -70,8 +70,9 @@ class Settings:
         return self.size - self.members
 
 
-def read(get: Callable[[str], str | None]) -> Settings:
-    """The settings from *get*, which returns the text of a key. Raises ClusterRefused with all invalid settings."""
+def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Settings:
+    """The settings from *get*, which returns the text of a key. Raises ClusterRefused with all invalid settings, and
+    what else is *unmet*."""
     problems: list[str] = []
 
     def value(key: str, default: str, parse: Callable[[str], _T], otherwise: _T) -> _T:
@@ -102,6 +103,7 @@ def read(get: Callable[[str], str | None]) -> Settings:
         ssh_key=get("sshKey") or "",
         replace_in_windows=get("windows") == "ignore",
     )
-    if problems:
-        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", problems)
+    if problems or unmet:
+        what = "with these settings" if problems else "as it is declared"
+        raise ClusterRefused(f"Cannot create the cluster {what}. Nothing was changed:", [*problems, *unmet])
     return settings

@@ -12,7 +12,7 @@ from typing import Any
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleet.project_files import from_project
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.machine.tls import CLIENT_TLS
+from fleetcaptain.machine.machine_ports import CLIENT, CLIENT_TLS
 
 __all__ = [
     "SIZES",
@@ -137,7 +137,7 @@ class Layout:
     @property
     def etcd_urls(self) -> tuple[str, ...]:
         """etcd's URLs on the network: the members; with TLS only clients with a certificate can use them."""
-        scheme, port = ("https", CLIENT_TLS) if self.tls else ("http", 2379)
+        scheme, port = ("https", CLIENT_TLS) if self.tls else ("http", CLIENT)
         return tuple(f"{scheme}://{member.address}:{port}" for member in self.members)
 
     @property

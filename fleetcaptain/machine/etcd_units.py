@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from fleetcaptain.machine.definition import Machine
 from fleetcaptain.machine.firewall import BEHIND_FIREWALL
-from fleetcaptain.machine.tls import CA, CLIENT_TLS, member_options, user_files
+from fleetcaptain.machine.machine_ports import CLIENT, CLIENT_TLS, GRPC, PEER
+from fleetcaptain.machine.tls import CA, member_options, user_files
 
 __all__ = ["ROOT_SOCKET", "etcd_unit", "members_unit", "root_unit"]
 
 ROOT_SOCKET = "/run/etcd.sock"
 """etcd with its superuser's rights, for the group ``core``, which is root on every machine anyway by fleet's socket."""
-
-_CLIENT, _PEER, _GRPC = 2379, 2380, 2381
 
 _UNIT = """\
 [Unit]
@@ -62,7 +61,7 @@ def root_unit(machine: Machine) -> str:
     cert, key = user_files("root")
     tls = f"OPENSSL:127.0.0.1:{CLIENT_TLS},cafile={CA},cert={cert},key={key}"
     listen = f"UNIX-LISTEN:{ROOT_SOCKET},fork,unlink-early,mode=0660,user=root,group=core"
-    command = f"/usr/bin/socat {listen} {tls if machine.tls else f'TCP:127.0.0.1:{_CLIENT}'}"
+    command = f"/usr/bin/socat {listen} {tls if machine.tls else f'TCP:127.0.0.1:{CLIENT}'}"
     return _FORWARD.format(description="etcd, for who deploys", command=command)
 
 
@@ -74,17 +73,17 @@ def members_unit(machine: Machine) -> str:
 
 def _member(machine: Machine) -> list[str]:
     peer = "https" if machine.tls else "http"
-    peers = ",".join(f"{member.name}={peer}://{member.address}:{_PEER}" for member in machine.members)
+    peers = ",".join(f"{member.name}={peer}://{member.address}:{PEER}" for member in machine.members)
     advertised = machine.advertised or machine.address
     options = {
         "NAME": machine.name,
         "DATA_DIR": "/var/lib/etcd",
         # fleet speaks only the v2 API, which etcd 3.6 no longer has.
         "ENABLE_V2": "true",
-        "LISTEN_CLIENT_URLS": f"http://127.0.0.1:{_CLIENT},http://{machine.address}:{_CLIENT}",
-        "ADVERTISE_CLIENT_URLS": f"http://{advertised}:{_CLIENT}",
-        "LISTEN_PEER_URLS": f"{peer}://{machine.address}:{_PEER}",
-        "INITIAL_ADVERTISE_PEER_URLS": f"{peer}://{machine.address}:{_PEER}",
+        "LISTEN_CLIENT_URLS": f"http://127.0.0.1:{CLIENT},http://{machine.address}:{CLIENT}",
+        "ADVERTISE_CLIENT_URLS": f"http://{advertised}:{CLIENT}",
+        "LISTEN_PEER_URLS": f"{peer}://{machine.address}:{PEER}",
+        "INITIAL_ADVERTISE_PEER_URLS": f"{peer}://{machine.address}:{PEER}",
         "INITIAL_CLUSTER": peers,
         "INITIAL_CLUSTER_STATE": machine.etcd_state,
         "INITIAL_CLUSTER_TOKEN": machine.etcd_token,
@@ -96,7 +95,7 @@ def _member(machine: Machine) -> list[str]:
     if machine.tls:
         tls = f"https://127.0.0.1:{CLIENT_TLS},https://{machine.address}:{CLIENT_TLS}"
         options["LISTEN_CLIENT_HTTP_URLS"] = f"{options['LISTEN_CLIENT_URLS']},{tls}"
-        options["LISTEN_CLIENT_URLS"] = f"https://127.0.0.1:{_GRPC}"
+        options["LISTEN_CLIENT_URLS"] = f"https://127.0.0.1:{GRPC}"
         options["ENABLE_GRPC_GATEWAY"] = "false"
         options["ADVERTISE_CLIENT_URLS"] = f"https://{advertised}:{CLIENT_TLS}"
         options.update(member_options())
@@ -106,7 +105,7 @@ def _member(machine: Machine) -> list[str]:
 
 
 def _gateway(machine: Machine) -> list[str]:
-    return [f"ExecStart={_to_members(machine, _CLIENT, '0.0.0.0')}"]  # noqa: S104  containers find it there
+    return [f"ExecStart={_to_members(machine, CLIENT, '0.0.0.0')}"]  # noqa: S104  containers find it there
 
 
 def _to_members(machine: Machine, port: int, at: str = "127.0.0.1") -> str:

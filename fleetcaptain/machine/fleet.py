@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fleetcaptain.machine.definition import Machine
-from fleetcaptain.machine.tls import CA, CLIENT_TLS, user_files
+from fleetcaptain.machine.machine_ports import CLIENT, CLIENT_TLS
+from fleetcaptain.machine.tls import CA, user_files
 
 __all__ = ["FLEET_SOCKET", "KEEP_MACHINE", "fleet_environment", "fleet_unit"]
 
@@ -71,7 +72,7 @@ def fleet_environment(machine: Machine) -> str:
     cert, key = user_files("fleet")
     tls = {"ETCD_CAFILE": CA, "ETCD_CERTFILE": cert, "ETCD_KEYFILE": key} if machine.tls else {}
     settings = {
-        "ETCD_SERVERS": f"https://127.0.0.1:{CLIENT_TLS}" if machine.tls else "http://127.0.0.1:2379",
+        "ETCD_SERVERS": f"https://127.0.0.1:{CLIENT_TLS}" if machine.tls else f"http://127.0.0.1:{CLIENT}",
         **tls,
         # The default of one second turns every election of a leader into errors.
         "ETCD_REQUEST_TIMEOUT": "5",

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from fleetcaptain.machine.definition import Machine
 from fleetcaptain.machine.firewall import BEHIND_FIREWALL
+from fleetcaptain.machine.machine_ports import CLIENT_TLS
 
-__all__ = ["CA", "CERT", "CLIENT_TLS", "GATEWAY_SOCKET", "KEY", "USERS", "gateway_unit", "member_options", "user_files"]
+__all__ = ["CA", "CERT", "GATEWAY_SOCKET", "KEY", "USERS", "gateway_unit", "member_options", "user_files"]
 
-CLIENT_TLS = 2378
 CA, CERT, KEY = (f"/etc/fleetcaptain/tls/{name}.pem" for name in ("ca", "cert", "key"))
 
 USERS = ("root", "fleet")

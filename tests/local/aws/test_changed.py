@@ -38,10 +38,8 @@ def test_ssh_opens_by_a_rule_of_its_own(story: Story) -> None:
         "SecurityGroupIngressRule cluster-ssh-198.51.100.7-32",
         "SecurityGroupIngressRule cluster-ssh-203.0.113.0-24",
     ]
-    assert [what for what in story.changed.did("delete") if "windows" not in what] == [
-        "RolePolicyAttachment cluster-members-ssm",
-        "RolePolicyAttachment cluster-workers-ssm",
-    ]
+    assert [what for what in story.changed.did("delete") if "windows" not in what] == []
+    assert story.changed.step("RolePolicy cluster-members", "update").changed == {"policy"}
 
 
 def test_another_way_in_touches_no_unit(story: Story) -> None:

@@ -30,7 +30,7 @@ def test_a_member_finds_everything_at_its_first_boot(story: Story, member: str) 
     machine = f"Instance cluster-{member}"
     objects = ["etcd", "fleetd", "fleetctl", *(f"{member}-{file}.pem" for file in ("ca", "cert", "key"))]
     before = [f"BucketObjectv2 cluster-{name}" for name in objects]
-    before += ["RolePolicy cluster-members", "RolePolicyAttachment cluster-members-ssm", "Route cluster-world"]
+    before += ["RolePolicy cluster-members", "Route cluster-world"]
     before += [f"RouteTableAssociation cluster-s{number}" for number in (1, 2, 3)]
     before += [f"Eip cluster-{member}", f"Volume cluster-{member}-etcd", f"NetworkInterface cluster-{member}"]
     for what in before:

@@ -52,6 +52,8 @@ def test_all_that_can_have_tags_says_whose_it_is(cluster: FakeEngine) -> None:
         if kind in TAGGED:
             assert inputs["tags"]["fleetcaptain:stack"] == "fleetcaptain/prod", (kind, name)
             assert inputs["tags"]["Name"].startswith("fleetcaptain-prod"), (kind, name)
+    for machine in cluster.of("Instance").values():
+        assert machine["rootBlockDevice"]["tags"] == machine["tags"]
     tags = {tag["key"]: tag for tag in cluster.one("Group", "cluster-workers")["tags"]}
     assert tags["fleetcaptain:stack"]["propagateAtLaunch"] is True
 
@@ -151,8 +153,15 @@ def test_without_an_address_to_come_from_ssh_goes_through_systems_manager() -> N
     """No port is open then; the role lets sessions in, and the way in names instances."""
     declared = declare({"allowSshFrom": ""})
     assert {entrance for entrance in entrances(declared) if entrance[1] == 22} == {("machines", 22, 22, "machines")}
-    attached = declared.of("RolePolicyAttachment").values()
-    assert {inputs["policyArn"] for inputs in attached} == {"arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}
+    assert sessions(declared) == {
+        "cluster-members": {
+            "ssm:UpdateInstanceInformation",
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        }
+    }, "AWS's own policy can read the account's parameters, and workers are reached through a member"
     connection = declared.outputs["connection"]
     assert connection["ssh"] == [f"core@Instance/cluster-m{number}" for number in (1, 2, 3)]
     assert connection["proxy"].startswith("aws ssm start-session --region eu-west-1 --target %h ")
@@ -160,7 +169,22 @@ def test_without_an_address_to_come_from_ssh_goes_through_systems_manager() -> N
 
 def test_with_one_systems_manager_has_no_rights(cluster: FakeEngine) -> None:
     """Least privilege: what is not used is not given."""
-    assert cluster.of("RolePolicyAttachment") == {}
+    assert sessions(cluster) == {}
+
+
+def sessions(declared: FakeEngine) -> dict[str, set[str]]:
+    """The rights for Systems Manager of each role that has some."""
+    assert declared.of("RolePolicyAttachment") == {}
+    found = {
+        name: {
+            action
+            for entry in json.loads(inputs["policy"])["Statement"]
+            for action in _list(entry["Action"])
+            if action.startswith(("ssm", "ec2messages"))
+        }
+        for name, inputs in declared.of("RolePolicy").items()
+    }
+    return {name: actions for name, actions in found.items() if actions}
 
 
 def machines(declared: FakeEngine) -> list[dict[str, Any]]:

@@ -93,14 +93,15 @@ def test_a_file_that_is_to_be_decoded_has_to_be_base64() -> None:
 @pytest.mark.parametrize(
     ("document", "environ", "empty"),
     [
-        ({"encryptionsalt": "v1:x"}, {}, True),
+        ({"encryptionsalt": "v1:x"}, {}, False),
         ({"encryptionsalt": "v1:x"}, {"PULUMI_CONFIG_PASSPHRASE": ""}, True),
         ({"encryptionsalt": "v1:x"}, {"PULUMI_CONFIG_PASSPHRASE": "x"}, False),
         ({"encryptionsalt": "v1:x"}, {"PULUMI_CONFIG_PASSPHRASE_FILE": "/x"}, False),
+        ({"encryptionsalt": "v1:x"}, {"PULUMI_CONFIG_PASSPHRASE_FILE": "/x", "PULUMI_CONFIG_PASSPHRASE": ""}, True),
         ({"secretsprovider": "awskms://x"}, {}, False),
         (None, {}, False),
     ],
 )
 def test_an_empty_passphrase_is_noticed(document: object, environ: dict[str, str], empty: bool) -> None:
-    """Not with another provider of secrets."""
+    """Not with another provider of secrets, and not if Pulumi asks for it. The variable comes before the file."""
     assert has_empty_passphrase(document, environ) is empty

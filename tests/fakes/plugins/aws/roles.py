@@ -42,15 +42,6 @@ def _no_policy(had: Given) -> None:
     api("iam").delete_role_policy(RoleName=had["role"], PolicyName=had["name"])
 
 
-def _attached(given: Given) -> Made:
-    api("iam").attach_role_policy(RoleName=given["role"], PolicyArn=given["policyArn"])
-    return Made(f"{given['role']}/{given['policyArn']}")
-
-
-def _detached(had: Given) -> None:
-    api("iam").detach_role_policy(RoleName=had["role"], PolicyArn=had["policyArn"])
-
-
 def _profile(given: Given) -> Made:
     params = given.params("path", name="InstanceProfileName")
     made = api("iam").create_instance_profile(**params, Tags=given.pairs())["InstanceProfile"]
@@ -83,7 +74,6 @@ KINDS = {
         updates={"policy": _put_policy},
         autoname="name",
     ),
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Kind(_attached, _detached, replaces=words("policyArn role")),
     "aws:iam/instanceProfile:InstanceProfile": Kind(
         _profile,
         _no_profile,

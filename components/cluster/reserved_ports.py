@@ -1,0 +1,20 @@
+"""The ports of a machine that services cannot have. Pure."""
+
+from __future__ import annotations
+
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.machine.machine_ports import RESERVED
+
+__all__ = ["reserved_ports"]
+
+
+def reserved_ports(app: App) -> list[str]:
+    """What is wrong: each service or task of *app* with a port that a program of the machine uses. A range counts with
+    all of its ports, because docker may take any."""
+    return [
+        f"{spec.name}: port {number} of the machines is for {purpose}. Publish another one, such as {number + 10000}"
+        for spec in app.containers
+        for port in spec.ports
+        for number, purpose in RESERVED.items()
+        if port.protocol == "tcp" and port.host is not None and port.host <= number <= (port.host_last or port.host)
+    ]

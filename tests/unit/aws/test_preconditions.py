@@ -1,0 +1,75 @@
+"""What a cluster on AWS requires in addition to valid settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.aws.preconditions import unmet_preconditions
+from components.aws.settings import read
+from components.cluster.reserved_ports import reserved_ports
+from fleetcaptain.errors import ClusterRefused
+from fleetcaptain.fleetfile.values import App, Port, ServiceSpec, TaskSpec
+from fleetcaptain.machine.machine_ports import RESERVED
+
+
+def app(*ports: Port) -> App:
+    """An app with one service that publishes *ports*."""
+    return App("shop", (ServiceSpec("web", "", "web:1", ports=ports),), Path("/app"))
+
+
+def unmet(app: App, *, empty: bool = False, partition: str = "aws") -> list[str]:
+    """What is unmet for *app*."""
+    return unmet_preconditions(app, stack="prod", empty_passphrase=empty, partition=partition)
+
+
+def test_an_app_on_its_own_ports_meets_them() -> None:
+    """Also ports of a container that docker maps to a free one, and udp."""
+    assert unmet(app(Port(2379), Port(22, 8022), Port(80, 80), Port(53, 2380, protocol="udp"))) == []
+
+
+@pytest.mark.parametrize("number", RESERVED)
+def test_the_ports_of_the_machines_own_programs_are_refused(number: int) -> None:
+    """The container would not start, and the security groups would open the port to all machines."""
+    (problem,) = reserved_ports(app(Port(80, number)))
+    assert problem.startswith(f"web: port {number} of the machines is for {RESERVED[number]}")
+    assert str(number + 10000) in problem
+
+
+@pytest.mark.parametrize("last", [2380, 2400])
+def test_a_range_with_such_a_port_is_refused(last: int) -> None:
+    """Docker takes the first free one."""
+    assert any("port 2380" in problem for problem in reserved_ports(app(Port(80, 2380, last))))
+    assert reserved_ports(app(Port(80, 2382, 2400))) == []
+
+
+def test_a_tasks_ports_count_too() -> None:
+    """It runs on the same machines."""
+    task = TaskSpec(ServiceSpec("nightly", "", "web:1", ports=(Port(80, 22),)))
+    assert len(reserved_ports(App("shop", (), Path("/app"), tasks=(task,)))) == 1
+
+
+def test_an_empty_passphrase_is_refused_with_the_commands_that_change_it() -> None:
+    """The state will have the keys of etcd."""
+    (problem,) = unmet(app(), empty=True)
+    assert "`pulumi stack change-secrets-provider passphrase --stack prod`" in problem
+    assert "awskms://" in problem
+    assert "`pulumi login s3://BUCKET`" in problem
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_other_partitions_are_refused(partition: str) -> None:
+    """Their images and addresses are others."""
+    (problem,) = unmet(app(), partition=partition)
+    assert problem.startswith(f"aws:region is in the partition {partition}")
+
+
+def test_all_is_in_the_report_of_the_settings() -> None:
+    """One run is enough to see everything."""
+    problems = unmet(app(Port(80, 22)), empty=True, partition="aws-cn")
+    with pytest.raises(ClusterRefused, match="with these settings") as told:
+        read({"size": "13", "keyPair": "ann"}.get, problems)
+    assert len(told.value.problems) == 4
+    with pytest.raises(ClusterRefused, match="as it is declared"):
+        read({"keyPair": "ann"}.get, problems)
