@@ -145,8 +145,10 @@ class CoreOSCluster(ClusterComponent):
                 "timeout_sec": args.ready_sec,
                 "open_dirs": list(args.open_dirs),
                 "secured": True,
+                # Another way in is waited for: a rule takes a moment.
+                "allow_ssh_from": list(settings.allow_ssh_from),
             },
-            scope.child(depends_on=base),
+            scope.child(depends_on=[*base, *groups.ssh_rules]),
         )
         self.owned = ready
         # The connection is known long before the cluster answers: its users also wait for its readiness.

@@ -26,7 +26,7 @@ from fleetcaptain.waiting import wait_until
 __all__ = ["ClusterReady", "JoinedMachines", "ReadyProvider", "wait_joined"]
 
 _PAUSE_SEC = 2.0
-_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured")
+_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured", "allow_ssh_from")
 _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
 
@@ -108,8 +108,8 @@ def _not_ready(wanted: JoinedMachines, timeout_sec: float, what: str, missing: l
 class ReadyProvider(ResourceProvider):
     """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
-    open to containers when its authentication is turned on; ``secured``, always true. Outputs: the inputs, with
-    the observed ``secured``, so that an `up` tries again."""
+    open to containers when its authentication is turned on; ``secured``, always true; ``allow_ssh_from``, the addresses
+    that ssh is open to. Outputs: the inputs, with the observed ``secured``, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of the machines that keep etcd's data: new ones would start a new etcd cluster."""
@@ -187,7 +187,7 @@ def _secure(cluster: Cluster, props: Mapping[str, Any]) -> bool:
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in _INPUTS}
+    return {key: props[key] for key in _INPUTS if key in props}
 
 
 class ClusterReady(Resource):

@@ -25,11 +25,13 @@ _WORLD = "0.0.0.0/0"
 
 @dataclass(frozen=True)
 class Groups:
-    """The ids of the security groups: of all *machines*, of *members* as well, of the *balancer* if there is one."""
+    """The ids of the security groups: of all *machines*, of *members* as well, of the *balancer* if there is one. Only
+    after *ssh_rules* are there does ssh get through."""
 
     machines: pulumi.Output[str]
     members: pulumi.Output[str]
     balancer: pulumi.Output[str] | None
+    ssh_rules: tuple[pulumi.Resource, ...] = ()
 
 
 class _Rules:
@@ -58,9 +60,9 @@ class _Rules:
         *,
         block: str | None = None,
         other: pulumi.Input[str] | None = None,
-    ) -> None:
+    ) -> pulumi.Resource:
         """Open *ports* of *group* to the addresses *block*, or the machines of the *other* group."""
-        aws.vpc.SecurityGroupIngressRule(
+        made: pulumi.Resource = aws.vpc.SecurityGroupIngressRule(
             self._scope.named(part),
             security_group_id=group,
             ip_protocol=_NUMBERS.get(ports.protocol, ports.protocol),
@@ -71,6 +73,7 @@ class _Rules:
             tags=self._scope.tags(part),
             opts=self._scope.child(),
         )
+        return made
 
     def leave(
         self, part: str, group: pulumi.Input[str], ports: Opening | None, other: pulumi.Input[str] | None
@@ -102,15 +105,14 @@ def make_groups(
     machines = rules.group("machines", "All machines of the cluster")
     members = rules.group("members", "The machines that keep the data of etcd")
     rules.leave("out", machines, None, None)
-    for block in allow_ssh_from:
-        rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(SSH), block=block)
+    ssh = [rules.enter(f"ssh-{block.replace('/', '-')}", machines, _tcp(SSH), block=block) for block in allow_ssh_from]
     # An SSH client of one machine connects from there to machines without a public address.
-    rules.enter("ssh-within", machines, _tcp(SSH), other=machines)
+    ssh.append(rules.enter("ssh-within", machines, _tcp(SSH), other=machines))
     rules.enter("etcd-client", members, _tcp(CLIENT_TLS), other=machines)
     rules.enter("etcd-peer", members, _tcp(PEER), other=members)
     for ports in between:
         rules.enter(f"{ports.protocol}-{ports.first}-{ports.last}", machines, ports, other=machines)
-    return Groups(machines, members, _balancer(rules, machines, public) if public else None)
+    return Groups(machines, members, _balancer(rules, machines, public) if public else None, tuple(ssh))
 
 
 def _balancer(rules: _Rules, machines: pulumi.Input[str], public: Sequence[Public]) -> pulumi.Output[str]:

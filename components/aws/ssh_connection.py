@@ -22,8 +22,11 @@ __all__ = ["connection", "endpoint_of_members", "guarded", "hosts_of"]
 _USER = "core"
 
 
-def connection(settings: Settings, identity: str, region: str, hosts: Mapping[str, str]) -> dict[str, Any]:
-    """The connection; see `Connection`. *hosts*: member -> its public address, or the id of its instance. Pure.
+def connection(
+    settings: Settings, identity: str, region: str, hosts: Mapping[str, str], profile: str = ""
+) -> dict[str, Any]:
+    """The connection; see `Connection`. *hosts*: member -> its public address, or the id of its instance. *profile*:
+    that of ``aws:profile``. Pure.
 
     Paths are relative to the program's folder, so that it is the same for everyone who uses the stack.
     """
@@ -36,7 +39,10 @@ def connection(settings: Settings, identity: str, region: str, hosts: Mapping[st
         # Workers have private addresses, and fleet reports private ones for all machines.
         "inside": settings.advertised == "private",
         "size": settings.size,
+        "region": region,
     }
+    if profile:
+        endpoint["profile"] = profile
     if not settings.allow_ssh_from:
         endpoint["proxy"] = (
             f"aws ssm start-session --region {region} --target %h --document-name AWS-StartSSHSession "
@@ -58,8 +64,8 @@ def endpoint_of_members(
     settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]
 ) -> pulumi.Output[Mapping[str, Any]]:
     """The connection, as soon as its *hosts* are known."""
-    region = aws.get_region().region
-    return pulumi.Output.all(**hosts).apply(lambda known: connection(settings, identity, region, known))
+    region, profile = aws.get_region().region, pulumi.Config("aws").get("profile") or ""
+    return pulumi.Output.all(**hosts).apply(lambda known: connection(settings, identity, region, known, profile))
 
 
 def guarded(ami: str, settings: Settings, identity: str, hosts: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from components.cluster.aws_handle import AwsHandle
 from components.cluster.existing_handle import ExistingHandle
 from components.cluster.handle import ClusterHandle
 from components.cluster.local_handle import LocalHandle
@@ -14,7 +15,7 @@ __all__ = ["handle_of"]
 
 _HANDLES: Mapping[ClusterKind, type[ClusterHandle]] = {
     ClusterKind.LOCAL: LocalHandle,
-    ClusterKind.AWS: ClusterHandle,
+    ClusterKind.AWS: AwsHandle,
     ClusterKind.EXISTING: ExistingHandle,
 }
 

@@ -26,17 +26,21 @@ class ClusterKind(StrEnum):
 @dataclass(frozen=True)
 class Connection:
     """*kind* and *stack* (``project/stack``) of the cluster, the *endpoint* at which it answers, and its *size*: how
-    many machines the stack makes, 0 when others make them.
+    many machines the stack makes, 0 when others make them. *region* and *profile*: those of a cluster on AWS, "" for
+    the defaults of AWS's tools.
 
     As plain data it is a mapping: ``kind``; ``stack``; either ``ssh`` (list of ``user@host``), ``key`` and
     ``known_hosts`` (paths, see `located`), or ``fleet`` and ``etcd`` (see `LocalEndpoint`). There may be ``jump``,
-    ``proxy`` and ``inside`` (see `Endpoint`), and ``size``, if it is not the number of machines in ``ssh``.
+    ``proxy`` and ``inside`` (see `Endpoint`), ``region`` and ``profile``, and ``size``, if it is not the number of
+    machines in ``ssh``.
     """
 
     kind: ClusterKind
     stack: str
     endpoint: Endpoint | LocalEndpoint
     size: int = 0
+    region: str = ""
+    profile: str = ""
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -45,7 +49,7 @@ class Connection:
         managed = kind is not ClusterKind.EXISTING
         endpoint = Endpoint.of(data, managed=managed) if "ssh" in data else LocalEndpoint.of(data)
         size = int(data.get("size") or len(data["ssh"])) if managed else 0
-        return cls(kind, data.get("stack", ""), endpoint, size)
+        return cls(kind, data.get("stack", ""), endpoint, size, data.get("region", ""), data.get("profile", ""))
 
     @property
     def folder(self) -> Path:

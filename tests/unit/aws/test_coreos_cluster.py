@@ -149,6 +149,13 @@ def test_these_are_all_entrances(cluster: FakeEngine) -> None:
     }
 
 
+def test_the_wait_for_the_cluster_begins_when_ssh_is_open(cluster: FakeEngine) -> None:
+    """An update that opens it waits until it is; beside it, the first try could come too early."""
+    rules = {("SecurityGroupIngressRule", name) for name in ("cluster-ssh-198.51.100.0-24", "cluster-ssh-within")}
+    assert rules <= cluster.dependencies("ClusterReady", "cluster")
+    assert cluster.one("ClusterReady", "cluster")["allow_ssh_from"] == ["198.51.100.0/24"]
+
+
 def test_without_an_address_to_come_from_ssh_goes_through_systems_manager() -> None:
     """No port is open then; the role lets sessions in, and the way in names instances."""
     declared = declare({"allowSshFrom": ""})
@@ -410,6 +417,7 @@ def test_the_way_in_is_the_same_for_everybody(cluster: FakeEngine) -> None:
         "known_hosts": ".fleetcaptain/prod/known_hosts",
         "inside": True,
         "size": 5,
+        "region": "eu-west-1",
     }
     assert cluster.outputs["machines"] == {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 

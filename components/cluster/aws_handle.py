@@ -1,0 +1,100 @@
+"""The handle of a cluster on AWS: EC2 knows whether its members run, and a cluster that does not answer is repaired by
+an update, so no preview or refresh fails for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster.aws_client import aws_client, aws_errors
+from components.cluster.handle import ClusterHandle, Presence
+from components.cluster.instance_states import members_in, missing_quorum
+from components.engine import diagnostics, dynamic_resource
+from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError
+from fleetcaptain.fleet.connection import Connection
+from fleetcaptain.fleet.ssh import Endpoint
+
+__all__ = ["AwsHandle"]
+
+_KNOWN_SEC = 30
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Why the cluster did not answer ("": it did) *at* a time of the monotonic clock."""
+
+    problem: str
+    at: float
+
+
+_answers: dict[Connection, _Answer] = {}
+_warned: set[Connection] = set()
+
+
+class AwsHandle(ClusterHandle):
+    """A cluster that does not answer counts as stopped in previews and refreshes, with a warning: the update may be
+    what opens ssh for this computer, changes the way in, or makes terminated members again. In the program of an update
+    it counts as there: what the program needs of it fails with the usual error."""
+
+    def presence(self) -> Presence:
+        """STOPPED if the members do not run, or do not answer, and this is no update's program."""
+        if dynamic_resource.CURRENT.get(None) is None and not pulumi.runtime.is_dry_run():
+            return Presence.THERE
+        problem = self._problem()
+        if not problem:
+            return Presence.THERE
+        self._warn(problem)
+        return Presence.STOPPED
+
+    def _problem(self, clock: Callable[[], float] = time.monotonic) -> str:
+        """Why the cluster does not answer; asked once for all resources, and again after half a minute: an update may
+        have repaired it."""
+        with _lock:
+            known = _answers.get(self.connection)
+            if known is None or clock() - known.at >= _KNOWN_SEC:
+                known = _answers[self.connection] = _Answer(self._ask(), clock())
+            return known.problem
+
+    def _ask(self) -> str:
+        return self._stopped() or self._unreachable()
+
+    def _stopped(self) -> str:
+        endpoint = self.connection.endpoint
+        if not isinstance(endpoint, Endpoint) or not self.connection.region:
+            return ""  # recorded by an earlier version
+        stack = self.connection.stack
+        try:
+            with aws_errors("ask EC2 for the members"):
+                pages = aws_client("ec2", self.connection).get_paginator("describe_instances")
+                filters = [{"Name": "tag:fleetcaptain:stack", "Values": [stack]}]
+                found = members_in(list(pages.paginate(Filters=filters)), stack)
+        except FleetCaptainError:
+            return ""  # without the right to ask, the cluster itself tells
+        return missing_quorum(found, len(endpoint.hosts))
+
+    def _unreachable(self) -> str:
+        try:
+            self.connect("").fleet.machines()
+        except ClusterUnreachable as error:
+            return str(error)
+        return ""
+
+    def _warn(self, problem: str) -> None:
+        with _lock:
+            if self.connection in _warned:
+                return
+            _warned.add(self.connection)
+        if dynamic_resource.CURRENT.get(None) is None:
+            diagnostics.warn(
+                f"The cluster does not answer, so what changes on it is known only at the update, and strays, owners "
+                f"and placement are checked only then. {problem}"
+            )
+        else:
+            dynamic_resource.warn(
+                f"The cluster does not answer, so its units stay in the state as they were last seen. {problem}"
+            )
