@@ -8,6 +8,7 @@ import typer
 
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
+    aws_policy_command,
     check_command,
     console_command,
     discover_command,
@@ -60,6 +61,7 @@ _COMMANDS = (
     render_command,
     plan_command,
     doctor_command,
+    aws_policy_command,
     secrets_command,
     machine_key_command,
     secure_command,
