@@ -15,11 +15,12 @@ from components.aws.binaries import find_programs, make_bucket, sums_of
 from components.aws.iam import make_identity
 from components.aws.image_registry import make_registry
 from components.aws.launch_context import Launch, LaunchContext
-from components.aws.members import MemberNetwork, find_image, make_member, make_member_network
+from components.aws.machine_image import age_notices, find_image
+from components.aws.members import MemberNetwork, make_member, make_member_network
 from components.aws.network import choose_zones, make_network
 from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
-from components.aws.recorded_cluster import pinned, read_recorded
+from components.aws.recorded_cluster import notices, pinned, read_recorded, workers_image
 from components.aws.refresh_guard import guard_of
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
@@ -81,6 +82,9 @@ class CoreOSCluster(ClusterComponent):
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)
+        workers_ami = workers_image(settings, recorded, ami)
+        for message in (*notices(settings, recorded, ami), *age_notices(workers_ami, ami, args.now)):
+            diagnostics.warn(message)
 
         network = make_network(scope, settings.network, split)
         groups = make_groups(
@@ -92,7 +96,7 @@ class CoreOSCluster(ClusterComponent):
         )
         registry = make_registry(scope, args.repositories)
         bucket = make_bucket(scope, programs, sums_of(programs))
-        context = LaunchContext(scope, settings, network, groups, ami)
+        context = LaunchContext(scope, settings, network, groups, workers_ami)
         doors = {place.name: make_member_network(context, place) for place in members}
         keys = make_keys(scope, bucket, _addresses(settings, members, doors))
         # Sessions of Systems Manager reach workers through a member.

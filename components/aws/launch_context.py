@@ -17,7 +17,7 @@ __all__ = ["Launch", "LaunchContext"]
 
 @dataclass(frozen=True)
 class LaunchContext:
-    """The cluster's *scope* and *settings*, its *network* and security *groups*, and the machines' image *ami*."""
+    """The cluster's *scope* and *settings*, its *network* and security *groups*, and the workers' image *ami*."""
 
     scope: Scope
     settings: Settings

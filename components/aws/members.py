@@ -1,4 +1,4 @@
-"""The members: plain machines, each with an address and a volume that survive its replacement; and their image."""
+"""The members: plain machines, each with an address and a volume that survive its replacement."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import pulumi_aws as aws
 from components.aws.launch_context import Launch, LaunchContext
 from components.aws.topology import MemberSlot
 
-__all__ = ["FLATCAR", "MemberNetwork", "find_image", "make_member", "make_member_network"]
-
-FLATCAR = "075585003325"
-"""The account that publishes Flatcar. Any account may use the name of its images; this number is unique."""
+__all__ = ["MemberNetwork", "make_member", "make_member_network"]
 
 # Inputs whose change would stop or replace a machine.
 _KEPT = ["ami", "user_data", "instance_type", "key_name"]
@@ -110,12 +107,3 @@ def make_member(
         opts=scope.child(delete_before_replace=True),
     )
     return machine
-
-
-def find_image(wanted: str) -> str:
-    """The id of the image *wanted*, or of the newest stable one for amd64."""
-    if wanted:
-        return wanted
-    criteria = {"name": "Flatcar-stable-*", "architecture": "x86_64", "virtualization-type": "hvm"}
-    filters = [aws.ec2.GetAmiFilterArgs(name=name, values=[value]) for name, value in criteria.items()]
-    return str(aws.ec2.get_ami(owners=[FLATCAR], most_recent=True, filters=filters).id)

@@ -1,10 +1,11 @@
-"""What the state knows of a cluster whose etcd has data: its network and zones, which no later update may change."""
+"""What the state knows of a cluster whose etcd has data: its network, zones and volumes, which no later update may move
+or shrink, and the image of its workers, which stays until it is renewed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from components.aws.settings import Settings
@@ -12,17 +13,34 @@ from components.aws.topology import used_zones
 from components.engine.recorded_state import recorded_resources
 from fleetcaptain.errors import ClusterRefused
 
-__all__ = ["RecordedCluster", "pinned", "read_recorded", "recorded_in"]
+__all__ = ["RecordedCluster", "RecordedMachine", "notices", "pinned", "read_recorded", "recorded_in", "workers_image"]
 
 _VPC, _VOLUME = "aws:ec2/vpc:Vpc", "aws:ebs/volume:Volume"
+_INSTANCE, _TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
+# The template of workers that always run comes first.
+_TEMPLATES = ("worker", "windows")
+
+
+@dataclass(frozen=True)
+class RecordedMachine:
+    """The *image*, *instance_type* and *key_pair* with which a machine was made."""
+
+    image: str
+    instance_type: str
+    key_pair: str
 
 
 @dataclass(frozen=True)
 class RecordedCluster:
-    """The *network* of a cluster ("" if its VPC is lost), and member -> the zone of its volume: *zone_of*."""
+    """The *network* of a cluster ("" if its VPC is lost), and member -> the zone of its volume: *zone_of*. The size of
+    its largest volume: *volume_gib*. Member -> its machine: *machines*. *workers_image*: of its workers ("" if it has
+    none)."""
 
     network: str
     zone_of: Mapping[str, str]
+    volume_gib: int = 0
+    machines: Mapping[str, RecordedMachine] = field(default_factory=dict)
+    workers_image: str = ""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -44,19 +62,31 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
     }
     if not zone_of:
         return None
-    return RecordedCluster(str(resources.get((_VPC, name), {}).get("cidrBlock", "")), zone_of)
+    machines = {
+        member: RecordedMachine(*(str(outputs.get(key, "")) for key in ("ami", "instanceType", "keyName")))
+        for member in zone_of
+        if (outputs := resources.get((_INSTANCE, f"{name}-{member}"))) is not None
+    }
+    images = [str(resources.get((_TEMPLATE, f"{name}-{part}"), {}).get("imageId", "")) for part in _TEMPLATES]
+    return RecordedCluster(
+        str(resources.get((_VPC, name), {}).get("cidrBlock", "")),
+        zone_of,
+        max(int(resources[_VOLUME, f"{name}-{member}-etcd"].get("size") or 0) for member in zone_of),
+        machines,
+        next(filter(None, images), ""),
+    )
 
 
 def read_recorded(name: str) -> RecordedCluster | None:
     """The cluster *name* in the stack's state; see `recorded_in`."""
-    return recorded_in(recorded_resources((_VPC, _VOLUME)), name)
+    return recorded_in(recorded_resources((_VPC, _VOLUME, _INSTANCE, _TEMPLATE)), name)
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
     """*settings* with the zones of the *recorded* cluster, whatever zones AWS lists today. Pure.
 
     Raises ClusterRefused if they have another network or other zones: etcd's data has the members' addresses in it,
-    and its volumes cannot leave their zones.
+    and its volumes cannot leave their zones. And if they have smaller volumes: EBS cannot shrink one.
     """
     if recorded is None:
         return settings
@@ -74,11 +104,47 @@ def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
         )
     if problems:
         problems.append(
-            "To have another network or other zones, deploy a new stack with them, and then remove this one"
+            "Another network or other zones would replace all members at once, and etcd would lose its data. To have "
+            "them, deploy a new stack with them, and then remove this one"
         )
-        raise ClusterRefused(
-            "Cannot move the cluster: all members would be replaced at once, and etcd would lose its data. Nothing was "
-            "changed:",
-            problems,
+    if settings.data_gib < recorded.volume_gib:
+        problems.append(
+            f"fleetcaptain:etcdVolumeGib: the volumes have {recorded.volume_gib} GiB and cannot shrink. Run `pulumi "
+            f"config set fleetcaptain:etcdVolumeGib {recorded.volume_gib}`"
         )
+    if problems:
+        raise ClusterRefused("Cannot change the cluster's network, zones or volumes. Nothing was changed:", problems)
     return replace(settings, zones=recorded.zones)
+
+
+def workers_image(settings: Settings, recorded: RecordedCluster | None, found: str) -> str:
+    """The image of workers: that of *settings*, or else the one that they have, so that a new image (*found*) replaces
+    no machine until it is asked for. Pure."""
+    if recorded is None or settings.ami_id or settings.renew_workers:
+        return found
+    return recorded.workers_image or found
+
+
+def notices(settings: Settings, recorded: RecordedCluster | None, found: str) -> list[str]:
+    """What the operator has to know of *settings* that apply only in part. *found*: the image of new machines. Pure."""
+    if recorded is None:
+        return []
+    others = sorted(
+        name
+        for name, machine in recorded.machines.items()
+        if machine.key_pair != settings.key_pair and name != settings.renew
+    )
+    messages = []
+    if others:
+        messages.append(
+            f"fleetcaptain:keyPair: {', '.join(others)} keep their old key until each is renewed by "
+            "fleetcaptain:renewMember. Until then ssh needs both keys: give them to ssh's agent"
+        )
+    wanted = RecordedMachine(found, settings.instance_type, settings.key_pair)
+    if settings.renew and recorded.machines.get(settings.renew) == wanted:
+        messages.append(
+            f"fleetcaptain:renewMember: {settings.renew} has the image, instance type and key pair of this update "
+            "already. As long as this is set, each update may replace it. Run `pulumi config rm "
+            "fleetcaptain:renewMember`"
+        )
+    return messages

@@ -43,7 +43,8 @@ class Settings:
     *network* (the addresses of the VPC), *zones* (none: the region's first three), *spot* (workers of the spot market),
     *data_gib* and *root_gib* (sizes of disks in GiB), *protect_data* (etcd's volumes cannot be deleted), *renew* (the
     one member that may be replaced now, or ""), *ssh_key* (the private key's file; "": what ssh itself finds),
-    *replace_in_windows* (workers may be replaced while a window is open).
+    *replace_in_windows* (workers may be replaced while a window is open), *renew_workers* (workers may get a newer
+    image).
     """
 
     size: int
@@ -63,6 +64,7 @@ class Settings:
     renew: str = ""
     ssh_key: str = ""
     replace_in_windows: bool = False
+    renew_workers: bool = False
 
     @property
     def workers(self) -> int:
@@ -102,6 +104,7 @@ def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Setting
         renew=value("renewMember", "", lambda text: member_name(text, members), ""),
         ssh_key=get("sshKey") or "",
         replace_in_windows=get("windows") == "ignore",
+        renew_workers=value("renewWorkers", "false", flag, otherwise=False),
     )
     if problems or unmet:
         what = "with these settings" if problems else "as it is declared"

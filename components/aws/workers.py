@@ -52,6 +52,8 @@ def make_workers(
         max_size=settings.workers,
         desired_capacity=settings.workers,
         capacity_rebalance=settings.spot,
+        # fleet moves no unit to a machine that is new, so AWS's balance of the zones would only end working ones.
+        suspended_processes=["AZRebalance"],
         instance_refresh={
             "strategy": "Rolling",
             # Launch before termination: the app always has enough machines.

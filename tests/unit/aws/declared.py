@@ -15,10 +15,11 @@ from components.aws.topology import Opening, Public
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_machines import write_programs
 
-__all__ = ["CONFIG", "WEB", "ZONES", "aws_engine", "declare"]
+__all__ = ["CONFIG", "NEWEST", "WEB", "ZONES", "aws_engine", "declare"]
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 CONFIG = {"keyPair": "ann", "allowSshFrom": "198.51.100.0/24"}
+NEWEST = "ami-0f1a7ca4000000001"
 WEB = Public("web", "http", 80, 8080, 8080, "/health")
 _COMPUTED = (
     "arn",
@@ -33,9 +34,12 @@ _COMPUTED = (
 )
 
 
-def aws_engine(zones: Sequence[str] = ZONES, recorded: Mapping[str, Any] | None = None) -> FakeEngine:
+def aws_engine(
+    zones: Sequence[str] = ZONES, recorded: Mapping[str, Any] | None = None, *, published: bool = True
+) -> FakeEngine:
     """An engine that knows what AWS answers, in a region with *zones*. Computed outputs name their resource.
-    *recorded*: URN -> a resource, its ``type`` and ``outputs``, of the stack's state."""
+    *recorded*: URN -> a resource, its ``type`` and ``outputs``, of the stack's state. *published*: older images are
+    still there."""
     return FakeEngine(
         {
             "pulumi:pulumi:readStackResourceOutputs": {"outputs": dict(recorded or {})},
@@ -43,7 +47,8 @@ def aws_engine(zones: Sequence[str] = ZONES, recorded: Mapping[str, Any] | None 
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
             "aws:index/getAvailabilityZones:getAvailabilityZones": {"id": "eu-west-1", "names": list(zones)},
-            "aws:ec2/getAmi:getAmi": {"id": "ami-0f1a7ca4000000001"},
+            "aws:ec2/getAmi:getAmi": {"id": NEWEST, "creationDate": "2026-01-01T00:00:00.000Z"},
+            "aws:ec2/getAmiIds:getAmiIds": lambda args: {"ids": [args["filters"][0]["values"][0]] * published},
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "token"},
         },
         lambda _kind, name: {**{key: f"{name}.{key}" for key in _COMPUTED}, "latestVersion": 7},
@@ -55,10 +60,11 @@ def declare(
     *,
     zones: Sequence[str] = ZONES,
     recorded: Mapping[str, Any] | None = None,
+    published: bool = True,
     **more: Any,
 ) -> FakeEngine:
-    """The cluster with the settings *config* added to `CONFIG`. *zones* and *recorded*: see `aws_engine`. *more*:
-    further arguments of `CoreOSClusterArgs`.
+    """The cluster with the settings *config* added to `CONFIG`. *zones*, *recorded*, *published*: see
+    `aws_engine`. *more*: further arguments of `CoreOSClusterArgs`.
 
     The outputs are what the cluster offers.
     """
@@ -80,4 +86,4 @@ def declare(
             pulumi.export("public", dict(cluster.public))
             pulumi.export("login", cluster.login)
 
-        return aws_engine(zones, recorded).run(program)
+        return aws_engine(zones, recorded, published=published).run(program)

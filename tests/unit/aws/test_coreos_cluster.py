@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.aws.image_registry import KEPT_IMAGES
-from components.aws.members import FLATCAR
+from components.aws.machine_image import FLATCAR
 from fleetcaptain.errors import ClusterRefused
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import WEB, ZONES, declare
@@ -341,6 +341,7 @@ def test_workers_come_and_go_in_order(cluster: FakeEngine) -> None:
     """New ones first; one that goes has time for its units to end; a failed launch leaves the group in the state."""
     group = cluster.one("Group", "cluster-workers")
     assert group["waitForCapacityTimeout"] == "0"
+    assert group["suspendedProcesses"] == ["AZRebalance"], "it would end working machines"
     assert group["instanceRefresh"]["preferences"]["minHealthyPercentage"] == 100
     assert group["launchTemplate"] == {"id": "LaunchTemplate/cluster-worker", "version": "7"}
     hook = cluster.one("LifecycleHook", "cluster-drain")

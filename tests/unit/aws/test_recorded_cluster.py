@@ -7,16 +7,24 @@ from typing import Any
 
 import pytest
 
-from components.aws.recorded_cluster import recorded_in
-from components.aws.settings import Settings
+from components.aws.recorded_cluster import notices, recorded_in
+from components.aws.settings import DEFAULT_TYPE, Settings, read
 from fleetcaptain.errors import ClusterRefused
-from tests.unit.aws.declared import ZONES, declare
+from fleetcaptain.schedule.window import WindowSpec
+from tests.fakes.fake_engine import FakeEngine
+from tests.unit.aws.declared import CONFIG, NEWEST, ZONES, declare
 
 URN = "urn:pulumi:prod::fleetcaptain::fleetcaptain:cluster:CoreOSCluster$"
 
 
-def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True) -> Mapping[str, Any]:
-    """What the state has of a cluster of three members in `ZONES`, with their *volumes*."""
+OLDER = "ami-0f1a7ca4000000000"
+JANUARY, AUGUST = 1767225600, 1785542400
+"""When the image was made, in seconds of the Unix clock, and seven months later."""
+
+
+def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True, key: str = "ann") -> Mapping[str, Any]:
+    """What the state has of a cluster of three members in `ZONES`, with their *volumes* and the key pair *key*, and
+    workers with an older image."""
     found: dict[str, Any] = {
         f"{URN}aws:ec2/vpc:Vpc::cluster": {"type": "aws:ec2/vpc:Vpc", "outputs": {"cidrBlock": network}},
         f"{URN}aws:ec2/subnet:Subnet::cluster-s1": {"type": "aws:ec2/subnet:Subnet", "outputs": {}},
@@ -25,8 +33,16 @@ def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True)
         for number, zone in enumerate(ZONES, 1):
             found[f"{URN}aws:ebs/volume:Volume::cluster-m{number}-etcd"] = {
                 "type": "aws:ebs/volume:Volume",
-                "outputs": {"availabilityZone": zone},
+                "outputs": {"availabilityZone": zone, "size": 10},
             }
+            found[f"{URN}aws:ec2/instance:Instance::cluster-m{number}"] = {
+                "type": "aws:ec2/instance:Instance",
+                "outputs": {"ami": NEWEST, "instanceType": DEFAULT_TYPE, "keyName": key},
+            }
+        found[f"{URN}aws:ec2/launchTemplate:LaunchTemplate::cluster-worker"] = {
+            "type": "aws:ec2/launchTemplate:LaunchTemplate",
+            "outputs": {"imageId": OLDER},
+        }
     return found
 
 
@@ -81,3 +97,82 @@ def test_zones_are_in_the_order_of_the_subnets() -> None:
     assert found is not None
     assert (found.network, found.zones) == ("", ("z1", "z0"))
     assert recorded_in(other, "cluster") is None
+
+
+def images(declared: FakeEngine) -> set[str]:
+    """The images of the workers' templates."""
+    return {template["imageId"] for template in declared.of("LaunchTemplate").values()}
+
+
+def warnings(declared: FakeEngine) -> list[str]:
+    """What the program warns of."""
+    return [text for level, text in declared.messages if level == "warning"]
+
+
+WINDOW = WindowSpec("rush", 6, 18 * 60, 20 * 60, tuple(range(7)), (), "UTC", machines=2)
+
+
+def test_a_new_image_replaces_no_worker() -> None:
+    """Workers keep theirs, also new ones, and those of windows; a deployment of the app rolls no machine."""
+    declared = declare({"size": "5"}, recorded=state(), windows=[[WINDOW]], now=JANUARY)
+    assert images(declared) == {OLDER}
+    assert len(declared.of("LaunchTemplate")) == 2
+    assert warnings(declared) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "image"),
+    [({"renewWorkers": "true"}, NEWEST), ({"amiId": "ami-0f1a7ca4000000009"}, "ami-0f1a7ca4000000009")],
+)
+def test_workers_get_the_image_that_is_asked_for(config: Mapping[str, str], image: str) -> None:
+    """The newest by renewWorkers, or a certain one."""
+    declared = declare({"size": "5", **config}, recorded=state(), now=AUGUST)
+    assert images(declared) == {image}
+    assert warnings(declared) == []
+
+
+def test_the_first_workers_get_the_newest_image() -> None:
+    """Nobody has one that could stay."""
+    assert images(declare({"size": "5"})) == {NEWEST}
+
+
+def test_an_image_that_soon_cannot_be_launched_is_told() -> None:
+    """Flatcar unpublishes its images after nine months; then the group cannot replace a machine."""
+    (old,) = warnings(declare({"size": "5"}, recorded=state(), now=AUGUST))
+    assert f"the workers' image {OLDER} is 212 days old" in old
+    assert "`pulumi config set fleetcaptain:renewWorkers true`" in old
+    (gone,) = warnings(declare({"size": "5"}, recorded=state(), now=AUGUST, published=False))
+    assert f"the workers' image {OLDER} is not published any more" in gone
+
+
+def test_no_volume_shrinks() -> None:
+    """EC2 would refuse it in the middle of the update."""
+    assert "`pulumi config set fleetcaptain:etcdVolumeGib 10`" in refused({"etcdVolumeGib": "9"})
+    assert len(declare({"etcdVolumeGib": "11"}, recorded=state()).of("Volume")) == 3
+
+
+def test_all_that_cannot_be_is_in_one_report() -> None:
+    """Network, zones and volumes."""
+    text = refused({"etcdVolumeGib": "9", "network": "10.72.0.0/16", "zones": "eu-west-1a,eu-west-1b"})
+    for key in ("network", "zones", "etcdVolumeGib"):
+        assert f"fleetcaptain:{key}: " in text
+
+
+def notes(key: str = "ann", **config: str) -> list[str]:
+    """What is said of the settings *config* when members have the key pair *key*."""
+    resources = {(entry["type"], urn.rpartition("::")[2]): entry["outputs"] for urn, entry in state(key=key).items()}
+    return notices(read({**CONFIG, **config}.get), recorded_in(resources, "cluster"), NEWEST)
+
+
+def test_members_keep_their_key_until_they_are_renewed() -> None:
+    """ssh needs both keys then."""
+    (text,) = notes(key="bob", renewMember="m2")
+    assert "fleetcaptain:keyPair: m1, m3 keep their old key" in text
+    assert notes() == []
+
+
+def test_a_member_that_is_renewed_is_not_to_be_renewed_for_good() -> None:
+    """Each new image would replace it."""
+    (text,) = notes(renewMember="m2")
+    assert "`pulumi config rm fleetcaptain:renewMember`" in text
+    assert notes(renewMember="m2", instanceType="m6i.large") == []
