@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import pulumi_aws as aws
 
 from components.aws.balancer import make_balancer
 from components.aws.binaries import find_programs, make_bucket, sums_of
+from components.aws.client_facts import ClientFacts, look_at_client
 from components.aws.iam import make_identity
 from components.aws.image_registry import make_registry
 from components.aws.launch_context import Launch, LaunchContext
+from components.aws.launch_preflight import checked_zones
 from components.aws.machine_image import age_notices, find_image
 from components.aws.members import MemberNetwork, make_member, make_member_network
-from components.aws.network import choose_zones, make_network
+from components.aws.network import make_network
 from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import notices, pinned, read_recorded, workers_image
@@ -50,7 +52,7 @@ class CoreOSClusterArgs:
     the machines, the services that are *public*, and the *windows* of each service, whose machines come *lead_sec*
     seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
     etcd which containers may read and write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout
-    for the machines to join. *now*: seconds of the Unix clock."""
+    for the machines to join. *now*: seconds of the Unix clock. *look*: looks at this computer."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -63,13 +65,14 @@ class CoreOSClusterArgs:
     lead_sec: int = LEAST_LEAD_SEC
     drain_sec: int = LEAST_DRAIN_SEC
     now: float = field(default_factory=time.time)
+    look: Callable[[Settings], ClientFacts] = look_at_client
 
 
 class CoreOSCluster(ClusterComponent):
     """A cluster on AWS. Its members keep etcd's data; the other machines are workers of an Auto Scaling group.
 
-    Raises ClusterRefused, before anything is declared, when the region has too few zones, or when the cluster would
-    move to another network or other zones.
+    Raises ClusterRefused, before anything is declared, when the preflight finds what would stop it, or when the cluster
+    would move to another network or other zones.
     """
 
     def __init__(self, name: str, args: CoreOSClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -78,7 +81,8 @@ class CoreOSCluster(ClusterComponent):
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
         programs = find_programs(args.tools)
-        split = subnets(settings.network, settings.zones if recorded else choose_zones(settings.zones))
+        is_recorded = recorded is not None
+        split = subnets(settings.network, checked_zones(name, settings, is_recorded, args.look))
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)

@@ -11,11 +11,8 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 from components.aws.topology import Subnet, reserved_block
-from fleetcaptain.errors import ClusterRefused
 
-__all__ = ["Network", "choose_zones", "make_network"]
-
-_LEAST_ZONES = 2
+__all__ = ["Network", "make_network"]
 
 
 @dataclass(frozen=True)
@@ -25,23 +22,6 @@ class Network:
     vpc_id: pulumi.Output[str]
     subnet_ids: Mapping[str, pulumi.Output[str]]
     before_machines: tuple[pulumi.Resource, ...]
-
-
-def choose_zones(wanted: Sequence[str]) -> tuple[str, ...]:
-    """The zones of the region, or those *wanted* of them. Raises ClusterRefused if there are fewer than two."""
-    # Local zones and similar ones have other prices and lack most instance types.
-    filters = [aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])]
-    found = aws.get_availability_zones(state="available", filters=filters)
-    missing = [
-        f"fleetcaptain:zones: the region {found.id} has no zone {zone}" for zone in wanted if zone not in found.names
-    ]
-    if missing:
-        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", missing)
-    zones = tuple(wanted or found.names)
-    if len(zones) < _LEAST_ZONES:
-        why = f"the region {found.id} has {len(zones)} zone; etcd's members need at least two"
-        raise ClusterRefused("Cannot create the cluster with these settings. Nothing was changed:", [why])
-    return zones
 
 
 def make_network(scope: Scope, block: str, subnets: Sequence[Subnet]) -> Network:

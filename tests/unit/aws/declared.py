@@ -9,15 +9,18 @@ from typing import Any
 
 import pulumi
 
+from components.aws.client_facts import ClientFacts
 from components.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
 from components.aws.settings import read
 from components.aws.topology import Opening, Public
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_machines import write_programs
 
-__all__ = ["CONFIG", "NEWEST", "WEB", "ZONES", "aws_engine", "declare"]
+__all__ = ["CLIENT", "CONFIG", "NEWEST", "PUBLIC_KEY", "WEB", "ZONES", "aws_engine", "declare"]
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
+PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ"
+CLIENT = ClientFacts(keys=frozenset({PUBLIC_KEY}), address="198.51.100.7")
 CONFIG = {"keyPair": "ann", "allowSshFrom": "198.51.100.0/24"}
 NEWEST = "ami-0f1a7ca4000000001"
 WEB = Public("web", "http", 80, 8080, 8080, "/health")
@@ -49,6 +52,12 @@ def aws_engine(
             "aws:index/getAvailabilityZones:getAvailabilityZones": {"id": "eu-west-1", "names": list(zones)},
             "aws:ec2/getAmi:getAmi": {"id": NEWEST, "creationDate": "2026-01-01T00:00:00.000Z"},
             "aws:ec2/getAmiIds:getAmiIds": lambda args: {"ids": [args["filters"][0]["values"][0]] * published},
+            "aws:ec2/getKeyPair:getKeyPair": {"publicKey": f"ssh-ed25519 {PUBLIC_KEY} ann"},
+            "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"locations": list(zones)},
+            "aws:ec2/getInstanceType:getInstanceType": {"defaultVcpus": 2},
+            "aws:ec2/getInstances:getInstances": {"ids": []},
+            "aws:ec2/getEips:getEips": {"allocationIds": []},
+            "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 64},
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "token"},
         },
         lambda _kind, name: {**{key: f"{name}.{key}" for key in _COMPUTED}, "latestVersion": 7},
@@ -74,6 +83,7 @@ def declare(
             "openings": [Opening("tcp", 8080, 8080)],
             "public": [WEB],
             "tools": write_programs(Path(folder)),
+            "look": lambda _settings: CLIENT,
             **more,
         }
 

@@ -1,0 +1,76 @@
+"""What the preflight finds out about this computer: programs, and the keys that ssh can prove."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.aws import client_facts
+from components.aws.client_facts import look_at_client
+from components.aws.settings import read
+from tests.programs import program
+from tests.unit.aws.declared import CONFIG
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without keys, no agent, and no network."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(client_facts, "_address", lambda: "198.51.100.7")
+    return tmp_path
+
+
+def new_key(path: Path, passphrase: str = "") -> str:
+    """The base64 part of a new key at *path*, whose public file is removed."""
+    path.parent.mkdir(exist_ok=True)
+    argv = [str(program("ssh-keygen")), "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    public = path.with_name(f"{path.name}.pub")
+    key = public.read_text().split()[1]
+    public.unlink()
+    return key
+
+
+def test_the_file_of_the_settings_is_the_only_key(home: Path) -> None:
+    """As for ssh itself; one that asks for a passphrase is unknown."""
+    key = new_key(home / "ann.pem")
+    assert look_at_client(read({**CONFIG, "sshKey": "~/ann.pem"}.get)).keys == frozenset({key})
+    new_key(home / "locked", "secret")
+    assert look_at_client(read({**CONFIG, "sshKey": str(home / "locked")}.get)).keys is None
+    lost = look_at_client(read({**CONFIG, "sshKey": "~/lost"}.get))
+    assert (lost.keys, lost.key_problem) == (None, "there is no file ~/lost")
+
+
+def test_the_keys_of_the_agent_count(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them."""
+    key = new_key(home / "key")
+    socket = home / "agent"
+    agent = subprocess.Popen([str(program("ssh-agent")), "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        while not socket.exists():
+            assert agent.poll() is None
+        subprocess.run(["ssh-add", "-q", str(home / "key")], check=True, stdin=subprocess.DEVNULL)
+        found = look_at_client(read(CONFIG.get)).keys
+    finally:
+        agent.terminate()
+        agent.wait()
+    assert found is not None
+    assert key in found
+
+
+def test_a_session_of_systems_manager_needs_two_programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssh to open ports needs neither, and only that asks for the own address."""
+    for name in ("ssh", "aws"):
+        (home / name).symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(home))
+    through = look_at_client(read({"keyPair": "ann"}.get))
+    assert (through.missing, through.address) == (("session-manager-plugin",), "")
+    direct = look_at_client(read(CONFIG.get))
+    assert (direct.missing, direct.address) == ((), "198.51.100.7")
+    os.remove(home / "ssh")
+    assert look_at_client(read(CONFIG.get)).missing == ("ssh",)
