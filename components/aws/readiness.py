@@ -29,6 +29,8 @@ _PAUSE_SEC = 2.0
 _INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured", "allow_ssh_from")
 _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
+# Until then it is normal that machines do not answer: they boot.
+_REASON_SEC = 60
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,16 @@ def wait_joined(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Return when all of *wanted* have joined. *probe* returns the machines in fleet, and raises ClusterUnreachable
-    while the cluster does not answer. Machines of windows do not count: they come and go.
+    while the cluster does not answer; the reason is reported after a minute. Machines of windows do not count: they
+    come and go.
 
     Raises DeadlineExceeded with the missing machines and how to inspect them, and Interrupted.
     """
     last: tuple[str, list[str]] = ("", [])
+    silent_since: float | None = None
 
     def pending() -> str:
-        nonlocal last
+        nonlocal last, silent_since
         try:
             found, reason = tuple(one for one in probe() if not is_of_windows(one.metadata)), ""
         except ClusterUnreachable as error:
@@ -66,7 +70,12 @@ def wait_joined(
         missing = _missing(wanted, found)
         if not reason and not missing and len(found) >= wanted.size:
             return ""
-        line = "waiting for etcd and fleet to answer" if reason else _counted(wanted, found, missing)
+        silent_since = (clock() if silent_since is None else silent_since) if reason else None
+        if silent_since is None:
+            line = _counted(wanted, found, missing)
+        else:
+            line = "waiting for etcd and fleet to answer"
+            line += f"; the last attempt failed: {reason}" if clock() - silent_since >= _REASON_SEC else ""
         last = reason or line, missing
         if cancelled():
             raise Interrupted(f"stopped on request: {line}. To continue waiting, run `pulumi up`")

@@ -106,6 +106,11 @@ def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Setting
         replace_in_windows=get("windows") == "ignore",
         renew_workers=value("renewWorkers", "false", flag, otherwise=False),
     )
+    if settings.advertised == "public" and not get("allowSshFrom"):
+        problems.append(
+            "fleetcaptain:advertisedIpAddress: public requires fleetcaptain:allowSshFrom: AWS Systems Manager knows "
+            "machines by their ids, and fleet would list their public addresses"
+        )
     if problems or unmet:
         what = "with these settings" if problems else "as it is declared"
         raise ClusterRefused(f"Cannot create the cluster {what}. Nothing was changed:", [*problems, *unmet])

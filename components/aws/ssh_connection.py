@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,8 +45,10 @@ def connection(
     if profile:
         endpoint["profile"] = profile
     if not settings.allow_ssh_from:
+        # A shell reads it, after ssh has replaced its tokens.
+        account = f"--profile {shlex.quote(profile).replace('%', '%%')} " if profile else ""
         endpoint["proxy"] = (
-            f"aws ssm start-session --region {region} --target %h --document-name AWS-StartSSHSession "
+            f"aws ssm start-session {account}--region {region} --target %h --document-name AWS-StartSSHSession "
             "--parameters portNumber=%p"
         )
     return endpoint

@@ -70,10 +70,11 @@ def declare(
     zones: Sequence[str] = ZONES,
     recorded: Mapping[str, Any] | None = None,
     published: bool = True,
+    engine: FakeEngine | None = None,
     **more: Any,
 ) -> FakeEngine:
-    """The cluster with the settings *config* added to `CONFIG`. *zones*, *recorded*, *published*: see
-    `aws_engine`. *more*: further arguments of `CoreOSClusterArgs`.
+    """The cluster with the settings *config* added to `CONFIG`. *zones*, *recorded*, *published*: see `aws_engine`,
+    unless *engine* is given. *more*: further arguments of `CoreOSClusterArgs`.
 
     The outputs are what the cluster offers.
     """
@@ -96,4 +97,4 @@ def declare(
             pulumi.export("public", dict(cluster.public))
             pulumi.export("login", cluster.login)
 
-        return aws_engine(zones, recorded, published=published).run(program)
+        return (engine or aws_engine(zones, recorded, published=published)).run(program)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from typing import Any
 
 import pytest
 
 from components.aws.image_registry import KEPT_IMAGES
 from components.aws.machine_image import FLATCAR
+from components.aws.settings import read
+from components.aws.ssh_connection import connection
 from fleetcaptain.errors import ClusterRefused
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import WEB, ZONES, declare
@@ -172,6 +175,16 @@ def test_without_an_address_to_come_from_ssh_goes_through_systems_manager() -> N
     connection = declared.outputs["connection"]
     assert connection["ssh"] == [f"core@Instance/cluster-m{number}" for number in (1, 2, 3)]
     assert connection["proxy"].startswith("aws ssm start-session --region eu-west-1 --target %h ")
+
+
+def test_a_session_is_opened_in_the_account_of_the_provider() -> None:
+    """By its profile, as one word of the shell that starts it, without tokens of ssh."""
+    proxies = {
+        profile: str(connection(read({"keyPair": "ann"}.get), "p/prod", "eu-west-1", {}, profile)["proxy"])
+        for profile in ("prod", "50% of us; true")
+    }
+    assert proxies["prod"].startswith("aws ssm start-session --profile prod --region eu-west-1 ")
+    assert shlex.split(proxies["50% of us; true"])[4] == "50%% of us; true"
 
 
 def test_with_one_systems_manager_has_no_rights(cluster: FakeEngine) -> None:

@@ -20,9 +20,11 @@ def machines(*names: str) -> tuple[Machine, ...]:
     return tuple(Machine(name, MEMBERS.get(name, "10.71.0.99"), {"name": name}) for name in names)
 
 
-def waiting(*looks: tuple[Machine, ...] | str, cancelled: Callable[[], bool] = lambda: False) -> list[str]:
+def waiting(
+    *looks: tuple[Machine, ...] | str, cancelled: Callable[[], bool] = lambda: False, timeout_sec: float = 30
+) -> list[str]:
     """What is reported while one look after the other shows *looks* (a text: nothing answers); a second each."""
-    shown: Iterator[tuple[Machine, ...] | str] = iter([*looks, *[looks[-1]] * 99])
+    shown: Iterator[tuple[Machine, ...] | str] = iter([*looks, *[looks[-1]] * 200])
     told: list[str] = []
     now = [0.0]
 
@@ -35,7 +37,7 @@ def waiting(*looks: tuple[Machine, ...] | str, cancelled: Callable[[], bool] = l
     def sleep(_seconds: float) -> None:
         now[0] += 1
 
-    wait_joined(WANTED, look, told.append, 30, cancelled=cancelled, clock=lambda: now[0], sleep=sleep)
+    wait_joined(WANTED, look, told.append, timeout_sec, cancelled=cancelled, clock=lambda: now[0], sleep=sleep)
     return told
 
 
@@ -48,6 +50,18 @@ def test_it_is_over_when_every_machine_is_in_fleet() -> None:
         "2 of 4 machines are in fleet; missing members: m3",
         "3 of 4 machines are in fleet",
     ]
+
+
+def test_the_reason_is_shown_when_a_minute_has_passed() -> None:
+    """A machine boots in less; what stays is the key, or a program of this computer."""
+    refused = ["Permission denied (publickey)"] * 70
+    assert waiting(*refused, machines("m1", "m2", "m3", "i-w"), timeout_sec=100) == [
+        "waiting for etcd and fleet to answer",
+        "waiting for etcd and fleet to answer; the last attempt failed: Permission denied (publickey)",
+    ]
+    answers: list[tuple[Machine, ...] | str] = [machines("m1"), *refused[:59], machines("m1"), *refused[:59]]
+    lines = waiting(*answers, machines("m1", "m2", "m3", "i-w"), timeout_sec=200)
+    assert not any("Permission" in line for line in lines)
 
 
 def test_more_machines_than_asked_for_are_no_hindrance() -> None:

@@ -137,3 +137,9 @@ def test_every_setting_is_in_the_projects_description() -> None:
 
     read(get)
     assert asked <= described
+
+
+def test_systems_manager_does_not_know_public_addresses() -> None:
+    """It connects to ids of instances, and fleet would list addresses."""
+    (found,) = problems(advertisedIpAddress="public", allowSshFrom="")
+    assert "requires fleetcaptain:allowSshFrom" in found

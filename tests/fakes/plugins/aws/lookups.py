@@ -63,11 +63,49 @@ def _token(_given: Given) -> Mapping[str, Any]:
     return {"id": region(), "userName": user, "password": password, "proxyEndpoint": data["proxyEndpoint"]}
 
 
+def _key_pair(given: Given) -> Mapping[str, Any]:
+    name = given["keyName"]
+    pairs = api("ec2").describe_key_pairs(KeyNames=[name], IncludePublicKey=given.get("includePublicKey", False))
+    return {"id": pairs["KeyPairs"][0]["KeyPairId"], "keyName": name, "publicKey": ""}
+
+
+def _offerings(given: Given) -> Mapping[str, Any]:
+    filters = [pascal(item) for item in given.get("filters", [])]
+    found = api("ec2").describe_instance_type_offerings(LocationType=given["locationType"], Filters=filters)
+    offers = found["InstanceTypeOfferings"]
+    return {
+        "id": region(),
+        "locations": [one["Location"] for one in offers],
+        "instanceTypes": [one["InstanceType"] for one in offers],
+        "locationTypes": [one["LocationType"] for one in offers],
+    }
+
+
+def _instance_type(given: Given) -> Mapping[str, Any]:
+    (kind,) = api("ec2").describe_instance_types(InstanceTypes=[given["instanceType"]])["InstanceTypes"]
+    return {"id": kind["InstanceType"], "defaultVcpus": kind["VCpuInfo"]["DefaultVCpus"]}
+
+
+def _addresses(_given: Given) -> Mapping[str, Any]:
+    addresses = api("ec2").describe_addresses()["Addresses"]
+    return {"id": region(), "allocationIds": [one["AllocationId"] for one in addresses]}
+
+
+def _quota(given: Given) -> Mapping[str, Any]:
+    """moto has none of EC2, so it is as without the right to ask."""
+    raise PermissionError(f"AccessDeniedException: not authorized to get {given['serviceCode']} {given['quotaCode']}")
+
+
 INVOKES: Mapping[str, Callable[[Given], Mapping[str, Any]]] = {
     "aws:ec2/getAmi:getAmi": _ami,
+    "aws:ec2/getEips:getEips": _addresses,
+    "aws:ec2/getInstanceType:getInstanceType": _instance_type,
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
+    "aws:ec2/getKeyPair:getKeyPair": _key_pair,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": _token,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
+    "aws:servicequotas/getServiceQuota:getServiceQuota": _quota,
 }
