@@ -28,6 +28,7 @@ from components.aws.scope import Scope
 from components.aws.secrets import make_keys
 from components.aws.security_groups import make_groups
 from components.aws.settings import Settings, read
+from components.aws.snapshots import make_snapshots
 from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
 from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
 from components.aws.userdata import UserData
@@ -87,8 +88,7 @@ class CoreOSCluster(ClusterComponent):
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)
         workers_ami = workers_image(settings, recorded, ami)
-        for message in (*notices(settings, recorded, ami), *age_notices(workers_ami, ami, args.now)):
-            diagnostics.warn(message)
+        _warn(*notices(settings, recorded, ami), *age_notices(workers_ami, ami, args.now))
 
         network = make_network(scope, settings.network, split)
         groups = make_groups(
@@ -102,10 +102,14 @@ class CoreOSCluster(ClusterComponent):
         bucket = make_bucket(scope, programs, sums_of(programs))
         context = LaunchContext(scope, settings, network, groups, workers_ami)
         doors = {place.name: make_member_network(context, place) for place in members}
+        if settings.snapshots:
+            make_snapshots(scope)
         keys = make_keys(scope, bucket, _addresses(settings, members, doors))
-        # Sessions of Systems Manager reach workers through a member.
-        ssm = {"members": not settings.allow_ssh_from, "workers": False}
-        roles = {kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=ssm[kind]) for kind in ssm}
+        roles = {
+            # Sessions of Systems Manager reach workers through a member.
+            kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=is_member and not settings.allow_ssh_from)
+            for kind, is_member in (("members", True), ("workers", False))
+        }
         boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
         machines: dict[str, aws.ec2.Instance] = {}
         # The member to renew comes last, because it depends on the health of all others.
@@ -165,6 +169,11 @@ class CoreOSCluster(ClusterComponent):
         self.etcd = pulumi.Output.from_input([f"https://{place.address}:2378" for place in members])
         self.machines = pulumi.Output.from_input({place.name: place.address for place in members})
         self.register_outputs({"registry": self.registry, "machines": self.machines})
+
+
+def _warn(*messages: str) -> None:
+    for message in messages:
+        diagnostics.warn(message)
 
 
 def _addresses(

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.launch_context import Launch, LaunchContext
+from components.aws.snapshots import snapshot_tag
 from components.aws.topology import MemberSlot
 
 __all__ = ["MemberNetwork", "make_member", "make_member_network"]
@@ -59,7 +60,7 @@ def make_member_network(context: LaunchContext, place: MemberSlot) -> MemberNetw
         size=context.settings.data_gib,
         type="gp3",
         encrypted=True,
-        tags=scope.tags(f"{place.name}-etcd"),
+        tags=scope.tags(f"{place.name}-etcd") | snapshot_tag(scope),
         opts=scope.child(protect=context.settings.protect_data),
     )
     return MemberNetwork(interface, volume.id, address)

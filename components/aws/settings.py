@@ -44,7 +44,7 @@ class Settings:
     *data_gib* and *root_gib* (sizes of disks in GiB), *protect_data* (etcd's volumes cannot be deleted), *renew* (the
     one member that may be replaced now, or ""), *ssh_key* (the private key's file; "": what ssh itself finds),
     *replace_in_windows* (workers may be replaced while a window is open), *renew_workers* (workers may get a newer
-    image).
+    image), *snapshots* (etcd's volumes are copied daily).
     """
 
     size: int
@@ -65,6 +65,7 @@ class Settings:
     ssh_key: str = ""
     replace_in_windows: bool = False
     renew_workers: bool = False
+    snapshots: bool = True
 
     @property
     def workers(self) -> int:
@@ -104,6 +105,7 @@ def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Setting
         renew=value("renewMember", "", lambda text: member_name(text, members), ""),
         ssh_key=get("sshKey") or "",
         replace_in_windows=get("windows") == "ignore",
+        snapshots=value("snapshots", "true", flag, otherwise=True),
         renew_workers=value("renewWorkers", "false", flag, otherwise=False),
     )
     if settings.advertised == "public" and not get("allowSshFrom"):

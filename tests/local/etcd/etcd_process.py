@@ -16,7 +16,7 @@ from fleetcaptain.machine.definition import Machine, Member
 from fleetcaptain.machine.etcd_units import etcd_unit
 from fleetcaptain.machine.tls import USERS
 
-__all__ = ["GRPC", "GUEST", "TLS", "as_on_a_machine", "running"]
+__all__ = ["GRPC", "GUEST", "TLS", "as_on_a_machine", "free_ports", "running", "started"]
 
 GUEST, TLS, PEER, GRPC = "2379", "2378", "2380", "2381"
 """The ports of a machine's etcd."""
@@ -29,7 +29,7 @@ def running(folder: Path, program: Path, options: Mapping[str, str] | None = Non
     """The URL of an empty etcd whose data is in *folder*, until the block ends. *options*: etcd's, without them it
     listens at two ports that are free."""
     if options is None:
-        client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
+        client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
         options = {
             "listen-client-urls": client,
             "advertise-client-urls": client,
@@ -39,14 +39,20 @@ def running(folder: Path, program: Path, options: Mapping[str, str] | None = Non
             "enable-v2": "true",
         }
     url = options.get("listen-client-http-urls", options["listen-client-urls"]).partition(",")[0]
+    with started(folder, program, options) as process:
+        _wait(process, url, folder / "log")
+        yield url
+
+
+@contextmanager
+def started(folder: Path, program: Path, options: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """An etcd with *options* whose data is in *folder*, and its lines in the file ``log``, until the block ends."""
     all_ = {**options, "data-dir": str(folder / "data"), "unsafe-no-fsync": "true"}
-    log = folder / "log"
-    with log.open("w") as written:
+    with (folder / "log").open("w") as written:
         argv = [str(program), *(f"--{name}={value}" for name, value in all_.items())]
         with subprocess.Popen(argv, stdout=written, stderr=subprocess.STDOUT, cwd=folder) as process:
             try:
-                _wait(process, url, log)
-                yield url
+                yield process
             finally:
                 process.terminate()
 
@@ -62,7 +68,7 @@ def as_on_a_machine(folder: Path, program: Path, users: Collection[str] = USERS)
     (tls / "key.pem").write_bytes(key)
     for user in users:
         ensure_user_pair(tls, user)
-    ports = dict(zip((GUEST, TLS, PEER, GRPC), map(str, _free_ports(4)), strict=True))
+    ports = dict(zip((GUEST, TLS, PEER, GRPC), map(str, free_ports(4)), strict=True))
     settings = re.findall(r"Environment=ETCD_(\w+)=(.*)", etcd_unit(_MACHINE))
     options = {
         name.lower().replace("_", "-"): re.sub(
@@ -86,10 +92,10 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise AssertionError(f"etcd ended: {log.read_text()}")
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has now; all are held until all are found."""
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has now, at any address of this machine; all are held until all are found."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind(("", 0))
         return [one.getsockname()[1] for one in sockets]

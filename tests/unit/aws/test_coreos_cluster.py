@@ -340,6 +340,25 @@ def test_a_member_changes_only_when_it_is_named() -> None:
     assert asked.deleteBeforeReplace, "its interface is free only then"
 
 
+def test_etcds_volumes_are_copied_every_day(cluster: FakeEngine) -> None:
+    """All of them and no root disk, by a tag; the role may do that only when the policy is there."""
+    policy = cluster.one("LifecyclePolicy", "cluster-snapshots")
+    ((key, value),) = policy["policyDetails"]["targetTags"].items()
+    tagged = {
+        (kind, name)
+        for (kind, name), inputs in cluster.resources.items()
+        if isinstance(inputs.get("tags"), dict) and inputs["tags"].get(key) == value
+    }
+    assert tagged == {("Volume", f"cluster-m{number}-etcd") for number in (1, 2, 3)}
+    (schedule,) = policy["policyDetails"]["schedules"]
+    assert (schedule["createRule"]["interval"], schedule["createRule"]["intervalUnit"]) == (24, "HOURS")
+    assert schedule["retainRule"] == {"count": 7}
+    assert policy["executionRoleArn"] == "cluster-snapshots.arn"
+    off = declare({"snapshots": "false"})
+    assert ("LifecyclePolicy", "cluster-snapshots") not in off.resources
+    assert "cluster-snapshots" not in off.of("Role")
+
+
 @pytest.mark.parametrize("protect", ["true", "false"])
 def test_etcds_data_is_protected(protect: str) -> None:
     """Until somebody says otherwise; the volume is none of the instance's own, so it stays when that goes."""

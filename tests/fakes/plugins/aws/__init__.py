@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from tests.fakes.plugins.aws import (
     balancing,
+    dlm,
     ebs,
     ec2_instances,
     ecr,
@@ -26,6 +27,7 @@ __all__ = ["PLUGIN"]
 
 _MODULES = (
     balancing,
+    dlm,
     ebs,
     ec2_instances,
     ecr,
