@@ -16,7 +16,7 @@ from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
-from components.factory import choose_cluster
+from components.factory import adapted, choose_cluster
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
@@ -41,7 +41,7 @@ def main() -> None:
         windows = WindowPolicy.parse(config.get("windows") or WindowPolicy.WARN)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
-    fleetfile = load(root)
+    fleetfile = adapted(config, load(root))
     # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None

@@ -28,6 +28,7 @@ from components.volume_warnings import declared_volumes, warn_of_lost_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build, TaskSpec
+from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
@@ -92,7 +93,8 @@ class FleetApp(pulumi.ComponentResource):
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
-        self._agent = Part(service, agent_unit(fleetfile.app, stack), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
+        port = HEALTH if any(spec.leave_sec for spec in fleetfile.services) else None
+        self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
         # A rollback builds nothing.
         names = repositories(fleetfile, files) if rollback_to is None else ()
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]

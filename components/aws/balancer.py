@@ -1,5 +1,5 @@
 """The load balancer: a network load balancer with a listener for each public service. It sends connections to machines
-on which the service is ready."""
+on which the service is registered."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.balanced_app import INTERVAL_SEC, TIMES
 from components.aws.launch_context import LaunchContext
 from components.aws.topology import Public
 from fleetcaptain.machine.ec2 import LEAVE_SEC
+from fleetcaptain.machine.machine_ports import HEALTH
 
 __all__ = ["health_check", "make_balancer", "target_name"]
 
-_PERIOD_SEC = 10
-_TIMES = 2
+_TIMEOUT_SEC = 4
+_KEPT_SEC = 3600
 _NAME_LENGTH = 24
 
 
 def health_check(service: Public) -> Mapping[str, object]:
-    """The balancer's health check: the same one that the service's own unit waits for."""
-    check: dict[str, object] = {
-        "port": str(service.check_port),
-        "interval": _PERIOD_SEC,
-        "healthy_threshold": _TIMES,
-        "unhealthy_threshold": _TIMES,
+    """The balancer's health check. The machine agent answers it: an instance that is about to stop is out first."""
+    return {
+        "protocol": "HTTP",
+        "port": str(HEALTH),
+        "path": f"/{service.service}",
+        "matcher": "200",
+        "interval": INTERVAL_SEC,
+        "timeout": _TIMEOUT_SEC,
+        "healthy_threshold": TIMES,
+        "unhealthy_threshold": TIMES,
     }
-    if not service.path:
-        return {**check, "protocol": "TCP"}
-    return {**check, "protocol": service.scheme.upper(), "path": service.path, "matcher": "200-399"}
 
 
 def make_balancer(
@@ -97,6 +100,10 @@ def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Publ
         port=service.target,
         health_check=health_check(service),
         deregistration_delay=LEAVE_SEC,
+        # By default the balancer cuts the connections to an instance that leaves. It still answers them until it stops.
+        target_health_states=[
+            {"enable_unhealthy_connection_termination": False, "unhealthy_draining_interval": _KEPT_SEC}
+        ],
         tags=scope.tags(part),
         opts=scope.child(),
     )

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 from components.aws.topology import Opening, Public
-from fleetcaptain.machine.machine_ports import CLIENT_TLS, PEER, SSH
+from fleetcaptain.machine.machine_ports import CLIENT_TLS, HEALTH, PEER, SSH
 
 __all__ = ["Groups", "make_groups"]
 
@@ -119,7 +119,7 @@ def _balancer(rules: _Rules, machines: pulumi.Input[str], public: Sequence[Publi
     balancer = rules.group("public", "The load balancer, which is open to the world")
     for port in sorted({service.port for service in public}):
         rules.enter(f"public-{port}", balancer, _tcp(port), block=_WORLD)
-    for target in sorted({number for service in public for number in (service.target, service.check_port)}):
+    for target in sorted({HEALTH, *(service.target for service in public)}):
         rules.enter(f"balanced-{target}", machines, _tcp(target), other=balancer)
         rules.leave(f"balance-{target}", balancer, _tcp(target), machines)
     return balancer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
-from fleetcaptain.fleetfile.values import App, Http, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import App, Http, ServiceSpec
 
 __all__ = [
     "MEMBER_COUNTS",
@@ -97,15 +97,13 @@ class Opening:
 
 @dataclass(frozen=True)
 class Public:
-    """A *service* that is public at the balancer's *port*. It listens on the port *target* of its machines, and is
-    ready when *check_port* accepts connections or, if *path* is not empty, answers a request for it."""
+    """A *service* that is public at the balancer's *port*. It listens on the port *target* of its machines, and speaks
+    *scheme* (``http``, ``https`` or ``tcp``)."""
 
     service: str
     scheme: str
     port: int
     target: int
-    check_port: int
-    path: str = ""
 
 
 def openings(app: App) -> tuple[Opening, ...]:
@@ -126,16 +124,5 @@ def public_services(app: App) -> tuple[Public, ...]:
 
 def _public(spec: ServiceSpec, number: int) -> Public:
     target = spec.ports[0].host or 0  # the Fleetfile's checks require one
-    on_machine = {port.container: port.host for port in spec.ports if port.host and not port.host_last}
-    match spec.ready:
-        case Http(path, inside):
-            scheme = "https" if spec.ready.https else "http"
-            return Public(spec.name, scheme, number, target, _check_port(on_machine, inside, target), path)
-        case Tcp(inside):
-            return Public(spec.name, "tcp", number, target, _check_port(on_machine, inside, target))
-    return Public(spec.name, "tcp", number, target, target)
-
-
-def _check_port(on_machine: Mapping[int, int], inside: int | None, target: int) -> int:
-    """The machine's port of the container's port *inside*; one that is not published is the machine's own."""
-    return target if inside is None else on_machine.get(inside, inside)
+    scheme = ("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp"
+    return Public(spec.name, scheme, number, target)

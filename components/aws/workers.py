@@ -28,9 +28,11 @@ _DELETE_SEC = 600
 
 
 def drain_sec(app: App) -> int:
-    """The time between the termination notice and the end of a machine: enough for the longest ``stop_sec`` of *app*,
-    but at most two hours. A machine that is drained earlier ends earlier. Pure."""
-    longest = max((spec.stop_sec for spec in (*app.services, *(task.container for task in app.tasks))), default=0)
+    """The time between the termination notice and the end of a machine: enough for the longest stop of a service of
+    *app*, but at most two hours. A machine that is drained earlier ends earlier. Pure."""
+    longest = max(
+        (spec.leave_sec + spec.stop_sec for spec in (*app.services, *(task.container for task in app.tasks))), default=0
+    )
     return max(LEAST_DRAIN_SEC, min(_MOST_DRAIN_SEC, LEAVE_SEC + longest + _MARGIN_SEC))
 
 

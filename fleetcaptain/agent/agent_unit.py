@@ -13,9 +13,10 @@ from fleetcaptain.units.unit_text import Option
 __all__ = ["agent_unit"]
 
 
-def agent_unit(app: str, stack: str) -> UnitFile:
+def agent_unit(app: str, stack: str, health_port: int | None = None) -> UnitFile:
     """The file of the agent of *app*. It names the program, so that another version restarts the agent and no other
-    unit."""
+    unit. *health_port*: where a load balancer asks for the app's public services."""
+    health = [] if health_port is None else [Option("Service", "Environment", f"HEALTH_PORT={health_port}")]
     service = agent_name(app).removesuffix(".service")
     program = program_hash()
     return UnitFile(
@@ -24,6 +25,7 @@ def agent_unit(app: str, stack: str) -> UnitFile:
             # It must come back before others take this machine for dead, however often it ends.
             Option("Unit", "StartLimitIntervalSec", "0"),
             Option("Service", "EnvironmentFile", "-/etc/environment"),
+            *health,
             Option("Service", "SyslogIdentifier", "fleetcaptain-agent"),
             Option("Service", "Restart", "always"),
             Option("Service", "RestartSec", "1"),

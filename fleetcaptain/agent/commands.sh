@@ -51,6 +51,7 @@ started() {
       sleep 0.5
     done
   fi
+  note_leave || exit
   register || exit
   give_slot_back
   note_alive || exit
@@ -65,6 +66,7 @@ stopping() {
   key=${key#"/fleetcaptain/$APP/"}
   [ ! "$key" ] || unregister "$KEYS/$key" "$FOLDER/$key" || say "etcd did not answer: the loop unregisters $unit later"
   rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
+  leave "$unit"
   # systemd sets no MAINPID after the end.
   [ "${MAINPID-}" ] || close_secrets "$unit"
   [ $# = 0 ] || exec "$@"
@@ -97,6 +99,7 @@ run() {
         close_unused_secrets
         forget_secrets
         refresh_logins
+        watch_health
         [ $((NOW - begun)) -lt "$FIRST_CLEAN_SEC" ] || clean_when_due
         # systemd starts the unit again, which installs the program that it names.
         [ $((NOW - begun)) -lt "$SURVEY_EVERY_SEC" ] || is_current || exit 0
@@ -119,9 +122,9 @@ is_current() {
 COMMAND=${1-}
 [ $# = 0 ] || shift
 case $COMMAND in
-starting | started | stopping | task | open | pull | run | clean) "$COMMAND" "$@" ;;
+starting | started | stopping | task | open | pull | run | clean | health) "$COMMAND" "$@" ;;
 *)
-  say "Usage: $0 run|starting|started|stopping|task|open|pull|clean" >&2
+  say "Usage: $0 run|starting|started|stopping|task|open|pull|clean|health" >&2
   exit 2
   ;;
 esac

@@ -8,6 +8,7 @@
 #   agent task UNIT COMMAND       runs COMMAND, the container of a task, once, and keeps its journal in etcd
 #   agent open FILE FOLDER        writes the secrets of the unit text FILE into FOLDER, for a one-off
 #   agent pull IMAGE              pulls it with the app's logins at registries
+#   agent health                  answers one request of a load balancer on standard input
 #   agent clean                   removes images that are not needed any more; the loop does so once an hour
 #
 # The folder of this file is named after the app and holds what the agent knows:
@@ -15,6 +16,7 @@
 #   env/<unit>                    the variables of its container and of its own lines
 #   docker/config.json            the app's logins at registries
 #   secrets/<unit>/               its secrets in clear, while it runs
+#   leave/<unit>                  the seconds between its unregistration and its stop
 #   alive/<unit>                  its alive check: see note_alive
 #   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs
 #   restarts/<unit>               the slot of its restart, until it is registered again

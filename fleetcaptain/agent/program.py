@@ -16,6 +16,7 @@ _SOURCES = (
     "section",
     "checks",
     "registration",
+    "health",
     "alive",
     "maintenance",
     "machines",

@@ -219,6 +219,7 @@ class ServiceSpec:
     *command* and *docker_args* are words. In these, in *env*'s values, *volumes* and *description*, systemd replaces
     only parts of an `Expand`.
     *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
+    *leave_sec*: how long it goes on after it is out of discovery, before it stops; a cluster with a balancer sets it.
     *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
@@ -246,6 +247,7 @@ class ServiceSpec:
     alive: Alive | None = None
     restart_sec: int = 5
     stop_sec: int = 10
+    leave_sec: int = 0
     start_sec: int = 300
     after: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()

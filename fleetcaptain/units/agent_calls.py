@@ -76,6 +76,7 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
                    docker is asked for the others. The first is that of the registration's connection
     ``Secrets``    the names of the secrets that are variables
     ``SecretFile`` a secret that is a file: ``NAME MODE UID:GID PATH``, and ``base64``; one a line
+    ``Leave``      so many seconds it goes on after it is unregistered: a load balancer has to see that first
     ``Versions``   further releases that the service serves, as JSON
     ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
     ``ReadyHost``  the name to request
@@ -93,6 +94,8 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     if spec.ports and not task:
         yield "Ports", " ".join(_port(spec, port) for port in spec.ports)
     yield from secret_settings(spec)
+    if spec.leave_sec:
+        yield "Leave", str(spec.leave_sec)
     if spec.versions:
         yield "Versions", json.dumps(spec.versions, separators=(",", ":"))
     if task:

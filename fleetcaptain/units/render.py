@@ -137,7 +137,7 @@ def _settings(spec: ServiceSpec) -> Pairs:
         *(_TASK_DEFAULTS if is_task(spec.service) else [("Restart", "always")]),
         ("RestartSec", str(spec.restart_sec)),
         ("TimeoutStartSec", str(spec.start_sec)),
-        ("TimeoutStopSec", str(spec.stop_sec + _STOP_MARGIN_SEC)),
+        ("TimeoutStopSec", str(spec.leave_sec + spec.stop_sec + _STOP_MARGIN_SEC)),
         # A killed task is not done.
         *_each("SuccessExitStatus", [_STOPPED] if spec.start is None and not is_task(spec.service) else []),
     ]

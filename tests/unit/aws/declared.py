@@ -23,7 +23,7 @@ PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ"
 CLIENT = ClientFacts(keys=frozenset({PUBLIC_KEY}), address="198.51.100.7")
 CONFIG = {"keyPair": "ann", "allowSshFrom": "198.51.100.0/24"}
 NEWEST = "ami-0f1a7ca4000000001"
-WEB = Public("web", "http", 80, 8080, 8080, "/health")
+WEB = Public("web", "http", 80, 8080)
 _COMPUTED = (
     "arn",
     "certPem",

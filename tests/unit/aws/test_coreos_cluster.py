@@ -148,6 +148,7 @@ def test_these_are_all_entrances(cluster: FakeEngine) -> None:
         ("members", 2380, 2380, "members"),
         ("machines", 8080, 8080, "machines"),
         ("machines", 8080, 8080, "public"),
+        ("machines", 2377, 2377, "public"),
         ("public", 80, 80, "0.0.0.0/0"),
     }
 
@@ -406,7 +407,11 @@ def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster:
     targets = cluster.one("TargetGroup", "cluster-web")
     assert (targets["port"], targets["protocol"], targets["targetType"]) == (8080, "TCP", "instance")
     check = targets["healthCheck"]
-    assert (check["protocol"], check["path"], check["port"]) == ("HTTP", "/health", "8080")
+    assert (check["protocol"], check["path"], check["port"]) == ("HTTP", "/web", "2377")
+    # AWS wants an answer before it asks again.
+    assert check["timeout"] < check["interval"]
+    (state,) = targets["targetHealthStates"]
+    assert state["enableUnhealthyConnectionTermination"] is False
     listener = cluster.one("Listener", "cluster-web")
     assert (listener["port"], listener["protocol"]) == (80, "TCP")
     attached = {inputs["targetId"] for inputs in cluster.of("TargetGroupAttachment").values()}

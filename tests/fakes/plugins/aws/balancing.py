@@ -80,6 +80,11 @@ def _drained(given: Given) -> None:
     names["connectionTermination"] = "deregistration_delay.connection_termination.enabled"
     names["preserveClientIp"] = "preserve_client_ip.enabled"
     pairs = [{"Key": key, "Value": str(given[name]).lower()} for name, key in names.items() if name in given]
+    for state in given.get("targetHealthStates", []):
+        cut = str(state["enableUnhealthyConnectionTermination"]).lower()
+        kept = str(state["unhealthyDrainingInterval"])
+        pairs.append({"Key": "target_health_state.unhealthy.connection_termination.enabled", "Value": cut})
+        pairs.append({"Key": "target_health_state.unhealthy.draining_interval_seconds", "Value": kept})
     if pairs:
         api("elbv2").modify_target_group_attributes(TargetGroupArn=given.id, Attributes=pairs)
 
@@ -126,7 +131,10 @@ KINDS = {
         _targets,
         lambda had: api("elbv2").delete_target_group(TargetGroupArn=had.id),
         replaces=words("name namePrefix port protocol protocolVersion targetType vpcId"),
-        updates={"healthCheck": _checked, **dict.fromkeys(words("deregistrationDelay preserveClientIp"), _drained)},
+        updates={
+            "healthCheck": _checked,
+            **dict.fromkeys(words("deregistrationDelay preserveClientIp targetHealthStates"), _drained),
+        },
         autoname="name",
         unique="name",
     ),

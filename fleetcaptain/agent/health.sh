@@ -1,0 +1,67 @@
+# What a load balancer asks this machine: whether it serves a public service. So an instance leaves the balancer when it
+# is unregistered, before it stops.
+
+RETURN=$(printf '\r')
+
+# watch_health: has HEALTH_PORT answered, if it is set, with `health`. By a unit of its own: were the agent to answer, the
+# balancer would miss all instances while the agent gets another version.
+watch_health() {
+  [ "${HEALTH_PORT-}" ] || return 0
+  ! is_active "$APP-health.service" || return 0
+  why=$(systemd-run --quiet --collect --unit="$APP-health" -p Restart=always -p RestartSec=1 -p StartLimitIntervalSec=0 \
+    -p SyslogIdentifier=fleetcaptain-agent -p EnvironmentFile=-/etc/environment \
+    socat -T 10 "TCP4-LISTEN:$HEALTH_PORT,fork,reuseaddr,max-children=50" "EXEC:/bin/sh $FOLDER/agent health" 2>&1) || {
+    say_once health "the load balancer gets no answer at port $HEALTH_PORT: $why"
+    return 0
+  }
+  forget health
+}
+
+# health: answers the HTTP request "GET /SERVICE" on standard input.
+health() {
+  read -r _ path _ || exit
+  while read -r line && [ "${line%"$RETURN"}" ]; do :; done
+  host
+  status='503 Service Unavailable'
+  case ${path#/} in
+  '' | *[!a-z0-9_-]*) ;;
+  *) ! serves "${path#/}" || status='200 OK' ;;
+  esac
+  printf 'HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$status"
+}
+
+# serves SERVICE: whether an instance of it is registered here, not draining, and still ready.
+serves() {
+  for file in "$FOLDER/services/$1"/*; do
+    value=$(cat "$file" 2>/dev/null) || continue
+    case $value in
+    *'"draining":true'*) continue ;;
+    esac
+    ! still_ready "${file##*/}" >/dev/null || return 0
+  done
+  return 1
+}
+
+# still_ready UNIT: by its ready check, if that is a request or a connection; a command is not run so often.
+still_ready() {
+  describe "$1" || return
+  prepare Ready
+  case $KIND in
+  http | https | tcp) holds ;;
+  esac
+}
+
+# note_leave: notes how long the described unit goes on after it is unregistered.
+note_leave() {
+  seconds=$(setting Leave)
+  [ "$seconds" ] || return 0
+  mkdir -p "$FOLDER/leave" && say "$seconds" >"$FOLDER/leave/$UNIT"
+}
+
+# leave UNIT: waits until the balancer has seen that UNIT is unregistered. Not twice, and not after the end of its process.
+leave() {
+  [ -f "$FOLDER/leave/$1" ] || return 0
+  read -r seconds <"$FOLDER/leave/$1"
+  rm -f "$FOLDER/leave/$1"
+  [ ! "${MAINPID-}" ] || sleep "$seconds"
+}
