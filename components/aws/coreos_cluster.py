@@ -82,8 +82,7 @@ class CoreOSCluster(ClusterComponent):
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
         programs = find_programs(args.tools)
-        is_recorded = recorded is not None
-        split = subnets(settings.network, checked_zones(name, settings, is_recorded, args.look))
+        split = subnets(settings.network, checked_zones(name, settings, recorded is not None, args.look))
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)
