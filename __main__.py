@@ -16,7 +16,7 @@ from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
-from components.factory import adapted, choose_cluster
+from components.factory import adapted, choose_cluster, default_platforms
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
@@ -50,7 +50,7 @@ def main() -> None:
     secrets = {} if rollback_to else stack_secrets(fleetfile, rendered())
     plan = plan_file()
     if plan and not rollback_to:
-        refuse_changed(plan, fleetfile, rendered(), tasks)
+        refuse_changed(plan, fleetfile, rendered(), tasks, default_platforms(config))
     hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
     hooks.attach()
     logins = logins_of_stack()
@@ -71,6 +71,7 @@ def main() -> None:
         secret_values=secrets,
         logins=logins.foreign,
         machine_logins=machine_logins(logins),
+        platforms=default_platforms(config),
     )
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -55,7 +56,7 @@ class FleetApp(pulumi.ComponentResource):
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
     the gate; None derives it from the rollouts. *hooks* get the release. *secret_values*: name -> value of the secrets
     that services, tasks and builds name. *logins*: those at registries of images that builds begin with.
-    *machine_logins*: those with which machines pull.
+    *machine_logins*: those with which machines pull. *platforms*: of builds that name none; none: the builder's own.
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
@@ -79,13 +80,14 @@ class FleetApp(pulumi.ComponentResource):
         secret_values: Mapping[str, pulumi.Input[str]] | None = None,
         logins: Sequence[RegistryLogin] = (),
         machine_logins: Sequence[RegistryLogin] = (),
+        platforms: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
         self._ready_timeout_sec, self._hooks, self._logins = ready_timeout_sec, hooks, logins
-        self._tasks, self._machine_logins = tasks or {}, machine_logins
+        self._tasks, self._machine_logins, self._platforms = tasks or {}, machine_logins, tuple(platforms)
         self._values = {name: pulumi.Output.secret(value) for name, value in (secret_values or {}).items()}
         self._digests: pulumi.Output[list[str]] | None = None
         if rollback_to is None:
@@ -358,7 +360,7 @@ class FleetApp(pulumi.ComponentResource):
         image = AppImage(
             named.resource,
             root=self._app.root,
-            build=build,
+            build=replace(build, platforms=build.platforms or self._platforms),
             image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,

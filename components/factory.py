@@ -22,7 +22,7 @@ from fleetcaptain.fleetfile.values import App
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["adapted", "choose_cluster"]
+__all__ = ["adapted", "choose_cluster", "default_platforms"]
 
 # Service -> its unit, rendered only if a kind of cluster needs it.
 Rendered = Callable[[], Mapping[str, UnitFile]]
@@ -35,6 +35,12 @@ def adapted(config: pulumi.Config, app: App) -> App:
     """*app* as its units are on the cluster of `fleetcaptain:cluster`: with a load balancer in front of its public
     services or without."""
     return balanced(app) if config.get("cluster") == ClusterKind.AWS else app
+
+
+def default_platforms(config: pulumi.Config) -> tuple[str, ...]:
+    """The platform of images whose build names none, as docker calls it: that of the machines, if it is known; the
+    computer that builds may have another processor."""
+    return ("linux/amd64",) if config.get("cluster") == ClusterKind.AWS else ()
 
 
 def choose_cluster(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,26 @@ _BUILD_INPUTS = {
 }
 
 
-def refuse_changed(plan_file: Path, app: App, files: Mapping[str, UnitFile], tasks: Mapping[str, TaskFiles]) -> None:
+def refuse_changed(
+    plan_file: Path,
+    app: App,
+    files: Mapping[str, UnitFile],
+    tasks: Mapping[str, TaskFiles],
+    platforms: Sequence[str] = (),
+) -> None:
     """Raises ReleaseRefused if *app* with the units of its services (*files*) and the files of its *tasks* is not what
-    the plan in *plan_file* was made from. A plan that cannot be read is left to the engine, which refuses it."""
+    the plan in *plan_file* was made from. *platforms*: of builds that name none. A plan that cannot be read is left to
+    the engine, which refuses it."""
     try:
         plan = json.loads(plan_file.read_bytes())
         resources: Mapping[str, Any] = plan["resourcePlans"]
         made = datetime.fromisoformat(plan["manifest"]["time"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return
-    builds = {named.resource: build for build, named in built_images(app, files).items()}
+    builds = {
+        named.resource: replace(build, platforms=build.platforms or tuple(platforms))
+        for build, named in built_images(app, files).items()
+    }
     folders = {name: (app.root / build.context).resolve() for name, build in builds.items()}
     images = {
         name: _build_inputs(build, context_hash(folders[name], folders[name] / build.dockerfile))

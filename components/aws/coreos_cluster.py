@@ -164,7 +164,7 @@ class CoreOSCluster(ClusterComponent):
         self.owned = ready
         # The connection is known long before the cluster answers: its users also wait for its readiness.
         self.connection = pulumi.Output.all(endpoint, ready.id).apply(lambda both: both[0])
-        self.registry, self.login = registry.host, _login() if args.repositories else None
+        self.registry, self.login = registry.base, _login() if args.repositories else None
         self.etcd = pulumi.Output.from_input([f"https://{place.address}:2378" for place in members])
         self.machines = pulumi.Output.from_input({place.name: place.address for place in members})
         self.register_outputs({"registry": self.registry, "machines": self.machines})

@@ -1,17 +1,26 @@
-"""The registry of the app's images: an ECR repository for each, scanned, with a limit on its size."""
+"""The registry of the app's images: an ECR repository for each, scanned, with a limit on its size. Its name begins with
+the stack, so that several stacks of one app can be in one account."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.scope import Scope
+from components.engine.recorded_state import recorded_resources
 
-__all__ = ["KEPT_IMAGES", "ImageRegistry", "lifecycle", "make_registry"]
+__all__ = ["KEPT_IMAGES", "ImageRegistry", "lifecycle", "make_registry", "prefix_of"]
+
+_REPOSITORY = "aws:ecr/repository:Repository"
+# Of each part of a repository's name.
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_HASH_CHARS = 6
 
 KEPT_IMAGES = 200
 """The number of pushed images that a repository keeps. Units name images by digest. Ten releases are kept, and the
@@ -20,9 +29,10 @@ current and the previous one: they need at most twelve images. The rest is room 
 
 @dataclass(frozen=True)
 class ImageRegistry:
-    """Its *host*, and the *arns* of its repositories."""
+    """Its *host*; *base*, the host with what the names of all repositories begin with; and the *arns* of these."""
 
     host: pulumi.Output[str]
+    base: pulumi.Output[str]
     arns: tuple[pulumi.Output[str], ...]
 
 
@@ -33,14 +43,32 @@ def lifecycle() -> Mapping[str, object]:
     return {"rules": [{"rulePriority": 1, "description": what, "selection": selection, "action": {"type": "expire"}}]}
 
 
+def prefix_of(identity: str, recorded: Collection[str]) -> str:
+    """What the names of the repositories of the stack *identity* (``project/stack``) begin with: it, as far as ECR
+    permits its letters. "" for a stack of an earlier version, whose repositories have other names, in *recorded*: its
+    machines run images from there. Pure."""
+    prefix = "".join(f"{_permitted(part)}/" for part in identity.split("/"))
+    return prefix if all(name.startswith(prefix) for name in recorded) else ""
+
+
+def _permitted(text: str) -> str:
+    if _NAME.fullmatch(text):
+        return text
+    # Two names that differ in what is left out must not become the same.
+    words = [*re.findall("[a-z0-9]+", text.lower()), hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARS]]
+    return "-".join(words)
+
+
 def make_registry(scope: Scope, repositories: Sequence[str]) -> ImageRegistry:
-    """A repository for each of *repositories*, the names that images are pushed to."""
+    """A repository for each of *repositories*, the names that images are pushed to below the registry's base."""
+    recorded = [str(outputs["name"]) for outputs in recorded_resources((_REPOSITORY,)).values()]
+    prefix = prefix_of(scope.identity, recorded)
     arns, hosts = [], []
     for name in repositories:
         part = name.replace("/", "-")
         made = aws.ecr.Repository(
             scope.named(part),
-            name=name,
+            name=f"{prefix}{name}",
             image_scanning_configuration={"scan_on_push": True},
             # Each push moves `latest`; units name images by digest, which cannot move.
             image_tag_mutability="MUTABLE",
@@ -57,5 +85,7 @@ def make_registry(scope: Scope, repositories: Sequence[str]) -> ImageRegistry:
         hosts.append(made.repository_url)
     region, account = aws.get_region().region, aws.get_caller_identity().account_id
     host = f"{account}.dkr.ecr.{region}.{aws.get_partition().dns_suffix}"
+    base = f"{host}/{prefix}".rstrip("/")
     # No image is pushed before all repositories exist.
-    return ImageRegistry(pulumi.Output.all(*hosts).apply(lambda _: host), tuple(arns))
+    made_all = pulumi.Output.all(*hosts)
+    return ImageRegistry(made_all.apply(lambda _: host), made_all.apply(lambda _: base), tuple(arns))

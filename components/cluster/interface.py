@@ -12,11 +12,11 @@ __all__ = ["ClusterComponent"]
 
 
 class ClusterComponent(pulumi.ComponentResource):
-    """A cluster. *connection*: see `fleetcaptain.fleet.connection`. *registry*: ``host:port`` to push
-    images to, by which the machines pull them too. *etcd*: URLs on the network, as far as they are known. *machines*:
-    name -> address. *owned*: the resource that the cluster is removed with, None for one that this stack does not
-    own. *login*: user and password for pushing to the registry, None if it requires none. *public*: service -> its
-    public URL, of services that have one."""
+    """A cluster. *connection*: see `fleetcaptain.fleet.connection`. *registry*: ``host:port`` to push images to, by
+    which the machines pull them too, on AWS with what the names of all images begin with. *etcd*: URLs on the network,
+    as far as they are known. *machines*: name -> address. *owned*: the resource that the cluster is removed with, None
+    for one that this stack does not own. *login*: user and password for pushing to the registry, None if it requires
+    none. *public*: service -> its public URL, of services that have one."""
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]

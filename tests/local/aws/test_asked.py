@@ -106,7 +106,7 @@ def test_every_machine_is_behind_the_balancer(story: Story) -> None:
 def test_images_are_scanned_and_the_bucket_is_closed(story: Story) -> None:
     """The registry scans what is pushed; the bucket is encrypted, and public in no way."""
     (repository,) = story.account.repositories
-    assert repository["repositoryName"] == "ann/shop"
+    assert repository["repositoryName"] == "fleetcaptain/prod/ann/shop"
     assert repository["imageScanningConfiguration"]["scanOnPush"]
     assert list(story.account.closed.values()) == [True]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 from typing import Any
 
 import pytest
 
-from components.aws.image_registry import KEPT_IMAGES
+from components.aws.image_registry import KEPT_IMAGES, prefix_of
 from components.aws.machine_image import FLATCAR
 from components.aws.settings import read
 from components.aws.ssh_connection import connection
@@ -398,8 +399,28 @@ def test_images_are_scanned_and_outlive_the_releases_that_need_them(cluster: Fak
     (rule,) = json.loads(cluster.one("LifecyclePolicy", "cluster-acme-shop")["policy"])["rules"]
     assert rule["selection"]["countType"] == "imageCountMoreThan"
     assert rule["selection"]["countNumber"] == KEPT_IMAGES >= 12
-    assert cluster.outputs["registry"] == "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    assert cluster.outputs["registry"] == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fleetcaptain/prod"
     assert cluster.outputs["login"] == ("AWS", "token")
+
+
+def test_each_stack_has_repositories_of_its_own(cluster: FakeEngine) -> None:
+    """So a second stack of the app can be in the account; one of an earlier version keeps its names."""
+    assert cluster.one("Repository", "cluster-acme-shop")["name"] == "fleetcaptain/prod/acme/shop"
+    urn = "urn:pulumi:prod::fleetcaptain::aws:ecr/repository:Repository::cluster-acme-shop"
+    earlier = {urn: {"type": "aws:ecr/repository:Repository", "outputs": {"name": "acme/shop"}}}
+    kept = declare(recorded=earlier)
+    assert kept.one("Repository", "cluster-acme-shop")["name"] == "acme/shop"
+    assert kept.outputs["registry"] == "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def test_a_stack_s_name_becomes_one_that_ecr_permits() -> None:
+    """No two stacks become the same: `a-b/c` and `a/b-c` do not, nor do `Prod` and `prod`."""
+    names = ["shop/prod", "shop/Prod", "shop/PROD", "shop-prod/x", "shop/prod-x", "shop/_", "Shop/prod", "shop/a.b_c"]
+    prefixes = [prefix_of(name, []) for name in names]
+    assert len(set(prefixes)) == len(names)
+    assert prefixes[0] == "shop/prod/"
+    rule = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*")
+    assert [prefix for prefix in prefixes if not rule.fullmatch(f"{prefix}web")] == []
 
 
 def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster: FakeEngine) -> None:

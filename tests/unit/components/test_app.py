@@ -287,6 +287,18 @@ def test_each_image_is_built_and_pushed_once(app: FakeEngine) -> None:
     assert registry == {"address": REGISTRY, "username": "AWS", "password": "token"}
 
 
+@pytest.mark.usefixtures("site")
+def test_builds_that_name_no_platform_are_for_that_of_the_machines() -> None:
+    """One that names its own keeps it."""
+    own = ServiceSpec("arm", "another one", Build("arm", platforms=("linux/arm64",)))
+    images = declared((*SERVICES, own), platforms=("linux/amd64",)).of("Image")
+    assert {name: image["platforms"] for name, image in images.items()} == {
+        APP: ["linux/amd64"],
+        "queue": ["linux/amd64"],
+        "arm": ["linux/arm64"],
+    }
+
+
 @pytest.mark.parametrize(
     ("image", "services", "names"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.factory import choose_cluster
+from components.factory import choose_cluster, default_platforms
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
 from fleetcaptain.registry_login import RegistryLogin
@@ -139,13 +139,16 @@ def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machines' programs, where `make tools` puts them."""
     write_programs(tmp_path / ".tools" / "bin")
     monkeypatch.chdir(tmp_path)
+    # The keys of this computer are none of the tests' business, and its address would be asked for on the network.
+    monkeypatch.setattr("components.aws.client_facts._keys", lambda _file: None)
+    monkeypatch.setattr("components.aws.client_facts._address", lambda: "")
 
 
 @pytest.mark.usefixtures("_programs")
 def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
     """A repository for its image, its port between the machines, and a balancer for the service that is public."""
     engine = chosen({"cluster": "aws", **CONFIG}, aws_engine())
-    assert [one["name"] for one in engine.of("Repository").values()] == ["acme/shop"]
+    assert [one["name"] for one in engine.of("Repository").values()] == ["fleetcaptain/prod/acme/shop"]
     ports = {rule["fromPort"] for rule in engine.of("SecurityGroupIngressRule").values() if "fromPort" in rule}
     assert {8080, 443} <= ports
     assert engine.outputs["public"] == {"web": "http://cluster-public.dnsName:443"}
@@ -190,3 +193,11 @@ def test_a_missing_package_for_aws_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(FleetCaptainError, match=rf"{package} is not installed.*`make up STACK={STACK}`.*--aws"):
         chosen({"cluster": "aws", **CONFIG})
+
+
+@pytest.mark.parametrize(("kind", "platforms"), [("aws", ("linux/amd64",)), ("local", ()), ("existing", ())])
+def test_images_for_aws_are_for_its_processors(kind: str, platforms: tuple[str, ...]) -> None:
+    """Whatever builds them; on other clusters the builder has the same processor, or the Fleetfile says more."""
+    found: list[tuple[str, ...]] = []
+    FakeEngine().run(lambda: found.append(default_platforms(pulumi.Config(PROJECT))), {"cluster": kind})
+    assert found == [platforms]

@@ -180,6 +180,8 @@ def test_a_changed_input_of_a_build_is_named(folder: Path, plan: Path, written: 
     }
     plan.write_text(json.dumps(resources))
     refuse_changed(plan, *read(folder))
+    with pytest.raises(ReleaseRefused, match="the platforms of the image web"):
+        refuse_changed(plan, *read(folder), platforms=("linux/amd64",))
     (folder / "Fleetfile.py").write_text(f"{start}{written}))])\n")
     hashed_again = context_hash(folder, folder / "Dockerfile")
     plan.write_text(plan.read_text().replace(hashed, hashed_again))
