@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.pins import GoTool, Scripts
+from tools.pins import FLEETCTL, GO_TOOLCHAIN, MACHINE_TOOLS, GoTool, Scripts
 
-__all__ = ["GO_ENV", "build_arguments", "fingerprint", "sources"]
+__all__ = ["GO_ENV", "build_arguments", "build_environment", "fingerprint", "sources"]
 
 # Without a C library the machines can run the built files; paths are left out of them.
 GO_ENV: Mapping[str, str] = {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+# What else has a say in the bytes, against the user's own settings. GOFLAGS cannot be empty: Go would take theirs.
+_PROCESSOR = {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-trimpath"}
+_MACHINE_ENV: Mapping[str, str] = {**GO_ENV, **_PROCESSOR, "GOTOOLCHAIN": GO_TOOLCHAIN}
+
+
+def build_environment(tool: GoTool) -> Mapping[str, str]:
+    """The environment that builds *tool*: what machines run has the same bytes on each computer."""
+    return _MACHINE_ENV if tool in (*MACHINE_TOOLS, FLEETCTL) else GO_ENV
 
 
 def build_arguments(tool: GoTool, output: Path) -> tuple[str, ...]:
@@ -31,7 +40,7 @@ def fingerprint(tool: GoTool | Scripts, files: Mapping[str, bytes]) -> str:
     facts = {
         "tool": asdict(tool),
         "arguments": how,
-        "environment": dict(GO_ENV),
+        "environment": dict(build_environment(tool) if isinstance(tool, GoTool) else GO_ENV),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

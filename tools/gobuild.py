@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from tools.fingerprint import GO_ENV, build_arguments, fingerprint, sources
+from tools.fingerprint import GO_ENV, build_arguments, build_environment, fingerprint, sources
 from tools.pins import BY_HAND, GO_TOOLS, PULUMI_SCRIPTS, SCRIPTS, GoTool, Scripts
 from tools.project_layout import Layout, put
 from tools.shell import run
@@ -14,16 +15,30 @@ from tools.tool_failure import ToolFailed
 
 __all__ = ["build", "copy_scripts", "present", "remove"]
 
+_DOWNLOAD_SEC = 300
+
 
 def build(tool: GoTool, layout: Layout) -> None:
     """Build *tool* under a temporary name, then rename it. Its fingerprint is written last."""
     log = _fresh_log(layout, tool.name)
     module, unfinished = layout.modules(tool.module), layout.scratch / tool.name
-    run(build_arguments(tool, unfinished), log, cwd=module, env=GO_ENV, by_hand=BY_HAND.get(tool.name, ""))
+    environment = _environment(tool, log)
+    run(build_arguments(tool, unfinished), log, cwd=module, env=environment, by_hand=BY_HAND.get(tool.name, ""))
     target = layout.installed(tool.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished.replace(target)
     _sign(tool, layout)
+
+
+def _environment(tool: GoTool, log: Path) -> Mapping[str, str]:
+    """The environment that builds *tool*; with the Go that is installed, if the pinned one cannot be downloaded: local
+    clusters run either."""
+    pinned = dict(build_environment(tool))
+    try:
+        run(["go", "version"], log, env=pinned, timeout=_DOWNLOAD_SEC)
+    except ToolFailed:
+        pinned.pop("GOTOOLCHAIN", None)
+    return pinned
 
 
 def copy_scripts(layout: Layout) -> None:

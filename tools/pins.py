@@ -17,6 +17,7 @@ __all__ = [
     "ENGINE_AT_LEAST",
     "FLEETCTL",
     "GO_AUDITOR",
+    "GO_TOOLCHAIN",
     "GO_TOOLS",
     "IGNITION_VALIDATE",
     "LOCKER",
@@ -109,6 +110,10 @@ FLEETD = GoTool("fleetd", "1.0.0", "fleet", "github.com/coreos/fleet", _FLEET_VE
 FLEETCTL = GoTool("fleetctl", "1.0.0", "fleet", "github.com/coreos/fleet/fleetctl", _FLEET_VERSION)
 # fleet uses only etcd's v2 API, and 3.5 is the last series with it.
 ETCD = GoTool("etcd", "3.5.33", "etcd", "go.etcd.io/etcd/server/v3")
+GO_TOOLCHAIN = "go1.26.8"
+"""The Go of what machines run, so that each computer builds the same bytes: Go downloads it if another one is
+installed. A cluster on AWS takes no others (`components/aws/machine_programs.py`)."""
+
 IGNITION_VALIDATE = GoTool(
     name="ignition-validate",
     version="2.24.0",

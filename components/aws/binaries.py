@@ -3,22 +3,17 @@ for user data. Only their roles can read it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.scope import Scope
-from fleetcaptain.errors import FleetCaptainError
 
-__all__ = ["Bucket", "find_programs", "make_bucket", "sums_of"]
-
-_PROGRAMS = ("etcd", "fleetctl", "fleetd")
+__all__ = ["Bucket", "make_bucket"]
 
 
 @dataclass(frozen=True)
@@ -28,26 +23,6 @@ class Bucket:
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
     before_machines: tuple[pulumi.Resource, ...]
-
-
-def find_programs(tools: Path) -> dict[str, Path]:
-    """Name -> file of each program that a machine needs, in *tools* or on PATH. Raises FleetCaptainError."""
-    found = {}
-    for name in _PROGRAMS:
-        path = tools / name
-        place = str(path) if path.exists() else which(name)
-        if place is None:
-            raise FleetCaptainError(
-                f"Could not upload the machines' programs: {name} is neither in {tools} nor on PATH. Run "
-                f"`make tools STACK={pulumi.get_stack()}`, which builds it."
-            )
-        found[name] = Path(place)
-    return found
-
-
-def sums_of(programs: Mapping[str, Path]) -> dict[str, str]:
-    """Name -> sha512 of the program, in hex."""
-    return {name: hashlib.sha512(path.read_bytes()).hexdigest() for name, path in programs.items()}
 
 
 def make_bucket(scope: Scope, programs: Mapping[str, Path], sums: Mapping[str, str]) -> Bucket:

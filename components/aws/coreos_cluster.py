@@ -11,13 +11,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.balancer import make_balancer
-from components.aws.binaries import find_programs, make_bucket, sums_of
+from components.aws.binaries import make_bucket
 from components.aws.client_facts import ClientFacts, look_at_client
 from components.aws.iam import make_identity
 from components.aws.image_registry import make_registry
 from components.aws.launch_context import Launch, LaunchContext
 from components.aws.launch_preflight import checked_zones
 from components.aws.machine_image import age_notices, find_image
+from components.aws.machine_programs import PROGRAMS, Program, find_programs, sums_of
 from components.aws.members import MemberNetwork, make_member, make_member_network
 from components.aws.network import make_network
 from components.aws.preconditions import unmet_preconditions
@@ -52,8 +53,8 @@ class CoreOSClusterArgs:
     """The *settings* of a cluster, and the requirements of an app: *repositories* for its images, *openings* between
     the machines, the services that are *public*, and the *windows* of each service, whose machines come *lead_sec*
     seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
-    etcd which containers may read and write. *tools*: the folder with the machines' programs. *ready_sec*: the timeout
-    for the machines to join. *now*: seconds of the Unix clock. *look*: looks at this computer."""
+    etcd which containers may read and write. *tools*: the folder with the machines' *programs*. *ready_sec*: the
+    timeout for the machines to join. *now*: seconds of the Unix clock. *look*: looks at this computer."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -61,6 +62,7 @@ class CoreOSClusterArgs:
     public: Sequence[Public] = ()
     open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
+    programs: Mapping[str, Program] = field(default_factory=lambda: PROGRAMS)
     ready_sec: int = 900
     windows: Sequence[Sequence[WindowSpec]] = ()
     lead_sec: int = LEAST_LEAD_SEC
@@ -81,7 +83,7 @@ class CoreOSCluster(ClusterComponent):
         recorded = read_recorded(name)
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
-        programs = find_programs(args.tools)
+        programs, sums = find_programs(args.tools, pulumi.get_stack(), args.programs), sums_of(args.programs)
         split = subnets(settings.network, checked_zones(name, settings, recorded is not None, args.look))
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
@@ -98,7 +100,7 @@ class CoreOSCluster(ClusterComponent):
             public=args.public,
         )
         registry = make_registry(scope, args.repositories)
-        bucket = make_bucket(scope, programs, sums_of(programs))
+        bucket = make_bucket(scope, programs, sums)
         context = LaunchContext(scope, settings, network, groups, workers_ami)
         doors = {place.name: make_member_network(context, place) for place in members}
         if settings.snapshots:
@@ -109,7 +111,7 @@ class CoreOSCluster(ClusterComponent):
             kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=is_member and not settings.allow_ssh_from)
             for kind, is_member in (("members", True), ("workers", False))
         }
-        boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums_of(programs))
+        boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums)
         machines: dict[str, aws.ec2.Instance] = {}
         # The member to renew comes last, because it depends on the health of all others.
         for place in sorted(members, key=lambda place: place.name == settings.renew):

@@ -16,6 +16,8 @@ from tests.fakes.fake_docker import Container, FakeDocker
 __all__ = ["PROGRAMS", "FakeMachines", "write_programs"]
 
 PROGRAMS = ("etcd", "fleetctl", "fleetd")
+# The header of a program for Linux on x86-64.
+_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00"
 _ETCD_UNIT = "/etc/systemd/system/etcd.service"
 
 
@@ -23,7 +25,7 @@ def write_programs(folder: Path) -> Path:
     """A *folder* with a stand-in for each program of a machine."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PROGRAMS:
-        (folder / name).write_text(f"the program {name}")
+        (folder / name).write_bytes(_ELF + f"the program {name}".encode())
     return folder
 
 

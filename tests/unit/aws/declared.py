@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +12,13 @@ import pulumi
 
 from components.aws.client_facts import ClientFacts
 from components.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
+from components.aws.machine_programs import Program
 from components.aws.settings import read
 from components.aws.topology import Opening, Public
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_machines import write_programs
 
-__all__ = ["CLIENT", "CONFIG", "NEWEST", "PUBLIC_KEY", "WEB", "ZONES", "aws_engine", "declare"]
+__all__ = ["CLIENT", "CONFIG", "NEWEST", "PUBLIC_KEY", "WEB", "ZONES", "aws_engine", "declare", "fake_programs"]
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ"
@@ -35,6 +37,11 @@ _COMPUTED = (
     "bucket",
     "name",
 )
+
+
+def fake_programs(tools: Path) -> dict[str, Program]:
+    """The stand-ins of `write_programs` in the folder *tools*, as if they were the pinned programs."""
+    return {path.name: Program("1", hashlib.sha512(path.read_bytes()).hexdigest()) for path in sorted(tools.iterdir())}
 
 
 def aws_engine(
@@ -79,11 +86,13 @@ def declare(
     The outputs are what the cluster offers.
     """
     with TemporaryDirectory() as folder:
+        tools = write_programs(Path(folder))
         args = {
             "repositories": ["acme/shop"],
             "openings": [Opening("tcp", 8080, 8080)],
             "public": [WEB],
-            "tools": write_programs(Path(folder)),
+            "tools": tools,
+            "programs": fake_programs(tools),
             "look": lambda _settings: CLIENT,
             **more,
         }

@@ -19,7 +19,7 @@ from fleetcaptain.units.render import render_app
 from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
 from tests.fakes.fake_machines import write_programs
 from tests.fakes.fleet.fleet_server import FakeFleet
-from tests.unit.aws.declared import CONFIG, aws_engine
+from tests.unit.aws.declared import CONFIG, aws_engine, fake_programs
 from tests.unit.schedule.windows import window
 
 APP = App(
@@ -137,7 +137,8 @@ def test_an_existing_cluster_without_settings_is_refused() -> None:
 @pytest.fixture
 def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machines' programs, where `make tools` puts them."""
-    write_programs(tmp_path / ".tools" / "bin")
+    tools = write_programs(tmp_path / ".tools" / "bin")
+    monkeypatch.setattr("components.aws.coreos_cluster.PROGRAMS", fake_programs(tools))
     monkeypatch.chdir(tmp_path)
     # The keys of this computer are none of the tests' business, and its address would be asked for on the network.
     monkeypatch.setattr("components.aws.client_facts._keys", lambda _file: None)
