@@ -51,7 +51,7 @@ def main() -> None:
     plan = plan_file()
     if plan and not rollback_to:
         refuse_changed(plan, fleetfile, rendered(), tasks, default_platforms(config))
-    hooks = DeployHooks(root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
+    hooks = DeployHooks(fleetfile.root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
     hooks.attach()
     logins = logins_of_stack()
     cluster = choose_cluster(config, fleetfile, rendered, logins.own)
