@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pulumi
 
 from components.aws.balanced_app import balanced
+from components.aws.preconditions import PLATFORM
 from components.cluster.auth_settings import OPEN_KEYS, open_dirs
 from components.cluster.existing import ExistingCluster
 from components.cluster.existing_config import SETTINGS
@@ -40,7 +41,7 @@ def adapted(config: pulumi.Config, app: App) -> App:
 def default_platforms(config: pulumi.Config) -> tuple[str, ...]:
     """The platform of images whose build names none, as docker calls it: that of the machines, if it is known; the
     computer that builds may have another processor."""
-    return ("linux/amd64",) if config.get("cluster") == ClusterKind.AWS else ()
+    return (PLATFORM,) if config.get("cluster") == ClusterKind.AWS else ()
 
 
 def choose_cluster(

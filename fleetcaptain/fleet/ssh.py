@@ -38,6 +38,8 @@ _FLEET_SOCKET = "/run/fleet.sock"
 _ETCD = "127.0.0.1:2379"
 _ETCD_ROOT_SOCKET = "/run/etcd.sock"
 _NOISE = ("Warning:", "**")
+# What ssh adds when the command or the host in front of it has ended, which said why before.
+_ENDED = ("kex_exchange_identification: ", "banner exchange: ", "Connection closed by ", "Connection reset by ")
 _NO_FORWARDS = ("-o", "ClearAllForwardings=yes")
 _ERROR_CHARS = 300
 _CONNECT_SEC = 5
@@ -181,9 +183,10 @@ def _options_to(endpoint: Endpoint, host: str, via: str, shared: str = "") -> li
 
 
 def ssh_error(stderr: str) -> str:
-    """The line of *stderr* in which ssh says why it failed."""
+    """The line of *stderr* in which ssh, or the command that it connects through, says why it failed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    return lines[-1][:_ERROR_CHARS] if lines else "ssh failed without a message"
+    reasons = [line for line in lines if not line.startswith(_ENDED)] or lines
+    return reasons[-1][:_ERROR_CHARS] if reasons else "ssh failed without a message"
 
 
 def _options(endpoint: Endpoint, host: str, accept_new: bool) -> list[str]:

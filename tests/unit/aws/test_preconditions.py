@@ -10,7 +10,7 @@ from components.aws.preconditions import unmet_preconditions
 from components.aws.settings import read
 from components.cluster.reserved_ports import reserved_ports
 from fleetcaptain.errors import ClusterRefused
-from fleetcaptain.fleetfile.values import App, Port, ServiceSpec, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, Port, ServiceSpec, TaskSpec
 from fleetcaptain.machine.machine_ports import RESERVED
 
 
@@ -48,6 +48,14 @@ def test_a_tasks_ports_count_too() -> None:
     """It runs on the same machines."""
     task = TaskSpec(ServiceSpec("nightly", "", "web:1", ports=(Port(80, 22),)))
     assert len(reserved_ports(App("shop", (), Path("/app"), tasks=(task,)))) == 1
+
+
+def test_an_image_for_another_processor_is_refused() -> None:
+    """It would not start; one that names the machines' own platform, or none, is built for them."""
+    images = {"arm": ("linux/arm64",), "amd": ("linux/amd64",), "any": ()}
+    services = tuple(ServiceSpec(name, "", Build(name, platforms=found)) for name, found in images.items())
+    (problem,) = unmet(App("shop", services, Path("/app")))
+    assert problem.startswith("arm: Build(platforms=['linux/arm64']) is for another processor")
 
 
 def test_an_empty_passphrase_is_refused_with_the_commands_that_change_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.port_forward import PortForward, connect
-from fleetcaptain.fleet.ssh import Endpoint, command_argv, session_argv, tunnel_argv
+from fleetcaptain.fleet.ssh import Endpoint, command_argv, session_argv, ssh_error, tunnel_argv
 from fleetcaptain.fleet.tunnel import Tunnel
 
 _HOSTS = ("core@i-1", "core@i-2")
@@ -34,6 +34,25 @@ class _Line(PortForward):
 
     def close(self) -> None:
         self.is_open = False
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "SessionManagerPlugin is not found. Please refer to SessionManager Documentation",
+        "An error occurred (TargetNotConnected) when calling the StartSession operation: i-1 is not connected.",
+        "ssh: connect to host gate port 22: Connection refused",
+    ],
+)
+def test_the_reason_is_that_of_the_command_in_front(reason: str, tmp_path: Path) -> None:
+    """Not that the connection through it is closed."""
+    proxy = tmp_path / "proxy"
+    proxy.write_text(f"#!/bin/sh\necho '{reason}' >&2\nexit 255\n")
+    proxy.chmod(0o755)
+    with pytest.raises(ClusterUnreachable) as raised:
+        connect(Endpoint(_HOSTS, proxy=str(proxy), known_hosts=str(tmp_path / "known"), managed=True), _HOSTS[0])
+    assert str(raised.value) == f"{_HOSTS[0]}: {reason}"
+    assert ssh_error("Connection closed by 10.0.0.1 port 22\n") == "Connection closed by 10.0.0.1 port 22"
 
 
 def timeout_of(argv: list[str]) -> str:
