@@ -19,18 +19,19 @@ from components.aws.launch_context import Launch, LaunchContext
 from components.aws.launch_preflight import checked_zones
 from components.aws.machine_image import age_notices, find_image
 from components.aws.machine_programs import PROGRAMS, Program, find_programs, sums_of
-from components.aws.members import MemberNetwork, make_member, make_member_network
+from components.aws.member_machines import make_members
+from components.aws.members import MemberNetwork, make_member_network
 from components.aws.network import make_network
 from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
-from components.aws.recorded_cluster import notices, pinned, read_recorded, workers_image
+from components.aws.recorded_cluster import joined_members, notices, pinned, read_recorded, workers_image
 from components.aws.refresh_guard import guard_of
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
 from components.aws.security_groups import make_groups
 from components.aws.settings import Settings, read
 from components.aws.snapshots import make_snapshots
-from components.aws.ssh_connection import endpoint_of_members, guarded, hosts_of
+from components.aws.ssh_connection import endpoint_of_members, hosts_of
 from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
 from components.aws.userdata import UserData
 from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
@@ -111,20 +112,22 @@ class CoreOSCluster(ClusterComponent):
             kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=is_member and not settings.allow_ssh_from)
             for kind, is_member in (("members", True), ("workers", False))
         }
-        boot = UserData(scope, settings, members, bucket, registry=registry.host, programs=sums)
-        machines: dict[str, aws.ec2.Instance] = {}
-        # The member to renew comes last, because it depends on the health of all others.
-        for place in sorted(members, key=lambda place: place.name == settings.renew):
+        boot = UserData(
+            scope,
+            settings,
+            members,
+            bucket,
+            registry=registry.host,
+            programs=sums,
+            joined=joined_members(settings, recorded, [place.name for place in members]),
+        )
+
+        def launch_of(place: MemberSlot) -> Launch:
             user_data, needs = boot.member(place, doors[place.name])
-            others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
             before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *keys["users"], *needs)
-            machines[place.name] = make_member(
-                context,
-                place,
-                doors[place.name],
-                Launch(user_data, roles["members"], before),
-                ami=guarded(ami, settings, identity, others) if settings.renew == place.name else ami,
-            )
+            return Launch(user_data, roles["members"], before)
+
+        machines = make_members(context, members, doors, launch_of, ami=ami, joined=boot.joined)
         before_workers = (*bucket.before_machines, *keys["workers"], *keys["users"])
         workers: dict[str, aws.autoscaling.Group] = {}
         if settings.workers:

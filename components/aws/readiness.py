@@ -121,7 +121,7 @@ class ReadyProvider(ResourceProvider):
     that ssh is open to. Outputs: the inputs, with the observed ``secured``, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Refuse a change of the machines that keep etcd's data: new ones would start a new etcd cluster."""
+        """Refuse that a machine which keeps etcd's data leaves or moves. More may join."""
         before, after = (dict((props or {}).get("members") or {}) for props in (olds, news))
         failures = []
         if moved := moved_members(before, after):
@@ -130,10 +130,10 @@ class ReadyProvider(ResourceProvider):
                 "other again. Undo the change of `fleetcaptain:network` or `fleetcaptain:zones`"
             )
             failures.append(CheckFailure("members", why))
-        if before and after and before.keys() != after.keys():
+        if after and before.keys() - after.keys():
             why = (
                 f"this cluster's etcd has {len(before)} members and cannot have {len(after)}. Run `pulumi config set "
-                f"fleetcaptain:members {len(before)}`, so that new machines become workers"
+                f"fleetcaptain:members {len(before)}`, so that only the number of workers changes"
             )
             failures.append(CheckFailure("members", why))
         return CheckResult(news, failures)

@@ -4,7 +4,7 @@ or shrink, and the image of its workers, which stays until it is renewed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,10 +13,20 @@ from components.aws.topology import used_zones
 from components.engine.recorded_state import recorded_resources
 from fleetcaptain.errors import ClusterRefused
 
-__all__ = ["RecordedCluster", "RecordedMachine", "notices", "pinned", "read_recorded", "recorded_in", "workers_image"]
+__all__ = [
+    "RecordedCluster",
+    "RecordedMachine",
+    "joined_members",
+    "notices",
+    "pinned",
+    "read_recorded",
+    "recorded_in",
+    "workers_image",
+]
 
 _VPC, _VOLUME = "aws:ec2/vpc:Vpc", "aws:ebs/volume:Volume"
 _INSTANCE, _TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
+_READY, _JOINED = (f"pulumi-python:dynamic/fleet:{kind}" for kind in ("ClusterReady", "JoinedMember"))
 # The template of workers that always run comes first.
 _TEMPLATES = ("worker", "windows")
 
@@ -34,13 +44,16 @@ class RecordedMachine:
 class RecordedCluster:
     """The *network* of a cluster ("" if its VPC is lost), and member -> the zone of its volume: *zone_of*. The size of
     its largest volume: *volume_gib*. Member -> its machine: *machines*. *workers_image*: of its workers ("" if it has
-    none)."""
+    none). *members*: those that etcd had when the cluster was last ready (none before that), and *joined*: those that
+    were added to it."""
 
     network: str
     zone_of: Mapping[str, str]
     volume_gib: int = 0
     machines: Mapping[str, RecordedMachine] = field(default_factory=dict)
     workers_image: str = ""
+    members: frozenset[str] = frozenset()
+    joined: frozenset[str] = frozenset()
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -74,12 +87,14 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
         max(int(resources[_VOLUME, f"{name}-{member}-etcd"].get("size") or 0) for member in zone_of),
         machines,
         next(filter(None, images), ""),
+        frozenset(resources.get((_READY, name), {}).get("members") or ()),
+        frozenset(member for member in zone_of if (_JOINED, f"{name}-{member}") in resources),
     )
 
 
 def read_recorded(name: str) -> RecordedCluster | None:
     """The cluster *name* in the stack's state; see `recorded_in`."""
-    return recorded_in(recorded_resources((_VPC, _VOLUME, _INSTANCE, _TEMPLATE)), name)
+    return recorded_in(recorded_resources((_VPC, _VOLUME, _INSTANCE, _TEMPLATE, _READY, _JOINED)), name)
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
@@ -115,6 +130,30 @@ def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
     if problems:
         raise ClusterRefused("Cannot change the cluster's network, zones or volumes. Nothing was changed:", problems)
     return replace(settings, zones=recorded.zones)
+
+
+def joined_members(settings: Settings, recorded: RecordedCluster | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the members *names* that join an etcd, or have joined it, instead of starting it. Pure.
+
+    Raises ClusterRefused if etcd would get fewer members, or more while one is renewed.
+    """
+    if recorded is None or not recorded.members:
+        return ()
+    had, new = len(recorded.members), [name for name in names if name not in recorded.members]
+    problems = []
+    if recorded.members - set(names):
+        problems.append(
+            f"fleetcaptain:members: etcd has {had} members, and cannot have {len(names)} of them. Run `pulumi config "
+            f"set fleetcaptain:members {had}`, so that only the number of workers changes"
+        )
+    elif new and settings.renew:
+        problems.append(
+            f"fleetcaptain:renewMember: {', '.join(new)} join etcd, and no member may be replaced meanwhile. Run "
+            "`pulumi config rm fleetcaptain:renewMember`"
+        )
+    if problems:
+        raise ClusterRefused("Cannot change the members of etcd like this. Nothing was changed:", problems)
+    return tuple(name for name in names if name in new or name in recorded.joined)
 
 
 def workers_image(settings: Settings, recorded: RecordedCluster | None, found: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,8 @@ _LONGEST_BUCKET, _LONGEST_OWN, _LONGEST_REGISTRY = "b" * 63, ("vol-" + "0" * 17,
 
 
 class UserData:
-    """Creates the user data of each machine, and the objects that it needs in the bucket."""
+    """Creates the user data of each machine, and the objects that it needs in the bucket. *joined*: the members that
+    join an etcd that is there."""
 
     def __init__(
         self,
@@ -46,7 +47,9 @@ class UserData:
         *,
         registry: pulumi.Input[str],
         programs: Mapping[str, str],
+        joined: Collection[str] = (),
     ) -> None:
+        self.joined = joined
         self._scope, self._settings, self._members, self._bucket = scope, settings, members, bucket
         region, token = aws.get_region().region, scope.identity.replace("/", "-")
         self._draft = Surroundings(region, _LONGEST_BUCKET, programs, _LONGEST_REGISTRY, token)
@@ -58,7 +61,8 @@ class UserData:
         """For the member at *place*."""
 
         def define(around: Surroundings, own: tuple[str, str]) -> str:
-            return member(self._settings, self._members, place, around, own)
+            joins = place.name in self.joined
+            return member(self._settings, self._members, place, around, own, joins=joins)
 
         known = pulumi.Output.all(self._around, door.volume_id, door.public)
         definition = known.apply(lambda all_: define(all_[0], (all_[1], all_[2])))
@@ -102,19 +106,31 @@ class Surroundings:
 
 
 def member(
-    settings: Settings, all_: Sequence[MemberSlot], place: MemberSlot, around: Surroundings, own: tuple[str, str]
+    settings: Settings,
+    all_: Sequence[MemberSlot],
+    place: MemberSlot,
+    around: Surroundings,
+    own: tuple[str, str],
+    *,
+    joins: bool = False,
 ) -> str:
-    """The definition of the member at *place*. *own*: its volume's id, and its public address."""
+    """The definition of the member at *place*. *own*: its volume's id, and its public address. *joins*: it joins the
+    members before it."""
     volume_id, public = own
+    is_renewed = settings.renew == place.name
+    if joins and not is_renewed:
+        # etcd refuses a list that differs from its own, in which those after it are not yet.
+        all_ = all_[: all_.index(place) + 1]
     machine = Machine(
         name=place.name,
         address=place.address,
         metadata={"name": place.name, "zone": place.subnet.zone, "role": "member"},
         advertised=public if settings.advertised == "public" else "",
-        discovery_url=settings.discovery_url,
+        # A discovery service knows how many members there were, and refuses more.
+        discovery_url="" if joins else settings.discovery_url,
         # A replaced machine finds its data and needs no discovery. Without its data it must know that it is not the
         # first.
-        etcd_state="existing" if settings.renew == place.name else "new",
+        etcd_state="existing" if is_renewed or joins else "new",
         **_common(all_, around, f"members/{place.name}", [ec2.volume(volume_id)]),
     )
     return text(ignition(machine))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.aws.joined_member import JoinedMemberProvider
 from components.aws.readiness import ReadyProvider
 from components.cluster.local_provider import LocalMachinesProvider
 from components.etcd_readiness import ReadinessProvider
@@ -18,6 +19,7 @@ __all__ = ["PROVIDERS"]
 
 PROVIDERS = {
     "ClusterReady": ReadyProvider,
+    "JoinedMember": JoinedMemberProvider,
     "LocalMachines": LocalMachinesProvider,
     "Logins": LoginsProvider,
     "PinnedImage": PinnedImageProvider,

@@ -49,14 +49,13 @@ def test_one_copy_brings_back_what_etcd_had(tmp_path: Path) -> None:
         assert [one.name for one in listed] == ["m1"]
 
         def do(step: MemberChange) -> str:
-            if step.verb is ChangeKind.ADD:
-                return etcd.api(m1).add(etcd.peer_url(step.member))
-            assert step.verb is ChangeKind.START
-            if step.member.name not in etcd.processes:
+            if step.verb is not ChangeKind.ADD:
+                return "it starts"
+            refused = etcd.api(m1).add(etcd.peer_url(step.member))
+            if not refused:
                 so_far = all_[: all_.index(step.member) + 1]
-                state = {"initial-cluster-state": joining["initial-cluster-state"]}
-                etcd.start(step.member, so_far, state)
-            return ""
+                etcd.start(step.member, so_far, {"initial-cluster-state": joining["initial-cluster-state"]})
+            return refused
 
         reconcile(all_, lambda: etcd.seen(all_), do, lambda _: None, step_sec=STEP_SEC)
         etcd.wait(all_)

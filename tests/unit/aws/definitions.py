@@ -22,14 +22,15 @@ AROUND = Surroundings(
 OWN = ("vol-0123456789abcdef0", "203.0.113.7")
 
 
-def defined(name: str, **config: str) -> dict[str, Any]:
-    """The definition of the machine *name*; all but m1 to m5 are workers, and ``windows`` is one of windows."""
+def defined(name: str, *, joins: bool = False, **config: str) -> dict[str, Any]:
+    """The definition of the machine *name*; all but m1 to m5 are workers, and ``windows`` is one of windows. *joins*: a
+    member joins those before it."""
     settings = read({**CONFIG, "size": "8", **config}.get)
     everywhere = places(settings.members, subnets(settings.network, ZONES))
     place = next((place for place in everywhere if place.name == name), None)
     if place is None:
         return dict(json.loads(worker(settings, everywhere, AROUND, of_windows=name == "windows")))
-    return dict(json.loads(member(settings, everywhere, place, AROUND, OWN)))
+    return dict(json.loads(member(settings, everywhere, place, AROUND, OWN, joins=joins)))
 
 
 MACHINES = {

@@ -128,6 +128,21 @@ def test_a_member_that_is_renewed_says_that_it_is_not_the_first() -> None:
     assert "ETCD_INITIAL_CLUSTER_STATE=new\n" in units(defined("m1", renewMember="m2"))["etcd.service"]
 
 
+@pytest.mark.parametrize("config", [{}, {"discoveryUrl": "https://discovery.example.org/0"}])
+def test_a_member_that_joins_lists_those_that_are_there(config: dict[str, str]) -> None:
+    """etcd refuses a list with members that it does not have yet, and a discovery service more than there were."""
+    fourth = units(defined("m4", joins=True, **config))["etcd.service"]
+    peers = [f"m{number}=https://10.71.{(number - 1) % 3}.{11 + (number - 1) // 3}:2380" for number in range(1, 6)]
+    assert f"ETCD_INITIAL_CLUSTER={','.join(peers[:4])}\n" in fourth
+    assert "ETCD_INITIAL_CLUSTER_STATE=existing\n" in fourth
+    assert "ETCD_DISCOVERY" not in fourth
+    assert f"ETCD_INITIAL_CLUSTER={','.join(peers)}\n" in units(defined("m5", joins=True))["etcd.service"]
+    assert (
+        f"ETCD_INITIAL_CLUSTER={','.join(peers)}\n"
+        in units(defined("m4", joins=True, renewMember="m4"))["etcd.service"]
+    )
+
+
 def test_machines_neither_update_nor_restart_by_themselves() -> None:
     """Two members at once would be etcd's end, and a machine with an update would boot another system."""
     assert files(MACHINES["member"])["/etc/flatcar/update.conf"] == "SERVER=disabled\nREBOOT_STRATEGY=off\n"

@@ -110,14 +110,15 @@ def test_it_stops_when_asked_to() -> None:
         waiting(machines("m1"), cancelled=lambda: True)
 
 
-def test_etcds_members_are_chosen_once() -> None:
-    """A preview already says how a cluster grows without others."""
+def test_members_may_join_and_none_may_leave() -> None:
+    """A preview already says how a cluster shrinks without it."""
     three, five = ({"members": {f"m{number}": "" for number in range(count)}} for count in (3, 5))
     provider = ReadyProvider()
     assert not provider.check({}, five).failures
     assert not provider.check(three, {**three, "size": 6}).failures
-    (failure,) = provider.check(three, five).failures
-    assert "fleetcaptain:members 3" in failure.reason
+    assert not provider.check(three, five).failures
+    (failure,) = provider.check(five, three).failures
+    assert "fleetcaptain:members 5" in failure.reason
 
 
 def test_no_member_gets_another_address() -> None:

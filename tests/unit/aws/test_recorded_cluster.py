@@ -39,6 +39,10 @@ def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True,
                 "type": "aws:ec2/instance:Instance",
                 "outputs": {"ami": NEWEST, "instanceType": DEFAULT_TYPE, "keyName": key},
             }
+        found[f"{URN}pulumi-python:dynamic/fleet:ClusterReady::cluster"] = {
+            "type": "pulumi-python:dynamic/fleet:ClusterReady",
+            "outputs": {"members": {f"m{number}": f"10.71.{number - 1}.11" for number in (1, 2, 3)}},
+        }
         found[f"{URN}aws:ec2/launchTemplate:LaunchTemplate::cluster-worker"] = {
             "type": "aws:ec2/launchTemplate:LaunchTemplate",
             "outputs": {"imageId": OLDER},
@@ -176,3 +180,72 @@ def test_a_member_that_is_renewed_is_not_to_be_renewed_for_good() -> None:
     (text,) = notes(renewMember="m2")
     assert "`pulumi config rm fleetcaptain:renewMember`" in text
     assert notes(renewMember="m2", instanceType="m6i.large") == []
+
+
+FIVE = {"size": "8", "members": "5"}
+
+
+def joined(**kinds: str) -> Mapping[str, Any]:
+    """The state after members of these kinds were made: ``m4="JoinedMember"``."""
+    type_ = "pulumi-python:dynamic/fleet:{}"
+    more = {
+        f"{URN}{type_.format(kind)}::cluster-{member}": {"type": type_.format(kind), "outputs": {}}
+        for member, kind in kinds.items()
+    }
+    volumes = {
+        f"{URN}aws:ebs/volume:Volume::cluster-m{number}-etcd": {
+            "type": "aws:ebs/volume:Volume",
+            "outputs": {"availabilityZone": ZONES[(number - 1) % 3], "size": 10},
+        }
+        for number in (4, 5)
+    }
+    return {**state(), **volumes, **more}
+
+
+def depends(declared: FakeEngine, kind: str, member: str) -> set[str]:
+    """The resources that the *kind* of *member* waits for, as ``JoinedMember cluster-m4``."""
+    urns = [urn.split("::") for urn in declared.requests[kind, f"cluster-{member}"].dependencies]
+    return {f"{type_.rpartition(':')[2]} {name}" for *_, type_, name in urns}
+
+
+def test_members_join_one_after_the_other() -> None:
+    """etcd lists each before its machine is launched, and only when the one before it is there."""
+    declared = declare(FIVE, recorded=state())
+    assert set(declared.of("JoinedMember")) == {"cluster-m4", "cluster-m5"}
+    fourth, fifth = (declared.one("JoinedMember", f"cluster-m{number}") for number in (4, 5))
+    assert [name for name, _ in fourth["members"]] == ["m1", "m2", "m3", "m4"]
+    assert [name for name, _ in fifth["members"]] == ["m1", "m2", "m3", "m4", "m5"]
+    assert fifth["connection"]["ssh"] == [f"core@cluster-m{number}.publicIp" for number in (1, 2, 3)]
+    assert "JoinedMember cluster-m4" in depends(declared, "Instance", "m4")
+    assert "Instance cluster-m4" in depends(declared, "JoinedMember", "m5")
+    assert "JoinedMember cluster-m5" in depends(declared, "Instance", "m5")
+    states = [declared.one("Instance", f"cluster-m{number}")["userData"] for number in (3, 4)]
+    assert ["ETCD_INITIAL_CLUSTER_STATE=existing" in user_data for user_data in states] == [False, True]
+
+
+def test_an_update_that_was_cut_off_goes_on() -> None:
+    """m4 has joined, m5 has only its volume."""
+    assert set(declare(FIVE, recorded=joined(m4="JoinedMember")).of("JoinedMember")) == {"cluster-m4", "cluster-m5"}
+
+
+def test_members_that_start_together_do_not_join() -> None:
+    """A new cluster, and one whose first update was cut off after some volumes."""
+    assert declare(FIVE).of("JoinedMember") == {}
+    began = {urn: entry for urn, entry in state().items() if "ClusterReady" not in urn}
+    assert declare(FIVE, recorded=began).of("JoinedMember") == {}
+
+
+def test_etcd_does_not_shrink() -> None:
+    """How the number of workers changes without it is said."""
+    five = dict(state())
+    five[f"{URN}pulumi-python:dynamic/fleet:ClusterReady::cluster"] = {
+        "type": "pulumi-python:dynamic/fleet:ClusterReady",
+        "outputs": {"members": {f"m{number}": "" for number in range(1, 6)}},
+    }
+    with pytest.raises(ClusterRefused, match="`pulumi config set fleetcaptain:members 5`"):
+        declare({"size": "4"}, recorded=five)
+
+
+def test_none_is_renewed_while_others_join() -> None:
+    """Two members would be away at once."""
+    assert "m4, m5 join etcd" in refused({**FIVE, "renewMember": "m2"})
