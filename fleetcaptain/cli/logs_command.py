@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from fleetcaptain.cli.terminal_output import LogOutput
 from fleetcaptain.discovery.keys import task_key
 from fleetcaptain.errors import ClusterUnreachable, FleetApiError, NotAvailable
 from fleetcaptain.fleet.address import Address
-from fleetcaptain.fleet.ssh import Endpoint, command_argv
+from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import one_line
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def add(captain: typer.Typer) -> None:
                 "Cannot read the machines' journals: the stack reaches its cluster without SSH. Name a machine with "
                 "--ssh core@address --app name."
             )
-        fleet, has_key, via = _connected(endpoint)
+        fleet, has_key, command = _connected(endpoint)
         hosts = [Address.of(host).host for host in endpoint.hosts]
 
         def sources() -> LogSources:
@@ -98,9 +98,7 @@ def add(captain: typer.Typer) -> None:
                 return sources_of(selection, where.app, units, machines, hosts=hosts, is_task=True)
 
         def run(address: str, query: JournalQuery) -> JournalProcess:
-            return JournalProcess(
-                address, query, lambda argv: command_argv(endpoint, endpoint.to(address), argv, via())
-            )
+            return JournalProcess(address, query, lambda argv: command(endpoint.to(address), argv))
 
         guess = guessed_sources(selection, [] if endpoint.inside else hosts)
 
@@ -124,9 +122,10 @@ def add(captain: typer.Typer) -> None:
             output.abandon()
 
 
-def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[str], bool], Callable[[], str]]:
-    """fleet, which is asked with few tries; whether etcd has a key; and the host through which machines inside are
-    reached."""
+def _connected(
+    endpoint: Endpoint,
+) -> tuple[FleetClient, Callable[[str], bool], Callable[[str, Sequence[str]], list[str]]]:
+    """fleet, which is asked with few tries; whether etcd has a key; and the ssh command for a command on a host."""
     from fleetcaptain.discovery.keys_api import KeysApi
     from fleetcaptain.fleet.fleet_client import FleetClient
     from fleetcaptain.fleet.retry import Retry
@@ -137,7 +136,7 @@ def _connected(endpoint: Endpoint) -> tuple[FleetClient, Callable[[str], bool], 
     few = Retry(fault_tries=3, restart_sec=3)
     fleet = FleetClient(Transport(tunnel.fleet_url, few, mark_unreachable=tunnel.mark_unreachable))
     etcd = KeysApi(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable)
-    return fleet, lambda key: not etcd.get(key).gone, lambda: tunnel.via
+    return fleet, lambda key: not etcd.get(key).gone, tunnel.command
 
 
 def _parsed(service: str, lines: str, since: str, grep: str) -> tuple[Selection, JournalQuery]:

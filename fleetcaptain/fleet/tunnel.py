@@ -76,10 +76,11 @@ class Tunnel:
                 self._retire(self._former)
             self._former, self._forward = self._forward, None
 
-    @property
-    def via(self) -> str:
-        """The host of the last connection, through which machines inside are reached; "" without one."""
-        return self._last()
+    def command(self, host: str, argv: Sequence[str]) -> list[str]:
+        """The command that runs *argv* on *host*, for a process of the caller's own. It shares the connection, if there
+        is one now, and ends with it."""
+        via, forward = self._last(), self._shareable(host)
+        return command_argv(self._endpoint, host, argv, via, forward.shared if forward else "")
 
     def run(self, host: str, argv: Sequence[str], timeout_sec: float = _COMMAND_SEC, text: str = "") -> Result:
         """Run a command on *host* (``user@address``) with *text* as its input. Raises ClusterUnreachable when the
@@ -116,8 +117,8 @@ class Tunnel:
         """The host of the last connection, and the socket that shares it; "" when it is closed, or *host* is reached
         without a detour, which costs little. It stays open for the block also when the tunnel switches to another
         machine: a command that takes long would be cut off."""
-        via, forward = self._last(), self._forward
-        if forward is None or not forward.alive or not self._endpoint.detour_sec(host):
+        via, forward = self._last(), self._shareable(host)
+        if forward is None:
             yield via, ""
             return
         with self._counting:
@@ -131,6 +132,11 @@ class Tunnel:
             if is_unused:
                 self._retired.discard(forward)
                 forward.close()
+
+    def _shareable(self, host: str) -> PortForward | None:
+        """The connection, if it is open and *host* is behind a detour."""
+        forward = self._forward if self._endpoint.detour_sec(host) else None
+        return forward if forward is not None and forward.alive else None
 
     def _retire(self, forward: PortForward) -> None:
         """Close *forward*, or have its last command close it."""

@@ -14,6 +14,8 @@ import pytest
 from fleetcaptain.cli import main
 from fleetcaptain.errors import FleetApiError
 from fleetcaptain.fleet.fleet_client import FleetClient
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.tunnel import Tunnel
 from tests.fakes.fake_cluster import FakeCluster
 from tests.unit.logs.test_journals import said
 from tests.unit.oneoff.pretended_ssh import until
@@ -33,6 +35,7 @@ if not answer.exists():
 sys.stdout.write(answer.read_text())
 """
 
+_COMMAND = Tunnel(Endpoint(("core@10.0.0.1",))).command
 _CONNECTED = "fleetcaptain.cli.logs_command._connected"
 _NO_KEYS = frozenset[str]().__contains__
 
@@ -43,7 +46,7 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cluster = FakeCluster()
     cluster.launch_service("web", 3)
     monkeypatch.setattr(
-        "fleetcaptain.cli.logs_command._connected", lambda _: (cluster.fleet, lambda _key: False, lambda: "")
+        "fleetcaptain.cli.logs_command._connected", lambda _: (cluster.fleet, lambda _key: False, _COMMAND)
     )
     ssh = tmp_path / "ssh"
     ssh.write_text(_FAKE_SSH.format(python=sys.executable))
@@ -87,7 +90,7 @@ def test_machines_are_asked_while_fleet_is(machines: Path, monkeypatch: pytest.M
         def machines(self) -> Any:
             return cluster.fleet.machines()
 
-    monkeypatch.setattr(_CONNECTED, lambda _: (Slow(), _NO_KEYS, lambda: ""))
+    monkeypatch.setattr(_CONNECTED, lambda _: (Slow(), _NO_KEYS, _COMMAND))
     assert main(["logs", "web", *SSH]) == 0
     assert sorted(line.partition(" ")[0] for line in asked.read_text().splitlines()) == [
         f"10.0.0.{number}" for number in (1, 2, 3)
@@ -99,7 +102,7 @@ def test_the_logs_of_a_task_that_does_not_run_are_shown(machines: Path, monkeypa
     cluster = FakeCluster()
     cluster.launch_service("web", 3)
     keys = {"/fleetcaptain/shop/_tasks/migrate/last"}
-    monkeypatch.setattr(_CONNECTED, lambda _: (cluster.fleet, keys.__contains__, lambda: ""))
+    monkeypatch.setattr(_CONNECTED, lambda _: (cluster.fleet, keys.__contains__, _COMMAND))
     assert main(["logs", "migrate", *SSH]) == 0
     asked = (machines / "asked").read_text().splitlines()
     assert {line.partition(" ")[0] for line in asked} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
@@ -165,9 +168,7 @@ def test_without_fleet_the_machines_of_the_connection_are_asked(
         def units(self) -> Any:
             raise FleetApiError("fleet answered GET /units with 500", 500)
 
-    monkeypatch.setattr(
-        "fleetcaptain.cli.logs_command._connected", lambda _: (Silent(), lambda _key: False, lambda: "")
-    )
+    monkeypatch.setattr("fleetcaptain.cli.logs_command._connected", lambda _: (Silent(), lambda _key: False, _COMMAND))
     assert main(["logs", "web", *SSH, "--ssh", "core@10.0.0.3"]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == ["web@1 | m0", "web@1 | m1", "web@3 | m2", "web@1 | m6"]
@@ -217,10 +218,12 @@ def test_what_the_app_does_not_have_is_not_available(service: str, more: list[st
 _SHOWN = """
 import sys
 from fleetcaptain.cli import logs_command, main
+from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.fleet.tunnel import Tunnel
 from tests.fakes.fake_cluster import FakeCluster
 cluster = FakeCluster()
 cluster.launch_service("web", 1)
-logs_command._connected = lambda _: (cluster.fleet, lambda _key: False, lambda: "")
+logs_command._connected = lambda _: (cluster.fleet, lambda _key: False, Tunnel(Endpoint(("core@10.0.0.1",))).command)
 sys.exit(main(["logs", "web", "-n", "all", "--app", "shop", "--ssh", "core@10.0.0.1"]))
 """
 

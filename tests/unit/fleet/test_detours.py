@@ -141,6 +141,14 @@ def test_a_long_command_keeps_its_connection_when_the_tunnel_switches_machines(s
     assert [line.is_open for line in lines] == [False, False, True]
 
 
+def test_a_process_of_the_caller_s_own_shares_the_connection_too() -> None:
+    """As the journals of all machines do, which would be a session each."""
+    tunnel = Tunnel(_DETOUR, lambda _endpoint, host: _Line(host))
+    assert "ControlPath=/t/" not in " ".join(tunnel.command(_MACHINE, ["journalctl"]))
+    tunnel.fleet_url()
+    assert f"ControlPath=/t/{_HOSTS[0]}" in " ".join(tunnel.command(_MACHINE, ["journalctl"]))
+
+
 @pytest.mark.parametrize("endpoint", [_DETOUR, Endpoint(_HOSTS)])
 def test_a_command_does_without_a_connection_that_is_closed(endpoint: Endpoint, ssh: Path) -> None:
     """And a machine that is reached directly needs none."""
