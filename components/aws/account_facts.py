@@ -101,7 +101,7 @@ def _reason(text: str) -> str:
     """The part of an error of the provider that says why."""
     denied = next((word for word in _DENIED if word in text), "")
     last = text.strip().splitlines()[-1].strip() if text.strip() else "no reason given"
-    return f"no permission ({denied})" if denied else last[:_REASON_CHARS]
+    return f"no permission ({denied})" if denied else last.removeprefix("* ")[:_REASON_CHARS]
 
 
 def _zones_of(kind: str) -> tuple[str, ...]:

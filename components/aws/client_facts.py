@@ -19,6 +19,8 @@ __all__ = ["SSM_PROGRAMS", "ClientFacts", "look_at_client"]
 SSM_PROGRAMS = ("aws", "session-manager-plugin")
 """What a session of AWS Systems Manager needs; both are called by these names."""
 
+# In the form of an instance's id: ssh's settings may have some for `i-*`.
+_INSTANCE = "i-00000000000000000"
 _ADDRESS_URL = "https://checkip.amazonaws.com"
 _ADDRESS_SEC = 3
 _ADDRESS_BYTES = 64
@@ -43,24 +45,28 @@ def look_at_client(settings: Settings) -> ClientFacts:
     missing = tuple(name for name in programs if shutil.which(name) is None)
     file = Path(settings.ssh_key).expanduser() if settings.ssh_key else None
     problem = "" if file is None or file.is_file() else f"there is no file {settings.ssh_key}"
-    keys = _keys(file) if "ssh" not in missing and not problem else None
+    host = "machine.invalid" if settings.allow_ssh_from else _INSTANCE
+    keys = _keys(file, host) if "ssh" not in missing and not problem else None
     return ClientFacts(missing, keys, problem, _address() if settings.allow_ssh_from else "")
 
 
-def _keys(file: Path | None) -> frozenset[str] | None:
-    """The keys that ssh would offer: that of *file*, or those of the agent and of the files in ssh's configuration.
-    None if not even one is readable, as with a passphrase or on a card."""
+def _keys(file: Path | None, host: str) -> frozenset[str] | None:
+    """The keys that ssh would offer: that of *file*, or those of the agent and of the files in its settings for *host*.
+    None if that is unknown: *file* has a passphrase, or the keys are on a card. Other files with a passphrase count
+    only as far as the agent has them, because nothing asks for it."""
     if file is not None:
         return frozenset(_key_in(file)) or None
-    options = _output(["ssh", "-G", "core@machine.invalid"])
+    options = _output(["ssh", "-G", f"core@{host}"])
     pairs = [line.split(" ", 1) for line in options.splitlines() if " " in line]
     agents = [value for name, value in pairs if name == "identityagent"]
     files = [Path(value).expanduser() for name, value in pairs if name == "identityfile"]
+    if not files or any(name == "pkcs11provider" and value != "none" for name, value in pairs):
+        return None
     agent = {"SSH_AUTH_SOCK": os.path.expanduser(agents[0])} if agents and agents[0] not in ("none", "") else {}
     found = {key for line in _output(["ssh-add", "-L"], agent).splitlines() for key in _public(line)}
     for candidate in files:
         found |= _key_in(candidate)
-    return frozenset(found) or None
+    return frozenset(found)
 
 
 def _key_in(file: Path) -> set[str]:

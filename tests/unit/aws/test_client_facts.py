@@ -45,6 +45,21 @@ def test_the_file_of_the_settings_is_the_only_key(home: Path) -> None:
     assert (lost.keys, lost.key_problem) == (None, "there is no file ~/lost")
 
 
+def test_a_computer_without_keys_has_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where all have passphrases; but a card's keys are unknown, and so are those of an odd ssh."""
+    new_key(home / "locked", "secret")
+    ssh = home / "ssh"
+    for options, found in (
+        ("identityfile ~/locked\npkcs11provider none", frozenset()),
+        ("identityfile ~/locked\npkcs11provider /usr/lib/card.so", None),
+        ("", None),
+    ):
+        ssh.write_text(f"#!/bin/sh\nprintf '%s\\n' '{options}'\n")
+        ssh.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{home}{os.pathsep}/usr/bin:/bin")
+        assert look_at_client(read(CONFIG.get)).keys == found
+
+
 def test_the_keys_of_the_agent_count(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them."""
     key = new_key(home / "key")

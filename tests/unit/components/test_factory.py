@@ -141,7 +141,7 @@ def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.aws.coreos_cluster.PROGRAMS", fake_programs(tools))
     monkeypatch.chdir(tmp_path)
     # The keys of this computer are none of the tests' business, and its address would be asked for on the network.
-    monkeypatch.setattr("components.aws.client_facts._keys", lambda _file: None)
+    monkeypatch.setattr("components.aws.client_facts._keys", lambda _file, _host: None)
     monkeypatch.setattr("components.aws.client_facts._address", lambda: "")
 
 
