@@ -36,7 +36,7 @@ from components.aws.topology import MemberSlot, Opening, Public, openings, place
 from components.aws.userdata import UserData
 from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
 from components.aws.window_workers import make_window_workers
-from components.aws.workers import BOOT_SEC, LEAST_DRAIN_SEC, drain_sec, make_workers
+from components.aws.workers import BOOT_SEC, LEAST_DRAIN_SEC, drain_sec, make_workers, refresh_sec
 from components.cluster.interface import ClusterComponent
 from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import App
@@ -163,6 +163,7 @@ class CoreOSCluster(ClusterComponent):
                 "secured": True,
                 # Another way in is waited for: a rule takes a moment.
                 "allow_ssh_from": list(settings.allow_ssh_from),
+                **({"workers": _replaced(settings, base[0], args.drain_sec)} if base else {}),
             },
             scope.child(depends_on=[*base, *groups.ssh_rules]),
         )
@@ -186,6 +187,12 @@ def _addresses(
     """The addresses in each member's certificate."""
     is_public = settings.advertised == "public"
     return {place.name: [place.address, *([doors[place.name].public] if is_public else [])] for place in members}
+
+
+def _replaced(settings: Settings, group: aws.autoscaling.Group, drain: int) -> Mapping[str, pulumi.Input[object]]:
+    """The workers as `ReadyProvider` waits for them: units roll only when no machine is being replaced."""
+    version = group.launch_template.apply(lambda template: str(template["version"]))
+    return {"group": group.name, "version": version, "timeout_sec": refresh_sec(settings.workers, drain)}
 
 
 def _guard(args: CoreOSClusterArgs) -> pulumi.ResourceHookBinding | None:

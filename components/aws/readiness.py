@@ -12,11 +12,14 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.aws.replacement_guard import moved_members
+from components.aws.worker_refresh import wait_refreshed
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
+from components.cluster.aws_client import aws_client, aws_errors
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.private_folder import private_folder
 from fleetcaptain.rollout.cluster import Cluster
@@ -26,7 +29,17 @@ from fleetcaptain.waiting import wait_until
 __all__ = ["ClusterReady", "JoinedMachines", "ReadyProvider", "wait_joined"]
 
 _PAUSE_SEC = 2.0
-_INPUTS = ("connection", "size", "members", "instances", "timeout_sec", "open_dirs", "secured", "allow_ssh_from")
+_INPUTS = (
+    "connection",
+    "size",
+    "members",
+    "instances",
+    "timeout_sec",
+    "open_dirs",
+    "secured",
+    "allow_ssh_from",
+    "workers",
+)
 _PROBE = "/fleetcaptain-ready"
 _PROBE_SEC = 60
 # Until then it is normal that machines do not answer: they boot.
@@ -118,7 +131,9 @@ class ReadyProvider(ResourceProvider):
     """Waits for the machines, and secures etcd. Inputs: ``connection``; ``size``; ``members``, name -> address, and
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
     open to containers when its authentication is turned on; ``secured``, always true; ``allow_ssh_from``, the addresses
-    that ssh is open to. Outputs: the inputs, with the observed ``secured``, so that an `up` tries again."""
+    that ssh is open to; ``workers``, left out if there are none: the name of their ``group``, the ``version`` of its
+    launch template, and ``timeout_sec``, in which a new version replaces all of them. Outputs: the inputs, with the
+    observed ``secured``, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse that a machine which keeps etcd's data leaves or moves. More may join."""
@@ -152,6 +167,9 @@ class ReadyProvider(ResourceProvider):
         """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""
         if olds.get("instances") != news["instances"]:
             _forget_keys(news)
+        workers = news.get("workers")
+        if workers and workers["version"] != (olds.get("workers") or {}).get("version"):
+            _wait_refreshed(news["connection"], workers)
         return UpdateResult({**_known(news), "secured": _wait(news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -165,6 +183,22 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
     file = Path(props["connection"]["known_hosts"])
     private_folder(file.parent)
     file.unlink(missing_ok=True)
+
+
+def _wait_refreshed(connection: Mapping[str, Any], workers: Mapping[str, Any]) -> None:
+    def newest() -> Mapping[str, Any] | None:
+        with aws_errors("ask Auto Scaling how far the workers are replaced"):
+            found = aws_client("autoscaling", Connection.parse(connection)).describe_instance_refreshes(
+                AutoScalingGroupName=workers["group"], MaxRecords=1
+            )
+        return next(iter(found["InstanceRefreshes"]), None)
+
+    try:
+        newest()
+    except FleetCaptainError as error:
+        warn(f"The app is deployed without waiting for the workers' replacement. {error}")
+        return
+    wait_refreshed(newest, status, float(workers["timeout_sec"]), cancelled=cancelled)
 
 
 def _wait(props: Mapping[str, Any]) -> bool:

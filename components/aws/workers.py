@@ -10,9 +10,9 @@ import pulumi_aws as aws
 
 from components.aws.launch_context import Launch, LaunchContext
 from fleetcaptain.fleetfile.values import App
-from fleetcaptain.machine.ec2 import DRAIN_HOOK, LEAVE_SEC
+from fleetcaptain.machine.ec2 import DRAIN_HOOK, LAUNCH_HOOK, LEAVE_SEC
 
-__all__ = ["BOOT_SEC", "LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers"]
+__all__ = ["BOOT_SEC", "LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers", "refresh_sec"]
 
 BOOT_SEC = 180
 """How long a new machine has until its health counts."""
@@ -25,6 +25,15 @@ _MOST_DRAIN_SEC = 7200
 # Until the machine sees the notice, fleetd has stopped, docker has stopped, and the group has its answer.
 _MARGIN_SEC = 140
 _DELETE_SEC = 600
+# Until fleet has a new machine: Ignition may fail once for rights that are not known everywhere yet, and tries again
+# after five minutes.
+_LAUNCH_SEC = 900
+_LAUNCH = {
+    "name": LAUNCH_HOOK,
+    "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+    "heartbeat_timeout": _LAUNCH_SEC,
+    "default_result": "ABANDON",
+}
 
 
 def drain_sec(app: App) -> int:
@@ -64,6 +73,8 @@ def make_workers(
                 "max_healthy_percentage": 110,
                 "instance_warmup": str(BOOT_SEC),
                 "skip_matching": True,
+                # The machines of a definition that does not work are replaced by those of the last one.
+                "auto_rollback": True,
             },
         },
     )
@@ -81,8 +92,8 @@ def make_group(
     **more: Any,
 ) -> aws.autoscaling.Group:
     """The Auto Scaling group *part*, whose machines are called *machine* and come from *template*; and its *hook*,
-    which holds back the end of each machine until it says that it is drained, for *drain* seconds at most. *more* are
-    arguments of the group."""
+    which holds back the end of each machine until it says that it is drained, for *drain* seconds at most. A new
+    machine counts when it says that fleet has it. *more* are arguments of the group."""
     scope, tags = context.scope, context.scope.tags(machine)
     group = aws.autoscaling.Group(
         scope.named(part),
@@ -92,10 +103,14 @@ def make_group(
         health_check_grace_period=BOOT_SEC,
         # A failed launch would leave the group out of the state; the readiness check finds missing machines in fleet.
         wait_for_capacity_timeout="0",
+        # The first machines are launched before a hook could be added.
+        initial_lifecycle_hooks=[_LAUNCH],
         tags=[{"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(tags.items())],
         **more,
         opts=scope.child(
             depends_on=[*launch.needs, *context.network.before_machines],
+            # AWS takes them with a new group only; the hook below is that of an existing one.
+            ignore_changes=["initialLifecycleHooks"],
             custom_timeouts=pulumi.CustomTimeouts(delete=f"{drain + _DELETE_SEC}s"),
         ),
     )
@@ -109,7 +124,18 @@ def make_group(
         # The machines of a group that is deleted are drained too. AWS deletes the hook with the group.
         opts=scope.child(retain_on_delete=True),
     )
+    aws.autoscaling.LifecycleHook(
+        scope.named(f"{part}-launch"),
+        **_LAUNCH,
+        autoscaling_group_name=group.name,
+        opts=scope.child(retain_on_delete=True),
+    )
     return group
+
+
+def refresh_sec(workers: int, drain: int) -> int:
+    """How long the replacement of so many *workers* may take, one after the other. *drain*: see `drain_sec`. Pure."""
+    return workers * (_LAUNCH_SEC + BOOT_SEC + drain)
 
 
 def make_template(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from fleetcaptain.machine.definition import File, Unit
 
-__all__ = ["DRAIN_HOOK", "LEAVE_SEC", "address", "drain", "login", "updates", "volume"]
+__all__ = ["DRAIN_HOOK", "LAUNCH_HOOK", "LEAVE_SEC", "address", "drain", "login", "updates", "volume"]
 
 DRAIN_HOOK = "drain"
 """The lifecycle hook of an Auto Scaling group that holds back the end of a machine until it is drained."""
+
+LAUNCH_HOOK = "launch"
+"""The lifecycle hook of an Auto Scaling group that holds back a new machine until fleet has it."""
 
 LEAVE_SEC = 30
 """How long the load balancer goes on with the connections of a machine that it has taken out."""
@@ -50,25 +53,56 @@ _REQUEST = {"imds": _IMDS, "keys": _KEYS, "signed": _SIGNED}
 # instance does not have the time. fleetd does not wait for the end of its units, and removes the file of one that the
 # end of a window unloads as soon as it begins to stop: systemd still has it. Hours may then have passed since the first
 # token. The group refuses an answer for which it does not wait yet.
+#
+# With an argument, the launch hook, it is the begin of a machine, which counts for its group when fleet has it. One
+# that does not get so far is terminated, and a refresh of the group goes no further. fleet answers before it knows the
+# machine. A group that does not wait for an answer refuses it each time.
 _DRAIN = """\
 #!/bin/sh
 # fleet has no word for it: fleetd that is stopped ends its units, and the others take them at once.
 set -eu
-{imds}state=$(ask autoscaling/target-lifecycle-state || true)
+{imds}complete() {{
+{token}{keys}{signed} 'aws:amz:{region}:autoscaling' -o /dev/null -d Action=CompleteLifecycleAction \\
+  -d Version=2011-01-01 -d LifecycleActionResult=CONTINUE -d LifecycleHookName=$1 \\
+  -d "InstanceId=$(ask instance-id)" \\
+  --data-urlencode "AutoScalingGroupName=$(ask tags/instance/aws:autoscaling:groupName)" {api}
+}}
+if [ $# = 1 ]; then
+  read -r id < /etc/machine-id
+  machines='curl -sf -m 5 --unix-socket /run/fleet.sock http://fleet/fleet/v1/machines'
+  until $machines | grep -qF "\\"$id\\""; do sleep 2; done
+  tries=0
+  until complete $1 || [ $tries = 60 ]; do tries=$((tries + 1)); sleep 5; done
+  mkdir -p /var/lib/fleetcaptain
+  touch /var/lib/fleetcaptain/launched
+  exit
+fi
+state=$(ask autoscaling/target-lifecycle-state || true)
 [ "$state" = Terminated ] || ask spot/instance-action > /dev/null || exit 0
 [ "$state" != Terminated ] || sleep {leave_sec}
 units=$(ls /run/fleet/units || true)
 systemctl stop fleet.socket fleet.service
 stopping=$(systemctl list-units --state=deactivating --plain --no-legend --full | cut -d ' ' -f 1)
 systemctl stop $units $stopping || true
-complete() {{
-{token}{keys}{signed} 'aws:amz:{region}:autoscaling' -o /dev/null -d Action=CompleteLifecycleAction \\
-  -d Version=2011-01-01 -d LifecycleActionResult=CONTINUE -d LifecycleHookName={hook} \\
-  -d "InstanceId=$(ask instance-id)" \\
-  --data-urlencode "AutoScalingGroupName=$(ask tags/instance/aws:autoscaling:groupName)" {api}
-}}
-until complete; do sleep 5; done
+until complete {hook}; do sleep 5; done
 systemctl stop drain.timer
+"""
+
+_LAUNCHED_UNIT = """\
+[Unit]
+Description=Tells the group that fleet has the machine
+ConditionPathExists=!/var/lib/fleetcaptain/launched
+After=fleet.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart={path} {hook}
+Restart=on-failure
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
 """
 
 _LOGIN = """\
@@ -173,16 +207,16 @@ def address(metadata: str, advertised: str) -> tuple[tuple[File, ...], tuple[Uni
 
 def drain(region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...]]:
     """Drains a machine that its group or the spot market is about to terminate; checked every five seconds. Completes
-    the action of the group's lifecycle hook `DRAIN_HOOK` as soon as no unit of fleet runs any more. *api*: the URL of
-    Auto Scaling, if not AWS's own."""
+    the action of the group's lifecycle hook `DRAIN_HOOK` as soon as no unit of fleet runs any more, and that of
+    `LAUNCH_HOOK` as soon as fleet has the machine, once in its life. *api*: the URL
+    of Auto Scaling, if not AWS's own."""
     at = api or f"https://autoscaling.{region}.amazonaws.com/"
-    script = _script(
-        "drain",
-        _DRAIN.format(**_REQUEST, token=_SESSION, region=region, api=at, hook=DRAIN_HOOK, leave_sec=LEAVE_SEC),
-    )
+    values = {**_REQUEST, "token": _SESSION, "region": region, "api": at, "hook": DRAIN_HOOK, "leave_sec": LEAVE_SEC}
+    script = _script("drain", _DRAIN.format(**values))
+    launched = Unit("launched.service", _LAUNCHED_UNIT.format(path=script.path, hook=LAUNCH_HOOK))
     service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"
     timer = _TIMER.format(description="Whether the machine has to go", when="OnBootSec=60\nOnUnitInactiveSec=5")
-    return (script,), (Unit("drain.service", service, enabled=False), Unit("drain.timer", timer))
+    return (script,), (Unit("drain.service", service, enabled=False), Unit("drain.timer", timer), launched)
 
 
 def login(registry: str, region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...]]:

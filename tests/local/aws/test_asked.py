@@ -113,7 +113,7 @@ def test_images_are_scanned_and_the_bucket_is_closed(story: Story) -> None:
 
 def test_a_worker_has_time_to_go(story: Story) -> None:
     """The hook holds its end back, and lets it end even when nobody answers."""
-    assert len(story.account.hooks) == len(story.account.scaling) == 3
-    for hook in story.account.hooks:
-        assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
+    hooks = [hook for hook in story.account.hooks if hook["LifecycleTransition"].endswith("_TERMINATING")]
+    assert len(hooks) == len(story.account.scaling) == 3
+    for hook in hooks:
         assert hook["DefaultResult"] == "CONTINUE"

@@ -377,6 +377,10 @@ def test_workers_come_and_go_in_order(cluster: FakeEngine) -> None:
     assert group["waitForCapacityTimeout"] == "0"
     assert group["suspendedProcesses"] == ["AZRebalance"], "it would end working machines"
     assert group["instanceRefresh"]["preferences"]["minHealthyPercentage"] == 100
+    assert group["instanceRefresh"]["preferences"]["autoRollback"] is True
+    replaced = cluster.one("ClusterReady", "cluster")["workers"]
+    assert (replaced["group"], replaced["version"]) == ("cluster-workers.name", "7")
+    assert replaced["timeout_sec"] >= 2 * (900 + 180 + 180)
     assert group["launchTemplate"] == {"id": "LaunchTemplate/cluster-worker", "version": "7"}
     hook = cluster.one("LifecycleHook", "cluster-drain")
     assert hook["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"

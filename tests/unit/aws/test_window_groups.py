@@ -13,7 +13,7 @@ import pytest
 from components.aws.refresh_guard import GUARD, next_gap, refuse_in_window
 from components.aws.workers import LEAST_DRAIN_SEC, drain_sec
 from fleetcaptain.errors import ClusterRefused
-from fleetcaptain.machine.ec2 import DRAIN_HOOK
+from fleetcaptain.machine.ec2 import DRAIN_HOOK, LAUNCH_HOOK
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import declare
 from tests.unit.fleetfile.written import app
@@ -95,14 +95,28 @@ def test_each_change_is_a_scheduled_action(cluster: FakeEngine) -> None:
 
 def test_every_group_is_drained(cluster: FakeEngine) -> None:
     """By the hook whose name the machines know; it stays while its group is deleted, which waits for the machines."""
-    hooks = cluster.of("LifecycleHook")
+    hooks = {name: hook for name, hook in cluster.of("LifecycleHook").items() if hook["name"] == DRAIN_HOOK}
     assert set(hooks) == {"cluster-drain", f"{NAME}-drain", "cluster-windows-dates-drain"}
     for name, hook in hooks.items():
-        assert (hook["name"], hook["heartbeatTimeout"]) == (DRAIN_HOOK, 900)
+        assert hook["heartbeatTimeout"] == 900
         assert cluster.requests["LifecycleHook", name].retainOnDelete
     assert cluster.requests["Group", NAME].customTimeouts.delete == "1500s"
     for template in cluster.of("LaunchTemplate").values():
         assert template["metadataOptions"]["instanceMetadataTags"] == "enabled"
+
+
+def test_a_machine_counts_only_when_fleet_has_it(cluster: FakeEngine) -> None:
+    """One that cannot work must not replace one that does, and is terminated. The first ones of a group come before any
+    hook could be added; a hook added to it later must be the same."""
+    for name, group in cluster.of("Group").items():
+        (first,) = group["initialLifecycleHooks"]
+        assert first["name"] == LAUNCH_HOOK
+        assert first["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+        assert first["defaultResult"] == "ABANDON"
+        later = dict(cluster.one("LifecycleHook", f"{name}-launch"))
+        assert later.pop("autoscalingGroupName") == f"{name}.name"
+        assert later == first
+        assert cluster.requests["Group", name].ignoreChanges == ["initialLifecycleHooks"], "it replaces a group"
 
 
 def test_their_machines_are_behind_the_balancer_but_no_check_waits_for_them(cluster: FakeEngine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from components.aws import readiness
 from components.aws.readiness import ReadyProvider
 from components.engine.dynamic_resource import PartialFailure
-from fleetcaptain.errors import DeadlineExceeded
+from fleetcaptain.errors import ClusterRefused, DeadlineExceeded, FleetCaptainError
 from tests.fakes.fake_site import MACHINES, Site
 from tests.unit.components.deployed import CONNECTION, STACK
 
@@ -92,6 +92,62 @@ def test_an_etcd_without_a_quorum_is_not_ready(site: Site, inputs: dict[str, Any
     site.etcd.failures = 1
     with pytest.raises(PartialFailure, match="etcd did not write /fleetcaptain-ready"):
         PROVIDER.create(inputs)
+
+
+class AutoScaling:
+    """Auto Scaling, whose newest refresh has one of *states* after the other."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+        self.asked: list[dict[str, Any]] = []
+
+    def describe_instance_refreshes(self, **arguments: Any) -> dict[str, Any]:
+        """The newest refresh."""
+        self.asked.append(arguments)
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if state == "refused":
+            raise FleetCaptainError("Could not ask: AccessDenied")
+        return {"InstanceRefreshes": [{"InstanceRefreshId": "r-1", "AutoScalingGroupName": "g", "Status": state}]}
+
+
+WORKERS = {"group": "g", "version": "8", "timeout_sec": 60.0}
+
+
+def roll_workers(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any], *states: str, before: Any) -> AutoScaling:
+    """The workers are of another version than *before*."""
+    scaling = AutoScaling(*states)
+    monkeypatch.setattr(readiness, "aws_client", lambda service, _connection: {"autoscaling": scaling}[service])
+    olds = {**inputs, "workers": before} if before else inputs
+    news = {**inputs, "workers": WORKERS}
+    assert PROVIDER.update(STACK, olds, news).outs == news
+    return scaling
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("before", [None, {**WORKERS, "version": "7"}])
+def test_units_wait_until_the_workers_are_replaced(
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, before: Any
+) -> None:
+    """Two disruptions at once are more than each was planned for."""
+    scaling = roll_workers(monkeypatch, inputs, "Successful", before=before)
+    assert scaling.asked == [{"AutoScalingGroupName": "g", "MaxRecords": 1}] * 2
+    with pytest.raises(ClusterRefused, match="ended as RollbackSuccessful"):
+        roll_workers(monkeypatch, inputs, "InProgress", "RollbackSuccessful", before=before)
+
+
+@pytest.mark.usefixtures("site")
+def test_an_old_refresh_does_not_matter(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does another number of workers, which replaces none."""
+    assert roll_workers(monkeypatch, inputs, "Failed", before={**WORKERS, "timeout_sec": 30.0}).asked == []
+
+
+@pytest.mark.usefixtures("site")
+def test_without_the_right_to_ask_units_do_not_wait(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """But it is said."""
+    warnings: list[str] = []
+    monkeypatch.setattr(readiness, "warn", warnings.append)
+    roll_workers(monkeypatch, inputs, "refused", before=None)
+    assert warnings == ["The app is deployed without waiting for the workers' replacement. Could not ask: AccessDenied"]
 
 
 @pytest.mark.parametrize(("replaced", "kept"), [({}, True), ({"m2": "i-new"}, False)])

@@ -26,6 +26,8 @@ def _group(given: Given) -> Made:
     api("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName=name, **params, **({"Tags": tags} if tags else {})
     )
+    for hook in given.get("initialLifecycleHooks", []):
+        _put_hook(Given({**hook, "autoscalingGroupName": name}))
     made = api("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
     return Made(name, {"arn": made["AutoScalingGroupARN"], "desiredCapacity": made["DesiredCapacity"]})
 
