@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.aws.recorded_cluster import notices, recorded_in
+from components.aws.recorded_cluster import RecordedCluster, joined_members, notices, recorded_in
 from components.aws.settings import DEFAULT_TYPE, Settings, read
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
@@ -185,7 +185,7 @@ def test_a_member_that_is_renewed_is_not_to_be_renewed_for_good() -> None:
 FIVE = {"size": "8", "members": "5"}
 
 
-def joined(**kinds: str) -> Mapping[str, Any]:
+def joining(**kinds: str) -> Mapping[str, Any]:
     """The state after members of these kinds were made: ``m4="JoinedMember"``."""
     type_ = "pulumi-python:dynamic/fleet:{}"
     more = {
@@ -225,7 +225,15 @@ def test_members_join_one_after_the_other() -> None:
 
 def test_an_update_that_was_cut_off_goes_on() -> None:
     """m4 has joined, m5 has only its volume."""
-    assert set(declare(FIVE, recorded=joined(m4="JoinedMember")).of("JoinedMember")) == {"cluster-m4", "cluster-m5"}
+    assert set(declare(FIVE, recorded=joining(m4="JoinedMember")).of("JoinedMember")) == {"cluster-m4", "cluster-m5"}
+
+
+@pytest.mark.parametrize("joined", [(), ("m4", "m5")])
+def test_members_that_joined_stay_so(joined: tuple[str, ...]) -> None:
+    """Later updates keep their place on etcd's list in the state; five that started together have none."""
+    names = [f"m{number}" for number in range(1, 6)]
+    recorded = RecordedCluster("10.71.0.0/16", {}, members=frozenset(names), joined=frozenset(joined))
+    assert joined_members(read({**CONFIG, **FIVE}.get), recorded, names) == joined
 
 
 def test_members_that_start_together_do_not_join() -> None:
