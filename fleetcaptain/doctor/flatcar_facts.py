@@ -12,6 +12,7 @@ __all__ = ["FLATCAR_PROBE", "FlatcarFacts", "flatcar_facts_in"]
 _LINE = re.compile(r"fleetcaptain: (\w+)=(.*)")
 
 # Everything with a limit, and nothing that changes the machine. The metadata service answers version 1 without a token.
+# A masked timer is a link to a device, and no file.
 FLATCAR_PROBE = """\
 say() { echo "fleetcaptain: $1=$2"; }
 imds=http://169.254.169.254/latest
@@ -30,7 +31,7 @@ say reboots "$(sed -n 's/^REBOOT_STRATEGY=//p' /etc/flatcar/update.conf 2>/dev/n
 say clock_synchronized "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 [ ! -e /etc/systemd/system/etcd-volume.service ] || say volume "$(findmnt -no SOURCE,FSTYPE /var/lib/etcd || echo none)"
 for file in /etc/systemd/system/*.timer; do
-  [ ! -e "$file" ] || say timer "${file##*/} $(systemctl is-active "${file##*/}")"
+  [ ! -f "$file" ] || say timer "${file##*/} $(systemctl is-active "${file##*/}")"
 done
 for unit in $(systemctl list-units --state=failed --plain --no-legend --full | cut -d ' ' -f 1); do
   say failed "$unit"
