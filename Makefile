@@ -8,11 +8,13 @@ TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval 
 CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
+# As Flatcar builds it.
+IGNITION = github.com/coreos/ignition/v2/internal
 # Cluster tests mostly wait for fleet, so there are more workers than processors.
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-covered test-e2e bench pictures
+.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-covered test-e2e test-ignition bench pictures
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -67,6 +69,11 @@ test-covered:
 	@nice -n 10 $(MAKE) test-unit PYTEST="coverage run -m pytest -q"
 	@$(ENVIRONMENT) && coverage combine -q && coverage report && \
 		coverage report --include 'components/*' --fail-under 85
+
+# Beside all others: it builds Ignition with C code, which takes minutes, and needs root and libblkid's headers.
+test-ignition: ## Run the real Ignition over definitions of machines on AWS
+	@$(TEST_TOOLS) && cd tools/go/ignition && CGO_ENABLED=1 go build -o "$(CURDIR)/.tools/bin/ignition" \
+		-ldflags "-X $(IGNITION)/distro.selinuxRelabel=false" $(IGNITION) && cd "$(CURDIR)" && $(PYTEST) tests/ignition
 
 bench: ## Run the benchmarks of docs/benchmarks.md (15 minutes)
 	@$(TEST_TOOLS) && python -m bench $(PARTS)

@@ -17,6 +17,7 @@ _TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 _PYTHON = Path(sys.executable).parent
 _BUILT = ("etcd", "ignition-validate", "pulumi")
 _PACKAGES = {"ssh": "openssh-client"}
+_TARGETS = {"ignition": "make test-ignition", **dict.fromkeys(_BUILT, "make tools")}
 
 
 def program(name: str) -> Path:
@@ -30,8 +31,8 @@ def program(name: str) -> Path:
         path=os.pathsep.join([os.environ.get("FLEETCAPTAIN_TOOLS", str(_TOOLS)), str(_PYTHON), os.environ["PATH"]]),
     )
     if path is None:
-        install = f"`apt-get install {_PACKAGES.get(name, name)}`"
-        pytest.fail(f"{name} is missing. Run {'`make tools`' if name in _BUILT else install}.", pytrace=False)
+        install = _TARGETS.get(name, f"apt-get install {_PACKAGES.get(name, name)}")
+        pytest.fail(f"{name} is missing. Run `{install}`.", pytrace=False)
     return Path(path)
 
 
