@@ -184,6 +184,32 @@ def test_settings_of_aws_that_are_wrong_are_refused_before_anything_is_declared(
     assert engine.resources == {}
 
 
+def test_a_state_with_keys_is_not_encrypted_by_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make` sets an empty passphrase unless there is one, which is enough for a local cluster. One report has it and
+    the settings."""
+    monkeypatch.chdir(tmp_path)
+    Path(f"Pulumi.{STACK}.yaml").write_text("encryptionsalt: v1:x\n")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    engine = aws_engine()
+    with pytest.raises(ClusterRefused, match=r"(?s)fleetcaptain:keyPair.*empty passphrase.*change-secrets-provider"):
+        chosen({"cluster": "aws"}, engine)
+    assert engine.resources == {}
+    assert chosen({}).outputs["kind"] == "LocalCluster"
+
+
+@pytest.mark.parametrize("cluster", ["local", "aws"])
+def test_a_port_of_the_machines_themselves_is_refused(cluster: str) -> None:
+    """On the machines of an existing cluster other programs may run."""
+    (web,) = APP.services
+    app = replace(APP, services=(replace(web, ports=(Port(80, 2380),)),))
+    engine = aws_engine()
+    with pytest.raises(ClusterRefused) as refused:
+        chosen({"cluster": cluster, **CONFIG}, engine, app)
+    (problem,) = refused.value.problems
+    assert problem.startswith("web: port 2380 of the machines is for etcd's members")
+    assert engine.resources == {}
+
+
 @pytest.mark.parametrize("package", ["pulumi_aws", "pulumi_tls"])
 def test_a_missing_package_for_aws_is_named_with_the_command_that_installs_it(
     package: str, monkeypatch: pytest.MonkeyPatch
