@@ -1,7 +1,7 @@
 """What a machine on EC2 does at its first boot before systemd starts: Ignition's stages, in namespaces of their own.
 
-Run by `test_ignition_stages.py` as root below `unshare --net --mount`. The metadata service and S3 answer on the loopback,
-at the addresses that Ignition asks.
+Run by `test_ignition_stages.py` as root below `unshare --net --mount`. The metadata service and S3 answer on the
+loopback, at the addresses that Ignition asks.
 """
 
 from __future__ import annotations

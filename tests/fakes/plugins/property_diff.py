@@ -44,7 +44,7 @@ def answer(kind: Kind, olds: Mapping[str, Any], news: Mapping[str, Any]) -> prot
     detailed = {}
     replaces = []
     for path, verb in changes(olds, news):
-        replacing = _replaces(kind, path)
+        replacing = _replaces(kind, path, news)
         if replacing:
             replaces.append(path)
         name = f"{verb.upper()}{'_REPLACE' if replacing else ''}"
@@ -59,8 +59,10 @@ def answer(kind: Kind, olds: Mapping[str, Any], news: Mapping[str, Any]) -> prot
     )
 
 
-def _replaces(kind: Kind, path: str) -> bool:
+def _replaces(kind: Kind, path: str, news: Mapping[str, Any]) -> bool:
     plain = re.sub(r"\[\d+\]", "", path)
+    if news.get(kind.replaces_if.get(plain, "")):
+        return True
     return any(plain == forced or plain.startswith(f"{forced}.") for forced in kind.replaces)
 
 

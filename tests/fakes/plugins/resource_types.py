@@ -31,16 +31,17 @@ def words(text: str) -> frozenset[str]:
 @dataclass(frozen=True)
 class Kind:
     """*replaces*: the inputs whose change replaces the resource, each by its path without list indices
-    (``rootBlockDevice.encrypted``). *updates*: input -> what asks for its change, and gives the outputs that are other
-    ones now. *moves*: such outputs. *unmet*: inputs that are taken without anybody checking them. *autoname*: the input
-    that gets a random suffix when it is not given; *unique*: two resources cannot have the same, so that one whose
-    name is given is deleted before its replacement is made. *read*: the properties that may have changed behind the
-    engine's back.
+    (``rootBlockDevice.encrypted``). *replaces_if*: such an input -> the input that has to be true for it.
+    *updates*: input -> what asks for its change, and gives the outputs that are other ones now. *moves*: such
+    outputs. *unmet*: inputs that are taken without anybody checking them. *autoname*: the input that gets a random
+    suffix when it is not given; *unique*: two resources cannot have the same, so that one whose name is given is
+    deleted before its replacement is made. *read*: the properties that may have changed behind the engine's back.
     """
 
     create: Callable[[Given], Made]
     delete: Callable[[Given], Any]
     replaces: frozenset[str] = frozenset()
+    replaces_if: Mapping[str, str] = field(default_factory=dict)
     updates: Mapping[str, Callable[[Given], Mapping[str, Any] | None]] = field(default_factory=dict)
     moves: frozenset[str] = frozenset()
     unmet: frozenset[str] = frozenset()

@@ -210,3 +210,11 @@ def test_a_name_that_was_given_is_free_before_the_replacement_takes_it(engine: _
     assert engine.diff(_TYPES["Group"], olds, news).deleteBeforeReplace
     made_up = {"__defaults": ["name"]}
     assert not engine.diff(_TYPES["Group"], {**olds, **made_up}, {**news, **made_up}).deleteBeforeReplace
+
+
+def test_user_data_replaces_a_machine_only_if_it_says_so(engine: _Engine) -> None:
+    """Else it would be stopped and started, and would not read the new data: it has booted before."""
+    olds, news = ({"userData": text, "userDataReplaceOnChange": True} for text in ("a", "b"))
+    assert list(engine.diff(_TYPES["Instance"], olds, news).replaces) == ["userData"]
+    flag = {"userDataReplaceOnChange": False}
+    assert list(engine.diff(_TYPES["Instance"], {**olds, **flag}, {**news, **flag}).replaces) == []

@@ -116,6 +116,7 @@ KINDS = {
             "launchTemplate networkInterfaces placementGroup primaryNetworkInterface privateIp "
             "rootBlockDevice.encrypted rootBlockDevice.kmsKeyId securityGroups subnetId tenancy"
         ),
+        replaces_if=dict.fromkeys(words("userData userDataBase64"), "userDataReplaceOnChange"),
         updates={
             "tags": ec2_tags,
             "instanceType": _resized,
