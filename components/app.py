@@ -251,6 +251,7 @@ class FleetApp(pulumi.ComponentResource):
             periodic=[*self._periodic(), *(pair.name for pair in plan.kept)],
             repositories=self._repositories,
             secrets=self._digests,
+            targets=cluster.targets,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
             opts=self._child([record, *tasks.values(), *timers]),

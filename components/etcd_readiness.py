@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.cluster.balanced_targets import PublicTarget
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
@@ -34,6 +35,7 @@ _INPUTS = (
     "periodic",
     "repositories",
     "secrets",
+    "targets",
     "timeout_sec",
     "ready",
     "cluster",
@@ -47,7 +49,8 @@ class ReadinessProvider(ResourceProvider):
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
     ``content``, ``count``, ``image``, ``scheme``; ``periodic``, the names of the periodic tasks, left out if there are
     none; ``repositories``, those that the app's images are pushed to, with their registry, none for a rollback;
-    ``secrets``, the digests of the deployment's secrets, left out if there are none; ``timeout_sec``; ``ready``, always
+    ``secrets``, the digests of the deployment's secrets, left out if there are none; ``targets``, public
+    service -> its target group at the load balancer, left out if there is none; ``timeout_sec``; ``ready``, always
     True (it reads back False if the release is no longer available, or the cluster has the units of another periodic
     task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
@@ -102,6 +105,9 @@ class ReadinessProvider(ResourceProvider):
         for left in retire_old(cluster, props["release"], status, cancelled):
             warn(left)
         clear_ended_units(cluster, props.get("periodic", ()))
+        public = {name: PublicTarget(arn, manifest.services[name].count) for name, arn in _targets(props).items()}
+        if public:
+            handle.wait_balanced(public, float(props["timeout_sec"]), status, cancelled)
         own = tidy(cluster, props.get("repositories", ()), props.get("secrets", ()))
         try:
             handle.clean_registry(cluster, own)
@@ -112,6 +118,11 @@ class ReadinessProvider(ResourceProvider):
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
+
+
+def _targets(props: Mapping[str, Any]) -> Mapping[str, str]:
+    """Those of the release's services: a rollback may lack some."""
+    return {name: arn for name, arn in (props.get("targets") or {}).items() if name in props["services"]}
 
 
 def _undeclared(props: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
@@ -153,6 +164,7 @@ class EtcdReadiness(Resource):
         timeout_sec: float,
         cluster: pulumi.Input[Mapping[str, Any]],
         secrets: pulumi.Input[Sequence[str]] | None = None,
+        targets: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "stack": stack, "release": release, "services": services, "timeout_sec": timeout_sec}
@@ -161,4 +173,6 @@ class EtcdReadiness(Resource):
             more["periodic"] = list(periodic)
         if secrets is not None:
             more["secrets"] = secrets
+        if targets:
+            more["targets"] = dict(targets)
         super().__init__("Readiness", name, {**inputs, **more, "cluster": cluster, "endpoints": None}, opts)

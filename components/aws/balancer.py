@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -15,11 +16,19 @@ from components.aws.topology import Public
 from fleetcaptain.machine.ec2 import LEAVE_SEC
 from fleetcaptain.machine.machine_ports import HEALTH
 
-__all__ = ["health_check", "make_balancer", "target_name"]
+__all__ = ["Balancer", "health_check", "make_balancer", "target_name"]
 
 _TIMEOUT_SEC = 4
 _KEPT_SEC = 3600
 _NAME_LENGTH = 24
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """Public service -> its URL (*urls*), and the ARN of its target group (*targets*)."""
+
+    urls: Mapping[str, pulumi.Output[str]]
+    targets: Mapping[str, pulumi.Output[str]]
 
 
 def health_check(service: Public) -> Mapping[str, object]:
@@ -43,9 +52,9 @@ def make_balancer(
     *,
     members: Mapping[str, pulumi.Input[str]],
     workers: Mapping[str, pulumi.Input[str]],
-) -> Mapping[str, pulumi.Output[str]]:
+) -> Balancer:
     """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling groups
-    of *workers* (part of the cluster -> its name). Returns service -> its public URL."""
+    of *workers* (part of the cluster -> its name)."""
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
@@ -58,9 +67,9 @@ def make_balancer(
         tags=scope.tags("public"),
         opts=scope.child(depends_on=[*network.before_machines]),
     )
-    urls = {}
+    urls, arns = {}, {}
     for service in public:
-        targets = _listen(context, balancer, service)
+        arns[service.service] = targets = _listen(context, balancer, service)
         part = _part(service)
         for name, instance in members.items():
             aws.lb.TargetGroupAttachment(
@@ -74,7 +83,7 @@ def make_balancer(
                 opts=scope.child(),
             )
         urls[service.service] = pulumi.Output.concat(f"{service.scheme}://", balancer.dns_name, f":{service.port}")
-    return urls
+    return Balancer(urls, arns)
 
 
 def _part(service: Public) -> str:

@@ -141,13 +141,14 @@ class CoreOSCluster(ClusterComponent):
             workers |= make_window_workers(context, launch, window_plans, args.drain_sec)
         if groups.balancer is not None:
             ids = {place: machine.id for place, machine in machines.items()}
-            self.public = make_balancer(
+            balancer = make_balancer(
                 context,
                 args.public,
                 groups.balancer,
                 members=ids,
                 workers={name: group.name for name, group in workers.items()},
             )
+            self.public, self.targets = balancer.urls, balancer.targets
 
         hosts = hosts_of(settings, doors, machines)
         endpoint = endpoint_of_members(settings, identity, hosts)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from components.cluster.aws_client import aws_client, aws_errors
+from components.cluster.balanced_targets import PublicTarget, wait_balanced
 from components.cluster.handle import ClusterHandle, Presence
 from components.cluster.instance_states import members_in, missing_quorum
 from components.engine import diagnostics, dynamic_resource
@@ -50,6 +52,30 @@ class AwsHandle(ClusterHandle):
             return Presence.THERE
         self._warn(problem)
         return Presence.STOPPED
+
+    def wait_balanced(
+        self,
+        public: Mapping[str, PublicTarget],
+        timeout_sec: float,
+        report: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Wait. Without the right to ask, or an answer of AWS, warn instead."""
+
+        def health() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+            with aws_errors("ask for the health of the load balancer's targets"):
+                client = aws_client("elbv2", self.connection)
+                return {
+                    service: client.describe_target_health(TargetGroupArn=target.arn)["TargetHealthDescriptions"]
+                    for service, target in public.items()
+                }
+
+        try:
+            health()
+        except FleetCaptainError as error:
+            dynamic_resource.warn(f"The release is available, but perhaps not at the load balancer yet. {error}")
+            return
+        wait_balanced(public, health, timeout_sec, report, cancelled=cancelled)
 
     def _problem(self, clock: Callable[[], float] = time.monotonic) -> str:
         """Why the cluster does not answer; asked once for all resources, and again after half a minute: an update may

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from components.cluster.balanced_targets import PublicTarget
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.rollout.cluster import Cluster
@@ -63,6 +64,16 @@ class ClusterHandle:
     def clean_registry(self, cluster: Cluster, repositories: Collection[str]) -> None:
         """Remove the images of the app's *repositories* that neither a recorded release nor a unit names from the
         cluster's own registry. Called while no deployment of the app is under way. Others have rules of their own."""
+
+    def wait_balanced(
+        self,
+        public: Mapping[str, PublicTarget],
+        timeout_sec: float,
+        report: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Return when the load balancer sends to the instances of *public* services; at once where there is none.
+        Raises DeadlineExceeded and Interrupted."""
 
     def only_first(self, question: Callable[[], _T]) -> _T | None:
         """The result of *question*. If the cluster is unreachable only the first caller gets the error, with the

@@ -16,7 +16,8 @@ class ClusterComponent(pulumi.ComponentResource):
     which the machines pull them too, on AWS with what the names of all images begin with. *etcd*: URLs on the network,
     as far as they are known. *machines*: name -> address. *owned*: the resource that the cluster is removed with, None
     for one that this stack does not own. *login*: user and password for pushing to the registry, None if it requires
-    none. *public*: service -> its public URL, of services that have one."""
+    none. *public*: service -> its public URL, of services that have one; *targets*: service -> its target group at the
+    load balancer."""
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]
@@ -25,3 +26,4 @@ class ClusterComponent(pulumi.ComponentResource):
     owned: pulumi.Resource | None
     login: pulumi.Output[tuple[str, str]] | None = None
     public: Mapping[str, pulumi.Input[str]] = MappingProxyType({})
+    targets: Mapping[str, pulumi.Input[str]] = MappingProxyType({})

@@ -104,6 +104,7 @@ def declare(
             pulumi.export("registry", cluster.registry)
             pulumi.export("machines", cluster.machines)
             pulumi.export("public", dict(cluster.public))
+            pulumi.export("targets", dict(cluster.targets))
             pulumi.export("login", cluster.login)
 
         return (engine or aws_engine(zones, recorded, published=published)).run(program)

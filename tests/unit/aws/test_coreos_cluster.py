@@ -445,6 +445,11 @@ def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster:
     assert cluster.outputs["public"] == {"web": "http://cluster-public.dnsName:80"}
 
 
+def test_the_gate_knows_the_targets_of_public_services(cluster: FakeEngine) -> None:
+    """It waits until they are healthy."""
+    assert cluster.outputs["targets"] == {"web": "cluster-web.arn"}
+
+
 def test_no_balancer_is_paid_for_when_nothing_is_public() -> None:
     """Nor is its group there."""
     declared = declare(public=[])

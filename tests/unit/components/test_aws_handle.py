@@ -12,13 +12,14 @@ import pytest
 
 from components.cluster import aws_handle
 from components.cluster.aws_handle import AwsHandle
+from components.cluster.balanced_targets import PublicTarget
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
 from components.cluster.instance_states import MemberInstance, members_in, missing_quorum
 from components.engine.dynamic_resource import CURRENT, Operation
 from components.fleet_unit import RollingUpdateProvider
 from components.preview_checks import check_cluster
-from fleetcaptain.errors import FleetCaptainError
+from fleetcaptain.errors import DeadlineExceeded, FleetCaptainError
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.mark import Ownership
 from tests.fakes.fake_engine import FakeEngine
@@ -182,6 +183,39 @@ def test_a_repaired_cluster_is_there_again(site: Site) -> None:
     site.unreachable = False
     assert handle._problem(lambda: 129)
     assert handle._problem(lambda: 130) == ""
+
+
+class Elb:
+    """A load balancer, whose targets have one of *states* after the other."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+
+    def describe_target_health(self, **target: str) -> dict[str, Any]:
+        """The health of the one target of a group."""
+        assert target == {"TargetGroupArn": "arn:web"}
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if state == "refused":
+            raise FleetCaptainError("Could not ask: AccessDenied")
+        return {"TargetHealthDescriptions": [{"Target": {"Id": "i-1"}, "TargetHealth": {"State": state}}]}
+
+
+def balanced(monkeypatch: pytest.MonkeyPatch, *states: str) -> None:
+    """Wait for the balancer in front of web, for no time at all."""
+    elb = Elb(*states)
+    monkeypatch.setattr(aws_handle, "aws_client", lambda service, _connection: {"elbv2": elb}[service])
+    handle_of(AWS).wait_balanced({"web": PublicTarget("arn:web", 1)}, -1, lambda _line: None, lambda: False)
+
+
+def test_the_balancer_is_asked_for_each_public_service(monkeypatch: pytest.MonkeyPatch, warnings: list[str]) -> None:
+    """By its own target group; who may not ask is warned, and does not wait."""
+    balanced(monkeypatch, "initial", "healthy")
+    with pytest.raises(DeadlineExceeded, match="i-1: unhealthy"):
+        balanced(monkeypatch, "unhealthy")
+    assert warnings == []
+    balanced(monkeypatch, "refused")
+    (warning,) = warnings
+    assert "perhaps not at the load balancer yet. Could not ask: AccessDenied" in warning
 
 
 def test_only_members_of_the_stack_are_members() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components.cluster import local_handle
+from components.cluster.balanced_targets import PublicTarget
 from components.engine.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
@@ -58,6 +59,28 @@ def deployed(site: Site) -> Site:
         site.etcd.put(release_key(APP, tag), Release(tag, services, unfinished=tag == "v2").to_json())
     site.start(units_of(WEB, REDIS))
     return site
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_gate_waits_for_the_load_balancer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the public services of the release, each with its instances; others of the Fleetfile do not exist here. When
+    the balancer never sends to them, it is a failure, and the next update waits again."""
+    asked: list[tuple[Any, float]] = []
+
+    def wait(_self: object, public: Any, timeout_sec: float, *_: object) -> None:
+        asked.append((public, timeout_sec))
+        if len(asked) > 1:
+            raise DeadlineExceeded("web: unhealthy")
+
+    monkeypatch.setattr("components.cluster.handle.ClusterHandle.wait_balanced", wait)
+    inputs = gate_inputs(targets={"web": "arn:web", "later": "arn:later"})
+    assert PROVIDER.create(inputs).outs is not None
+    assert asked == [({"web": PublicTarget("arn:web", 2)}, 10.0)]
+    with pytest.raises(PartialFailure, match="web: unhealthy") as failure:
+        PROVIDER.create(inputs)
+    assert failure.value.outs["ready"] is False
+    PROVIDER.create(gate_inputs())
+    assert len(asked) == 2, "nothing is public"
 
 
 def test_a_release_that_is_available_becomes_current(deployed: Site) -> None:
