@@ -11,7 +11,7 @@ from tests.fakes.plugins.resource_types import Kind, Made, Plugin, nothing, word
 
 __all__ = ["PLUGIN"]
 
-_INPUTS = words("buildArgs builder buildOnPreview context dockerfile exec exports network push")
+_INPUTS = words("platforms buildArgs builder buildOnPreview context dockerfile exec exports network push")
 
 
 def _image(given: Given) -> Made:

@@ -95,10 +95,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return proto.UpdateResponse(properties=message({**outputs, **news}))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> proto.ReadResponse:
-        """Nothing changes behind the engine's back but what the kind reads."""
+        """Nothing changes behind the engine's back but what the kind reads. Without an id the resource is gone."""
         with told(context):
             read, had, inputs = self._kind(request.urn).read, plain(request.properties), plain(request.inputs)
             found = read(Given(had, request.id)) if read else {}
+            if found is None:
+                return proto.ReadResponse()
             given = {key: value for key, value in found.items() if key in inputs}
             return proto.ReadResponse(
                 id=request.id, properties=message({**had, **found}), inputs=message({**inputs, **given})

@@ -35,7 +35,8 @@ class Kind:
     *updates*: input -> what asks for its change, and gives the outputs that are other ones now. *moves*: such
     outputs. *unmet*: inputs that are taken without anybody checking them. *autoname*: the input that gets a random
     suffix when it is not given; *unique*: two resources cannot have the same, so that one whose name is given is
-    deleted before its replacement is made. *read*: the properties that may have changed behind the engine's back.
+    deleted before its replacement is made. *read*: the properties that may have changed behind the engine's back, None
+    if the resource is gone.
     """
 
     create: Callable[[Given], Made]
@@ -47,7 +48,7 @@ class Kind:
     unmet: frozenset[str] = frozenset()
     autoname: str = ""
     unique: str = ""
-    read: Callable[[Given], Mapping[str, Any]] | None = None
+    read: Callable[[Given], Mapping[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,26 @@ class Cloud:
         """boto3's client of *service*."""
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, **keys)
+
+    def close_ssh(self, block: str) -> None:
+        """Remove the rule that opens ssh for *block*, behind Pulumi's back."""
+        ec2 = self.api("ec2")
+        rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
+        (rule,) = (one for one in rules if one.get("CidrIpv4") == block and not one["IsEgress"])
+        ec2.revoke_security_group_ingress(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+
+    def terminate(self, addresses: Collection[str]) -> None:
+        """End the instances at private *addresses*, as a failure of their hosts would. AWS detaches their volumes."""
+        ec2 = self.api("ec2")
+        filters = [{"Name": "private-ip-address", "Values": [*addresses]}]
+        for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
+            for instance in reservation["Instances"]:
+                identity = instance["InstanceId"]
+                attached = [{"Name": "attachment.instance-id", "Values": [identity]}]
+                for volume in ec2.describe_volumes(Filters=attached)["Volumes"]:
+                    if any(tag["Key"] == "Name" for tag in volume.get("Tags", ())):  # no root disk
+                        ec2.detach_volume(VolumeId=volume["VolumeId"], InstanceId=identity)
+                ec2.terminate_instances(InstanceIds=[identity])
 
 
 @contextmanager

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.local.aws.cloud import Cloud, running
 from tests.local.aws.scenario import Story, tell
 from tests.programs import program
+
+_HERE = Path(__file__).parent
+_SCENARIO_SEC = 1800
+"""The time limit of a test of this folder: the first one lives through the scenario."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give them time on a busy machine."""
+    for item in items:
+        if item.path.parent == _HERE:
+            item.add_marker(pytest.mark.timeout(_SCENARIO_SEC))
 
 
 @pytest.fixture(scope="session")

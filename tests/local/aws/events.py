@@ -43,13 +43,14 @@ class Step:
 @dataclass(frozen=True)
 class Run:
     """A run of ``pulumi``: its exit *code*, its *steps* in the order in which they began, what it complained about, and
-    all that it said, for a failure's message."""
+    all that it said, for a failure's message. *preview*: the run that previewed it, of an update."""
 
     code: int
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
     output: str = field(repr=False)
+    preview: Run | None = None
 
     def did(self, *ops: str) -> list[str]:
         """What the steps with *ops* were about, sorted; steps that touch nothing are left out when there are none."""
@@ -78,10 +79,15 @@ def read(code: int, lines: Iterable[str], errors: str) -> Run:
     told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
     rest += [one["message"] for one in told if one["severity"] != "debug"]
     by_severity = {
-        severity: tuple(one["message"].strip() for one in told if one["severity"] == severity)
+        severity: tuple(one["message"].strip() for one in told if one["severity"] == severity and not _is_noise(one))
         for severity in ("error", "warning")
     }
     return Run(code, tuple(_steps(events)), by_severity["error"], by_severity["warning"], "".join(rest))
+
+
+def _is_noise(diagnostic: Mapping[str, Any]) -> bool:
+    """What the engine says of a plugin that it still starts when the program has ended with an error."""
+    return "exited prematurely" in diagnostic["message"]
 
 
 def _steps(events: list[dict[str, Any]]) -> Iterable[Step]:

@@ -51,6 +51,7 @@ def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict
                 "FAKE_ETCD_TLS": str(folder / "tls"),
                 # The preflight asks for this computer's address, which is no part of the story.
                 "https_proxy": "http://127.0.0.1:9",
+                "no_proxy": "127.0.0.1,localhost",  # gRPC takes the proxy too
             }
         finally:
             done.set()

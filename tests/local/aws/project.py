@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,12 @@ class Project:
         with self.changed(**changes):
             return self._watch("preview", "--json")
 
-    def up(self, **changes: str) -> Run:
-        """``pulumi up`` without its preview, with *changes* of ``fleetcaptain:`` settings for as long as it takes."""
+    def up(self, *, planned: Run | None = None, **changes: str) -> Run:
+        """A preview, unless it is *planned*, then ``pulumi up``, with *changes* of ``fleetcaptain:`` settings for as
+        long as it takes. Whoever deploys sees a preview first, so it has to succeed wherever the update does."""
         with self.changed(**changes):
-            return self._watch("up", "--yes", "--skip-preview", "--json")
+            preview = planned or self._watch("preview", "--json")
+            return replace(self._watch("up", "--yes", "--skip-preview", "--json"), preview=preview)
 
     def destroy(self, *argv: str) -> Run:
         """``pulumi destroy``, its preview too unless *argv* says otherwise."""

@@ -16,11 +16,15 @@ from tests.local.aws.account import Account
 from tests.local.aws.cloud import OLDER, REGION, Cloud
 from tests.local.aws.events import Run
 from tests.local.aws.project import Project
+from tests.local.aws.ssh_access import SshAccess, serving
 
 __all__ = ["ADDRESSES", "DATES", "GROUP", "PARTY", "WINDOW_DAY", "Story", "tell"]
 
 ADDRESSES = {"m1": "10.71.0.11", "m2": "10.71.1.11", "m3": "10.71.2.11"}
 """The members' addresses: the eleventh one of each subnet."""
+
+_HOME, _AWAY = "198.51.100.7", "192.0.2.9"
+"""The addresses of who deploys: the first one until it moves."""
 
 _WORKERS = ("10.71.0.40", "10.71.1.40")
 _IN_THREE_DAYS = datetime.now(UTC) + timedelta(days=3)
@@ -80,9 +84,11 @@ class Story:
     an ``up`` without a change. *corrected*: an ``up`` with machines of a window that is not open; *scaled*, the account
     after it. *held*: a preview that would replace workers while a window is open. *kept*: a destroy while etcd's
     volumes are protected. *moved*: a preview with another network. *changed*: an ``up`` with other machines, more
-    of them, and ssh open, but without windows; *fixed*, the account after it. *opened*: a preview with ssh open for
-    others. *sick*: a preview that would replace a member while another one does not answer. *renewed*: an ``up``
-    that replaces it. *ended*: the destroy, and *left*, the account after it.
+    of them, and ssh open, but without windows; *fixed*, the account after it. *opened*: an ``up`` from another
+    address, with ssh open for that, and after somebody removed a rule. *sick*: a preview that would replace a member
+    while another one does not answer. *renewed*: an ``up`` that replaces it. *revived*: an ``up`` after all members
+    were terminated; *found*, the account after it. *ended*: the destroy, and *left*, the account after it. *calls*:
+    AWS's calls of all of it, as ``service:Operation``.
     """
 
     refused: Run
@@ -101,14 +107,23 @@ class Story:
     changed: Run
     fixed: Account
     opened: Run
+    revived: Run
+    found: Account
     sick: Run
     renewed: Run
     ended: Run
     left: Account
+    calls: frozenset[str]
+
+    @property
+    def updates(self) -> dict[str, Run]:
+        """The updates by their names, each with its preview."""
+        runs = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: run for name, run in runs.items() if isinstance(run, Run) and run.preview is not None}
 
 
 def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
-    """Live through it: some eighty seconds."""
+    """Live through it: some two minutes."""
     app = folder / "app"
     app.mkdir()
     _declare(app, _WINDOWS)
@@ -120,22 +135,26 @@ def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
         cloud.api("ec2").create_key_pair(KeyName=name)
     config = {"cluster": "aws", "project": str(app), "keyPair": "ann", "size": "4"}
     settings = {"aws:region": REGION, **{f"fleetcaptain:{key}": value for key, value in config.items()}}
-    with fleet_stand_in.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS]) as environ:
-        project = Project.make(folder / "project", {**cloud.environ, **environ}, settings)
-        return _live(project, cloud, app)
+    access, calls = SshAccess(cloud, _HOME), folder / "calls"
+    machines = fleet_stand_in.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS])
+    with machines as environ, serving(access) as url:
+        more = {"FAKE_ACCESS": url, "FAKE_AWS_CALLS": str(calls)}
+        project = Project.make(folder / "project", {**cloud.environ, **environ, **more}, settings)
+        return _live(project, cloud, app, access, calls)
 
 
 def _declare(app: Path, windows: str) -> None:
     (app / "Fleetfile.py").write_text(_FLEETFILE.replace("{windows}", windows))
 
 
-def _live(project: Project, cloud: Cloud, app: Path) -> Story:
+def _live(project: Project, cloud: Cloud, app: Path, access: SshAccess, calls: Path) -> Story:
     refused = project.preview(
         size="13", instanceType="t4g.medium", allowSshFrom="0.0.0.0/0", discoveryUrl="nowhere", keyPair=""
     )
     planned = project.preview()
     untouched = Account.of(cloud)
-    made = project.up()
+    made = project.up(planned=planned)
+    assert made.code == 0, made.output
     outputs, account = project.outputs(), Account.of(cloud)
     state = project.must("stack", "export")
     again = project.up()
@@ -154,11 +173,17 @@ def _live(project: Project, cloud: Cloud, app: Path) -> Story:
     _declare(app, "")
     changed = project.up()
     fixed = Account.of(cloud)
-    opened = project.preview(allowSshFrom="203.0.113.0/24,192.0.2.0/24")
+    access.own = _AWAY
+    cloud.close_ssh("203.0.113.0/24")
+    project.configure({"fleetcaptain:allowSshFrom": "203.0.113.0/24,192.0.2.0/24"})
+    opened = project.up()
     project.environ["FAKE_DEAD"] = project.outputs()["connection"]["ssh"][2]
     sick = project.preview(renewMember="m2")
     del project.environ["FAKE_DEAD"]
     renewed = project.up(renewMember="m2")
+    cloud.terminate(ADDRESSES.values())
+    revived = project.up()
+    found = Account.of(cloud)
     ended = project.destroy("--skip-preview")
     return Story(
         refused=refused,
@@ -177,8 +202,11 @@ def _live(project: Project, cloud: Cloud, app: Path) -> Story:
         changed=changed,
         fixed=fixed,
         opened=opened,
+        revived=revived,
+        found=found,
         sick=sick,
         renewed=renewed,
         ended=ended,
         left=Account.of(cloud),
+        calls=frozenset(calls.read_text().split()),
     )

@@ -1,6 +1,6 @@
 """What AWS was asked for, as moto took it: each call passed boto3's check of its parameters and moto's of their sense.
 
-What moto cannot check, so that it is taken on trust (docs/aws.md, "What was proven, and how"): instance refresh, which
+What moto cannot check, so that it is taken on trust (docs/aws.md, "What is proven, and how"): instance refresh, which
 it does not have; that lifecycle hooks, health checks and the spot market do anything; that security groups let pass
 what they say; that a role's policy is enough, for it enforces none, and conditions in a bucket's policy, which it takes
 for met; quotas, prices, instance types that a zone lacks; that anything takes time. Where it lets pass what EC2
@@ -69,7 +69,8 @@ def test_only_the_balancers_port_is_open_to_the_world(story: Story) -> None:
 
 
 def test_etcd_is_open_for_machines_of_the_cluster_only(story: Story) -> None:
-    """Its peers' port for members, its clients' port, with certificates, for machines; its plain port for nobody."""
+    """Its peers' port for members, its clients' port, with certificates, for machines; its plain port for nobody. The
+    balancer asks the machine agents at 2377."""
     ids = {group["GroupId"]: group["GroupName"].rpartition("-")[0] for group in story.account.groups}
     opened = {
         (rule["FromPort"], ids[group["GroupId"]], ids[pair["GroupId"]])
@@ -78,6 +79,7 @@ def test_etcd_is_open_for_machines_of_the_cluster_only(story: Story) -> None:
         for pair in rule["UserIdGroupPairs"]
     }
     assert {one for one in opened if 2370 < one[0] < 2390} == {
+        (2377, "cluster-machines", "cluster-public"),
         (2378, "cluster-members", "cluster-machines"),
         (2380, "cluster-members", "cluster-members"),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.local.aws.scenario import ADDRESSES, Story
 
 _M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-api-m2", "VolumeAttachment cluster-m2")
@@ -49,11 +51,43 @@ def test_another_way_in_touches_no_unit(story: Story) -> None:
         assert {path for path in changed if not path.startswith("cluster.")} == more
 
 
-def test_another_block_of_addresses_is_one_rule_more_and_one_less(story: Story) -> None:
-    """The blocks that stay are not closed for a moment; and the update before it left nothing undone."""
-    assert story.opened.did("create") == ["SecurityGroupIngressRule cluster-ssh-192.0.2.0-24"]
+@pytest.mark.parametrize("name", ["made", "again", "corrected", "changed", "opened", "revived", "renewed"])
+def test_a_preview_announces_what_its_update_does(story: Story, name: str) -> None:
+    """Neither fails; and no step of an update comes as a surprise, whether ssh works at that moment or not."""
+    update = story.updates[name]
+    assert update.preview is not None
+    assert update.preview.code == 0, update.preview.output
+    assert update.code == 0, update.output
+    assert update.preview.did() == update.did()
+
+
+def test_every_update_has_its_preview_asserted(story: Story) -> None:
+    """A new update of the scenario joins the list above."""
+    assert set(story.updates) == {"made", "again", "corrected", "changed", "opened", "revived", "renewed"}
+
+
+def test_an_update_opens_ssh_for_another_address_without_ssh(story: Story) -> None:
+    """Nothing answered when it began: who deploys has moved, and somebody removed a rule. The rule that stays is made
+    again, because its removal is seen."""
+    assert story.opened.did("create") == [
+        "SecurityGroupIngressRule cluster-ssh-192.0.2.0-24",
+        "SecurityGroupIngressRule cluster-ssh-203.0.113.0-24",
+    ]
     assert story.opened.did("delete") == ["SecurityGroupIngressRule cluster-ssh-198.51.100.7-32"]
-    assert len(story.opened.did()) == 2
+    assert story.opened.did("replace") == []
+
+
+def test_terminated_members_come_back_with_their_data(story: Story) -> None:
+    """Instances are made again, on the same interfaces and with the same volumes; nothing else is."""
+    made = {what.partition(" ")[0] for what in story.revived.did("create")}
+    assert story.revived.did("create")[:3] == [f"Instance cluster-{member}" for member in ADDRESSES]
+    assert made <= {"Instance", "VolumeAttachment", "TargetGroupAttachment"}
+    assert not [what for what in story.revived.did("delete", "replace") if what.startswith(("Volume ", "NetworkInter"))]
+    volumes = {one["VolumeId"]: one for one in story.found.volumes}
+    for volume in story.fixed.volumes:
+        if volume["VolumeId"] in volumes and "etcd" in str(volume.get("Tags")):
+            (attached,) = volumes[volume["VolumeId"]]["Attachments"]
+            assert attached["InstanceId"] in {one["InstanceId"] for one in story.found.instances}
 
 
 def test_a_member_is_not_replaced_while_another_one_is_away(story: Story) -> None:

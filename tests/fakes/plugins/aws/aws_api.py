@@ -1,17 +1,20 @@
-"""The AWS API that the stand-in asks: where boto3's own environment variables (``AWS_ENDPOINT_URL``) say."""
+"""The AWS API that the stand-in asks: where boto3's own environment variables (``AWS_ENDPOINT_URL``) say. The name of
+each call is added to the file FAKE_AWS_CALLS, if there is one."""
 
 from __future__ import annotations
 
 import functools
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from tests.fakes.plugins.inputs import Given
 
-__all__ = ["ACCOUNT", "api", "arn", "configure", "ec2_tags", "region"]
+__all__ = ["ACCOUNT", "api", "arn", "configure", "ec2_tags", "found", "region"]
 
 ACCOUNT = "123456789012"
 """The account that moto answers for."""
@@ -38,7 +41,26 @@ def api(service: str) -> Any:
 
 @functools.cache
 def _client(service: str, name: str) -> Any:
-    return boto3.client(service, region_name=name)
+    client = boto3.client(service, region_name=name)
+    if calls := os.environ.get("FAKE_AWS_CALLS"):
+        client.meta.events.register("before-call", lambda model, **_: _record(calls, f"{service}:{model.name}"))
+    return client
+
+
+def _record(calls: str, call: str) -> None:
+    with open(calls, "a") as file:  # a line is written at once, also by several threads and processes
+        file.write(f"{call}\n")
+
+
+def found(question: Callable[..., Mapping[str, Any]], key: str, **params: Any) -> Mapping[str, Any] | None:
+    """The only item below *key* in the answer to a *question* about one resource; None if AWS has no such resource."""
+    try:
+        items = question(**params)[key]
+    except ClientError as error:
+        if error.response["Error"]["Code"].endswith("NotFound"):
+            return None
+        raise
+    return items[0] if items else None
 
 
 def arn(service: str, resource: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from tests.fakes.plugins.aws.aws_api import api, region
@@ -97,7 +98,10 @@ def _target(given: Given) -> Made:
 
 def _no_target(had: Given) -> None:
     target = {"Id": had["targetId"], **({"Port": had["port"]} if "port" in had else {})}
-    api("elbv2").deregister_targets(TargetGroupArn=had["targetGroupArn"], Targets=[target])
+    with suppress(
+        api("elbv2").exceptions.InvalidTargetException
+    ):  # AWS lets the target go that does not exist any more
+        api("elbv2").deregister_targets(TargetGroupArn=had["targetGroupArn"], Targets=[target])
 
 
 def _listener(given: Given) -> Made:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
-from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags
+from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags, found
 from tests.fakes.plugins.aws.refused import check_volume_free
 from tests.fakes.plugins.inputs import Given
 from tests.fakes.plugins.resource_types import Kind, Made, words
@@ -21,6 +22,18 @@ def _volume(given: Given) -> Made:
 def _grown(given: Given) -> None:
     params = given.params("size", "iops", "throughput", type="VolumeType")
     api("ec2").modify_volume(VolumeId=given.id, **params)
+
+
+def _read(had: Given) -> dict[str, Any] | None:
+    volume = found(api("ec2").describe_volumes, "Volumes", VolumeIds=[had.id])
+    return None if volume is None else {"size": volume["Size"], "type": volume["VolumeType"]}
+
+
+def _attached(had: Given) -> dict[str, Any] | None:
+    """As the real plugin: an attachment is gone when the volume is another instance's, or of none."""
+    volume = found(api("ec2").describe_volumes, "Volumes", VolumeIds=[had["volumeId"]])
+    owners = [one["InstanceId"] for one in volume["Attachments"]] if volume else []
+    return {} if had["instanceId"] in owners else None
 
 
 def _attachment(given: Given) -> Made:
@@ -43,11 +56,13 @@ KINDS = {
         replaces=words("availabilityZone encrypted kmsKeyId multiAttachEnabled outpostArn snapshotId"),
         updates={"tags": ec2_tags, **dict.fromkeys(words("size type iops throughput"), _grown)},
         unmet=words("finalSnapshot"),
+        read=_read,
     ),
     "aws:ec2/volumeAttachment:VolumeAttachment": Kind(
         _attachment,
         _detached,
         replaces=words("deviceName instanceId volumeId"),
         unmet=words("forceDetach skipDestroy stopInstanceBeforeDetaching"),
+        read=_attached,
     ),
 }

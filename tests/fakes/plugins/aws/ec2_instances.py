@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags
+from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags, found
 from tests.fakes.plugins.aws.refused import check_interface_free, check_type
 from tests.fakes.plugins.inputs import Given, pascal
 from tests.fakes.plugins.resource_types import Kind, Made, words
@@ -106,6 +106,18 @@ def _protected(given: Given) -> None:
     api("ec2").modify_instance_attribute(InstanceId=given.id, DisableApiTermination=value)
 
 
+def _read(had: Given) -> Mapping[str, Any] | None:
+    """As the real plugin: an instance that is terminated is gone."""
+    reservation = found(api("ec2").describe_instances, "Reservations", InstanceIds=[had.id])
+    if reservation is None:
+        return None
+    (instance,) = reservation["Instances"]
+    state = instance["State"]["Name"]
+    if state in ("shutting-down", "terminated"):
+        return None
+    return {"instanceState": state, "instanceType": instance["InstanceType"], "ami": instance["ImageId"]}
+
+
 KINDS = {
     "aws:ec2/instance:Instance": Kind(
         _instance,
@@ -126,5 +138,6 @@ KINDS = {
             "disableApiTermination": _protected,
         },
         unmet=words("userDataReplaceOnChange volumeTags"),
+        read=_read,
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags
+from tests.fakes.plugins.aws.aws_api import api, arn, ec2_tags, found
 from tests.fakes.plugins.aws.refused import check_group_free
 from tests.fakes.plugins.inputs import Given
 from tests.fakes.plugins.resource_types import Kind, Made, words
@@ -77,6 +77,12 @@ def _revoked(verb: str) -> Callable[[Given], None]:
     return delete
 
 
+def _read(had: Given) -> dict[str, Any] | None:
+    """A rule has no property that changes without it."""
+    rule = found(api("ec2").describe_security_group_rules, "SecurityGroupRules", SecurityGroupRuleIds=[had.id])
+    return None if rule is None else {}
+
+
 def _rule_kind(verb: str) -> Kind:
     changed = words("cidrIpv4 cidrIpv6 description fromPort ipProtocol referencedSecurityGroupId toPort")
     return Kind(
@@ -84,6 +90,7 @@ def _rule_kind(verb: str) -> Kind:
         _revoked(verb),
         replaces=words("securityGroupId"),
         updates={"tags": ec2_tags, **dict.fromkeys(changed, _modified)},
+        read=_read,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes.plugins.aws.aws_api import api
+from tests.fakes.plugins.aws.aws_api import api, found
 from tests.fakes.plugins.inputs import Given, pascal
 from tests.fakes.plugins.resource_types import Kind, Made, words
 
@@ -57,10 +57,13 @@ def _regrouped(given: Given) -> None:
     api("autoscaling").update_auto_scaling_group(AutoScalingGroupName=given.id, **_launched(given))
 
 
-def _sizes(had: Given) -> dict[str, int]:
+def _sizes(had: Given) -> dict[str, int] | None:
     """What a scheduled action has changed."""
-    (found,) = api("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[had.id])["AutoScalingGroups"]
-    return {size: found[f"{size[0].upper()}{size[1:]}"] for size in ("minSize", "maxSize", "desiredCapacity")}
+    question = api("autoscaling").describe_auto_scaling_groups
+    group = found(question, "AutoScalingGroups", AutoScalingGroupNames=[had.id])
+    if group is None:
+        return None
+    return {size: group[f"{size[0].upper()}{size[1:]}"] for size in ("minSize", "maxSize", "desiredCapacity")}
 
 
 def _no_group(had: Given) -> None:
