@@ -145,7 +145,12 @@ GRANTS = (
         "ssm:StartSession",
         ("arn:aws:ec2:{region}:{account}:instance/*", "arn:aws:ssm:{region}::document/AWS-StartSSHSession"),
     ),
-    Grant("OwnSessions", "ssm:TerminateSession ssm:ResumeSession", ("arn:aws:ssm:*:*:session/${{aws:username}}-*",)),
+    Grant(
+        "OwnSessions",
+        "ssm:TerminateSession ssm:ResumeSession",
+        # Users have a name, roles an id only.
+        ("arn:aws:ssm:*:*:session/${{aws:username}}-*", "arn:aws:ssm:*:*:session/${{aws:userid}}-*"),
+    ),
 )
 """All rights, by purpose. The scenario of `tests/local/aws` compares them with what it called."""
 

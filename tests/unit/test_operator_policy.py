@@ -39,7 +39,9 @@ def test_what_has_a_name_beforehand_is_granted_by_its_name() -> None:
             assert is_regional or services == {"sts", "ecr"}, grant.name
     by_name = {statement["Sid"]: statement for statement in operator_policy()["Statement"]}
     assert by_name["PassRoles"]["Condition"]["StringEquals"]["iam:PassedToService"]
-    assert by_name["OwnSessions"]["Resource"] == "arn:aws:ssm:*:*:session/${aws:username}-*"
+    assert by_name["OwnSessions"]["Resource"] == [
+        f"arn:aws:ssm:*:*:session/${{aws:{who}}}-*" for who in ("username", "userid")
+    ]
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
