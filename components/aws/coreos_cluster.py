@@ -85,7 +85,9 @@ class CoreOSCluster(ClusterComponent):
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
         programs, sums = find_programs(args.tools, pulumi.get_stack(), args.programs), sums_of(args.programs)
-        split = subnets(settings.network, checked_zones(name, settings, recorded is not None, args.look))
+        split = subnets(
+            settings.network, checked_zones(name, settings, recorded is not None and bool(recorded.zones), args.look)
+        )
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)

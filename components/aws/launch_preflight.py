@@ -26,8 +26,8 @@ _OBJECT_KEYS = ("assumeRoles", "assumeRoleWithWebIdentity")
 def checked_zones(
     name: str, settings: Settings, is_recorded: bool, look: Callable[[Settings], ClientFacts]
 ) -> tuple[str, ...]:
-    """The zones of the cluster *name*; those in *settings* if it *is_recorded*. Until all of its machines are made,
-    the account and this computer are checked first; *look* gives the facts of this computer.
+    """The zones of the cluster *name*; those in *settings* if the state has them: *is_recorded*. Until all of its
+    machines are made, the account and this computer are checked first; *look* gives the facts of this computer.
 
     Raises ClusterRefused with all errors that were found. Warnings are logged.
     """

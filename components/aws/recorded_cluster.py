@@ -24,7 +24,7 @@ __all__ = [
     "workers_image",
 ]
 
-_VPC, _VOLUME = "aws:ec2/vpc:Vpc", "aws:ebs/volume:Volume"
+_VPC, _SUBNET, _VOLUME = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ebs/volume:Volume"
 _INSTANCE, _TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
 _READY, _JOINED = (f"pulumi-python:dynamic/fleet:{kind}" for kind in ("ClusterReady", "JoinedMember"))
 # The template of workers that always run comes first.
@@ -42,59 +42,54 @@ class RecordedMachine:
 
 @dataclass(frozen=True)
 class RecordedCluster:
-    """The *network* of a cluster ("" if its VPC is lost), and member -> the zone of its volume: *zone_of*. The size of
-    its largest volume: *volume_gib*. Member -> its machine: *machines*. *workers_image*: of its workers ("" if it has
-    none). *members*: those that etcd had when the cluster was last ready (none before that), and *joined*: those that
-    were added to it."""
+    """The *network* of a cluster ("" if its VPC is lost), and its *zones* in the order of the subnets; none until a
+    member's machine was made, because nothing has data before. The size of its largest volume: *volume_gib*.
+    Member -> its machine: *machines*. *workers_image*: of its workers ("" if it has none). *members*: those that etcd
+    had when the cluster was last ready (none before that), and *joined*: those that were added to it."""
 
     network: str
-    zone_of: Mapping[str, str]
+    zones: tuple[str, ...]
     volume_gib: int = 0
     machines: Mapping[str, RecordedMachine] = field(default_factory=dict)
     workers_image: str = ""
     members: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
 
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """The zones, in the order of the subnets: members are placed in one after the other."""
-        return tuple(dict.fromkeys(self.zone_of[name] for name in sorted(self.zone_of, key=_number)))
-
-
-def _number(member: str) -> int:
-    return int(member[1:])
-
 
 def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str) -> RecordedCluster | None:
     """The cluster *name* in *resources*, by (type, name); None unless a member's volume is among them: without etcd's
     data everything may move. Pure."""
-    zone_of = {
-        member[1]: str(outputs["availabilityZone"])
+    volumes = {
+        member[1]: outputs
         for (type_, resource), outputs in resources.items()
         if type_ == _VOLUME and (member := re.fullmatch(rf"{re.escape(name)}-(m\d+)-etcd", resource))
     }
-    if not zone_of:
+    if not volumes:
         return None
     machines = {
         member: RecordedMachine(*(str(outputs.get(key, "")) for key in ("ami", "instanceType", "keyName")))
-        for member in zone_of
+        for member in volumes
         if (outputs := resources.get((_INSTANCE, f"{name}-{member}"))) is not None
     }
+    subnets = (outputs for (type_, _), outputs in resources.items() if type_ == _SUBNET)
+    # A subnet or a volume may be lost. All of them are made before the first machine.
+    zones = sorted({str(outputs["availabilityZone"]) for outputs in (*subnets, *volumes.values())})
+    is_made = bool(machines) or (_READY, name) in resources
     images = [str(resources.get((_TEMPLATE, f"{name}-{part}"), {}).get("imageId", "")) for part in _TEMPLATES]
     return RecordedCluster(
         str(resources.get((_VPC, name), {}).get("cidrBlock", "")),
-        zone_of,
-        max(int(resources[_VOLUME, f"{name}-{member}-etcd"].get("size") or 0) for member in zone_of),
+        tuple(zones) if is_made else (),
+        max(int(outputs.get("size") or 0) for outputs in volumes.values()),
         machines,
         next(filter(None, images), ""),
         frozenset(resources.get((_READY, name), {}).get("members") or ()),
-        frozenset(member for member in zone_of if (_JOINED, f"{name}-{member}") in resources),
+        frozenset(member for member in volumes if (_JOINED, f"{name}-{member}") in resources),
     )
 
 
 def read_recorded(name: str) -> RecordedCluster | None:
     """The cluster *name* in the stack's state; see `recorded_in`."""
-    return recorded_in(recorded_resources((_VPC, _VOLUME, _INSTANCE, _TEMPLATE, _READY, _JOINED)), name)
+    return recorded_in(recorded_resources((_VPC, _SUBNET, _VOLUME, _INSTANCE, _TEMPLATE, _READY, _JOINED)), name)
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
@@ -106,12 +101,12 @@ def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
     if recorded is None:
         return settings
     problems = []
-    if recorded.network and settings.network != recorded.network:
+    if recorded.zones and recorded.network and settings.network != recorded.network:
         problems.append(
             f"fleetcaptain:network: the cluster has {recorded.network}, not {settings.network}. Run `pulumi config set "
             f"fleetcaptain:network {recorded.network}`"
         )
-    if settings.zones and used_zones(settings.zones) != recorded.zones:
+    if recorded.zones and settings.zones and used_zones(settings.zones) != recorded.zones:
         zones = ",".join(recorded.zones)
         problems.append(
             f"fleetcaptain:zones: the cluster is in {zones}, not {','.join(settings.zones)}. Run `pulumi config set "
@@ -129,7 +124,7 @@ def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
         )
     if problems:
         raise ClusterRefused("Cannot change the cluster's network, zones or volumes. Nothing was changed:", problems)
-    return replace(settings, zones=recorded.zones)
+    return replace(settings, zones=recorded.zones or settings.zones)
 
 
 def joined_members(settings: Settings, recorded: RecordedCluster | None, names: Sequence[str]) -> tuple[str, ...]:
@@ -139,9 +134,10 @@ def joined_members(settings: Settings, recorded: RecordedCluster | None, names: 
     """
     if recorded is None or not recorded.members:
         return ()
-    had, new = len(recorded.members), [name for name in names if name not in recorded.members]
+    listed = recorded.members | recorded.joined
+    had, new = len(listed), [name for name in names if name not in recorded.members]
     problems = []
-    if recorded.members - set(names):
+    if listed - set(names):
         problems.append(
             f"fleetcaptain:members: etcd has {had} members, and cannot have {len(names)} of them. Run `pulumi config "
             f"set fleetcaptain:members {had}`, so that only the number of workers changes"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from components.aws.recorded_cluster import RecordedCluster, joined_members, notices, recorded_in
+from components.aws.recorded_cluster import RecordedCluster, joined_members, notices, pinned, recorded_in
 from components.aws.settings import DEFAULT_TYPE, Settings, read
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
@@ -26,9 +26,13 @@ def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True,
     """What the state has of a cluster of three members in `ZONES`, with their *volumes* and the key pair *key*, and
     workers with an older image."""
     found: dict[str, Any] = {
-        f"{URN}aws:ec2/vpc:Vpc::cluster": {"type": "aws:ec2/vpc:Vpc", "outputs": {"cidrBlock": network}},
-        f"{URN}aws:ec2/subnet:Subnet::cluster-s1": {"type": "aws:ec2/subnet:Subnet", "outputs": {}},
+        f"{URN}aws:ec2/vpc:Vpc::cluster": {"type": "aws:ec2/vpc:Vpc", "outputs": {"cidrBlock": network}}
     }
+    for number, zone in enumerate(ZONES, 1):
+        found[f"{URN}aws:ec2/subnet:Subnet::cluster-s{number}"] = {
+            "type": "aws:ec2/subnet:Subnet",
+            "outputs": {"availabilityZone": zone},
+        }
     if volumes:
         for number, zone in enumerate(ZONES, 1):
             found[f"{URN}aws:ebs/volume:Volume::cluster-m{number}-etcd"] = {
@@ -48,6 +52,12 @@ def state(*, network: str = Settings(3, 3, "ann").network, volumes: bool = True,
             "outputs": {"imageId": OLDER},
         }
     return found
+
+
+def parts(kept: Callable[[str], bool], *, key: str = "ann") -> dict[tuple[str, str], Mapping[str, Any]]:
+    """(type, name) -> outputs of the resources in `state` whose name, as ``m1-etcd`` or ``""``, is *kept*."""
+    found = ((entry["type"], urn.rpartition("::")[2], entry["outputs"]) for urn, entry in state(key=key).items())
+    return {(type_, name): outputs for type_, name, outputs in found if kept(name.removeprefix("cluster").lstrip("-"))}
 
 
 def refused(config: Mapping[str, str], **more: Any) -> str:
@@ -90,17 +100,33 @@ def test_what_has_no_data_may_move() -> None:
     assert len(declared.of("Subnet")) == 2
 
 
-def test_zones_are_in_the_order_of_the_subnets() -> None:
-    """Ten members are sorted by their numbers; two zones have several members each. A lost VPC is no other network."""
-    type_ = "aws:ebs/volume:Volume"
-    volumes = {
-        (type_, f"cluster-m{number}-etcd"): {"availabilityZone": f"z{number % 2}"} for number in range(10, 0, -1)
-    }
-    other = {(type_, "other-m1-etcd"): {"availabilityZone": "z9"}, (type_, "cluster-m1"): {"availabilityZone": "z8"}}
-    found = recorded_in({**volumes, **other}, "cluster")
+@pytest.mark.parametrize(
+    "lost", ["m1-etcd", "m2-etcd", "m3-etcd", "s1", "s2", "s3", "m1", "m2", "m3", "m1 m2 m3", "m1 m2 m3 m1-etcd"]
+)
+def test_what_is_lost_moves_nothing(lost: str) -> None:
+    """A volume or a subnet of a made cluster, or machines: a refresh takes what is gone out of the state."""
+    recorded = recorded_in(parts(lambda name: name not in lost.split()), "cluster")
+    assert pinned(read(CONFIG.get), recorded).zones == ZONES
+    with pytest.raises(ClusterRefused, match="fleetcaptain:zones: the cluster is in"):
+        pinned(read({**CONFIG, "zones": ",".join(ZONES[:2])}.get), recorded)
+
+
+@pytest.mark.parametrize("made", ["s1 m1-etcd", "s1 s2 m1-etcd m2-etcd", "s2 s3 m2-etcd m3-etcd"])
+def test_a_first_update_that_was_cut_off_pins_no_zone(made: str) -> None:
+    """Without a machine nothing has data: all three zones get a member, whatever was made before."""
+    recorded = recorded_in(parts(lambda name: name in made.split()), "cluster")
+    assert pinned(read(CONFIG.get), recorded).zones == ()
+
+
+def test_a_lost_network_is_no_other_one() -> None:
+    """Nor is that of another cluster."""
+    volume = ("aws:ebs/volume:Volume", "cluster-m1-etcd"), {"availabilityZone": "z1"}
+    ready: tuple[tuple[str, str], Mapping[str, Any]]
+    ready = ("pulumi-python:dynamic/fleet:ClusterReady", "cluster"), {"members": {}}
+    found = recorded_in(dict([volume, ready]), "cluster")
     assert found is not None
-    assert (found.network, found.zones) == ("", ("z1", "z0"))
-    assert recorded_in(other, "cluster") is None
+    assert (found.network, found.zones) == ("", ("z1",))
+    assert recorded_in(dict([volume]), "other") is None
 
 
 def images(declared: FakeEngine) -> set[str]:
@@ -164,8 +190,8 @@ def test_all_that_cannot_be_is_in_one_report() -> None:
 
 def notes(key: str = "ann", **config: str) -> list[str]:
     """What is said of the settings *config* when members have the key pair *key*."""
-    resources = {(entry["type"], urn.rpartition("::")[2]): entry["outputs"] for urn, entry in state(key=key).items()}
-    return notices(read({**CONFIG, **config}.get), recorded_in(resources, "cluster"), NEWEST)
+    recorded = recorded_in(parts(lambda _: True, key=key), "cluster")
+    return notices(read({**CONFIG, **config}.get), recorded, NEWEST)
 
 
 def test_members_keep_their_key_until_they_are_renewed() -> None:
@@ -232,7 +258,7 @@ def test_an_update_that_was_cut_off_goes_on() -> None:
 def test_members_that_joined_stay_so(joined: tuple[str, ...]) -> None:
     """Later updates keep their place on etcd's list in the state; five that started together have none."""
     names = [f"m{number}" for number in range(1, 6)]
-    recorded = RecordedCluster("10.71.0.0/16", {}, members=frozenset(names), joined=frozenset(joined))
+    recorded = RecordedCluster("10.71.0.0/16", ZONES, members=frozenset(names), joined=frozenset(joined))
     assert joined_members(read({**CONFIG, **FIVE}.get), recorded, names) == joined
 
 
@@ -252,6 +278,12 @@ def test_etcd_does_not_shrink() -> None:
     }
     with pytest.raises(ClusterRefused, match="`pulumi config set fleetcaptain:members 5`"):
         declare({"size": "4"}, recorded=five)
+
+
+def test_a_member_that_joined_stays_also_after_an_update_that_was_cut_off() -> None:
+    """etcd lists it: without its machine one more loss would cost the quorum."""
+    with pytest.raises(ClusterRefused, match="etcd has 4 members"):
+        declare({"size": "8", "members": "3"}, recorded=joining(m4="JoinedMember"))
 
 
 def test_none_is_renewed_while_others_join() -> None:
