@@ -73,8 +73,12 @@ def running(folder: Path) -> Iterator[Cloud]:
     os.environ["MOTO_AMIS_PATH"] = str(images)
     os.environ["MOTO_ENABLE_AMI_VALIDATION"] = os.environ["MOTO_ENABLE_KEYPAIR_VALIDATION"] = "true"
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    from moto.autoscaling.responses import AutoScalingResponse
+    from moto.core.responses import ActionResult
     from moto.server import ThreadedMotoServer
 
+    # moto has no instance refresh, and fails without an answer that boto3 can read. The program asks for the newest.
+    AutoScalingResponse.describe_instance_refreshes = lambda _: ActionResult({"InstanceRefreshes": []})  # type: ignore[attr-defined]
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
