@@ -16,12 +16,13 @@ from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
-from components.factory import adapted, choose_cluster, default_platforms
+from components.factory import choose_cluster, default_platforms
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.release_name import ReleaseName, release_name
 from fleetcaptain.release.repositories import built_images
 from fleetcaptain.rollout.ownership import parse_adopt
@@ -41,7 +42,7 @@ def main() -> None:
         windows = WindowPolicy.parse(config.get("windows") or WindowPolicy.WARN)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
-    fleetfile = adapted(config, load(root))
+    fleetfile = adapted(load(root), config.get("cluster"))
     # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     rollback_to = config.get("rollbackTo") or None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
-from components.aws.balanced_app import balanced
 from components.aws.preconditions import PLATFORM
 from components.cluster.auth_settings import OPEN_KEYS, open_dirs
 from components.cluster.existing import ExistingCluster
@@ -23,19 +22,13 @@ from fleetcaptain.fleetfile.values import App
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["adapted", "choose_cluster", "default_platforms"]
+__all__ = ["choose_cluster", "default_platforms"]
 
 # Service -> its unit, rendered only if a kind of cluster needs it.
 Rendered = Callable[[], Mapping[str, UnitFile]]
 
 _NAME = "cluster"
 _AWS_PACKAGES = {"pulumi_aws", "pulumi_tls"}
-
-
-def adapted(config: pulumi.Config, app: App) -> App:
-    """*app* as its units are on the cluster of `fleetcaptain:cluster`: with a load balancer in front of its public
-    services or without."""
-    return balanced(app) if config.get("cluster") == ClusterKind.AWS else app
 
 
 def default_platforms(config: pulumi.Config) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.balanced_app import INTERVAL_SEC, TIMES
 from components.aws.launch_context import LaunchContext
 from components.aws.topology import Public
 from fleetcaptain.machine.ec2 import LEAVE_SEC
 from fleetcaptain.machine.machine_ports import HEALTH
+from fleetcaptain.release.balanced_app import INTERVAL_SEC, TIMES
 
 __all__ = ["Balancer", "health_check", "make_balancer", "target_name"]
 

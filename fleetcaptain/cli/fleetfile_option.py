@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fleetcaptain.fleet.connection import ClusterKind
+
 if TYPE_CHECKING:
     from fleetcaptain.fleetfile.values import App
     from fleetcaptain.units.render_task import TaskFiles
     from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["BY_OPTION", "DEFAULT_STACK", "File", "rendered"]
+__all__ = ["BY_OPTION", "DEFAULT_STACK", "Cluster", "File", "rendered"]
 
 File = Annotated[
     Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
 ]
+
+Cluster = Annotated[
+    ClusterKind | None,
+    typer.Option(
+        "--cluster",
+        help="The kind of cluster that the units are for. Default: that of the stack, if the command reads it.",
+        show_choices=True,
+        show_default=False,
+    ),
+]
+"""Units of public services differ: AWS has a load balancer in front of them."""
 
 BY_OPTION = "name its folder with --file"
 """How to name another Fleetfile to a command with the option `File`."""
@@ -27,16 +40,17 @@ DEFAULT_STACK = "fleetcaptain/dev"
 
 
 def rendered(
-    path: Path, stack: str = DEFAULT_STACK, *, elsewhere: str = BY_OPTION
+    path: Path, stack: str = DEFAULT_STACK, kind: ClusterKind | None = None, *, elsewhere: str = BY_OPTION
 ) -> tuple[App, Mapping[str, UnitFile], Mapping[str, TaskFiles]]:
     """The app in the Fleetfile at *path* (a file or its folder), service -> its unit, and task -> its files, without
-    the image's line. *elsewhere*: how to name another Fleetfile to the command.
+    the image's line, as on a cluster of *kind*. *elsewhere*: how to name another Fleetfile to the command.
 
     Raises FleetfileError with all mistakes: those of the keywords, or else those that fleet or systemd would refuse.
     """
     from fleetcaptain.fleetfile import load
+    from fleetcaptain.release.balanced_app import adapted
     from fleetcaptain.units.render import render_app
     from fleetcaptain.units.render_task import render_tasks
 
-    app = load(path, elsewhere)
+    app = adapted(load(path, elsewhere), kind)
     return app, render_app(app, stack), render_tasks(app, stack)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import BY_OPTION, File
+from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, File
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
 
@@ -31,6 +31,7 @@ def add(captain: typer.Typer) -> None:
         *,
         file: File = Path(),
         json_wanted: Json = False,
+        cluster: Cluster = None,
         stack: Stack = None,
         ssh: Ssh = None,
         key: Key = "",
@@ -39,30 +40,32 @@ def add(captain: typer.Typer) -> None:
 
         For each service: what happens to its instances, how many serve at least meanwhile, how long it takes by the
         last three rollouts, whether its windows change, and the lines of its unit that change. Nothing is built or
-        changed. Exits with 2 when the Fleetfile has mistakes.
+        changed. With `--ssh` add `--cluster aws` for a cluster on AWS. Exits with 2 when the Fleetfile has mistakes.
 
         Example: captain plan --file examples/behavioral
         """
         from fleetcaptain.fleetfile import load
         from fleetcaptain.history.stored_records import read_records
+        from fleetcaptain.release.balanced_app import adapted
         from fleetcaptain.release.service_release import parts_of_app
         from fleetcaptain.rollout.change_plan import planned
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.strategies.restart import services_on, stack_of
         from fleetcaptain.units.render import render_app
 
-        app = load(file, BY_OPTION)
-        where = site(app.app, stack, ssh, key)
-        cluster = open_cluster(where.endpoint, app.app)
-        snapshot = cluster.snapshot()
+        fleetfile = load(file, BY_OPTION)
+        where = site(fleetfile.app, stack, ssh, key)
+        app = adapted(fleetfile, cluster or where.kind)
+        observed = open_cluster(where.endpoint, app.app)
+        snapshot = observed.snapshot()
         owner = where.stack or stack_of(app.app, snapshot)
-        ownership = cluster.owned_by(owner).ownership
+        ownership = observed.owned_by(owner).ownership
         parts = parts_of_app(app, render_app(app, owner))
-        changes = planned(parts, ownership, snapshot, cluster.wall_clock())
+        changes = planned(parts, ownership, snapshot, observed.wall_clock())
         kept = {part.service for part in parts}
         removed = [service for service in services_on(ownership, snapshot) if service not in kept]
         records = {
-            change.service: read_records(cluster.store, app.app, change.service)[0]
+            change.service: read_records(observed.store, app.app, change.service)[0]
             for change in changes
             if change.update is not None
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK, File, rendered
+from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK, Cluster, File, rendered
 from fleetcaptain.cli.printer import echo, echo_json
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def add(captain: typer.Typer) -> None:
             str,
             typer.Option("--stack", help=f"The stack in the marks. Default: {DEFAULT_STACK}.", metavar="PROJECT/STACK"),
         ] = DEFAULT_STACK,
+        cluster: Cluster = None,
         json_wanted: Json = False,
     ) -> None:
         """Print the unit texts of a Fleetfile.
 
         They are what fleet stores, except for the line with the image (Environment=IMAGE=...), which only a build
-        knows. All instances of a service have the same text. A periodic task has two units. Exits with 2 when the
-        Fleetfile has mistakes.
+        knows. With `--cluster aws` public services have the times of the load balancer. All instances of a service have
+        the same text. A periodic task has two units. Exits with 2 when the Fleetfile has mistakes.
 
         Example: captain render app_server --file examples/behavioral
         """
@@ -48,7 +49,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.units.agent_calls import agent_name
         from fleetcaptain.units.names import periodic_units, task_unit
 
-        app, files, tasks = rendered(file, stack)
+        app, files, tasks = rendered(file, stack, cluster)
         agent = agent_name(app.app).removesuffix(".service")
         parts = [*parts_of_app(app, files), Part(agent, agent_unit(app.app, stack), 1, Mode.FLEET_GLOBAL)]
         units = [(part.service, _names_shown(part), part.unit.text) for part in parts]

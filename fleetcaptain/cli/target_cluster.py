@@ -53,11 +53,12 @@ Etcd = Annotated[
 @dataclass(frozen=True)
 class Site:
     """A cluster's *endpoint*, the *app* on it, and the *stack* (``project/stack``) that deployed the app, "" if
-    unknown."""
+    unknown. *kind*: of the cluster, None if only its machines are named."""
 
     endpoint: Endpoint | LocalEndpoint
     app: str
     stack: str = ""
+    kind: ClusterKind | None = None
 
 
 def by_environment(
@@ -133,7 +134,7 @@ def site(
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
         owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
         connection = Connection.parse(outputs["connection"])
-        found = Site(_located(connection).endpoint, app or outputs["app"], owner)
+        found = Site(_located(connection).endpoint, app or outputs["app"], owner, connection.kind)
         if changes:
             _refuse_copy(connection)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.aws.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES
+from fleetcaptain.release.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES
 
 _FASTER = 10
 _CLOSED_SEC = 12 / _FASTER

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from components.aws.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES, balanced
 from components.aws.balancer import health_check
 from components.aws.topology import Public
 from components.aws.workers import drain_sec
 from fleetcaptain.fleetfile.values import Rolling, ServiceSpec
+from fleetcaptain.release.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES, balanced
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
 from tests.unit.aws.balancing_model import Checks, Rollout, lost_share

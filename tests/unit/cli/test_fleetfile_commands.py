@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK
 from fleetcaptain.fleetfile import load
+from fleetcaptain.release.balanced_app import balanced
 from fleetcaptain.units.render import render_app
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
@@ -39,6 +41,11 @@ fleet = Fleetfile(
     services=[Service("web", image="web:1")],
     tasks=[Task("migrate", image="web:1", command="migrate up", before=["web"])],
 )
+"""
+_PUBLIC = """
+from fleetcaptain import Fleetfile, Service
+
+fleet = Fleetfile(app="shop", services=[Service("web", image="web:1", ports=["8080:80"], public=80)])
 """
 _MODES = """
 from fleetcaptain import Fleetfile, Service
@@ -117,6 +124,20 @@ def test_a_service_is_rendered_as_it_is_deployed(capsys: pytest.CaptureFixture[s
     assert main(["render", "app_server", "--file", str(EXAMPLE), "--stack", "shop/prod"]) == 0
     files = render_app(load(EXAMPLE), "shop/prod")
     assert capsys.readouterr().out == files["app_server"].text
+
+
+def test_a_public_service_is_rendered_for_its_kind_of_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On AWS it leaves the balancer before it stops."""
+    folder = written(tmp_path, _PUBLIC)
+    assert main(["render", "web", "--file", folder, "--cluster", "aws"]) == 0
+    on_aws = capsys.readouterr().out
+    assert on_aws.rstrip() == render_app(balanced(load(tmp_path)), DEFAULT_STACK)["web"].text.rstrip()
+    assert "\nLeave=" in on_aws
+    for options in ([], ["--cluster", "local"]):
+        assert main(["render", "web", "--file", folder, *options]) == 0
+        assert "Leave=" not in capsys.readouterr().out
 
 
 def test_all_units_are_rendered_under_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

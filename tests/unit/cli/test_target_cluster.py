@@ -11,6 +11,7 @@ import pytest
 from fleetcaptain.cli import main
 from fleetcaptain.cli.target_cluster import Site, by_environment, site
 from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
 from fleetcaptain.fleet.ssh import Endpoint
 from tests.fakes.fake_cluster import FakeCluster, text_of
@@ -28,8 +29,10 @@ def test_a_stack_says_where_its_cluster_is_and_which_app_is_on_it() -> None:
         asked.append(stack)
         return OUTPUTS
 
-    assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop", "fleetcaptain/prod")
-    assert site("other", None, [], "", outputs_of) == Site(WAY, "other")  # another stack deployed that
+    assert site(None, "prod", None, "", outputs_of) == Site(WAY, "shop", "fleetcaptain/prod", ClusterKind.LOCAL)
+    assert site("other", None, [], "", outputs_of) == Site(
+        WAY, "other", "", ClusterKind.LOCAL
+    )  # another stack deployed that
     assert asked == ["prod", None]
 
 

@@ -1,4 +1,5 @@
-"""The times of public services behind the load balancer, so that a rollout loses no request. Pure.
+"""An app as its units are on a kind of cluster: behind AWS's load balancer, public services have other times, so that
+a rollout loses no request. Pure.
 
 The balancer asks each machine for each public service (see `fleetcaptain/agent/health.sh`), and counts a target in or
 out after some answers in a row. So an instance that is out of discovery still serves until the balancer has seen that,
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App, ServiceSpec
 
-__all__ = ["INTERVAL_SEC", "LEAVE_SEC", "TIMES", "balanced"]
+__all__ = ["INTERVAL_SEC", "LEAVE_SEC", "TIMES", "adapted", "balanced"]
 
 INTERVAL_SEC = 5
 """The time between two health checks, of each of the balancer's nodes. AWS allows 5 to 300."""
@@ -23,6 +25,12 @@ TIMES = 2
 _SPREAD_SEC = 5
 LEAVE_SEC = INTERVAL_SEC * TIMES + _SPREAD_SEC
 """The seconds in which every node of the balancer has seen that an instance came or went."""
+
+
+def adapted(app: App, kind: str | None) -> App:
+    """*app* as its units are on a cluster of *kind* (a `ClusterKind`): `balanced` on AWS. A deployment and all commands
+    render this."""
+    return balanced(app) if kind == ClusterKind.AWS else app
 
 
 def balanced(app: App) -> App:
