@@ -20,7 +20,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.conftest import Guests
 from tests.e2e.stack import Stack
 from tests.faults.machine_faults import (
-    alive,
+    fleet_answers,
     killed,
     machine_id,
     machine_of,
@@ -248,7 +248,9 @@ def test_a_unit_starts_by_itself_once_etcd_is_back(shop: Stack) -> None:
         time.sleep(2)
         assert (_state(machine, each), container()) == ("activating", "")
     until(lambda: _state(machine, each) == "active" and has_token(), "it runs with what etcd has")
-    until(lambda: alive(shop.cluster()) == len(machines(shop)), "fleet has the machine again")
+    until(
+        lambda: fleet_answers(machine) and alive(shop.cluster()) == len(machines(shop)), "fleet has the machine again"
+    )
 
 
 def test_an_existing_cluster_gets_a_key_and_two_apps_have_their_own(

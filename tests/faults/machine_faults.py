@@ -18,6 +18,7 @@ __all__ = [
     "Fault",
     "alive",
     "etcd_answer",
+    "fleet_answers",
     "killed",
     "leader",
     "machine_id",
@@ -111,6 +112,15 @@ def without_etcd(stack: Stack, names: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in names:
             run_on(there[name], "systemctl", "start", "etcd.service")
+
+
+def fleet_answers(machine: Any) -> bool:
+    """Whether fleetd on *machine* answers. After an outage of etcd it ends itself, and answers again a minute later;
+    others may list the machine until it has ended."""
+    code, output = machine.exec_run(
+        ["curl", "-s", "--unix-socket", "/run/fleet.sock", "http://fleet/fleet/v1/machines"]
+    )
+    return code == 0 and machine_id(machine) in output.decode()
 
 
 @contextmanager
