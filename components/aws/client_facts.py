@@ -26,6 +26,7 @@ _ADDRESS_SEC = 3
 _ADDRESS_BYTES = 64
 _PROGRAM_SEC = 5
 _PUBLIC_WORDS = 2
+_SOCKET = "SSH_AUTH_SOCK"
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,36 @@ def look_at_client(settings: Settings) -> ClientFacts:
 
 def _keys(file: Path | None, host: str) -> frozenset[str] | None:
     """The keys that ssh would offer: that of *file*, or those of the agent and of the files in its settings for *host*.
-    None if that is unknown: *file* has a passphrase, or the keys are on a card. Other files with a passphrase count
-    only as far as the agent has them, because nothing asks for it."""
+    None if that is unknown: *file* has a passphrase, the keys are on a card, or a file's name has ssh's tokens. Other
+    files with a passphrase count only as far as the agent has them, because nothing asks for it."""
     if file is not None:
         return frozenset(_key_in(file)) or None
     options = _output(["ssh", "-G", f"core@{host}"])
     pairs = [line.split(" ", 1) for line in options.splitlines() if " " in line]
     agents = [value for name, value in pairs if name == "identityagent"]
-    files = [Path(value).expanduser() for name, value in pairs if name == "identityfile"]
-    if not files or any(name == "pkcs11provider" and value != "none" for name, value in pairs):
+    # `ssh -G` expands neither variables nor tokens here.
+    files = [os.path.expandvars(value) for name, value in pairs if name == "identityfile"]
+    is_elsewhere = any(name == "pkcs11provider" and value != "none" for name, value in pairs)
+    if not files or is_elsewhere or any("%" in file for file in files):
         return None
-    agent = {"SSH_AUTH_SOCK": os.path.expanduser(agents[0])} if agents and agents[0] not in ("none", "") else {}
-    found = {key for line in _output(["ssh-add", "-L"], agent).splitlines() for key in _public(line)}
+    agent = _agent(agents[0] if agents else "")
+    listed = "" if agent is None else _output(["ssh-add", "-L"], agent)
+    found = {key for line in listed.splitlines() for key in _public(line)}
     for candidate in files:
-        found |= _key_in(candidate)
+        found |= _key_in(Path(candidate).expanduser())
     return frozenset(found)
+
+
+def _agent(setting: str) -> Mapping[str, str] | None:
+    """The variables with which ``ssh-add`` finds the agent of ``IdentityAgent`` in the forms of ssh_config(5): a path,
+    the word ``SSH_AUTH_SOCK``, or ``$`` and the name of another variable. None if ssh uses no agent."""
+    if setting == "none":
+        return None
+    if setting in ("", _SOCKET):
+        return {}
+    if setting.startswith("$") and not setting.startswith("${"):
+        return {_SOCKET: os.environ.get(setting[1:], "")}
+    return {_SOCKET: os.path.expanduser(os.path.expandvars(setting))}
 
 
 def _key_in(file: Path) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,13 @@ def test_the_file_of_the_settings_is_the_only_key(home: Path) -> None:
 
 
 def test_a_computer_without_keys_has_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where all have passphrases; but a card's keys are unknown, and so are those of an odd ssh."""
+    """Also where all have passphrases; but the keys of a card, of a name with tokens and of an odd ssh are unknown."""
     new_key(home / "locked", "secret")
     ssh = home / "ssh"
     for options, found in (
         ("identityfile ~/locked\npkcs11provider none", frozenset()),
         ("identityfile ~/locked\npkcs11provider /usr/lib/card.so", None),
+        ("identityfile ~/%r-key", None),
         ("", None),
     ):
         ssh.write_text(f"#!/bin/sh\nprintf '%s\\n' '{options}'\n")
@@ -60,22 +62,56 @@ def test_a_computer_without_keys_has_none(home: Path, monkeypatch: pytest.Monkey
         assert look_at_client(read(CONFIG.get)).keys == found
 
 
-def test_the_keys_of_the_agent_count(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them."""
+@pytest.fixture
+def agent(home: Path) -> Iterator[tuple[Path, str]]:
+    """The socket of an agent, and the key that it has."""
     key = new_key(home / "key")
     socket = home / "agent"
-    agent = subprocess.Popen([str(program("ssh-agent")), "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([str(program("ssh-agent")), "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         while not socket.exists():
-            assert agent.poll() is None
-        subprocess.run(["ssh-add", "-q", str(home / "key")], check=True, stdin=subprocess.DEVNULL)
-        found = look_at_client(read(CONFIG.get)).keys
+            assert process.poll() is None
+        environ = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+        subprocess.run(["ssh-add", "-q", str(home / "key")], check=True, stdin=subprocess.DEVNULL, env=environ)
+        yield socket, key
     finally:
-        agent.terminate()
-        agent.wait()
+        process.terminate()
+        process.wait()
+
+
+def test_the_keys_of_the_agent_count(agent: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them."""
+    socket, key = agent
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    found = look_at_client(read(CONFIG.get)).keys
     assert found is not None
     assert key in found
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_found"),
+    [
+        ("SSH_AUTH_SOCK", True),
+        ("$SSH_AUTH_SOCK", True),
+        ("${SSH_AUTH_SOCK}", True),
+        ("~/agent", True),
+        ("$NO_SUCH_VARIABLE", False),
+        ("none", False),
+    ],
+)
+def test_each_form_of_the_agents_setting_counts(
+    home: Path, agent: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, setting: str, is_found: bool
+) -> None:
+    """As ssh_config(5) has it; an agent that ssh does not use is not asked."""
+    socket, key = agent
+    (home / "config").write_text(f"IdentityAgent {setting}\nIdentityFile ~/none\n")
+    ssh, real = home / "bin" / "ssh", program("ssh")
+    ssh.parent.mkdir()
+    ssh.write_text(f'#!/bin/sh\nexec {real} -F {home}/config "$@"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "other" if setting == "~/agent" else socket))
+    assert look_at_client(read(CONFIG.get)).keys == (frozenset({key}) if is_found else frozenset())
 
 
 def test_a_session_of_systems_manager_needs_two_programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
