@@ -94,7 +94,7 @@ def test_the_keys_of_the_agent_count(agent: tuple[Path, str], monkeypatch: pytes
         ("SSH_AUTH_SOCK", True),
         ("$SSH_AUTH_SOCK", True),
         ("${SSH_AUTH_SOCK}", True),
-        ("~/agent", True),
+        ("{home}/agent", True),
         ("$NO_SUCH_VARIABLE", False),
         ("none", False),
     ],
@@ -104,13 +104,13 @@ def test_each_form_of_the_agents_setting_counts(
 ) -> None:
     """As ssh_config(5) has it; an agent that ssh does not use is not asked."""
     socket, key = agent
-    (home / "config").write_text(f"IdentityAgent {setting}\nIdentityFile ~/none\n")
+    (home / "config").write_text(f"IdentityAgent {setting.replace('{home}', str(home))}\nIdentityFile ~/none\n")
     ssh, real = home / "bin" / "ssh", program("ssh")
     ssh.parent.mkdir()
     ssh.write_text(f'#!/bin/sh\nexec {real} -F {home}/config "$@"\n')
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "other" if setting == "~/agent" else socket))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "other" if "{home}" in setting else socket))
     assert look_at_client(read(CONFIG.get)).keys == (frozenset({key}) if is_found else frozenset())
 
 
