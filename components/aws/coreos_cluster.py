@@ -25,7 +25,7 @@ from components.aws.network import make_network
 from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import joined_members, notices, pinned, read_recorded, workers_image
-from components.aws.refresh_guard import guard_of
+from components.aws.refresh_guard import WindowGuard
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
 from components.aws.security_groups import make_groups
@@ -36,7 +36,8 @@ from components.aws.topology import MemberSlot, Opening, Public, openings, place
 from components.aws.userdata import UserData
 from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
 from components.aws.window_workers import make_window_workers
-from components.aws.workers import BOOT_SEC, LEAST_DRAIN_SEC, drain_sec, make_workers, refresh_sec
+from components.aws.worker_refresh import BOOT_SEC, LAUNCH_SEC, refresh_sec
+from components.aws.workers import LEAST_DRAIN_SEC, drain_sec, make_workers
 from components.cluster.interface import ClusterComponent
 from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import App
@@ -64,7 +65,7 @@ class CoreOSClusterArgs:
     open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
     programs: Mapping[str, Program] = field(default_factory=lambda: PROGRAMS)
-    ready_sec: int = 900
+    ready_sec: int = LAUNCH_SEC
     windows: Sequence[Sequence[WindowSpec]] = ()
     lead_sec: int = LEAST_LEAD_SEC
     drain_sec: int = LEAST_DRAIN_SEC
@@ -131,11 +132,11 @@ class CoreOSCluster(ClusterComponent):
 
         machines = make_members(context, members, doors, launch_of, ami=ami, joined=boot.joined)
         before_workers = (*bucket.before_machines, *keys["workers"], *keys["users"])
-        workers: dict[str, aws.autoscaling.Group] = {}
+        workers, guard = dict[str, aws.autoscaling.Group](), _guard(args)
         if settings.workers:
             user_data, needs = boot.worker()
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
-            workers["workers"] = make_workers(context, launch, args.drain_sec, _guard(args))
+            workers["workers"] = make_workers(context, launch, args.drain_sec, guard.hook() if guard else None)
         base = list(workers.values())
         if window_plans:
             user_data, needs = boot.worker(of_windows=True)
@@ -166,7 +167,7 @@ class CoreOSCluster(ClusterComponent):
                 "secured": True,
                 # Another way in is waited for: a rule takes a moment.
                 "allow_ssh_from": list(settings.allow_ssh_from),
-                **({"workers": _replaced(settings, base[0], args.drain_sec)} if base else {}),
+                **({"workers": _replaced(settings, base[0], args.drain_sec, guard)} if base else {}),
             },
             scope.child(depends_on=[*base, *groups.ssh_rules]),
         )
@@ -192,19 +193,26 @@ def _addresses(
     return {place.name: [place.address, *([doors[place.name].public] if is_public else [])] for place in members}
 
 
-def _replaced(settings: Settings, group: aws.autoscaling.Group, drain: int) -> Mapping[str, pulumi.Input[object]]:
+def _replaced(
+    settings: Settings, group: aws.autoscaling.Group, drain: int, guard: WindowGuard | None
+) -> Mapping[str, pulumi.Input[object]]:
     """The workers as `ReadyProvider` waits for them: units roll only when no machine is being replaced."""
     version = group.launch_template.apply(lambda template: str(template["version"]))
-    return {"group": group.name, "version": version, "timeout_sec": refresh_sec(settings.workers, drain)}
+    return {
+        "group": group.name,
+        "version": version,
+        "timeout_sec": refresh_sec(settings.workers, drain),
+        **({"guard": guard.to_data()} if guard else {}),
+    }
 
 
-def _guard(args: CoreOSClusterArgs) -> pulumi.ResourceHookBinding | None:
+def _guard(args: CoreOSClusterArgs) -> WindowGuard | None:
     """What holds a replacement of the workers back while a window is open."""
-    windows = [window for windows in args.windows for window in windows]
+    windows = tuple(window for windows in args.windows for window in windows)
     if not windows or args.settings.replace_in_windows:
         return None
     # A new worker boots before an old one ends.
-    return guard_of(windows, args.lead_sec, args.settings.workers * 2 * BOOT_SEC)
+    return WindowGuard(windows, args.lead_sec, args.settings.workers * 2 * BOOT_SEC)
 
 
 def _login() -> pulumi.Output[tuple[str, str]]:

@@ -11,10 +11,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.aws.refresh_guard import WindowGuard
 from components.aws.replacement_guard import moved_members
-from components.aws.worker_refresh import wait_refreshed
+from components.aws.worker_refresh import WorkerGroup, wait_replaced
 from components.cluster.auth_settings import FLEET_SETTINGS, not_ready
-from components.cluster.aws_client import aws_client, aws_errors
+from components.cluster.aws_client import aws_client
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
 from fleetcaptain.discovery.access import Access
@@ -132,8 +133,8 @@ class ReadyProvider(ResourceProvider):
     ``instances``, name -> the id of its instance; ``timeout_sec``; ``open_dirs``, the directories of etcd that stay
     open to containers when its authentication is turned on; ``secured``, always true; ``allow_ssh_from``, the addresses
     that ssh is open to; ``workers``, left out if there are none: the name of their ``group``, the ``version`` of its
-    launch template, and ``timeout_sec``, in which a new version replaces all of them. Outputs: the inputs, with the
-    observed ``secured``, so that an `up` tries again."""
+    launch template, ``timeout_sec``, in which a new version replaces all of them, and ``guard``, see `WindowGuard`, if
+    windows hold that back. Outputs: the inputs, with the observed ``secured``, so that an `up` tries again."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse that a machine which keeps etcd's data leaves or moves. More may join."""
@@ -164,12 +165,13 @@ class ReadyProvider(ResourceProvider):
         return CreateResult(stack, {**_known(props), "secured": secured})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait. Raises DeadlineExceeded; the next ``up`` waits again."""
+        """Wait. Raises DeadlineExceeded, and ClusterRefused when workers were not replaced; the next ``up`` waits
+        again, and replaces those that are left."""
         if olds.get("instances") != news["instances"]:
             _forget_keys(news)
         workers = news.get("workers")
         if workers and workers["version"] != (olds.get("workers") or {}).get("version"):
-            _wait_refreshed(news["connection"], workers)
+            _wait_replaced(news["connection"], workers)
         return UpdateResult({**_known(news), "secured": _wait(news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -185,20 +187,19 @@ def _forget_keys(props: Mapping[str, Any]) -> None:
     file.unlink(missing_ok=True)
 
 
-def _wait_refreshed(connection: Mapping[str, Any], workers: Mapping[str, Any]) -> None:
-    def newest() -> Mapping[str, Any] | None:
-        with aws_errors("ask Auto Scaling how far the workers are replaced"):
-            found = aws_client("autoscaling", Connection.parse(connection)).describe_instance_refreshes(
-                AutoScalingGroupName=workers["group"], MaxRecords=1
-            )
-        return next(iter(found["InstanceRefreshes"]), None)
-
+def _wait_replaced(connection: Mapping[str, Any], workers: Mapping[str, Any]) -> None:
+    group = WorkerGroup(lambda: aws_client("autoscaling", Connection.parse(connection)), workers["group"])
     try:
-        newest()
+        group.refresh()
     except FleetCaptainError as error:
         warn(f"The app is deployed without waiting for the workers' replacement. {error}")
         return
-    wait_refreshed(newest, status, float(workers["timeout_sec"]), cancelled=cancelled)
+
+    def guard() -> None:
+        if data := workers.get("guard"):
+            WindowGuard.from_data(data).check(time.time())
+
+    wait_replaced(group, workers["version"], guard, status, float(workers["timeout_sec"]), cancelled=cancelled)
 
 
 def _wait(props: Mapping[str, Any]) -> bool:

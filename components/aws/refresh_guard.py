@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pulumi
 
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec, intervals
 
-__all__ = ["GUARD", "guard_of", "next_gap", "refuse_in_window"]
+__all__ = ["GUARD", "WindowGuard", "next_gap", "refuse_in_window"]
 
 GUARD = "workers-and-windows"
 """The name of the hook."""
@@ -47,12 +49,36 @@ def refuse_in_window(windows: Sequence[WindowSpec], now: float, lead_sec: int, w
     )
 
 
-def guard_of(windows: Sequence[WindowSpec], lead_sec: int, work_sec: int) -> pulumi.ResourceHookBinding:
-    """The hook of the workers' launch template, an update of which replaces the workers: with `refuse_in_window` the
-    update fails, and its preview too."""
+@dataclass(frozen=True)
+class WindowGuard:
+    """Refuses to replace workers, which takes *work_sec* seconds, while one of *windows* is open or about to open. See
+    `next_gap`."""
 
-    def check(_args: pulumi.ResourceHookArgs) -> None:
-        refuse_in_window(windows, time.time(), lead_sec, work_sec)
+    windows: tuple[WindowSpec, ...]
+    lead_sec: int
+    work_sec: int
 
-    hook = pulumi.ResourceHook(GUARD, check, pulumi.ResourceHookOptions(on_dry_run=True))
-    return pulumi.ResourceHookBinding(before_update=[hook])
+    def check(self, now: float) -> None:
+        """Raise as `refuse_in_window`. Pure."""
+        refuse_in_window(self.windows, now, self.lead_sec, self.work_sec)
+
+    def to_data(self) -> dict[str, Any]:
+        """It as JSON data, for Pulumi's inputs."""
+        windows = [window.to_data() for window in self.windows]
+        return {"windows": windows, "lead_sec": self.lead_sec, "work_sec": self.work_sec}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> WindowGuard:
+        """The guard that `to_data` wrote. Pulumi has all numbers as floats. Raises Unreadable."""
+        windows = tuple(map(WindowSpec.from_data, data["windows"]))
+        return cls(windows, int(data["lead_sec"]), int(data["work_sec"]))
+
+    def hook(self) -> pulumi.ResourceHookBinding:
+        """The hook of the workers' launch template, an update of which replaces the workers: the update fails where
+        `check` does, and its preview too."""
+
+        def check(_args: pulumi.ResourceHookArgs) -> None:
+            self.check(time.time())
+
+        hook = pulumi.ResourceHook(GUARD, check, pulumi.ResourceHookOptions(on_dry_run=True))
+        return pulumi.ResourceHookBinding(before_update=[hook])

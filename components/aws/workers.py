@@ -9,13 +9,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.launch_context import Launch, LaunchContext
+from components.aws.worker_refresh import BOOT_SEC, LAUNCH_SEC, MOST_HEALTHY_PERCENT
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.machine.ec2 import DRAIN_HOOK, LAUNCH_HOOK, LEAVE_SEC
 
-__all__ = ["BOOT_SEC", "LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers", "refresh_sec"]
-
-BOOT_SEC = 180
-"""How long a new machine has until its health counts."""
+__all__ = ["LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers"]
 
 LEAST_DRAIN_SEC = 180
 """The least time between the termination notice and the end of a machine."""
@@ -25,13 +23,10 @@ _MOST_DRAIN_SEC = 7200
 # Until the machine sees the notice, fleetd has stopped, docker has stopped, and the group has its answer.
 _MARGIN_SEC = 140
 _DELETE_SEC = 600
-# Until fleet has a new machine: Ignition may fail once for rights that are not known everywhere yet, and tries again
-# after five minutes.
-_LAUNCH_SEC = 900
 _LAUNCH = {
     "name": LAUNCH_HOOK,
     "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
-    "heartbeat_timeout": _LAUNCH_SEC,
+    "heartbeat_timeout": LAUNCH_SEC,
     "default_result": "ABANDON",
 }
 
@@ -67,14 +62,11 @@ def make_workers(
         suspended_processes=["AZRebalance"],
         instance_refresh={
             "strategy": "Rolling",
-            # Launch before termination: the app always has enough machines.
             "preferences": {
                 "min_healthy_percentage": 100,
-                "max_healthy_percentage": 110,
+                "max_healthy_percentage": MOST_HEALTHY_PERCENT,
                 "instance_warmup": str(BOOT_SEC),
                 "skip_matching": True,
-                # The machines of a definition that does not work are replaced by those of the last one.
-                "auto_rollback": True,
             },
         },
     )
@@ -131,11 +123,6 @@ def make_group(
         opts=scope.child(retain_on_delete=True),
     )
     return group
-
-
-def refresh_sec(workers: int, drain: int) -> int:
-    """How long the replacement of so many *workers* may take, one after the other. *drain*: see `drain_sec`. Pure."""
-    return workers * (_LAUNCH_SEC + BOOT_SEC + drain)
 
 
 def make_template(

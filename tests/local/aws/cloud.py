@@ -77,8 +77,10 @@ def running(folder: Path) -> Iterator[Cloud]:
     from moto.core.responses import ActionResult
     from moto.server import ThreadedMotoServer
 
-    # moto has no instance refresh, and fails without an answer that boto3 can read. The program asks for the newest.
+    # moto has no instance refresh, and fails without an answer that boto3 can read. The program asks for the newest,
+    # and starts one where workers keep an old version.
     AutoScalingResponse.describe_instance_refreshes = lambda _: ActionResult({"InstanceRefreshes": []})  # type: ignore[attr-defined]
+    AutoScalingResponse.start_instance_refresh = lambda _: ActionResult({"InstanceRefreshId": "r-1"})  # type: ignore[attr-defined]
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)

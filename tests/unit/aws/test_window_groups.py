@@ -189,4 +189,6 @@ def test_the_guard_is_the_workers_templates(config: dict[str, str], windows: lis
     """If there is a window at all, whether or not it has machines; and a preview asks it too."""
     declared = declare({"size": "4", **config}, windows=windows)
     assert list(declared.requests["LaunchTemplate", "cluster-worker"].hooks.before_update) == [GUARD] * guarded
+    # The wait for the workers may start a replacement too.
+    assert ("guard" in declared.one("ClusterReady", "cluster")["workers"]) == guarded
     assert all(hook.opts is not None and hook.opts.on_dry_run for hook in declared.resource_hooks.values())

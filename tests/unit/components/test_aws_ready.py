@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,10 @@ import pytest
 
 from components.aws import readiness
 from components.aws.readiness import ReadyProvider
+from components.aws.refresh_guard import WindowGuard
 from components.engine.dynamic_resource import PartialFailure
 from fleetcaptain.errors import ClusterRefused, DeadlineExceeded, FleetCaptainError
+from fleetcaptain.schedule.window import WindowSpec
 from tests.fakes.fake_site import MACHINES, Site
 from tests.unit.components.deployed import CONNECTION, STACK
 
@@ -95,58 +100,98 @@ def test_an_etcd_without_a_quorum_is_not_ready(site: Site, inputs: dict[str, Any
 
 
 class AutoScaling:
-    """Auto Scaling, whose newest refresh has one of *states* after the other."""
+    """Auto Scaling with one worker of *version*, whose newest refresh has one of *states* after the other."""
 
-    def __init__(self, *states: str) -> None:
-        self.states = list(states)
-        self.asked: list[dict[str, Any]] = []
+    def __init__(self, *states: str, version: str = "8") -> None:
+        self.states, self.version = list(states), version
+        self.requests: list[str] = []
 
     def describe_instance_refreshes(self, **arguments: Any) -> dict[str, Any]:
         """The newest refresh."""
-        self.asked.append(arguments)
+        assert arguments["AutoScalingGroupName"] == "g"
+        self.requests.append("refresh")
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if state == "refused":
             raise FleetCaptainError("Could not ask: AccessDenied")
         return {"InstanceRefreshes": [{"InstanceRefreshId": "r-1", "AutoScalingGroupName": "g", "Status": state}]}
 
+    def describe_auto_scaling_groups(self, **_arguments: Any) -> dict[str, Any]:
+        """The worker."""
+        worker = {"InstanceId": "i-1", "LifecycleState": "InService", "LaunchTemplate": {"Version": self.version}}
+        return {"AutoScalingGroups": [{"Instances": [worker]}]}
+
+    def start_instance_refresh(self, **_arguments: Any) -> dict[str, Any]:
+        """Another refresh."""
+        self.requests.append("start")
+        return {"InstanceRefreshId": "r-2"}
+
 
 WORKERS = {"group": "g", "version": "8", "timeout_sec": 60.0}
+BEFORE = {**WORKERS, "version": "7"}
+NIGHTLY = WindowSpec("nightly", 4, 0, 60, tuple(range(7)), (), "UTC")
 
 
-def roll_workers(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any], *states: str, before: Any) -> AutoScaling:
-    """The workers are of another version than *before*."""
-    scaling = AutoScaling(*states)
+def roll_workers(
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: dict[str, Any],
+    scaling: AutoScaling,
+    before: dict[str, Any] | None = BEFORE,
+    **more: Any,
+) -> list[str]:
+    """The requests while the workers get version 8, and had *before*."""
     monkeypatch.setattr(readiness, "aws_client", lambda service, _connection: {"autoscaling": scaling}[service])
     olds = {**inputs, "workers": before} if before else inputs
-    news = {**inputs, "workers": WORKERS}
+    news = {**inputs, "workers": {**WORKERS, **more}}
     assert PROVIDER.update(STACK, olds, news).outs == news
-    return scaling
+    return scaling.requests
 
 
 @pytest.mark.usefixtures("site")
-@pytest.mark.parametrize("before", [None, {**WORKERS, "version": "7"}])
+@pytest.mark.parametrize("before", [None, BEFORE])
 def test_units_wait_until_the_workers_are_replaced(
-    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, before: Any
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, before: dict[str, Any] | None
 ) -> None:
     """Two disruptions at once are more than each was planned for."""
-    scaling = roll_workers(monkeypatch, inputs, "Successful", before=before)
-    assert scaling.asked == [{"AutoScalingGroupName": "g", "MaxRecords": 1}] * 2
-    with pytest.raises(ClusterRefused, match="ended as RollbackSuccessful"):
-        roll_workers(monkeypatch, inputs, "InProgress", "RollbackSuccessful", before=before)
+    assert set(roll_workers(monkeypatch, inputs, AutoScaling("Successful"), before)) == {"refresh"}
+    with pytest.raises(ClusterRefused, match="ended as Failed"):
+        roll_workers(monkeypatch, inputs, AutoScaling("InProgress", "InProgress", "Failed"), before)
 
 
 @pytest.mark.usefixtures("site")
-def test_an_old_refresh_does_not_matter(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does another number of workers, which replaces none."""
-    assert roll_workers(monkeypatch, inputs, "Failed", before={**WORKERS, "timeout_sec": 30.0}).asked == []
+def test_the_next_update_replaces_what_a_failed_refresh_left(
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state still has the old version. Nothing else would start a refresh."""
+    scaling = AutoScaling("Failed", "Failed", "Successful", version="7")
+    assert roll_workers(monkeypatch, inputs, scaling) == ["refresh", "refresh", "start", "refresh"]
+
+
+@pytest.mark.usefixtures("site")
+def test_it_replaces_none_in_a_window(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard of the launch template sees no change then. The window is from 0:00 to 1:00."""
+    guard = json.loads(json.dumps(WindowGuard((NIGHTLY,), 0, 1200).to_data()), parse_int=float)
+    half_past = datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
+    monkeypatch.setattr(time, "time", half_past.timestamp)
+    scaling = AutoScaling("Failed", "Failed", "Successful", version="7")
+    with pytest.raises(ClusterRefused, match="possible from 2026-07-01 01:00 UTC on"):
+        roll_workers(monkeypatch, inputs, scaling, guard=guard)
+    assert "start" not in scaling.requests
+    monkeypatch.setattr(time, "time", (half_past + timedelta(hours=1)).timestamp)
+    assert "start" in roll_workers(monkeypatch, inputs, scaling, guard=guard)
+
+
+@pytest.mark.usefixtures("site")
+def test_workers_of_the_same_version_are_not_asked_for(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another number of workers replaces none."""
+    assert roll_workers(monkeypatch, inputs, AutoScaling("Failed"), {**WORKERS, "timeout_sec": 30.0}) == []
 
 
 @pytest.mark.usefixtures("site")
 def test_without_the_right_to_ask_units_do_not_wait(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """But it is said."""
+    """But a warning says so."""
     warnings: list[str] = []
     monkeypatch.setattr(readiness, "warn", warnings.append)
-    roll_workers(monkeypatch, inputs, "refused", before=None)
+    roll_workers(monkeypatch, inputs, AutoScaling("refused"))
     assert warnings == ["The app is deployed without waiting for the workers' replacement. Could not ask: AccessDenied"]
 
 
