@@ -60,13 +60,13 @@ test-e2e: ## Run the tests on real clusters; SHARD=2/3 runs a third
 
 test: lint ## Check style, types and coverage, and run every test
 	@$(ENVIRONMENT) && coverage erase
-	@$(MAKE) test-local PYTEST="coverage run -m pytest -q"
+	@$(MAKE) test-local PYTEST="coverage run -m pytest -q --ignore tests/local/aws"
 	@$(MAKE) --jobs=2 --output-sync=line test-covered test-e2e
 	@$(PYTHON) -m tools tidy
 
-# Beside the tests on clusters, which mostly wait.
+# Beside the tests on clusters, which mostly wait. The life of a stack on AWS takes minutes, all on one processor.
 test-covered:
-	@nice -n 10 $(MAKE) test-unit PYTEST="coverage run -m pytest -q"
+	@nice -n 10 $(MAKE) test-unit PYTEST="coverage run -m pytest -q tests/local/aws"
 	@$(ENVIRONMENT) && coverage combine -q && coverage report && \
 		coverage report --include 'components/*' --fail-under 85
 
