@@ -20,6 +20,7 @@ from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.conftest import Guests
 from tests.e2e.stack import Stack
 from tests.faults.machine_faults import (
+    alive,
     fleet_answers,
     killed,
     machine_id,
