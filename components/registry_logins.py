@@ -56,8 +56,9 @@ class LoginsProvider(ResourceProvider):
         return ReadResult(id_, {**props, **known}, known)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove them from etcd; the machines remove theirs within a minute."""
-        if handle_of(props["cluster"]).presence() is Presence.THERE:
+        """Remove them from etcd; the machines remove theirs within a minute. Raises ClusterUnreachable: the logins must
+        not outlive their resource."""
+        if handle_of(props["cluster"]).presence() is not Presence.GONE:
             _store(props).forget_logins()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.cluster.handle import ClusterHandle, Presence
 from components.fleet_secrets import SecretsProvider
 from components.registry_logins import LoginsProvider
 from fleetcaptain.discovery.keys import registries_key, secret_key
@@ -133,5 +134,18 @@ def test_logins_are_written_read_back_and_removed(keys: Keys, site: Site) -> Non
     assert lost.inputs["digest"] == ""
     LOGINS.update("shop", outs, first)
     assert registries_key(APP) in site.etcd.values
+    LOGINS.delete("shop", outs)
+    assert registries_key(APP) not in site.etcd.values
+
+
+@pytest.mark.usefixtures("keys")
+def test_logins_are_not_left_in_a_cluster_that_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resource would be gone, and nothing would remove them. One failed question makes it count as stopped."""
+    outs = LOGINS.create(LOGINS.check({}, LOGIN).inputs).outs
+    assert outs is not None
+    monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.GONE)
+    LOGINS.delete("shop", outs)
+    assert registries_key(APP) in site.etcd.values
+    monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.STOPPED)
     LOGINS.delete("shop", outs)
     assert registries_key(APP) not in site.etcd.values
