@@ -36,7 +36,7 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
     """
     handle = handle_of(connection)
     if handle.presence() is not Presence.THERE:
-        abort(_not_there(tag))
+        abort(_not_there(tag, handle.problem()))
     cluster = handle.connect(ownership.app)
     try:
         releases = read_releases(cluster.store, ownership.app)
@@ -97,11 +97,12 @@ def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, Unit
     return found
 
 
-def _not_there(tag: str) -> ReleaseRefused:
+def _not_there(tag: str, problem: str) -> ReleaseRefused:
     return ReleaseRefused(
-        f"Cannot roll back to {tag}: the cluster has its record and is not running. Nothing was changed.",
+        f"Cannot roll back to {tag}: only the cluster has its record, and it does not answer. Nothing was changed.",
         [
-            "Start its machines (those of a local cluster are containers: `docker ps --all`, `docker start`), or "
-            "deploy the Fleetfile: `pulumi config rm fleetcaptain:rollbackTo`."
+            *filter(None, [problem]),
+            "To deploy the Fleetfile instead, which also makes missing machines again, run `pulumi config rm "
+            "fleetcaptain:rollbackTo`.",
         ],
     )

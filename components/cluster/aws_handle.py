@@ -1,5 +1,5 @@
-"""The handle of a cluster on AWS: EC2 knows whether its members run, and a cluster that does not answer is repaired by
-an update, so no preview or refresh fails for it."""
+"""The handle of a cluster on AWS: EC2 knows why a cluster does not answer, and an update repairs it, so no preview or
+refresh fails for it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ from fleetcaptain.fleet.ssh import Endpoint
 __all__ = ["AwsHandle"]
 
 _KNOWN_SEC = 30
+# Pulumi's provider may assume a role that boto3 does not have.
+_NO_MEMBER = (
+    "EC2 has no member of this stack for the credentials of your shell (`aws sts get-caller-identity`): either the "
+    "cluster is in another account, or all members are gone, and `pulumi up` makes them again with their data."
+)
 _lock = threading.Lock()
 
 
@@ -44,14 +49,19 @@ class AwsHandle(ClusterHandle):
     it counts as there: what the program needs of it fails with the usual error."""
 
     def presence(self) -> Presence:
-        """STOPPED if the members do not run, or do not answer, and this is no update's program."""
+        """STOPPED if the cluster does not answer, and this is no update's program. One that answers is there, whatever
+        EC2 says: its answer may be that of another account."""
         if dynamic_resource.CURRENT.get(None) is None and not pulumi.runtime.is_dry_run():
             return Presence.THERE
-        problem = self._problem()
+        problem = self.problem()
         if not problem:
             return Presence.THERE
         self._warn(problem)
         return Presence.STOPPED
+
+    def problem(self) -> str:
+        """Why the cluster does not answer; asked once for all resources, and again after half a minute."""
+        return self._problem()
 
     def wait_balanced(
         self,
@@ -87,9 +97,11 @@ class AwsHandle(ClusterHandle):
             return known.problem
 
     def _ask(self) -> str:
-        return self._stopped() or self._unreachable()
+        unreachable = self._unreachable()
+        return (self._stopped(unreachable) or unreachable) if unreachable else ""
 
-    def _stopped(self) -> str:
+    def _stopped(self, unreachable: str) -> str:
+        """Why the cluster is *unreachable*, as EC2 knows it; "" if EC2 does not."""
         endpoint = self.connection.endpoint
         if not isinstance(endpoint, Endpoint) or not self.connection.region:
             return ""  # recorded by an earlier version
@@ -100,7 +112,9 @@ class AwsHandle(ClusterHandle):
                 filters = [{"Name": "tag:fleetcaptain:stack", "Values": [stack]}]
                 found = members_in(list(pages.paginate(Filters=filters)), stack)
         except FleetCaptainError:
-            return ""  # without the right to ask, the cluster itself tells
+            return ""  # without the right to ask, ssh's reason must do
+        if not found:
+            return f"{unreachable} {_NO_MEMBER}"
         return missing_quorum(found, len(endpoint.hosts))
 
     def _unreachable(self) -> str:

@@ -43,6 +43,10 @@ class ClusterHandle:
         """Whether the cluster is there, without a request to it; THERE if only the cluster itself could tell."""
         return Presence.THERE
 
+    def problem(self) -> str:
+        """Why the cluster is not there, and what to do; "" if nothing is known of that."""
+        return ""
+
     def is_whole(self) -> bool:
         """Whether every machine runs, as far as known without a request to the cluster: fleet and etcd take up to a
         minute to notice a lost machine."""

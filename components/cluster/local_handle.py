@@ -33,6 +33,10 @@ class LocalHandle(ClusterHandle):
         members = member_names(self._machines)
         return Presence.THERE if len(running & members) >= quorum(len(members)) else Presence.STOPPED
 
+    def problem(self) -> str:
+        """How to start it."""
+        return "Start its machines, which are containers: `docker ps --all`, `docker start`."
+
     def is_whole(self) -> bool:
         """Whether every machine's container runs."""
         return len(machines_running(self.connection.stack) or ()) == self._machines

@@ -138,15 +138,41 @@ def test_units_stay_in_the_state_while_the_cluster_does_not_answer(site: Site, e
     assert ec2.asked == [[{"Name": "tag:fleetcaptain:stack", "Values": [STACK]}]]
 
 
-def test_members_that_do_not_run_are_not_waited_for(site: Site, ec2: Ec2, warnings: list[str]) -> None:
-    """ssh to a machine that is gone ends by its timeout only."""
+def test_ec2_says_why_a_cluster_does_not_answer(site: Site, ec2: Ec2, warnings: list[str]) -> None:
+    """ssh only says that it ended by its timeout."""
     ec2.instances = [("m1", "stopped"), ("worker", "running"), ("m3", "terminated")]
-    site.fleet.machines = ()
+    site.unreachable = True
     with refreshing():
         assert handle_of(AWS).presence() is Presence.STOPPED
     assert "0 of 3 members run, and etcd needs 2. m1 (i-m1) is stopped." in warnings[0]
     assert "`aws ec2 start-instances --instance-ids i-m1`" in warnings[0]
     assert "`pulumi up` makes those again that are gone, with their data." in warnings[0]
+
+
+NOT_OURS: list[Sequence[tuple[str, str]]] = [[], [("m1", "stopped"), ("m2", "stopped"), ("m3", "stopped")]]
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("instances", NOT_OURS)
+def test_a_cluster_that_answers_is_there_whatever_ec2_says(
+    ec2: Ec2, warnings: list[str], instances: Sequence[tuple[str, str]]
+) -> None:
+    """Pulumi's provider may assume a role in another account than that of the shell, which may have a stack of the same
+    name."""
+    ec2.instances = instances
+    with refreshing():
+        assert handle_of(AWS).presence() is Presence.THERE
+    assert warnings == []
+
+
+def test_without_a_member_in_ec2_both_reasons_are_given(site: Site, ec2: Ec2, warnings: list[str]) -> None:
+    """All are gone, or another account has them: EC2's answer is the same."""
+    ec2.instances = [("worker", "running")]
+    site.unreachable = True
+    with refreshing():
+        assert handle_of(AWS).presence() is Presence.STOPPED
+    assert "fleet does not answer" in warnings[0]
+    assert "(`aws sts get-caller-identity`): either the cluster is in another account, or all members" in warnings[0]
 
 
 @pytest.mark.usefixtures("ec2")

@@ -10,7 +10,9 @@ import pytest
 
 from components import fleet_unit, release_record, rollback_plan, stray_units
 from components.cluster import handle
+from components.cluster.aws_handle import AwsHandle
 from components.cluster.handle import ClusterHandle, Presence
+from components.cluster.local_handle import LocalHandle
 from components.deployment_plan import Plan, forward
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import release_key, text_key
@@ -206,13 +208,23 @@ def test_an_image_of_which_nothing_is_known_is_warned_of(monkeypatch: pytest.Mon
     ]
 
 
-def test_a_cluster_that_does_not_run_cannot_tell_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to do instead of deploying something else."""
-    said = _refused(monkeypatch)
-    monkeypatch.setattr(ClusterHandle, "presence", lambda _handle: Presence.STOPPED)
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("local", "`docker start`"), ("aws", "m1 (i-1) is stopped."), ("existing", "")]
+)
+def test_a_cluster_that_does_not_run_cannot_tell_its_releases(
+    monkeypatch: pytest.MonkeyPatch, kind: str, reason: str
+) -> None:
+    """It says why, in the words of its kind, and what to do instead of deploying something else."""
+    refused = _refused(monkeypatch)
+    for one in (ClusterHandle, AwsHandle, LocalHandle):
+        monkeypatch.setattr(one, "presence", lambda _handle: Presence.STOPPED)
+    monkeypatch.setattr(AwsHandle, "problem", lambda _handle: "m1 (i-1) is stopped.")
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back(CONNECTION, OURS, "v1")
-    assert "the cluster has its record and is not running" in said[0]
+        rollback_plan.plan_back({**CONNECTION, "kind": kind}, OURS, "v1")
+    assert "only the cluster has its record, and it does not answer" in refused[0]
+    assert reason in refused[0]
+    assert ("docker" in refused[0]) == (kind == "local")
+    assert "`pulumi config rm fleetcaptain:rollbackTo`" in refused[0]
 
 
 def _removal(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
