@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.app_image import CONTEXT_HASH
+from components.engine.dynamic_resource import type_of
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.mode import Mode
@@ -26,9 +27,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["refuse_changed"]
 
-_UNIT = "pulumi-python:dynamic/fleet:Unit"
-_TASK = "pulumi-python:dynamic/fleet:Task"
-_TIMER = "pulumi-python:dynamic/fleet:Timer"
+_UNIT, _TASK, _TIMER = (type_of(kind) for kind in ("Unit", "Task", "Timer"))
 _IMAGE = "docker-build:index:Image"
 _NAMED_FILES = 3
 # An input of a unit -> what it is called.

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.aws.settings import Settings
 from fleetcaptain.fleet.process_output import run
 
-__all__ = ["SSM_PROGRAMS", "ClientFacts", "look_at_client"]
+__all__ = ["SSM_PROGRAMS", "ClientFacts", "ask_client"]
 
 SSM_PROGRAMS = ("aws", "session-manager-plugin")
 """What a session of AWS Systems Manager needs; both are called by these names."""
@@ -40,7 +40,7 @@ class ClientFacts:
     address: str = ""
 
 
-def look_at_client(settings: Settings) -> ClientFacts:
+def ask_client(settings: Settings) -> ClientFacts:
     """The facts that a cluster with *settings* depends on. The address is asked for only if ssh is open to some."""
     programs = ("ssh", *(() if settings.allow_ssh_from else SSM_PROGRAMS))
     missing = tuple(name for name in programs if shutil.which(name) is None)

@@ -6,25 +6,35 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.balancer import make_balancer
 from components.aws.binaries import make_bucket
-from components.aws.client_facts import ClientFacts, look_at_client
+from components.aws.client_facts import ClientFacts, ask_client
 from components.aws.iam import make_identity
 from components.aws.image_registry import make_registry
 from components.aws.launch_context import Launch, LaunchContext
-from components.aws.launch_preflight import checked_zones
+from components.aws.launch_preflight import preflight
 from components.aws.machine_image import age_notices, find_image
-from components.aws.machine_programs import PROGRAMS, Program, find_programs, sums_of
+from components.aws.machine_programs import PROGRAMS, Program, program_problems, sums_of
 from components.aws.member_machines import make_members
 from components.aws.members import MemberNetwork, make_member_network
 from components.aws.network import make_network
 from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
-from components.aws.recorded_cluster import joined_members, notices, pinned, read_recorded, workers_image
+from components.aws.recorded_cluster import (
+    RecordedCluster,
+    joined_members,
+    notices,
+    pinned,
+    recorded_in,
+    refused_changes,
+    workers_image,
+)
+from components.aws.recorded_types import READY, RECORDED
 from components.aws.refresh_guard import WindowGuard
 from components.aws.scope import Scope
 from components.aws.secrets import make_keys
@@ -32,7 +42,7 @@ from components.aws.security_groups import make_groups
 from components.aws.settings import Settings, read
 from components.aws.snapshots import make_snapshots
 from components.aws.ssh_connection import endpoint_of_members, hosts_of
-from components.aws.topology import MemberSlot, Opening, Public, openings, places, public_services, subnets
+from components.aws.topology import MemberSlot, Opening, Public, Subnet, openings, places, public_services, subnets
 from components.aws.userdata import UserData
 from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
 from components.aws.window_workers import make_window_workers
@@ -40,6 +50,8 @@ from components.aws.worker_refresh import BOOT_SEC, LAUNCH_SEC, refresh_sec
 from components.aws.workers import LEAST_DRAIN_SEC, drain_sec, make_workers
 from components.cluster.interface import ClusterComponent
 from components.engine import diagnostics
+from components.engine.recorded_state import recorded_resources
+from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.schedule.window import WindowSpec
@@ -56,7 +68,8 @@ class CoreOSClusterArgs:
     the machines, the services that are *public*, and the *windows* of each service, whose machines come *lead_sec*
     seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
     etcd which containers may read and write. *tools*: the folder with the machines' *programs*. *ready_sec*: the
-    timeout for the machines to join. *now*: seconds of the Unix clock. *look*: looks at this computer."""
+    timeout for the machines to join. *now*: seconds of the Unix clock. *ask_client*: gives the facts of this computer.
+    *unmet*: see `unmet_preconditions`."""
 
     settings: Settings
     repositories: Sequence[str] = ()
@@ -70,25 +83,24 @@ class CoreOSClusterArgs:
     lead_sec: int = LEAST_LEAD_SEC
     drain_sec: int = LEAST_DRAIN_SEC
     now: float = field(default_factory=time.time)
-    look: Callable[[Settings], ClientFacts] = look_at_client
+    ask_client: Callable[[Settings], ClientFacts] = ask_client
+    unmet: Sequence[str] = ()
 
 
 class CoreOSCluster(ClusterComponent):
     """A cluster on AWS. Its members keep etcd's data; the other machines are workers of an Auto Scaling group.
 
-    Raises ClusterRefused, before anything is declared, when the preflight finds what would stop it, or when the cluster
-    would move to another network or other zones.
+    Raises ClusterRefused, before anything is declared, with all unmet preconditions, all that the preflight finds, all
+    programs that are missing, and all changes that a cluster with data cannot have.
     """
 
     def __init__(self, name: str, args: CoreOSClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleetcaptain:cluster:CoreOSCluster", name, None, opts)
-        recorded = read_recorded(name)
+        resources = recorded_resources(RECORDED)
+        recorded = recorded_in(resources, name)
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
-        programs, sums = find_programs(args.tools, pulumi.get_stack(), args.programs), sums_of(args.programs)
-        split = subnets(
-            settings.network, checked_zones(name, settings, recorded is not None and bool(recorded.zones), args.look)
-        )
+        split, sums = _checked(name, args, resources, recorded), sums_of(args.programs)
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)
@@ -103,13 +115,13 @@ class CoreOSCluster(ClusterComponent):
             between=args.openings,
             public=args.public,
         )
-        registry = make_registry(scope, args.repositories)
-        bucket = make_bucket(scope, programs, sums)
+        registry = make_registry(scope, args.repositories, resources)
+        bucket = make_bucket(scope, {program: args.tools / program for program in args.programs}, sums)
         context = LaunchContext(scope, settings, network, groups, workers_ami)
-        doors = {place.name: make_member_network(context, place) for place in members}
+        networks = {place.name: make_member_network(context, place) for place in members}
         if settings.snapshots:
             make_snapshots(scope)
-        keys = make_keys(scope, bucket, _addresses(settings, members, doors))
+        keys = make_keys(scope, bucket, _addresses(settings, members, networks))
         roles = {
             # Sessions of Systems Manager reach workers through a member.
             kind: make_identity(scope, kind, bucket.arn, registry.arns, ssm=is_member and not settings.allow_ssh_from)
@@ -122,15 +134,15 @@ class CoreOSCluster(ClusterComponent):
             bucket,
             registry=registry.host,
             programs=sums,
-            joined=joined_members(settings, recorded, [place.name for place in members]),
+            joined=joined_members(settings, recorded),
         )
 
         def launch_of(place: MemberSlot) -> Launch:
-            user_data, needs = boot.member(place, doors[place.name])
+            user_data, needs = boot.member(place, networks[place.name])
             before = (*network.before_machines, *bucket.before_machines, *keys[place.name], *keys["users"], *needs)
             return Launch(user_data, roles["members"], before)
 
-        machines = make_members(context, members, doors, launch_of, ami=ami, joined=boot.joined)
+        machines = make_members(context, members, networks, launch_of, ami=ami, joined=boot.joined)
         before_workers = (*bucket.before_machines, *keys["workers"], *keys["users"])
         workers, guard = dict[str, aws.autoscaling.Group](), _guard(args)
         if settings.workers:
@@ -153,7 +165,7 @@ class CoreOSCluster(ClusterComponent):
             )
             self.public, self.targets = balancer.urls, balancer.targets
 
-        hosts = hosts_of(settings, doors, machines)
+        hosts = hosts_of(settings, networks, machines)
         endpoint = endpoint_of_members(settings, identity, hosts)
         ready = ClusterReady(
             name,
@@ -180,17 +192,39 @@ class CoreOSCluster(ClusterComponent):
         self.register_outputs({"registry": self.registry, "machines": self.machines})
 
 
+def _checked(
+    name: str,
+    args: CoreOSClusterArgs,
+    resources: Mapping[tuple[str, str], Mapping[str, Any]],
+    recorded: RecordedCluster | None,
+) -> tuple[Subnet, ...]:
+    """The subnets of the cluster *name*, whose state has *resources*, by (type, name), and is *recorded*. Raises
+    ClusterRefused with all that would stop it or its machines, in one report."""
+    settings, has_zones = pinned(args.settings, recorded), recorded is not None and bool(recorded.zones)
+    checked = preflight(name, settings, resources, args.ask_client, has_zones=has_zones)
+    problems = [
+        *args.unmet,
+        *refused_changes(args.settings, recorded),
+        *program_problems(args.tools, pulumi.get_stack(), args.programs),
+        *checked.errors,
+    ]
+    if problems:
+        verb = "update" if (READY, name) in resources else "create"
+        raise ClusterRefused(f"Cannot {verb} the cluster. Nothing was changed:", problems)
+    return subnets(settings.network, checked.zones)
+
+
 def _warn(*messages: str) -> None:
     for message in messages:
         diagnostics.warn(message)
 
 
 def _addresses(
-    settings: Settings, members: Sequence[MemberSlot], doors: Mapping[str, MemberNetwork]
+    settings: Settings, members: Sequence[MemberSlot], networks: Mapping[str, MemberNetwork]
 ) -> dict[str, list[pulumi.Input[str]]]:
     """The addresses in each member's certificate."""
     is_public = settings.advertised == "public"
-    return {place.name: [place.address, *([doors[place.name].public] if is_public else [])] for place in members}
+    return {place.name: [place.address, *([networks[place.name].public] if is_public else [])] for place in members}
 
 
 def _replaced(
@@ -235,15 +269,13 @@ def choose_aws(
 
     Raises ClusterRefused with all invalid settings and unmet preconditions, and UnitRefused.
     """
-    settings = read(
-        config.get,
-        unmet_preconditions(
-            app,
-            stack=pulumi.get_stack(),
-            empty_passphrase=empty_passphrase,
-            partition=aws.get_partition().partition,
-        ),
+    unmet = unmet_preconditions(
+        app,
+        stack=pulumi.get_stack(),
+        empty_passphrase=empty_passphrase,
+        partition=aws.get_partition().partition,
     )
+    settings = read(config.get, unmet)
     if _PUBLIC_DISCOVERY in settings.discovery_url:
         diagnostics.warn(
             f"fleetcaptain:discoveryUrl: {_PUBLIC_DISCOVERY} is not reliable. Remove the setting: the members know "
@@ -258,5 +290,6 @@ def choose_aws(
         windows=[spec.scale for spec in app.services],
         lead_sec=machine_lead_sec(app),
         drain_sec=drain_sec(app),
+        unmet=unmet,
     )
     return CoreOSCluster(name, args)

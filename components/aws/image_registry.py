@@ -8,16 +8,16 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.recorded_types import REPOSITORY
 from components.aws.scope import Scope
-from components.engine.recorded_state import recorded_resources
 
 __all__ = ["KEPT_IMAGES", "ImageRegistry", "lifecycle", "make_registry", "prefix_of"]
 
-_REPOSITORY = "aws:ecr/repository:Repository"
 # Of each part of a repository's name.
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _HASH_CHARS = 6
@@ -59,9 +59,12 @@ def _permitted(text: str) -> str:
     return "-".join(words)
 
 
-def make_registry(scope: Scope, repositories: Sequence[str]) -> ImageRegistry:
-    """A repository for each of *repositories*, the names that images are pushed to below the registry's base."""
-    recorded = [str(outputs["name"]) for outputs in recorded_resources((_REPOSITORY,)).values()]
+def make_registry(
+    scope: Scope, repositories: Sequence[str], resources: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> ImageRegistry:
+    """A repository for each of *repositories*, the names that images are pushed to below the registry's base.
+    *resources* are those of the state, by (type, name)."""
+    recorded = [str(outputs["name"]) for (type_, _), outputs in resources.items() if type_ == REPOSITORY]
     prefix = prefix_of(scope.identity, recorded)
     arns, hosts = [], []
     for name in repositories:

@@ -1,8 +1,9 @@
-"""The preflight of a cluster that is made: asks AWS and looks at this computer, and reports all findings at once."""
+"""The preflight of a cluster: asks AWS and this computer whether the machines that are missing can be made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -10,51 +11,60 @@ import pulumi
 from components.aws.account_facts import ask_account
 from components.aws.client_facts import ClientFacts
 from components.aws.launch_findings import Made, findings, provider_only, usable_zones
+from components.aws.recorded_types import ADDRESS, GROUP, READY
 from components.aws.settings import Settings
 from components.engine import diagnostics
-from components.engine.recorded_state import recorded_resources
-from fleetcaptain.errors import ClusterRefused
 
-__all__ = ["checked_zones", "made_in"]
+__all__ = ["Preflight", "made_in", "preflight"]
 
-_ADDRESS, _GROUP = "aws:ec2/eip:Eip", "aws:autoscaling/group:Group"
-_READY = "pulumi-python:dynamic/fleet:ClusterReady"
 _SECRET_KEYS = ("accessKey", "secretKey", "token")
 _OBJECT_KEYS = ("assumeRoles", "assumeRoleWithWebIdentity")
 
 
-def checked_zones(
-    name: str, settings: Settings, is_recorded: bool, look: Callable[[Settings], ClientFacts]
-) -> tuple[str, ...]:
-    """The zones of the cluster *name*; those in *settings* if the state has them: *is_recorded*. Until all of its
-    machines are made, the account and this computer are checked first; *look* gives the facts of this computer.
+@dataclass(frozen=True)
+class Preflight:
+    """The *zones* of the cluster, and the *errors* that stop the deployment."""
 
-    Raises ClusterRefused with all errors that were found. Warnings are logged.
-    """
-    errors = provider_only(settings, _provider_keys())
-    resources = recorded_resources((_ADDRESS, _GROUP, _READY))
-    made = made_in(resources, name, is_recorded=is_recorded)
-    is_complete = (_READY, name) in resources and made.members >= settings.members and made.workers >= settings.workers
+    zones: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def preflight(
+    name: str,
+    settings: Settings,
+    resources: Mapping[tuple[str, str], Mapping[str, Any]],
+    ask_client: Callable[[Settings], ClientFacts],
+    *,
+    has_zones: bool,
+) -> Preflight:
+    """The preflight of the cluster *name*, of which the state has *resources*, by (type, name). Until all machines are
+    made, the account and this computer are asked; *ask_client* gives the facts of this computer. *has_zones*: the
+    zones in *settings* are those of the state. Warnings are logged."""
+    ready = resources.get((READY, name))
+    errors, warnings = provider_only(settings, _provider_keys()), []
+    if ready is not None and not ready.get("allow_ssh_from"):
+        # Sessions of the AWS CLI led to this cluster before, so it has credentials of its own.
+        errors, warnings = [], errors
+    made = made_in(resources, name, has_zones=has_zones)
     zones = settings.zones
-    if not is_complete:
+    if ready is None or made.members < settings.members or made.workers < settings.workers:
         account = ask_account(settings)
-        found = findings(settings, account, look(settings), made)
+        found = findings(settings, account, ask_client(settings), made)
         errors += found.errors
-        for warning in found.warnings:
-            diagnostics.warn(warning)
+        warnings += found.warnings
         if found.notes:
-            diagnostics.info(f"Not checked before the cluster is made: {'; '.join(found.notes)}")
-        zones = settings.zones if is_recorded else usable_zones(settings, account)
-    if errors:
-        raise ClusterRefused("Cannot create the cluster. Nothing was changed:", errors)
-    return zones
+            diagnostics.info(f"Not checked before the machines are made: {'; '.join(found.notes)}")
+        zones = settings.zones if has_zones else usable_zones(settings, account)
+    for warning in warnings:
+        diagnostics.warn(warning)
+    return Preflight(zones, tuple(errors))
 
 
-def made_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str, *, is_recorded: bool) -> Made:
+def made_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str, *, has_zones: bool) -> Made:
     """The machines of the cluster *name* in the state's *resources*, by (type, name). Pure."""
-    members = sum(type_ == _ADDRESS and resource.startswith(f"{name}-m") for type_, resource in resources)
-    group = resources.get((_GROUP, f"{name}-workers"), {})
-    return Made(members, int(group.get("desiredCapacity") or 0), is_recorded)
+    members = sum(type_ == ADDRESS and resource.startswith(f"{name}-m") for type_, resource in resources)
+    group = resources.get((GROUP, f"{name}-workers"), {})
+    return Made(members, int(group.get("desiredCapacity") or 0), has_zones)
 
 
 def _provider_keys() -> list[str]:

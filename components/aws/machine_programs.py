@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from fleetcaptain.errors import ClusterRefused
-
-__all__ = ["GO", "PROGRAMS", "Program", "find_programs", "sums_of"]
+__all__ = ["GO", "PROGRAMS", "Program", "program_problems", "sums_of"]
 
 GO = "go1.26.8"
 """The Go that builds them; another one writes other bytes, and each new sum would replace workers."""
@@ -50,9 +48,8 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
 """Name -> program."""
 
 
-def find_programs(tools: Path, stack: str, programs: Mapping[str, Program] = PROGRAMS) -> dict[str, Path]:
-    """Name -> file, in the folder *tools*, of each of *programs*. Raises ClusterRefused with all that are missing or
-    have another sum; *stack* is for its advice."""
+def program_problems(tools: Path, stack: str, programs: Mapping[str, Program] = PROGRAMS) -> list[str]:
+    """Those of *programs* that the folder *tools* does not have, or has with another sum; *stack* is for the advice."""
     problems = []
     for name, program in programs.items():
         file = tools / name
@@ -69,11 +66,7 @@ def find_programs(tools: Path, stack: str, programs: Mapping[str, Program] = PRO
                 f"{program.sha512}. Remove it, and run `make tools STACK={stack}` where Go can download {GO}, or "
                 "install that Go"
             )
-    if problems:
-        raise ClusterRefused(
-            "Cannot create the cluster with the programs of its machines. Nothing was changed:", problems
-        )
-    return {name: tools / name for name in programs}
+    return problems
 
 
 def sums_of(programs: Mapping[str, Program] = PROGRAMS) -> dict[str, str]:

@@ -19,7 +19,7 @@ __all__ = ["make_members"]
 def make_members(
     context: LaunchContext,
     members: Sequence[MemberSlot],
-    doors: Mapping[str, MemberNetwork],
+    networks: Mapping[str, MemberNetwork],
     launch_of: Callable[[MemberSlot], Launch],
     *,
     ami: str,
@@ -38,19 +38,21 @@ def make_members(
                 context.scope.named(place.name),
                 {
                     "connection": endpoint_of_members(
-                        settings, identity, hosts_of(settings, {name: doors[name] for name in there}, there)
+                        settings, identity, hosts_of(settings, {name: networks[name] for name in there}, there)
                     ),
                     "members": [[one.name, one.address] for one in upto],
                 },
                 context.scope.child(depends_on=[machines[one.name] for one in upto if one.name in machines]),
             )
             launch = replace(launch, before=(*launch.before, listed))
-        others = hosts_of(settings, {name: door for name, door in doors.items() if name != place.name}, machines)
+        others = hosts_of(
+            settings, {name: network for name, network in networks.items() if name != place.name}, machines
+        )
         is_renewed = settings.renew == place.name
         machines[place.name] = make_member(
             context,
             place,
-            doors[place.name],
+            networks[place.name],
             launch,
             ami=guarded(ami, settings, identity, others) if is_renewed else ami,
         )

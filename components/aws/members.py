@@ -67,9 +67,9 @@ def make_member_network(context: LaunchContext, place: MemberSlot) -> MemberNetw
 
 
 def make_member(
-    context: LaunchContext, place: MemberSlot, door: MemberNetwork, launch: Launch, *, ami: pulumi.Input[str]
+    context: LaunchContext, place: MemberSlot, network: MemberNetwork, launch: Launch, *, ami: pulumi.Input[str]
 ) -> aws.ec2.Instance:
-    """The member at *place*, with the volume of its *door* and the image *ami*."""
+    """The member at *place*, with the volume of its *network* and the image *ami*."""
     scope, settings = context.scope, context.settings
     machine = aws.ec2.Instance(
         scope.named(place.name),
@@ -77,7 +77,7 @@ def make_member(
         instance_type=settings.instance_type,
         key_name=settings.key_pair,
         iam_instance_profile=launch.identity.profile,
-        primary_network_interface={"network_interface_id": door.interface.id},
+        primary_network_interface={"network_interface_id": network.interface.id},
         root_block_device={
             "volume_type": "gp3",
             "volume_size": settings.root_gib,
@@ -95,13 +95,13 @@ def make_member(
         opts=scope.child(
             delete_before_replace=True,
             ignore_changes=None if settings.renew == place.name else _KEPT,
-            depends_on=[*launch.needs, door.address],
+            depends_on=[*launch.needs, network.address],
         ),
     )
     aws.ec2.VolumeAttachment(
         scope.named(place.name),
         device_name="/dev/sdf",
-        volume_id=door.volume_id,
+        volume_id=network.volume_id,
         instance_id=machine.id,
         # etcd stops before its disk is detached.
         stop_instance_before_detaching=True,

@@ -4,14 +4,13 @@ or shrink, and the image of its workers, which stays until it is renewed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from components.aws.recorded_types import INSTANCE, JOINED, READY, SUBNET, TEMPLATE, VOLUME, VPC
 from components.aws.settings import Settings
-from components.aws.topology import used_zones
-from components.engine.recorded_state import recorded_resources
-from fleetcaptain.errors import ClusterRefused
+from components.aws.topology import member_names, used_zones
 
 __all__ = [
     "RecordedCluster",
@@ -19,14 +18,11 @@ __all__ = [
     "joined_members",
     "notices",
     "pinned",
-    "read_recorded",
     "recorded_in",
+    "refused_changes",
     "workers_image",
 ]
 
-_VPC, _SUBNET, _VOLUME = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ebs/volume:Volume"
-_INSTANCE, _TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
-_READY, _JOINED = (f"pulumi-python:dynamic/fleet:{kind}" for kind in ("ClusterReady", "JoinedMember"))
 # The template of workers that always run comes first.
 _TEMPLATES = ("worker", "windows")
 
@@ -62,44 +58,46 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
     volumes = {
         member[1]: outputs
         for (type_, resource), outputs in resources.items()
-        if type_ == _VOLUME and (member := re.fullmatch(rf"{re.escape(name)}-(m\d+)-etcd", resource))
+        if type_ == VOLUME and (member := re.fullmatch(rf"{re.escape(name)}-(m\d+)-etcd", resource))
     }
     if not volumes:
         return None
     machines = {
         member: RecordedMachine(*(str(outputs.get(key, "")) for key in ("ami", "instanceType", "keyName")))
         for member in volumes
-        if (outputs := resources.get((_INSTANCE, f"{name}-{member}"))) is not None
+        if (outputs := resources.get((INSTANCE, f"{name}-{member}"))) is not None
     }
-    subnets = (outputs for (type_, _), outputs in resources.items() if type_ == _SUBNET)
+    subnets = (outputs for (type_, _), outputs in resources.items() if type_ == SUBNET)
     # A subnet or a volume may be lost. All of them are made before the first machine.
     zones = sorted({str(outputs["availabilityZone"]) for outputs in (*subnets, *volumes.values())})
-    is_made = bool(machines) or (_READY, name) in resources
-    images = [str(resources.get((_TEMPLATE, f"{name}-{part}"), {}).get("imageId", "")) for part in _TEMPLATES]
+    is_made = bool(machines) or (READY, name) in resources
+    images = [str(resources.get((TEMPLATE, f"{name}-{part}"), {}).get("imageId", "")) for part in _TEMPLATES]
     return RecordedCluster(
-        str(resources.get((_VPC, name), {}).get("cidrBlock", "")),
+        str(resources.get((VPC, name), {}).get("cidrBlock", "")),
         tuple(zones) if is_made else (),
         max(int(outputs.get("size") or 0) for outputs in volumes.values()),
         machines,
         next(filter(None, images), ""),
-        frozenset(resources.get((_READY, name), {}).get("members") or ()),
-        frozenset(member for member in volumes if (_JOINED, f"{name}-{member}") in resources),
+        frozenset(resources.get((READY, name), {}).get("members") or ()),
+        frozenset(member for member in volumes if (JOINED, f"{name}-{member}") in resources),
     )
 
 
-def read_recorded(name: str) -> RecordedCluster | None:
-    """The cluster *name* in the stack's state; see `recorded_in`."""
-    return recorded_in(recorded_resources((_VPC, _SUBNET, _VOLUME, _INSTANCE, _TEMPLATE, _READY, _JOINED)), name)
-
-
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
-    """*settings* with the zones of the *recorded* cluster, whatever zones AWS lists today. Pure.
-
-    Raises ClusterRefused if they have another network or other zones: etcd's data has the members' addresses in it,
-    and its volumes cannot leave their zones. And if they have smaller volumes: EBS cannot shrink one.
-    """
+    """*settings* with the zones of the *recorded* cluster, whatever zones AWS lists today. Pure."""
     if recorded is None:
         return settings
+    return replace(settings, zones=recorded.zones or settings.zones)
+
+
+def refused_changes(settings: Settings, recorded: RecordedCluster | None) -> list[str]:
+    """What *settings* change of the *recorded* cluster that must stay. Pure.
+
+    Its network and zones: etcd's data has the members' addresses in it, and its volumes cannot leave their zones. The
+    size of volumes, which EBS cannot shrink. And etcd would get fewer members, or more while one is renewed.
+    """
+    if recorded is None:
+        return []
     problems = []
     if recorded.zones and recorded.network and settings.network != recorded.network:
         problems.append(
@@ -122,34 +120,33 @@ def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:
             f"fleetcaptain:etcdVolumeGib: the volumes have {recorded.volume_gib} GiB and cannot shrink. Run `pulumi "
             f"config set fleetcaptain:etcdVolumeGib {recorded.volume_gib}`"
         )
-    if problems:
-        raise ClusterRefused("Cannot change the cluster's network, zones or volumes. Nothing was changed:", problems)
-    return replace(settings, zones=recorded.zones or settings.zones)
+    return problems + _refused_members(settings, recorded)
 
 
-def joined_members(settings: Settings, recorded: RecordedCluster | None, names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the members *names* that join an etcd, or have joined it, instead of starting it. Pure.
-
-    Raises ClusterRefused if etcd would get fewer members, or more while one is renewed.
-    """
-    if recorded is None or not recorded.members:
-        return ()
-    listed = recorded.members | recorded.joined
+def _refused_members(settings: Settings, recorded: RecordedCluster) -> list[str]:
+    if not recorded.members:
+        return []
+    listed, names = recorded.members | recorded.joined, member_names(settings.members)
     had, new = len(listed), [name for name in names if name not in recorded.members]
-    problems = []
     if listed - set(names):
-        problems.append(
+        return [
             f"fleetcaptain:members: etcd has {had} members, and cannot have {len(names)} of them. Run `pulumi config "
             f"set fleetcaptain:members {had}`, so that only the number of workers changes"
-        )
-    elif new and settings.renew:
-        problems.append(
+        ]
+    if new and settings.renew:
+        return [
             f"fleetcaptain:renewMember: {', '.join(new)} join etcd, and no member may be replaced meanwhile. Run "
             "`pulumi config rm fleetcaptain:renewMember`"
-        )
-    if problems:
-        raise ClusterRefused("Cannot change the members of etcd like this. Nothing was changed:", problems)
-    return tuple(name for name in names if name in new or name in recorded.joined)
+        ]
+    return []
+
+
+def joined_members(settings: Settings, recorded: RecordedCluster | None) -> tuple[str, ...]:
+    """The members that join an etcd, or have joined it, instead of starting it. Pure."""
+    if recorded is None or not recorded.members:
+        return ()
+    names = member_names(settings.members)
+    return tuple(name for name in names if name not in recorded.members or name in recorded.joined)
 
 
 def workers_image(settings: Settings, recorded: RecordedCluster | None, found: str) -> str:

@@ -75,7 +75,7 @@ class Settings:
 
 def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Settings:
     """The settings from *get*, which returns the text of a key. Raises ClusterRefused with all invalid settings, and
-    what else is *unmet*."""
+    then also with what else is *unmet*."""
     problems: list[str] = []
 
     def value(key: str, default: str, parse: Callable[[str], _T], otherwise: _T) -> _T:
@@ -113,7 +113,8 @@ def read(get: Callable[[str], str | None], unmet: Sequence[str] = ()) -> Setting
             "fleetcaptain:advertisedIpAddress: public requires fleetcaptain:allowSshFrom: AWS Systems Manager knows "
             "machines by their ids, and fleet would list their public addresses"
         )
-    if problems or unmet:
-        what = "with these settings" if problems else "as it is declared"
-        raise ClusterRefused(f"Cannot create the cluster {what}. Nothing was changed:", [*problems, *unmet])
+    if problems:
+        raise ClusterRefused(
+            "Cannot declare the cluster with these settings. Nothing was changed:", [*problems, *unmet]
+        )
     return settings

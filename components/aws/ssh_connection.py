@@ -55,11 +55,11 @@ def connection(
 
 
 def hosts_of(
-    settings: Settings, doors: Mapping[str, MemberNetwork], machines: Mapping[str, aws.ec2.Instance]
+    settings: Settings, networks: Mapping[str, MemberNetwork], machines: Mapping[str, aws.ec2.Instance]
 ) -> Mapping[str, pulumi.Output[str]]:
     """Member -> the host that ssh connects to."""
     if settings.allow_ssh_from:
-        return {name: door.public for name, door in doors.items()}
+        return {name: network.public for name, network in networks.items()}
     return {name: machine.id for name, machine in machines.items()}
 
 

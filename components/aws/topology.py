@@ -15,6 +15,7 @@ __all__ = [
     "Public",
     "Subnet",
     "default_members",
+    "member_names",
     "openings",
     "places",
     "public_services",
@@ -58,6 +59,11 @@ def default_members(size: int) -> int:
     return 5 if size >= _FIVE_FROM else 3
 
 
+def member_names(count: int) -> tuple[str, ...]:
+    """The names of *count* members."""
+    return tuple(f"m{number}" for number in range(1, count + 1))
+
+
 def used_zones(zones: Sequence[str]) -> tuple[str, ...]:
     """Those of *zones* that get a subnet, in the order of the subnets."""
     return tuple(sorted(zones)[:_MOST_ZONES])
@@ -73,10 +79,10 @@ def subnets(network: str, zones: Sequence[str]) -> tuple[Subnet, ...]:
 def places(count: int, among: Sequence[Subnet]) -> tuple[MemberSlot, ...]:
     """The places of the *count* members: in one subnet after the other."""
     found = []
-    for number in range(count):
+    for number, name in enumerate(member_names(count)):
         subnet = among[number % len(among)]
         address = IPv4Network(subnet.block)[_FIRST_HOST + number // len(among)]
-        found.append(MemberSlot(f"m{number + 1}", str(address), subnet))
+        found.append(MemberSlot(name, str(address), subnet))
     return tuple(found)
 
 

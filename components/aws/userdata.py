@@ -57,14 +57,14 @@ class UserData:
             lambda known: Surroundings(region, known[0], programs, known[1], token)
         )
 
-    def member(self, place: MemberSlot, door: MemberNetwork) -> _Definition:
+    def member(self, place: MemberSlot, network: MemberNetwork) -> _Definition:
         """For the member at *place*."""
 
         def define(around: Surroundings, own: tuple[str, str]) -> str:
             joins = place.name in self.joined
             return member(self._settings, self._members, place, around, own, joins=joins)
 
-        known = pulumi.Output.all(self._around, door.volume_id, door.public)
+        known = pulumi.Output.all(self._around, network.volume_id, network.public)
         definition = known.apply(lambda all_: define(all_[0], (all_[1], all_[2])))
         return self._carried(place.name, definition, lambda: define(self._draft, _LONGEST_OWN))
 

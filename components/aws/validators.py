@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-from components.aws.topology import MEMBER_COUNTS
+from components.aws.topology import MEMBER_COUNTS, member_names
 
 __all__ = [
     "SIZES",
@@ -163,7 +163,7 @@ def zones(text: str) -> tuple[str, ...]:
 
 def member_name(text: str, members: int) -> str:
     """The name of one of the *members*, or nothing."""
-    known = [f"m{number}" for number in range(1, members + 1)]
+    known = member_names(members)
     if text and text not in known:
         raise ValidationError(f"must be one of the members {', '.join(known)}, not {text!r}")
     return text

@@ -15,9 +15,25 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from fleetcaptain.printable import printable
 
-__all__ = ["CURRENT", "Operation", "PartialFailure", "Resource", "cancelled", "info", "is_declared", "status", "warn"]
+__all__ = [
+    "CURRENT",
+    "Operation",
+    "PartialFailure",
+    "Resource",
+    "cancelled",
+    "info",
+    "is_declared",
+    "status",
+    "type_of",
+    "warn",
+]
 
 _LOG_TIMEOUT_SEC = 2
+
+
+def type_of(kind: str) -> str:
+    """The type of dynamic resources of a *kind*, as states and plans have it. Pure."""
+    return f"pulumi-python:dynamic/fleet:{kind}"
 
 
 class Resource(pulumi.CustomResource):
@@ -26,7 +42,7 @@ class Resource(pulumi.CustomResource):
     def __init__(
         self, kind: str, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(f"pulumi-python:dynamic/fleet:{kind}", name, dict(props), opts)
+        super().__init__(type_of(kind), name, dict(props), opts)
 
 
 @dataclass(frozen=True)

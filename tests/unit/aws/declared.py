@@ -93,7 +93,7 @@ def declare(
             "public": [WEB],
             "tools": tools,
             "programs": fake_programs(tools),
-            "look": lambda _settings: CLIENT,
+            "ask_client": lambda _settings: CLIENT,
             **more,
         }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.aws import client_facts
-from components.aws.client_facts import look_at_client
+from components.aws.client_facts import ask_client
 from components.aws.settings import read
 from tests.programs import program
 from tests.unit.aws.declared import CONFIG
@@ -39,10 +39,10 @@ def new_key(path: Path, passphrase: str = "") -> str:
 def test_the_file_of_the_settings_is_the_only_key(home: Path) -> None:
     """As for ssh itself; one that asks for a passphrase is unknown."""
     key = new_key(home / "ann.pem")
-    assert look_at_client(read({**CONFIG, "sshKey": "~/ann.pem"}.get)).keys == frozenset({key})
+    assert ask_client(read({**CONFIG, "sshKey": "~/ann.pem"}.get)).keys == frozenset({key})
     new_key(home / "locked", "secret")
-    assert look_at_client(read({**CONFIG, "sshKey": str(home / "locked")}.get)).keys is None
-    lost = look_at_client(read({**CONFIG, "sshKey": "~/lost"}.get))
+    assert ask_client(read({**CONFIG, "sshKey": str(home / "locked")}.get)).keys is None
+    lost = ask_client(read({**CONFIG, "sshKey": "~/lost"}.get))
     assert (lost.keys, lost.key_problem) == (None, "there is no file ~/lost")
 
 
@@ -59,7 +59,7 @@ def test_a_computer_without_keys_has_none(home: Path, monkeypatch: pytest.Monkey
         ssh.write_text(f"#!/bin/sh\nprintf '%s\\n' '{options}'\n")
         ssh.chmod(0o755)
         monkeypatch.setenv("PATH", f"{home}{os.pathsep}/usr/bin:/bin")
-        assert look_at_client(read(CONFIG.get)).keys == found
+        assert ask_client(read(CONFIG.get)).keys == found
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_keys_of_the_agent_count(agent: tuple[Path, str], monkeypatch: pytes
     """All of them."""
     socket, key = agent
     monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-    found = look_at_client(read(CONFIG.get)).keys
+    found = ask_client(read(CONFIG.get)).keys
     assert found is not None
     assert key in found
 
@@ -111,7 +111,7 @@ def test_each_form_of_the_agents_setting_counts(
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "other" if "{home}" in setting else socket))
-    assert look_at_client(read(CONFIG.get)).keys == (frozenset({key}) if is_found else frozenset())
+    assert ask_client(read(CONFIG.get)).keys == (frozenset({key}) if is_found else frozenset())
 
 
 def test_a_session_of_systems_manager_needs_two_programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +119,9 @@ def test_a_session_of_systems_manager_needs_two_programs(home: Path, monkeypatch
     for name in ("ssh", "aws"):
         (home / name).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(home))
-    through = look_at_client(read({"keyPair": "ann"}.get))
+    through = ask_client(read({"keyPair": "ann"}.get))
     assert (through.missing, through.address) == (("session-manager-plugin",), "")
-    direct = look_at_client(read(CONFIG.get))
+    direct = ask_client(read(CONFIG.get))
     assert (direct.missing, direct.address) == ((), "198.51.100.7")
     os.remove(home / "ssh")
-    assert look_at_client(read(CONFIG.get)).missing == ("ssh",)
+    assert ask_client(read(CONFIG.get)).missing == ("ssh",)

@@ -8,9 +8,11 @@ from typing import Any
 import grpc
 import pytest
 
+from components.aws import launch_preflight
 from components.aws.client_facts import ClientFacts
 from components.aws.launch_findings import Made
 from components.aws.launch_preflight import made_in
+from components.aws.recorded_types import READY
 from components.aws.settings import Settings
 from fleetcaptain.errors import ClusterRefused
 from tests.fakes.fake_engine import FakeEngine
@@ -18,7 +20,6 @@ from tests.unit.aws.declared import CLIENT, ZONES, aws_engine, declare
 
 _KEY_PAIR = "aws:ec2/getKeyPair:getKeyPair"
 _QUOTA = "aws:servicequotas/getServiceQuota:getServiceQuota"
-_READY = "pulumi-python:dynamic/fleet:ClusterReady"
 
 
 def state(*resources: tuple[str, str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def state(*resources: tuple[str, str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 COMPLETE = state(
-    (_READY, "cluster", {}),
+    (READY, "cluster", {}),
     ("aws:ec2/vpc:Vpc", "cluster", {"cidrBlock": "10.71.0.0/16"}),
     *(("aws:ec2/eip:Eip", f"cluster-m{number}", {}) for number in (1, 2, 3)),
     *(
@@ -35,6 +36,19 @@ COMPLETE = state(
         for number, zone in enumerate(ZONES, 1)
     ),
 )
+
+
+READY_URN = f"urn::prod::{READY}::cluster"
+
+
+def ready_with(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """`COMPLETE`, with these outputs of its `ClusterReady`."""
+    return {**COMPLETE, READY_URN: {"type": READY, "outputs": outputs}}
+
+
+def without(kind: str) -> dict[str, Any]:
+    """`COMPLETE` without the resources of this kind."""
+    return {urn: entry for urn, entry in COMPLETE.items() if entry["type"] != kind}
 
 
 class _Failed(grpc.RpcError):
@@ -66,7 +80,7 @@ def test_nothing_is_declared_when_the_cluster_could_not_start() -> None:
     engine = aws_engine()
     engine.answers = {**engine.answers, _KEY_PAIR: failing("no matching EC2 Key Pair found"), _QUOTA: {"value": 5}}
     with pytest.raises(ClusterRefused) as raised:
-        declare({"allowSshFrom": ""}, engine=engine, look=lambda _settings: ClientFacts(missing=("aws",)))
+        declare({"allowSshFrom": ""}, engine=engine, ask_client=lambda _settings: ClientFacts(missing=("aws",)))
     assert [line.split(" is ")[0][:36] for line in raised.value.problems] == [
         "aws",
         "fleetcaptain:keyPair: the region eu-",
@@ -93,9 +107,44 @@ def test_a_cluster_that_is_complete_is_not_checked_again() -> None:
     def never(_settings: Settings) -> ClientFacts:
         raise AssertionError("looked")
 
-    assert _KEY_PAIR not in asked(declare(recorded=COMPLETE, look=never))
-    grown = declare({"size": "4"}, recorded=COMPLETE, look=lambda _settings: CLIENT)
+    assert _KEY_PAIR not in asked(declare(recorded=COMPLETE, ask_client=never))
+    grown = declare({"size": "4"}, recorded=COMPLETE, ask_client=lambda _settings: CLIENT)
     assert {_KEY_PAIR, _QUOTA} <= asked(grown)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "is_error"),
+    [
+        ({}, True),
+        (without(READY), True),
+        (ready_with({"allow_ssh_from": []}), False),
+        (ready_with({"allow_ssh_from": ["198.51.100.7/32"]}), True),
+    ],
+)
+@pytest.mark.parametrize("size", ["3", "4"])
+def test_credentials_of_the_provider_alone_are_refused_until_a_session_worked(
+    monkeypatch: pytest.MonkeyPatch, recorded: Mapping[str, Any], is_error: bool, size: str
+) -> None:
+    """A cluster that answered through Systems Manager keeps working, also while it grows: the AWS CLI has credentials
+    of its own."""
+    monkeypatch.setattr(launch_preflight, "_provider_keys", lambda: ["assumeRoles"])
+    declared = aws_engine(recorded=recorded)
+    config = {"allowSshFrom": "", "size": size}
+    if is_error:
+        with pytest.raises(ClusterRefused, match="aws:assumeRoles: ssh uses AWS Systems Manager") as raised:
+            declare(config, engine=declared)
+        verb = "update" if READY_URN in recorded else "create"
+        assert str(raised.value).startswith(f"Cannot {verb} the cluster. Nothing was changed:")
+        return
+    declare(config, engine=declared)
+    (warning,) = [text for level, text in declared.messages if level == "warning"]
+    assert warning.startswith("aws:assumeRoles: ")
+
+
+def test_the_state_is_read_once() -> None:
+    """It is large, and each reading is the whole of it."""
+    calls = [token for token, _ in declare(recorded=COMPLETE).calls]
+    assert calls.count("pulumi:pulumi:readStackResourceOutputs") == 1
 
 
 def test_what_runs_in_the_account_is_counted() -> None:
@@ -121,6 +170,6 @@ def test_the_state_says_what_is_made() -> None:
     addresses: dict[tuple[str, str], dict[str, Any]] = {
         ("aws:ec2/eip:Eip", f"cluster-m{number}"): {} for number in (1, 2)
     }
-    assert made_in({}, "cluster", is_recorded=False) == Made()
+    assert made_in({}, "cluster", has_zones=False) == Made()
     resources = {**addresses, group: {"desiredCapacity": 4}}
-    assert made_in(resources, "cluster", is_recorded=True) == Made(2, 4, has_zones=True)
+    assert made_in(resources, "cluster", has_zones=True) == Made(2, 4, has_zones=True)
