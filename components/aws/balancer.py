@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from components.aws.launch_context import LaunchContext
 from components.aws.topology import Public
-from fleetcaptain.machine.ec2 import LEAVE_SEC
+from fleetcaptain.machine.ec2 import DEREGISTER_SEC
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.release.balanced_app import INTERVAL_SEC, TIMES
 
@@ -108,7 +108,7 @@ def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Publ
         protocol="TCP",
         port=service.target,
         health_check=health_check(service),
-        deregistration_delay=LEAVE_SEC,
+        deregistration_delay=DEREGISTER_SEC,
         # By default the balancer cuts the connections to an instance that leaves. It still answers them until it stops.
         target_health_states=[
             {"enable_unhealthy_connection_termination": False, "unhealthy_draining_interval": _KEPT_SEC}

@@ -10,11 +10,12 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
+from components.aws.replacement_guard import HEALTH
 from components.cluster.handles import handle_of
 from components.engine.dynamic_resource import Resource, cancelled, status
 from fleetcaptain.errors import ClusterUnreachable, Interrupted
 from fleetcaptain.machine.definition import Member
-from fleetcaptain.machine.machine_ports import CLIENT, PEER
+from fleetcaptain.machine.machine_ports import PEER
 from fleetcaptain.members.joining import list_member
 from fleetcaptain.members.member import Seen
 from fleetcaptain.members.members_api import MembersApi
@@ -24,7 +25,6 @@ __all__ = ["JoinedMember", "JoinedMemberProvider"]
 
 _STEP_SEC = 900
 _HEALTH_SEC = 10
-_HEALTH = ["curl", "-s", "-m", "5", f"http://127.0.0.1:{CLIENT}/health"]
 
 
 class JoinedMemberProvider(ResourceProvider):
@@ -66,7 +66,7 @@ def _observe(cluster: Cluster, api: MembersApi) -> Seen | None:
         return None
     if not listed:
         return None
-    answers = {one.address: cluster.run(one.address, _HEALTH, _HEALTH_SEC) for one in listed if one.name}
+    answers = {one.address: cluster.run(one.address, HEALTH, _HEALTH_SEC) for one in listed if one.name}
     healthy = frozenset(address for address, answer in answers.items() if _is_healthy(answer))
     return Seen(listed, healthy, frozenset(one.name for one in listed))
 

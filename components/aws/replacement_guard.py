@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fleetcaptain.errors import ClusterRefused, ClusterUnreachable
+from fleetcaptain.machine.machine_ports import CLIENT
 
 __all__ = ["HEALTH", "moved_members", "refuse_second_loss"]
 
-HEALTH = ["curl", "-sf", "-m", "5", "http://127.0.0.1:2379/health"]
-"""A health check of a member's own etcd on its machine; it is healthy only while it has a leader."""
+HEALTH = ["curl", "-sf", "-m", "5", f"http://127.0.0.1:{CLIENT}/health"]
+"""Asks a member's own etcd on its machine, which is healthy only while it has a leader; otherwise it answers with an
+error."""
 
 
 def moved_members(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from components.aws.launch_context import Launch, LaunchContext
 from components.aws.worker_refresh import BOOT_SEC, LAUNCH_SEC, MOST_HEALTHY_PERCENT
 from fleetcaptain.fleetfile.values import App
-from fleetcaptain.machine.ec2 import DRAIN_HOOK, LAUNCH_HOOK, LEAVE_SEC
+from fleetcaptain.machine.ec2 import DEREGISTER_SEC, DRAIN_HOOK, LAUNCH_HOOK
 
 __all__ = ["LEAST_DRAIN_SEC", "drain_sec", "make_group", "make_template", "make_workers"]
 
@@ -37,7 +37,7 @@ def drain_sec(app: App) -> int:
     longest = max(
         (spec.leave_sec + spec.stop_sec for spec in (*app.services, *(task.container for task in app.tasks))), default=0
     )
-    return max(LEAST_DRAIN_SEC, min(_MOST_DRAIN_SEC, LEAVE_SEC + longest + _MARGIN_SEC))
+    return max(LEAST_DRAIN_SEC, min(_MOST_DRAIN_SEC, DEREGISTER_SEC + longest + _MARGIN_SEC))
 
 
 def make_workers(

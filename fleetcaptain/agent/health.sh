@@ -3,15 +3,21 @@
 
 RETURN=$(printf '\r')
 
-# watch_health: has HEALTH_PORT answered, if it is set, with `health`. By a unit of its own: were the agent to answer, the
-# balancer would miss all instances while the agent gets another version.
+# watch_health: has HEALTH_PORT answered with `health`, while it is set. By a unit of its own: were the agent to answer,
+# the balancer would miss all instances while the agent gets another version. So that unit does not end with the agent's,
+# but with the last public service, to leave the port to others.
 watch_health() {
-  [ "${HEALTH_PORT-}" ] || return 0
+  if [ ! "${HEALTH_PORT-}" ]; then
+    ! is_active "$APP-health.service" || timeout 20 systemctl stop "$APP-health.service"
+    return 0
+  fi
   ! is_active "$APP-health.service" || return 0
   why=$(systemd-run --quiet --collect --unit="$APP-health" -p Restart=always -p RestartSec=1 -p StartLimitIntervalSec=0 \
     -p SyslogIdentifier=fleetcaptain-agent -p EnvironmentFile=-/etc/environment \
     socat -T 10 "TCP4-LISTEN:$HEALTH_PORT,fork,reuseaddr,max-children=50" "EXEC:/bin/sh $FOLDER/agent health" 2>&1) || {
-    say_once health "the load balancer gets no answer at port $HEALTH_PORT: $why"
+    say_once health "the load balancer gets no answer at port $HEALTH_PORT, so it sends nothing to this machine: $why." \
+      "Run \`journalctl -u $APP-health\` here for the reason, and \`ss -ltnp sport = :$HEALTH_PORT\` for a program" \
+      "that has the port. The agent tries again each minute"
     return 0
   }
   forget health

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fleetcaptain.machine.definition import File, Unit
 
-__all__ = ["DRAIN_HOOK", "LAUNCH_HOOK", "LEAVE_SEC", "address", "drain", "login", "updates", "volume"]
+__all__ = ["DEREGISTER_SEC", "DRAIN_HOOK", "LAUNCH_HOOK", "address", "drain", "login", "updates", "volume"]
 
 DRAIN_HOOK = "drain"
 """The lifecycle hook of an Auto Scaling group that holds back the end of a machine until it is drained."""
@@ -16,7 +16,7 @@ DRAIN_HOOK = "drain"
 LAUNCH_HOOK = "launch"
 """The lifecycle hook of an Auto Scaling group that holds back a new machine until fleet has it."""
 
-LEAVE_SEC = 30
+DEREGISTER_SEC = 30
 """How long the load balancer goes on with the connections of a machine that it has taken out."""
 
 _SESSION = """\
@@ -79,7 +79,7 @@ if [ $# = 1 ]; then
 fi
 state=$(ask autoscaling/target-lifecycle-state || true)
 [ "$state" = Terminated ] || ask spot/instance-action > /dev/null || exit 0
-[ "$state" != Terminated ] || sleep {leave_sec}
+[ "$state" != Terminated ] || sleep {deregister_sec}
 units=$(ls /run/fleet/units || true)
 systemctl stop fleet.socket fleet.service
 stopping=$(systemctl list-units --state=deactivating --plain --no-legend --full | cut -d ' ' -f 1)
@@ -211,7 +211,14 @@ def drain(region: str, api: str = "") -> tuple[tuple[File, ...], tuple[Unit, ...
     `LAUNCH_HOOK` as soon as fleet has the machine, once in its life. *api*: the URL
     of Auto Scaling, if not AWS's own."""
     at = api or f"https://autoscaling.{region}.amazonaws.com/"
-    values = {**_REQUEST, "token": _SESSION, "region": region, "api": at, "hook": DRAIN_HOOK, "leave_sec": LEAVE_SEC}
+    values = {
+        **_REQUEST,
+        "token": _SESSION,
+        "region": region,
+        "api": at,
+        "hook": DRAIN_HOOK,
+        "deregister_sec": DEREGISTER_SEC,
+    }
     script = _script("drain", _DRAIN.format(**values))
     launched = Unit("launched.service", _LAUNCHED_UNIT.format(path=script.path, hook=LAUNCH_HOOK))
     service = f"[Unit]\nDescription=Units leave when the machine has to\n\n[Service]\nExecStart={script.path}\n"

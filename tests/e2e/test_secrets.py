@@ -20,7 +20,6 @@ from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.conftest import Guests
 from tests.e2e.stack import Stack
 from tests.faults.machine_faults import (
-    alive,
     fleet_answers,
     killed,
     machine_id,

@@ -36,7 +36,7 @@ def test_a_machine_that_its_group_ends_leaves_the_balancer_first(tmp_path: Path)
     """Then fleetd hands its units over, and only when all of them have ended the group may go on."""
     with Pretended(tmp_path, _ENDING) as machine:
         assert drain(machine, "shop-agent.service", "web@1.service") == [
-            f"sleep {ec2.LEAVE_SEC}",
+            f"sleep {ec2.DEREGISTER_SEC}",
             "systemctl stop fleet.socket fleet.service",
             _LISTED,
             "systemctl stop shop-agent.service web@1.service",

@@ -150,17 +150,19 @@ def test_without_a_balancer_no_unit_goes_on(machine: PretendedMachine, slept: Pa
 
 
 def run_loop(machine: PretendedMachine, port: str, state: str, answer: str = "") -> tuple[list[str], str]:
-    """The calls of systemd-run in a round of the loop, and what the loop says."""
+    """The calls of systemd-run, and of systemctl that change something, in a round of the loop, and what the loop
+    says. The unit that answers is in a *state* of systemd's."""
     seen = machine.folder / "seen"
     seen.unlink(missing_ok=True)
-    machine.states({f"{machine.app}-health.service": state})
+    query = f'[ "$*" != "is-active -- {machine.app}-health.service" ] || {{ echo {state}; exit; }}'
+    machine.stub("systemctl", f'{query}; [ $1 = is-active ] && echo inactive || echo "$*" >>{seen}')
     machine.stub("systemd-run", f'echo "$*" >>{seen}; {answer or "exit 0"}')
     agent = machine.home / "agent"
     text = agent.read_text()
     agent.write_text(f"HEALTH_PORT={port}\n{text}")
-    said = machine.loop().stdout
+    done = machine.loop()
     agent.write_text(text)
-    return seen.read_text().splitlines() if seen.exists() else [], said
+    return seen.read_text().splitlines() if seen.exists() else [], done.stdout
 
 
 @pytest.mark.usefixtures("etcd")
@@ -176,7 +178,17 @@ def test_the_balancer_is_answered_by_a_unit_of_its_own(machine: PretendedMachine
 
 
 @pytest.mark.usefixtures("etcd")
+@pytest.mark.parametrize("state", ["active", "inactive"])
+def test_the_port_is_free_again_after_the_last_public_service(machine: PretendedMachine, state: str) -> None:
+    """Nobody else ends the unit that answers there."""
+    calls, _ = run_loop(machine, "", state)
+    assert calls == ([f"stop {machine.app}-health.service"] if state == "active" else [])
+
+
+@pytest.mark.usefixtures("etcd")
 def test_a_port_that_cannot_be_answered_is_reported(machine: PretendedMachine) -> None:
-    """With the reason of systemd, and the loop goes on."""
-    _, said = run_loop(machine, "2377", "inactive", "echo Failed to find executable socat >&2; exit 1")
-    assert "the load balancer gets no answer at port 2377: Failed to find executable socat" in said
+    """With the reason of systemd and what to do, and the loop goes on."""
+    _, output = run_loop(machine, "2377", "inactive", "echo Failed to find executable socat >&2; exit 1")
+    assert "no answer at port 2377, so it sends nothing to this machine: Failed to find executable socat" in output
+    assert f"Run `journalctl -u {machine.app}-health` here" in output
+    assert "`ss -ltnp sport = :2377`" in output
