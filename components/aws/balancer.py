@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from components.aws.launch_context import LaunchContext
 from components.aws.topology import Public
+from components.engine import diagnostics
 from fleetcaptain.machine.ec2 import DEREGISTER_SEC
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.release.balanced_app import INTERVAL_SEC, TIMES
@@ -21,6 +22,10 @@ __all__ = ["Balancer", "health_check", "make_balancer", "target_name"]
 _TIMEOUT_SEC = 4
 _KEPT_SEC = 3600
 _NAME_LENGTH = 24
+_CHECKS_ARE_KEPT = (
+    "The load balancer keeps its health checks in this update, because the machine agents that answer the new ones "
+    "come at its end. Until they are changed a rollout may lose connections. To change them, run `pulumi up` once more"
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,13 @@ def make_balancer(
     *,
     members: Mapping[str, pulumi.Input[str]],
     workers: Mapping[str, pulumi.Input[str]],
+    keep_checks: bool = False,
 ) -> Balancer:
     """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling groups
-    of *workers* (part of the cluster -> its name)."""
+    of *workers* (part of the cluster -> its name). *keep_checks*: existing target groups keep their health checks,
+    because no machine answers the new ones yet."""
+    if keep_checks:
+        diagnostics.warn(_CHECKS_ARE_KEPT)
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
@@ -69,7 +78,7 @@ def make_balancer(
     )
     urls, arns = {}, {}
     for service in public:
-        arns[service.service] = targets = _listen(context, balancer, service)
+        arns[service.service] = targets = _listen(context, balancer, service, keep_checks)
         part = _part(service)
         for name, instance in members.items():
             aws.lb.TargetGroupAttachment(
@@ -98,7 +107,9 @@ def target_name(part: str) -> str:
     return f"{part[: _NAME_LENGTH - 7].rstrip('-')}-{hashlib.sha256(part.encode()).hexdigest()[:6]}"
 
 
-def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Public) -> pulumi.Output[str]:
+def _listen(
+    context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Public, keep_check: bool
+) -> pulumi.Output[str]:
     """The listener of *service*; the ARN of the target group that it leads to."""
     scope, part = context.scope, _part(service)
     targets = aws.lb.TargetGroup(
@@ -114,7 +125,7 @@ def _listen(context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Publ
             {"enable_unhealthy_connection_termination": False, "unhealthy_draining_interval": _KEPT_SEC}
         ],
         tags=scope.tags(part),
-        opts=scope.child(),
+        opts=scope.child(ignore_changes=["health_check"] if keep_check else None),
     )
     aws.lb.Listener(
         scope.named(part),

@@ -27,6 +27,7 @@ from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import (
     RecordedCluster,
+    agents_are_silent,
     joined_members,
     notices,
     pinned,
@@ -162,6 +163,7 @@ class CoreOSCluster(ClusterComponent):
                 groups.balancer,
                 members=ids,
                 workers={name: group.name for name, group in workers.items()},
+                keep_checks=agents_are_silent(resources),
             )
             self.public, self.targets = balancer.urls, balancer.targets
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.aws.recorded_types import INSTANCE, JOINED, READY, SUBNET, TEMPLATE, VOLUME, VPC
+from components.aws.recorded_types import INSTANCE, JOINED, READY, SUBNET, TARGETS, TEMPLATE, UNIT, VOLUME, VPC
 from components.aws.settings import Settings
 from components.aws.topology import member_names, used_zones
+from fleetcaptain.agent.agent_unit import HEALTH_VARIABLE
 
 __all__ = [
     "RecordedCluster",
     "RecordedMachine",
+    "agents_are_silent",
     "joined_members",
     "notices",
     "pinned",
@@ -81,6 +83,18 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
         frozenset(resources.get((READY, name), {}).get("members") or ()),
         frozenset(member for member in volumes if (JOINED, f"{name}-{member}") in resources),
     )
+
+
+def agents_are_silent(resources: Mapping[tuple[str, str], Mapping[str, Any]]) -> bool:
+    """Whether *resources*, by (type, name), have target groups of a load balancer, and machine agents of an earlier
+    version, which do not answer it. An update changes agents long after target groups. Pure."""
+    agents = [
+        str(outputs.get("unit", ""))
+        for (type_, name), outputs in resources.items()
+        if type_ == UNIT and name.endswith("-agent")
+    ]
+    has_targets = any(type_ == TARGETS for type_, _ in resources)
+    return has_targets and bool(agents) and not any(f"={HEALTH_VARIABLE}=" in text for text in agents)
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:

@@ -102,7 +102,7 @@ def make_group(
         opts=scope.child(
             depends_on=[*launch.needs, *context.network.before_machines],
             # AWS takes them with a new group only; the hook below is that of an existing one.
-            ignore_changes=["initialLifecycleHooks"],
+            ignore_changes=["initial_lifecycle_hooks"],
             custom_timeouts=pulumi.CustomTimeouts(delete=f"{drain + _DELETE_SEC}s"),
         ),
     )

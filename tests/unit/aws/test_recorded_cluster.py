@@ -19,8 +19,11 @@ from components.aws.recorded_cluster import (
     refused_changes,
 )
 from components.aws.settings import DEFAULT_TYPE, Settings, read
+from components.engine.dynamic_resource import type_of
+from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
+from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import CONFIG, NEWEST, ZONES, declare
 
@@ -316,3 +319,36 @@ def test_a_member_that_joined_stays_also_after_an_update_that_was_cut_off() -> N
 def test_none_is_renewed_while_others_join() -> None:
     """Two members would be away at once."""
     assert "m4, m5 join etcd" in refused({**FIVE, "renewMember": "m2"})
+
+
+def balanced_state(agent: UnitFile | None, *, targets: bool = True) -> Mapping[str, Any]:
+    """`state` with the *agent* of an app, and the target group of its service."""
+    found = dict(state())
+    if agent:
+        unit = {"type": type_of("Unit"), "outputs": {"unit": agent.text}}
+        found[f"urn:pulumi:prod::fleetcaptain::{type_of('Unit')}::shop-agent"] = unit
+    if targets:
+        group = {"type": "aws:lb/targetGroup:TargetGroup", "outputs": {"port": 8080}}
+        found[f"{URN}aws:lb/targetGroup:TargetGroup::cluster-web"] = group
+    return found
+
+
+@pytest.mark.parametrize(
+    ("agent", "targets", "is_kept"),
+    [
+        (agent_unit("shop", "shop/prod"), True, True),
+        (agent_unit("shop", "shop/prod"), False, False),
+        (agent_unit("shop", "shop/prod", 2377), True, False),
+        (None, True, False),
+    ],
+)
+def test_a_target_group_keeps_its_check_until_agents_answer_the_new_one(
+    agent: UnitFile | None, targets: bool, is_kept: bool
+) -> None:
+    """The agents of an earlier version are replaced at the end of the update; all targets would be unhealthy until
+    then, and the balancer would send to machines without an instance. A group that is new has no check to keep."""
+    declared = declare({}, recorded=balanced_state(agent, targets=targets))
+    assert declared.requests["TargetGroup", "cluster-web"].ignoreChanges == ["healthCheck"] * is_kept
+    assert declared.one("TargetGroup", "cluster-web")["healthCheck"]["port"] == "2377"
+    warnings = [text for level, text in declared.messages if level == "warning"]
+    assert any("keeps its health checks in this update" in text for text in warnings) == is_kept
