@@ -31,8 +31,8 @@ MOST_HEALTHY_PERCENT = 110
 """A new machine is launched before an old one is terminated, so the app always has enough of them."""
 
 _PAUSE_SEC = 10.0
-# AWS tries for an hour to launch a machine that its hook abandons, and then ends the refresh with the reason; the last
-# attempt may begin just before.
+# AWS launches another machine when the hook abandons one, and ends the refresh with the reason some time later. How
+# long that takes is not documented: this allows for an hour, and for the attempt that begins just before.
 _GIVE_UP_SEC = 3600 + LAUNCH_SEC
 # Of AWS's states of a refresh; all others are under way.
 _ENDED_WELL = "Successful"
@@ -51,20 +51,20 @@ class WorkerGroup:
     """The Auto Scaling group *name*, which boto3's *client* asks. All methods raise FleetCaptainError."""
 
     def __init__(self, client: Callable[[], Any], name: str) -> None:
-        self._client, self._name = client, name
+        self._client, self.name = client, name
         self._started: str | None = None
 
     def refresh(self) -> Mapping[str, Any] | None:
         """The refresh that `start` started, else the newest one; None if there was none."""
         which = {"InstanceRefreshIds": [self._started]} if self._started else {"MaxRecords": 1}
         with aws_errors("ask Auto Scaling how far the workers are replaced"):
-            found = self._client().describe_instance_refreshes(AutoScalingGroupName=self._name, **which)
+            found = self._client().describe_instance_refreshes(AutoScalingGroupName=self.name, **which)
         return next(iter(found["InstanceRefreshes"]), None)
 
     def outdated(self, version: str) -> list[str]:
         """The ids of machines that another version of the launch template made, and that are not about to end."""
         with aws_errors("ask Auto Scaling for the workers"):
-            found = self._client().describe_auto_scaling_groups(AutoScalingGroupNames=[self._name])
+            found = self._client().describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
         return [
             machine["InstanceId"]
             for group in found["AutoScalingGroups"]
@@ -76,7 +76,7 @@ class WorkerGroup:
     def start(self) -> None:
         """Start a refresh."""
         with aws_errors("start the replacement of the workers"):
-            answer = self._client().start_instance_refresh(AutoScalingGroupName=self._name, Preferences=_PREFERENCES)
+            answer = self._client().start_instance_refresh(AutoScalingGroupName=self.name, Preferences=_PREFERENCES)
         self._started = answer["InstanceRefreshId"]
 
 
@@ -86,6 +86,13 @@ def refresh_sec(workers: int, drain: int) -> int:
     return workers * (LAUNCH_SEC + BOOT_SEC + drain) + _GIVE_UP_SEC
 
 
+def _activities(group: str) -> str:
+    return (
+        f"`aws autoscaling describe-scaling-activities --auto-scaling-group-name {group}` shows each machine. One that "
+        f"fleet does not have after {LAUNCH_SEC // 60} minutes is terminated"
+    )
+
+
 def pending_refresh(refresh: Mapping[str, Any] | None) -> str:
     """What *refresh* (see ``DescribeInstanceRefreshes``) still does; "" if it is over, or if there was none. Pure.
     Raises ClusterRefused if it failed, with AWS's reason."""
@@ -93,15 +100,13 @@ def pending_refresh(refresh: Mapping[str, Any] | None) -> str:
         return ""
     status, reason = refresh["Status"], refresh.get("StatusReason", "")
     if status in _ENDED_BADLY:
-        group = refresh["AutoScalingGroupName"]
+        group = str(refresh["AutoScalingGroupName"])
         raise ClusterRefused(
             f"The workers were not replaced: the instance refresh {refresh['InstanceRefreshId']} ended as {status}. "
             "Workers that it had not come to run as before. The app was not changed:",
             [
                 reason or "AWS gives no reason",
-                f"`aws autoscaling describe-scaling-activities --auto-scaling-group-name {group}` shows each machine. "
-                f"One that fleet does not have after {LAUNCH_SEC // 60} minutes is terminated. The group launches all "
-                "new machines from the new definition",
+                f"{_activities(group)}. The group launches all new machines from the new definition",
                 "Correct the cause, or undo the change of the workers, and run `pulumi up`: it replaces the others",
             ],
         )
@@ -138,8 +143,8 @@ def wait_replaced(
 
     def timed_out(line: str) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"the workers are not replaced after {timeout_sec:.0f} s: {line}. The app was not changed. To continue "
-            "waiting, run `pulumi up`."
+            f"the workers are not replaced after {timeout_sec:.0f} s: {line}. The app was not changed. "
+            f"{_activities(group.name)}. To continue waiting, run `pulumi up`."
         )
 
     wait_until(pending, timeout_sec, report, timed_out, pause_sec=_PAUSE_SEC, clock=clock, sleep=sleep)

@@ -182,7 +182,7 @@ def test_no_worker_is_replaced_in_a_window() -> None:
 
 
 def test_the_wait_outlives_the_attempts_of_aws() -> None:
-    """AWS tries an hour with a machine that never counts, and its reason is worth more than a timeout."""
+    """AWS tries again with a machine that never counts, and its reason is worth more than a timeout."""
     assert refresh_sec(1, 180) >= 3600 + LAUNCH_SEC
     assert refresh_sec(3, 180) - refresh_sec(1, 180) == 2 * (LAUNCH_SEC + 180 + 180)
 
@@ -190,5 +190,8 @@ def test_the_wait_outlives_the_attempts_of_aws() -> None:
 @pytest.mark.parametrize(("is_cancelled", "error"), [(False, DeadlineExceeded), (True, Interrupted)])
 def test_it_is_not_waited_for_for_ever(is_cancelled: bool, error: type[FleetCaptainError]) -> None:
     """And it goes on without this program."""
-    with pytest.raises(error, match=r"replacing the workers: 0 % \(Baking\).* continue waiting, run `pulumi up`"):
+    with pytest.raises(
+        error, match=r"replacing the workers: 0 % \(Baking\).* continue waiting, run `pulumi up`"
+    ) as raised:
         waiting(refresh("Baking"), is_cancelled=is_cancelled)
+    assert ("--auto-scaling-group-name workers-1` shows each machine" in str(raised.value)) == (not is_cancelled)
