@@ -29,6 +29,7 @@ from components.aws.recorded_cluster import (
     RecordedCluster,
     agents_are_silent,
     joined_members,
+    new_members,
     notices,
     pinned,
     recorded_in,
@@ -144,7 +145,13 @@ class CoreOSCluster(ClusterComponent):
             return Launch(user_data, roles["members"], before)
 
         machines = make_members(context, members, networks, launch_of, ami=ami, joined=boot.joined)
-        before_workers = (*bucket.before_machines, *keys["workers"], *keys["users"])
+        # Members that join count in the size: no worker ends before their machines run.
+        before_workers = (
+            *(machines[member] for member in new_members(settings, recorded)),
+            *bucket.before_machines,
+            *keys["workers"],
+            *keys["users"],
+        )
         workers, guard = dict[str, aws.autoscaling.Group](), _guard(args)
         if settings.workers:
             user_data, needs = boot.worker()

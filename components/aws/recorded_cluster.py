@@ -1,5 +1,5 @@
 """What the state knows of a cluster whose etcd has data: its network, zones and volumes, which no later update may move
-or shrink, and the image of its workers, which stays until it is renewed."""
+or shrink; its members; and its workers, whose image stays until it is renewed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.aws.recorded_types import INSTANCE, JOINED, READY, SUBNET, TARGETS, TEMPLATE, UNIT, VOLUME, VPC
+from components.aws.recorded_types import GROUP, INSTANCE, JOINED, READY, SUBNET, TARGETS, TEMPLATE, UNIT, VOLUME, VPC
 from components.aws.settings import Settings
 from components.aws.topology import member_names, used_zones
+from components.aws.validators import SIZES
 from fleetcaptain.agent.agent_unit import HEALTH_VARIABLE
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RecordedMachine",
     "agents_are_silent",
     "joined_members",
+    "new_members",
     "notices",
     "pinned",
     "recorded_in",
@@ -42,13 +44,15 @@ class RecordedMachine:
 class RecordedCluster:
     """The *network* of a cluster ("" if its VPC is lost), and its *zones* in the order of the subnets; none until a
     member's machine was made, because nothing has data before. The size of its largest volume: *volume_gib*.
-    Member -> its machine: *machines*. *workers_image*: of its workers ("" if it has none). *members*: those that etcd
-    had when the cluster was last ready (none before that), and *joined*: those that were added to it."""
+    Member -> its machine: *machines*. The number of its *workers*, and their *workers_image* ("" if it has none).
+    *members*: those that etcd had when the cluster was last ready (none before that), and *joined*: those that were
+    added to it."""
 
     network: str
     zones: tuple[str, ...]
     volume_gib: int = 0
     machines: Mapping[str, RecordedMachine] = field(default_factory=dict)
+    workers: int = 0
     workers_image: str = ""
     members: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
@@ -79,6 +83,7 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
         tuple(zones) if is_made else (),
         max(int(outputs.get("size") or 0) for outputs in volumes.values()),
         machines,
+        int(resources.get((GROUP, f"{name}-workers"), {}).get("desiredCapacity") or 0),
         next(filter(None, images), ""),
         frozenset(resources.get((READY, name), {}).get("members") or ()),
         frozenset(member for member in volumes if (JOINED, f"{name}-{member}") in resources),
@@ -141,7 +146,7 @@ def _refused_members(settings: Settings, recorded: RecordedCluster) -> list[str]
     if not recorded.members:
         return []
     listed, names = recorded.members | recorded.joined, member_names(settings.members)
-    had, new = len(listed), [name for name in names if name not in recorded.members]
+    had, new = len(listed), new_members(settings, recorded)
     if listed - set(names):
         return [
             f"fleetcaptain:members: etcd has {had} members, and cannot have {len(names)} of them. Run `pulumi config "
@@ -155,12 +160,18 @@ def _refused_members(settings: Settings, recorded: RecordedCluster) -> list[str]
     return []
 
 
-def joined_members(settings: Settings, recorded: RecordedCluster | None) -> tuple[str, ...]:
-    """The members that join an etcd, or have joined it, instead of starting it. Pure."""
+def new_members(settings: Settings, recorded: RecordedCluster | None) -> tuple[str, ...]:
+    """The members that join an etcd which had data without them when the cluster was last ready. Pure."""
     if recorded is None or not recorded.members:
         return ()
-    names = member_names(settings.members)
-    return tuple(name for name in names if name not in recorded.members or name in recorded.joined)
+    return tuple(name for name in member_names(settings.members) if name not in recorded.members)
+
+
+def joined_members(settings: Settings, recorded: RecordedCluster | None) -> tuple[str, ...]:
+    """The members that join an etcd, or have joined it, instead of starting it. Pure."""
+    new = new_members(settings, recorded)
+    earlier = recorded.joined if recorded is not None and recorded.members else ()
+    return tuple(name for name in member_names(settings.members) if name in new or name in earlier)
 
 
 def workers_image(settings: Settings, recorded: RecordedCluster | None, found: str) -> str:
@@ -193,4 +204,21 @@ def notices(settings: Settings, recorded: RecordedCluster | None, found: str) ->
             "already. As long as this is set, each update may replace it. Run `pulumi config rm "
             "fleetcaptain:renewMember`"
         )
-    return messages
+    return [*messages, *_fewer_workers(settings, recorded)]
+
+
+def _fewer_workers(settings: Settings, recorded: RecordedCluster) -> list[str]:
+    """The warning of workers that end at once, or unnoticed because new members count in the same size."""
+    fewer, new = recorded.workers - settings.workers, new_members(settings, recorded)
+    if fewer <= (0 if new else 1):
+        return []
+    why = f", because {', '.join(new)} join etcd and count in the size" if new else ""
+    size = settings.members + recorded.workers - (0 if new else 1)
+    slowly = f"lower fleetcaptain:size by one with each `pulumi up`, from {size} on"
+    if size not in SIZES:
+        slowly = "lower fleetcaptain:size by one with each `pulumi up` before members join"
+    return [
+        f"fleetcaptain:size: the workers go from {recorded.workers} to {settings.workers}{why}. Those that end, end at "
+        "the same time, with all their instances, which fleet then starts on other machines. To have them end one "
+        f"after the other, {slowly}"
+    ]

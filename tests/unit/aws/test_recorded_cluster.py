@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,16 @@ def joining(**kinds: str) -> Mapping[str, Any]:
     return {**state(), **volumes, **more}
 
 
+WORKERS = ("aws:autoscaling/group:Group", "cluster-workers")
+
+
+def ready_members(resources: Mapping[str, Any], count: int) -> Mapping[str, Any]:
+    """The state *resources*, in which *count* members are ready."""
+    kind = "pulumi-python:dynamic/fleet:ClusterReady"
+    members = {f"m{number}": "" for number in range(1, count + 1)}
+    return {**resources, f"{URN}{kind}::cluster": {"type": kind, "outputs": {"members": members}}}
+
+
 def depends(declared: FakeEngine, kind: str, member: str) -> set[str]:
     """The resources that the *kind* of *member* waits for, as ``JoinedMember cluster-m4``."""
     urns = [urn.split("::") for urn in declared.requests[kind, f"cluster-{member}"].dependencies]
@@ -277,6 +288,35 @@ def test_members_join_one_after_the_other() -> None:
     assert "JoinedMember cluster-m5" in depends(declared, "Instance", "m5")
     states = [declared.one("Instance", f"cluster-m{number}")["userData"] for number in (3, 4)]
     assert ["ETCD_INITIAL_CLUSTER_STATE=existing" in user_data for user_data in states] == [False, True]
+
+
+@pytest.mark.parametrize("recorded", ["state()", "joining(m4)"])
+def test_no_worker_ends_before_the_members_run_that_count_instead(recorded: str) -> None:
+    """Size seven has fewer workers than six; also when an update goes on after m4. Later ones need no order."""
+    before = {"Instance cluster-m4", "Instance cluster-m5"}
+    declared = declare({"size": "7"}, recorded=state() if recorded == "state()" else joining(m4="JoinedMember"))
+    assert before <= depends(declared, "Group", "workers")
+    five = ready_members(joining(m4="JoinedMember", m5="JoinedMember"), 5)
+    assert not before & depends(declare({"size": "7"}, recorded=five), "Group", "workers")
+
+
+@pytest.mark.parametrize(
+    ("workers", "size", "wanted"),
+    [
+        (3, "7", "the workers go from 3 to 2, because m4, m5 join etcd and count in the size.*from 8 on"),
+        (5, "6", "the workers go from 5 to 3. Those that end.*from 7 on"),
+        (9, "12", "the workers go from 9 to 7, because.*before members join"),
+        (3, "8", ""),
+        (3, "5", ""),
+        (0, "3", ""),
+    ],
+)
+def test_workers_that_end_at_once_are_announced(workers: int, size: str, wanted: str) -> None:
+    """One that ends alone is what was asked for; new members that need no worker's place end none."""
+    recorded = recorded_in({**parts(lambda _: True), WORKERS: {"desiredCapacity": workers}}, "cluster")
+    found = notices(read({**CONFIG, "size": size}.get), recorded, NEWEST)
+    assert len(found) == bool(wanted)
+    assert re.search(wanted, "".join(found))
 
 
 def test_an_update_that_was_cut_off_goes_on() -> None:
@@ -301,13 +341,8 @@ def test_members_that_start_together_do_not_join() -> None:
 
 def test_etcd_does_not_shrink() -> None:
     """How the number of workers changes without it is said."""
-    five = dict(state())
-    five[f"{URN}pulumi-python:dynamic/fleet:ClusterReady::cluster"] = {
-        "type": "pulumi-python:dynamic/fleet:ClusterReady",
-        "outputs": {"members": {f"m{number}": "" for number in range(1, 6)}},
-    }
     with pytest.raises(ClusterRefused, match="`pulumi config set fleetcaptain:members 5`"):
-        declare({"size": "4"}, recorded=five)
+        declare({"size": "4"}, recorded=ready_members(state(), 5))
 
 
 def test_a_member_that_joined_stays_also_after_an_update_that_was_cut_off() -> None:
