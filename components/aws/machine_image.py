@@ -27,16 +27,19 @@ def find_image(wanted: str) -> str:
 
 def age_notices(image: str, newest: str, now: float) -> list[str]:
     """What the operator has to know of the workers' *image*: that it is old, or not published any more, so that no
-    machine can be launched from it. *newest*: one that needs no such look. *now*: seconds of the Unix clock."""
+    machine can be launched from it. *newest*: one that needs no such check. *now*: seconds of the Unix clock."""
     if image == newest:
         return []
     filters = [aws.ec2.GetAmiIdsFilterArgs(name="image-id", values=[image])]
     owners = [FLATCAR, "self"]
     remedy = "Run `pulumi config set fleetcaptain:renewWorkers true`, `pulumi up`, and remove the setting"
-    if not aws.ec2.get_ami_ids(owners=owners, filters=filters).ids:
+    # Without this AWS leaves out deprecated images of other accounts, which can still be launched.
+    if not aws.ec2.get_ami_ids(owners=owners, filters=filters, include_deprecated=True).ids:
         return [f"the workers' image {image} is not published any more: no worker can be launched from it. {remedy}"]
     created = aws.ec2.get_ami(
-        owners=owners, filters=[aws.ec2.GetAmiFilterArgs(name="image-id", values=[image])]
+        owners=owners,
+        filters=[aws.ec2.GetAmiFilterArgs(name="image-id", values=[image])],
+        include_deprecated=True,
     ).creation_date
     days = int((now - datetime.fromisoformat(created).timestamp()) // _DAY_SEC)
     if days < _OLD_DAYS:

@@ -49,7 +49,7 @@ def aws_engine(
 ) -> FakeEngine:
     """An engine that knows what AWS answers, in a region with *zones*. Computed outputs name their resource.
     *recorded*: URN -> a resource, its ``type`` and ``outputs``, of the stack's state. *published*: older images are
-    still there."""
+    still there, but deprecated: AWS lists them only where that is asked for."""
     return FakeEngine(
         {
             "pulumi:pulumi:readStackResourceOutputs": {"outputs": dict(recorded or {})},
@@ -58,7 +58,9 @@ def aws_engine(
             "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
             "aws:index/getAvailabilityZones:getAvailabilityZones": {"id": "eu-west-1", "names": list(zones)},
             "aws:ec2/getAmi:getAmi": {"id": NEWEST, "creationDate": "2026-01-01T00:00:00.000Z"},
-            "aws:ec2/getAmiIds:getAmiIds": lambda args: {"ids": [args["filters"][0]["values"][0]] * published},
+            "aws:ec2/getAmiIds:getAmiIds": lambda args: {
+                "ids": [args["filters"][0]["values"][0]] * (published and args.get("includeDeprecated") is True)
+            },
             "aws:ec2/getKeyPair:getKeyPair": {"publicKey": f"ssh-ed25519 {PUBLIC_KEY} ann"},
             "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"locations": list(zones)},
             "aws:ec2/getInstanceType:getInstanceType": {"defaultVcpus": 2},

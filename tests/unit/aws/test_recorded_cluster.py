@@ -182,7 +182,10 @@ def test_the_first_workers_get_the_newest_image() -> None:
 
 def test_an_image_that_soon_cannot_be_launched_is_told() -> None:
     """Flatcar unpublishes its images after nine months; then the group cannot replace a machine."""
-    (old,) = warnings(declare({"size": "5"}, recorded=state(), now=AUGUST))
+    declared = declare({"size": "5"}, recorded=state(), now=AUGUST)
+    (old,) = warnings(declared)
+    newest, present = [args for token, args in declared.calls if token.endswith(":getAmi")]
+    assert (newest.get("includeDeprecated"), present.get("includeDeprecated")) == (None, True)
     assert f"the workers' image {OLDER} is 212 days old" in old
     assert "`pulumi config set fleetcaptain:renewWorkers true`" in old
     (gone,) = warnings(declare({"size": "5"}, recorded=state(), now=AUGUST, published=False))
