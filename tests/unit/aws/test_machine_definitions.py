@@ -91,11 +91,11 @@ def test_a_discovery_url_takes_the_lists_place() -> None:
 def test_what_is_advertised_is_private_or_public() -> None:
     """To clients and by fleet; what etcd listens on, and its peers, stay private: the public address is not on any
     interface of the machine."""
-    for name, told in (("member", "10.71.0.11"), ("member-public-discovery", "203.0.113.7")):
+    for name, address in (("member", "10.71.0.11"), ("member-public-discovery", "203.0.113.7")):
         etcd = units(MACHINES[name])["etcd.service"]
-        assert f"ETCD_ADVERTISE_CLIENT_URLS=https://{told}:2378\n" in etcd
+        assert f"ETCD_ADVERTISE_CLIENT_URLS=https://{address}:2378\n" in etcd
         assert "ETCD_LISTEN_PEER_URLS=https://10.71.0.11:2380\n" in etcd
-        assert f"FLEET_PUBLIC_IP={told}\n" in files(MACHINES[name])["/etc/fleet/fleet.env"]
+        assert f"FLEET_PUBLIC_IP={address}\n" in files(MACHINES[name])["/etc/fleet/fleet.env"]
 
 
 def test_etcd_waits_for_its_own_volume() -> None:

@@ -76,7 +76,7 @@ def test_other_partitions_are_refused(partition: str) -> None:
 def test_all_is_in_the_report_of_the_settings() -> None:
     """If these are invalid; else it is in that of the preflight."""
     problems = unmet(app(Port(80, 22)), empty=True, partition="aws-cn")
-    with pytest.raises(ClusterRefused, match="with these settings") as told:
+    with pytest.raises(ClusterRefused, match="with these settings") as raised:
         read({"size": "13", "keyPair": "ann"}.get, problems)
-    assert len(told.value.problems) == 4
+    assert len(raised.value.problems) == 4
     assert read({"keyPair": "ann"}.get, problems).key_pair == "ann"

@@ -21,14 +21,14 @@ def machines(*names: str) -> tuple[Machine, ...]:
 
 
 def waiting(
-    *looks: tuple[Machine, ...] | str, cancelled: Callable[[], bool] = lambda: False, timeout_sec: float = 30
+    *snapshots: tuple[Machine, ...] | str, cancelled: Callable[[], bool] = lambda: False, timeout_sec: float = 30
 ) -> list[str]:
-    """What is reported while one look after the other shows *looks* (a text: nothing answers); a second each."""
-    shown: Iterator[tuple[Machine, ...] | str] = iter([*looks, *[looks[-1]] * 200])
-    told: list[str] = []
+    """What is reported while *snapshots* follow one another (a text: nothing answers), a second each."""
+    shown: Iterator[tuple[Machine, ...] | str] = iter([*snapshots, *[snapshots[-1]] * 200])
+    messages: list[str] = []
     now = [0.0]
 
-    def look() -> tuple[Machine, ...]:
+    def snapshot() -> tuple[Machine, ...]:
         found = next(shown)
         if isinstance(found, str):
             raise ClusterUnreachable(found)
@@ -37,8 +37,8 @@ def waiting(
     def sleep(_seconds: float) -> None:
         now[0] += 1
 
-    wait_joined(WANTED, look, told.append, timeout_sec, cancelled=cancelled, clock=lambda: now[0], sleep=sleep)
-    return told
+    wait_joined(WANTED, snapshot, messages.append, timeout_sec, cancelled=cancelled, clock=lambda: now[0], sleep=sleep)
+    return messages
 
 
 def test_it_is_over_when_every_machine_is_in_fleet() -> None:
@@ -90,10 +90,10 @@ def test_a_member_is_known_by_its_address_too() -> None:
 
 def test_a_timeout_says_what_is_missing_and_where_to_look() -> None:
     """With the command for it."""
-    with pytest.raises(DeadlineExceeded) as told:
+    with pytest.raises(DeadlineExceeded) as raised:
         waiting(machines("m1", "m2", "i-w"))
-    assert "not ready after 30 s: 3 of 4 machines are in fleet" in str(told.value)
-    assert "m3 is i-m3 at 10.71.2.11: `aws ec2 get-console-output" in str(told.value)
+    assert "not ready after 30 s: 3 of 4 machines are in fleet" in str(raised.value)
+    assert "m3 is i-m3 at 10.71.2.11: `aws ec2 get-console-output" in str(raised.value)
     with pytest.raises(DeadlineExceeded, match="describe-scaling-activities"):
         waiting(machines("m1", "m2", "m3"))
 
@@ -148,7 +148,7 @@ def test_no_second_member_is_taken_away() -> None:
             raise ClusterUnreachable("does not answer")
         return 22
 
-    with pytest.raises(ClusterRefused) as told:
+    with pytest.raises(ClusterRefused) as raised:
         refuse_second_loss("m2", MEMBERS, run)
-    assert "m1 (10.71.0.11): does not answer" in told.value.problems
-    assert "m3 (10.71.2.11): its etcd is not healthy" in told.value.problems
+    assert "m1 (10.71.0.11): does not answer" in raised.value.problems
+    assert "m3 (10.71.2.11): its etcd is not healthy" in raised.value.problems

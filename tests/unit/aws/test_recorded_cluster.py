@@ -76,9 +76,9 @@ def parts(kept: Callable[[str], bool], *, key: str = "ann") -> dict[tuple[str, s
 
 def refused(config: Mapping[str, str], **more: Any) -> str:
     """Why the settings *config* are refused. Nothing is declared then but the cluster itself."""
-    with pytest.raises(ClusterRefused) as told:
+    with pytest.raises(ClusterRefused) as raised:
         declare(config, recorded=state(), **more)
-    return str(told.value)
+    return str(raised.value)
 
 
 def test_another_network_moves_no_member() -> None:
@@ -180,7 +180,7 @@ def test_the_first_workers_get_the_newest_image() -> None:
     assert images(declare({"size": "5"})) == {NEWEST}
 
 
-def test_an_image_that_soon_cannot_be_launched_is_told() -> None:
+def test_an_image_that_soon_cannot_be_launched_is_announced() -> None:
     """Flatcar unpublishes its images after nine months; then the group cannot replace a machine."""
     declared = declare({"size": "5"}, recorded=state(), now=AUGUST)
     (old,) = warnings(declared)

@@ -16,9 +16,9 @@ GOOD = {"keyPair": "ann"}
 
 def problems(**config: str) -> tuple[str, ...]:
     """All that is said to be wrong with *config*."""
-    with pytest.raises(ClusterRefused) as told:
+    with pytest.raises(ClusterRefused) as raised:
         read({**GOOD, **config}.get)
-    return told.value.problems
+    return raised.value.problems
 
 
 def test_a_key_pair_is_all_that_has_to_be_said() -> None:
@@ -98,12 +98,12 @@ _RULES = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "told"), _RULES)
-def test_a_mistake_is_told(key: str, value: str, told: str) -> None:
+@pytest.mark.parametrize(("key", "value", "wanted"), _RULES)
+def test_a_mistake_is_reported(key: str, value: str, wanted: str) -> None:
     """One mistake, one message, which names the key."""
     (found,) = problems(**{key: value})
     assert found.startswith(f"fleetcaptain:{key}: ")
-    assert told in found
+    assert wanted in found
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def waiting(
     *steps: tuple[Sequence[Mapping[str, str]], Sequence[Mapping[str, str]]], is_cancelled: bool = False
 ) -> list[str]:
     """What is reported while web and api have one of *steps* after the other, two seconds each, for ten seconds."""
-    seen, told, now = iter([*steps, *[steps[-1]] * 99]), list[str](), [0.0]
+    seen, messages, now = iter([*steps, *[steps[-1]] * 99]), list[str](), [0.0]
 
     def health() -> dict[str, Any]:
         web, api = next(seen)
@@ -33,8 +33,10 @@ def waiting(
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    wait_balanced(PUBLIC, health, 10, told.append, cancelled=lambda: is_cancelled, clock=lambda: now[0], sleep=sleep)
-    return told
+    wait_balanced(
+        PUBLIC, health, 10, messages.append, cancelled=lambda: is_cancelled, clock=lambda: now[0], sleep=sleep
+    )
+    return messages
 
 
 def test_it_is_over_when_every_instance_gets_connections() -> None:
@@ -52,9 +54,9 @@ def test_it_is_over_when_every_instance_gets_connections() -> None:
 
 def test_a_timeout_gives_the_reason_of_each_target() -> None:
     """In AWS's words, of the services that wait only."""
-    with pytest.raises(DeadlineExceeded) as told:
+    with pytest.raises(DeadlineExceeded) as raised:
         waiting(((FINE, IDLE, NEW), (FINE,)))
-    text = str(told.value)
+    text = str(raised.value)
     assert "not send to all instances after 10 s" in text
     assert "web: 2 of its targets must be healthy" in text
     assert "i-1: healthy" in text
