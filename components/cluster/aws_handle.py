@@ -59,10 +59,6 @@ class AwsHandle(ClusterHandle):
         self._warn(problem)
         return Presence.STOPPED
 
-    def problem(self) -> str:
-        """Why the cluster does not answer; asked once for all resources, and again after half a minute."""
-        return self._problem()
-
     def wait_balanced(
         self,
         public: Mapping[str, PublicTarget],
@@ -87,7 +83,7 @@ class AwsHandle(ClusterHandle):
             return
         wait_balanced(public, health, timeout_sec, report, cancelled=cancelled)
 
-    def _problem(self, clock: Callable[[], float] = time.monotonic) -> str:
+    def problem(self, clock: Callable[[], float] = time.monotonic) -> str:
         """Why the cluster does not answer; asked once for all resources, and again after half a minute: an update may
         have repaired it."""
         with _lock:

@@ -205,10 +205,10 @@ def test_a_repaired_cluster_is_there_again(site: Site) -> None:
     handle = handle_of(AWS)
     assert isinstance(handle, AwsHandle)
     site.unreachable = True
-    assert handle._problem(lambda: 100)
+    assert handle.problem(lambda: 100)
     site.unreachable = False
-    assert handle._problem(lambda: 129)
-    assert handle._problem(lambda: 130) == ""
+    assert handle.problem(lambda: 129)
+    assert handle.problem(lambda: 130) == ""
 
 
 class Elb:
