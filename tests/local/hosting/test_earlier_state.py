@@ -22,7 +22,7 @@ def test_it_is_a_state_of_every_kind() -> None:
     """Of that version, but of the local machines, which need Docker: those are in tests/e2e. Each kind has a pickle of
     its own."""
     resources = dynamic(STATE.read_text()).values()
-    newer = {"LocalMachines", "Logins", "Secrets", "Task", "Timer"}
+    newer = {"JoinedMember", "LocalMachines", "Logins", "Secrets", "Task", "Timer"}
     assert {one["type"].rpartition(":")[2] for one in resources} == PROVIDERS.keys() - newer
     pickles = {one["type"]: {part["__provider"] for part in (one["inputs"], one["outputs"])} for one in resources}
     assert [len(found) for found in pickles.values()] == [1] * len(pickles)

@@ -50,7 +50,8 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 def image(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image with the wheel; it is removed at the end."""
     context = tmp_path_factory.mktemp("image")
-    (context / "wheels").mkdir()
+    for folder in ("wheels", "site"):
+        (context / folder).mkdir()
     shutil.copy(wheel, context / "wheels")
     packages = [package for package in required(wheel, ["cli"]) if package.name.replace("_", "-") not in COMPILED]
     for entry in site_entries(packages):

@@ -92,7 +92,8 @@ class Machine:
         self.stub("docker", f"case $1 in port) echo 0.0.0.0:{server.port} ;; inspect) echo true ;; esac")
         self.stub(
             "systemctl",
-            'case $1 in is-active) shift 2; for one; do echo active; done ;; *) echo "$*" >>"$0.calls" ;; esac',
+            'case "$*" in *-health.service) echo inactive ;; is-active*) shift 2; for one; do echo active; done ;; '
+            '*) echo "$*" >>"$0.calls" ;; esac',
         )
         self.environ = {
             "PATH": f"{self.bin}:{os.environ['PATH']}",
