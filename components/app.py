@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -87,7 +86,7 @@ class FleetApp(pulumi.ComponentResource):
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
         self._ready_timeout_sec, self._hooks, self._logins = ready_timeout_sec, hooks, logins
-        self._tasks, self._machine_logins, self._platforms = tasks or {}, machine_logins, tuple(platforms)
+        self._tasks, self._machine_logins, self._platforms = tasks or {}, machine_logins, platforms
         self._values = {name: pulumi.Output.secret(value) for name, value in (secret_values or {}).items()}
         self._digests: pulumi.Output[list[str]] | None = None
         if rollback_to is None:
@@ -361,7 +360,7 @@ class FleetApp(pulumi.ComponentResource):
         image = AppImage(
             named.resource,
             root=self._app.root,
-            build=replace(build, platforms=build.platforms or self._platforms),
+            build=build.by_default_for(self._platforms),
             image=named.repository,
             registry=self._cluster.registry,
             login=self._cluster.login,

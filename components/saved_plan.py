@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,10 +63,7 @@ def refuse_changed(
         made = datetime.fromisoformat(plan["manifest"]["time"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return
-    builds = {
-        named.resource: replace(build, platforms=build.platforms or tuple(platforms))
-        for build, named in built_images(app, files).items()
-    }
+    builds = {named.resource: build.by_default_for(platforms) for build, named in built_images(app, files).items()}
     folders = {name: (app.root / build.context).resolve() for name, build in builds.items()}
     images = {
         name: _build_inputs(build, context_hash(folders[name], folders[name] / build.dockerfile))

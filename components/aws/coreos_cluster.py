@@ -102,7 +102,7 @@ class CoreOSCluster(ClusterComponent):
         recorded = recorded_in(resources, name)
         settings, identity = pinned(args.settings, recorded), f"{pulumi.get_project()}/{pulumi.get_stack()}"
         window_plans = window_groups(args.windows, args.now, args.lead_sec)
-        split, sums = _checked(name, args, resources, recorded), sums_of(args.programs)
+        split, sums = _checked(name, args, settings, resources, recorded), sums_of(args.programs)
         members = places(settings.members, split)
         scope = Scope(name, identity, self)
         ami = find_image(settings.ami_id)
@@ -204,12 +204,14 @@ class CoreOSCluster(ClusterComponent):
 def _checked(
     name: str,
     args: CoreOSClusterArgs,
+    settings: Settings,
     resources: Mapping[tuple[str, str], Mapping[str, Any]],
     recorded: RecordedCluster | None,
 ) -> tuple[Subnet, ...]:
-    """The subnets of the cluster *name*, whose state has *resources*, by (type, name), and is *recorded*. Raises
-    ClusterRefused with all that would stop it or its machines, in one report."""
-    settings, has_zones = pinned(args.settings, recorded), recorded is not None and bool(recorded.zones)
+    """The subnets of the cluster *name* with *settings*, those of *args* as they are `pinned`; its state has
+    *resources*, by (type, name), and is *recorded*. Raises ClusterRefused with all that would stop it or its machines,
+    in one report."""
+    has_zones = recorded is not None and bool(recorded.zones)
     checked = preflight(name, settings, resources, args.ask_client, has_zones=has_zones)
     problems = [
         *args.unmet,

@@ -13,15 +13,11 @@ import pulumi_aws as aws
 
 from components.aws.scope import Scope
 
-__all__ = ["WORKERS", "MachineIdentity", "make_identity", "policy"]
+__all__ = ["WORKERS", "MachineIdentity", "make_identity", "policy", "trust"]
 
 WORKERS = "workers"
 """The kind of all machines that keep none of etcd's data."""
 
-_ASSUME = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
-}
 # What the agent of Systems Manager calls for a session; since its version 3.3.40 it does without ec2messages. AWS's own
 # policy for it also lets a machine read every parameter of the account.
 _SESSIONS = [
@@ -72,6 +68,12 @@ def policy(
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def trust(service: str) -> str:
+    """The policy with which AWS's *service*, such as ``ec2.amazonaws.com``, may take on a role, as JSON. Pure."""
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def make_identity(
     scope: Scope,
     kind: str,
@@ -82,7 +84,7 @@ def make_identity(
 ) -> MachineIdentity:
     """The role of the machines of *kind*. With *ssm*, AWS Systems Manager may open sessions on them."""
     role = aws.iam.Role(
-        scope.named(kind), assume_role_policy=json.dumps(_ASSUME), tags=scope.tags(kind), opts=scope.child()
+        scope.named(kind), assume_role_policy=trust("ec2.amazonaws.com"), tags=scope.tags(kind), opts=scope.child()
     )
     partition = aws.get_partition().partition
     text = pulumi.Output.all(bucket_arn, *repository_arns).apply(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from fleetcaptain.machine.definition import Member
 from fleetcaptain.machine.machine_ports import PEER
 from fleetcaptain.members.joining import list_member
 from fleetcaptain.members.member import Seen
-from fleetcaptain.members.members_api import MembersApi
+from fleetcaptain.members.members_api import MembersApi, is_healthy
 from fleetcaptain.rollout.cluster import Cluster
 
 __all__ = ["JoinedMember", "JoinedMemberProvider"]
@@ -67,16 +66,8 @@ def _observe(cluster: Cluster, api: MembersApi) -> Seen | None:
     if not listed:
         return None
     answers = {one.address: cluster.run(one.address, HEALTH, _HEALTH_SEC) for one in listed if one.name}
-    healthy = frozenset(address for address, answer in answers.items() if _is_healthy(answer))
+    healthy = frozenset(address for address, answer in answers.items() if is_healthy(answer or ""))
     return Seen(listed, healthy, frozenset(one.name for one in listed))
-
-
-def _is_healthy(answer: str | None) -> bool:
-    try:
-        found = json.loads(answer or "")
-    except ValueError:
-        return False
-    return isinstance(found, Mapping) and found.get("health") == "true"
 
 
 def _sleep(seconds: float) -> None:

@@ -10,7 +10,7 @@ from components.aws.account_facts import NO_KEY_PAIR, AccountFacts, Quota
 from components.aws.client_facts import ClientFacts
 from components.aws.settings import Settings
 
-__all__ = ["Findings", "Made", "findings", "provider_only", "usable_zones"]
+__all__ = ["PROVIDER_KEYS", "Findings", "Made", "findings", "provider_only", "usable_zones"]
 
 _LEAST_ZONES = 2
 _INSTALL = {
@@ -19,8 +19,8 @@ _INSTALL = {
     "session-manager-plugin": "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html",
 }
-# Of Pulumi's provider; the AWS CLI does not see them.
-_PROVIDER_KEYS = ("accessKey", "secretKey", "token", "assumeRoles", "assumeRoleWithWebIdentity")
+PROVIDER_KEYS = ("accessKey", "secretKey", "token", "assumeRoles", "assumeRoleWithWebIdentity")
+"""The credentials of Pulumi's provider in the namespace ``aws``; the AWS CLI does not see them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def findings(settings: Settings, account: AccountFacts, client: ClientFacts, mad
 def provider_only(settings: Settings, keys: Sequence[str]) -> list[str]:
     """The error for credentials that only Pulumi's provider has, if ssh needs the AWS CLI. *keys*: the keys of the
     namespace ``aws`` that are set."""
-    used = [f"aws:{key}" for key in _PROVIDER_KEYS if key in keys]
+    used = [f"aws:{key}" for key in PROVIDER_KEYS if key in keys]
     if settings.allow_ssh_from or not used:
         return []
     return [

@@ -10,15 +10,13 @@ import pulumi
 
 from components.aws.account_facts import ask_account
 from components.aws.client_facts import ClientFacts
-from components.aws.launch_findings import Made, findings, provider_only, usable_zones
-from components.aws.recorded_types import ADDRESS, GROUP, READY
+from components.aws.launch_findings import PROVIDER_KEYS, Made, findings, provider_only, usable_zones
+from components.aws.recorded_cluster import workers_in
+from components.aws.recorded_types import ADDRESS, READY
 from components.aws.settings import Settings
 from components.engine import diagnostics
 
 __all__ = ["Preflight", "made_in", "preflight"]
-
-_SECRET_KEYS = ("accessKey", "secretKey", "token")
-_OBJECT_KEYS = ("assumeRoles", "assumeRoleWithWebIdentity")
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,9 @@ def preflight(
 def made_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str, *, has_zones: bool) -> Made:
     """The machines of the cluster *name* in the state's *resources*, by (type, name). Pure."""
     members = sum(type_ == ADDRESS and resource.startswith(f"{name}-m") for type_, resource in resources)
-    group = resources.get((GROUP, f"{name}-workers"), {})
-    return Made(members, int(group.get("desiredCapacity") or 0), has_zones)
+    return Made(members, workers_in(resources, name), has_zones)
 
 
 def _provider_keys() -> list[str]:
     config = pulumi.Config("aws")
-    found = [key for key in _SECRET_KEYS if config.get(key)]
-    return found + [key for key in _OBJECT_KEYS if config.get(key)]
+    return [key for key in PROVIDER_KEYS if config.get(key)]

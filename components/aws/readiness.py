@@ -176,7 +176,7 @@ class ReadyProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The state at the end of the last wait."""
-        known = {key: props[key] for key in _INPUTS if key in props}
+        known = _known(props)
         return ReadResult(id_, known, known)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "recorded_in",
     "refused_changes",
     "workers_image",
+    "workers_in",
 ]
 
 # The template of workers that always run comes first.
@@ -83,11 +84,16 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
         tuple(zones) if is_made else (),
         max(int(outputs.get("size") or 0) for outputs in volumes.values()),
         machines,
-        int(resources.get((GROUP, f"{name}-workers"), {}).get("desiredCapacity") or 0),
+        workers_in(resources, name),
         next(filter(None, images), ""),
         frozenset(resources.get((READY, name), {}).get("members") or ()),
         frozenset(member for member in volumes if (JOINED, f"{name}-{member}") in resources),
     )
+
+
+def workers_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str) -> int:
+    """The number of workers of the cluster *name* in *resources*, by (type, name). Pure."""
+    return int(resources.get((GROUP, f"{name}-workers"), {}).get("desiredCapacity") or 0)
 
 
 def agents_are_silent(resources: Mapping[tuple[str, str], Mapping[str, Any]]) -> bool:

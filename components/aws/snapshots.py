@@ -6,6 +6,7 @@ import json
 
 import pulumi_aws as aws
 
+from components.aws.iam import trust
 from components.aws.scope import Scope
 
 __all__ = ["KEPT_SNAPSHOTS", "make_snapshots", "snapshot_tag"]
@@ -13,10 +14,6 @@ __all__ = ["KEPT_SNAPSHOTS", "make_snapshots", "snapshot_tag"]
 KEPT_SNAPSHOTS = 7
 """How many snapshots of each volume are kept."""
 
-_ASSUME = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "dlm.amazonaws.com"}}],
-}
 _SNAPSHOTS, _VOLUMES = "arn:aws:ec2:*::snapshot/*", "arn:aws:ec2:*:*:volume/*"
 # As in AWS's own policy for this purpose, without what shares snapshots and makes them faster.
 _POLICY = {
@@ -43,7 +40,7 @@ def make_snapshots(scope: Scope) -> None:
     deleted."""
     role = aws.iam.Role(
         scope.named("snapshots"),
-        assume_role_policy=json.dumps(_ASSUME),
+        assume_role_policy=trust("dlm.amazonaws.com"),
         tags=scope.tags("snapshots"),
         opts=scope.child(),
     )

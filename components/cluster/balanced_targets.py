@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetcaptain.errors import DeadlineExceeded, Interrupted
+from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.waiting import wait_until
 
 __all__ = ["PublicTarget", "pending_targets", "wait_balanced"]
@@ -72,7 +73,7 @@ def wait_balanced(
             lines.append(f"{service}: {public[service].instances} of its targets must be healthy")
             lines += [f"  {state}" for state in states]
         lines.append(
-            "On a machine, `curl -i http://127.0.0.1:2377/SERVICE` shows what its agent answers. The release is "
+            f"On a machine, `curl -i http://127.0.0.1:{HEALTH}/SERVICE` shows what its agent answers. The release is "
             "current. To continue waiting, run `pulumi up`."
         )
         return DeadlineExceeded("\n  ".join(lines))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from fleetcaptain.fleetfile.docker_args import networks
 from fleetcaptain.schedule.window import WindowSpec
@@ -132,6 +132,10 @@ class Build:
     args: Mapping[str, str | int | float | bool] | tuple[tuple[str, str], ...] = ()
     secrets: Sequence[str] = ()
     platforms: Sequence[str] = ()
+
+    def by_default_for(self, platforms: Sequence[str]) -> Self:
+        """It, for *platforms* unless it names its own."""
+        return replace(self, platforms=self.platforms or tuple(platforms))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fleetcaptain.members.member import Listed
 from fleetcaptain.net.http_request import Ask
 
-__all__ = ["MembersApi"]
+__all__ = ["MembersApi", "is_healthy"]
 
 _PATH = "/v2/members"
 _ADDED, _REMOVED = 201, 204
@@ -28,7 +28,7 @@ class MembersApi:
 
     def healthy(self) -> bool:
         """Whether this member serves requests that need a quorum."""
-        return _parsed(self._ask("GET", "/health", "")[1]).get("health") == "true"
+        return is_healthy(self._ask("GET", "/health", "")[1])
 
     def add(self, peer_url: str) -> str:
         """Add a member to the list, before it starts. Returns why etcd refuses, "" on success."""
@@ -37,6 +37,11 @@ class MembersApi:
     def remove(self, member_id: str) -> str:
         """Remove a member from the list. Returns why etcd refuses, "" on success."""
         return _refusal(_REMOVED, *self._ask("DELETE", f"{_PATH}/{member_id}", ""))
+
+
+def is_healthy(answer: str) -> bool:
+    """Whether a member that gave this *answer* to ``/health`` is healthy. Pure."""
+    return _parsed(answer).get("health") == "true"
 
 
 def _listed(data: dict[str, Any]) -> Listed:
