@@ -41,11 +41,11 @@ _TIMEOUT_SEC = 300
 
 @dataclass(frozen=True)
 class Boot:
-    """A first boot: its exit *code*, what Ignition *told*, the *requests* it made, the new *root*, and the *definition*
-    that it booted from."""
+    """A first boot: its exit *code*, what Ignition *logged*, the *requests* it made, the new *root*, and the
+    *definition* that it booted from."""
 
     code: int
-    told: str
+    logged: str
     requests: tuple[str, ...]
     root: Path
     definition: dict[str, Any]
@@ -139,8 +139,8 @@ def _certificates(folder: Path) -> None:
 
 def test_every_stage_succeeds(boot: Boot) -> None:
     """Without a warning about the definition."""
-    assert boot.code == 0, boot.told
-    assert "warning at $" not in boot.told, boot.told
+    assert boot.code == 0, boot.logged
+    assert "warning at $" not in boot.logged, boot.logged
 
 
 def test_user_data_is_read_by_version_2_of_the_metadata_service(boot: Boot) -> None:
@@ -181,7 +181,7 @@ def test_every_unit_is_written_and_enabled(boot: Boot) -> None:
 
 
 def test_core_is_in_the_groups_that_it_needs(boot: Boot) -> None:
-    """Whoever connects as core may use docker, the journal and sudo."""
+    """A user who connects as core may use docker, the journal and sudo."""
     lines = (boot.root / "etc/group").read_text().splitlines()
     members = {line.split(":")[0]: line.rpartition(":")[2].split(",") for line in lines}
     for group in ("sudo", "docker", "systemd-journal"):
@@ -189,9 +189,9 @@ def test_core_is_in_the_groups_that_it_needs(boot: Boot) -> None:
 
 
 def test_a_program_with_another_sum_is_refused(tmp_path: Path) -> None:
-    """So an object that somebody changed is run by no machine."""
+    """So an object that was changed is run by no machine."""
     definition = _definition("member")
     objects = {key: b"another program" if key.endswith("/etcd") else body for key, body in _objects(definition).items()}
     boot = run(tmp_path, definition, objects)
     assert boot.code != 0
-    assert "hash verification failed" in boot.told, boot.told
+    assert "hash verification failed" in boot.logged, boot.logged

@@ -119,8 +119,8 @@ def _user_data(ec2: Any, instances: list[Mapping[str, Any]]) -> dict[str, str]:
     for one in instances:
         if "IamInstanceProfile" in one:
             name = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name")
-            told = ec2.describe_instance_attribute(InstanceId=one["InstanceId"], Attribute="userData")
-            found[name] = _decoded(told["UserData"]["Value"])
+            answer = ec2.describe_instance_attribute(InstanceId=one["InstanceId"], Attribute="userData")
+            found[name] = _decoded(answer["UserData"]["Value"])
     return found
 
 

@@ -76,10 +76,12 @@ def read(code: int, lines: Iterable[str], errors: str) -> Run:
             events.append(json.loads(line))
         except ValueError:
             rest.append(line)
-    told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    rest += [one["message"] for one in told if one["severity"] != "debug"]
+    diagnostics = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    rest += [one["message"] for one in diagnostics if one["severity"] != "debug"]
     by_severity = {
-        severity: tuple(one["message"].strip() for one in told if one["severity"] == severity and not _is_noise(one))
+        severity: tuple(
+            one["message"].strip() for one in diagnostics if one["severity"] == severity and not _is_noise(one)
+        )
         for severity in ("error", "warning")
     }
     return Run(code, tuple(_steps(events)), by_severity["error"], by_severity["warning"], "".join(rest))

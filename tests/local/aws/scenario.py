@@ -85,7 +85,7 @@ class Story:
     after it. *held*: a preview that would replace workers while a window is open. *kept*: a destroy while etcd's
     volumes are protected. *moved*: a preview with another network. *changed*: an ``up`` with other machines, more
     of them, and ssh open, but without windows; *fixed*, the account after it. *opened*: an ``up`` from another
-    address, with ssh open for that, and after somebody removed a rule. *sick*: a preview that would replace a member
+    address, with ssh open for that, and after a rule was removed by hand. *sick*: a preview that would replace a member
     while another one does not answer. *renewed*: an ``up`` that replaces it. *revived*: an ``up`` after all members
     were terminated; *found*, the account after it. *ended*: the destroy, and *left*, the account after it. *calls*:
     AWS's calls of all of it, as ``service:Operation``.

@@ -69,8 +69,8 @@ def test_only_the_balancers_port_is_open_to_the_world(story: Story) -> None:
 
 
 def test_etcd_is_open_for_machines_of_the_cluster_only(story: Story) -> None:
-    """Its peers' port for members, its clients' port, with certificates, for machines; its plain port for nobody. The
-    balancer asks the machine agents at 2377."""
+    """Its peers' port for members, its clients' port, with certificates, for machines; its plain port for no machine.
+    The balancer asks the machine agents at 2377."""
     ids = {group["GroupId"]: group["GroupName"].rpartition("-")[0] for group in story.account.groups}
     opened = {
         (rule["FromPort"], ids[group["GroupId"]], ids[pair["GroupId"]])

@@ -67,8 +67,8 @@ def test_every_update_has_its_preview_asserted(story: Story) -> None:
 
 
 def test_an_update_opens_ssh_for_another_address_without_ssh(story: Story) -> None:
-    """Nothing answered when it began: who deploys has moved, and somebody removed a rule. The rule that stays is made
-    again, because its removal is seen."""
+    """Nothing answered when it began: the operator has another address, and a rule was removed by hand. The rule that
+    stays is made again, because its removal is seen."""
     assert story.opened.did("create") == [
         "SecurityGroupIngressRule cluster-ssh-192.0.2.0-24",
         "SecurityGroupIngressRule cluster-ssh-203.0.113.0-24",

@@ -93,7 +93,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, at any address of this machine; all are held until all are found."""
+    """Ports that are free now, at any address of this machine; all are held until all are found."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

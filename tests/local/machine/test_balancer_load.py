@@ -70,7 +70,7 @@ class Balancer:
     lost: int = 0
 
     async def check(self, number: int) -> None:
-        """The checks of an instance, for ever."""
+        """The checks of an instance, until it is cancelled."""
         streak = 0
         await asyncio.sleep(self.interval_sec * 0.37 * number)
         while True:
@@ -82,7 +82,7 @@ class Balancer:
             await asyncio.sleep(self.interval_sec)
 
     async def load(self) -> None:
-        """New connections, one after the other, for ever."""
+        """New connections, one after the other, until it is cancelled."""
         while True:
             believed = [one for one, fine in enumerate(self.healthy) if fine] or list(range(len(self.instances)))
             number = believed[self.tried % len(believed)]

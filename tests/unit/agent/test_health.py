@@ -134,7 +134,7 @@ def test_a_unit_goes_on_until_the_balancer_has_seen_that_it_leaves(machine: Pret
 
 
 def test_a_unit_that_has_ended_leaves_at_once(machine: PretendedMachine, slept: Path) -> None:
-    """It serves nobody any more, and systemd is about to restart it."""
+    """It serves no request any more, and systemd is about to restart it."""
     start(machine)
     assert machine.agent("stopping", UNIT, without="MAINPID").returncode == 0
     assert not slept.exists()

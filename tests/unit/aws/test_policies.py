@@ -109,7 +109,7 @@ def test_only_services_of_aws_take_a_role() -> None:
             assert statement["Principal"]["Service"] in {"ec2.amazonaws.com", "dlm.amazonaws.com"}, name
 
 
-def test_the_bucket_denies_what_is_not_encrypted_and_allows_nobody() -> None:
+def test_the_bucket_denies_what_is_not_encrypted_and_allows_no_one() -> None:
     """Its readers are allowed by their roles."""
     found = list(_documents("BucketPolicy"))
     assert found

@@ -15,7 +15,7 @@ STEP_SEC = 30
 
 def join(etcd: Etcd, *names: str, sleeps: list[float] | None = None) -> list[str]:
     """List the last of *names*; what is reported."""
-    told: list[str] = []
+    reported: list[str] = []
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -26,8 +26,10 @@ def join(etcd: Etcd, *names: str, sleeps: list[float] | None = None) -> list[str
     def add(member: Member) -> str:
         return etcd.do(MemberChange(ChangeKind.ADD, member))
 
-    list_member(members(*names), etcd.observed, add, told.append, step_sec=STEP_SEC, clock=lambda: now[0], sleep=sleep)
-    return told
+    list_member(
+        members(*names), etcd.observed, add, reported.append, step_sec=STEP_SEC, clock=lambda: now[0], sleep=sleep
+    )
+    return reported
 
 
 def test_it_is_listed_and_not_waited_for() -> None:
