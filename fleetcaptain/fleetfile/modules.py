@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import importlib
 import importlib.util
+import io
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.abc import MetaPathFinder
@@ -77,8 +79,6 @@ def own_modules(folder: Path) -> Iterator[set[Path]]:
     path, loaded, working, bytecode = [*sys.path], dict(sys.modules), Path.cwd(), sys.dont_write_bytecode
     finder = _Folder(folder)
     opened: set[Path] = set()
-    token = _OPENED.set(opened)
-    _watch_opened()
     importlib.invalidate_caches()
     sys.dont_write_bytecode = True  # images are built from the folder
     sys.meta_path.insert(0, finder)
@@ -87,9 +87,9 @@ def own_modules(folder: Path) -> Iterator[set[Path]]:
     for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
         del sys.modules[name]
     try:
-        yield opened
+        with _noting_opened(opened):
+            yield opened
     finally:
-        _OPENED.reset(token)
         folders = [folder, *(Path(entry) for entry in sys.path if entry not in path)]
         for name, module in [*sys.modules.items()]:
             top = name.partition(".")[0]
@@ -111,6 +111,11 @@ def _lies_in(module: ModuleType, folder: Path) -> bool:
 
 class _Source(SourceFileLoader):
     """Compiles a module from its source each time: caches of another run are neither trusted nor written."""
+
+    def get_data(self, path: str) -> bytes:
+        """The contents of *path*."""
+        _note_opened(path, "r")
+        return super().get_data(path)
 
     def get_code(self, fullname: str) -> CodeType:
         """The module's code. Raises SyntaxError, also for an import with an ambiguous name."""
@@ -187,16 +192,45 @@ def _is_taken(name: str) -> bool:
     return name == _OURS or name in sys.stdlib_module_names
 
 
-@functools.cache
-def _watch_opened() -> None:
-    """Once for the process: an audit hook cannot be removed."""
-    sys.addaudithook(_note_opened)
+@contextmanager
+def _noting_opened(opened: set[Path]) -> Iterator[None]:
+    """Within the block, note in *opened* what this context opens to read.
+
+    An audit hook would see as much, but cannot be removed, and a hook written in Python makes `sys.settrace` fail when
+    two threads start at once, which ends them: under a debugger, and when coverage is measured.
+    """
+    token = _OPENED.set(opened)
+    openers: list[tuple[ModuleType, str, Callable[..., Any]]] = [
+        (builtins, "open", builtins.open),
+        (io, "open", io.open),
+        (os, "open", os.open),
+    ]
+    for module, name, opener in openers:
+        setattr(module, name, _noting(opener))
+    try:
+        yield
+    finally:
+        for module, name, opener in openers:
+            setattr(module, name, opener)
+        _OPENED.reset(token)
 
 
-def _note_opened(event: str, arguments: tuple[Any, ...]) -> None:
-    opened = _OPENED.get() if event == "open" else None
-    if opened is None or not isinstance(arguments[0], str | bytes) or arguments[2] & os.O_ACCMODE == os.O_WRONLY:
+def _noting(opener: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(opener)
+    def noting(*arguments: Any, **keywords: Any) -> Any:
+        given = dict(zip(("file", "flags"), arguments, strict=False)) | keywords
+        _note_opened(given.get("file", given.get("path")), given.get("flags", given.get("mode")))
+        return opener(*arguments, **keywords)
+
+    return noting
+
+
+def _note_opened(file: Any, mode: Any) -> None:
+    opened = _OPENED.get()
+    if opened is None or not isinstance(file, str | bytes | os.PathLike):
         return
-    path = Path(os.path.abspath(os.fsdecode(arguments[0])))
+    if mode & os.O_ACCMODE == os.O_WRONLY if isinstance(mode, int) else not {"r", "+"} & set(mode or "r"):
+        return
+    path = Path(os.path.abspath(os.fsdecode(file)))
     if not any(path.is_relative_to(other) for other in (*_INSTALLED, _PACKAGE)):
         opened.add(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -297,6 +299,33 @@ def test_an_app_knows_what_its_fleetfile_read(tmp_path: Path) -> None:
     app = load(written(tmp_path, f"{HEAD}{text}{APP}", beside))
     names = ("Fleetfile.py", "deploy/__init__.py", "shared.py", "sizes.json")
     assert set(app.sources) == {*(tmp_path / name for name in names), tmp_path.parent / "common.txt"}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "open(mode='rb', file=name)",
+        "io.open(name, 'r+')",
+        "open(os.open(name, os.O_RDONLY))",
+        "open(os.open(path=name, flags=os.O_RDWR, mode=0o600))",
+        "gzip.open(name)",
+        "codecs.open(name, encoding='utf-8')",
+    ],
+)
+def test_a_file_is_known_however_it_is_opened(read: str, tmp_path: Path) -> None:
+    """And `open` is Python's own again afterwards."""
+    python = (builtins.open, io.open, os.open)
+    text = f"import codecs, gzip, io, os\nNAME, name = 'web', {str(tmp_path / 'a')!r}\n{read}.close()\n"
+    app = load(written(tmp_path, f"{HEAD}{text}{APP}", {"a": ""}))
+    assert tmp_path / "a" in app.sources
+    assert python == (builtins.open, io.open, os.open)
+
+
+@pytest.mark.parametrize("write", ["open(name, 'w')", "open(os.open(name, os.O_WRONLY), 'w')", "open(name, mode='ab')"])
+def test_a_file_that_is_only_written_is_not_known(write: str, tmp_path: Path) -> None:
+    """It is no source of the app."""
+    text = f"import os\nNAME, name = 'web', {str(tmp_path / 'a')!r}\n{write}.close()\n"
+    assert set(load(written(tmp_path, f"{HEAD}{text}{APP}", {"a": ""})).sources) == {tmp_path / "Fleetfile.py"}
 
 
 @pytest.mark.parametrize(
