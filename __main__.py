@@ -16,6 +16,7 @@ from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
+from components.engine.stack_outputs import keep_outputs
 from components.factory import choose_cluster, default_platforms
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
@@ -34,6 +35,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 def main() -> None:
     """Declare everything. All errors in the Fleetfile or the configuration are reported first."""
+    keep_outputs({"stack": stack_name()})
     config = pulumi.Config("fleetcaptain")
     root = Path(config.get("project") or "examples/behavioral").resolve()
     try:

@@ -9,12 +9,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.balanced_targets import PublicTarget
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import (
+    PartialFailure,
+    Resource,
+    cancelled,
+    publish_announcements,
+    status,
+    warn,
+)
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import FleetCaptainError, with_more
@@ -54,6 +61,11 @@ class ReadinessProvider(ResourceProvider):
     True (it reads back False if the release is no longer available, or the cluster has the units of another periodic
     task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Publish what the services announce: the gate is checked after all of them."""
+        publish_announcements()
+        return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""

@@ -10,7 +10,15 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, is_declared, status, warn
+from components.engine.dynamic_resource import (
+    PartialFailure,
+    Resource,
+    announce,
+    announce_warning,
+    cancelled,
+    is_declared,
+    status,
+)
 from fleetcaptain.agent.installation import is_offered
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.history.rollout_record import RolloutRecord
@@ -73,32 +81,38 @@ class RollingUpdateProvider(ResourceProvider):
             raise UnitRefused(f"{heading} Nothing was changed.", [renamed(olds["app"], news["app"])])
         present = () if olds else self._present(news)
         if present:
-            warn(
-                f"{', '.join(present)} already run on the cluster. This stack deployed them, but its state does not "
-                "have them: a deployment was interrupted, or the state was lost. They are adopted."
+            announce_warning(
+                ", ".join(present),
+                "on the cluster already. This stack deployed them, but its state does not have them: a deployment was "
+                "interrupted, or the state was lost. They are adopted.",
             )
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine; say which secrets change, what an update does and how long it takes, and
         warn of one that cannot keep the service up."""
+        if not is_declared():
+            return DiffResult()
+        service = news["service"]
         before, after = (props.get("secrets") or {} for props in (olds, news))
-        if is_declared() and isinstance(after, Mapping):
+        if isinstance(after, Mapping):
             changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
             if changed:
-                info(f"secrets: {', '.join(changed)} changed")
+                announce(f"{service}: new value of {', '.join(changed)}")
         update = expected_update(olds, news)
-        if update is not None and is_declared():
-            info(format_expected(update, self._records(news)))
+        if update is not None:
+            announce(format_expected(update, self._records(news)))
         if downtime(olds, news):
-            warn(
-                f"{news['service']} has one instance, so it is down during the replacement. To avoid the outage, set "
-                "instances=True, which starts the new one first, or instances=2."
+            announce_warning(
+                service,
+                "down during the replacement, for lack of a second instance. To avoid the outage, set instances=True, "
+                "which starts the new one first, or instances=2.",
             )
         if displaced(olds, news):
-            warn(
-                f"{news['service']} is down while units with other names replace its units: they use the same port of "
-                "the machine, or conflict, so the old ones are removed first."
+            announce_warning(
+                service,
+                "down while units with other names replace its units: they use the same port of the machine, or "
+                "conflict, so the old ones are removed first.",
             )
         return DiffResult()
 

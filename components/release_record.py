@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import Resource, status, warn
+from components.engine.dynamic_resource import Resource, is_declared, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
@@ -43,13 +43,15 @@ class RecordProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that differs from
         the release that this stack deployed; warns of one that its state does not have."""
+        if not news.get("rollback") or not is_declared():
+            return DiffResult()
         known = olds.get("seals", {}).get(news["release"])
-        if news.get("rollback") and known is None:
+        if known is None:
             warn(
                 f"The state of this stack does not have the release {news['release']}. Its record in etcd may have "
                 "been changed: review the differences of its units before you roll back to it."
             )
-        elif news.get("rollback") and known != seal(_manifest(news)):
+        elif known != seal(_manifest(news)):
             raise ReleaseRefused(
                 f"Cannot roll back to {news['release']}. Nothing was changed.",
                 [

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -23,6 +23,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
+from components.engine.announcements import Announcements
 from components.engine.dynamic_resource import CURRENT, Operation, PartialFailure
 from components.host.property_values import struct_of, values_of
 from fleetcaptain.errors import FleetCaptainError
@@ -49,6 +50,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine))
         self.cancel = threading.Event()
         self._checked: set[str] = set()
+        self._announcements = Announcements()
         self._config: dict[str, Any] = {}
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
@@ -89,7 +91,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
         """Create the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             result = provider.create(values_of(request.properties))
             return proto.CreateResponse(id=result.id, properties=struct_of(result.outs, request.properties, printable))
 
@@ -105,22 +107,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
         """Change the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             result = provider.update(request.id, values_of(request.olds), values_of(request.news))
             return proto.UpdateResponse(properties=struct_of(result.outs, request.news, printable))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Empty:
         """Delete the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             provider.delete(request.id, values_of(request.properties))
             return Empty()
+
+    def _change(self, request: Any, context: grpc.ServicerContext) -> AbstractContextManager[ResourceProvider]:
+        """An `_operation` that no preview has: the engine asks for none there, as this service declares no support."""
+        self._announcements.is_preview = False
+        return self._operation(request, context)
 
     @contextmanager
     def _operation(
         self, request: Any, context: grpc.ServicerContext, *, declared: bool = False
     ) -> Iterator[ResourceProvider]:
         """The provider of the resource, as the `CURRENT` operation. An error ends the call with only its own text."""
-        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel, declared))
+        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel, declared, self._announcements))
         try:
             yield self._provider(request.urn)
         except PartialFailure as failure:

@@ -248,7 +248,7 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert warnings == []
     assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
     assert len(warnings) == 1
-    assert "web has one instance, so it is down during the replacement" in warnings[0]
+    assert warnings[0].startswith("web: down during the replacement")
 
 
 @pytest.mark.usefixtures("site")
@@ -261,7 +261,7 @@ def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], po
     ]
     for old, new in (modes, reversed(modes)):
         PROVIDER.diff("web", old, new)
-    assert [line for line in warnings if "is down while units with other names replace its units" in line] == warnings
+    assert [line for line in warnings if "down while units with other names replace its units" in line] == warnings
     assert len(warnings) == 2 * warned
 
 
@@ -419,7 +419,7 @@ def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Si
 def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the rollouts that are recorded; nothing of a service that does not change."""
     said: list[str] = []
-    monkeypatch.setattr("components.fleet_unit.info", said.append)
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
     outs = created(unit_inputs())
     PROVIDER.diff("web", outs, unit_inputs())
     assert said == []
@@ -437,7 +437,7 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ({"PIN": "1", "URL": "1"}, {"PIN": "2", "URL": "1", "NEW": "1"}, ["secrets: PIN changed"]),
+        ({"PIN": "1", "URL": "1"}, {"PIN": "2", "URL": "1", "NEW": "1"}, ["web: new value of PIN"]),
         ({"PIN": "1"}, {"PIN": "1"}, []),
         (None, {"PIN": "1"}, []),
         ({"PIN": "1"}, None, []),
@@ -450,7 +450,7 @@ def test_the_preview_names_the_secrets_that_change(
 ) -> None:
     """By those of the units that run; a new one is in the difference of the unit."""
     lines: list[str] = []
-    monkeypatch.setattr("components.fleet_unit.info", lines.append)
+    monkeypatch.setattr("components.fleet_unit.announce", lines.append)
     inputs = unit_inputs()
     PROVIDER.diff("web", {**inputs, "secrets": before}, {**inputs, "secrets": after})
-    assert [line for line in lines if line.startswith("secrets: ")] == said
+    assert [line for line in lines if "new value" in line] == said

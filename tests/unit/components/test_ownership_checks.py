@@ -257,7 +257,7 @@ def test_what_runs_and_the_state_does_not_know_is_warned_of(prod: Site, warnings
     assert warnings == []
     assert PROVIDER.check({}, PROD["web"]).inputs == PROD["web"]
     assert len(warnings) == 1
-    assert warnings[0].startswith("web@1.service, web@2.service already run on the cluster. This stack deployed them")
+    assert warnings[0].startswith("web@1.service, web@2.service: on the cluster already. This stack deployed them")
     prod.unreachable = True
     prod.wait(60)
     PROVIDER.check({}, PROD["web"])
