@@ -40,12 +40,15 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     """The ``docker run`` line in the foreground, one option per line; the agent's file of variables has the container's
     identity and etcd's address. It pulls the image if the machine does not have it.
 
+    ``--init``: a program that is process 1 and does not handle SIGTERM ignores it, and each stop would take *stop_sec*
+    seconds. It comes first, so ``--init=false`` in *docker_args* wins: docker reads the last one.
+
     Words of the Fleetfile are literal, except those that are an `Expand`. The labels are for operators and their tools,
     as in ``docker ps --filter label=fleetcaptain.app=shop``; FleetCaptain does not read them.
     """
     return continued(
         [
-            [DOCKER, "run", "--rm", "--name", container_name(app), "--env-file", variables_file(app)],
+            [DOCKER, "run", "--rm", "--init", "--name", container_name(app), "--env-file", variables_file(app)],
             ["--label", f"fleetcaptain.app={app}", "--label", f"fleetcaptain.service={spec.name}"],
             *_ports(spec),
             *_each("-v", spec.volumes),
