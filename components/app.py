@@ -19,6 +19,7 @@ from components.fleet_timer import FleetTimer
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
+from components.recorded_builds import APP, recorded_builds
 from components.registry_logins import RegistryLogins
 from components.release_record import ReleaseRecord
 from components.release_tag import release_tag
@@ -82,7 +83,7 @@ class FleetApp(pulumi.ComponentResource):
         platforms: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
+        super().__init__(APP, name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
         self._ready_timeout_sec, self._hooks, self._logins = ready_timeout_sec, hooks, logins
@@ -96,6 +97,8 @@ class FleetApp(pulumi.ComponentResource):
         service = agent_name(fleetfile.app).removesuffix(".service")
         port = HEALTH if any(spec.leave_sec for spec in fleetfile.services) else None
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
+        # A rollback removes them from the state, and an update builds.
+        self._builds = recorded_builds(name) if rollback_to is not None or pulumi.runtime.is_dry_run() else {}
         # A rollback builds nothing.
         names = repositories(fleetfile, files) if rollback_to is None else ()
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
@@ -119,7 +122,10 @@ class FleetApp(pulumi.ComponentResource):
         self.endpoints = pulumi.Output.all(self.endpoints, dict(cluster.public)).apply(
             lambda both: {**both[0], **{service: [url] for service, url in both[1].items()}}
         )
-        self.register_outputs({"endpoints": self.endpoints, "release": self.release})
+        outputs: dict[str, Any] = {"endpoints": self.endpoints, "release": self.release}
+        if rollback_to is not None:
+            outputs["builds"] = {name: build.to_data() for name, build in self._builds.items()}
+        self.register_outputs(outputs)
 
     def _roll_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
@@ -366,6 +372,7 @@ class FleetApp(pulumi.ComponentResource):
             login=self._cluster.login,
             secrets=self._values,
             others=self._logins,
+            recorded=self._builds.get(named.resource),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref

@@ -13,6 +13,7 @@ import pulumi_docker_build as docker_build
 
 from components.docker_login import docker_environment
 from components.engine import diagnostics
+from components.recorded_builds import RecordedBuild
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.process_output import run
 from fleetcaptain.fleetfile.values import Build
@@ -37,7 +38,8 @@ class AppImage(pulumi.ComponentResource):
     *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
     password at *registry*, if it requires them; *others*: the logins at other registries, for the images that the
     Dockerfile begins with. *secrets*: the name of each secret of *build* -> its value, a secret output; another value
-    is no change. Raises ReleaseRefused for a folder that contains this project's keys.
+    is no change. *recorded*: the last build of this name, whose digest a preview expects of the same build. Raises
+    ReleaseRefused for a folder that contains this project's keys.
     """
 
     ref: pulumi.Output[str]
@@ -53,6 +55,7 @@ class AppImage(pulumi.ComponentResource):
         login: pulumi.Output[tuple[str, str]] | None = None,
         secrets: Mapping[str, pulumi.Output[str]] | None = None,
         others: Sequence[RegistryLogin] = (),
+        recorded: RecordedBuild | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         context = (root / build.context).resolve()
@@ -62,14 +65,15 @@ class AppImage(pulumi.ComponentResource):
         repository = pulumi.Output.format("{0}/{1}", registry, image)
         tag = pulumi.Output.format("{0}:latest", repository)
         values = {name: (secrets or {})[name] for name in build.secrets}
-        arguments: dict[str, pulumi.Input[str]] = {name: str(value) for name, value in dict(build.args).items()}
+        arguments = {name: str(value) for name, value in dict(build.args).items()}
+        arguments[CONTEXT_HASH] = context_hash(context, dockerfile)
         logins = _logins(registry, login, others)
         inputs = [*_options(build), "--file", str(dockerfile), str(context)]
         built = docker_build.Image(
             name,
             context=docker_build.BuildContextArgs(location=_in_state(context)),
             dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
-            build_args={**arguments, CONTEXT_HASH: context_hash(context, dockerfile)},
+            build_args={**arguments},
             target=build.target,
             platforms=[docker_build.Platform(platform) for platform in build.platforms] or None,
             # The plugin hands them to buildx as variables of the environment.
@@ -94,8 +98,16 @@ class AppImage(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, inputs, values, logins)]),
             ),
         )
-        self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
+        known = recorded.digest_of(arguments, build.target, build.platforms) if recorded else None
+        self.ref = pulumi.Output.format("{0}@{1}", repository, _digest(built.digest, known))
         self.register_outputs({"ref": self.ref})
+
+
+def _digest(built: pulumi.Output[str], expected: str | None) -> pulumi.Output[str]:
+    """The digest of an image that is *built*; in a preview that has yet to build it, the *expected* one."""
+    if expected is None or not pulumi.runtime.is_dry_run():
+        return built
+    return built.apply(lambda digest: digest if isinstance(digest, str) else expected, run_with_unknowns=True)
 
 
 def _in_state(path: Path) -> str:

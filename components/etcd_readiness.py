@@ -62,6 +62,8 @@ class ReadinessProvider(ResourceProvider):
     task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
     """
 
+    internal_inputs = frozenset({"periodic", "repositories", "secrets", "services", "targets"})
+
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Publish what the services announce: the gate is checked after all of them."""
         publish_announcements()

@@ -73,6 +73,8 @@ class RollingUpdateProvider(ResourceProvider):
     ``count`` (registrations to expect).
     """
 
+    internal_inputs = frozenset({"secrets"})
+
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a renamed app, whose old units would never be removed. Warn of existing units of a service that the
         state does not have. Raises UnitRefused."""

@@ -40,6 +40,8 @@ class RecordProvider(ResourceProvider):
     ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of a release that this stack deployed.
     """
 
+    internal_inputs = frozenset({"rollback", "services", "texts"})
+
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that differs from
         the release that this stack deployed; warns of one that its state does not have."""

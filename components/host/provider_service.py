@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
@@ -38,6 +38,7 @@ _WATCH_SEC = 0.5
 # A running operation ends after its present step, within this time.
 _LAST_STEP_SEC = 120
 _FAILED = grpc.StatusCode.UNKNOWN
+_NULL = Value(null_value=NULL_VALUE)
 _CHANGES = {None: "DIFF_UNKNOWN", False: "DIFF_NONE", True: "DIFF_SOME"}
 
 
@@ -78,12 +79,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return proto.CheckResponse(inputs=struct_of(result.inputs, request.olds), failures=wrong)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
-        """The provider's comparison, or none: then the engine compares the inputs. The engine checks the inputs of a
-        resource that the program declares first; without that it compares for a refresh."""
+        """The provider's comparison, or none: then the engine compares the inputs, or `_shown_diff` does for a provider
+        with ``internal_inputs``. The engine checks the inputs of a resource that the program declares first; without
+        that it compares for a refresh."""
         declared = request.urn in self._checked
         self._checked.discard(request.urn)
         with self._operation(request, context, declared=declared) as provider:
             result = provider.diff(request.id, values_of(request.olds), values_of(request.news))
+            internal: Collection[str] = getattr(provider, "internal_inputs", ())
+            if declared and internal and result.changes is None and not result.replaces:
+                return _shown_diff(request.old_inputs, request.news, internal)
             changes = proto.DiffResponse.DiffChanges.Value(_CHANGES[result.changes])
             return proto.DiffResponse(
                 changes=changes, replaces=result.replaces, deleteBeforeReplace=bool(result.delete_before_replace)
@@ -149,6 +154,25 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         made = provider()
         made.configure(ConfigureRequest(Config(self._config, "fleetcaptain")))
         return made
+
+
+def _shown_diff(olds: Struct, news: Struct, internal: Collection[str]) -> proto.DiffResponse:
+    """The inputs that differ, as the engine compares them. It shows all but those that are *internal*, such as hashes:
+    they follow from others, and a user can do nothing about them."""
+    differing = {key for key in olds.keys() | news.keys() if _field(olds, key) != _field(news, key)}
+    shown = {key: proto.PropertyDiff(kind=_kind(key, olds, news), inputDiff=True) for key in differing - {*internal}}
+    changes = proto.DiffResponse.DIFF_SOME if differing else proto.DiffResponse.DIFF_NONE
+    return proto.DiffResponse(changes=changes, diffs=sorted(shown), detailedDiff=shown, hasDetailedDiff=True)
+
+
+def _kind(key: str, olds: Struct, news: Struct) -> proto.PropertyDiff.Kind.ValueType:
+    if _field(olds, key) == _NULL:
+        return proto.PropertyDiff.ADD
+    return proto.PropertyDiff.DELETE if _field(news, key) == _NULL else proto.PropertyDiff.UPDATE
+
+
+def _field(struct: Struct, key: str) -> Value:
+    return struct.fields.get(key, _NULL)
 
 
 def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:

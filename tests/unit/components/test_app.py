@@ -589,6 +589,7 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
     """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
     monkeypatch.setattr("components.rollback_plan.find_images", lambda _cluster, _images: {})
     engine = declared(rollback_to="v1")
+    assert engine.registered[APP]["builds"] == {}
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {

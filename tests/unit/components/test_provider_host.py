@@ -147,6 +147,33 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
     assert response.deleteBeforeReplace is bool(changes)
 
 
+@pytest.mark.parametrize(
+    ("new", "changes", "shown"),
+    [
+        ({"size": 1, "hash": "a", "none": None}, "DIFF_NONE", {}),
+        ({"size": 1, "hash": "b"}, "DIFF_SOME", {}),
+        ({"size": 2, "hash": "b"}, "DIFF_SOME", {"size": "UPDATE"}),
+        ({"unit": "x", "hash": "a"}, "DIFF_SOME", {"unit": "ADD", "size": "DELETE"}),
+    ],
+)
+def test_a_comparison_does_not_show_what_follows_from_other_inputs(
+    host: Any, monkeypatch: pytest.MonkeyPatch, new: dict[str, Any], changes: str, shown: dict[str, str]
+) -> None:
+    """Such as hashes. It is a change all the same. A refresh shows what the cluster has, as the engine compares it."""
+    monkeypatch.setattr(SampleProvider, "internal_inputs", frozenset({"hash"}), raising=False)
+    request = proto.DiffRequest(id="id", urn=URN, news=struct(**new), old_inputs=struct(size=1, hash="a"))
+    does(lambda *_: DiffResult())
+    assert host.Diff(request).changes == proto.DiffResponse.DIFF_UNKNOWN
+    does(lambda _olds, news: CheckResult(news, []))
+    host.Check(proto.CheckRequest(urn=URN, news=struct(**new)))
+    does(lambda *_: DiffResult())
+    response = host.Diff(request)
+    assert response.changes == proto.DiffResponse.DiffChanges.Value(changes)
+    assert response.hasDetailedDiff
+    found = {key: proto.PropertyDiff.Kind.Name(one.kind) for key, one in response.detailedDiff.items()}
+    assert found == shown
+
+
 def test_comparisons_of_refresh_and_program_are_distinguished(host: Any) -> None:
     """The engine checks a resource that the program declares, and then compares it once."""
     asked: list[bool] = []
