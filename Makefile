@@ -6,6 +6,8 @@ TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && e
 TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
 # A missing stack other than dev is created after a question, or with CREATE=1.
 CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
+# Without the rows of resources: messages, outputs and the summary.
+SHORT = $(if $(QUIET),--quiet)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
 # As Flatcar builds it.
@@ -20,12 +22,13 @@ SHARD ?= 1/1
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'STACK=name chooses another stack than dev, and CREATE=1 creates it without a question.'
+	@echo 'QUIET=1 has up and preview print only messages, outputs and the summary.'
 
 up: ## Create or update the cluster and the app on it, and print the endpoints
-	@$(TOOLS) && $(PYTHON) -m tools select $(CHOSEN) && pulumi up --stack $(STACK) --yes
+	@$(TOOLS) && $(PYTHON) -m tools select $(CHOSEN) && $(PYTHON) -m tools up --stack $(STACK) $(SHORT)
 
 preview: ## Show what `make up` would change, unit by unit
-	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN)
+	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN) $(SHORT)
 
 down: ## Remove the stack with its app and cluster
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \
