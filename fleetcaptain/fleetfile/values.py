@@ -123,7 +123,9 @@ class Build:
 
     *target*: the stage to build, None for the last one. *args*: build argument -> value; in a `ServiceSpec` pairs, by
     name. *secrets*: names of secrets of the stack's configuration that the build may read. *platforms*: at most one,
-    such as ``linux/amd64``; the engine's own without it. Builds that differ in any of these are different images.
+    such as ``linux/amd64``; the engine's own without it. *only*: patterns as in a ``.dockerignore``: the
+    builder gets the files that match one, and the Dockerfile; all without any. Builds that differ in any of these are
+    different images.
     """
 
     context: str = "."
@@ -132,6 +134,7 @@ class Build:
     args: Mapping[str, str | int | float | bool] | tuple[tuple[str, str], ...] = ()
     secrets: Sequence[str] = ()
     platforms: Sequence[str] = ()
+    only: Sequence[str] = ()
 
     def by_default_for(self, platforms: Sequence[str]) -> Self:
         """It, for *platforms* unless it names its own."""

@@ -245,9 +245,9 @@ _RIGHT = {
     "description": _spelled,
     "image": st.one_of(
         _reprs("redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c"),
-        _reprs("Build()", "Build(target='web', args={'A': 1}, secrets=['B'], platforms=['linux/amd64'])").map(
-            ast.literal_eval
-        ),
+        _reprs(
+            "Build()", "Build(target='web', args={'A': 1}, secrets=['B'], platforms=['linux/amd64'], only=['Docker*'])"
+        ).map(ast.literal_eval),
     ),
     "command": st.one_of(_list(_spelled, 1), _reprs("serve --port 80", "sh -c 'a && b'", "a 'b c' d\\ e")),
     "ports": st.one_of(_reprs([80], ["8080-8089:80"], ["127.0.0.1:8080-8081:80", "53:53/udp"], [6379, "[::1]::81"])),

@@ -11,6 +11,7 @@ import pytest
 
 from components.app_image import CONTEXT_HASH, AppImage
 from components.recorded_builds import APP, RecordedBuild, recorded_builds
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.release.context_hash import context_hash
 from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
@@ -49,7 +50,9 @@ def test_a_preview_expects_what_the_same_build_gave(tmp_path: Path, changed: boo
     folder = tmp_path / "web"
     folder.mkdir()
     (folder / "Dockerfile").write_text("FROM scratch\n")
-    recorded = RecordedBuild({CONTEXT_HASH: context_hash(folder, folder / "Dockerfile")}, "", [], "sha256:1")
+    recorded = RecordedBuild(
+        {CONTEXT_HASH: context_hash(BuildContext(folder, folder / "Dockerfile"))}, "", [], "sha256:1"
+    )
     if changed:
         (folder / "main.py").write_text("1")
 

@@ -24,11 +24,20 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
 def test_the_inputs_of_a_build_have_one_form(tmp_path: Path) -> None:
     """Whatever the order that they are written in, so that the same inputs are the same image."""
     written = (
-        "image=Build(target='web', args={'B': 22, 'A': True}, secrets=['Y', 'X', 'Y'], platforms=['linux/amd64'])",
-        "image=Build(target='web', args={'A': 'true', 'B': '22'}, secrets=('X', 'Y'), platforms=('linux/amd64',))",
+        "args={'B': 22, 'A': True}, secrets=['Y', 'X', 'Y'], platforms=['linux/amd64'], only=['b/', './*.py']",
+        "args={'A': 'true', 'B': '22'}, secrets=('X', 'Y'), platforms=('linux/amd64',), only=('*.py', 'b')",
     )
-    meant = Build(target="web", args=(("A", "true"), ("B", "22")), secrets=("X", "Y"), platforms=("linux/amd64",))
-    assert {service(tmp_path, arguments).image for arguments in written} == {meant}
+    for name in ("a.py", "b/c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    meant = Build(
+        target="web",
+        args=(("A", "true"), ("B", "22")),
+        secrets=("X", "Y"),
+        platforms=("linux/amd64",),
+        only=("*.py", "b"),
+    )
+    assert {service(tmp_path, f"image=Build(target='web', {arguments})").image for arguments in written} == {meant}
 
 
 def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:

@@ -125,6 +125,16 @@ _RULES = [
     *(
         (f'Service("web", image=Build({arguments}))', f"image: Build({message}")
         for arguments, message in [
+            ("only='web/'", "only='web/'): must be a list such as"),
+            ("only=[]", "only=[]): must have a pattern; remove it to send the whole folder"),
+            ("only=['']", "only=...): '' is not a pattern of files; write one as in a .dockerignore"),
+            ("only=[1]", "only=...): 1 is not a pattern of files"),
+            ("only=[Expand('%i')]", "only=...): Expand('%i') is not a pattern of files"),
+            (r"only=['a\x1b']", r"only=...): 'a\x1b' is not a pattern of files"),
+            ("only=['!web']", "only=...): '!web' must not begin with !; exclude files in .dockerignore"),
+            ("only=['webb/']", "only=...): 'webb': matches no file in "),
+            ("only=['../web']", "only=...): '../web': matches no file in "),
+            ("only=['[a']", "only=...): '[a': matches no file in "),
             ('target=""', "target=''): must be the name of a stage of the Dockerfile"),
             ('target="--web"', "target='--web'): must be the name of a stage"),
             ("target=1", "target=1): must be the name of a stage"),
