@@ -10,6 +10,8 @@ CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
 SHORT = $(if $(QUIET),--quiet)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
+# What fails in a whole run gets one more try, alone, and is named.
+ONCE_MORE = python -m tests.once_more
 # As Flatcar builds it.
 IGNITION = github.com/coreos/ignition/v2/internal
 # Cluster tests mostly wait for fleet, so there are more workers than processors.
@@ -63,13 +65,13 @@ test-e2e: ## Run the tests on real clusters; SHARD=2/3 runs a third
 
 test: lint ## Check style, types and coverage, and run every test
 	@$(ENVIRONMENT) && coverage erase
-	@$(MAKE) test-local PYTEST="coverage run -m pytest -q --ignore tests/local/aws"
-	@$(MAKE) --jobs=2 --output-sync=line test-covered test-e2e
+	@$(MAKE) test-local PYTEST="$(ONCE_MORE) local coverage run -m pytest -q --ignore tests/local/aws"
+	@$(MAKE) --jobs=2 --output-sync=line test-covered test-e2e PYTEST="$(ONCE_MORE) e2e $(PYTEST)"
 	@$(PYTHON) -m tools tidy
 
 # Beside the tests on clusters, which mostly wait. The life of a stack on AWS takes minutes, all on one processor.
 test-covered:
-	@nice -n 10 $(MAKE) test-unit PYTEST="coverage run -m pytest -q tests/local/aws"
+	@nice -n 10 $(MAKE) test-unit PYTEST="$(ONCE_MORE) unit coverage run -m pytest -q tests/local/aws"
 	@$(ENVIRONMENT) && coverage combine -q && coverage report && \
 		coverage report --include 'components/*' --fail-under 85
 

@@ -1,0 +1,41 @@
+"""Runs pytest, and afterwards what failed once more, alone: `python -m tests.once_more NAME COMMAND...`.
+
+For a whole run on a machine whose processors others use, too, where one of thousands of tests may wait in vain. What
+passes only alone is named: it has a fault, of its own or of the code, that must be found.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["main"]
+
+_MOST = 3
+"""So many failed tests may be chance."""
+_FAILED = 1  # pytest's exit status; others are errors of the run itself
+
+
+def main(name: str, *command: str) -> int:
+    """The exit status of pytest, which *command* starts, or of its second run. *name* tells runs apart that have one
+    working directory."""
+    cache = Path(".pytest_cache", name)
+    first = (*command, "-o", f"cache_dir={cache}", "--cache-clear")
+    code = subprocess.run(first, check=False).returncode
+    if code != _FAILED:
+        return code
+    failed = list(json.loads((cache / "v/cache/lastfailed").read_text()))
+    if len(failed) > _MOST:
+        return code
+    print(f"\n{len(failed)} failed. Once more, alone:", *failed, sep="\n  ", flush=True)
+    again = (*command, "-n", "0", "-o", f"cache_dir={cache}", "--last-failed")
+    code = subprocess.run(again, check=False).returncode
+    if not code:
+        print("\nPASSED ONLY ALONE:", *failed, sep="\n  ", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
