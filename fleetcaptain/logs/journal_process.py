@@ -17,8 +17,6 @@ __all__ = ["JournalProcess", "Launch"]
 Launch = Callable[[Sequence[str]], Sequence[str]]
 """From a command on the machine to the one that runs it there."""
 
-# Ends the command when the input ends, so that nothing follows a journal for a process that is gone, however it ended.
-_WITH_INPUT = 'exec 3<&0; "$@" </dev/null 3<&- & p=$!; { cat <&3; kill "$p"; } >/dev/null 2>&1 & wait "$p"'
 _SSH_FAILED = 255
 _END_SEC = 2.0
 
@@ -52,14 +50,13 @@ class JournalProcess:
         _let_go(self._process)
 
     def _run(self, query: JournalQuery) -> tuple[subprocess.Popen[bytes], Tail]:
-        argv = ["sh", "-c", _WITH_INPUT, "sh", *query.argv] if query.follow else query.argv
         try:
             process = subprocess.Popen(
-                list(self._launch(argv)),
+                list(self._launch(query.command)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                # A ^C in the terminal is for this process; it ends ssh.
+                # A ^C in the terminal is for this process; it ends ssh. A command that follows ends its whole group.
                 start_new_session=True,
             )
         except OSError as error:

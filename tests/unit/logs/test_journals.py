@@ -88,13 +88,86 @@ def test_a_name_that_no_service_has_is_refused(text: str) -> None:
 def test_the_query_is_one_command() -> None:
     """Whole messages, the fields that are read, and nothing but what is asked."""
     query = JournalQuery(("web@1.service",), 100, "-10m", "error")
-    assert query.argv == [
+    assert query.command == [
         "journalctl", "--quiet", "--no-pager", "--all", "--output=json",
         "--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT,UNIT,_PID", "--lines=100", "--since=-10m",
         "--grep=error", "--unit=web@1.service",
     ]  # fmt: skip
-    resumed = replace(query, follow=True).resumed("s=1;i=2").argv
-    assert resumed[6:] == ["--lines=all", "--grep=error", "--after-cursor=s=1;i=2", "--follow", "--unit=web@1.service"]
+
+
+_RECORDS = """#!/bin/sh
+printf '%s\\n' "$*" >>"$0.calls"
+case "$*" in *--follow*) cat "$0.live" ;; *) cat "$0.earlier" ;; esac
+"""
+
+
+@pytest.fixture
+def journalctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journalctl that says what is in its files ``.earlier`` and ``.live``, and notes its ``.calls``."""
+    program = tmp_path / "journalctl"
+    program.write_text(_RECORDS)
+    program.chmod(0o755)
+    (tmp_path / "journalctl.earlier").write_text(said(2))
+    (tmp_path / "journalctl.live").write_text(said(2, start=2))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return program
+
+
+def _followed(program: Path, query: JournalQuery) -> tuple[list[str], list[str]]:
+    """The messages, and the words of each call that tell it from others."""
+    journal = JournalProcess("10.0.0.1", replace(query, follow=True), lambda argv: argv)
+    messages = [entry.message for entry in journal.entries()]
+    calls = Path(f"{program}.calls").read_text().splitlines()
+    return messages, [" ".join(call.split()[5:]) for call in calls]
+
+
+def test_no_unit_is_selected_by_a_journalctl_that_follows(journalctl: Path) -> None:
+    """It loses entries when it selects from those that are being written. The two parts meet at one moment."""
+    messages, calls = _followed(journalctl, JournalQuery(("web@1.service",), 100, "-10m", "error"))
+    assert messages == ["m0", "m1", "m2", "m3"]
+    earlier, live = calls
+    until = re.fullmatch(r"--lines=100 --since=-10m --grep=error --unit=web@1.service --until=@(\d+)\.999999", earlier)
+    assert until is not None
+    assert live == f"--lines=all --grep=error --follow --since=@{int(until[1]) + 1}"
+
+
+@pytest.mark.parametrize(
+    ("query", "call"),
+    [
+        (
+            JournalQuery(("web@1.service",), 100, "-10m").resumed("s=1;i=2"),
+            "--lines=all --after-cursor=s=1;i=2 --follow",
+        ),
+        (JournalQuery(("web@1.service",), 0), "--lines=0 --follow"),
+    ],
+)
+def test_following_needs_no_earlier_lines(query: JournalQuery, call: str, journalctl: Path) -> None:
+    """After a lost connection, or when none are asked for."""
+    assert _followed(journalctl, query) == (["m2", "m3"], [call])
+
+
+@pytest.mark.parametrize("old", ["", " "])
+def test_lines_of_other_units_are_left_out(old: str, journalctl: Path) -> None:
+    """Names match as a whole, and globs as journalctl matches them. Old ones print blanks around a colon."""
+    units = (
+        "web@1.service",
+        "web@10.service",
+        "web-a@1.service",
+        "other@1.service",
+        "webX1.service",
+        "a.web@1.service",
+    )
+    lines = "".join(said(unit=unit) for unit in units) + said(unit="other@1.service").replace(
+        "m0", '\\"UNIT\\":\\"web@1.service'
+    )
+    lines += said(unit="init.scope").replace("m0", "systemd").replace("{", '{"UNIT": "web@1.service", "_PID": "1", ')
+    Path(f"{journalctl}.live").write_text(lines.replace('": "', f'"{old}:{old}"'))
+    journal = JournalProcess(
+        "10.0.0.1", JournalQuery(("web@1.service", "web-[ab]@*.service"), 0, follow=True), lambda argv: argv
+    )
+    assert [(entry.unit, entry.message) for entry in journal.entries()] == [
+        ("web@1.service", "m0"), ("web-a@1.service", "m0"), ("web@1.service", "systemd"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -187,13 +260,24 @@ def test_a_followed_journal_ends_with_the_process_that_reads_it(
     program.write_text(f"#!/bin/sh\necho $$ >{pid}\nprintf '%s' '{said()}'\nexec sleep 600\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    journal = JournalProcess("10.0.0.1", JournalQuery((), follow=True), lambda argv: argv)
+    journal = JournalProcess("10.0.0.1", JournalQuery(("web@1.service",), 0, follow=True), lambda argv: argv)
     entries = journal.entries()
     assert next(entries).message == "m0"
     assert journal._process.stdin is not None
     journal._process.stdin.close()
     assert list(entries) == []
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    deadline = time.monotonic() + 20
+    while _runs(pid.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _runs(pid: str) -> bool:
+    """Whether it does. One that ended stays until its parent, or the first process, has taken note."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_followed_journal_that_ends_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +286,7 @@ def test_a_followed_journal_that_ends_is_noticed(tmp_path: Path, monkeypatch: py
     program.write_text("#!/bin/sh\necho 'it cannot' >&2\nexit 3\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    journal = JournalProcess("10.0.0.1", JournalQuery((), follow=True), lambda argv: argv)
+    journal = JournalProcess("10.0.0.1", JournalQuery(("web@1.service",), 0, follow=True), lambda argv: argv)
     assert (list(journal.entries()), journal.problem) == ([], "it cannot")
 
 
