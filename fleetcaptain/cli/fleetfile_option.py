@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from fleetcaptain.units.render_task import TaskFiles
     from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["BY_OPTION", "DEFAULT_STACK", "Cluster", "File", "rendered"]
+__all__ = ["BY_OPTION", "DEFAULT_STACK", "Cluster", "File", "StackFile", "rendered"]
 
 File = Annotated[
     Path, typer.Option("--file", help="The Fleetfile, or its folder. Default: this folder.", metavar="PATH")
+]
+
+StackFile = Annotated[
+    Path,
+    typer.Option(
+        "--file",
+        help="The Fleetfile, or its folder. Default: this folder, or else the one that the stack deploys.",
+        metavar="PATH",
+    ),
 ]
 
 Cluster = Annotated[

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, File
+from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, StackFile
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, fleetfile_folder, site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def plan(
         *,
-        file: File = Path(),
+        file: StackFile = Path(),
         json_wanted: Json = False,
         cluster: Cluster = None,
         stack: Stack = None,
@@ -42,7 +42,7 @@ def add(captain: typer.Typer) -> None:
         last three rollouts, whether its windows change, and the lines of its unit that change. Nothing is built or
         changed. With `--ssh` add `--cluster aws` for a cluster on AWS. Exits with 2 when the Fleetfile has mistakes.
 
-        Example: captain plan --file examples/behavioral
+        Example: captain plan
         """
         from fleetcaptain.fleetfile import load
         from fleetcaptain.history.stored_records import read_records
@@ -53,7 +53,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.restart import services_on, stack_of
         from fleetcaptain.units.render import render_app
 
-        fleetfile = load(file, BY_OPTION)
+        fleetfile = load(fleetfile_folder(stack) if file == Path() else file, BY_OPTION)
         where = site(fleetfile.app, stack, ssh, key)
         app = adapted(fleetfile, cluster or where.kind)
         observed = open_cluster(where.endpoint, app.app)

@@ -28,7 +28,19 @@ from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
-__all__ = ["Etcd", "Key", "Site", "Ssh", "Stack", "TargetApp", "by_environment", "discovery_for", "keys_of", "site"]
+__all__ = [
+    "Etcd",
+    "Key",
+    "Site",
+    "Ssh",
+    "Stack",
+    "TargetApp",
+    "by_environment",
+    "discovery_for",
+    "fleetfile_folder",
+    "keys_of",
+    "site",
+]
 
 Stack = Annotated[
     str | None,
@@ -106,6 +118,22 @@ def _outputs_of(stack: str | None) -> str:
         said = last_lines(done.stderr).removeprefix("error: ").rstrip(".") or f"exit code {done.returncode}"
         raise _unknown(f"`pulumi stack output` failed: {said}.")
     return done.stdout
+
+
+def fleetfile_folder(stack: str | None) -> Path:
+    """The present folder if it has a Fleetfile, or else that of the stack's setting ``fleetcaptain:project``, if pulumi
+    knows it."""
+    here, root = Path(), project_folder(Path.cwd())
+    if root is None or (here / "Fleetfile.py").is_file():
+        return here
+    argv = ["pulumi", "config", "get", "fleetcaptain:project", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+        )
+    except OSError:
+        return here
+    return here if done.returncode else root / done.stdout.rstrip("\n")
 
 
 def site(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_cluster import FakeCluster
+from tools.project_layout import put
 
 _SSH = ["--ssh", "core@10.0.0.1"]
 _STACK = "fleetcaptain/dev"
@@ -60,6 +62,22 @@ def test_what_is_deployed_is_unchanged(deployed: FakeCluster, capsys: pytest.Cap
     assert main(["plan", *_SSH]) == 0
     assert capsys.readouterr() == ("web: unchanged\nqueue: unchanged\n", _NOTE)
     assert deployed.history == []
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_fleetfile_of_the_stack_is_planned_from_the_folder_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a deployment finds it: by a setting. Without pulumi, or without the setting, the present folder counts."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "app").mkdir()
+    (tmp_path / "Fleetfile.py").rename(tmp_path / "app" / "Fleetfile.py")
+    pulumi = tmp_path / "bin" / "pulumi"
+    monkeypatch.setenv("PATH", f"{pulumi.parent}:{os.environ['PATH']}")
+    for answer, status in (("exit 1", 2), ('[ "$*" = "config get fleetcaptain:project" ] && echo app', 0)):
+        put(pulumi, f"#!/bin/sh\n{answer}\n".encode(), mode=0o755)
+        assert main(["plan", *_SSH]) == status
+    assert capsys.readouterr().out == "web: unchanged\nqueue: unchanged\n"
 
 
 def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
