@@ -33,6 +33,7 @@ from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
@@ -110,7 +111,10 @@ class FleetApp(pulumi.ComponentResource):
                     lambda known: None if isinstance(known, Mapping) else announce_windows(KnownWindows(), parts),
                     run_with_unknowns=True,
                 )
-            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
+            renames = renamed_in(parts)
+            found = cluster.connection.apply(
+                lambda connection: self._preflight(connection, parts, self._periodic(), renames)
+            )
             first = self._begin(found)
             images, secrets = self._images(files, release), self._encrypted(first)
             gate = self._declare(forward(parts, images, release, self._app.tasks, secrets), first)
@@ -130,8 +134,8 @@ class FleetApp(pulumi.ComponentResource):
     def _roll_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
-        plan, known = plan_back(connection, self._ownership, tag)
-        found = self._preflight(connection, plan.parts, {}, known)
+        plan = plan_back(connection, self._ownership, tag)
+        found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
@@ -140,17 +144,25 @@ class FleetApp(pulumi.ComponentResource):
         connection: Mapping[str, Any],
         parts: tuple[Part, ...],
         periodic: Mapping[str, UnitFile],
-        known: tuple[str, ...] = (),
+        renames: Mapping[str, tuple[str, ...]],
     ) -> Preflight:
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
-        declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
+        declared = {*(part.service for part in deployed), f"{self._app.app}-beacon"}
         windows, dry_run = known_windows(connection, self._app.app, parts), pulumi.runtime.is_dry_run()
         if dry_run:
             announce_windows(windows, parts)
         # First, because it may wait, and others may change the cluster meanwhile.
         hold_for_windows(windows, parts, self._windows, dry_run=dry_run)
-        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+        return check_cluster(
+            connection,
+            self._ownership,
+            deployed,
+            periodic,
+            declared=declared,
+            policy=self._strays,
+            renames=renames,
+        )
 
     def _periodic(self) -> dict[str, UnitFile]:
         """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
@@ -242,7 +254,13 @@ class FleetApp(pulumi.ComponentResource):
             earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
             due = run([task for task in plan.tasks if part.service in task.before])
             after = [*first, record, *earlier, *due]
-            units[part.service] = self._unit(part, plan.images[part.service], after, plan.secrets.get(part.service))
+            units[part.service] = self._unit(
+                part,
+                plan.images[part.service],
+                after,
+                plan.secrets.get(part.service),
+                plan.renames.get(part.service, ()),
+            )
         run(task for task in plan.tasks if not task.every)
         timers = self._timers(plan, [*first, record, *units.values(), *tasks.values()])
         return EtcdReadiness(
@@ -262,9 +280,15 @@ class FleetApp(pulumi.ComponentResource):
             opts=self._child([record, *tasks.values(), *timers]),
         )
 
-    def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
-        """Units are removed with their cluster if the stack owns it, not one by one."""
-        return pulumi.ResourceOptions(parent=self, deleted_with=self._cluster.owned, depends_on=after or [])
+    def _child(self, after: list[pulumi.Resource] | None = None, former: Sequence[str] = ()) -> pulumi.ResourceOptions:
+        """Units are removed with their cluster if the stack owns it, not one by one. *former*: the names that the state
+        may have of the resource."""
+        return pulumi.ResourceOptions(
+            parent=self,
+            deleted_with=self._cluster.owned,
+            depends_on=after or [],
+            aliases=[pulumi.Alias(name=name) for name in former],
+        )
 
     def _unit(
         self,
@@ -272,6 +296,7 @@ class FleetApp(pulumi.ComponentResource):
         image: pulumi.Input[str],
         after: list[pulumi.Resource],
         secrets: pulumi.Input[Mapping[str, str]] | None = None,
+        former: Sequence[str] = (),
     ) -> FleetUnit:
         return FleetUnit(
             part.service,
@@ -286,7 +311,11 @@ class FleetApp(pulumi.ComponentResource):
             cluster=self._connection,
             windows=part.windows,
             secrets=secrets,
-            opts=self._child(after),
+            # Only those that the cluster has now: a service may keep its renamed_from.
+            replaces=self._found.apply(lambda before: list(before.replaced.get(part.service, ())) or None)
+            if former
+            else None,
+            opts=self._child(after, former),
         )
 
     def _task(self, task: TaskSpec, plan: Plan, after: list[pulumi.Resource]) -> FleetTask:

@@ -25,18 +25,17 @@ from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.depart import forget_service, remove_service
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.expected_duration import expected_update, format_expected
-from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
-from fleetcaptain.rollout.remove import forget_app, has_units, remove
-from fleetcaptain.rollout.service_maintenance import forget_maintenance
+from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
 from fleetcaptain.rollout.update import update
-from fleetcaptain.rollout.window_plans import forget_windows, keeps_windows
+from fleetcaptain.rollout.window_plans import keeps_windows
 from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.tasks.task_units import clear_all_units
 from fleetcaptain.units.agent_calls import agent_name
@@ -69,8 +68,9 @@ class RollingUpdateProvider(ResourceProvider):
     without one); ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
     fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
     reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`; reads
-    back empty); ``cluster``, a connection. Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1),
-    ``count`` (registrations to expect).
+    back empty); ``replaces``, the former names of the service whose units its own replace (left out without one, and
+    never read back); ``cluster``, a connection. Outputs: the other inputs, and ``units``, ``machines``, ``content``
+    (SHA1), ``count`` (registrations to expect).
     """
 
     internal_inputs = frozenset({"secrets"})
@@ -101,6 +101,12 @@ class RollingUpdateProvider(ResourceProvider):
             changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
             if changed:
                 announce(f"{service}: new value of {', '.join(changed)}")
+        if (former := olds["service"]) != service:
+            announce(
+                f"{service} replaces {former}: its instances start first, and those of {former} are removed as they "
+                "become healthy"
+            )
+            return DiffResult()
         update = expected_update(olds, news)
         if update is not None:
             announce(format_expected(update, self._records(news)))
@@ -187,19 +193,15 @@ class RollingUpdateProvider(ResourceProvider):
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         if f"{service}.service" == agent_name(props["app"]):
             clear_all_units(cluster)
-        # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)
         if names:
             why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
-            with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
-                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
-        if not has_units(cluster, service):
-            forget_maintenance(cluster, service)
-            if service in cluster.snapshot().windows:
-                forget_windows(cluster, service)
+            remove_service(cluster, service, status, cancelled)
+        else:
+            forget_service(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
@@ -274,6 +276,7 @@ class FleetUnit(Resource):
         cluster: pulumi.Input[Mapping[str, Any]],
         windows: Sequence[WindowSpec] = (),
         secrets: pulumi.Input[Mapping[str, str]] | None = None,
+        replaces: pulumi.Input[Sequence[str] | None] = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
@@ -282,4 +285,5 @@ class FleetUnit(Resource):
         # An input that earlier versions do not have would be a change of each service.
         scale = {"windows": [window.to_data() for window in windows]} if windows else {}
         digests = {} if secrets is None else {"secrets": secrets}
-        super().__init__("Unit", name, {**inputs, **digests, **scale, **settings, **outputs}, opts)
+        former = {} if replaces is None else {"replaces": replaces}
+        super().__init__("Unit", name, {**inputs, **digests, **scale, **former, **settings, **outputs}, opts)

@@ -14,6 +14,7 @@ from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.renames import renamed_back
 from fleetcaptain.release.repository import Releases, read_releases
 from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
 from fleetcaptain.release.service_release import parts_of_manifest
@@ -28,9 +29,9 @@ from fleetcaptain.units.unit_file import UnitFile
 __all__ = ["plan_back"]
 
 
-def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> tuple[Plan, tuple[str, ...]]:
-    """The plan that rolls everything back to the release *tag*, and the services of all known releases: the ones that
-    *tag* lacks are not strays, and are removed.
+def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> Plan:
+    """The plan that rolls everything back to the release *tag*. Services that it lacks are removed, as those that left
+    the Fleetfile are.
 
     Ends the program without a change if that release is unknown or incomplete, or if another stack deployed it.
     """
@@ -47,8 +48,7 @@ def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> 
         f"Deploying the release {tag} instead of the Fleetfile. To deploy the Fleetfile again, "
         "run `pulumi config rm fleetcaptain:rollbackTo`"
     )
-    services = {service for manifest in releases.manifests for service in manifest.services}
-    return plan, tuple(sorted(services))
+    return plan
 
 
 def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) -> Plan:
@@ -82,7 +82,8 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         if files[release.unit_hash].secrets
     }
     order = order_back(parts, running)
-    return Plan(parts, refs, ReleaseName(tag), order, is_rollback=True, kept=kept, secrets=secrets)
+    renames = renamed_back(parts, releases.manifests)
+    return Plan(parts, refs, ReleaseName(tag), order, is_rollback=True, kept=kept, secrets=secrets, renames=renames)
 
 
 def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:

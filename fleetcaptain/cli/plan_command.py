@@ -62,7 +62,7 @@ def add(captain: typer.Typer) -> None:
         ownership = observed.owned_by(owner).ownership
         parts = parts_of_app(app, render_app(app, owner))
         changes = planned(parts, ownership, snapshot, observed.wall_clock())
-        kept = {part.service for part in parts}
+        kept = {*(part.service for part in parts), *(change.replaces for change in changes)}
         removed = [service for service in services_on(ownership, snapshot) if service not in kept]
         records = {
             change.service: read_records(observed.store, app.app, change.service)[0]
@@ -90,7 +90,8 @@ def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
     from fleetcaptain.rollout.expected_duration import format_expected
 
     if change.is_new:
-        return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
+        new = f"replaces {change.replaces}" if change.replaces else "new"
+        return f"{change.service}: {new}, with {change.instances} instance{'s' if change.instances > 1 else ''}"
     if change.update is None:
         return f"{change.service}: {'only its windows change' if change.windows_change else 'unchanged'}"
     return format_expected(change.update, records) + ("; its windows change too" if change.windows_change else "")
@@ -102,6 +103,7 @@ def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[st
     found: dict[str, Any] = {
         "service": change.service,
         "new": change.is_new,
+        "replaces": change.replaces or None,
         "changed": change.update is not None,
         "windows_change": change.windows_change,
     }

@@ -54,8 +54,32 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
             for needed in getattr(spec, word):
                 if what := _never_there(needed, spec, by_name):
                     errors.add(places[spec.name], spec.name, word, what)
+    _add_renames(app, places, errors)
     _add_cycles(app, by_name, places, errors)
     return replace(app, services=tuple(_placed(spec, by_name, places, errors) for spec in app.services))
+
+
+def _add_renames(app: App, places: Mapping[str, SourceLocation], errors: Errors) -> None:
+    """Add an error for each service that replaces what is not a service of the past, or what another one replaces."""
+    services, tasks = {spec.name for spec in app.services}, {task.name for task in app.tasks}
+    former = [spec.renamed_from for spec in app.services]
+    for spec in app.services:
+        old = spec.renamed_from
+        if old is None:
+            continue
+        if old == spec.name:
+            what = "is the name of the service itself; write its former name, or remove it"
+        elif old in services:
+            what = f"{old!r} is still a service of this Fleetfile; remove that service, or this keyword"
+        elif old in tasks:
+            what = f"{old!r} is a task, which no service can replace; remove it"
+        elif old == f"{app.app}-agent":
+            what = f"{old!r} is the app's machine agent, which no service can replace; remove it"
+        elif former.count(old) > 1:
+            what = f"another service is renamed from {old!r} too; keep one of them"
+        else:
+            continue
+        errors.add(places[spec.name], spec.name, "renamed_from", what)
 
 
 def _add_cycles(

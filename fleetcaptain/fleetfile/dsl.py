@@ -103,6 +103,7 @@ class Service:
         x_fleet: Options = (),
         rollout: Rollout | None = None,
         versions: Sequence[str] = (),
+        renamed_from: str | None = None,
         **unknown: Any,
     ) -> None:
         arguments = dict(locals())

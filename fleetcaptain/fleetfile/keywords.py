@@ -22,7 +22,7 @@ from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Build, Expand, Literal, Plain
 from fleetcaptain.fleetfile.window_specs import windows
 from fleetcaptain.image_reference import reference_mistake
-from fleetcaptain.units.names import UNIT_CHARACTERS
+from fleetcaptain.units.names import SERVICE_NAME, UNIT_CHARACTERS
 
 __all__ = ["PARSERS", "TASK_PARSERS"]
 
@@ -77,6 +77,10 @@ def _commands(value: Any) -> tuple[str, ...]:
 def _name(value: Any) -> str:
     """The name of a service or a unit. `cross_checks` checks that it exists."""
     return _fitting(_UNIT, value, "not the name of a service or a unit")
+
+
+def _service_name(value: Any) -> str:
+    return _fitting(SERVICE_NAME, value, "not the name of a service")
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -264,6 +268,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "x_fleet": options_of("X-Fleet"),
     "rollout": _optional(rollout),
     "versions": _list_of(word),
+    "renamed_from": _optional(_service_name),
 }
 
 _SHARED = (

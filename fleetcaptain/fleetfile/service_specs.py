@@ -35,10 +35,10 @@ from fleetcaptain.fleetfile.values import (
 )
 from fleetcaptain.fleetfile.window_specs import resolve_windows
 from fleetcaptain.image_reference import name_mistake, split_registry
-from fleetcaptain.units.names import without_generation
+from fleetcaptain.units.names import SERVICE_NAME, without_generation
 from fleetcaptain.units.xfleet import rules_of
 
-__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Files", "Lines", "check_name", "name_of", "parsed", "resolve"]
+__all__ = ["APP_NAME", "Errors", "Files", "Lines", "check_name", "name_of", "parsed", "resolve"]
 
 # Adds an error of one service: its keyword, and the message.
 AddError = Callable[[str, str], None]
@@ -46,7 +46,6 @@ AddError = Callable[[str, str], None]
 Lines = Mapping[int, Mapping[str, int]]
 
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
 _OVERLAP = "old and new instances overlap in a blue/green rollout and cannot share a port of the machine; "
 

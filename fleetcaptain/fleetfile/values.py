@@ -227,6 +227,7 @@ class ServiceSpec:
     only parts of an `Expand`.
     *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
     *leave_sec*: how long it goes on after it is out of discovery, before it stops; a cluster with a balancer sets it.
+    *renamed_from*: the name that it had, whose instances its own replace.
     *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
@@ -268,6 +269,7 @@ class ServiceSpec:
     x_fleet: tuple[tuple[str, str], ...] = ()
     rollout: Rollout = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+    renamed_from: str | None = None
     scale: tuple[WindowSpec, ...] = ()
     location: str = field(default="", compare=False)
 

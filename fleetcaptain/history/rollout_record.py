@@ -14,7 +14,7 @@ __all__ = ["LONGEST", "OPERATIONS", "WITHOUT_TEXT", "InstanceRecord", "RolloutRe
 
 OPERATIONS = frozenset({"restart", "scale", "rebalance", "maintenance"})
 """The strategies of rollouts between two deployments, which belong to no release."""
-WITHOUT_TEXT = OPERATIONS | {"remove", "retire"}
+WITHOUT_TEXT = OPERATIONS | {"remove", "rename", "retire"}
 """The strategies of rollouts that deploy no text."""
 # The limit of a record's JSON, in characters.
 LONGEST = 16 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleetcaptain.discovery.documents import Release, manifest_at
@@ -18,7 +18,15 @@ from fleetcaptain.discovery.keys import (
 )
 from fleetcaptain.untrusted import Ignored, Unreadable, read_all
 
-__all__ = ["Releases", "manifest_of", "read_manifests", "read_releases", "read_secret_digests", "read_texts"]
+__all__ = [
+    "Releases",
+    "manifest_of",
+    "read_manifests",
+    "read_releases",
+    "read_secret_digests",
+    "read_texts",
+    "services_in",
+]
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,11 @@ def read_manifests(reader: Reader, app: str) -> tuple[Release, ...]:
 def _manifests(reader: Reader, app: str) -> tuple[tuple[Release, ...], tuple[Ignored, ...]]:
     nodes = sorted(reader.below(releases_dir(app)), key=lambda node: node.index)
     return read_all(manifest_at, ((node.key, node.value) for node in nodes))
+
+
+def services_in(manifests: Iterable[Release]) -> frozenset[str]:
+    """The services that any of *manifests* has."""
+    return frozenset(service for manifest in manifests for service in manifest.services)
 
 
 def manifest_of(node: Node | None) -> Release | None:

@@ -10,16 +10,18 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.drift import format_drift, services_ahead
 from fleetcaptain.release.kept_images import write_kept_images
-from fleetcaptain.release.repository import manifest_of, read_manifests
+from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.retire import retire
+from fleetcaptain.rollout.strays import find_departed
 
-__all__ = ["after_failure", "retire_old", "texts_with_images", "tidy"]
+__all__ = ["after_failure", "remove_departed", "retire_old", "texts_with_images", "tidy"]
 
 
 def after_failure(cluster: Cluster) -> str:
@@ -67,6 +69,24 @@ def retire_old(
             retire(fenced, latest, service, old, keep_old_sec=keep_old_sec, report=report)
         snapshot = cluster.snapshot()  # the units that were removed may have required the next service
     return tuple(kept)
+
+
+def remove_departed(
+    cluster: Cluster, tag: str, report: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+) -> tuple[str, ...]:
+    """Remove the units of services that left the app, now that the release *tag* is current, those that no state has
+    among them. Returns a message for each service that another one still requires."""
+    manifests = read_manifests(cluster.store, cluster.app)
+    declared, recorded = services_in(one for one in manifests if one.tag == tag), services_in(manifests)
+    while True:
+        snapshot = cluster.snapshot()
+        departed = find_departed(snapshot.units, cluster.ownership, declared, recorded) if declared else {}
+        kept = {service: blocked_by(cluster, snapshot, service, names, None) for service, names in departed.items()}
+        free = [service for service, why in kept.items() if not why]
+        for service in free:
+            remove_service(cluster, service, report, stopping)
+        if not free:  # else one that was kept may be free now
+            return tuple(f"keeping {', '.join(departed[service])}: {why}" for service, why in kept.items())
 
 
 def tidy(cluster: Cluster, repositories: Collection[str] = (), secrets: Collection[str] = ()) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ class RolloutSettings:
 @dataclass(frozen=True)
 class DesiredService:
     """The desired state of a *service*: the *file* of its units with their *image* ("": none), their *mode*, the number
-    of *instances*, the *settings* of its rollouts, and its *windows*, in which it has more instances."""
+    of *instances*, the *settings* of its rollouts, its *windows*, in which it has more instances, and its former names,
+    whose units its own replace (*replaces*)."""
 
     service: str
     file: UnitFile
@@ -65,6 +66,7 @@ class DesiredService:
     image: str = ""
     settings: RolloutSettings = RolloutSettings()
     windows: tuple[WindowSpec, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
@@ -72,7 +74,8 @@ class DesiredService:
         file = whole_file(props)
         mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
         windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
-        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows)
+        former = tuple(props.get("replaces", ()))
+        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows, former)
 
     def target(self, snapshot: Snapshot, running: int = 0) -> Target:
         """The file and the names of its units; of a global service, one for each machine that its rules admit. Of a

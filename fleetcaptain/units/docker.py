@@ -16,6 +16,7 @@ __all__ = [
     "docker_run",
     "docker_stop",
     "fixed_ports",
+    "written_volumes",
 ]
 
 DOCKER = "/usr/bin/docker"
@@ -25,6 +26,8 @@ _HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
 _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 # The brackets of an IPv6 address are quoted.
 _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
+_VOLUME = re.compile(r"\s(?:-v|--volume)[ =]'?([^:\s']+):([^\s']+)")
+_MOUNT = re.compile(r"\s--mount[ =]'?([^\s']+)")
 
 
 def container_name(app: str) -> Expanded:
@@ -79,6 +82,17 @@ def fixed_ports(line: str) -> frozenset[str]:
     docker = line.partition(_IMAGE)[0]  # the rest is the container's command
     form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
     return frozenset(f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker))
+
+
+def written_volumes(line: str) -> frozenset[str]:
+    """The named volumes and the machine's paths that the container of a run *line* can write to."""
+    docker = line.partition(_IMAGE)[0]
+    found = {source for source, rest in _VOLUME.findall(docker) if "ro" not in rest.partition(":")[2].split(",")}
+    for mount in _MOUNT.findall(docker):
+        fields = dict(field.partition("=")[::2] for field in mount.split(","))
+        if not {"readonly", "ro"} & fields.keys():
+            found.add(fields.get("src") or fields.get("source") or "")
+    return frozenset(found - {""})
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:

@@ -15,6 +15,7 @@ from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
+from tests.faults.history import recorded
 from tests.faults.machine_faults import machines
 from tests.local.hosting.recorded import STATE, dynamic
 
@@ -187,3 +188,30 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
         assert after == before
     finally:
         cluster.fleet.delete("nobody@1.service")
+
+
+def test_a_worker_is_renamed_without_a_gap_and_removed_plainly(stack: Stack) -> None:
+    """The preview shows an update of the worker, then its deletion, and no switch is needed for either."""
+    cluster = stack.cluster()
+    others = {name: unit_hash for name, unit_hash in _contents(cluster).items() if "ongoing" not in name}
+    renamed = {'"ongoing_queue",': '"steady_queue",\n            renamed_from="ongoing_queue",'}
+    gone = (stack.app / "Fleetfile.py").read_text().partition('        Service(\n            "ongoing_queue"')[2]
+    with stack.edited("Fleetfile.py", renamed):
+        shown = stack.preview().output
+        assert '"ongoing_queue" => "steady_queue"' in shown
+        assert "steady_queue replaces ongoing_queue" in shown
+        with recorded(cluster, "steady_queue") as history:
+            result = stack.up()
+        assert "deleted" not in result.counts
+        workers = [
+            sum(entry.service in ("ongoing_queue", "steady_queue") for entry in look.live) for look in history.looks
+        ]
+        assert min(workers) >= 2
+        assert {"steady_queue@1.service", "steady_queue@2.service"} == _contents(cluster).keys() - others.keys()
+        stack.rests()
+    removed = f'        Service(\n            "ongoing_queue"{gone.partition("        Service(")[0]}'
+    with stack.edited("Fleetfile.py", {removed: ""}):
+        assert "Unit::steady_queue]" in stack.preview().output
+        assert stack.up().counts["deleted"] == 1
+        assert _contents(cluster) == others
+        stack.rests()

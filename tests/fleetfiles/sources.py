@@ -223,6 +223,7 @@ _SERVICE = {
     "x_fleet": _section,
     "rollout": _rollouts,
     "versions": _list(_text),
+    "renamed_from": st.one_of(_names, _text),
     "unknown": _scalars,
 }
 
@@ -309,6 +310,7 @@ _RIGHT = {
     "x_fleet": _reprs({"MachineOf": "web@%i.service"}, {"Conflicts": ["a@*", "b@*"]}, {"MachineMetadata": "disk=ssd"}),
     "rollout": _reprs(1).map(lambda _: "Rolling(max_parallel='25%', min_healthy_sec=2)"),
     "versions": _reprs(["v1.0"]),
+    "renamed_from": _reprs("old_name", None),
 }
 _NEARLY, _ANYTHING = 17, 19
 

@@ -98,6 +98,19 @@ def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixtu
     assert deployed.history == []
 
 
+def test_a_renamed_service_is_neither_new_nor_removed(
+    deployed: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until the rename is done."""
+    edit('Service("queue", image="web:1"', 'Service("jobs", image="web:1", renamed_from="queue"')
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines() == ["web: unchanged", "jobs: replaces queue, with 2 instances"]
+    for name in ("queue@1.service", "queue@2.service"):
+        deployed.fleet.delete(name)
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines() == ["web: unchanged", "jobs: new, with 2 instances"]
+
+
 def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """A stopped instance is a change, too."""
     edit("instances=2", "instances=4")
@@ -112,6 +125,7 @@ def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str
     assert found["services"][1] == {
         "service": "queue",
         "new": False,
+        "replaces": None,
         "changed": True,
         "windows_change": False,
         "lowest": 2,

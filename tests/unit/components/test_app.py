@@ -222,7 +222,7 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     assert site.texts == {}
     pair = pair_of(stack=STACK)
     plan = Plan((), {}, ReleaseName("v0"), is_rollback=True, kept=(pair,))
-    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: plan)
     engine = FakeEngine(computed=computed)
     app = App(APP, SERVICES, Path("/app"), "acme/shop")
     v0 = ReleaseName("v0")
@@ -245,7 +245,7 @@ def test_the_preview_of_a_rollback_shows_the_windows_of_its_release(
     windows = (WindowSpec("peak", 5, 12 * 60, 13 * 60, tuple(range(7)), (), "UTC"),)
     web = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=windows)
     plan = Plan((web,), {"web": ""}, ReleaseName("v0"), is_rollback=True)
-    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: plan)
     engine = FakeEngine(computed=computed)
     more = {"rollback_to": "v0", "windows": WindowPolicy.IGNORE}
     engine.run(
@@ -508,6 +508,21 @@ def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
     assert "orphan@1.service" in message
     assert not any(name in message for name in declared_units)
     assert engine.of("Unit") == {}
+
+
+RENAMED = ServiceSpec("jobs", "jobs", "jobs:1", renamed_from="queue")
+
+
+def test_a_renamed_service_is_the_resource_of_its_old_name(site: Site) -> None:
+    """So the preview shows an update. It replaces the units of that name, while there are any."""
+    assert "replaces" not in declared([RENAMED]).one("Unit", "jobs")
+    site.start({"queue@1.service": full(text_of("queue"))})
+    site.etcd.put(release_key(APP, "v0"), Release("v0", {"queue": ServiceRelease("1", 1)}).to_json())
+    engine = declared([RENAMED])
+    assert engine.one("Unit", "jobs")["replaces"] == ["queue"]
+    (alias,) = engine.requests["Unit", "jobs"].aliases
+    assert alias.spec.name == "queue"
+    assert engine.one("Release", f"{APP}-release")["services"]["jobs"]["renamed_from"] == "queue"
 
 
 def test_the_beacon_of_version_0_2_0_is_no_stray(site: Site) -> None:

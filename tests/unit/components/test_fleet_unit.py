@@ -434,6 +434,24 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
     assert said[2].endswith(" (last rollout)")
 
 
+def test_a_renamed_service_replaces_the_units_of_its_old_name(
+    site: Site, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """As one update, which reads back without the old name."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    outs = created(unit_inputs(instances=1))
+    new = unit_inputs("site", 1, replaces=["web"])
+    PROVIDER.diff("web", outs, new)
+    assert said == ["site replaces web: its instances start first, and those of web are removed as they become healthy"]
+    assert warnings == []
+    outs = PROVIDER.update("web", outs, new).outs or {}
+    assert set(site.texts) == site.running == site.registered == {"site@1.service"}
+    assert "replaces" not in read(outs)
+    PROVIDER.diff("web", outs, unit_inputs("site", 1))
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [

@@ -331,7 +331,7 @@ def test_what_is_plausibly_ours_ends_a_deployment(orphaned: Site) -> None:
     error = error_of(messages)
     assert "orphan@1.service" in error
     assert "web@7.service (without a mark)" in error
-    assert "fleetcaptain:strays remove:web@7.service`" in error
+    assert "`-c fleetcaptain:strays=remove:web@7.service`" in error
     assert "cron" not in error
     (warning,) = [text for level, text in messages if level == "warning"]
     assert "backup.service, cron.service" in warning

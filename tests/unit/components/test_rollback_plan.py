@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -108,9 +109,13 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
 
 
 def _plan(
-    monkeypatch: pytest.MonkeyPatch, manifest: Release, tag: str = "v1", state: ImageState = ImageState.THERE
-) -> tuple[Plan, tuple[str, ...]]:
-    cluster = released({"web@1.service": WEB1}, "v2", manifest, V2)
+    monkeypatch: pytest.MonkeyPatch,
+    manifest: Release,
+    tag: str = "v1",
+    state: ImageState = ImageState.THERE,
+    newer: Release = V2,
+) -> Plan:
+    cluster = released({"web@1.service": WEB1}, "v2", manifest, newer)
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
@@ -156,14 +161,20 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
     """Texts, images, instances; what does not run comes before who requires it. It says how to end it."""
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "info", said.append)
-    plan, known = _plan(monkeypatch, OLD)
+    plan = _plan(monkeypatch, OLD)
     assert [(part.service, part.unit.text, part.instances) for part in plan.ordered()] == [
         ("db", DB1, 1),
         ("web", WEB1, 2),
     ]
     assert plan.images == {"web": IMAGE, "db": ""}
-    assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
+    assert (plan.name, plan.renames) == (ReleaseName("v1"), {})
     assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]
+
+
+def test_the_way_back_over_a_rename_is_a_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the newer release records it."""
+    newer = replace(V2, services={"site": replace(V2.services["web"], renamed_from="web")})
+    assert _plan(monkeypatch, OLD, newer=newer).renames == {"web": ("site",)}
 
 
 def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +187,7 @@ def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> N
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
     monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
-    plan, _known = rollback_plan.plan_back(CONNECTION, OURS, "v1")
+    plan = rollback_plan.plan_back(CONNECTION, OURS, "v1")
     assert (plan.kept, plan.tasks) == ((pair,), ())
 
 

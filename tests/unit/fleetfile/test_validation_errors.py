@@ -115,6 +115,17 @@ _RULES = [
     ('Service("web", docker_args=["a\\x7f"])', r"docker_args: must not contain characters"),
     ('Service("web", env={"A": "\\u202e"})', r"env: must not contain characters"),
     ('Service("web", volumes=["/a\\0:/b"])', r"volumes: must not contain characters"),
+    ('Service("web", renamed_from="Web 1")', "renamed_from: 'Web 1' is not the name of a service"),
+    ('Service("web", renamed_from="web")', "renamed_from: is the name of the service itself; write its former name"),
+    ('Service("web", renamed_from="shop-agent")', "renamed_from: 'shop-agent' is the app's machine agent"),
+    *(
+        (f'Service("web", renamed_from="db"), Service("db"{more})', "renamed_from: 'db' is still a service of this")
+        for more in ("", ', renamed_from="web"')
+    ),
+    (
+        'Service("web", renamed_from="old"), Service("db", renamed_from="old")',
+        "renamed_from: another service is renamed from 'old' too; keep one of them",
+    ),
     ('Service("web", versions=["\\u200b"])', r"versions: must not contain characters"),
     ('Service("web", ready=Http("/a\\x1b"))', r"ready: must not contain characters"),
     ('Service("web", ready=Command("a\\0b"))', r"ready: must not contain characters"),

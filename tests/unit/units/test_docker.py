@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcaptain.fleetfile.docker_args import docker_options
-from fleetcaptain.fleetfile.service_specs import APP_NAME, SERVICE_NAME
+from fleetcaptain.fleetfile.service_specs import APP_NAME
 from fleetcaptain.fleetfile.values import SecretFile, ServiceSpec
 from fleetcaptain.units.docker import container_name
 from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.names import SERVICE_NAME
 from fleetcaptain.units.render import render
 from tests.unit.units.specs import SPECS, mark
 from tests.unit.units.systemd import command, exec_values
