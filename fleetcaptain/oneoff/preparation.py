@@ -63,8 +63,7 @@ def one_off(cluster: Cluster, stack: str, wish: Wish) -> OneOff:
     """The one-off of *wish* on *cluster*. Raises NotAvailable for a service, release or machine that is not there."""
     app, store = cluster.app, cluster.store
     snapshot = cluster.snapshot()
-    tasks = {node.key.removeprefix(f"{tasks_dir(app)}/").partition("/")[0] for node in store.below(tasks_dir(app))}
-    service = service_in(wish.service, app, stack, snapshot, tasks | _periodic(app, snapshot))
+    service = service_in(wish.service, app, stack, snapshot, _tasks(cluster, snapshot))
     machine = machine_named(wish.machine, snapshot.machines.values()) if wish.machine else None
     current = store.read(current_key(app))
     tag = wish.release or (current.value if current else "")
@@ -111,7 +110,7 @@ def attached_session(
     instance) or ``service@number``. Raises NotAvailable."""
     snapshot = cluster.snapshot()
     wished, _, number = name.removesuffix(".service").partition("@")
-    service = service_in(wished, cluster.app, stack, snapshot)
+    service = service_in(wished, cluster.app, stack, snapshot, _tasks(cluster, snapshot))
     unit, machine = instance_on(cluster.app, stack, service, number, snapshot)
     id_, container, streams = _new_id(), container_of(cluster.app, unit), Streams(stdin=True, terminal=True)
     script = attach_script(container, command, id_, terminal=True)
@@ -119,10 +118,12 @@ def attached_session(
     return Session(endpoint.to(machine.ip), id_, tuple(guard), script, streams, _CONSOLE_GRACE_SEC), unit, machine
 
 
-def _periodic(app: str, snapshot: Snapshot) -> set[str]:
-    """The periodic tasks, which may not have run yet."""
+def _tasks(cluster: Cluster, snapshot: Snapshot) -> set[str]:
+    """The app's tasks that have run, and those that are installed."""
+    below = f"{tasks_dir(cluster.app)}/"
+    run = {node.key.removeprefix(below).partition("/")[0] for node in cluster.store.below(tasks_dir(cluster.app))}
     files = ((unit.mark, unit.file) for unit in snapshot.units.values())
-    return {mark.service for mark, file in files if file.of_task and mark is not None and mark.app == app}
+    return run | {mark.service for mark, file in files if file.of_task and mark and mark.app == cluster.app}
 
 
 def _new_id() -> str:

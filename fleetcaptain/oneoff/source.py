@@ -49,8 +49,8 @@ def service_in(name: str, app: str, stack: str, snapshot: Snapshot, tasks: Colle
     listed = ", ".join(known) or "none"
     if name in tasks:
         raise NotAvailable(
-            f"Cannot run a command in {name}: it is a task of the app {app}, which no container runs. Name a service "
-            f"that has its image and variables, with the task's command after `--`. Services: {listed}."
+            f"Cannot run a command in {name}: it is a task of the app {app}, which has no container. Name a service "
+            f"that has the same image, and the task's command after `--`. Services: {listed}."
         )
     why = f"has no service {name!r}" if name else "has several services" if known else "has no services"
     raise NotAvailable(f"Cannot choose the service: the app {app} {why}. Name one of its services: {listed}.")

@@ -17,7 +17,7 @@ _BYTES = range(256)
 _FAILED = "d9b373ed55a64feb8242e02dbe79a49c"
 _NO_START = "be02cf6855d2428ba40df7e9d022f03d"
 # systemd's catalogue: starting, started, stopping, stopped, ended, failed, a process exited, restart scheduled, and the
-# resources that were consumed. The reason of a failure and its exit code are told with it.
+# resources that were consumed. An error has the reason and the exit code anyway.
 _NORMAL = frozenset(
     {
         "7d4958e842da4a758f6c1cdc7b36dcc5",

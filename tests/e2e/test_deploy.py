@@ -18,6 +18,7 @@ from tests.e2e.stack import Stack
 from tests.faults.history import recorded
 from tests.faults.machine_faults import machines
 from tests.local.hosting.recorded import STATE, dynamic
+from tools.pulumi_output import Shortened
 
 # Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.
 _PAUSE_SEC = 0.2
@@ -89,12 +90,23 @@ def test_a_changed_line_is_shown_and_rolled_one_instance_at_a_time(stack: Stack)
         shown = stack.must("preview", "--diff", "--color", "always").output
         for words in ("RestartSec=5", "RestartSec=6", r"T=\x3c{%% if a %%}div{%% endif %%}>"):
             assert words in shown
-        lost = _most_down_while(stack, lambda: stack.up().counts)
+        outputs: list[str] = []
+        lost = _most_down_while(stack, lambda: outputs.append(stack.up().output))
+        assert len(_rows(outputs[0])) <= 20, outputs[0]
         stack.rests()
         assert _in_each_server(stack, "printenv", "T") == [f"{template}\n"] * 4
     assert lost == 1
     assert "RestartSec=5" in stack.preview().output
     stack.up()
+
+
+def _rows(output: str) -> list[str]:
+    """The rows of an update, as `make up` shows them without a terminal."""
+    shown: list[str] = []
+    shortened = Shortened(shown.append, quiet=False)
+    for line in output.splitlines():
+        shortened.line(line)
+    return shown[: shown.index("Outputs:")]
 
 
 def _in_each_server(stack: Stack, *argv: str) -> list[str]:

@@ -120,6 +120,11 @@ def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_ba
         assert _runs(cluster, but="app_server") == others
         assert stack.outputs()["release"] == first
         assert {row["tag"]: row["state"] for row in _releases(stack)}["v2"] == "previous"
+        stack.must("config", "rm", "fleetcaptain:rollbackTo")
+        shown = stack.preview().output
+        assert "RestartSec=6" in shown
+        assert "[unknown]" not in shown
+        assert "[id=redis]" not in shown
 
 
 def _copies(cluster: Cluster, tag: str) -> list[str]:
