@@ -98,7 +98,6 @@ class RecordProvider(ResourceProvider):
 def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
     """Record the release; the outputs, with its seal added to the *seals* of earlier ones."""
     manifest = _manifest(props)
-    status(f"recording {manifest.tag}")
     store = handle_of(props["cluster"]).connect(props["app"]).store
     record(store, props["app"], manifest, props["texts"])
     # Before the units, because they write their registrations.

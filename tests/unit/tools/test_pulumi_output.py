@@ -27,6 +27,9 @@ Resources:
 
 Updating (dev):
 @ updating....
+ ~  {UNIT} web updating (0s) [diff: ~image]
+ ~  docker-build:index:Image shop updating (1s) [diff: ~buildArgs,contextHash];
+ +  {UNIT} api creating
  ~  {UNIT} web updating (1s) [diff: ~image]; 1/2 healthy
  ~  {UNIT} web updated (2s) [diff: ~image]; 2/2 healthy
     pulumi:pulumi:Stack fleetcaptain-dev
@@ -35,7 +38,7 @@ Outputs:
 
 Duration: 3s
 error: the end""".splitlines()
-CHANGED = [line for line in OUTPUT if line.startswith(f" ~  {UNIT} web updat")]
+CHANGED = [line for line in OUTPUT if line.startswith(f" ~  {UNIT} web updat") and "(0s)" not in line]
 KEPT = [
     "Previewing update (dev):",
     *CHANGED[:1],
