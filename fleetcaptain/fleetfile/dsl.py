@@ -93,6 +93,7 @@ class Service:
         start_sec: int | None = None,
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
+        machine: str | None = None,
         machine_id: str | None = None,
         machine_of: Lines = (),
         machine_metadata: Lines | Mapping[str, str] = (),
@@ -140,6 +141,7 @@ class Task:
         after: Sequence[str] = (),
         every: str | None = None,
         timeout_sec: int = 600,
+        machine: str | None = None,
         machine_metadata: Lines | Mapping[str, str] = (),
         **unknown: Any,
     ) -> None:

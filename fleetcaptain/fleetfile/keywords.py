@@ -91,6 +91,15 @@ def _glob(value: Any) -> str:
     return _fitting(_GLOB, value, "not the name of a unit or a pattern of names")
 
 
+def _machine(value: Any) -> str:
+    found = _line(value)
+    if re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{32}", found):
+        raise ValidationError(f"{represented(found)} is the id of a machine; write it as machine_id=")
+    if not re.fullmatch(r"[^=\s\"]+", found):
+        raise ValidationError(f'{represented(found)} is not the name of a machine, such as "m1"')
+    return found
+
+
 def _machine_id(value: Any) -> str:
     found = _fitting(_MACHINE_ID, value, "not a machine id as `fleetctl list-machines` shows it")
     if found.endswith("..."):
@@ -258,6 +267,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "start_sec": _optional(_seconds(1)),
     "after": _list_of(_name),
     "requires": _list_of(_name),
+    "machine": _optional(_machine),
     "machine_id": _optional(_machine_id),
     "machine_of": _names,
     "machine_metadata": _metadata,
@@ -281,6 +291,7 @@ _SHARED = (
     "secrets",
     "secret_files",
     "docker_args",
+    "machine",
     "machine_metadata",
 )
 TASK_PARSERS: Mapping[str, Callable[[Any], Any]] = {

@@ -38,7 +38,7 @@ from fleetcaptain.image_reference import name_mistake, split_registry
 from fleetcaptain.units.names import SERVICE_NAME, without_generation
 from fleetcaptain.units.xfleet import rules_of
 
-__all__ = ["APP_NAME", "Errors", "Files", "Lines", "check_name", "name_of", "parsed", "resolve"]
+__all__ = ["APP_NAME", "Errors", "Files", "Lines", "check_name", "name_machine", "name_of", "parsed", "resolve"]
 
 # Adds an error of one service: its keyword, and the message.
 AddError = Callable[[str, str], None]
@@ -215,6 +215,7 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
     _network(values, add)
     _ports(values, add)
     _lines(values, add)
+    name_machine(values, add)
     _placement(values, add)
     for keyword, what in secret_mistakes(values):
         add(keyword, what)
@@ -348,6 +349,18 @@ def _several_commands(start: tuple[str, ...]) -> Iterator[str]:
             "the "
             "earlier commands to before_start="
         )
+
+
+def name_machine(values: dict[str, Any], add: AddError) -> None:
+    """Turns ``machine`` into the metadata ``name``, by which fleet knows a machine's name."""
+    machine, metadata = values.get("machine"), values.get("machine_metadata", ())
+    if machine is None:
+        return
+    if any(pair.startswith("name=") for pair in metadata):
+        add("machine", "machine_metadata= names a machine too; keep one of them")
+    if values.get("machine_id"):
+        add("machine", "machine_id= names a machine too; keep one of them")
+    values["machine_metadata"] = (*metadata, f"name={machine}")
 
 
 def _placement(values: dict[str, Any], add: AddError) -> None:

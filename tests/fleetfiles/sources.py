@@ -213,6 +213,7 @@ _SERVICE = {
     "start_sec": _seconds,
     "after": _list(_names),
     "requires": _list(_names),
+    "machine": st.one_of(_reprs("m1", "0" * 8, "a=b"), _text),
     "machine_id": st.one_of(_reprs("75d3f2e8", "0" * 32), _text),
     "machine_of": st.one_of(_names, _list(_names)),
     "machine_metadata": st.one_of(_list(_reprs("disk=ssd", "disk", "a=b=c", "=x")), _mapping(_plain.map(repr), _text)),
@@ -296,6 +297,7 @@ _RIGHT = {
     "start_sec": _reprs(30, 300, 900),
     "after": _reprs(["docker.service"], ["x.timer"]),
     "requires": _reprs([], ["docker.service"]),
+    "machine": _reprs("m1"),
     "machine_id": _reprs("0" * 32),
     "machine_of": _reprs("other@1.service", ["db.service"]),
     "machine_metadata": _reprs({"disk": "ssd"}, ["disk=ssd", "disk=nvme"], "a=b"),
@@ -328,7 +330,17 @@ def _services(draw: st.DrawFn, name: str) -> str:
     return f"Service({', '.join(arguments)})"
 
 
-_TASK_WORDS = ("description", "image", "command", "volumes", "env", "docker_args", "not_secret", "machine_metadata")
+_TASK_WORDS = (
+    "description",
+    "image",
+    "command",
+    "volumes",
+    "env",
+    "docker_args",
+    "not_secret",
+    "machine",
+    "machine_metadata",
+)
 _TASK = {
     **{word: (_RIGHT[word], _SERVICE[word]) for word in _TASK_WORDS},
     "before": (_reprs(["web"], [], ["db", "web"]), _list(_names)),

@@ -49,6 +49,15 @@ def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
     )
 
 
+def test_a_machine_is_known_by_its_metadata(tmp_path: Path) -> None:
+    """Beside other metadata, and for a task as well."""
+    spec = service(tmp_path, "machine='m1', machine_metadata={'disk': 'ssd'}")
+    assert spec.machine_metadata == ("disk=ssd", "name=m1")
+    more = 'app="shop", image="acme/shop", tasks=[Task("move", command="x", machine="m1")]'
+    (task,) = app(tmp_path, 'Service("web")', more).tasks
+    assert task.container.machine_metadata == ("name=m1",)
+
+
 def test_a_path_in_a_variable_is_mounted(tmp_path: Path) -> None:
     """Only the machine knows what it is."""
     volumes = ["${DATA}:/data", "${DATA}/%i:/data:ro", "data-%i:/data"]

@@ -382,6 +382,16 @@ _RULES = [
     ),
     ('Service("web", start=["/bin/serve", "--port=80"])', "start: must be one line, the program with its arguments"),
     ('Service("web", start=[])', "start: must be one line"),
+    ('Service("web", machine="75d3f2e8")', "machine: '75d3f2e8' is the id of a machine; write it as machine_id="),
+    ('Service("web", machine="name=m1")', "machine: 'name=m1' is not the name of a machine, such as \"m1\""),
+    (
+        'Service("web", machine="m1", machine_metadata="name=m2")',
+        "machine: machine_metadata= names a machine too; keep",
+    ),
+    (
+        'Service("web", machine="m1", machine_id="75d3f2e8")',
+        "machine: machine_id= names a machine too; keep one of them",
+    ),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is not metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
     ('Service("web", global_unit=1)', "global_unit: must be True or False"),
