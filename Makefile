@@ -18,7 +18,7 @@ IGNITION = github.com/coreos/ignition/v2/internal
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-covered test-e2e test-ignition bench pictures
+.PHONY: help up preview rollback down tools venv lock audit lint test test-unit test-local test-covered test-e2e test-ignition bench pictures
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -31,6 +31,9 @@ up: ## Create or update the cluster and the app on it, and print the endpoints
 
 preview: ## Show what `make up` would change, unit by unit
 	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN) $(SHORT)
+
+rollback: ## Roll the app back to the release before, or to TAG=v1.0; YES=1 does not ask
+	@$(TOOLS) && captain rollback $(TAG) --stack $(STACK) $(if $(YES),--yes)
 
 down: ## Remove the stack with its app and cluster
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \

@@ -35,6 +35,7 @@ from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
@@ -53,7 +54,7 @@ class FleetApp(pulumi.ComponentResource):
     """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
     *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
-    *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
+    *rollback_to*, the release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
     the gate; None derives it from the rollouts. *hooks* get the release. *secret_values*: name -> value of the secrets
     that services, tasks and builds name. *logins*: those at registries of images that builds begin with.
@@ -72,7 +73,7 @@ class FleetApp(pulumi.ComponentResource):
         tasks: Mapping[str, TaskFiles] | None = None,
         cluster: ClusterComponent,
         release: ReleaseName,
-        rollback_to: str | None = None,
+        rollback_to: RequestedRollback | None = None,
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
         windows: WindowPolicy = WindowPolicy.WARN,
         adopt: frozenset[str] = frozenset(),
@@ -131,10 +132,10 @@ class FleetApp(pulumi.ComponentResource):
             outputs["builds"] = {name: build.to_data() for name, build in self._builds.items()}
         self.register_outputs(outputs)
 
-    def _roll_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
+    def _roll_back(self, connection: Mapping[str, Any], requested: RequestedRollback) -> dict[str, pulumi.Output[Any]]:
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
-        plan = plan_back(connection, self._ownership, tag)
+        plan = plan_back(connection, self._ownership, requested)
         found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": gate.endpoints, "release": gate.release}

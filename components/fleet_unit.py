@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFa
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.mode import Mode
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.depart import forget_service, remove_service
 from fleetcaptain.rollout.dependents import blocked_by
@@ -127,7 +129,7 @@ class RollingUpdateProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; adopt existing ones if they are ours. Raises RolloutFailed, and UnitRefused if
         one of them belongs to another app or stack, or has no mark."""
-        desired = DesiredService.of(props)
+        desired = _desired(props)
         cluster = _cluster(props, desired.file)
         try:
             target = update(cluster, desired, status, cancelled)
@@ -143,7 +145,7 @@ class RollingUpdateProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll the differences out. Raises RolloutFailed after a failure and a rollback, RolloutMixed if that
         failed."""
-        desired = DesiredService.of(news)
+        desired = _desired(news)
         cluster = _cluster(news, desired.file)
         target = update(cluster, desired, status, cancelled)
         return UpdateResult(self._outs(cluster, news, target, cluster.snapshot()))
@@ -245,6 +247,12 @@ class RollingUpdateProvider(ResourceProvider):
             # Windows add to that for some time only.
             "count": int(props["instances"]) if props.get("windows") else len(target.names),
         }
+
+
+def _desired(props: Mapping[str, Any]) -> DesiredService:
+    """The service of *props*. A rollback is the property of a run, not of a service: its settings stay in the state."""
+    desired = DesiredService.of(props)
+    return desired.rolled_back() if os.environ.get(RequestedRollback.VARIABLE) else desired
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:

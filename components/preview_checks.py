@@ -146,7 +146,7 @@ def refuse_in_preview(
             return
         try:
             node = handle.connect(app).store.read(release_key(app, release))
-            refuse_other_content(manifest_of(node), Release(release, services))
+            refuse_other_content(manifest_of(node), Release(release, services), pulumi.get_stack())
         except FleetCaptainError as error:
             abort(error)
 

@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import Resource, is_declared, status, warn
+from components.engine.dynamic_resource import Resource, is_declared, stack_of_operation, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
@@ -21,6 +21,7 @@ from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.record import record
 from fleetcaptain.release.repository import manifest_of, read_texts
+from fleetcaptain.release.rollback import DEPLOY_FLEETFILE
 from fleetcaptain.release.seal import seal
 from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.untrusted import Fields
@@ -58,8 +59,7 @@ class RecordProvider(ResourceProvider):
                 f"Cannot roll back to {news['release']}. Nothing was changed.",
                 [
                     "its record in etcd was changed after this stack deployed it",
-                    "Find out who changed it, then deploy from the Fleetfile: "
-                    "`pulumi config rm fleetcaptain:rollbackTo`, then `pulumi up`.",
+                    f"Find out who changed it. {DEPLOY_FLEETFILE}",
                 ],
             )
         return DiffResult()
@@ -99,7 +99,7 @@ def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, A
     """Record the release; the outputs, with its seal added to the *seals* of earlier ones."""
     manifest = _manifest(props)
     store = handle_of(props["cluster"]).connect(props["app"]).store
-    record(store, props["app"], manifest, props["texts"])
+    record(store, props["app"], manifest, props["texts"], stack_of_operation())
     # Before the units, because they write their registrations.
     Access(store.request).grant(props["app"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}

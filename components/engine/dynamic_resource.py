@@ -26,6 +26,7 @@ __all__ = [
     "cancelled",
     "is_declared",
     "publish_announcements",
+    "stack_of_operation",
     "status",
     "type_of",
     "warn",
@@ -84,6 +85,12 @@ def is_declared() -> bool:
     """Whether the present comparison is with what the program declares; true without an operation."""
     operation = CURRENT.get(None)
     return operation is None or operation.declared
+
+
+def stack_of_operation() -> str:
+    """The name of the stack of the present operation; "" without one."""
+    operation = CURRENT.get(None)
+    return operation.urn.partition("::")[0].removeprefix("urn:pulumi:") if operation else ""
 
 
 def status(message: str) -> None:

@@ -11,12 +11,14 @@ from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, 
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.kept_images import write_kept_images
 from fleetcaptain.release.repository import manifest_of
+from fleetcaptain.release.rollback import rollback_command
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
 
-def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str]) -> None:
-    """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release.
+def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str], stack: str = "") -> None:
+    """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release. *stack*:
+    the one that deploys it.
 
     Raises ReleaseRefused when a release of this tag was available once with other unit hashes. One that never was
     available is replaced, so a failed release keeps its name once it is fixed.
@@ -25,7 +27,7 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
     while True:
         node = store.read(key)
         known = manifest_of(node)
-        refuse_other_content(known, manifest)
+        refuse_other_content(known, manifest, stack)
         if node is None:
             written = store.create(key, replace(manifest, unfinished=True).to_json())
         else:
@@ -39,16 +41,16 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
     write_kept_images(store, app)
 
 
-def refuse_other_content(known: Release | None, manifest: Release) -> None:
+def refuse_other_content(known: Release | None, manifest: Release, stack: str) -> None:
     """Raise ReleaseRefused when *known*, which has the tag of *manifest*, was available and is another release."""
-    problems = other_content(known, manifest)
+    problems = other_content(known, manifest, stack)
     if problems:
         raise ReleaseRefused(
             f"The release {manifest.tag} already exists with other contents. Nothing was changed:", problems
         )
 
 
-def other_content(known: Release | None, manifest: Release) -> list[str]:
+def other_content(known: Release | None, manifest: Release, stack: str) -> list[str]:
     """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same or *known* was
     never available. Pure."""
     if known is None or known.unfinished or known.unit_hashes == manifest.unit_hashes:
@@ -66,7 +68,7 @@ def other_content(known: Release | None, manifest: Release) -> list[str]:
     return [
         *differences,
         "Give the new release its own name (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or roll back "
-        f"to the existing one: `pulumi up -c fleetcaptain:rollbackTo={manifest.tag}`.",
+        f"to the existing one: `{rollback_command(manifest.tag, stack)}`.",
     ]
 
 

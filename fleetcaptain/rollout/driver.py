@@ -146,7 +146,7 @@ class Driver:
         if self.stopping():
             raise Interrupted(
                 f"{target.service}: stopped on request with {len(state.done)} of {len(target.names)} instances "
-                "done. The next `pulumi up` continues from here; with the old Fleetfile it rolls back."
+                "done. Run the same command again: it continues from here."
             )
 
     def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:

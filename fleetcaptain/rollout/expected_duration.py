@@ -75,13 +75,14 @@ def waves(update: ExpectedUpdate, begun: int) -> int:
 def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tuple[float, int]:
     """How many seconds *update* takes by the last three of *records*, which are its service's, the oldest first; and by
     how many of them. Only updates that started instances and succeeded count, each scaled to the waves. A first version
-    does not: it starts everywhere at once, on machines without its image."""
+    does not: it starts everywhere at once, on machines without its image. Nor does a rollback, whose bake is short."""
     begun = update.after if update.replaced else max(1, update.after - update.before)
     now = waves(update, begun)
     found = []
     for record in records:
         number = sum(map(_was_begun, record.instances.values()))
-        if record.state == "done" and record.strategy == update.mode and record.before and number:
+        counts = record.state == "done" and record.strategy == update.mode and record.before and not record.rollback
+        if counts and number:
             found.append(record.seconds * now / waves(update, number))
     last = found[-_LAST:]
     return (median(last) if last else 0.0), len(last)

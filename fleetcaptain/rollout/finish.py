@@ -16,9 +16,10 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
-from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.observe import instances_of
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.retire import retire
+from fleetcaptain.rollout.rollback_check import running_hashes
 from fleetcaptain.rollout.strays import find_departed
 
 __all__ = ["after_failure", "remove_departed", "retire_old", "texts_with_images", "tidy"]
@@ -33,11 +34,8 @@ def after_failure(cluster: Cluster) -> str:
         current = next((manifest for manifest in manifests if manifest.tag == tag), None)
         if current is None:
             return ""
-        snapshot = cluster.snapshot()
-        # The pending release, recorded last, may have services that the current one does not have.
-        services = {*current.services, *manifests[-1].services}
-        running = {service: _unit_hashes(cluster, service, snapshot) for service in services}
-        return format_drift(current, services_ahead(current, running))
+        running = running_hashes(cluster.ownership, (current, manifests[-1]), cluster.snapshot())
+        return format_drift(current, services_ahead(current, running), cluster.ownership.stack)
     except FleetCaptainError:
         return ""
 
@@ -105,7 +103,3 @@ def texts_with_images(cluster: Cluster) -> tuple[str, ...]:
     store = cluster.store
     records = (node.value for app in Access(store.request).apps() for node in store.below(releases_dir(app)))
     return (*records, *(unit.text for unit in cluster.snapshot().units.values()))
-
-
-def _unit_hashes(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
-    return {snapshot.units[name].unit_hash for name in instances_of(cluster.ownership, service, snapshot)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
@@ -16,7 +16,10 @@ from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DesiredService", "RolloutSettings", "displaced", "downtime", "whole_file"]
+__all__ = ["PROVEN_SEC", "DesiredService", "RolloutSettings", "displaced", "downtime", "whole_file"]
+
+PROVEN_SEC = 2.0
+"""The longest bake time of an instance in a rollback."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class RolloutSettings:
 class DesiredService:
     """The desired state of a *service*: the *file* of its units with their *image* ("": none), their *mode*, the number
     of *instances*, the *settings* of its rollouts, its *windows*, in which it has more instances, and its former names,
-    whose units its own replace (*replaces*)."""
+    whose units its own replace (*replaces*). *rollback*: see `rolled_back`."""
 
     service: str
     file: UnitFile
@@ -67,6 +70,7 @@ class DesiredService:
     settings: RolloutSettings = RolloutSettings()
     windows: tuple[WindowSpec, ...] = ()
     replaces: tuple[str, ...] = ()
+    rollback: bool = False
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
@@ -76,6 +80,12 @@ class DesiredService:
         windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
         former = tuple(props.get("replaces", ()))
         return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows, former)
+
+    def rolled_back(self) -> Self:
+        """It, to be rolled out as part of a rollback: the release was complete before, so an instance has to stay
+        healthy only for as long as an image that does not start takes to fail."""
+        settings = replace(self.settings, min_healthy_sec=min(self.settings.min_healthy_sec, PROVEN_SEC))
+        return replace(self, settings=settings, rollback=True)
 
     def target(self, snapshot: Snapshot, running: int = 0) -> Target:
         """The file and the names of its units; of a global service, one for each machine that its rules admit. Of a

@@ -54,6 +54,7 @@ def update(
                 stopping=stopping,
                 strategy=desired.mode.value,
                 wanted=lambda snapshot: _wanted(desired, snapshot),
+                rollback=desired.rollback,
             ) as (fenced, snapshot),
         ):
             opening = needed_now(fenced, desired)

@@ -197,7 +197,7 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
         f"release {first}" in result.output
     )
     assert f"{first} is still the current release. redis already runs the new version." in result.error
-    assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
+    assert f"captain rollback {first} --stack {stack.name}" in result.error
     assert _value(cluster, current_key("behavioral")) == first
     old, new = _generations(cluster, before)
     with stack.as_guest_of_etcd() as url:
@@ -206,8 +206,17 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
     pending = known.pending.unit_hashes["app_server"]
     assert [instance.unit for instance in lookup("redis", Caller(before["app_server@1.service"]), known)] == [old]
     assert [instance.unit for instance in lookup("redis", Caller(pending), known)] == [new, old]
-    _go_back(stack, first)
+    settings = stack.settings.read_text()
+    back = stack.captain("rollback", "--yes", "--config-file", str(stack.settings))
+    assert back.code == 0, back.output
+    assert "The next `pulumi up` deploys the Fleetfile again." in back.output
     assert _contents(cluster) == before
+    assert stack.settings.read_text() == settings
+    last = json.loads(stack.captain("history", "--limit", "1", "--json").output)[0]
+    assert (last["rollback"], last["release"], last["state"]) == (True, first, "done")
+    again = stack.captain("rollback", first, "--yes")
+    assert again.code == 2
+    assert f"Cannot roll back to {first}: it is the current release" in again.output
 
 
 def _generations(cluster: Cluster, before: Mapping[str, str]) -> tuple[str, str]:

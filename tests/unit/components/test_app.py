@@ -23,6 +23,7 @@ from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, Ser
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import Naming, ReleaseName
 from fleetcaptain.release.repositories import repositories
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.schedule.window import WindowSpec
@@ -227,7 +228,9 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     app = App(APP, SERVICES, Path("/app"), "acme/shop")
     v0 = ReleaseName("v0")
     engine.run(
-        lambda: FleetApp(APP, fleetfile=app, files={}, cluster=Cluster(CONNECTION), release=v0, rollback_to="v0")
+        lambda: FleetApp(
+            APP, fleetfile=app, files={}, cluster=Cluster(CONNECTION), release=v0, rollback_to=RequestedRollback("v0")
+        )
     )
     timer = engine.one("Timer", "nightly")
     service, image = pair.service.without_image()
@@ -247,7 +250,7 @@ def test_the_preview_of_a_rollback_shows_the_windows_of_its_release(
     plan = Plan((web,), {"web": ""}, ReleaseName("v0"), is_rollback=True)
     monkeypatch.setattr(app_module, "plan_back", lambda *_: plan)
     engine = FakeEngine(computed=computed)
-    more = {"rollback_to": "v0", "windows": WindowPolicy.IGNORE}
+    more = {"rollback_to": RequestedRollback("v0"), "windows": WindowPolicy.IGNORE}
     engine.run(
         lambda: _program(App(APP, SERVICES, Path("/app"), "acme/shop"), CONNECTION, None, plan.name, more),
         preview=preview,
@@ -602,8 +605,8 @@ def _times() -> dict[str, float]:
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
-    monkeypatch.setattr("components.rollback_plan.find_images", lambda _cluster, _images: {})
-    engine = declared(rollback_to="v1")
+    monkeypatch.setattr("fleetcaptain.rollout.rollback_check.find_images", lambda _cluster, _images: {})
+    engine = declared(rollback_to=RequestedRollback("v1"))
     assert engine.registered[APP]["builds"] == {}
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}
@@ -623,7 +626,9 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
 def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> None:
     """Nothing is declared, and nothing is touched."""
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
-    message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": "v9"}))
+    message = engine.refusal(
+        lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": RequestedRollback("v9")})
+    )
     assert "Cannot roll back to v9" in message
     assert engine.of("Unit") == {}
     assert released.running == {"web@1.service", "queue@1.service"}

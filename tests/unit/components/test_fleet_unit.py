@@ -16,6 +16,7 @@ from fleetcaptain.discovery.keys import agent_key, current_key, maintenance_key,
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
+from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
@@ -166,6 +167,23 @@ def test_a_service_with_fewer_instances_loses_the_last_ones(site: Site) -> None:
     site.start(units_of(unit_inputs(instances=3)))
     PROVIDER.update("web", unit_inputs(instances=3), unit_inputs(instances=1))
     assert set(site.texts) == site.running == site.registered == {"web@1.service"}
+
+
+@pytest.mark.parametrize(("tag", "least_sec", "back"), [("", 30.0, False), ("v1", 2.0, True)])
+def test_a_rollback_is_quick_and_recorded_as_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tag: str, least_sec: float, back: bool
+) -> None:
+    """What the release was proven with once, it need not prove again. The state keeps the service's own times."""
+    monkeypatch.setenv("FLEETCAPTAIN_ROLLBACK_TO", tag)
+    old = unit_inputs(instances=1)
+    site.start(units_of(old))
+    new = {**old, "unit": text_of(description="new"), "rollout": {**old["rollout"], "min_healthy_sec": 30}}
+    outs = PROVIDER.update("web", old, new).outs
+    assert outs is not None
+    assert outs["rollout"]["min_healthy_sec"] == 30
+    (record,), _ = read_records(site.etcd.store, APP, "web")
+    assert record.rollback is back
+    assert least_sec <= record.seconds < least_sec + 20
 
 
 @pytest.mark.parametrize("mode", ["rolling", "bluegreen"])

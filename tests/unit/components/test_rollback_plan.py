@@ -21,7 +21,9 @@ from fleetcaptain.errors import ReleaseRefused, RolloutFailed
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout import rollback_check
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.secrets.release_secrets import Openers
 from fleetcaptain.units.mark import Ownership
@@ -119,8 +121,8 @@ def _plan(
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
-    return rollback_plan.plan_back(CONNECTION, OURS, tag)
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
+    return rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback(tag, tag))
 
 
 def test_a_release_whose_secrets_no_machine_can_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,8 +188,8 @@ def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> N
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
-    plan = rollback_plan.plan_back(CONNECTION, OURS, "v1")
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    plan = rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback("v1", "v1"))
     assert (plan.kept, plan.tasks) == ((pair,), ())
 
 
@@ -231,7 +233,7 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(
         monkeypatch.setattr(one, "presence", lambda _handle: Presence.STOPPED)
     monkeypatch.setattr(AwsHandle, "problem", lambda _handle: "m1 (i-1) is stopped.")
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back({**CONNECTION, "kind": kind}, OURS, "v1")
+        rollback_plan.plan_back({**CONNECTION, "kind": kind}, OURS, RequestedRollback("v1", "v1"))
     assert "only the cluster has its record, and it does not answer" in refused[0]
     assert reason in refused[0]
     assert ("docker" in refused[0]) == (kind == "local")
@@ -315,9 +317,9 @@ def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyP
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
+        rollback_plan.plan_back(CONNECTION, Ownership(APP, "shop/other"), RequestedRollback("v1"))
     assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
 
 
@@ -340,5 +342,5 @@ def test_a_recorded_text_that_is_not_this_stacks_is_refused(
     cluster.store.write(text_key(APP, recorded), text)
     _reached(monkeypatch, cluster)
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back(CONNECTION, OURS, "v1")
+        rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback("v1", "v1"))
     assert why in said[0]

@@ -69,7 +69,7 @@ def test_another_image_is_called_so() -> None:
     new = replace(
         V1, services={**V1.services, "web": replace(V1.services["web"], unit_hash="w2", image="web@sha256:2")}
     )
-    assert other_content(V1, new)[0] == "web has another image in it"
+    assert other_content(V1, new, "shop/dev")[0] == "web has another image in it"
 
 
 def test_a_release_that_was_never_available_gives_its_tag_up() -> None:

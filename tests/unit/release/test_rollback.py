@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.repository import Releases
-from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.rollback import (
+    RequestedRollback,
+    images_of,
+    obstacles,
+    order_back,
+    rollback_command,
+    unknown_release,
+)
 from fleetcaptain.release.service_release import Part, parts_of_manifest
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.release.example_releases import release
@@ -44,6 +52,38 @@ def test_every_obstacle_is_told() -> None:
     assert "was changed in etcd" in told[0]
     assert "web: the image web@sha256:1 is gone from the registry" in told[1]
     assert obstacles(replace(V1, unfinished=True), {}, {}) == ("it has never been available as a whole",)
+
+
+def test_a_text_of_another_stack_is_an_obstacle() -> None:
+    """Its units would not be ours. Who does not know the stack cannot tell."""
+    texts = {unit_hash(FULL): FULL}
+    (told,) = obstacles(V1, texts, {}, ownership=Ownership("shop", "shop/dev"))
+    assert told == "web: its unit has no mark of FleetCaptain, so no stack could remove it"
+
+
+@pytest.mark.parametrize(
+    ("pinned", "environ", "tag", "after"),
+    [
+        ("", {RequestedRollback.VARIABLE: "v1"}, "v1", "The next `pulumi up` deploys the Fleetfile again."),
+        ("v0", {RequestedRollback.VARIABLE: "v1"}, "v1", "The next `pulumi up` deploys v0, which the stack's settings"),
+        ("v0", {}, "v0", "instead of the Fleetfile. To deploy the Fleetfile again, run `pulumi config rm"),
+    ],
+)
+def test_a_rollback_is_of_one_deployment_or_of_the_settings(
+    pinned: str, environ: dict[str, str], tag: str, after: str
+) -> None:
+    """It says what comes after it."""
+    requested = RequestedRollback.of(pinned, environ)
+    assert requested is not None
+    assert requested.tag == tag
+    assert after in requested.notice
+    assert RequestedRollback.of("", {}) is None
+
+
+def test_the_command_names_the_stack_as_pulumi_does() -> None:
+    """Without its project."""
+    assert rollback_command("v1", "shop/dev") == "captain rollback v1 --stack dev"
+    assert rollback_command("v1", "") == "captain rollback v1"
 
 
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:

@@ -125,7 +125,7 @@ def test_a_failure_tells_who_is_ahead() -> None:
     cluster = released({**BOTH, "new@1.service": text_of("new")}, "v1", V1, new)
     message = after_failure(cluster)
     assert "db, new already run the new version." in message
-    assert "run `pulumi up -c fleetcaptain:rollbackTo=v1`." in message
+    assert "run `captain rollback v1" in message
 
 
 def test_a_failure_before_any_release_or_out_of_sight_says_nothing_more() -> None:
