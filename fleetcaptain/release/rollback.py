@@ -73,12 +73,11 @@ def rollback_command(tag: str, stack: str) -> str:
 
 
 def rollback_target(releases: Releases, tag: str | None, changed: Collection[str], stack: str) -> Release:
-    """The release that a rollback goes to: *tag*, or the one before the release that was deployed last, whether or not
-    that deployment succeeded. *changed*: the services that do not run as the current release has them.
+    """The release that a rollback goes to: *tag*, or `_default`. *changed*: the services that do not run as the current
+    release has them.
 
     Raises ReleaseRefused if there is none, or if it is what runs."""
-    failed = releases.pending not in ("", releases.current)
-    chosen = tag or (releases.current if failed else releases.previous)
+    chosen = tag or _default(releases)
     if not chosen:
         raise ReleaseRefused(
             "Cannot roll back: there is no earlier release. Nothing was changed.",
@@ -94,6 +93,15 @@ def rollback_target(releases: Releases, tag: str | None, changed: Collection[str
             [f"To go back further, run `{rollback_command(further, stack)}`."] if further else [],
         )
     return manifest
+
+
+def _default(releases: Releases) -> str:
+    """The tag of the release before the one that was deployed last, whether or not that deployment succeeded; of a
+    rollback that has not ended its target, so that the same command continues."""
+    if releases.pending in ("", releases.current):
+        return releases.previous
+    pending = releases.named(releases.pending)
+    return releases.pending if pending and not pending.unfinished else releases.current
 
 
 def images_of(manifests: Iterable[Release]) -> tuple[str, ...]:

@@ -101,6 +101,16 @@ def test_after_a_failed_deployment_the_current_release_comes_back(
     assert started[0][1] == "v2"
 
 
+def test_the_same_command_continues_a_rollback_that_was_interrupted(
+    cluster: FakeCluster, started: list[tuple[Sequence[str], str]]
+) -> None:
+    """Its target is the pending release, which was complete before."""
+    cluster.store.write(pending_key(APP), "v1")
+    with pytest.raises(_Replaced):
+        main(["rollback", "--yes"])
+    assert started[0][1] == "v1"
+
+
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
