@@ -297,12 +297,8 @@ def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_
         _go_back(stack, with_one)
         assert _image(cluster, "cache") == f"{foreign}@{one}"
         assert _contents(cluster) == before
-    stack.set("strays", "remove")
     stack.must("config", "rm", "fleetcaptain:rollbackTo")
-    try:
-        stack.up()
-    finally:
-        stack.must("config", "rm", "fleetcaptain:strays")
+    stack.up()
 
 
 def _image(cluster: Cluster, service: str) -> str:
