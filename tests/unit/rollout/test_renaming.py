@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -15,15 +16,18 @@ from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.lock import this_process
 from fleetcaptain.rollout.model import Target
-from fleetcaptain.rollout.strategies.renaming import next_step
+from fleetcaptain.rollout.strategies.renaming import former_units, next_step
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
+from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.units.names import instance_names
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash
 
 PORTS = (Port(80, 8080),)
+PEAK = WindowSpec("peak", 5, ready_by=12 * 60, until=13 * 60, days=(), dates=(date(2026, 12, 24),), timezone="UTC")
+NOON = datetime(2026, 12, 24, 12, tzinfo=UTC).timestamp()
 QUICK = RolloutSettings(min_healthy_sec=0, healthy_deadline_sec=40)
 
 
@@ -130,6 +134,49 @@ def test_an_interrupted_rename_continues() -> None:
     assert cluster.history[0] == "put jobs@2.service"
     assert sorted(cluster.runs) == list(instance_names("jobs", 3))
     assert cluster.least_up == 3
+
+
+def test_what_an_interrupted_rename_has_too_many_of_goes_too() -> None:
+    """It was to have more instances."""
+    cluster = FakeCluster(dict.fromkeys(instance_names("jobs", 3), text_of("jobs")))
+    cluster.launch("worker@1.service", text_of("worker"))
+    rename(cluster, 2)
+    assert sorted(cluster.runs) == list(instance_names("jobs", 2))
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_rename_in_a_window_moves_all_open_instances(*, failing: bool) -> None:
+    """After a failure each unit has its own text again."""
+    cluster = FakeCluster(homeless=["jobs@4.service"] if failing else [])
+    cluster.wall_clock = lambda: NOON
+    worker = DesiredService(
+        "worker", UnitFile.parse(text_of("worker")), Mode.ROLLING, 2, settings=QUICK, windows=(PEAK,)
+    )
+    update(cluster, worker, lambda _line: None, lambda: False)
+    jobs = replace(worker, service="jobs", file=UnitFile.parse(text_of("jobs")), replaces=("worker",))
+    before, cluster.least_up = dict(cluster.runs), 5
+    if failing:
+        with pytest.raises(RolloutFailed, match="serve as before"):
+            update(cluster, jobs, lambda _line: None, lambda: False)
+        assert cluster.runs == before
+        assert cluster.history.count("put jobs@1.service") == 1
+    else:
+        update(cluster, jobs, lambda _line: None, lambda: False)
+        assert sorted(cluster.runs) == list(instance_names("jobs", 5))
+        assert cluster.snapshot().windows.keys() == {"jobs"}
+    assert cluster.least_up == 5
+
+
+def test_instances_that_wait_for_a_window_go_first() -> None:
+    """They serve nothing."""
+    cluster = FakeCluster()
+    cluster.wall_clock = lambda: NOON - 86400
+    worker = DesiredService(
+        "worker", UnitFile.parse(text_of("worker")), Mode.ROLLING, 1, settings=QUICK, windows=(PEAK,)
+    )
+    update(cluster, worker, lambda _line: None, lambda: False)
+    order = list(former_units(cluster, ("worker",), cluster.snapshot()))
+    assert (len(order), order[-1]) == (5, "worker@1.service")
 
 
 def test_a_generation_replaces_the_old_name_too() -> None:
