@@ -202,28 +202,19 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
         cluster.fleet.delete("nobody@1.service")
 
 
-def test_a_worker_is_renamed_without_a_gap_and_removed_plainly(stack: Stack) -> None:
-    """The preview shows an update of the worker, then its deletion, and no switch is needed for either."""
-    cluster = stack.cluster()
-    others = {name: unit_hash for name, unit_hash in _contents(cluster).items() if "ongoing" not in name}
-    renamed = {'"ongoing_queue",': '"steady_queue",\n            renamed_from="ongoing_queue",'}
-    gone = (stack.app / "Fleetfile.py").read_text().partition('        Service(\n            "ongoing_queue"')[2]
-    with stack.edited("Fleetfile.py", renamed):
-        shown = stack.preview().output
-        assert '"ongoing_queue" => "steady_queue"' in shown
-        assert "steady_queue replaces ongoing_queue" in shown
-        with recorded(cluster, "steady_queue") as history:
-            result = stack.up()
-        assert "deleted" not in result.counts
-        workers = [
-            sum(entry.service in ("ongoing_queue", "steady_queue") for entry in look.live) for look in history.looks
-        ]
-        assert min(workers) >= 2
-        assert {"steady_queue@1.service", "steady_queue@2.service"} == _contents(cluster).keys() - others.keys()
-        stack.rests()
-    removed = f'        Service(\n            "ongoing_queue"{gone.partition("        Service(")[0]}'
-    with stack.edited("Fleetfile.py", {removed: ""}):
-        assert "Unit::steady_queue]" in stack.preview().output
+def test_a_worker_is_renamed_and_removed_without_a_gap(stack: Stack) -> None:
+    """The preview of the rename shows an update, that of the removal a deletion; no switch is needed for either."""
+    cluster, before = stack.cluster(), _contents(stack.cluster())
+    name = '"steady_queue", renamed_from="ongoing_queue", rollout=Rolling(min_healthy_sec=1),'
+    with recorded(cluster, "steady_queue") as history:
+        with stack.edited("Fleetfile.py", {'"ongoing_queue",': name}):
+            shown = stack.preview().output
+            assert '"ongoing_queue" => "steady_queue"' in shown
+            assert "steady_queue replaces ongoing_queue" in shown
+            assert "deleted" not in stack.up().counts
+            assert _contents(cluster).keys() - before.keys() == {"steady_queue@1.service", "steady_queue@2.service"}
+            assert not any(unit.startswith("ongoing_queue") for unit in _contents(cluster))
         assert stack.up().counts["deleted"] == 1
-        assert _contents(cluster) == others
-        stack.rests()
+    assert _contents(cluster) == before
+    workers = {"ongoing_queue", "steady_queue"}
+    assert min(sum(entry.service in workers for entry in look.live) for look in history.looks) >= 2
