@@ -203,7 +203,7 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
 
 
 def test_a_worker_is_renamed_and_removed_without_a_gap(stack: Stack) -> None:
-    """The preview of the rename shows an update, that of the removal a deletion; no switch is needed for either."""
+    """The preview shows the rename as an update. What left the Fleetfile is deleted last, and needs no switch."""
     cluster, before = stack.cluster(), _contents(stack.cluster())
     name = '"steady_queue", renamed_from="ongoing_queue", rollout=Rolling(min_healthy_sec=1),'
     with recorded(cluster, "steady_queue") as history:

@@ -109,12 +109,10 @@ def replace_former(
 
 def retire_former(driver: Driver, former: Sequence[str], keep_old_sec: float) -> None:
     """Drain the units of the services *former*, whose successor is healthy, and remove them *keep_old_sec* later."""
-    snapshot = driver.cluster.snapshot()
-    if _required(driver, former, snapshot):
-        return
     for service in former:
+        snapshot = driver.cluster.snapshot()
         names = instances_of(driver.cluster.ownership, service, snapshot)
-        if names:
+        if names and not _required(driver, [service], snapshot):
             retire(driver.cluster, snapshot, service, names, keep_old_sec=keep_old_sec, report=driver.report)
 
 
