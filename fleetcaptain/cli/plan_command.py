@@ -10,7 +10,7 @@ import typer
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, StackFile
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, fleetfile_folder, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, fleetfile_folder, offer_settings, site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,7 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.restart import services_on, stack_of
         from fleetcaptain.units.render import render_app
 
+        offer_settings(stack)
         fleetfile = load(fleetfile_folder(stack) if file == Path() else file, BY_OPTION)
         where = site(fleetfile.app, stack, ssh, key)
         app = adapted(fleetfile, cluster or where.kind)

@@ -39,6 +39,7 @@ __all__ = [
     "discovery_for",
     "fleetfile_folder",
     "keys_of",
+    "offer_settings",
     "site",
 ]
 
@@ -134,6 +135,21 @@ def fleetfile_folder(stack: str | None) -> Path:
     except OSError:
         return here
     return here if done.returncode else root / done.stdout.rstrip("\n")
+
+
+def offer_settings(stack: str | None) -> None:
+    """Let `pulumi.Config` in a Fleetfile find the settings of *stack*, without secrets, as in a deployment: in the
+    variable in which Pulumi passes them. Nothing happens where pulumi knows none."""
+    if project_folder(Path.cwd()) is None or "PULUMI_CONFIG" in os.environ:
+        return
+    argv = ["pulumi", "config", "--json", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        settings = json.loads(done.stdout)
+        found = {key: entry["value"] for key, entry in settings.items() if "value" in entry and not entry["secret"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    os.environ["PULUMI_CONFIG"] = json.dumps(found)
 
 
 def site(
