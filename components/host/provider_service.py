@@ -157,10 +157,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _shown_diff(olds: Struct, news: Struct, internal: Collection[str]) -> proto.DiffResponse:
-    """The inputs that differ, as the engine compares them. It shows all but those that are *internal*, such as hashes:
-    they follow from others, and a user can do nothing about them."""
+    """The inputs that differ, as the engine compares them. It shows those that are *internal*, such as hashes, only if
+    no other one does: they follow from others, and for a comparison that shows nothing it prints all inputs."""
     differing = {key for key in olds.keys() | news.keys() if _field(olds, key) != _field(news, key)}
-    shown = {key: proto.PropertyDiff(kind=_kind(key, olds, news), inputDiff=True) for key in differing - {*internal}}
+    visible = differing - {*internal} or differing
+    shown = {key: proto.PropertyDiff(kind=_kind(key, olds, news), inputDiff=True) for key in visible}
     changes = proto.DiffResponse.DIFF_SOME if differing else proto.DiffResponse.DIFF_NONE
     return proto.DiffResponse(changes=changes, diffs=sorted(shown), detailedDiff=shown, hasDetailedDiff=True)
 

@@ -151,7 +151,7 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
     ("new", "changes", "shown"),
     [
         ({"size": 1, "hash": "a", "none": None}, "DIFF_NONE", {}),
-        ({"size": 1, "hash": "b"}, "DIFF_SOME", {}),
+        ({"size": 1, "hash": "b"}, "DIFF_SOME", {"hash": "UPDATE"}),
         ({"size": 2, "hash": "b"}, "DIFF_SOME", {"size": "UPDATE"}),
         ({"unit": "x", "hash": "a"}, "DIFF_SOME", {"unit": "ADD", "size": "DELETE"}),
     ],
@@ -159,7 +159,7 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
 def test_a_comparison_does_not_show_what_follows_from_other_inputs(
     host: Any, monkeypatch: pytest.MonkeyPatch, new: dict[str, Any], changes: str, shown: dict[str, str]
 ) -> None:
-    """Such as hashes. It is a change all the same. A refresh shows what the cluster has, as the engine compares it."""
+    """Such as hashes, unless nothing else differs. A refresh shows what the cluster has, as the engine compares it."""
     monkeypatch.setattr(SampleProvider, "internal_inputs", frozenset({"hash"}), raising=False)
     request = proto.DiffRequest(id="id", urn=URN, news=struct(**new), old_inputs=struct(size=1, hash="a"))
     does(lambda *_: DiffResult())
