@@ -24,9 +24,10 @@ def main(name: str, *command: str) -> int:
     cache = Path(".pytest_cache", name)
     first = (*command, "-o", f"cache_dir={cache}", "--cache-clear")
     code = subprocess.run(first, check=False).returncode
-    if code != _FAILED:
+    noted = cache / "v/cache/lastfailed"
+    if code != _FAILED or not noted.exists():
         return code
-    failed = list(json.loads((cache / "v/cache/lastfailed").read_text()))
+    failed = list(json.loads(noted.read_text()))
     if len(failed) > _MOST:
         return code
     print(f"\n{len(failed)} failed. Once more, alone:", *failed, sep="\n  ", flush=True)

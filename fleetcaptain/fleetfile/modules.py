@@ -219,7 +219,8 @@ def _noting(opener: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(opener)
     def noting(*arguments: Any, **keywords: Any) -> Any:
         given = dict(zip(("file", "flags"), arguments, strict=False)) | keywords
-        _note_opened(given.get("file", given.get("path")), given.get("flags", given.get("mode")))
+        if given.get("dir_fd") is None:  # else only the system knows the folder
+            _note_opened(given.get("file", given.get("path")), given.get("flags", given.get("mode")))
         return opener(*arguments, **keywords)
 
     return noting

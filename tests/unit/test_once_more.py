@@ -56,6 +56,18 @@ def test_many_failures_are_no_chance(folder: Path, capfd: pytest.CaptureFixture[
     assert "Once more" not in capfd.readouterr().out
 
 
+def test_what_is_no_failed_test_is_not_repeated(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Such as a run that something else makes fail, with or without a failed test."""
+    (folder / "conftest.py").write_text(
+        "from pathlib import Path\n\n"
+        "def pytest_sessionfinish(session):\n    session.exitstatus = int(Path('status').read_text())\n"
+    )
+    for status, test in ((1, _PASSES), (3, _FAILS)):
+        (folder / "status").write_text(str(status))
+        assert _run(folder, a=test) == status
+        assert "Once more" not in capfd.readouterr().out
+
+
 def test_an_error_of_the_run_is_its_status(folder: Path) -> None:
     """It found no test."""
     assert _run(folder) == 5
