@@ -28,6 +28,8 @@ _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 _VOLUME = re.compile(r"\s(?:-v|--volume)[ =]'?([^:\s']+):([^\s']+)")
 _MOUNT = re.compile(r"\s--mount[ =]'?([^\s']+)")
+# Paths of the machine with its own interfaces, settings and programs: what several containers may have at once.
+_NO_DATA = re.compile(r"/+(?:(?:bin|boot|dev|etc|lib|lib64|proc|run|sbin|sys|tmp|usr|var/run|var/tmp)(?:/.*)?|.*\.sock)?")
 
 
 def container_name(app: str) -> Expanded:
@@ -85,14 +87,15 @@ def fixed_ports(line: str) -> frozenset[str]:
 
 
 def written_volumes(line: str) -> frozenset[str]:
-    """The named volumes and the machine's paths that the container of a run *line* can write to."""
+    """The named volumes and the machine's paths of data that the container of a run *line* can write to; not its
+    sockets, devices, settings and temporary files."""
     docker = line.partition(_IMAGE)[0]
     found = {source for source, rest in _VOLUME.findall(docker) if "ro" not in rest.partition(":")[2].split(",")}
     for mount in _MOUNT.findall(docker):
         fields = dict(field.partition("=")[::2] for field in mount.split(","))
         if not {"readonly", "ro"} & fields.keys():
             found.add(fields.get("src") or fields.get("source") or "")
-    return frozenset(found - {""})
+    return frozenset(name for name in found if name and not _NO_DATA.fullmatch(name))
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:

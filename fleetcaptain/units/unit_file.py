@@ -124,7 +124,7 @@ class UnitFile:
 
     @cached_property
     def volumes(self) -> frozenset[str]:
-        """The volumes and paths of the machine that its container can write to, as far as docker's line has them."""
+        """The volumes and data of the machine that its container can write to, as far as docker's line has them."""
         return frozenset(name for one in self.options if one.name == "ExecStart" for name in written_volumes(one.value))
 
     @property

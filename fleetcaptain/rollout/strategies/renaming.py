@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.errors import RolloutFailed, RolloutMixed
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
@@ -41,17 +41,22 @@ def next_step(target: Target, started: int, at_once: int, old: Sequence[str], sn
     """The step after the first *started* units of *target* run, of *at_once* further ones. Pure.
 
     *old*: the units to replace, in the order of their removal. Together with the new units never fewer stay than
-    *target* has, except where no machine has room for a new unit beside them: that one's place is made first. Nor do
-    units that write to the same volume run at the same time.
+    *target* has, except where no machine has room for a new unit beside them: that one's place is made first. For each
+    new unit one that writes to the same volume is removed first.
     """
     upto = min(started + at_once, len(target.names))
     part = replace(target, names=target.names[:upto])
     first = _in_the_way(part, old, snapshot)
+    writing = [
+        name
+        for name in old
+        if name not in snapshot.waiting and target.file.volumes & snapshot.units[name].file.volumes
+    ]
+    begun = sum(name not in snapshot.units for name in part.names) - len(set(writing).intersection(first))
+    first = (*first, *[name for name in writing if name not in first][: max(0, begun)])
     left = [name for name in old if name not in first]
     surplus = tuple(left[: max(0, len(left) - (len(target.names) - upto))])
-    if any(target.file.volumes & snapshot.units[name].file.volumes for name in old):
-        return Step((*first, *surplus), part, ())
-    return Step(first, part, surplus)
+    return Step((*first, *surplus), part, ()) if writing else Step(first, part, surplus)
 
 
 def _in_the_way(target: Target, old: Sequence[str], snapshot: Snapshot) -> tuple[str, ...]:
@@ -74,9 +79,10 @@ def replace_former(
 
     The old units stay while a service of another release still requires them: see `blocked_by`. Raises RolloutFailed
     after a failure, when the old units run again (or the rollout just stopped, if *auto_revert* is off), RolloutMixed
-    if that failed too.
+    if that failed too, or if units of *target* ran before.
     """
     cluster = driver.cluster
+    resumed = instances_of(cluster.ownership, target.service, snapshot)
     kept = _required(driver, former, snapshot)
     done: list[tuple[Step, Mapping[str, UnitFile | None]]] = []
     started = 0
@@ -97,6 +103,12 @@ def replace_former(
                     f"{message}\nThe rollout stopped because auto_revert is off. Run `pulumi up` again to continue."
                 )
             _go_back(driver, policy, done, message)
+            if resumed:
+                raise RolloutMixed(
+                    f"{message}\nThe changes of this run were taken back. {', '.join(resumed)} of an earlier run stay "
+                    f"beside the instances of {', '.join(former)}: both versions run. Fix the service and run "
+                    "`pulumi up` again; it continues from here."
+                )
             raise RolloutFailed(
                 f"{message}\nThe instances of {', '.join(former)} serve as before. Fix the service and run `pulumi up` "
                 "again."

@@ -11,7 +11,7 @@ import pytest
 
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, history_dir, lock_key, maintenance_key, release_key
-from fleetcaptain.errors import Locked, RolloutFailed
+from fleetcaptain.errors import Locked, RolloutFailed, RolloutMixed
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.lock import this_process
@@ -97,6 +97,52 @@ def test_two_instances_never_write_to_the_same_volume() -> None:
     assert reading.least_up == 1
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (3, 3), (3, 1)])
+def test_as_many_writers_of_a_volume_go_as_start(before: int, after: int) -> None:
+    """Never more than before or after, whatever their numbers are."""
+    cluster = working(before, volumes=("data:/data",))
+    rename(cluster, after, volumes=("data:/data",))
+    new = cluster.history.index("put jobs@1.service")
+    assert cluster.history[:new].count("delete worker@1.service") == 1
+    for at, entry in enumerate(cluster.history):
+        if entry.startswith("put jobs"):
+            changes = cluster.history[: at + 1]
+            writers = before + sum(change.startswith("put jobs") for change in changes)
+            writers -= sum(change.startswith("delete worker") for change in changes)
+            assert writers <= max(before, after)
+
+
+def test_a_resumed_rename_removes_no_further_writer_for_what_runs() -> None:
+    """The instance that an earlier run started has its place."""
+    texts = {service: text_of(service, volumes=("data:/data",)) for service in ("worker", "jobs")}
+    cluster = FakeCluster({"jobs@1.service": texts["jobs"], "worker@2.service": texts["worker"]})
+    target = Target("jobs", instance_names("jobs", 2), UnitFile.parse(texts["jobs"]))
+    first, second = (next_step(target, started, 1, ["worker@2.service"], cluster.snapshot()) for started in (0, 1))
+    assert (first.first, second.first) == ((), ("worker@2.service",))
+
+
+def test_what_waits_for_a_window_writes_nothing() -> None:
+    """The instance that writes goes first all the same."""
+    data = ("data:/data",)
+    cluster = FakeCluster()
+    cluster.wall_clock = lambda: NOON - 86400
+    file = UnitFile.parse(text_of("worker", volumes=data))
+    worker = DesiredService("worker", file, Mode.ROLLING, 1, settings=QUICK, windows=(PEAK,))
+    update(cluster, worker, lambda _line: None, lambda: False)
+    snapshot = cluster.snapshot()
+    target = Target("jobs", instance_names("jobs", 5), UnitFile.parse(text_of("jobs", volumes=data)))
+    step = next_step(target, 0, 1, list(former_units(cluster, ("worker",), snapshot)), snapshot)
+    assert "worker@1.service" in step.first
+
+
+@pytest.mark.parametrize("shared", ["/var/run/docker.sock", "/etc/localtime", "/dev/fuse", "/srv/app.sock", "/tmp/a"])
+def test_what_all_containers_of_a_machine_may_write_is_no_shared_volume(shared: str) -> None:
+    """The new instance starts first."""
+    cluster = working(1, volumes=(f"{shared}:/x",))
+    rename(cluster, 1, volumes=(f"{shared}:/x",))
+    assert cluster.least_up == 1
+
+
 def test_with_a_machine_to_spare_the_same_port_is_no_gap() -> None:
     """Two instances on three machines."""
     cluster = working(2, ports=PORTS)
@@ -134,6 +180,17 @@ def test_an_interrupted_rename_continues() -> None:
     assert cluster.history[0] == "put jobs@2.service"
     assert sorted(cluster.runs) == list(instance_names("jobs", 3))
     assert cluster.least_up == 3
+
+
+def test_a_resumed_rename_that_fails_says_that_both_versions_run() -> None:
+    """What an earlier run replaced is not restored."""
+    old = dict.fromkeys(("worker@2.service", "worker@3.service"), text_of("worker"))
+    cluster = FakeCluster({"jobs@1.service": text_of("jobs"), **old}, homeless=["jobs@2.service"])
+    with pytest.raises(RolloutMixed, match=r"jobs@1\.service of an earlier run stay .* both versions run") as failure:
+        rename(cluster)
+    assert "serve as before" not in str(failure.value)
+    assert "run `pulumi up` again; it continues" in str(failure.value)
+    assert cluster.runs.keys() == {"jobs@1.service", *old}
 
 
 def test_what_an_interrupted_rename_has_too_many_of_goes_too() -> None:
