@@ -29,13 +29,13 @@ from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.depart import forget_service, remove_service
 from fleetcaptain.rollout.dependents import blocked_by
-from fleetcaptain.rollout.expected_duration import expected_update, format_expected
+from fleetcaptain.rollout.expected_duration import expected_update, format_expected, lowest
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.remove import forget_app
-from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
+from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, shared_by_rename
 from fleetcaptain.rollout.update import update
 from fleetcaptain.rollout.window_plans import keeps_windows
 from fleetcaptain.schedule.window import WindowSpec
@@ -103,15 +103,18 @@ class RollingUpdateProvider(ResourceProvider):
             changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
             if changed:
                 announce(f"{service}: new value of {', '.join(changed)}")
-        if (former := olds["service"]) != service:
-            announce(
-                f"{service} replaces {former}: its instances start first, and those of {former} are removed as they "
-                "become healthy"
-            )
-            return DiffResult()
         update = expected_update(olds, news)
         if update is not None:
-            announce(format_expected(update, self._records(news)))
+            announce(format_expected(update, self._records({**news, "service": olds["service"]})))
+        if (former := olds["service"]) != service:
+            shared = shared_by_rename(olds, news)
+            if update is not None and shared:
+                announce_warning(
+                    service,
+                    f"{'short of instances' if lowest(update) else 'down'} while it replaces {former}: {shared}, so an "
+                    "old instance is removed before a new one starts.",
+                )
+            return DiffResult()
         if downtime(olds, news):
             announce_warning(
                 service,

@@ -16,7 +16,15 @@ from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["PROVEN_SEC", "DesiredService", "RolloutSettings", "displaced", "downtime", "whole_file"]
+__all__ = [
+    "PROVEN_SEC",
+    "DesiredService",
+    "RolloutSettings",
+    "displaced",
+    "downtime",
+    "shared_by_rename",
+    "whole_file",
+]
 
 PROVEN_SEC = 2.0
 """The longest bake time of an instance in a rollback."""
@@ -136,10 +144,26 @@ def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the old units of a service conflict with its new units, such as one on every machine."""
     modes = {olds.get("mode"), news["mode"]}
-    if modes != {Mode.ROLLING, Mode.PER_MACHINE}:
-        return False
+    return modes == {Mode.ROLLING, Mode.PER_MACHINE} and _apart(olds, news)
+
+
+def shared_by_rename(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
+    """Why an old instance of a renamed service may have to go before a new one starts, from *olds* to *news*; empty if
+    the new ones start first. A blue/green service starts beside the old one, or is refused."""
+    if olds["service"] == news["service"] or news["mode"] == Mode.BLUE_GREEN:
+        return ""
+    old, new = (UnitFile.parse(props["unit"]) for props in (olds, news))
+    if volumes := sorted(old.volumes & new.volumes):
+        return f"both write to {', '.join(volumes)}"
+    if _apart(olds, news):
+        return "they use the same port of the machine, or conflict, and may find no machine to spare"
+    return ""
+
+
+def _apart(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether an old unit and a new one cannot be on one machine."""
     old, new = (
-        UnitFile.parse(props["unit"]).needs(f"{news['service']}@{instance}.service")
+        UnitFile.parse(props["unit"]).needs(f"{props['service']}@{instance}.service")
         for instance, props in ((0, olds), (1, news))
     )
     return apart(old, new)

@@ -29,7 +29,9 @@ _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]
 _VOLUME = re.compile(r"\s(?:-v|--volume)[ =]'?([^:\s']+):([^\s']+)")
 _MOUNT = re.compile(r"\s--mount[ =]'?([^\s']+)")
 # Paths of the machine with its own interfaces, settings and programs: what several containers may have at once.
-_NO_DATA = re.compile(r"/+(?:(?:bin|boot|dev|etc|lib|lib64|proc|run|sbin|sys|tmp|usr|var/run|var/tmp)(?:/.*)?|.*\.sock)?")
+_NO_DATA = re.compile(
+    r"/+(?:(?:bin|boot|dev|etc|lib|lib64|proc|run|sbin|sys|tmp|usr|var/run|var/tmp)(?:/.*)?|.*\.sock)?"
+)
 
 
 def container_name(app: str) -> Expanded:

@@ -48,15 +48,13 @@ def next_step(target: Target, started: int, at_once: int, old: Sequence[str], sn
     part = replace(target, names=target.names[:upto])
     first = _in_the_way(part, old, snapshot)
     writing = [
-        name
-        for name in old
-        if name not in snapshot.waiting and target.file.volumes & snapshot.units[name].file.volumes
+        name for name in old if name not in snapshot.waiting and target.file.volumes & snapshot.units[name].file.volumes
     ]
     begun = sum(name not in snapshot.units for name in part.names) - len(set(writing).intersection(first))
     first = (*first, *[name for name in writing if name not in first][: max(0, begun)])
     left = [name for name in old if name not in first]
     surplus = tuple(left[: max(0, len(left) - (len(target.names) - upto))])
-    return Step((*first, *surplus), part, ()) if writing else Step(first, part, surplus)
+    return Step(first, part, surplus)
 
 
 def _in_the_way(target: Target, old: Sequence[str], snapshot: Snapshot) -> tuple[str, ...]:

@@ -461,13 +461,57 @@ def test_a_renamed_service_replaces_the_units_of_its_old_name(
     outs = created(unit_inputs(instances=1))
     new = unit_inputs("site", 1, replaces=["web"])
     PROVIDER.diff("web", outs, new)
-    assert said == ["site replaces web: its instances start first, and those of web are removed as they become healthy"]
+    what = "site replaces web: 1 instance, one at a time, before an old one is removed, never fewer than 1 of 1 serve"
+    assert said == [f"{what}; no record yet of how long it takes"]
     assert warnings == []
     outs = PROVIDER.update("web", outs, new).outs or {}
     assert set(site.texts) == site.running == site.registered == {"site@1.service"}
     assert "replaces" not in read(outs)
     PROVIDER.diff("web", outs, unit_inputs("site", 1))
     assert len(said) == 1
+
+
+DATA = {"volumes": ("data:/data",)}
+
+
+@pytest.mark.parametrize(
+    ("rules", "instances", "line", "warning"),
+    [
+        (DATA, 1, "started after an old one is removed: none serves meanwhile", "down while it replaces web: both "),
+        (DATA, 3, "after an old one is removed, never fewer than 2 of 3 serve", "short of instances while it "),
+        ({"ports": (Port(80, 8080),)}, 1, "none serves meanwhile", "down while it replaces web: they use the same"),
+        ({"volumes": ("/var/run/docker.sock:/var/run/docker.sock",)}, 1, "never fewer than 1 of 1 serve", ""),
+        ({"volumes": ("data:/data:ro",)}, 1, "never fewer than 1 of 1 serve", ""),
+    ],
+)
+@pytest.mark.usefixtures("site")
+def test_a_rename_whose_old_instance_goes_first_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+    warnings: list[str],
+    rules: dict[str, Any],
+    instances: int,
+    line: str,
+    warning: str,
+) -> None:
+    """With what both share."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    old, new = (unit_inputs(name, instances, unit=text_of(name, **rules)) for name in ("web", "site"))
+    PROVIDER.diff("web", old, new)
+    assert line in said[0]
+    assert "its instances start first" not in said[0]
+    assert [found.startswith(f"site: {warning}") for found in warnings] == ([True] if warning else [])
+    assert ("both write to data, so" in "".join(warnings)) == (rules == DATA)
+
+
+@pytest.mark.usefixtures("site")
+def test_a_rename_takes_as_long_as_rollouts_of_the_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new one has no record yet."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    outs = PROVIDER.update("web", created(unit_inputs()), unit_inputs(unit=text_of("web", description="2"))).outs or {}
+    PROVIDER.diff("web", outs, unit_inputs("site"))
+    assert said[0].endswith(" (last rollout)")
 
 
 @pytest.mark.parametrize(
