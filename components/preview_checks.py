@@ -35,6 +35,8 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
 
+_IN_TURN = "Replace the old instances one at a time, with `rollout=Rolling()` and a number as `instances`"
+
 
 @dataclass(frozen=True)
 class Preflight:
@@ -96,23 +98,39 @@ def check_cluster(
         # Those of windows are there only now.
         machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
         lasting = replace(snapshot, machines=machines)
-        # Those of a service that is replaced blue/green stay until the new generation is healthy.
-        going = {
-            name
+        former = [
+            (part, [name for old in replaced.get(part.service, ()) for name in instances_of(ownership, old, snapshot)])
             for part in parts
-            if part.mode is not Mode.BLUE_GREEN
-            for old in replaced.get(part.service, ())
-            for name in instances_of(ownership, old, snapshot)
-        }
-        problems = _problems(ownership, parts, periodic, lasting, {*strays, *going})
+        ]
+        # Those of a service that is replaced blue/green stay until the new generation is healthy.
+        beside = [(part, names) for part, names in former if names and part.mode is Mode.BLUE_GREEN]
+        _refuse_shared_volumes(beside, snapshot)
+        staying = {name for _, names in beside for name in names}
+        going = {name for _, names in former for name in names}.difference(staying)
+        leaving = leaving.difference(going, staying)
+        _warn_of_departed(leaving)
+
+        def problems_without(removed: Collection[str]) -> list[str]:
+            return _problems(ownership, parts, periodic, lasting, {*strays, *going, *removed})
+
+        problems = problems_without(())
         if len(machines) < handle.connection.size:
             problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself checks again
-        last = sorted({*found.own, *leaving}.difference(going))
-        if problems and not _problems(ownership, parts, periodic, lasting, {*strays, *going, *last}):
+        last = sorted({*found.own, *leaving}.difference(going, staying))
+        if problems and not problems_without(last):
+            for name in tuple(last):  # the others can go last
+                rest = [other for other in last if other != name]
+                last = last if problems_without(rest) else rest
             if policy.action == "remove":
                 strays, problems = tuple(sorted({*strays, *last})), []
             else:
                 problems.append(_without(last))
+        elif problems and not problems_without(staying):
+            problems += [
+                f"service {part.service!r} is replaced blue/green, so it starts beside {', '.join(names)}. {_IN_TURN}, "
+                "or use another port of the machine."
+                for part, names in beside
+            ]
         if problems:
             raise UnitRefused("Cannot place every instance. Nothing was changed:", problems)
     except FleetCaptainError as error:
@@ -120,6 +138,30 @@ def check_cluster(
     marks = (snapshot.units[name].mark for name in strays)
     stacks = {mark.stack for mark in marks if mark is not None} - {ownership.stack}
     return Preflight(adopt, strays, tuple(sorted(stacks)), {service: old for service, old in replaced.items() if old})
+
+
+def _warn_of_departed(names: Collection[str]) -> None:
+    """The state may lack their resources, so that the preview has no deletion of them."""
+    if names:
+        diagnostics.warn(
+            f"{', '.join(sorted(names))}: removed at the end of this deployment, because an earlier release has the "
+            "service and this one does not. To keep the units, declare the service again."
+        )
+
+
+def _refuse_shared_volumes(beside: Sequence[tuple[Part, Sequence[str]]], snapshot: Snapshot) -> None:
+    """Raise UnitRefused if a service starts beside units (*beside*) that write to the same volume."""
+    found = []
+    for part, names in beside:
+        for name in names:
+            shared = sorted(part.unit.volumes & snapshot.units[name].file.volumes)
+            if shared:
+                found.append(
+                    f"service {part.service!r} is replaced blue/green, so it starts beside {name}, which writes to "
+                    f"{', '.join(shared)} too. {_IN_TURN}, or mount another volume."
+                )
+    if found:
+        raise UnitRefused("Cannot rename services whose volumes the old instances use. Nothing was changed:", found)
 
 
 def _without(last: Sequence[str]) -> str:
