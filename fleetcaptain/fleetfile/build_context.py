@@ -78,7 +78,9 @@ def unmatched(context: BuildContext) -> list[str]:
     for pattern in context.only:
         if any(Selection((ignored, _only([pattern]))).files(context.folder)):
             continue
-        if any(Selection((_only([pattern]),)).files(context.folder)):
+        if pattern.split("/")[0] == "..":
+            why = "is outside the build's folder; name files below it, or choose another folder for Build"
+        elif any(Selection((_only([pattern]),)).files(context.folder)):
             why = f"{context.ignore} excludes every file that it matches; change one of them"
         else:
             why = f"matches no file in {context.folder}; correct it, or remove it"

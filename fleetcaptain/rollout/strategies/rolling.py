@@ -95,7 +95,8 @@ def roll_back(
         if outcome.failure is not None:
             raise RolloutMixed(
                 f"{message}\nThe rollback failed too: {explain(cluster, outcome)}\nThe service now has instances of "
-                "both versions. Run `pulumi up` with either Fleetfile; it continues from here."
+                "both versions. To finish the new version, run the same command again. To go back, run `captain "
+                "rollback`."
             )
     remove(cluster, target.service, _new(before), driver.report)
     cluster.recorder.rolled_back = True

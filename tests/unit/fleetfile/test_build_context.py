@@ -47,6 +47,12 @@ def test_a_pattern_that_matches_only_ignored_files_is_a_mistake(app: Path) -> No
     assert mistake.endswith(f"{app / '.dockerignore'} excludes every file that it matches; change one of them")
 
 
+def test_a_pattern_of_files_beside_the_folder_is_a_mistake(app: Path) -> None:
+    """No builder sends them."""
+    (mistake,) = mistakes(app, 'Service("web", image=Build(only=["../x", "web"]))')
+    assert "'../x': is outside the build's folder; name files below it, or choose another folder for Build" in mistake
+
+
 def test_patterns_that_match_are_kept(app: Path) -> None:
     """As they are, normalised."""
     image = service(app, 'image=Build(only=["web/", "./lib/*.py"])').image

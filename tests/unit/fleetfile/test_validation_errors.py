@@ -144,7 +144,7 @@ _RULES = [
             (r"only=['a\x1b']", r"only=...): 'a\x1b' is not a pattern of files"),
             ("only=['!web']", "only=...): '!web' must not begin with !; exclude files in .dockerignore"),
             ("only=['webb/']", "only=...): 'webb': matches no file in "),
-            ("only=['../web']", "only=...): '../web': matches no file in "),
+            ("only=['../web']", "only=...): '../web': is outside the build's folder; name files below it"),
             ("only=['[a']", "only=...): '[a': matches no file in "),
             ('target=""', "target=''): must be the name of a stage of the Dockerfile"),
             ('target="--web"', "target='--web'): must be the name of a stage"),
@@ -346,6 +346,13 @@ _RULES = [
     ('Service("web", machine_of="a b.service")', "machine_of: 'a b.service' is not the name of a service or a unit"),
     ('Service("web", conflicts=["a b"])', "conflicts: 'a b' is not the name of a unit or a pattern of names"),
     ('Service("web", machine_id="a b")', "machine_id: 'a b' is not a machine id"),
+    *(
+        (
+            f'Service("web", renamed_from="old"),Service("db", {word}=["old"])',
+            f"{word}: 'old' is now called 'web' (renamed_from); write 'web'",
+        )
+        for word in ("requires", "after", "machine_of")
+    ),
     ('Service("web", requires=["redi"]),Service("redis")', "is neither a service of this Fleetfile nor a systemd unit"),
     (
         'Service("web", requires=["db"]),Service("db", requires=["web"])',

@@ -20,7 +20,7 @@ from fleetcaptain.rollout.strategies.renaming import former_units, next_step
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
 from fleetcaptain.schedule.window import WindowSpec
-from fleetcaptain.units.names import instance_names
+from fleetcaptain.units.names import instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash
@@ -291,3 +291,15 @@ def test_a_place_is_made_by_the_instance_that_is_in_the_way() -> None:
     text = text_of("jobs", ports=PORTS, machine_metadata=(f"zone={machine}",))
     target = Target("jobs", ("jobs@1.service",), UnitFile.parse(text))
     assert next_step(target, 0, 1, old, cluster.snapshot()).first == ("worker@2.service",)
+
+
+def test_a_renamed_service_with_a_unit_for_each_machine_replaces_the_old_units() -> None:
+    """One machine at a time, where both use the same port, and none of the old ones stays."""
+    cluster = FakeCluster()
+    names = machine_names("worker", sorted(cluster.snapshot().machines))
+    for name in names:
+        cluster.launch(name, text_of("worker", ports=PORTS, global_unit=True))
+    cluster.least_up = len(names)
+    rename(cluster, 1, Mode.PER_MACHINE, ports=PORTS, global_unit=True)
+    assert sorted(cluster.runs) == sorted(machine_names("jobs", sorted(cluster.snapshot().machines)))
+    assert cluster.least_up == len(names) - 1
