@@ -247,3 +247,23 @@ def test_a_plan_has_the_settings_of_its_stack(tmp_path: Path, monkeypatch: pytes
     assert "PULUMI_CONFIG" not in os.environ
     offer_settings("prod")
     assert json.loads(os.environ["PULUMI_CONFIG"]) == {"shop:instances": "4"}
+
+
+@pytest.mark.parametrize("command", [["check"], ["render", "--file"]])
+def test_a_setting_that_is_missing_is_passed_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """No stack is read, so what pulumi advises would not help; nor is the file to blame for what is no JSON."""
+    folder = written(tmp_path, "import pulumi\npulumi.Config('shop').require('greeting')\n" + _PUBLIC)
+    monkeypatch.delenv("PULUMI_CONFIG", raising=False)
+    assert main([*command, folder]) == 2
+    err = capsys.readouterr().err
+    assert """PULUMI_CONFIG='{"shop:greeting": "x"}' captain check""" in err
+    monkeypatch.setenv("PULUMI_CONFIG", "{shop}")
+    assert main([*command, folder]) == 2
+    err = capsys.readouterr().err
+    assert "PULUMI_CONFIG is not JSON: " in err
+    assert 'write it as {"shop:instances": "4"}' in err
+    assert "Fleetfile.py:" not in err
+    monkeypatch.setenv("PULUMI_CONFIG", '{"shop:greeting": "x"}')
+    assert main([*command, folder]) == 0

@@ -68,16 +68,22 @@ def test_what_is_deployed_is_unchanged(deployed: FakeCluster, capsys: pytest.Cap
 def test_the_fleetfile_of_the_stack_is_planned_from_the_folder_of_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As a deployment finds it: by a setting. Without pulumi, or without the setting, the present folder counts."""
+    """As a deployment finds it: by a setting. Without the setting it says why."""
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "app").mkdir()
     (tmp_path / "Fleetfile.py").rename(tmp_path / "app" / "Fleetfile.py")
     pulumi = tmp_path / "bin" / "pulumi"
     monkeypatch.setenv("PATH", f"{pulumi.parent}:{os.environ['PATH']}")
-    for answer, status in (("exit 1", 2), ('[ "$*" = "config get fleetcaptain:project" ] && echo app', 0)):
+    for answer, status in (
+        ("echo error: no stack selected >&2; exit 1", 2),
+        ('[ "$*" = "config get fleetcaptain:project" ] && echo app', 0),
+    ):
         put(pulumi, f"#!/bin/sh\n{answer}\n".encode(), mode=0o755)
         assert main(["plan", *_SSH]) == status
-    assert capsys.readouterr().out == "web: unchanged\nqueue: unchanged\n"
+    out, err = capsys.readouterr()
+    assert out == "web: unchanged\nqueue: unchanged\n"
+    assert "`pulumi config get fleetcaptain:project` failed: no stack selected" in err
+    assert "--file" in err
 
 
 def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
