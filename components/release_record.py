@@ -99,7 +99,8 @@ def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, A
     """Record the release; the outputs, with its seal added to the *seals* of earlier ones."""
     manifest = _manifest(props)
     store = handle_of(props["cluster"]).connect(props["app"]).store
-    record(store, props["app"], manifest, props["texts"], stack_of_operation())
+    rollback = bool(props.get("rollback"))
+    record(store, props["app"], manifest, props["texts"], stack_of_operation(), rollback=rollback)
     # Before the units, because they write their registrations.
     Access(store.request).grant(props["app"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}

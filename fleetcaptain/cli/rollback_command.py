@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -37,15 +38,17 @@ def add(captain: typer.Typer) -> None:
 
         Shows the preview of `pulumi up`, asks, and deploys what the release recorded: texts, images, secrets, numbers
         of instances. Nothing is built. Each instance has to stay healthy for 2 s at most, because the release was
-        complete before. After a deployment that failed, the default is the current release. The stack's settings stay
-        as they are: the next `pulumi up` deploys the Fleetfile again.
+        complete before. After a deployment that failed, the default is the current release; after a rollback there is
+        none, so name the release. The stack's settings stay as they are: the next `pulumi up` deploys the Fleetfile
+        again.
 
         Exits with the exit code of `pulumi up`, with 2 when the release cannot be rolled back to, and with 10 when the
-        cluster does not answer. ^C stops as in `pulumi up`; run the same command again to continue.
+        cluster does not answer. ^C stops as in `pulumi up`; run the same command again to continue: if the release is
+        current already, the error names the command.
 
         Example: captain rollback v1.0 --stack prod
         """
-        from fleetcaptain.release.rollback import RequestedRollback, rollback_command
+        from fleetcaptain.release.rollback import RequestedRollback, stack_option
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.rollback_check import check_rollback
 
@@ -56,17 +59,20 @@ def add(captain: typer.Typer) -> None:
             )
         where = site(None, stack, None, "", changes=True)
         cluster = open_cluster(where.endpoint, where.app).owned_by(where.stack)
-        releases, release = check_rollback(cluster, tag)
+        given = {"--stack": stack or stack_option(where.stack), "--config-file": config_file}
+        options = [word for option, value in given.items() if value for word in (option, value)]
+
+        def command(other: str) -> str:
+            return shlex.join(["captain", "rollback", other, *options])
+
+        releases, release = check_rollback(cluster, tag, command)
         if not yes and not (os.isatty(0) and os.isatty(1)):
-            command = rollback_command(release.tag, stack or where.stack)
             raise ReleaseRefused(
                 f"Cannot ask before the rollback to {release.tag}: there is no terminal. Nothing was changed.",
-                [f"Run `{command} --yes`."],
+                [f"Run `{command(release.tag)} --yes`."],
             )
         by = f", deployed {release.when} by {release.who}" if release.when else ""
         progress(f"Rolling {where.app} ({where.stack}) back from {releases.current} to {release.tag}{by}")
-        given = {"--stack": stack or where.stack.rpartition("/")[2], "--config-file": config_file}
-        options = [word for option, value in given.items() if value for word in (option, value)]
         _become(
             ["pulumi", "up", *options, *(["--yes"] if yes else [])],
             {**os.environ, RequestedRollback.VARIABLE: release.tag},

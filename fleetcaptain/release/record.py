@@ -7,18 +7,26 @@ from dataclasses import replace
 
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, rollback_key, text_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.kept_images import write_kept_images
-from fleetcaptain.release.repository import manifest_of
+from fleetcaptain.release.repository import LastRollback, last_rollback, manifest_of
 from fleetcaptain.release.rollback import rollback_command
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
 
-def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str], stack: str = "") -> None:
+def record(
+    store: EtcdStore,
+    app: str,
+    manifest: Release,
+    texts: Mapping[str, str],
+    stack: str = "",
+    *,
+    rollback: bool = False,
+) -> None:
     """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release. *stack*:
-    the one that deploys it.
+    the one that deploys it. *rollback*: whether it rolls back to this release.
 
     Raises ReleaseRefused when a release of this tag was available once with other unit hashes. One that never was
     available is replaced, so a failed release keeps its name once it is fixed.
@@ -36,6 +44,7 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
             break
     for unit_hash, text in texts.items():
         store.create(text_key(app, unit_hash), text)
+    _note_rollback(store, app, manifest.tag, rollback=rollback)
     store.write(pending_key(app), manifest.tag)
     # Before a machine pulls them: an agent must not remove what the rollout is about to start.
     write_kept_images(store, app)
@@ -93,6 +102,10 @@ def finish(store: EtcdStore, app: str, manifest: Release) -> None:
         if node.value == text or store.swap(key, node, text):
             break
     _make_current(store, app, manifest.tag)
+    node = store.read(rollback_key(app))
+    known_rollback = last_rollback(node)
+    if node is not None and (known_rollback is None or known_rollback.target != manifest.tag):
+        store.let_go(rollback_key(app), node.value)
     store.let_go(pending_key(app), manifest.tag)
 
 
@@ -101,6 +114,19 @@ def _renewed(known: Release | None, manifest: Release) -> Release:
     if known is None or known.unit_hashes != manifest.unit_hashes:
         return replace(manifest, unfinished=True)
     return replace(manifest, who=known.who, when=known.when, unfinished=known.unfinished)
+
+
+def _note_rollback(store: EtcdStore, app: str, tag: str, *, rollback: bool) -> None:
+    """Keep which release a rollback to *tag* leaves, also while it is repeated, and once *tag* is current. A deployment
+    ends an unfinished rollback."""
+    current, pending = (node.value if (node := store.read(key(app))) else "" for key in (current_key, pending_key))
+    last = last_rollback(store.read(rollback_key(app)))
+    if not rollback:
+        if last is None or last.target != current:
+            store.delete(rollback_key(app))
+    elif last is None or last.target != tag or tag not in (current, pending):
+        left = pending if current == tag else current
+        store.write(rollback_key(app), LastRollback(tag, left).to_json())
 
 
 def _make_current(store: EtcdStore, app: str, tag: str) -> None:

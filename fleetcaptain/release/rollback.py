@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -26,6 +26,7 @@ __all__ = [
     "refused_release",
     "rollback_command",
     "rollback_target",
+    "stack_option",
     "unknown_release",
 ]
 
@@ -68,16 +69,24 @@ class RequestedRollback:
 
 def rollback_command(tag: str, stack: str) -> str:
     """The command that rolls *stack* (``project/stack``, "" if unknown) back to the release *tag*."""
-    name = stack.rpartition("/")[2]
+    name = stack_option(stack)
     return f"captain rollback {tag}{f' --stack {name}' if name else ''}"
 
 
-def rollback_target(releases: Releases, tag: str | None, changed: Collection[str], stack: str) -> Release:
-    """The release that a rollback goes to: *tag*, or `_default`. *changed*: the services that do not run as the current
-    release has them.
+def stack_option(stack: str) -> str:
+    """The value of ``--stack`` for *stack*: without its project, unless an organization comes before that."""
+    return stack if stack.count("/") > 1 else stack.rpartition("/")[2]
 
-    Raises ReleaseRefused if there is none, or if it is what runs."""
-    chosen = tag or _default(releases)
+
+def rollback_target(
+    releases: Releases, tag: str | None, changed: Collection[str], command: Callable[[str], str]
+) -> Release:
+    """The release that a rollback goes to: *tag*, or `_default`. *changed*: the services that do not run as the current
+    release has them. *command* makes the command for another tag.
+
+    Raises ReleaseRefused if there is none, or if it is what runs. A rollback to the current release may have been
+    interrupted after it became current, so it can be run again."""
+    chosen = tag or _default(releases, command)
     if not chosen:
         raise ReleaseRefused(
             "Cannot roll back: there is no earlier release. Nothing was changed.",
@@ -86,22 +95,46 @@ def rollback_target(releases: Releases, tag: str | None, changed: Collection[str
     manifest = releases.named(chosen)
     if manifest is None:
         raise unknown_release(chosen, releases)
-    if chosen == releases.current and not changed:
-        further = releases.previous if releases.named(releases.previous) else ""
+    if chosen == releases.current and not changed and not releases.is_rolled_back:
         raise ReleaseRefused(
             f"Cannot roll back to {chosen}: it is the current release, and all services run it. Nothing was changed.",
-            [f"To go back further, run `{rollback_command(further, stack)}`."] if further else [],
+            _further(releases, chosen, command),
         )
     return manifest
 
 
-def _default(releases: Releases) -> str:
+def _default(releases: Releases, command: Callable[[str], str]) -> str:
     """The tag of the release before the one that was deployed last, whether or not that deployment succeeded; of a
-    rollback that has not ended its target, so that the same command continues."""
-    if releases.pending in ("", releases.current):
+    rollback that has not ended its target, so that the same command continues.
+
+    Raises ReleaseRefused after a rollback that ended: the release before is the one that it left."""
+    rollback = releases.rollback
+    if rollback is not None and releases.pending == rollback.target:
+        return rollback.target
+    if releases.pending not in ("", releases.current):
+        return releases.current
+    if rollback is None or not releases.is_rolled_back:
         return releases.previous
-    pending = releases.named(releases.pending)
-    return releases.pending if pending and not pending.unfinished else releases.current
+    current, left = releases.named(releases.current), releases.named(rollback.left)
+    is_newer = current is not None and left is not None and left.when > current.when and not left.unfinished
+    again = [f"To go forward again, run `{command(rollback.left)}`."] if is_newer else []
+    raise ReleaseRefused(
+        f"Cannot choose a release: {releases.current} is the current one because of a rollback"
+        f"{f' from {rollback.left}' if rollback.left else ''}. Nothing was changed.",
+        [
+            f"If that rollback was interrupted, continue it with `{command(releases.current)}`.",
+            *_further(releases, releases.current, command),
+            *again,
+        ],
+    )
+
+
+def _further(releases: Releases, tag: str, command: Callable[[str], str]) -> list[str]:
+    """How to go back from *tag*: to the last complete release from before it, if there is one. By their dates, because
+    a rollback moves its target to the end."""
+    since = next((one.when for one in releases.manifests if one.tag == tag), "")
+    before = [one for one in releases.manifests if one.when < since and not one.unfinished]
+    return [f"To go back further, run `{command(max(before, key=lambda one: one.when).tag)}`."] if before else []
 
 
 def images_of(manifests: Iterable[Release]) -> tuple[str, ...]:

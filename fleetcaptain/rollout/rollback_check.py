@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.release.drift import services_changed
@@ -17,14 +17,15 @@ from fleetcaptain.units.mark import Ownership
 __all__ = ["check_rollback", "checked_images", "running_hashes"]
 
 
-def check_rollback(cluster: Cluster, tag: str | None) -> tuple[Releases, Release]:
-    """The releases, and the one that a rollback goes to: *tag*, or the one before. Raises ReleaseRefused."""
+def check_rollback(cluster: Cluster, tag: str | None, command: Callable[[str], str]) -> tuple[Releases, Release]:
+    """The releases, and the one that a rollback goes to: *tag*, or the one before. *command* makes the command for
+    another tag. Raises ReleaseRefused."""
     releases = read_releases(cluster.store, cluster.app)
     current = releases.named(releases.current)
     shown = [one for one in (current, releases.named(releases.pending)) if one is not None]
     running = running_hashes(cluster.ownership, shown, cluster.snapshot())
     changed = services_changed(current, running) if current else ()
-    release = rollback_target(releases, tag, changed, cluster.ownership.stack)
+    release = rollback_target(releases, tag, changed, command)
     checked_images(cluster, cluster.ownership, releases, release)
     return releases, release
 

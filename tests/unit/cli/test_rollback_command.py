@@ -12,14 +12,15 @@ import pytest
 from fleetcaptain.cli import main, rollback_command
 from fleetcaptain.cli.target_cluster import Site
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import pending_key, previous_key, text_key
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, rollback_key, text_key
 from fleetcaptain.fleet.ssh import Endpoint
+from fleetcaptain.release.repository import LastRollback
 from tests.fakes.fake_cluster import APP, STACK, FakeCluster
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.rollout.released import WEB1, WEB2, released
 
 OLD = Release("v1", {"web": ServiceRelease(unit_hash(WEB1), 1)}, "ann@laptop", "2030-01-01T00:00:00+00:00")
-NEW = Release("v2", {"web": ServiceRelease(unit_hash(WEB2), 1)})
+NEW = Release("v2", {"web": ServiceRelease(unit_hash(WEB2), 1)}, when="2030-01-02T00:00:00+00:00")
 NAME = STACK.rpartition("/")[2]
 
 
@@ -84,6 +85,9 @@ def test_on_a_terminal_pulumi_asks(
     monkeypatch.setattr(os, "isatty", lambda _descriptor: False)
     assert main(["rollback"]) == 2
     assert f"Run `captain rollback v1 --stack {NAME} --yes`." in capsys.readouterr().err
+    assert main(["rollback", "--config-file", "prod.yaml", "--stack", "acme/shop/prod"]) == 2
+    words = "Run `captain rollback v1 --stack acme/shop/prod --config-file prod.yaml --yes`."
+    assert words in capsys.readouterr().err
     monkeypatch.setattr(os, "isatty", lambda _descriptor: True)
     with pytest.raises(_Replaced):
         main(["rollback"])
@@ -106,9 +110,28 @@ def test_the_same_command_continues_a_rollback_that_was_interrupted(
 ) -> None:
     """Its target is the pending release, which was complete before."""
     cluster.store.write(pending_key(APP), "v1")
+    cluster.store.write(rollback_key(APP), LastRollback("v1", "v2").to_json())
     with pytest.raises(_Replaced):
         main(["rollback", "--yes"])
     assert started[0][1] == "v1"
+
+
+def test_a_rollback_that_stopped_after_its_release_was_current_does_not_go_forward(
+    cluster: FakeCluster, started: list[tuple[Sequence[str], str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error has the command that continues it, with the options that were given."""
+    for key, value in ((current_key, "v1"), (previous_key, "v2"), (rollback_key, LastRollback("v1", "v2").to_json())):
+        cluster.store.write(key(APP), value)
+    cluster.launch("web@1.service", WEB1)
+    options = ["--stack", "acme/shop/prod", "--config-file", "our prod.yaml"]
+    assert main(["rollback", "--yes", *options]) == 2
+    words = "--stack acme/shop/prod --config-file 'our prod.yaml'`."
+    told = capsys.readouterr().err
+    assert f"continue it with `captain rollback v1 {words}" in told
+    assert f"To go forward again, run `captain rollback v2 {words}" in told
+    with pytest.raises(_Replaced):
+        main(["rollback", "v1", "--yes", *options])
+    assert started == [(["pulumi", "up", *options, "--yes"], "v1")]
 
 
 @pytest.mark.parametrize(

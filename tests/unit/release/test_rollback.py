@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.discovery.documents import Release
+from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
-from fleetcaptain.release.repository import Releases
+from fleetcaptain.release.repository import LastRollback, Releases
 from fleetcaptain.release.rollback import (
     RequestedRollback,
     images_of,
     obstacles,
     order_back,
     rollback_command,
+    rollback_target,
     unknown_release,
 )
 from fleetcaptain.release.service_release import Part, parts_of_manifest
@@ -81,7 +84,8 @@ def test_a_rollback_is_of_one_deployment_or_of_the_settings(
 
 
 def test_the_command_names_the_stack_as_pulumi_does() -> None:
-    """Without its project."""
+    """Without its project; with it where an organization comes before."""
+    assert rollback_command("v1", "acme/shop/prod") == "captain rollback v1 --stack acme/shop/prod"
     assert rollback_command("v1", "shop/dev") == "captain rollback v1 --stack dev"
     assert rollback_command("v1", "") == "captain rollback v1"
 
@@ -149,3 +153,71 @@ def test_a_text_that_is_no_units_is_an_obstacle(text: str) -> None:
     """Of its own release; the list of all releases names it and goes on."""
     (why,) = obstacles(V1, {unit_hash(FULL): text}, {})
     assert "was changed in etcd" in why
+
+
+def _dated(day: int, *, unfinished: bool = False) -> Release:
+    tag = f"v{day}"
+    return replace(release(tag, unfinished=unfinished, web=tag), when=f"2030-01-0{day}T00:00:00+00:00")
+
+
+# As etcd has them after a rollback from v3 to v2, which moved v2 to the end.
+KEPT = (_dated(1), _dated(3), _dated(4, unfinished=True), _dated(2))
+
+
+def _target(releases: Releases, tag: str | None = None, *changed: str) -> str:
+    return rollback_target(releases, tag, changed, "back {}".format).tag
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        (Releases(KEPT, "v3", "v2"), "v2"),
+        (Releases(KEPT, "v3", "v2", "v4"), "v3"),
+        # A rollback that was interrupted, from a release that was deployed, or whose deployment failed.
+        (Releases(KEPT, "v3", "v2", "v2", rollback=LastRollback("v2", "v3")), "v2"),
+        (Releases(KEPT, "v3", "v2", "v3", rollback=LastRollback("v3", "v4")), "v3"),
+        # A deployment of a release that was complete before.
+        (Releases(KEPT, "v3", "v2", "v2"), "v3"),
+        (Releases(KEPT, "v2", "v3", "v4", rollback=LastRollback("v2", "v3")), "v2"),
+        # Another rollback than the one that made it current.
+        (Releases(KEPT, "v3", "v2", rollback=LastRollback("v2", "v3")), "v2"),
+    ],
+)
+def test_the_default_comes_before_what_was_deployed_last(known: Releases, chosen: str) -> None:
+    """Whether that succeeded or not, and a rollback goes on to where it began to go."""
+    assert _target(known, None, "web") == chosen
+
+
+def test_after_a_rollback_the_release_has_to_be_named() -> None:
+    """The one before is the one that was left: the same command must not go there."""
+    known = Releases(KEPT, "v2", "v3", rollback=LastRollback("v2", "v3"))
+    with pytest.raises(ReleaseRefused) as refused:
+        _target(known)
+    assert str(refused.value).splitlines() == [
+        "Cannot choose a release: v2 is the current one because of a rollback from v3. Nothing was changed.",
+        "  If that rollback was interrupted, continue it with `back v2`.",
+        "  To go back further, run `back v1`.",
+        "  To go forward again, run `back v3`.",
+    ]
+    assert _target(known, "v2") == "v2"
+
+
+def test_only_a_newer_complete_release_is_forward() -> None:
+    """Not one that failed, nor one that was left for a newer one."""
+    for known in (
+        Releases(KEPT, "v3", "v2", rollback=LastRollback("v3", "v4")),
+        Releases(KEPT, "v3", "v2", rollback=LastRollback("v3", "v2")),
+    ):
+        with pytest.raises(ReleaseRefused) as refused:
+            _target(known)
+        assert "go forward" not in str(refused.value)
+        assert "To go back further, run `back v2`." in str(refused.value)
+
+
+def test_further_back_is_an_older_release() -> None:
+    """Of the first one there is none, though others were deployed before it as well."""
+    with pytest.raises(ReleaseRefused, match="To go back further, run `back v1`"):
+        _target(Releases(KEPT, "v2", "v3"), "v2")
+    with pytest.raises(ReleaseRefused) as refused:
+        _target(Releases(KEPT, "v1", "v3"), "v1")
+    assert "further" not in str(refused.value)
