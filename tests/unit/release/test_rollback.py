@@ -181,6 +181,7 @@ def _target(releases: Releases, tag: str | None = None, *changed: str) -> str:
         (Releases(KEPT, "v2", "v3", "v4", rollback=LastRollback("v2", "v3")), "v2"),
         # Another rollback than the one that made it current.
         (Releases(KEPT, "v3", "v2", rollback=LastRollback("v2", "v3")), "v2"),
+        (Releases(KEPT, "v3", "v1", "v4", rollback=LastRollback("v2", "v3")), "v3"),
     ],
 )
 def test_the_default_comes_before_what_was_deployed_last(known: Releases, chosen: str) -> None:
