@@ -15,7 +15,6 @@ from fleetcaptain.cli.target_cluster import Etcd, Key, Ssh, Stack, TargetApp, by
 if TYPE_CHECKING:
     from fleetcaptain.release.images import ImageState
     from fleetcaptain.release.repository import Releases
-    from fleetcaptain.units.mark import Ownership
 
 __all__ = ["add"]
 
@@ -38,14 +37,13 @@ def add(captain: typer.Typer) -> None:
         """List releases and whether each can be rolled back to.
 
         The newest comes first. A rollback needs the unit texts, which etcd keeps, and the images: a machine of the
-        cluster checks their registry, or with --etcd this computer does. To roll back, run `captain rollback TAG`.
-
-        Example: captain releases --json
+        cluster checks their registry, or with --etcd this computer does. To roll back, run
+        pulumi up -c fleetcaptain:rollbackTo=TAG
         """
         from fleetcaptain.release.listing import as_json, rows, table
 
-        inside = by_environment(etcd, stack, ssh)
-        found = rows(*_by_etcd(etcd, app)) if inside else rows(*_by_ssh(app, stack, ssh, key))
+        known, images = _by_etcd(etcd, app) if by_environment(etcd, stack, ssh) else _by_ssh(app, stack, ssh, key)
+        found = rows(known, images)
         if json_wanted:
             echo_json([as_json(row) for row in found])
         elif found:
@@ -56,7 +54,7 @@ def add(captain: typer.Typer) -> None:
 
 def _by_ssh(
     app: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
-) -> tuple[Releases, dict[str, ImageState], Ownership | None]:
+) -> tuple[Releases, dict[str, ImageState]]:
     from fleetcaptain.release.repository import read_releases
     from fleetcaptain.release.rollback import images_of
     from fleetcaptain.rollout.connect import open_cluster
@@ -65,9 +63,7 @@ def _by_ssh(
     where = site(app, stack, ssh, key)
     cluster = open_cluster(where.endpoint, where.app)
     known = read_releases(cluster.store, where.app)
-    # Without a stack it is unknown who rolls back.
-    ownership = cluster.owned_by(where.stack).ownership if where.stack else None
-    return known, find_images(cluster, images_of(known.manifests)), ownership
+    return known, find_images(cluster, images_of(known.manifests))
 
 
 def _by_etcd(etcd: str | None, app: str | None) -> tuple[Releases, dict[str, ImageState]]:

@@ -26,8 +26,7 @@ __all__ = [
     "timed",
 ]
 
-# A wait that is longer is shown again, so that it does not look like a hang.
-_AGAIN_SEC = 30.0
+_AGAIN_SEC = 10.0
 # journald returns whole entries, and an entry may have any number of lines.
 _JOURNAL_LINES = 20
 
@@ -52,19 +51,18 @@ class Timing:
 
 
 class ProgressReporter:
-    """Reports the first state, each time another instance is done, and every thirty seconds what the others wait for.
-    The states in between are in the service's history."""
+    """Reports a line when it is new, and again every ten seconds, so that a wait does not look like a hang."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._last = ""
         self._reported_at = 0.0
 
-    def update(self, stage: str, line: str, now: float) -> None:
-        """Report *line* if *stage*, its part that counts, is new, or the last report was long ago."""
-        if stage != self._last or now - self._reported_at >= _AGAIN_SEC:
-            self._report(line)
-            self._last, self._reported_at = stage, now
+    def update(self, line: str, counted: str, now: float) -> None:
+        """Report *counted*, which is *line* with the remaining seconds, if it is due."""
+        if line != self._last or now - self._reported_at >= _AGAIN_SEC:
+            self._report(counted)
+            self._last, self._reported_at = line, now
 
 
 def timed(timing: Timing, decision: Decision, now: float) -> Timing:
@@ -77,16 +75,17 @@ def timed(timing: Timing, decision: Decision, now: float) -> Timing:
 def progress(
     decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
 ) -> tuple[str, str]:
-    """The number of healthy instances; and the same with what the others wait for, and their remaining seconds."""
+    """The number of healthy instances and what the others wait for: without the remaining seconds, and with them."""
     head = f"{len(decision.state.done)}/{len(target.names)} healthy"
-    line = [head]
+    plain, counted = [head], [head]
     for name in (*decision.stop, *decision.waiting):
         instance = observed[name]
         where = f" on {instance.machine}" if instance.machine else ""
         wait, left = _wait(instance, decision.state.in_progress.get(name), target, policy, now)
         text = f"{name.removesuffix('.service')}{where}: {wait}"
-        line.append(f"{text}, {left:.0f} s until timeout" if left is not None else text)
-    return head, ", ".join(line)
+        plain.append(text)
+        counted.append(f"{text}, {left:.0f} s until timeout" if left is not None else text)
+    return ", ".join(plain), ", ".join(counted)
 
 
 def summary(target: Target, timing: Timing) -> str:

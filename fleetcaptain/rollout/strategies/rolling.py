@@ -13,7 +13,7 @@ from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["RESTARTS_AT_INSTALL", "install", "roll", "roll_back"]
+__all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
 
 # On a first deployment services start in any order and may exit until their dependencies run.
 RESTARTS_AT_INSTALL = 3
@@ -66,7 +66,7 @@ def roll(
         if displaced:
             # The new instances block the machines of those that were removed first.
             remove(driver.cluster, target.service, _new(outcome.before), driver.report)
-        roll_back(driver, target, policy, changed, message)
+        _roll_back(driver, target, policy, changed, message)
         raise RolloutFailed(
             f"{message}\nThe changed instances were rolled back to their old text. Fix the service and run `pulumi up` "
             "again."
@@ -77,17 +77,16 @@ def roll(
     remove(cluster, target.service, extra, driver.report)
 
 
-def roll_back(
+def _roll_back(
     driver: Driver, target: Target, policy: Policy, before: Mapping[str, UnitFile | None], message: str
 ) -> None:
-    """Give each changed instance its previous text, *before* (None: it is new); remove the new ones. Raises
-    RolloutMixed, after *message*, when an instance does not become healthy with it."""
+    """Give each changed instance its previous text; remove the new ones."""
     cluster = driver.cluster
     for old in {file for file in before.values() if file is not None}:
         names = tuple(name for name, file in before.items() if file == old)
         for name in names:
             cluster.put(name, old)
-        back = Target(old.mark.service if old.mark else target.service, names, old)
+        back = Target(target.service, names, old)
         patient = replace(
             policy.for_file(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
         )
@@ -95,8 +94,7 @@ def roll_back(
         if outcome.failure is not None:
             raise RolloutMixed(
                 f"{message}\nThe rollback failed too: {explain(cluster, outcome)}\nThe service now has instances of "
-                "both versions. To finish the new version, run the same command again. To go back, run `captain "
-                "rollback`."
+                "both versions. Run `pulumi up` with either Fleetfile; it continues from here."
             )
     remove(cluster, target.service, _new(before), driver.report)
     cluster.recorder.rolled_back = True

@@ -20,16 +20,13 @@ PROVIDERS: dict[str, type[Resource]] = {}
 
 
 def declare() -> None:
-    """Declare the image, of the stage TARGET with the build argument NODE_VERSION, from two of the app's entries."""
+    """Declare the image, of the stage TARGET with the build argument NODE_VERSION."""
     values = configured_secrets(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
     image = AppImage(
         "shop",
         root=Path.cwd() / "app",
         build=Build(
-            target=os.environ["TARGET"],
-            args=(("NODE_VERSION", os.environ["NODE_VERSION"]),),
-            secrets=(SECRET,),
-            only=("nonce", "root"),
+            target=os.environ["TARGET"], args=(("NODE_VERSION", os.environ["NODE_VERSION"]),), secrets=(SECRET,)
         ),
         image="acme/shop",
         registry=os.environ["REGISTRY"],
