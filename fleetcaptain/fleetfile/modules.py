@@ -228,10 +228,15 @@ def _noting(opener: Callable[..., Any]) -> Callable[..., Any]:
 
 def _note_opened(file: Any, mode: Any) -> None:
     opened = _OPENED.get()
-    if opened is None or not isinstance(file, str | bytes | os.PathLike):
-        return
-    if mode & os.O_ACCMODE == os.O_WRONLY if isinstance(mode, int) else not {"r", "+"} & set(mode or "r"):
+    if opened is None or not isinstance(file, str | bytes | os.PathLike) or not _reads(mode):
         return
     path = Path(os.path.abspath(os.fsdecode(file)))
     if not any(path.is_relative_to(other) for other in (*_INSTALLED, _PACKAGE)):
         opened.add(path)
+
+
+def _reads(mode: Any) -> bool:
+    """Whether *mode*, that of `open` or the flags of `os.open`, allows reading."""
+    if isinstance(mode, int):
+        return mode & os.O_ACCMODE != os.O_WRONLY
+    return bool({"r", "+"} & set(mode or "r"))

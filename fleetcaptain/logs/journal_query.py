@@ -15,9 +15,7 @@ __all__ = ["JournalQuery", "lacks_grep", "pattern_of", "since_of"]
 _AGE = re.compile(r"([0-9]{1,9})([smhdw])")
 _WORDS = re.compile(r"today|yesterday|now|@[0-9]{1,12}")
 # Ends what it runs when its input ends, so that nothing follows a journal for a process that is gone, however it ended.
-_WITH_INPUT = (
-    'exec 3<&0; {{ now=$(date +%s); {}; }} </dev/null 3<&- & p=$!; {{ cat <&3; kill 0; }} >/dev/null 2>&1 & wait "$p"'
-)
+_WITH_INPUT = 'exec 3<&0; {{ {}; }} </dev/null 3<&- & p=$!; {{ cat <&3; kill 0; }} >/dev/null 2>&1 & wait "$p"'
 # journalctl without PCRE2, and one that is older than the option.
 _LACKS_GREP = ("without pattern matching", "unrecognized option '--grep", "unknown option")
 
@@ -53,10 +51,11 @@ class JournalQuery:
             earlier = shlex.join(self._journalctl(self.lines, self.since, by_unit=True))
             # Its errors are the next one's too, except that *since* is later than its end.
             parts = [
+                "now=$(date +%s)",
                 f'{earlier} --until="@$((now - 2)).999999" 2>/dev/null',
                 f'{self._live(None)} --since="@$((now - 1))"',
             ]
-        parts[-1] += f" | grep -aE --line-buffered {shlex.quote(_fields_of(self.units))}"
+        parts[-1] += f" | grep -aE --line-buffered {shlex.quote(_line_of(self.units))}"
         return ["sh", "-c", _WITH_INPUT.format("; ".join(parts))]
 
     def _live(self, lines: int | None) -> str:
@@ -115,7 +114,7 @@ def since_of(text: str) -> str:
         ) from error
 
 
-def _fields_of(units: Iterable[str]) -> str:
+def _line_of(units: Iterable[str]) -> str:
     """The extended regular expression of a line of JSON whose unit is one of *units*, names or globs."""
     special = {".": r"\.", "*": '[^"]*', "\\": r"\\\\"}
     names = "|".join("".join(special.get(letter, letter) for letter in unit) for unit in units)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.hooks.hook_process import run_hook
+from tests.programs import is_running
 
 
 def ran(tmp_path: Path, script: str, timeout_sec: float = 60) -> tuple[str, list[str]]:
@@ -68,11 +69,3 @@ def test_a_hook_may_print_anything(tmp_path: Path) -> None:
     assert len(lines[1]) < 600
     assert len(lines) == 1001
     assert lines[-1] == "... and 4,002 more lines, which are not shown"
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

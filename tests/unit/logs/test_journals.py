@@ -22,6 +22,8 @@ from fleetcaptain.logs.log_follower import LogFollower
 from fleetcaptain.logs.log_sources import LogSources, Selection, sources_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import text_of
+from tests.programs import is_running
+from tests.unit.oneoff.pretended_ssh import until
 
 ID = "0123456789abcdef0123456789abcdef"
 MACHINES = (Machine(ID, "10.0.0.1"), Machine("b" * 32, "10.0.0.2"), Machine("c" * 32, ""))
@@ -266,18 +268,7 @@ def test_a_followed_journal_ends_with_the_process_that_reads_it(
     assert journal._process.stdin is not None
     journal._process.stdin.close()
     assert list(entries) == []
-    deadline = time.monotonic() + 20
-    while _runs(pid.read_text().strip()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _runs(pid: str) -> bool:
-    """Whether it does. One that ended stays until its parent, or the first process, has taken note."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    until(lambda: not is_running(int(pid.read_text())))
 
 
 def test_a_followed_journal_that_ends_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
