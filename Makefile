@@ -6,6 +6,8 @@ TOOLS = variables=$$($(PYTHON) -m tools install --exports --stack $(STACK)) && e
 TEST_TOOLS = variables=$$($(PYTHON) -m tools install --exports --tests) && eval "$$variables"
 # A missing stack other than dev is created after a question, or with CREATE=1.
 CHOSEN = --stack $(STACK) $(if $(CREATE),--create)
+# Without the rows of resources: messages, outputs and the summary.
+SHORT = $(if $(QUIET),--quiet)
 ENVIRONMENT = eval "$$($(PYTHON) -m tools env)"
 PYTEST = python -m pytest -q
 # What fails in a whole run gets one more try, alone, and is named.
@@ -16,18 +18,22 @@ IGNITION = github.com/coreos/ignition/v2/internal
 WORKERS ?= 3
 SHARD ?= 1/1
 
-.PHONY: help up preview down tools venv lock audit lint test test-unit test-local test-covered test-e2e test-ignition bench pictures
+.PHONY: help up preview rollback down tools venv lock audit lint test test-unit test-local test-covered test-e2e test-ignition bench pictures
 .DEFAULT_GOAL := help
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'STACK=name chooses another stack than dev, and CREATE=1 creates it without a question.'
+	@echo 'QUIET=1 has up and preview print only messages, outputs and the summary.'
 
 up: ## Create or update the cluster and the app on it, and print the endpoints
-	@$(TOOLS) && $(PYTHON) -m tools select $(CHOSEN) && pulumi up --stack $(STACK) --yes
+	@$(TOOLS) && $(PYTHON) -m tools select $(CHOSEN) && $(PYTHON) -m tools up --stack $(STACK) $(SHORT)
 
 preview: ## Show what `make up` would change, unit by unit
-	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN)
+	@$(TOOLS) && $(PYTHON) -m tools preview $(CHOSEN) $(SHORT)
+
+rollback: ## Roll the app back to the release before, or to TAG=v1.0; YES=1 does not ask
+	@$(TOOLS) && captain rollback $(TAG) --stack $(STACK) $(if $(YES),--yes)
 
 down: ## Remove the stack with its app and cluster
 	@$(TOOLS) && if pulumi stack select --stack $(STACK) 2>/dev/null; then \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
+from components.engine.stack_outputs import keep_outputs
 from components.factory import choose_cluster, default_platforms
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
@@ -25,6 +27,7 @@ from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.release_name import ReleaseName, release_name
 from fleetcaptain.release.repositories import built_images
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.rollout.ownership import parse_adopt
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.units.render import render_app
@@ -34,6 +37,7 @@ from fleetcaptain.units.unit_file import UnitFile
 
 def main() -> None:
     """Declare everything. All errors in the Fleetfile or the configuration are reported first."""
+    keep_outputs({"stack": stack_name()})
     config = pulumi.Config("fleetcaptain")
     root = Path(config.get("project") or "examples/behavioral").resolve()
     try:
@@ -45,8 +49,10 @@ def main() -> None:
     fleetfile = adapted(load(root), config.get("cluster"))
     # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
-    rollback_to = config.get("rollbackTo") or None
-    release = ReleaseName(rollback_to) if rollback_to else name_release(config, fleetfile, rendered())
+    rollback_to = RequestedRollback.of(config.get("rollbackTo") or "", os.environ)
+    # A deploy hook may deploy another stack.
+    os.environ.pop(RequestedRollback.VARIABLE, None)
+    release = ReleaseName(rollback_to.tag) if rollback_to else name_release(config, fleetfile, rendered())
     tasks = {} if rollback_to else render_tasks(fleetfile, stack_name())
     secrets = {} if rollback_to else stack_secrets(fleetfile, rendered())
     plan = plan_file()

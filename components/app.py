@@ -19,6 +19,7 @@ from components.fleet_timer import FleetTimer
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
+from components.recorded_builds import APP, recorded_builds
 from components.registry_logins import RegistryLogins
 from components.release_record import ReleaseRecord
 from components.release_tag import release_tag
@@ -32,7 +33,9 @@ from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.repositories import BuiltImage, built_images, repositories
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name
@@ -51,7 +54,7 @@ class FleetApp(pulumi.ComponentResource):
     """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
 
     *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
-    *rollback_to*, the tag of a release to deploy instead of the Fleetfile. *strays*: the policy for units that the
+    *rollback_to*, the release to deploy instead of the Fleetfile. *strays*: the policy for units that the
     Fleetfile does not declare. *adopt*: whose units are adopted (see `Ownership`). *ready_timeout_sec*: the timeout of
     the gate; None derives it from the rollouts. *hooks* get the release. *secret_values*: name -> value of the secrets
     that services, tasks and builds name. *logins*: those at registries of images that builds begin with.
@@ -70,7 +73,7 @@ class FleetApp(pulumi.ComponentResource):
         tasks: Mapping[str, TaskFiles] | None = None,
         cluster: ClusterComponent,
         release: ReleaseName,
-        rollback_to: str | None = None,
+        rollback_to: RequestedRollback | None = None,
         strays: StrayPolicy = STRAYS_ARE_ERRORS,
         windows: WindowPolicy = WindowPolicy.WARN,
         adopt: frozenset[str] = frozenset(),
@@ -82,7 +85,7 @@ class FleetApp(pulumi.ComponentResource):
         platforms: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("fleetcaptain:index:FleetApp", name, None, opts)
+        super().__init__(APP, name, None, opts)
         self._name, self._app, self._cluster = name, fleetfile, cluster
         self._strays, self._windows = strays, windows
         self._ready_timeout_sec, self._hooks, self._logins = ready_timeout_sec, hooks, logins
@@ -96,6 +99,8 @@ class FleetApp(pulumi.ComponentResource):
         service = agent_name(fleetfile.app).removesuffix(".service")
         port = HEALTH if any(spec.leave_sec for spec in fleetfile.services) else None
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
+        # A rollback removes them from the state, and an update builds.
+        self._builds = recorded_builds(name) if rollback_to is not None or pulumi.runtime.is_dry_run() else {}
         # A rollback builds nothing.
         names = repositories(fleetfile, files) if rollback_to is None else ()
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
@@ -107,7 +112,10 @@ class FleetApp(pulumi.ComponentResource):
                     lambda known: None if isinstance(known, Mapping) else announce_windows(KnownWindows(), parts),
                     run_with_unknowns=True,
                 )
-            found = cluster.connection.apply(lambda connection: self._preflight(connection, parts, self._periodic()))
+            renames = renamed_in(parts)
+            found = cluster.connection.apply(
+                lambda connection: self._preflight(connection, parts, self._periodic(), renames)
+            )
             first = self._begin(found)
             images, secrets = self._images(files, release), self._encrypted(first)
             gate = self._declare(forward(parts, images, release, self._app.tasks, secrets), first)
@@ -119,13 +127,16 @@ class FleetApp(pulumi.ComponentResource):
         self.endpoints = pulumi.Output.all(self.endpoints, dict(cluster.public)).apply(
             lambda both: {**both[0], **{service: [url] for service, url in both[1].items()}}
         )
-        self.register_outputs({"endpoints": self.endpoints, "release": self.release})
+        outputs: dict[str, Any] = {"endpoints": self.endpoints, "release": self.release}
+        if rollback_to is not None:
+            outputs["builds"] = {name: build.to_data() for name, build in self._builds.items()}
+        self.register_outputs(outputs)
 
-    def _roll_back(self, connection: Mapping[str, Any], tag: str) -> dict[str, pulumi.Output[Any]]:
+    def _roll_back(self, connection: Mapping[str, Any], requested: RequestedRollback) -> dict[str, pulumi.Output[Any]]:
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
-        plan, known = plan_back(connection, self._ownership, tag)
-        found = self._preflight(connection, plan.parts, {}, known)
+        plan = plan_back(connection, self._ownership, requested)
+        found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": gate.endpoints, "release": gate.release}
 
@@ -134,17 +145,25 @@ class FleetApp(pulumi.ComponentResource):
         connection: Mapping[str, Any],
         parts: tuple[Part, ...],
         periodic: Mapping[str, UnitFile],
-        known: tuple[str, ...] = (),
+        renames: Mapping[str, tuple[str, ...]],
     ) -> Preflight:
         deployed = (*parts, self._agent)
         # Version 0.2.0 had a beacon in place of the agent. It is in the state, so Pulumi removes it, after all else.
-        declared = {*(part.service for part in deployed), *known, f"{self._app.app}-beacon"}
+        declared = {*(part.service for part in deployed), f"{self._app.app}-beacon"}
         windows, dry_run = known_windows(connection, self._app.app, parts), pulumi.runtime.is_dry_run()
         if dry_run:
             announce_windows(windows, parts)
         # First, because it may wait, and others may change the cluster meanwhile.
         hold_for_windows(windows, parts, self._windows, dry_run=dry_run)
-        return check_cluster(connection, self._ownership, deployed, periodic, declared=declared, policy=self._strays)
+        return check_cluster(
+            connection,
+            self._ownership,
+            deployed,
+            periodic,
+            declared=declared,
+            policy=self._strays,
+            renames=renames,
+        )
 
     def _periodic(self) -> dict[str, UnitFile]:
         """Periodic task -> the unit that its timer starts. The pairs of a rollback are on the cluster already."""
@@ -236,7 +255,13 @@ class FleetApp(pulumi.ComponentResource):
             earlier = [units[other] for other in plan.after.get(part.service, ()) if other in units]
             due = run([task for task in plan.tasks if part.service in task.before])
             after = [*first, record, *earlier, *due]
-            units[part.service] = self._unit(part, plan.images[part.service], after, plan.secrets.get(part.service))
+            units[part.service] = self._unit(
+                part,
+                plan.images[part.service],
+                after,
+                plan.secrets.get(part.service),
+                plan.renames.get(part.service, ()),
+            )
         run(task for task in plan.tasks if not task.every)
         timers = self._timers(plan, [*first, record, *units.values(), *tasks.values()])
         return EtcdReadiness(
@@ -256,9 +281,15 @@ class FleetApp(pulumi.ComponentResource):
             opts=self._child([record, *tasks.values(), *timers]),
         )
 
-    def _child(self, after: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
-        """Units are removed with their cluster if the stack owns it, not one by one."""
-        return pulumi.ResourceOptions(parent=self, deleted_with=self._cluster.owned, depends_on=after or [])
+    def _child(self, after: list[pulumi.Resource] | None = None, former: Sequence[str] = ()) -> pulumi.ResourceOptions:
+        """Units are removed with their cluster if the stack owns it, not one by one. *former*: the names that the state
+        may have of the resource."""
+        return pulumi.ResourceOptions(
+            parent=self,
+            deleted_with=self._cluster.owned,
+            depends_on=after or [],
+            aliases=[pulumi.Alias(name=name) for name in former],
+        )
 
     def _unit(
         self,
@@ -266,6 +297,7 @@ class FleetApp(pulumi.ComponentResource):
         image: pulumi.Input[str],
         after: list[pulumi.Resource],
         secrets: pulumi.Input[Mapping[str, str]] | None = None,
+        former: Sequence[str] = (),
     ) -> FleetUnit:
         return FleetUnit(
             part.service,
@@ -280,7 +312,11 @@ class FleetApp(pulumi.ComponentResource):
             cluster=self._connection,
             windows=part.windows,
             secrets=secrets,
-            opts=self._child(after),
+            # Only those that the cluster has now: a service may keep its renamed_from.
+            replaces=self._found.apply(lambda before: list(before.replaced.get(part.service, ())) or None)
+            if former
+            else None,
+            opts=self._child(after, former),
         )
 
     def _task(self, task: TaskSpec, plan: Plan, after: list[pulumi.Resource]) -> FleetTask:
@@ -366,6 +402,7 @@ class FleetApp(pulumi.ComponentResource):
             login=self._cluster.login,
             secrets=self._values,
             others=self._logins,
+            recorded=self._builds.get(named.resource),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.ref

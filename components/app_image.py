@@ -13,13 +13,17 @@ import pulumi_docker_build as docker_build
 
 from components.docker_login import docker_environment
 from components.engine import diagnostics
+from components.recorded_builds import RecordedBuild
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.process_output import run
+from fleetcaptain.fleet.project_files import STACKS, STAGED
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.printable import excerpt
 from fleetcaptain.registry_login import RegistryLogin, registry_host
-from fleetcaptain.release.build_context import refuse_private_files
 from fleetcaptain.release.context_hash import context_hash
+from fleetcaptain.release.private_files import refuse_private_files
+from fleetcaptain.release.staged_context import stage
 
 __all__ = ["CONTEXT_HASH", "AppImage", "buildx_error"]
 
@@ -34,10 +38,12 @@ _LINES = 25
 class AppImage(pulumi.ComponentResource):
     """An image of the app. *ref* is ``<registry>/<name>@sha256:...``: fleet would not see a moved tag as a change.
 
-    *build* names the folder and Dockerfile below *root*. An unchanged folder is no change. *login*: user and
-    password at *registry*, if it requires them; *others*: the logins at other registries, for the images that the
-    Dockerfile begins with. *secrets*: the name of each secret of *build* -> its value, a secret output; another value
-    is no change. Raises ReleaseRefused for a folder that contains this project's keys.
+    *build* names the folder and Dockerfile below *root*. An unchanged folder is no change; with ``only``, a copy of
+    these files is built, in the folder of the stack. *login*: user and password at *registry*, if it requires them;
+    *others*: the logins at other registries, for the images that the Dockerfile begins with. *secrets*: the name of
+    each secret of *build* -> its value, a secret output; another value is no change. *recorded*: the last build of this
+    name, whose digest a preview expects of the same build. Raises ReleaseRefused for a folder that contains this
+    project's keys, and as `stage`.
     """
 
     ref: pulumi.Output[str]
@@ -53,23 +59,28 @@ class AppImage(pulumi.ComponentResource):
         login: pulumi.Output[tuple[str, str]] | None = None,
         secrets: Mapping[str, pulumi.Output[str]] | None = None,
         others: Sequence[RegistryLogin] = (),
+        recorded: RecordedBuild | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        context = (root / build.context).resolve()
-        dockerfile = context / build.dockerfile
-        refuse_private_files(context, dockerfile, Path.cwd())
+        context = BuildContext.of(root, build)
+        refuse_private_files(context, Path.cwd())
+        files_hash = context_hash(context)
+        if build.only:
+            # Relative to the project, as in the state: another checkout shows no change.
+            context = stage(context, Path.cwd() / STACKS / pulumi.get_stack() / STAGED / name)
         super().__init__("fleetcaptain:index:AppImage", name, None, opts)
         repository = pulumi.Output.format("{0}/{1}", registry, image)
         tag = pulumi.Output.format("{0}:latest", repository)
         values = {name: (secrets or {})[name] for name in build.secrets}
-        arguments: dict[str, pulumi.Input[str]] = {name: str(value) for name, value in dict(build.args).items()}
+        arguments = {name: str(value) for name, value in dict(build.args).items()}
+        arguments[CONTEXT_HASH] = files_hash
         logins = _logins(registry, login, others)
-        inputs = [*_options(build), "--file", str(dockerfile), str(context)]
+        inputs = [*_options(build), "--file", str(context.dockerfile), str(context.folder)]
         built = docker_build.Image(
             name,
-            context=docker_build.BuildContextArgs(location=_in_state(context)),
-            dockerfile=docker_build.DockerfileArgs(location=_in_state(dockerfile)),
-            build_args={**arguments, CONTEXT_HASH: context_hash(context, dockerfile)},
+            context=docker_build.BuildContextArgs(location=_in_state(context.folder)),
+            dockerfile=docker_build.DockerfileArgs(location=_in_state(context.dockerfile)),
+            build_args={**arguments},
             target=build.target,
             platforms=[docker_build.Platform(platform) for platform in build.platforms] or None,
             # The plugin hands them to buildx as variables of the environment.
@@ -91,11 +102,19 @@ class AppImage(pulumi.ComponentResource):
                 # The registry is removed with its cluster, and a deleted tag would delete the digest that units still
                 # run.
                 retain_on_delete=True,
-                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, inputs, values, logins)]),
+                hooks=pulumi.ResourceHookBinding(on_error=[_explain(name, build, inputs, values, logins)]),
             ),
         )
-        self.ref = pulumi.Output.format("{0}@{1}", repository, built.digest)
+        known = recorded.digest_of(arguments, build.target, build.platforms) if recorded else None
+        self.ref = pulumi.Output.format("{0}@{1}", repository, _digest(built.digest, known))
         self.register_outputs({"ref": self.ref})
+
+
+def _digest(built: pulumi.Output[str], expected: str | None) -> pulumi.Output[str]:
+    """The digest of an image that is *built*; in a preview that has yet to build it, the *expected* one."""
+    if expected is None or not pulumi.runtime.is_dry_run():
+        return built
+    return built.apply(lambda digest: digest if isinstance(digest, str) else expected, run_with_unknowns=True)
 
 
 def _in_state(path: Path) -> str:
@@ -122,6 +141,7 @@ def _registries(logins: Sequence[RegistryLogin]) -> Sequence[pulumi.Input[docker
 
 def _explain(
     name: str,
+    build: Build,
     inputs: Sequence[str],
     secrets: Mapping[str, pulumi.Output[str]],
     logins: pulumi.Output[list[RegistryLogin]] | None,
@@ -138,10 +158,19 @@ def _explain(
         argv = ["docker", "buildx", "build", "--builder", "default", "--progress", "plain", "--push", "--tag", names[0]]
         own = await logins.future() if logins else None
         output = await asyncio.to_thread(_run, [*argv, *inputs], known, own or ())
-        diagnostics.error(f"image {name}: {output}")
+        diagnostics.error(f"image {name}: {output}{_reminder(build)}")
         return False
 
     return pulumi.ErrorHook(f"explain-{name}", explain)
+
+
+def _reminder(build: Build) -> str:
+    """Which files the build had, if not all: a step that copies another one fails as if it did not exist."""
+    if not build.only:
+        return ""
+    return (
+        f"\nThe build had only {', '.join(build.only)} and the Dockerfile. Add what its steps copy to Build(only=...)."
+    )
 
 
 def _options(build: Build) -> list[str]:

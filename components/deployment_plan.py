@@ -11,6 +11,7 @@ import pulumi
 from fleetcaptain.discovery.documents import ServiceRelease
 from fleetcaptain.fleetfile.values import TaskSpec
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.tasks.periodic_pair import PeriodicPair
 from fleetcaptain.units.unit_file import UnitFile
@@ -22,7 +23,8 @@ __all__ = ["Plan", "forward"]
 class Plan:
     """The *parts* of a release; service or task -> its *image*, and the digests of its *secrets*; its *name*; and
     service -> the services to roll before it (*after*), which the order of *parts* respects. *is_rollback*: it was read
-    from etcd, and runs no *tasks*; periodic ones stay as they are on the cluster (*kept*)."""
+    from etcd, and runs no *tasks*; periodic ones stay as they are on the cluster (*kept*). *renames*: service -> its
+    former names, whose instances its own replace."""
 
     parts: tuple[Part, ...]
     images: Mapping[str, pulumi.Input[str]]
@@ -32,6 +34,7 @@ class Plan:
     tasks: tuple[TaskSpec, ...] = ()
     kept: tuple[PeriodicPair, ...] = ()
     secrets: Mapping[str, pulumi.Input[Mapping[str, str]]] = field(default_factory=dict)
+    renames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def _files(self) -> pulumi.Output[dict[str, UnitFile]]:
@@ -89,4 +92,4 @@ def forward(
     for task in tasks:
         for service in task.before:
             after[service] = (*after[service], *task.after)
-    return Plan(parts, images, name, after, tasks=tasks, secrets=secrets or {})
+    return Plan(parts, images, name, after, tasks=tasks, secrets=secrets or {}, renames=renamed_in(parts))

@@ -9,18 +9,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.balanced_targets import PublicTarget
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, status, warn
+from components.engine.dynamic_resource import (
+    PartialFailure,
+    Resource,
+    cancelled,
+    publish_announcements,
+    status,
+    warn,
+)
 from fleetcaptain.discovery.available import endpoints, lacks
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import FleetCaptainError, with_more
-from fleetcaptain.rollout.finish import after_failure, retire_old, tidy
+from fleetcaptain.release.repository import read_manifests, services_in
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.finish import after_failure, remove_departed, retire_old, tidy
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.release_gate import current_tag, open_gate
+from fleetcaptain.rollout.strays import find_departed
 from fleetcaptain.tasks.periodic_pair import tasks_on
 from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units
 from fleetcaptain.units.mark import Ownership
@@ -44,7 +54,7 @@ _INPUTS = (
 
 class ReadinessProvider(ResourceProvider):
     """Waits until a recorded release is available, makes it current, and removes generations kept for other services,
-    and the units of tasks that no resource has.
+    the units of services that left the app, and the units of tasks that no resource has.
 
     Inputs: ``app``; ``stack`` (``project/stack``), whose units they are; ``release``, the tag; ``services``, name ->
     ``content``, ``count``, ``image``, ``scheme``; ``periodic``, the names of the periodic tasks, left out if there are
@@ -52,8 +62,16 @@ class ReadinessProvider(ResourceProvider):
     ``secrets``, the digests of the deployment's secrets, left out if there are none; ``targets``, public
     service -> its target group at the load balancer, left out if there is none; ``timeout_sec``; ``ready``, always
     True (it reads back False if the release is no longer available, or the cluster has the units of another periodic
-    task); ``cluster``, a connection. Outputs: the inputs, and ``endpoints``, service -> URLs.
+    task, or of a service that only other releases have); ``cluster``, a connection. Outputs: the inputs, and
+    ``endpoints``, service -> URLs.
     """
+
+    internal_inputs = frozenset({"periodic", "repositories", "secrets", "services", "targets"})
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Publish what the services announce: the gate is checked after all of them."""
+        publish_announcements()
+        return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""
@@ -82,7 +100,11 @@ class ReadinessProvider(ResourceProvider):
             return ReadResult(id_, {**props, "ready": False}, {**_known(props), "ready": False})
         manifest = _manifest(props)
         ready = (
-            current and handle.is_whole() and not lacks(manifest, snapshot.live) and not _undeclared(props, snapshot)
+            current
+            and handle.is_whole()
+            and not lacks(manifest, snapshot.live)
+            and not _undeclared(props, snapshot)
+            and not _departed(cluster, props, snapshot)
         )
         outs = {**props, "ready": ready, "endpoints": _endpoints(props, manifest, snapshot)}
         return ReadResult(id_, outs, {**_known(props), "ready": ready})
@@ -103,6 +125,8 @@ class ReadinessProvider(ResourceProvider):
         except FleetCaptainError as error:
             raise with_more(error, after_failure(cluster)) from error
         for left in retire_old(cluster, props["release"], status, cancelled):
+            warn(left)
+        for left in remove_departed(cluster, props["release"], status, cancelled):
             warn(left)
         clear_ended_units(cluster, props.get("periodic", ()))
         public = {name: PublicTarget(arn, manifest.services[name].count) for name, arn in _targets(props).items()}
@@ -129,6 +153,12 @@ def _undeclared(props: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
     """The periodic tasks whose units a deployment left that was killed, or failed."""
     found = tasks_on(Ownership(props["app"], props.get("stack", "")), snapshot)
     return {*found}.difference(props.get("periodic", ()))
+
+
+def _departed(cluster: Cluster, props: Mapping[str, Any], snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+    """The services that left the app whose units a deployment left that was killed, or failed."""
+    recorded = services_in(read_manifests(cluster.store, cluster.app))
+    return find_departed(snapshot.units, Ownership(props["app"], props.get("stack", "")), props["services"], recorded)
 
 
 def _manifest(props: Mapping[str, Any]) -> Release:

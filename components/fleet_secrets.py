@@ -30,6 +30,8 @@ class SecretsProvider(ResourceProvider):
     that this update makes. Outputs: the inputs.
     """
 
+    internal_inputs = frozenset({"digests"})
+
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Check the values, and get their digests. Raises UnitRefused for values that are impossible, ClusterRefused
         when the machines of a cluster that others made have no key."""

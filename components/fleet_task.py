@@ -35,6 +35,8 @@ class TaskProvider(ResourceProvider):
     inputs, and ``result``: when it ended, and its exit ``status``.
     """
 
+    internal_inputs = frozenset({"secrets"})
+
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say whether the task will run."""
         texts = ("unit", "image", "secrets", "state")

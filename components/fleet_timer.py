@@ -35,6 +35,8 @@ class TimerProvider(ResourceProvider):
     connection. Outputs: the inputs.
     """
 
+    internal_inputs = frozenset({"secrets"})
+
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Say when the task will run."""
         if not olds or any(olds.get(key) != news.get(key) for key in ("unit", "timer", "image", "secrets", "state")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,25 +11,33 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled, info, is_declared, status, warn
+from components.engine.dynamic_resource import (
+    PartialFailure,
+    Resource,
+    announce,
+    announce_warning,
+    cancelled,
+    is_declared,
+    status,
+)
 from fleetcaptain.agent.installation import is_offered
 from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, RolloutFailed, UnitRefused
 from fleetcaptain.history.rollout_record import RolloutRecord
 from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.mode import Mode
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.depart import forget_service, remove_service
 from fleetcaptain.rollout.dependents import blocked_by
-from fleetcaptain.rollout.expected_duration import expected_update, format_expected
-from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.expected_duration import expected_update, format_expected, lowest
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
-from fleetcaptain.rollout.remove import forget_app, has_units, remove
-from fleetcaptain.rollout.service_maintenance import forget_maintenance
-from fleetcaptain.rollout.targets import DesiredService, displaced, downtime
+from fleetcaptain.rollout.remove import forget_app
+from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, shared_by_rename
 from fleetcaptain.rollout.update import update
-from fleetcaptain.rollout.window_plans import forget_windows, keeps_windows
+from fleetcaptain.rollout.window_plans import keeps_windows
 from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.tasks.task_units import clear_all_units
 from fleetcaptain.units.agent_calls import agent_name
@@ -61,9 +70,12 @@ class RollingUpdateProvider(ResourceProvider):
     without one); ``mode``: "rolling", "bluegreen", "global" (a unit for each machine) or "everywhere" (one unit that
     fleet starts on all); ``rollout``, the times of the rollout in seconds; ``state``, always "launched" (a stopped unit
     reads back as something else); ``adopt``, the stacks and the unmarked units that are adopted (see `Ownership`; reads
-    back empty); ``cluster``, a connection. Outputs: the inputs, and ``units``, ``machines``, ``content`` (SHA1),
-    ``count`` (registrations to expect).
+    back empty); ``replaces``, the former names of the service whose units its own replace (left out without one, and
+    never read back); ``cluster``, a connection. Outputs: the other inputs, and ``units``, ``machines``, ``content``
+    (SHA1), ``count`` (registrations to expect).
     """
+
+    internal_inputs = frozenset({"secrets"})
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a renamed app, whose old units would never be removed. Warn of existing units of a service that the
@@ -73,39 +85,54 @@ class RollingUpdateProvider(ResourceProvider):
             raise UnitRefused(f"{heading} Nothing was changed.", [renamed(olds["app"], news["app"])])
         present = () if olds else self._present(news)
         if present:
-            warn(
-                f"{', '.join(present)} already run on the cluster. This stack deployed them, but its state does not "
-                "have them: a deployment was interrupted, or the state was lost. They are adopted."
+            announce_warning(
+                ", ".join(present),
+                "on the cluster already. This stack deployed them, but its state does not have them: a deployment was "
+                "interrupted, or the state was lost. They are adopted.",
             )
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine; say which secrets change, what an update does and how long it takes, and
         warn of one that cannot keep the service up."""
+        if not is_declared():
+            return DiffResult()
+        service = news["service"]
         before, after = (props.get("secrets") or {} for props in (olds, news))
-        if is_declared() and isinstance(after, Mapping):
+        if isinstance(after, Mapping):
             changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
             if changed:
-                info(f"secrets: {', '.join(changed)} changed")
+                announce(f"{service}: new value of {', '.join(changed)}")
         update = expected_update(olds, news)
-        if update is not None and is_declared():
-            info(format_expected(update, self._records(news)))
+        if update is not None:
+            announce(format_expected(update, self._records({**news, "service": olds["service"]})))
+        if (former := olds["service"]) != service:
+            shared = shared_by_rename(olds, news)
+            if update is not None and shared:
+                announce_warning(
+                    service,
+                    f"{'short of instances' if lowest(update) else 'down'} while it replaces {former}: {shared}, so an "
+                    "old instance is removed before a new one starts.",
+                )
+            return DiffResult()
         if downtime(olds, news):
-            warn(
-                f"{news['service']} has one instance, so it is down during the replacement. To avoid the outage, set "
-                "instances=True, which starts the new one first, or instances=2."
+            announce_warning(
+                service,
+                "down during the replacement, for lack of a second instance. To avoid the outage, set instances=True, "
+                "which starts the new one first, or instances=2.",
             )
         if displaced(olds, news):
-            warn(
-                f"{news['service']} is down while units with other names replace its units: they use the same port of "
-                "the machine, or conflict, so the old ones are removed first."
+            announce_warning(
+                service,
+                "down while units with other names replace its units: they use the same port of the machine, or "
+                "conflict, so the old ones are removed first.",
             )
         return DiffResult()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start every instance at once; adopt existing ones if they are ours. Raises RolloutFailed, and UnitRefused if
         one of them belongs to another app or stack, or has no mark."""
-        desired = DesiredService.of(props)
+        desired = _desired(props)
         cluster = _cluster(props, desired.file)
         try:
             target = update(cluster, desired, status, cancelled)
@@ -121,7 +148,7 @@ class RollingUpdateProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Roll the differences out. Raises RolloutFailed after a failure and a rollback, RolloutMixed if that
         failed."""
-        desired = DesiredService.of(news)
+        desired = _desired(news)
         cluster = _cluster(news, desired.file)
         target = update(cluster, desired, status, cancelled)
         return UpdateResult(self._outs(cluster, news, target, cluster.snapshot()))
@@ -171,19 +198,15 @@ class RollingUpdateProvider(ResourceProvider):
         cluster, service = _cluster({**props, "adopt": ()}, UnitFile.parse(props["unit"])), props["service"]
         if f"{service}.service" == agent_name(props["app"]):
             clear_all_units(cluster)
-        # The names in the state do not count: others may have created units with these names since.
         snapshot = cluster.snapshot()
         names = instances_of(cluster.ownership, service, snapshot)
         if names:
             why = blocked_by(cluster, snapshot, service, names, None, but=current_tag(cluster))
             if why:
                 raise RolloutFailed(f"Cannot remove {service}: {why}. Nothing was changed.")
-            with guarded(cluster, service, "", status, stopping=cancelled, strategy="remove") as (fenced, snapshot):
-                remove(fenced, service, instances_of(cluster.ownership, service, snapshot), status)
-        if not has_units(cluster, service):
-            forget_maintenance(cluster, service)
-            if service in cluster.snapshot().windows:
-                forget_windows(cluster, service)
+            remove_service(cluster, service, status, cancelled)
+        else:
+            forget_service(cluster, service)
         forget_app(cluster, status)
 
     def _present(self, props: Mapping[str, Any]) -> tuple[str, ...]:
@@ -229,6 +252,12 @@ class RollingUpdateProvider(ResourceProvider):
         }
 
 
+def _desired(props: Mapping[str, Any]) -> DesiredService:
+    """The service of *props*. A rollback is the property of a run, not of a service: its settings stay in the state."""
+    desired = DesiredService.of(props)
+    return desired.rolled_back() if os.environ.get(RequestedRollback.VARIABLE) else desired
+
+
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:
     """The cluster, on which the units with the mark of *file* and those to adopt are ours."""
     stack = file.mark.stack if file.mark else ""
@@ -258,6 +287,7 @@ class FleetUnit(Resource):
         cluster: pulumi.Input[Mapping[str, Any]],
         windows: Sequence[WindowSpec] = (),
         secrets: pulumi.Input[Mapping[str, str]] | None = None,
+        replaces: pulumi.Input[Sequence[str] | None] = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {"app": app, "service": service, "unit": unit, "image": image, "instances": instances, "mode": mode}
@@ -266,4 +296,5 @@ class FleetUnit(Resource):
         # An input that earlier versions do not have would be a change of each service.
         scale = {"windows": [window.to_data() for window in windows]} if windows else {}
         digests = {} if secrets is None else {"secrets": secrets}
-        super().__init__("Unit", name, {**inputs, **digests, **scale, **settings, **outputs}, opts)
+        former = {} if replaces is None else {"replaces": replaces}
+        super().__init__("Unit", name, {**inputs, **digests, **scale, **former, **settings, **outputs}, opts)

@@ -19,14 +19,14 @@ from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import FleetCaptainError, UnitRefused
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.record import refuse_other_content
-from fleetcaptain.release.repository import manifest_of
+from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.cordon import in_maintenance
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
 from fleetcaptain.rollout.preflight import no_place
-from fleetcaptain.rollout.strays import StrayPolicy, find_strays
+from fleetcaptain.rollout.strays import REMOVE_ONCE, StrayPolicy, find_departed, find_strays
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.mark import Ownership
@@ -35,15 +35,19 @@ from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
 
+_IN_TURN = "Replace the old instances one at a time, with `rollout=Rolling()` and a number as `instances`"
+
 
 @dataclass(frozen=True)
 class Preflight:
     """The existing units that a deployment changes: service -> the stacks and the unmarked units that it adopts
-    (*adopt*); and the names of the *strays* that it removes, some of which belong to the stacks *stray_stacks*."""
+    (*adopt*), and the former services whose instances its own replace (*replaced*); and the names of the *strays* that
+    it removes, some of which belong to the stacks *stray_stacks*."""
 
     adopt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     strays: tuple[str, ...] = ()
     stray_stacks: tuple[str, ...] = ()
+    replaced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def check_cluster(
@@ -54,9 +58,10 @@ def check_cluster(
     *,
     declared: Collection[str],
     policy: StrayPolicy,
+    renames: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Preflight:
     """Check the cluster for *parts* and *periodic*: periodic task -> the unit that its timer starts. *declared* are the
-    services whose units are no strays.
+    services whose units are neither strays nor of services that left the app. *renames*: service -> its former names.
 
     Ends the program if units of others are in the way, if the *policy* for strays requires it, if no machine can take
     an instance of *parts* or a periodic task, or if the cluster does not answer. A cluster that does not exist yet, or
@@ -66,7 +71,8 @@ def check_cluster(
     if handle.presence() is not Presence.THERE:
         return Preflight()
     try:
-        snapshot = handle.connect(ownership.app).snapshot()
+        cluster = handle.connect(ownership.app)
+        snapshot = cluster.snapshot()
         for entry in snapshot.ignored:
             diagnostics.warn(
                 f"Ignored the invalid value in etcd at {entry}. To list all such values, run `captain doctor`."
@@ -79,24 +85,91 @@ def check_cluster(
             )
         _refuse_others(ownership, parts, periodic, snapshot)
         adopt = _adopted(ownership, snapshot)
+        recorded = services_in(read_manifests(cluster.store, cluster.app))
+        departed = find_departed(snapshot.units, ownership, declared, recorded)
+        leaving = {name for names in departed.values() for name in names}
         found = find_strays(snapshot.units, ownership, declared, own_cluster=handle.is_own)
+        found = replace(found, own=tuple(name for name in found.own if name not in leaving))
         strays = report_strays(found, policy, snapshot.units)
+        replaced = {
+            service: tuple(old for old in former if instances_of(ownership, old, snapshot))
+            for service, former in (renames or {}).items()
+        }
         # Those of windows are there only now.
         machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
         lasting = replace(snapshot, machines=machines)
-        problems = _problems(ownership, parts, periodic, lasting, strays)
+        former = [
+            (part, [name for old in replaced.get(part.service, ()) for name in instances_of(ownership, old, snapshot)])
+            for part in parts
+        ]
+        # Those of a service that is replaced blue/green stay until the new generation is healthy.
+        beside = [(part, names) for part, names in former if names and part.mode is Mode.BLUE_GREEN]
+        _refuse_shared_volumes(beside, snapshot)
+        staying = {name for _, names in beside for name in names}
+        going = {name for _, names in former for name in names}.difference(staying)
+        leaving = leaving.difference(going, staying)
+        _warn_of_departed(leaving)
+
+        def problems_without(removed: Collection[str]) -> list[str]:
+            return _problems(ownership, parts, periodic, lasting, {*strays, *going, *removed})
+
+        problems = problems_without(())
         if len(machines) < handle.connection.size:
             problems = []  # the cluster is about to grow, or lacks a machine: the rollout itself checks again
-        if problems and found.own and not strays and not _problems(ownership, parts, periodic, lasting, found.own):
-            going = ", ".join(found.own)
-            problems.append(f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`")
+        last = sorted({*found.own, *leaving}.difference(going, staying))
+        if problems and not problems_without(last):
+            for name in tuple(last):  # the others can go last
+                rest = [other for other in last if other != name]
+                last = last if problems_without(rest) else rest
+            if policy.action == "remove":
+                strays, problems = tuple(sorted({*strays, *last})), []
+            else:
+                problems.append(_without(last))
+        elif problems and not problems_without(staying):
+            problems += [
+                f"service {part.service!r} is replaced blue/green, so it starts beside {', '.join(names)}. {_IN_TURN}, "
+                "or use another port of the machine."
+                for part, names in beside
+            ]
         if problems:
             raise UnitRefused("Cannot place every instance. Nothing was changed:", problems)
     except FleetCaptainError as error:
         abort(error)
     marks = (snapshot.units[name].mark for name in strays)
     stacks = {mark.stack for mark in marks if mark is not None} - {ownership.stack}
-    return Preflight(adopt, strays, tuple(sorted(stacks)))
+    return Preflight(adopt, strays, tuple(sorted(stacks)), {service: old for service, old in replaced.items() if old})
+
+
+def _warn_of_departed(names: Collection[str]) -> None:
+    """The state may lack their resources, so that the preview has no deletion of them."""
+    if names:
+        diagnostics.warn(
+            f"{', '.join(sorted(names))}: removed at the end of this deployment, because an earlier release has the "
+            "service and this one does not. To keep the units, declare the service again."
+        )
+
+
+def _refuse_shared_volumes(beside: Sequence[tuple[Part, Sequence[str]]], snapshot: Snapshot) -> None:
+    """Raise UnitRefused if a service starts beside units (*beside*) that write to the same volume."""
+    found = []
+    for part, names in beside:
+        for name in names:
+            shared = sorted(part.unit.volumes & snapshot.units[name].file.volumes)
+            if shared:
+                found.append(
+                    f"service {part.service!r} is replaced blue/green, so it starts beside {name}, which writes to "
+                    f"{', '.join(shared)} too. {_IN_TURN}, or mount another volume."
+                )
+    if found:
+        raise UnitRefused("Cannot rename services whose volumes the old instances use. Nothing was changed:", found)
+
+
+def _without(last: Sequence[str]) -> str:
+    """What to do when all instances fit, but not beside the units *last*, which a deployment removes after all else."""
+    return (
+        f"without {', '.join(last)} all fit, but these units are removed last. If a service was renamed, write "
+        f"renamed_from= in it. To remove them first, with an outage of their services, {REMOVE_ONCE}"
+    )
 
 
 def refuse_in_preview(
@@ -115,7 +188,7 @@ def refuse_in_preview(
             return
         try:
             node = handle.connect(app).store.read(release_key(app, release))
-            refuse_other_content(manifest_of(node), Release(release, services))
+            refuse_other_content(manifest_of(node), Release(release, services), pulumi.get_stack())
         except FleetCaptainError as error:
             abort(error)
 
@@ -170,8 +243,8 @@ def _problems(
     snapshot: Snapshot,
     removed: Collection[str],
 ) -> list[str]:
-    """Why services and periodic tasks cannot be placed on the cluster after this deployment: without the strays that it
-    removes (*removed*) and surplus units, and with the new texts of the others."""
+    """Why services and periodic tasks cannot be placed on the cluster after this deployment: without the strays and the
+    units of renamed services that it removes (*removed*) and surplus units, and with the new texts of the others."""
     names = {part.service: _names(part, snapshot) for part in parts}
     gone = set(removed)
     planned = {periodic_units(task)[0]: file for task, file in periodic.items()}

@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 
 from components.cluster.handle import Presence
 from components.cluster.handles import handle_of
-from components.engine.dynamic_resource import Resource, status, warn
+from components.engine.dynamic_resource import Resource, is_declared, stack_of_operation, status, warn
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.etcd_store import EtcdStore
@@ -21,6 +21,7 @@ from fleetcaptain.discovery.keys import release_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.record import record
 from fleetcaptain.release.repository import manifest_of, read_texts
+from fleetcaptain.release.rollback import DEPLOY_FLEETFILE
 from fleetcaptain.release.seal import seal
 from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.untrusted import Fields
@@ -40,22 +41,25 @@ class RecordProvider(ResourceProvider):
     ``cluster``, a connection. Outputs: the inputs, and ``seals``, tag -> `seal` of a release that this stack deployed.
     """
 
+    internal_inputs = frozenset({"rollback", "services", "texts"})
+
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Leave the comparison to the engine. Raises ReleaseRefused for a rollback to a record that differs from
         the release that this stack deployed; warns of one that its state does not have."""
+        if not news.get("rollback") or not is_declared():
+            return DiffResult()
         known = olds.get("seals", {}).get(news["release"])
-        if news.get("rollback") and known is None:
+        if known is None:
             warn(
                 f"The state of this stack does not have the release {news['release']}. Its record in etcd may have "
                 "been changed: review the differences of its units before you roll back to it."
             )
-        elif news.get("rollback") and known != seal(_manifest(news)):
+        elif known != seal(_manifest(news)):
             raise ReleaseRefused(
                 f"Cannot roll back to {news['release']}. Nothing was changed.",
                 [
                     "its record in etcd was changed after this stack deployed it",
-                    "Find out who changed it, then deploy from the Fleetfile: "
-                    "`pulumi config rm fleetcaptain:rollbackTo`, then `pulumi up`.",
+                    f"Find out who changed it. {DEPLOY_FLEETFILE}",
                 ],
             )
         return DiffResult()
@@ -94,9 +98,9 @@ class RecordProvider(ResourceProvider):
 def _recorded(props: Mapping[str, Any], seals: Mapping[str, str]) -> dict[str, Any]:
     """Record the release; the outputs, with its seal added to the *seals* of earlier ones."""
     manifest = _manifest(props)
-    status(f"recording {manifest.tag}")
     store = handle_of(props["cluster"]).connect(props["app"]).store
-    record(store, props["app"], manifest, props["texts"])
+    rollback = bool(props.get("rollback"))
+    record(store, props["app"], manifest, props["texts"], stack_of_operation(), rollback=rollback)
     # Before the units, because they write their registrations.
     Access(store.request).grant(props["app"])
     others = {tag: known for tag, known in seals.items() if tag != manifest.tag}

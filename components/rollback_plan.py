@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from components.cluster.handle import Presence
@@ -10,61 +10,58 @@ from components.cluster.handles import handle_of
 from components.deployment_plan import Plan
 from components.engine import diagnostics
 from components.engine.abort import abort
-from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.renames import renamed_back
 from fleetcaptain.release.repository import Releases, read_releases
-from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.rollback import (
+    DEPLOY_FLEETFILE,
+    RequestedRollback,
+    order_back,
+    refused_release,
+    unknown_release,
+)
 from fleetcaptain.release.service_release import parts_of_manifest
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.observe import instances_of
-from fleetcaptain.rollout.preflight import find_images
+from fleetcaptain.rollout.rollback_check import checked_images
 from fleetcaptain.secrets.release_secrets import find_openers
 from fleetcaptain.tasks.periodic_pair import pairs_on
-from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["plan_back"]
 
 
-def plan_back(connection: Mapping[str, Any], ownership: Ownership, tag: str) -> tuple[Plan, tuple[str, ...]]:
-    """The plan that rolls everything back to the release *tag*, and the services of all known releases: the ones that
-    *tag* lacks are not strays, and are removed.
+def plan_back(connection: Mapping[str, Any], ownership: Ownership, requested: RequestedRollback) -> Plan:
+    """The plan that rolls everything back to the *requested* release. Services that it lacks are removed, as those that
+    left the Fleetfile are.
 
     Ends the program without a change if that release is unknown or incomplete, or if another stack deployed it.
     """
     handle = handle_of(connection)
     if handle.presence() is not Presence.THERE:
-        abort(_not_there(tag, handle.problem()))
+        abort(_not_there(requested.tag, handle.problem()))
     cluster = handle.connect(ownership.app)
     try:
         releases = read_releases(cluster.store, ownership.app)
-        plan = _plan(cluster, ownership, releases, tag)
+        plan = _plan(cluster, ownership, releases, requested.tag)
     except FleetCaptainError as error:
         abort(error)
-    diagnostics.info(
-        f"Deploying the release {tag} instead of the Fleetfile. To deploy the Fleetfile again, "
-        "run `pulumi config rm fleetcaptain:rollbackTo`"
-    )
-    services = {service for manifest in releases.manifests for service in manifest.services}
-    return plan, tuple(sorted(services))
+    diagnostics.info(requested.notice)
+    return plan
 
 
 def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) -> Plan:
     manifest = releases.named(tag)
     if manifest is None:
         raise unknown_release(tag, releases)
-    images = find_images(cluster, images_of([manifest]))
-    problems: Sequence[str] = obstacles(manifest, releases.texts, images, releases.secrets)
-    files = {} if problems else {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
-    problems = problems or _of_others(ownership, manifest, files)
+    images = checked_images(cluster, ownership, releases, manifest)
+    files = {one: UnitFile.parse(releases.texts[one]) for one in manifest.unit_hashes.values()}
     openers = find_openers(cluster, {name: one for file in files.values() for name, one in file.secrets.items()})
-    if not problems and (obstacle := openers.obstacle()):
-        problems = [obstacle]
-    if problems:
-        advice = "Choose another release: `captain releases` shows the ones that you can roll back to."
-        raise ReleaseRefused(f"Cannot roll back to {tag}. Nothing was changed:", [*problems, advice])
+    if obstacle := openers.obstacle():
+        raise refused_release(tag, [obstacle])
     if warning := openers.warning(tag):
         diagnostics.warn(warning)
     for image, state in images.items():
@@ -82,27 +79,12 @@ def _plan(cluster: Cluster, ownership: Ownership, releases: Releases, tag: str) 
         if files[release.unit_hash].secrets
     }
     order = order_back(parts, running)
-    return Plan(parts, refs, ReleaseName(tag), order, is_rollback=True, kept=kept, secrets=secrets)
-
-
-def _of_others(ownership: Ownership, manifest: Release, files: Mapping[str, UnitFile]) -> list[str]:
-    """The services whose recorded text has another mark, or none: their units would not be this stack's."""
-    found = []
-    for service, release in sorted(manifest.services.items()):
-        mark = files[release.unit_hash].mark
-        if mark is None:
-            found.append(f"{service}: its unit has no mark of FleetCaptain, so no stack could remove it")
-        elif mark != Mark(ownership.app, ownership.stack, service):
-            found.append(f"{service}: its unit is marked as {mark.service} of the app {mark.app!r}, stack {mark.stack}")
-    return found
+    renames = renamed_back(parts, releases.manifests)
+    return Plan(parts, refs, ReleaseName(tag), order, is_rollback=True, kept=kept, secrets=secrets, renames=renames)
 
 
 def _not_there(tag: str, problem: str) -> ReleaseRefused:
     return ReleaseRefused(
         f"Cannot roll back to {tag}: only the cluster has its record, and it does not answer. Nothing was changed.",
-        [
-            *filter(None, [problem]),
-            "To deploy the Fleetfile instead, which also makes missing machines again, run `pulumi config rm "
-            "fleetcaptain:rollbackTo`.",
-        ],
+        [*filter(None, [problem]), f"{DEPLOY_FLEETFILE} That also makes missing machines again."],
     )

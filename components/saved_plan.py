@@ -15,10 +15,11 @@ from typing import Any
 from components.app_image import CONTEXT_HASH
 from components.engine.dynamic_resource import type_of
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import App, Build
 from fleetcaptain.mode import Mode
 from fleetcaptain.printable import one_line, printable
-from fleetcaptain.release.context_hash import context_hash, sent_files
+from fleetcaptain.release.context_hash import context_hash
 from fleetcaptain.release.repositories import built_images
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.units.render_task import TaskFiles
@@ -64,22 +65,13 @@ def refuse_changed(
     except (OSError, ValueError, KeyError, TypeError):
         return
     builds = {named.resource: build.by_default_for(platforms) for build, named in built_images(app, files).items()}
-    folders = {name: (app.root / build.context).resolve() for name, build in builds.items()}
-    images = {
-        name: _build_inputs(build, context_hash(folders[name], folders[name] / build.dockerfile))
-        for name, build in builds.items()
-    }
+    contexts = {name: BuildContext.of(app.root, build) for name, build in builds.items()}
+    images = {name: _build_inputs(build, context_hash(contexts[name])) for name, build in builds.items()}
     changed = _changed_since(resources, parts_of_app(app, files), images)
     changed += _changed_tasks(resources, tasks)
     if not changed:
         return
-    newer = sorted(
-        {
-            path
-            for name, build in builds.items()
-            for path in _newer(folders[name], folders[name] / build.dockerfile, made)
-        }
-    )
+    newer = sorted({path for context in contexts.values() for path in _newer(context, made)})
     shown = ", ".join(_shown(path, app.root) for path in newer) if len(newer) <= _NAMED_FILES else ""
     named = f" (written since: {shown})" if shown else ""
     raise ReleaseRefused(
@@ -180,8 +172,8 @@ def _same(planned: Any, present: Any) -> bool:
     return bool(planned == present)
 
 
-def _newer(folder: Path, dockerfile: Path, than: float) -> Iterator[Path]:
-    for path in sent_files(folder, dockerfile):
+def _newer(context: BuildContext, than: float) -> Iterator[Path]:
+    for path in context.files():
         try:
             if path.lstat().st_mtime > than:
                 yield path

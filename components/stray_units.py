@@ -44,7 +44,7 @@ def report_strays(found: Strays, policy: StrayPolicy, units: Mapping[str, UnitEn
         if policy.action == "error":
             raise strays_error(found, "Nothing was changed.")
         diagnostics.warn(
-            str(strays_error(found, "Units of services that this stack deployed are removed; all others stay."))
+            str(strays_error(found, "Those that the state of this stack has are removed; all others stay."))
         )
     return ()
 

@@ -1,4 +1,4 @@
-"""``python3 -m tools install | env | select | preview | lock | audit | tidy``."""
+"""``python3 -m tools install | env | select | up | preview | lock | audit | tidy``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tools.plugins import mirror_docker_config, pulumi_home, users_docker_config
 from tools.probe import look
 from tools.profile import Profile, profile_of
 from tools.project_layout import Layout
-from tools.pulumi_stack import preview, select
+from tools.pulumi_output import Shortened
+from tools.pulumi_stack import preview, select, up
 from tools.requirements import renew
 from tools.schedule import carry_out
 from tools.shell_environment import environment, exports
@@ -35,6 +36,7 @@ from tools.work import work
 _ROOT = Path(__file__).resolve().parent.parent
 # One build uses two cores, and the next one reuses its results; parallel builds compile the same packages twice.
 _PARALLEL_BUILDS = max(1, (os.cpu_count() or 1) // 2)
+_QUIET = "print only messages, outputs and the summary"
 _SLOW_STEPS = ("build", "install", "start", "fetch")
 
 
@@ -72,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=purpose)
         command.add_argument("--stack", default="dev", help="the stack; default: dev")
         command.add_argument("--create", action="store_true", help="create the stack if it does not exist")
+        if name == "preview":
+            command.add_argument("--quiet", action="store_true", help=_QUIET)
+    update = commands.add_parser("up", help="create or update a stack that exists")
+    update.add_argument("--stack", default="dev", help="the stack; default: dev")
+    update.add_argument("--quiet", action="store_true", help=_QUIET)
     lock = commands.add_parser("lock", help="write the locks of the Python packages from pyproject.toml")
     lock.add_argument("--upgrade", action="store_true", help="upgrade versions within the ranges of pyproject.toml")
     commands.add_parser("audit", help="check licences and known vulnerabilities of installed packages")
@@ -87,7 +94,10 @@ def _other(layout: Layout, chosen: argparse.Namespace, environ: Mapping[str, str
         if chosen.command == "select":
             select(chosen.stack, create=chosen.create, ask=ask_on_terminal())
         elif chosen.command == "preview":
-            status = preview(chosen.stack, layout, create=chosen.create, ask=ask_on_terminal())
+            show = _shortened(quiet=chosen.quiet)
+            status = preview(chosen.stack, layout, create=chosen.create, ask=ask_on_terminal(), show=show)
+        elif chosen.command == "up":
+            status = up(chosen.stack, _shortened(quiet=chosen.quiet))
         elif chosen.command == "lock":
             renew(layout, upgrade=chosen.upgrade)
         elif chosen.command == "audit":
@@ -152,6 +162,18 @@ def _export(variables: Mapping[str, str]) -> None:
 def ask_on_terminal() -> Callable[[str], bool] | None:
     """A function that asks the user a question and returns whether the answer is yes; None without a terminal."""
     return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _shortened(*, quiet: bool) -> Callable[[str], None] | None:
+    """What shows the output of pulumi; None on a terminal, where pulumi itself keeps one row for each resource."""
+    if sys.stdout.isatty() and not quiet:
+        return None
+
+    def write(line: str) -> None:
+        sys.stdout.write(printable(f"{line}\n"))
+        sys.stdout.flush()
+
+    return Shortened(write, quiet=quiet).line
 
 
 def _ask(question: str) -> bool:

@@ -11,7 +11,7 @@ from tools.project_layout import Layout
 from tools.shell import answer
 from tools.tool_failure import ToolFailed
 
-__all__ = ["preview", "select"]
+__all__ = ["preview", "select", "up"]
 
 _DEFAULT = "dev"
 """The only stack that is created without a question: the user does not type its name."""
@@ -29,13 +29,25 @@ def select(stack: str, *, create: bool, ask: Callable[[str], bool] | None) -> No
         raise ToolFailed(f"Failed to create the stack {stack}. Nothing was changed.")
 
 
-def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bool] | None) -> int:
-    """Run ``pulumi preview`` and return its exit status. A stack that does not exist is created for it, as in `select`,
-    and removed again. Raises ToolFailed; then nothing was changed."""
+def up(stack: str, show: Callable[[str], None] | None = None) -> int:
+    """Run ``pulumi up`` and return its exit status. *show* gets each line of its output; None: it has the terminal."""
+    return _run(["pulumi", "up", "--stack", stack, "--yes"], show)
+
+
+def preview(
+    stack: str,
+    layout: Layout,
+    *,
+    create: bool,
+    ask: Callable[[str], bool] | None,
+    show: Callable[[str], None] | None = None,
+) -> int:
+    """Run ``pulumi preview`` and return its exit status; *show* as for `up`. A stack that does not exist is created for
+    it, as in `select`, and removed again. Raises ToolFailed; then nothing was changed."""
     argv = ["pulumi", "preview", "--stack", stack, "--diff"]
     found, error = _name("--stack", stack)
     if found:
-        return _run(argv)
+        return _run(argv, show)
     _may_create(stack, error, create=create, ask=ask, command="preview")
     # Removing a stack also removes its settings, unless they existed before, and deselects it.
     selected, before = _name()
@@ -43,7 +55,7 @@ def preview(stack: str, layout: Layout, *, create: bool, ask: Callable[[str], bo
     if _run(["pulumi", "stack", "init", "--no-select", "--stack", stack]) != 0:
         raise ToolFailed(f"Failed to create the stack {stack} for the preview. Nothing was changed.")
     try:
-        return _run(argv)
+        return _run(argv, show)
     finally:
         _run(["pulumi", "stack", "rm", "--yes", "--stack", stack, *keep])
         if selected:
@@ -74,10 +86,17 @@ def _existing() -> str:
     return f"Existing stacks: {', '.join(names)}." if names else "There are no other stacks."
 
 
-def _run(argv: Sequence[str]) -> int:
-    """The exit status of *argv* on this terminal. It handles ^C itself."""
+def _run(argv: Sequence[str], show: Callable[[str], None] | None = None) -> int:
+    """The exit status of *argv*, on this terminal or with its output for *show*. It handles ^C itself."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.run(argv, check=False).returncode
+        if show is None:
+            return subprocess.run(argv, check=False).returncode
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="backslashreplace"
+        ) as process:
+            for line in process.stdout or ():
+                show(line.rstrip("\n"))
+        return process.returncode
     finally:
         signal.signal(signal.SIGINT, before)

@@ -23,6 +23,8 @@ def environment(environ: Mapping[str, str], layout: Layout, *, own_buildx: bool,
         "PATH": os.pathsep.join([*ours, *theirs]),
         "PULUMI_HOME": str(pulumi_home),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # They have the time of the build, so a build from the cache would have another digest, and roll its services.
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
     }
     if own_buildx:
         variables["DOCKER_CONFIG"] = str(layout.docker_config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from tools.project_layout import Layout
 
 __all__ = ["tidy"]
 
+# `STAGED` of fleetcaptain/fleet/project_files.py, which needs more than Python itself.
+_COPIES = "builds"
 _COMPRESSED = (".gz", ".zst")
 # The files that Pulumi writes into each new folder for states.
 _OF_NO_STACK = {".pulumi/meta.yaml", ".pulumi/meta.yaml.attrs"}
@@ -19,7 +22,8 @@ _OF_NO_STACK = {".pulumi/meta.yaml", ".pulumi/meta.yaml.attrs"}
 
 def tidy(layout: Layout, daemon: Daemon, say: Callable[[str], None], *, backend: str = "") -> None:
     """Remove the empty folders of stacks and of Pulumi's state, and stop the engine that was started here if no
-    container uses it. No file of a stack is removed: it is not always known whether the stack still exists.
+    container uses it. No file of a stack is removed, except copies of what builds send: it is not always known whether
+    the stack still exists.
 
     *backend*: PULUMI_BACKEND_URL. If it points elsewhere, the stacks are there, and no folder is removed. Raises
     ToolFailed if the engine does not stop.
@@ -57,6 +61,8 @@ def _remove_empty(layout: Layout) -> None:
     if {path.relative_to(layout.state).as_posix() for path in files} <= _OF_NO_STACK:
         for path in files:
             path.unlink(missing_ok=True)
+    for copies in layout.stacks.glob(f"*/{_COPIES}"):
+        shutil.rmtree(copies, ignore_errors=True)
     for folder, _, _ in os.walk(layout.stacks, topdown=False):
         with suppress(OSError):  # it is not empty
             Path(folder).rmdir()

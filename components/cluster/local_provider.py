@@ -30,6 +30,7 @@ from fleetcaptain.localcluster.layout import (
 )
 from fleetcaptain.localcluster.local_reconcile import reconcile
 from fleetcaptain.localcluster.machines import remove_all
+from fleetcaptain.localcluster.pushed_images import remove_pushed
 from fleetcaptain.localcluster.registry_cleanup import collects_garbage
 from fleetcaptain.localcluster.volumes import with_data
 
@@ -125,11 +126,13 @@ class LocalMachinesProvider(ResourceProvider):
         return ReadResult(id_, inputs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove the cluster, and the folder with its key. Raises ClusterRefused before anything is removed."""
+        """Remove the cluster, the folder with its key, and the images that were pushed to its registry. Raises
+        ClusterRefused before anything is removed."""
         refuse_copy(props["identity"], props["home"])
         status("removing the machines")
         remove_all(props["identity"])
         shutil.rmtree(stack_folder(props["home"]), ignore_errors=True)
+        remove_pushed(f"127.0.0.1:{int(props['registry_port'])}")
 
 
 def _known(props: Mapping[str, Any]) -> dict[str, Any]:

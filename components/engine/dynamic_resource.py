@@ -6,13 +6,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import pulumi
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from components.engine.announcements import Announcements
 from fleetcaptain.printable import printable
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "Operation",
     "PartialFailure",
     "Resource",
+    "announce",
+    "announce_warning",
     "cancelled",
-    "info",
     "is_declared",
+    "publish_announcements",
+    "stack_of_operation",
     "status",
     "type_of",
     "warn",
@@ -48,12 +52,14 @@ class Resource(pulumi.CustomResource):
 @dataclass(frozen=True)
 class Operation:
     """A call of the *engine* on the resource *urn*. *cancel* is set when the user asks the engine to stop. *declared*:
-    a comparison with what the program declares, not one of a refresh."""
+    a comparison with what the program declares, not one of a refresh. *announcements*: of all operations of this run of
+    the engine."""
 
     urn: str
     engine: engine_pb2_grpc.EngineStub
     cancel: threading.Event
     declared: bool = False
+    announcements: Announcements = field(default_factory=Announcements)
 
 
 CURRENT: ContextVar[Operation] = ContextVar("operation")
@@ -81,19 +87,42 @@ def is_declared() -> bool:
     return operation is None or operation.declared
 
 
+def stack_of_operation() -> str:
+    """The name of the stack of the present operation; "" without one."""
+    operation = CURRENT.get(None)
+    return operation.urn.partition("::")[0].removeprefix("urn:pulumi:") if operation else ""
+
+
 def status(message: str) -> None:
     """Show *message* in the row of the current resource; without a terminal, as a line of its own."""
     _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(message), ephemeral=True))
 
 
-def info(message: str) -> None:
-    """Show *message* as information about the current resource, under the engine's diagnostics."""
-    _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(message)))
-
-
 def warn(message: str) -> None:
     """Show *message* as a warning of the current resource, under the engine's diagnostics."""
     _log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=printable(message)))
+
+
+def announce(line: str) -> None:
+    """Collect *line* for `publish_announcements`."""
+    if operation := CURRENT.get(None):
+        operation.announcements.lines.append(line)
+
+
+def announce_warning(names: str, text: str) -> None:
+    """Collect the warning *text* about *names*; `publish_announcements` shows it once, with all names."""
+    if operation := CURRENT.get(None):
+        operation.announcements.warnings.setdefault(text, []).append(names)
+
+
+def publish_announcements() -> None:
+    """Show what the operations of a preview collected as messages of the current resource, the last one."""
+    if operation := CURRENT.get(None):
+        lines, warnings = operation.announcements.take()
+        if lines:
+            _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(lines)))
+        for warning in warnings:
+            warn(warning)
 
 
 def _log(request: engine_pb2.LogRequest) -> None:

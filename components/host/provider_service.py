@@ -9,20 +9,21 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
+from components.engine.announcements import Announcements
 from components.engine.dynamic_resource import CURRENT, Operation, PartialFailure
 from components.host.property_values import struct_of, values_of
 from fleetcaptain.errors import FleetCaptainError
@@ -37,6 +38,7 @@ _WATCH_SEC = 0.5
 # A running operation ends after its present step, within this time.
 _LAST_STEP_SEC = 120
 _FAILED = grpc.StatusCode.UNKNOWN
+_NULL = Value(null_value=NULL_VALUE)
 _CHANGES = {None: "DIFF_UNKNOWN", False: "DIFF_NONE", True: "DIFF_SOME"}
 
 
@@ -49,6 +51,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine))
         self.cancel = threading.Event()
         self._checked: set[str] = set()
+        self._announcements = Announcements()
         self._config: dict[str, Any] = {}
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
@@ -76,12 +79,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return proto.CheckResponse(inputs=struct_of(result.inputs, request.olds), failures=wrong)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> proto.DiffResponse:
-        """The provider's comparison, or none: then the engine compares the inputs. The engine checks the inputs of a
-        resource that the program declares first; without that it compares for a refresh."""
+        """The provider's comparison, or none: then the engine compares the inputs, or `_shown_diff` does for a provider
+        with ``internal_inputs``. The engine checks the inputs of a resource that the program declares first; without
+        that it compares for a refresh."""
         declared = request.urn in self._checked
         self._checked.discard(request.urn)
         with self._operation(request, context, declared=declared) as provider:
             result = provider.diff(request.id, values_of(request.olds), values_of(request.news))
+            internal: Collection[str] = getattr(provider, "internal_inputs", ())
+            if declared and internal and result.changes is None and not result.replaces:
+                return _shown_diff(request.old_inputs, request.news, internal)
             changes = proto.DiffResponse.DiffChanges.Value(_CHANGES[result.changes])
             return proto.DiffResponse(
                 changes=changes, replaces=result.replaces, deleteBeforeReplace=bool(result.delete_before_replace)
@@ -89,7 +96,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
         """Create the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             result = provider.create(values_of(request.properties))
             return proto.CreateResponse(id=result.id, properties=struct_of(result.outs, request.properties, printable))
 
@@ -105,22 +112,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
         """Change the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             result = provider.update(request.id, values_of(request.olds), values_of(request.news))
             return proto.UpdateResponse(properties=struct_of(result.outs, request.news, printable))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Empty:
         """Delete the resource."""
-        with self._operation(request, context) as provider:
+        with self._change(request, context) as provider:
             provider.delete(request.id, values_of(request.properties))
             return Empty()
+
+    def _change(self, request: Any, context: grpc.ServicerContext) -> AbstractContextManager[ResourceProvider]:
+        """An `_operation` that no preview has: the engine asks for none there, as this service declares no support."""
+        self._announcements.is_preview = False
+        return self._operation(request, context)
 
     @contextmanager
     def _operation(
         self, request: Any, context: grpc.ServicerContext, *, declared: bool = False
     ) -> Iterator[ResourceProvider]:
         """The provider of the resource, as the `CURRENT` operation. An error ends the call with only its own text."""
-        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel, declared))
+        token = CURRENT.set(Operation(request.urn, self._engine, self.cancel, declared, self._announcements))
         try:
             yield self._provider(request.urn)
         except PartialFailure as failure:
@@ -142,6 +154,26 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         made = provider()
         made.configure(ConfigureRequest(Config(self._config, "fleetcaptain")))
         return made
+
+
+def _shown_diff(olds: Struct, news: Struct, internal: Collection[str]) -> proto.DiffResponse:
+    """The inputs that differ, as the engine compares them. It shows those that are *internal*, such as hashes, only if
+    no other one does: they follow from others, and for a comparison that shows nothing it prints all inputs."""
+    differing = {key for key in olds.keys() | news.keys() if _field(olds, key) != _field(news, key)}
+    visible = differing - {*internal} or differing
+    shown = {key: proto.PropertyDiff(kind=_kind(key, olds, news), inputDiff=True) for key in visible}
+    changes = proto.DiffResponse.DIFF_SOME if differing else proto.DiffResponse.DIFF_NONE
+    return proto.DiffResponse(changes=changes, diffs=sorted(shown), detailedDiff=shown, hasDetailedDiff=True)
+
+
+def _kind(key: str, olds: Struct, news: Struct) -> proto.PropertyDiff.Kind.ValueType:
+    if _field(olds, key) == _NULL:
+        return proto.PropertyDiff.ADD
+    return proto.PropertyDiff.DELETE if _field(news, key) == _NULL else proto.PropertyDiff.UPDATE
+
+
+def _field(struct: Struct, key: str) -> Value:
+    return struct.fields.get(key, _NULL)
 
 
 def _half_done(failure: PartialFailure, inputs: Struct) -> bytes:

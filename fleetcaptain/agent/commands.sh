@@ -69,7 +69,25 @@ stopping() {
   leave "$unit"
   # systemd sets no MAINPID after the end.
   [ "${MAINPID-}" ] || close_secrets "$unit"
-  [ $# = 0 ] || exec "$@"
+  case ${1-} in
+  '') ;;
+  */docker) quietly "$@" ;;
+  *) exec "$@" ;;
+  esac
+}
+
+# quietly DOCKER...: without the name that docker prints, and without its error about a container that is not there: most
+# are removed with their command.
+quietly() {
+  errors=$("$@" 2>&1 >/dev/null) && return
+  status=$?
+  case $errors in
+  *'No such container'*) ;;
+  *)
+    say "$errors" >&2
+    return "$status"
+    ;;
+  esac
 }
 
 run() {

@@ -29,17 +29,23 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """Check a Fleetfile without a cluster.
 
-        Runs the file as a deployment does and lists all mistakes, each with its line. Exits with 0 when there are
-        none, and with 2 otherwise.
+        Runs the file as a deployment does and lists all mistakes, each with its line. Without any it lists services,
+        tasks, and the secrets that a stack must set. Exits with 0 when there are none, and with 2 otherwise.
 
         Example: captain check examples/behavioral
         """
+        from fleetcaptain.fleetfile.values import Build
+
         app, files, tasks = rendered(path, elsewhere="name its folder: `captain check FOLDER`")
+        built = {name for spec in app.containers if isinstance(spec.image, Build) for name in spec.image.secrets}
+        secrets = sorted(built.union(*(spec.secret_names for spec in app.containers)))
         file = path / "Fleetfile.py" if path.is_dir() else path
         if json_wanted:
-            echo_json({"file": str(file.resolve()), "app": app.app, "services": list(files), "tasks": list(tasks)})
+            document = {"file": str(file.resolve()), "app": app.app, "services": list(files), "tasks": list(tasks)}
+            echo_json({**document, "secrets": secrets})
             return
         parts = [_listed("service", list(files)), *([_listed("task", list(tasks))] if tasks else [])]
+        parts += [_listed("secret", secrets)] if secrets else []
         echo(f"{one_line(str(file))} is valid: the app {app.app}, {'; '.join(parts)}")
 
 

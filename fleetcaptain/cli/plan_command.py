@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, File
+from fleetcaptain.cli.fleetfile_option import BY_OPTION, Cluster, StackFile
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, fleetfile_folder, offer_settings, site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def add(captain: typer.Typer) -> None:
     @captain.command()
     def plan(
         *,
-        file: File = Path(),
+        file: StackFile = Path(),
         json_wanted: Json = False,
         cluster: Cluster = None,
         stack: Stack = None,
@@ -42,7 +42,7 @@ def add(captain: typer.Typer) -> None:
         last three rollouts, whether its windows change, and the lines of its unit that change. Nothing is built or
         changed. With `--ssh` add `--cluster aws` for a cluster on AWS. Exits with 2 when the Fleetfile has mistakes.
 
-        Example: captain plan --file examples/behavioral
+        Example: captain plan
         """
         from fleetcaptain.fleetfile import load
         from fleetcaptain.history.stored_records import read_records
@@ -53,7 +53,8 @@ def add(captain: typer.Typer) -> None:
         from fleetcaptain.rollout.strategies.restart import services_on, stack_of
         from fleetcaptain.units.render import render_app
 
-        fleetfile = load(file, BY_OPTION)
+        offer_settings(stack)
+        fleetfile = load(fleetfile_folder(stack) if file == Path() else file, BY_OPTION)
         where = site(fleetfile.app, stack, ssh, key)
         app = adapted(fleetfile, cluster or where.kind)
         observed = open_cluster(where.endpoint, app.app)
@@ -62,7 +63,7 @@ def add(captain: typer.Typer) -> None:
         ownership = observed.owned_by(owner).ownership
         parts = parts_of_app(app, render_app(app, owner))
         changes = planned(parts, ownership, snapshot, observed.wall_clock())
-        kept = {part.service for part in parts}
+        kept = {*(part.service for part in parts), *(change.replaces for change in changes)}
         removed = [service for service in services_on(ownership, snapshot) if service not in kept]
         records = {
             change.service: read_records(observed.store, app.app, change.service)[0]
@@ -90,7 +91,8 @@ def _sentence(change: ServiceChange, records: Sequence[RolloutRecord]) -> str:
     from fleetcaptain.rollout.expected_duration import format_expected
 
     if change.is_new:
-        return f"{change.service}: new, with {change.instances} instance{'s' if change.instances > 1 else ''}"
+        new = f"replaces {change.replaces}" if change.replaces else "new"
+        return f"{change.service}: {new}, with {change.instances} instance{'s' if change.instances > 1 else ''}"
     if change.update is None:
         return f"{change.service}: {'only its windows change' if change.windows_change else 'unchanged'}"
     return format_expected(change.update, records) + ("; its windows change too" if change.windows_change else "")
@@ -102,6 +104,7 @@ def _as_json(change: ServiceChange, records: Sequence[RolloutRecord]) -> dict[st
     found: dict[str, Any] = {
         "service": change.service,
         "new": change.is_new,
+        "replaces": change.replaces or None,
         "changed": change.update is not None,
         "windows_change": change.windows_change,
     }

@@ -15,6 +15,7 @@ from fleetcaptain.cli.target_cluster import Etcd, Key, Ssh, Stack, TargetApp, by
 if TYPE_CHECKING:
     from fleetcaptain.release.images import ImageState
     from fleetcaptain.release.repository import Releases
+    from fleetcaptain.units.mark import Ownership
 
 __all__ = ["add"]
 
@@ -37,13 +38,14 @@ def add(captain: typer.Typer) -> None:
         """List releases and whether each can be rolled back to.
 
         The newest comes first. A rollback needs the unit texts, which etcd keeps, and the images: a machine of the
-        cluster checks their registry, or with --etcd this computer does. To roll back, run
-        pulumi up -c fleetcaptain:rollbackTo=TAG
+        cluster checks their registry, or with --etcd this computer does. To roll back, run `captain rollback TAG`.
+
+        Example: captain releases --json
         """
         from fleetcaptain.release.listing import as_json, rows, table
 
-        known, images = _by_etcd(etcd, app) if by_environment(etcd, stack, ssh) else _by_ssh(app, stack, ssh, key)
-        found = rows(known, images)
+        inside = by_environment(etcd, stack, ssh)
+        found = rows(*_by_etcd(etcd, app)) if inside else rows(*_by_ssh(app, stack, ssh, key))
         if json_wanted:
             echo_json([as_json(row) for row in found])
         elif found:
@@ -54,7 +56,7 @@ def add(captain: typer.Typer) -> None:
 
 def _by_ssh(
     app: str | None, stack: str | None, ssh: Sequence[str] | None, key: str
-) -> tuple[Releases, dict[str, ImageState]]:
+) -> tuple[Releases, dict[str, ImageState], Ownership | None]:
     from fleetcaptain.release.repository import read_releases
     from fleetcaptain.release.rollback import images_of
     from fleetcaptain.rollout.connect import open_cluster
@@ -63,7 +65,9 @@ def _by_ssh(
     where = site(app, stack, ssh, key)
     cluster = open_cluster(where.endpoint, where.app)
     known = read_releases(cluster.store, where.app)
-    return known, find_images(cluster, images_of(known.manifests))
+    # Without a stack it is unknown who rolls back.
+    ownership = cluster.owned_by(where.stack).ownership if where.stack else None
+    return known, find_images(cluster, images_of(known.manifests)), ownership
 
 
 def _by_etcd(etcd: str | None, app: str | None) -> tuple[Releases, dict[str, ImageState]]:

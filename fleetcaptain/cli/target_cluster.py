@@ -19,7 +19,7 @@ import typer
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys_api import KeysApi
-from fleetcaptain.errors import ClusterUnreachable
+from fleetcaptain.errors import ClusterUnreachable, FleetfileError
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.connection import ClusterKind, Connection
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
@@ -28,7 +28,20 @@ from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
-__all__ = ["Etcd", "Key", "Site", "Ssh", "Stack", "TargetApp", "by_environment", "discovery_for", "keys_of", "site"]
+__all__ = [
+    "Etcd",
+    "Key",
+    "Site",
+    "Ssh",
+    "Stack",
+    "TargetApp",
+    "by_environment",
+    "discovery_for",
+    "fleetfile_folder",
+    "keys_of",
+    "offer_settings",
+    "site",
+]
 
 Stack = Annotated[
     str | None,
@@ -108,6 +121,49 @@ def _outputs_of(stack: str | None) -> str:
     return done.stdout
 
 
+def fleetfile_folder(stack: str | None) -> Path:
+    """The present folder if it has a Fleetfile, or else that of the stack's setting ``fleetcaptain:project``, as pulumi
+    tells it, which raises FleetfileError if it does not."""
+    here, root = Path(), project_folder(Path.cwd())
+    if root is None or (here / "Fleetfile.py").is_file():
+        return here
+    argv = ["pulumi", "config", "get", "fleetcaptain:project", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+        )
+    except OSError as error:
+        raise _no_fleetfile(f"could not start pulumi: {error}") from error
+    if done.returncode:
+        raise _no_fleetfile(last_lines(done.stderr).removeprefix("error: ") or f"exit code {done.returncode}")
+    return root / done.stdout.rstrip("\n")
+
+
+def _no_fleetfile(why: str) -> FleetfileError:
+    return FleetfileError(
+        "Could not find a Fleetfile:",
+        [
+            "there is none in this folder, and `pulumi config get fleetcaptain:project` failed: " + why.rstrip("."),
+            "select a stack (`--stack NAME`), or name the folder with --file",
+        ],
+    )
+
+
+def offer_settings(stack: str | None) -> None:
+    """Let `pulumi.Config` in a Fleetfile find the settings of *stack*, without secrets, as in a deployment: in the
+    variable in which Pulumi passes them. Nothing happens where pulumi knows none."""
+    if project_folder(Path.cwd()) is None or "PULUMI_CONFIG" in os.environ:
+        return
+    argv = ["pulumi", "config", "--json", *(["--stack", stack] if stack else [])]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        settings = json.loads(done.stdout)
+        found = {key: entry["value"] for key, entry in settings.items() if "value" in entry and not entry["secret"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    os.environ["PULUMI_CONFIG"] = json.dumps(found)
+
+
 def site(
     app: str | None,
     stack: str | None,
@@ -170,8 +226,9 @@ def _located(connection: Connection) -> Connection:
 
 def _unknown(why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
-        f"Cannot determine the cluster: {why} Run this command in the folder of the Pulumi program, with its stack "
-        "selected (or --stack NAME), and with the environment in which `pulumi stack output` works there, such as "
-        'PULUMI_BACKEND_URL; in a checkout of FleetCaptain `eval "$(python3 -m tools env)"` sets it. Or name a machine '
-        "with --ssh core@address --app name."
+        f"Cannot determine the cluster: {why} Nothing was changed. Run this command in the folder of the Pulumi "
+        "program, with its stack selected (`pulumi stack select NAME`, or --stack NAME), and with the environment in "
+        "which `pulumi stack output` works there, such as PULUMI_BACKEND_URL; in a checkout of FleetCaptain "
+        '`eval "$(python3 -m tools env)"` sets it. Commands that have --ssh also take a machine instead: '
+        "--ssh core@address --app name."
     )

@@ -123,7 +123,8 @@ class ServiceRelease:
     """One service in a release: its *unit_hash*, how many instances must have it (*count*), and their *image*.
 
     A rollback also needs how it is replaced (*mode*, and the times of its *rollout* in seconds), the services that it
-    *requires*, the *scheme* of its URLs, and its *windows*, in which it has more instances.
+    *requires*, the *scheme* of its URLs, its *windows*, in which it has more instances, and the service that it was
+    *renamed_from* ("": none).
     """
 
     unit_hash: str
@@ -134,10 +135,12 @@ class ServiceRelease:
     requires: tuple[str, ...] = ()
     scheme: str = "tcp"
     windows: tuple[WindowSpec, ...] = ()
+    renamed_from: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """The entry in a manifest's JSON."""
         windows = {"windows": [window.to_data() for window in self.windows]} if self.windows else {}
+        renamed = {"renamed_from": self.renamed_from} if self.renamed_from else {}
         return {
             "content": self.unit_hash,
             "instances": self.count,
@@ -147,6 +150,7 @@ class ServiceRelease:
             "requires": list(self.requires),
             "scheme": self.scheme,
             **windows,
+            **renamed,
         }
 
     @classmethod
@@ -162,6 +166,7 @@ class ServiceRelease:
             requires=fields.texts("requires", NAME),
             scheme=fields.text("scheme", _SCHEME, "tcp"),
             windows=_windows(fields),
+            renamed_from=fields.text("renamed_from", NAME, ""),
         )
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "releases_dir",
     "restarts_dir",
     "result_key",
+    "rollback_key",
     "rollout_key",
     "rollouts_dir",
     "secret_key",
@@ -173,6 +174,11 @@ def previous_key(app: str) -> str:
 def pending_key(app: str) -> str:
     """The key whose value is the tag of the release that is being deployed, or whose deployment failed."""
     return f"{app_dir(app)}/coming"
+
+
+def rollback_key(app: str) -> str:
+    """The key of the last rollback. It is left out when the app's directory is read."""
+    return f"{app_dir(app)}/_rollback"
 
 
 def agent_key(app: str, program: str) -> str:

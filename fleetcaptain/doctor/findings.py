@@ -114,6 +114,13 @@ def _of_machine(address: str, facts: ClusterFacts) -> Iterator[Finding]:
             )
     if not machine.docker:
         yield Finding(address, "docker does not answer", "On the machine: `systemctl restart docker`.")
+    if machine.lacks_init:
+        yield Finding(
+            address,
+            "docker has no docker-init, which every container is started with (--init)",
+            "Install docker with its docker-init (Debian: docker.io; others: tini under that name), or write "
+            'docker_args=["--init=false"] for each service and task.',
+        )
     yield from _fleet(address, machine, facts)
 
 

@@ -16,6 +16,8 @@ _DISKS = {"docker": "/var/lib/docker", "etcd": "/var/lib/etcd", "system": "/"}
 _LINE = re.compile(r"fleetcaptain: (\w+)=(.*)")
 _DISK = re.compile(r"(\w+) (\S+) ([0-9]{1,15}) ([0-9]{1,3})%?")
 _KIB_IN_GIB = 2**20
+# Where docker looks for its init after PATH, and where a docker that was installed by hand may be.
+_DOCKER_FOLDERS = "/usr/local/libexec/docker:/usr/libexec/docker:/usr/local/lib/docker:/usr/lib/docker:/opt/bin"
 
 # Everything with a limit: a hanging docker or etcd must not hide what else the machine knows.
 PROBE = f"""\
@@ -29,6 +31,9 @@ say keys "$(curl -s -m 3 -o /dev/null -w '%{{http_code}}' $etcd/v2/keys/)"
 say fleet "$(curl -sI -m 3 --unix-socket /run/fleet.sock http://fleet/fleet/v1/machines | tr -d '\\r' |
   sed -n 's/^[Ss]erver: fleetd.\\([0-9A-Za-z.+-]*\\).*/\\1/p')"
 say docker "$(timeout 3 docker version -f '{{{{.Server.Version}}}}' 2>/dev/null)"
+init=$(timeout 3 docker info -f '{{{{.InitBinary}}}}' 2>/dev/null)
+PATH=$PATH:{_DOCKER_FOLDERS}
+[ -z "$init" ] || command -v "$init" >/dev/null || say init missing
 disk() {{ say disk "$1 $(df -Pk "$2" 2>/dev/null | awk 'END {{ print $6, $4, $5 }}')"; }}
 {"; ".join(f"disk {name} {path}" for name, path in _DISKS.items())}
 """
@@ -50,7 +55,8 @@ class MachineFacts:
     """The answer of the machine at *address*; "" and None for what it could not find out.
 
     *clock_error_sec*: how far its clock, or the clock of its etcd, is from this computer's: positive if it is ahead, 0
-    within the time that the question took. *keys_status*: the HTTP status of etcd's v2 API.
+    within the time that the question took. *keys_status*: the HTTP status of etcd's v2 API. *lacks_init*: docker does
+    not find the program that ``--init`` runs.
     """
 
     address: str
@@ -61,6 +67,7 @@ class MachineFacts:
     fleet: str = ""
     docker: str = ""
     disks: tuple[Disk, ...] = ()
+    lacks_init: bool = False
 
 
 def facts_in(address: str, output: str, began: float, ended: float) -> MachineFacts | None:
@@ -80,6 +87,7 @@ def facts_in(address: str, output: str, began: float, ended: float) -> MachineFa
         said.get("fleet", ""),
         said.get("docker", ""),
         tuple(_disks(value for name, value in found if name == "disk")),
+        said.get("init") == "missing",
     )
 
 

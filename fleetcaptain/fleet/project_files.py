@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["STACKS", "from_project", "project_folder"]
+__all__ = ["STACKS", "STAGED", "from_project", "project_folder"]
 
 STACKS = ".fleetcaptain"
 """The folder of the project in which each stack has a folder with its keys."""
+
+STAGED = "builds"
+"""The folder in that of a stack with copies of what builds send. A deployment makes them again."""
 
 _OWN = (STACKS, ".tools")
 

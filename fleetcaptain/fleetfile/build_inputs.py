@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ def build(value: Build) -> Build:
         _args(value.args),
         _secrets(value.secrets),
         _platforms(value.platforms),
+        _only(value.only),
     )
 
 
@@ -117,6 +119,25 @@ def _platforms(value: Any) -> tuple[str, ...]:
             f"Build(platforms={represented(value)}): must have one platform, that of the machines; remove the others"
         )
     return platforms
+
+
+def _only(value: Any) -> tuple[str, ...]:
+    patterns = _listed("only", value, '["web/", "lib/"]')
+    if not patterns and value != ():
+        raise ValidationError(
+            f"Build(only={represented(value)}): must have a pattern; remove it to send the whole folder"
+        )
+    for pattern in patterns:
+        if not _is_word(pattern) or not pattern.strip("/. ") or unprintable(pattern) or "\n" in pattern:
+            raise ValidationError(
+                f"Build(only=...): {represented(pattern)} is not a pattern of files; write one as in a "
+                '.dockerignore, such as "web/" or "**/*.py"'
+            )
+        if pattern.strip().startswith("!"):
+            raise ValidationError(
+                f"Build(only=...): {represented(pattern)} must not begin with !; exclude files in .dockerignore"
+            )
+    return tuple(sorted({posixpath.normpath(pattern.strip()) for pattern in patterns}))
 
 
 def _listed(keyword: str, value: Any, example: str) -> tuple[Any, ...]:

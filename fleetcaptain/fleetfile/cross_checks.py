@@ -54,8 +54,32 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
             for needed in getattr(spec, word):
                 if what := _never_there(needed, spec, by_name):
                     errors.add(places[spec.name], spec.name, word, what)
+    _add_renames(app, places, errors)
     _add_cycles(app, by_name, places, errors)
     return replace(app, services=tuple(_placed(spec, by_name, places, errors) for spec in app.services))
+
+
+def _add_renames(app: App, places: Mapping[str, SourceLocation], errors: Errors) -> None:
+    """Add an error for each service that replaces what is not a service of the past, or what another one replaces."""
+    services, tasks = {spec.name for spec in app.services}, {task.name for task in app.tasks}
+    former = [spec.renamed_from for spec in app.services]
+    for spec in app.services:
+        old = spec.renamed_from
+        if old is None:
+            continue
+        if old == spec.name:
+            what = "is the name of the service itself; write its former name, or remove it"
+        elif old in services:
+            what = f"{old!r} is still a service of this Fleetfile; remove that service, or this keyword"
+        elif old in tasks:
+            what = f"{old!r} is a task, which no service can replace; remove it"
+        elif old == f"{app.app}-agent":
+            what = f"{old!r} is the app's machine agent, which no service can replace; remove it"
+        elif former.count(old) > 1:
+            what = f"another service is renamed from {old!r} too; keep one of them"
+        else:
+            continue
+        errors.add(places[spec.name], spec.name, "renamed_from", what)
 
 
 def _add_cycles(
@@ -91,13 +115,19 @@ def _near(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
     return f'; did you mean "{unit}"?' if is_instance else did_you_mean(name, by_name)
 
 
+def _now_called(name: str, by_name: Mapping[str, ServiceSpec]) -> str:
+    """What to write for *name*, the former name of a service; "" if it is none."""
+    new = next((spec.name for spec in by_name.values() if spec.renamed_from == name), None)
+    return f"{name!r} is now called {new!r} (renamed_from); write {new!r}" if new else ""
+
+
 def _never_there(needed: str, spec: ServiceSpec, by_name: Mapping[str, ServiceSpec]) -> str:
     """Why *spec* cannot wait for *needed*, a service or a unit; "" when it can."""
     if needed == spec.name:
         return "a service cannot wait for itself"
     if needed not in by_name and not is_unit_name(needed):
         what = f"{needed!r} is neither a service of this Fleetfile nor a systemd unit"
-        return what + _near(needed, by_name)
+        return _now_called(needed, by_name) or what + _near(needed, by_name)
     missing = [unit for unit in _expanded(needed, spec) if _not_a_unit(unit, by_name)]
     return f"no unit of this Fleetfile has the name {missing[0]}; name the service instead" if missing else ""
 
@@ -130,7 +160,7 @@ def _placed(
         other = by_name.get(name)
         if other is None and not is_unit_name(name):
             what = f"{name!r} is neither a service of this Fleetfile nor a unit" + _near(name, by_name)
-            errors.add(places[spec.name], spec.name, "machine_of", what)
+            errors.add(places[spec.name], spec.name, "machine_of", _now_called(name, by_name) or what)
         elif other is not None and (
             most_instances(other.instances, other.scale) != 1
             or isinstance(other.rollout, BlueGreen)

@@ -93,6 +93,7 @@ class Service:
         start_sec: int | None = None,
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
+        machine: str | None = None,
         machine_id: str | None = None,
         machine_of: Lines = (),
         machine_metadata: Lines | Mapping[str, str] = (),
@@ -103,6 +104,7 @@ class Service:
         x_fleet: Options = (),
         rollout: Rollout | None = None,
         versions: Sequence[str] = (),
+        renamed_from: str | None = None,
         **unknown: Any,
     ) -> None:
         arguments = dict(locals())
@@ -139,6 +141,7 @@ class Task:
         after: Sequence[str] = (),
         every: str | None = None,
         timeout_sec: int = 600,
+        machine: str | None = None,
         machine_metadata: Lines | Mapping[str, str] = (),
         **unknown: Any,
     ) -> None:

@@ -22,7 +22,7 @@ from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Build, Expand, Literal, Plain
 from fleetcaptain.fleetfile.window_specs import windows
 from fleetcaptain.image_reference import reference_mistake
-from fleetcaptain.units.names import UNIT_CHARACTERS
+from fleetcaptain.units.names import SERVICE_NAME, UNIT_CHARACTERS
 
 __all__ = ["PARSERS", "TASK_PARSERS"]
 
@@ -79,12 +79,25 @@ def _name(value: Any) -> str:
     return _fitting(_UNIT, value, "not the name of a service or a unit")
 
 
+def _service_name(value: Any) -> str:
+    return _fitting(SERVICE_NAME, value, "not the name of a service")
+
+
 def _names(value: Any) -> tuple[str, ...]:
     return (_name(value),) if isinstance(value, str) else _list_of(_name)(value)
 
 
 def _glob(value: Any) -> str:
     return _fitting(_GLOB, value, "not the name of a unit or a pattern of names")
+
+
+def _machine(value: Any) -> str:
+    found = _line(value)
+    if re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{32}", found):
+        raise ValidationError(f"{represented(found)} is the id of a machine; write it as machine_id=")
+    if not re.fullmatch(r"[^=\s\"]+", found):
+        raise ValidationError(f'{represented(found)} is not the name of a machine, such as "m1"')
+    return found
 
 
 def _machine_id(value: Any) -> str:
@@ -254,6 +267,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "start_sec": _optional(_seconds(1)),
     "after": _list_of(_name),
     "requires": _list_of(_name),
+    "machine": _optional(_machine),
     "machine_id": _optional(_machine_id),
     "machine_of": _names,
     "machine_metadata": _metadata,
@@ -264,6 +278,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "x_fleet": options_of("X-Fleet"),
     "rollout": _optional(rollout),
     "versions": _list_of(word),
+    "renamed_from": _optional(_service_name),
 }
 
 _SHARED = (
@@ -276,6 +291,7 @@ _SHARED = (
     "secrets",
     "secret_files",
     "docker_args",
+    "machine",
     "machine_metadata",
 )
 TASK_PARSERS: Mapping[str, Callable[[Any], Any]] = {

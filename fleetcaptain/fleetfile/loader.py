@@ -8,14 +8,16 @@ import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile import values
+from fleetcaptain.fleetfile.build_context import BuildContext, unmatched
 from fleetcaptain.fleetfile.cross_checks import check_together
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service, SourceLocation, Task, declared
 from fleetcaptain.fleetfile.modules import is_own, own_modules, parse_source, run_module
-from fleetcaptain.fleetfile.service_specs import Errors, Lines, name_of, resolve
+from fleetcaptain.fleetfile.service_specs import Errors, Files, Lines, name_of, resolve
 from fleetcaptain.fleetfile.task_specs import check_tasks, resolve_tasks
 from fleetcaptain.fleetfile.validation_error import Problem, did_you_mean, shown
 from fleetcaptain.fleetfile.values import App
@@ -50,7 +52,9 @@ def load(path: Path, elsewhere: str = _BY_SETTING) -> App:
     declarations: tuple[Fleetfile | Service | Task, ...] = (fleetfile, *services, *tasks)
     places = {declaration.place.file for declaration in declarations}
     errors = Errors(file.parent, {place: _keyword_lines(place) for place in places}, [])
-    app = replace(resolve(fleetfile, file.parent, errors, Path.exists), sources=sources)
+    # Services that share an image share the answer.
+    files = Files(file.parent, Path.exists, cache(lambda build: unmatched(BuildContext.of(file.parent, build))))
+    app = replace(resolve(fleetfile, errors, files), sources=sources)
     app = replace(app, tasks=resolve_tasks(fleetfile, errors))
     if len(services) == len(app.services):
         app = check_together(app, {name_of(service): service.place for service in services}, errors)

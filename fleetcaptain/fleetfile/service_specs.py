@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ from fleetcaptain.fleetfile.values import (
 )
 from fleetcaptain.fleetfile.window_specs import resolve_windows
 from fleetcaptain.image_reference import name_mistake, split_registry
-from fleetcaptain.units.names import without_generation
+from fleetcaptain.units.names import SERVICE_NAME, without_generation
 from fleetcaptain.units.xfleet import rules_of
 
-__all__ = ["APP_NAME", "SERVICE_NAME", "Errors", "Lines", "check_name", "name_of", "parsed", "resolve"]
+__all__ = ["APP_NAME", "Errors", "Files", "Lines", "check_name", "name_machine", "name_of", "parsed", "resolve"]
 
 # Adds an error of one service: its keyword, and the message.
 AddError = Callable[[str, str], None]
@@ -46,7 +46,6 @@ AddError = Callable[[str, str], None]
 Lines = Mapping[int, Mapping[str, int]]
 
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _CUSTOM = ("start", "before_start", "after_start", "before_stop", "stop", "after_stop", "reload")
 _OVERLAP = "old and new instances overlap in a blue/green rollout and cannot share a port of the machine; "
 
@@ -71,7 +70,21 @@ class Errors:
         return f"{shown(place.file, self.folder)}:{place.line}"
 
 
-def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[Path], bool]) -> App:
+@dataclass(frozen=True)
+class Files:
+    """The app's files in the folder *root*: whether one *exists*, and for which reasons patterns in the ``only`` of a
+    build are *unmatched*."""
+
+    root: Path
+    exists: Callable[[Path], bool]
+    unmatched: Callable[[Build], Sequence[str]]
+
+
+def resolve(
+    fleetfile: Fleetfile,
+    errors: Errors,
+    files: Files,
+) -> App:
     """The app that *fleetfile* declares. It is complete only if there are no errors."""
     place = fleetfile.place
     app, image = fleetfile.arguments["app"], fleetfile.arguments["image"]
@@ -104,8 +117,8 @@ def resolve(fleetfile: Fleetfile, root: Path, errors: Errors, exists: Callable[[
             errors.add(place, "", "services", f"each entry must be a Service(...), not a {type(service).__name__}")
             continue
         specs.append(_service(service, image, errors))
-        _files(specs[-1], service.place, root, errors, exists)
-    return App(app if _is_plain(app) else "", tuple(specs), root, image)
+        _files(specs[-1], service.place, errors, files)
+    return App(app if _is_plain(app) else "", tuple(specs), files.root, image)
 
 
 def _kind_of(services: Any) -> str:
@@ -202,6 +215,7 @@ def _service(service: Service, app_image: Any, errors: Errors) -> ServiceSpec:
     _network(values, add)
     _ports(values, add)
     _lines(values, add)
+    name_machine(values, add)
     _placement(values, add)
     for keyword, what in secret_mistakes(values):
         add(keyword, what)
@@ -337,6 +351,18 @@ def _several_commands(start: tuple[str, ...]) -> Iterator[str]:
         )
 
 
+def name_machine(values: dict[str, Any], add: AddError) -> None:
+    """Turns ``machine`` into the metadata ``name``, by which fleet knows a machine's name."""
+    machine, metadata = values.get("machine"), values.get("machine_metadata", ())
+    if machine is None:
+        return
+    if any(pair.startswith("name=") for pair in metadata):
+        add("machine", "machine_metadata= names a machine too; keep one of them")
+    if values.get("machine_id"):
+        add("machine", "machine_id= names a machine too; keep one of them")
+    values["machine_metadata"] = (*metadata, f"name={machine}")
+
+
 def _placement(values: dict[str, Any], add: AddError) -> None:
     """Rules that fleet refuses together, in keywords or in x_fleet=."""
     more = rules_of(values.get("x_fleet", ()))
@@ -356,14 +382,14 @@ def _placement(values: dict[str, Any], add: AddError) -> None:
             add("x_fleet", "MachineID: machine_id= already sets it, and fleet reads only one; remove it")
 
 
-def _files(
-    spec: ServiceSpec, place: SourceLocation, root: Path, errors: Errors, exists: Callable[[Path], bool]
-) -> None:
+def _files(spec: ServiceSpec, place: SourceLocation, errors: Errors, files: Files) -> None:
     custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
     if isinstance(spec.image, Build) and (spec.start is None or any(map(names_image, custom))):
-        dockerfile = root / spec.image.context / spec.image.dockerfile
-        if not exists(dockerfile):
+        dockerfile = files.root / spec.image.context / spec.image.dockerfile
+        if not files.exists(dockerfile):
             what = f"Could not find {dockerfile} to build it from; create it"
             if spec.start is not None:
                 what += "; or, if a custom command uses another image, do not call its variable IMAGE"
+            errors.add(place, spec.name, "image", what)
+        for what in files.unmatched(spec.image):
             errors.add(place, spec.name, "image", what)

@@ -11,7 +11,7 @@ from fleetcaptain.fleetfile.docker_args import option_for
 from fleetcaptain.fleetfile.dsl import Fleetfile, SourceLocation, Task
 from fleetcaptain.fleetfile.keywords import TASK_PARSERS
 from fleetcaptain.fleetfile.secret_specs import secret_mistakes
-from fleetcaptain.fleetfile.service_specs import Errors, check_name, name_of, parsed
+from fleetcaptain.fleetfile.service_specs import Errors, check_name, name_machine, name_of, parsed
 from fleetcaptain.fleetfile.validation_error import did_you_mean
 from fleetcaptain.fleetfile.values import App, Build, ServiceSpec, TaskSpec
 
@@ -52,6 +52,7 @@ def _task(task: Task, app_image: Any, errors: Errors) -> TaskSpec:
         values["image"] = Build()
         if app_image is None:
             errors.add(task.place, name, "image", "is required, because the Fleetfile has no image= for its tasks")
+    name_machine(values, lambda word, what: errors.add(task.place, name, word, what))
     for word, what in secret_mistakes(values):
         errors.add(task.place, name, word, what)
     known = {field.name for field in fields(ServiceSpec)}

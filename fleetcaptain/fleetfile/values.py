@@ -123,7 +123,9 @@ class Build:
 
     *target*: the stage to build, None for the last one. *args*: build argument -> value; in a `ServiceSpec` pairs, by
     name. *secrets*: names of secrets of the stack's configuration that the build may read. *platforms*: at most one,
-    such as ``linux/amd64``; the engine's own without it. Builds that differ in any of these are different images.
+    such as ``linux/amd64``; the engine's own without it. *only*: patterns as in a ``.dockerignore``: the
+    builder gets the files that match one, and the Dockerfile; all without any. Builds that differ in any of these are
+    different images.
     """
 
     context: str = "."
@@ -132,6 +134,7 @@ class Build:
     args: Mapping[str, str | int | float | bool] | tuple[tuple[str, str], ...] = ()
     secrets: Sequence[str] = ()
     platforms: Sequence[str] = ()
+    only: Sequence[str] = ()
 
     def by_default_for(self, platforms: Sequence[str]) -> Self:
         """It, for *platforms* unless it names its own."""
@@ -224,6 +227,7 @@ class ServiceSpec:
     only parts of an `Expand`.
     *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
     *leave_sec*: how long it goes on after it is out of discovery, before it stops; a cluster with a balancer sets it.
+    *renamed_from*: the name that it had, whose instances its own replace.
     *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
@@ -265,6 +269,7 @@ class ServiceSpec:
     x_fleet: tuple[tuple[str, str], ...] = ()
     rollout: Rollout = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
+    renamed_from: str | None = None
     scale: tuple[WindowSpec, ...] = ()
     location: str = field(default="", compare=False)
 

@@ -47,7 +47,7 @@ def minute_of(when: str) -> str:
 def what_of(record: RolloutRecord) -> str:
     """What was deployed: the release, or what else the rollout did, or the start of its unit hash."""
     if record.release:
-        return record.release
+        return f"{record.release} (rollback)" if record.rollback else record.release
     return record.strategy if record.strategy in WITHOUT_TEXT else record.to[:_HASH]
 
 

@@ -14,7 +14,7 @@ __all__ = ["LONGEST", "OPERATIONS", "WITHOUT_TEXT", "InstanceRecord", "RolloutRe
 
 OPERATIONS = frozenset({"restart", "scale", "rebalance", "maintenance"})
 """The strategies of rollouts between two deployments, which belong to no release."""
-WITHOUT_TEXT = OPERATIONS | {"remove", "retire"}
+WITHOUT_TEXT = OPERATIONS | {"remove", "rename", "retire"}
 """The strategies of rollouts that deploy no text."""
 # The limit of a record's JSON, in characters.
 LONGEST = 16 * 1024
@@ -51,6 +51,7 @@ class InstanceRecord:
 class RolloutRecord:
     """One rollout of a *service*: *who* began it, *since* and *until* when (ISO 8601, UTC), and how many *seconds* it
     took. It changed the units *before* to *to* (SHA1s of their texts) by a *strategy*, for a *release* (its tag).
+    *rollback*: as `captain rollback` asked.
 
     *state*: ``done``, ``failed``, ``rolled back`` or ``interrupted``; *error*: the first line of its error. *wanted*:
     the number of instances that the service has to have. *serving*: how many served, each number with the second since
@@ -71,6 +72,7 @@ class RolloutRecord:
     wanted: int = 0
     instances: Mapping[str, InstanceRecord] = field(default_factory=dict)
     serving: tuple[tuple[float, int], ...] = ()
+    rollback: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """The record as JSON data; etcd keeps it, and ``captain history --json`` prints it."""
@@ -87,6 +89,7 @@ class RolloutRecord:
             "from": list(self.before),
             "to": self.to,
             "release": self.release,
+            "rollback": self.rollback,
             "strategy": self.strategy,
             "state": self.state,
             "error": self.error,
@@ -119,6 +122,7 @@ class RolloutRecord:
             wanted=fields.number("wanted", 0, _MOST_INSTANCES),
             instances={_name(name): _instance(instances.fields(name)) for name in instances},
             serving=tuple((moment, _number(number)) for moment, number in _pairs(fields, "serving")),
+            rollback=fields.flag("rollback"),
         )
 
 

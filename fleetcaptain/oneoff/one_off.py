@@ -35,7 +35,7 @@ _IMAGE = "IMAGE"
 _IMAGE_WORD = f"\0{_IMAGE}\0"
 # What belongs to one instance, or is decided here.
 _DROPPED_NAMES = (
-    "attach cidfile detach init interactive ip ip6 link-local-ip log-driver log-opt mac-address name network-alias "
+    "attach cidfile detach interactive ip ip6 link-local-ip log-driver log-opt mac-address name network-alias "
     "publish publish-all quiet restart rm sig-proxy stop-timeout tty"
 )
 _DROPPED = frozenset(_DROPPED_NAMES.split())
@@ -121,6 +121,7 @@ def container_words(one_off: OneOff) -> tuple[Word, ...]:
         *([] if one_off.entrypoint is None else [f"--entrypoint={one_off.entrypoint}"]),
     ]
     kept = _kept(options, with_specifiers(variables_file(one_off.app), specifiers), one_off.entrypoint is not None)
+    # Before those of the service, of which ``--init=false`` wins. Units of earlier versions have none.
     return ("docker", "run", "--rm", "--init", *kept, *own, image_of(one_off.file), *one_off.command)
 
 

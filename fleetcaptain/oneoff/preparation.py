@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleetcaptain.discovery.keys import current_key, machines_dir, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, machines_dir, release_key, tasks_dir, text_key
 from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
@@ -25,6 +25,7 @@ from fleetcaptain.oneoff.source import (
 )
 from fleetcaptain.release.repository import manifest_of
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Wish", "attached_session", "client_of", "one_off", "session_of", "ssh_endpoint"]
@@ -62,7 +63,7 @@ def one_off(cluster: Cluster, stack: str, wish: Wish) -> OneOff:
     """The one-off of *wish* on *cluster*. Raises NotAvailable for a service, release or machine that is not there."""
     app, store = cluster.app, cluster.store
     snapshot = cluster.snapshot()
-    service = service_in(wish.service, app, stack, snapshot)
+    service = service_in(wish.service, app, stack, snapshot, _tasks(cluster, snapshot))
     machine = machine_named(wish.machine, snapshot.machines.values()) if wish.machine else None
     current = store.read(current_key(app))
     tag = wish.release or (current.value if current else "")
@@ -109,12 +110,20 @@ def attached_session(
     instance) or ``service@number``. Raises NotAvailable."""
     snapshot = cluster.snapshot()
     wished, _, number = name.removesuffix(".service").partition("@")
-    service = service_in(wished, cluster.app, stack, snapshot)
+    service = service_in(wished, cluster.app, stack, snapshot, _tasks(cluster, snapshot))
     unit, machine = instance_on(cluster.app, stack, service, number, snapshot)
     id_, container, streams = _new_id(), container_of(cluster.app, unit), Streams(stdin=True, terminal=True)
     script = attach_script(container, command, id_, terminal=True)
     guard = guard_argv(id_, script, container, _CONSOLE_GRACE_SEC, attached=True)
     return Session(endpoint.to(machine.ip), id_, tuple(guard), script, streams, _CONSOLE_GRACE_SEC), unit, machine
+
+
+def _tasks(cluster: Cluster, snapshot: Snapshot) -> set[str]:
+    """The app's tasks that have run, and those that are installed."""
+    below = f"{tasks_dir(cluster.app)}/"
+    run = {node.key.removeprefix(below).partition("/")[0] for node in cluster.store.below(tasks_dir(cluster.app))}
+    files = ((unit.mark, unit.file) for unit in snapshot.units.values())
+    return run | {mark.service for mark, file in files if file.of_task and mark and mark.app == cluster.app}
 
 
 def _new_id() -> str:

@@ -30,10 +30,10 @@ class Source:
     machine: Machine
 
 
-def service_in(name: str, app: str, stack: str, snapshot: Snapshot) -> str:
-    """The service *name*; for "" the only one. *stack*: whose units count, "" for all.
+def service_in(name: str, app: str, stack: str, snapshot: Snapshot, tasks: Collection[str] = ()) -> str:
+    """The service *name*; for "" the only one. *stack*: whose units count, "" for all. *tasks*: the app's tasks.
 
-    Raises NotAvailable, with the names of the services.
+    Raises NotAvailable, with the names of the services; for a task, with what to do instead.
     """
     agent = agent_name(app)
     marks = {
@@ -47,6 +47,11 @@ def service_in(name: str, app: str, stack: str, snapshot: Snapshot) -> str:
     if not name and len(known) == 1:
         return known[0]
     listed = ", ".join(known) or "none"
+    if name in tasks:
+        raise NotAvailable(
+            f"Cannot run a command in {name}: it is a task of the app {app}, which has no container. Name a service "
+            f"that has the same image, and the task's command after `--`. Services: {listed}."
+        )
     why = f"has no service {name!r}" if name else "has several services" if known else "has no services"
     raise NotAvailable(f"Cannot choose the service: the app {app} {why}. Name one of its services: {listed}.")
 

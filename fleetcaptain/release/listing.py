@@ -11,6 +11,7 @@ from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.rollback import images_of, obstacles
 from fleetcaptain.text_table import text_table
+from fleetcaptain.units.mark import Ownership
 
 __all__ = ["Row", "as_json", "rows", "table"]
 
@@ -28,13 +29,14 @@ class Row:
     unknown: tuple[str, ...] = ()
 
 
-def rows(releases: Releases, images: Mapping[str, ImageState]) -> tuple[Row, ...]:
-    """One row per release, the last deployed first. *images* maps each image to its state."""
+def rows(releases: Releases, images: Mapping[str, ImageState], ownership: Ownership | None = None) -> tuple[Row, ...]:
+    """One row per release, the last deployed first. *images* maps each image to its state. *ownership*: see
+    `obstacles`."""
     return tuple(
         Row(
             manifest,
             _state(manifest, releases),
-            obstacles(manifest, releases.texts, images, releases.secrets),
+            obstacles(manifest, releases.texts, images, releases.secrets, ownership),
             tuple(image for image in images_of([manifest]) if images.get(image) is ImageState.UNKNOWN),
         )
         for manifest in reversed(releases.manifests)

@@ -7,16 +7,26 @@ from dataclasses import replace
 
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.etcd_store import EtcdStore
-from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
+from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, rollback_key, text_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.kept_images import write_kept_images
-from fleetcaptain.release.repository import manifest_of
+from fleetcaptain.release.repository import LastRollback, last_rollback, manifest_of
+from fleetcaptain.release.rollback import rollback_command
 
 __all__ = ["finish", "other_content", "record", "refuse_other_content"]
 
 
-def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, str]) -> None:
-    """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release.
+def record(
+    store: EtcdStore,
+    app: str,
+    manifest: Release,
+    texts: Mapping[str, str],
+    stack: str = "",
+    *,
+    rollback: bool = False,
+) -> None:
+    """Write *manifest*, unfinished, and the unit *texts* (unit hash -> text), and make it the pending release. *stack*:
+    the one that deploys it. *rollback*: whether it rolls back to this release.
 
     Raises ReleaseRefused when a release of this tag was available once with other unit hashes. One that never was
     available is replaced, so a failed release keeps its name once it is fixed.
@@ -25,7 +35,7 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
     while True:
         node = store.read(key)
         known = manifest_of(node)
-        refuse_other_content(known, manifest)
+        refuse_other_content(known, manifest, stack)
         if node is None:
             written = store.create(key, replace(manifest, unfinished=True).to_json())
         else:
@@ -34,21 +44,22 @@ def record(store: EtcdStore, app: str, manifest: Release, texts: Mapping[str, st
             break
     for unit_hash, text in texts.items():
         store.create(text_key(app, unit_hash), text)
+    _note_rollback(store, app, manifest.tag, rollback=rollback)
     store.write(pending_key(app), manifest.tag)
     # Before a machine pulls them: an agent must not remove what the rollout is about to start.
     write_kept_images(store, app)
 
 
-def refuse_other_content(known: Release | None, manifest: Release) -> None:
+def refuse_other_content(known: Release | None, manifest: Release, stack: str) -> None:
     """Raise ReleaseRefused when *known*, which has the tag of *manifest*, was available and is another release."""
-    problems = other_content(known, manifest)
+    problems = other_content(known, manifest, stack)
     if problems:
         raise ReleaseRefused(
             f"The release {manifest.tag} already exists with other contents. Nothing was changed:", problems
         )
 
 
-def other_content(known: Release | None, manifest: Release) -> list[str]:
+def other_content(known: Release | None, manifest: Release, stack: str) -> list[str]:
     """How *known*, a release of the same tag, differs from *manifest*; empty when they are the same or *known* was
     never available. Pure."""
     if known is None or known.unfinished or known.unit_hashes == manifest.unit_hashes:
@@ -66,7 +77,7 @@ def other_content(known: Release | None, manifest: Release) -> list[str]:
     return [
         *differences,
         "Give the new release its own name (`git tag`, or `pulumi config set fleetcaptain:release TAG`), or roll back "
-        f"to the existing one: `pulumi up -c fleetcaptain:rollbackTo={manifest.tag}`.",
+        f"to the existing one: `{rollback_command(manifest.tag, stack)}`.",
     ]
 
 
@@ -91,6 +102,10 @@ def finish(store: EtcdStore, app: str, manifest: Release) -> None:
         if node.value == text or store.swap(key, node, text):
             break
     _make_current(store, app, manifest.tag)
+    node = store.read(rollback_key(app))
+    known_rollback = last_rollback(node)
+    if node is not None and (known_rollback is None or known_rollback.target != manifest.tag):
+        store.let_go(rollback_key(app), node.value)
     store.let_go(pending_key(app), manifest.tag)
 
 
@@ -99,6 +114,19 @@ def _renewed(known: Release | None, manifest: Release) -> Release:
     if known is None or known.unit_hashes != manifest.unit_hashes:
         return replace(manifest, unfinished=True)
     return replace(manifest, who=known.who, when=known.when, unfinished=known.unfinished)
+
+
+def _note_rollback(store: EtcdStore, app: str, tag: str, *, rollback: bool) -> None:
+    """Keep which release a rollback to *tag* leaves, also while it is repeated, and once *tag* is current. A deployment
+    ends an unfinished rollback."""
+    current, pending = (node.value if (node := store.read(key(app))) else "" for key in (current_key, pending_key))
+    last = last_rollback(store.read(rollback_key(app)))
+    if not rollback:
+        if last is None or last.target != current:
+            store.delete(rollback_key(app))
+    elif last is None or last.target != tag or tag not in (current, pending):
+        left = pending if current == tag else current
+        store.write(rollback_key(app), LastRollback(tag, left).to_json())
 
 
 def _make_current(store: EtcdStore, app: str, tag: str) -> None:

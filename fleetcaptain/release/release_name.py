@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import Build
-from fleetcaptain.release.build_context import ignore_file, ignored_lines, is_sent
 from fleetcaptain.release.git import changed_files, commit_of
 
 __all__ = ["Naming", "ReleaseName", "release_name"]
@@ -104,24 +104,20 @@ def release_name(
 def _changed(top: Path, root: Path, builds: Collection[Build], sources: Collection[Path]) -> list[Path]:
     """The files of *builds* below *root*, and of *sources*, that differ from the commit of the repository *top*.
     Sources outside of the repository are ignored: no commit can have them."""
-    contexts: dict[Path, list[list[str]]] = {}
     files = {file for path in sources for file in (path, path.resolve()) if file.is_relative_to(top)}
-    for build in builds:
-        context = (root / build.context).resolve()
-        dockerfile = context / build.dockerfile
-        ignore = ignore_file(context, dockerfile)
-        contexts.setdefault(context, []).append(ignored_lines(ignore))
-        files |= {dockerfile, dockerfile.resolve(), ignore}
+    contexts = [BuildContext.of(root, build) for build in builds]
+    for context in contexts:
+        files |= {context.dockerfile, context.dockerfile.resolve(), context.ignore}
+    selections = [(context.folder, context.selection()) for context in contexts]
 
     def counts(path: Path) -> bool:
         return path in files or any(
-            is_sent(lines, PurePosixPath(path.relative_to(context)))
-            for context, ignores in contexts.items()
-            if path.is_relative_to(context)
-            for lines in ignores
+            path.is_relative_to(folder) and selection.sends(PurePosixPath(path.relative_to(folder)))
+            for folder, selection in selections
         )
 
-    return changed_files(top, [*contexts, *sorted(files)], counts)
+    folders = dict.fromkeys(folder for folder, _ in selections)
+    return changed_files(top, [*folders, *sorted(files)], counts)
 
 
 def _checked(tag: str, remedy: str) -> str:

@@ -19,8 +19,9 @@ __all__ = ["Part", "parts_of_app", "parts_of_manifest"]
 @dataclass(frozen=True)
 class Part:
     """A *service*: its *unit* without the image, its *instances*, how it is replaced (*mode*, and the times of
-    its *rollout*), the services that it *requires*, the *scheme* of its URLs, its *windows*, and the services that a
-    deploy brings up to date before it (*after*; a release's record does not have them)."""
+    its *rollout*), the services that it *requires*, the *scheme* of its URLs, its *windows*, the service that it
+    was *renamed_from* ("": none), and the services that a deploy brings up to date before it (*after*; a release's
+    record does not have them)."""
 
     service: str
     unit: UnitFile
@@ -31,6 +32,7 @@ class Part:
     scheme: str = "tcp"
     after: tuple[str, ...] = ()
     windows: tuple[WindowSpec, ...] = ()
+    renamed_from: str = ""
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -48,6 +50,7 @@ class Part:
             requires=self.requires,
             scheme=self.scheme,
             windows=self.windows,
+            renamed_from=self.renamed_from,
         )
 
 
@@ -65,6 +68,7 @@ def parts_of_app(app: App, files: Mapping[str, UnitFile]) -> tuple[Part, ...]:
             after=tuple(earlier for earlier in spec.after if earlier in names),
             scheme=("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp",
             windows=spec.scale,
+            renamed_from=spec.renamed_from or "",
         )
         for spec in app.services
     )
@@ -88,6 +92,7 @@ def parts_of_manifest(manifest: Release, files: Mapping[str, UnitFile]) -> tuple
                 requires=release.requires,
                 scheme=release.scheme,
                 windows=release.windows,
+                renamed_from=release.renamed_from,
             )
         )
         images[service] = image

@@ -21,13 +21,15 @@ _CONTEXT_LINES = 1
 @dataclass(frozen=True)
 class ServiceChange:
     """What happens to a *service*: the *update* of its units, None if nothing changes; *is_new*, with so many
-    *instances*; *windows_change*: it gets another plan of its windows, because they change or the plan ends too early;
-    and the *lines* of its unit that change, as in a unified diff."""
+    *instances*, which replace those of the service *replaces* if that is not ""; *windows_change*: it gets another plan
+    of its windows, because they change or the plan ends too early; and the *lines* of its unit that change, as in a
+    unified diff."""
 
     service: str
     instances: int
     update: ExpectedUpdate | None = None
     is_new: bool = False
+    replaces: str = ""
     windows_change: bool = False
     lines: tuple[str, ...] = ()
 
@@ -46,7 +48,9 @@ def _change(part: Part, ownership: Ownership, snapshot: Snapshot, now: float) ->
     unit = part.unit.with_image(image).with_secrets(dict.fromkeys(part.unit.secret_names, "") | deployed.secrets)
     found = live(ownership, part.service, unit.unit_hash, snapshot)
     if found is None:
-        return ServiceChange(part.service, part.instances, is_new=True, windows_change=bool(part.windows))
+        former = part.renamed_from if instances_of(ownership, part.renamed_from, snapshot) else ""
+        windows = bool(part.windows)
+        return ServiceChange(part.service, part.instances, is_new=True, replaces=former, windows_change=windows)
     old, _ = found.file.bare()
     shared = {"service": part.service, "image": image, "rollout": part.rollout}
     counted = part.mode in (Mode.ROLLING, Mode.BLUE_GREEN)

@@ -21,6 +21,7 @@ from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.polling import LOOK_SEC, REFRESH_SEC, Nudger, Poller
 from fleetcaptain.rollout.recorder import Recorder
 from fleetcaptain.rollout.standstill import JOURNAL_FIELDS, PROPERTIES, events_in
+from fleetcaptain.rollout.unit_journal import JOURNAL_ENTRY, last_run
 from fleetcaptain.schedule.stored_windows import windows_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
@@ -37,7 +38,8 @@ class Run(Protocol):
         machine is unreachable."""
 
 
-_JOURNAL_LINES = 20
+# systemd's own messages, which are left out, and earlier runs are among them.
+_JOURNAL_ENTRIES, _JOURNAL_LINES = 100, 20
 _COMMAND_SEC = 30.0
 # A lock lives for 30 s. A lock renewed less than `_FRESH_SEC` ago is not renewed again before the next change.
 _RENEW_SEC, _FRESH_SEC = 2.0, 0.5
@@ -187,10 +189,11 @@ class Cluster:
         return {name: value for name, value in pairs if name in _FACTS and WORD.fullmatch(value)}
 
     def journal(self, instance: Instance) -> tuple[str, ...]:
-        """The last lines of an instance's journal on its machine, oldest first. Empty if unreachable."""
-        lines = ["--lines", str(_JOURNAL_LINES)]
-        argv = ["journalctl", "--no-pager", "--output", "cat", *lines, "--unit", instance.name]
-        return tuple(self._on_machine(instance, argv).splitlines())
+        """The last lines of an instance's last run in its journal on its machine, oldest first; see `last_run`. Empty
+        if unreachable."""
+        shown = ["--output", "json", f"--output-fields={','.join(JOURNAL_ENTRY)}", "--lines", str(_JOURNAL_ENTRIES)]
+        argv = ["journalctl", "--no-pager", "--all", *shown, "--unit", instance.name]
+        return last_run(self._on_machine(instance, argv))[-_JOURNAL_LINES:]
 
     def unit_events(self, instance: Instance) -> tuple[str, ...]:
         """systemd's events of an instance on its machine, oldest first; see `events_in`. Empty if unreachable."""

@@ -24,11 +24,12 @@ __all__ = ["Driver"]
 
 @dataclass(frozen=True)
 class Driver:
-    """Rolls targets out on one cluster. *report* gets a line at each change, and every ten seconds. *stopping* returns
-    whether to stop before the next step. *bound* maps each changed instance to the units that systemd stopped with it:
-    the same driver runs the rollback and then starts them again. No machine agent opens a window while the rollout has
-    the lock, so the driver does. *opening* returns the units that must run now, which then get the new text as well;
-    None: the windows of the plan that the agents follow are opened, and their instances are left alone."""
+    """Rolls targets out on one cluster. *report* gets a line for each instance that is done, and every thirty seconds.
+    *stopping* returns whether to stop before the next step. *bound* maps each changed instance to the units that
+    systemd stopped with it: the same driver runs the rollback and then starts them again. No machine agent opens a
+    window while the rollout has the lock, so the driver does. *opening* returns the units that must run now, which then
+    get the new text as well; None: the windows of the plan that the agents follow are opened, and their instances are
+    left alone."""
 
     cluster: Cluster
     report: Callable[[str], None] = field(default=lambda _line: None)
@@ -73,10 +74,10 @@ class Driver:
                 if clock() - health.at > FAULT_SEC:
                     raise
                 self._stop_here(target, state)
-                line, counted = (f"the cluster does not answer, waiting for it: {error}",) * 2
+                stage, line = "no answer", f"the cluster does not answer, waiting for it: {error}"
             else:
-                line, counted = progress(decision, target, relaxed, observed, now)
-            reporter.update(line, counted, clock())
+                stage, line = progress(decision, target, relaxed, observed, now)
+            reporter.update(stage, line, clock())
             self.cluster.sleep(LOOK_SEC)
 
     def observe(self, target: Target, snapshot: Snapshot, zone_key: str) -> dict[str, Instance]:
@@ -145,7 +146,7 @@ class Driver:
         if self.stopping():
             raise Interrupted(
                 f"{target.service}: stopped on request with {len(state.done)} of {len(target.names)} instances "
-                "done. The next `pulumi up` continues from here; with the old Fleetfile it rolls back."
+                "done. Run the same command again: it continues from here."
             )
 
     def _stop_at_foreign(self, target: Target, snapshot: Snapshot) -> None:

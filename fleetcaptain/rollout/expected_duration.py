@@ -12,7 +12,7 @@ from fleetcaptain.history.duration import format_duration
 from fleetcaptain.history.rollout_record import InstanceRecord, RolloutRecord, State
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.model import parallel
-from fleetcaptain.rollout.targets import displaced
+from fleetcaptain.rollout.targets import displaced, shared_by_rename
 
 __all__ = ["ExpectedUpdate", "expected_sec", "expected_update", "format_expected", "lowest", "waves"]
 
@@ -25,7 +25,8 @@ _BEGUN = (State.STOPPING, State.STOPPED, State.STARTING)
 class ExpectedUpdate:
     """An update of a *service* in its *mode*, from so many instances *before* to so many *after*, at most *at_once* at
     a time. *replaced*: each instance gets another text. *down_first*: the old units are removed before the new ones
-    start. *repaired*: what is not as it should be."""
+    start. *repaired*: what is not as it should be. *former*: the service that it replaces by a rename, whose instances
+    go *one_first*, or after those that replace them."""
 
     service: str
     mode: Mode
@@ -35,13 +36,16 @@ class ExpectedUpdate:
     replaced: bool
     down_first: bool = False
     repaired: str = ""
+    former: str = ""
+    one_first: bool = False
 
 
 def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> ExpectedUpdate | None:
     """The update of a ``FleetUnit`` from the outputs *olds* to the inputs *news*; None if it changes no instance. An
     image that is not known yet counts as another one."""
     mode = Mode(news["mode"])
-    replaced = any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets", "mode"))
+    former = olds["service"] if olds["service"] != news["service"] else ""
+    replaced = bool(former) or any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets", "mode"))
     repaired = "" if olds.get("state") == news["state"] else str(olds.get("state", ""))
     per_machine = mode in (Mode.PER_MACHINE, Mode.FLEET_GLOBAL)
     before = len(olds.get("units", ())) if per_machine or olds.get("mode") != mode else int(olds.get("instances", 0))
@@ -51,7 +55,10 @@ def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Expecte
     if not replaced and not repaired and before == after:
         return None
     at_once = parallel(news["rollout"].get("max_parallel", 1), max(1, after))
-    return ExpectedUpdate(news["service"], mode, before, after, at_once, replaced, displaced(olds, news), repaired)
+    down_first, one_first = not former and displaced(olds, news), bool(shared_by_rename(olds, news))
+    return ExpectedUpdate(
+        news["service"], mode, before, after, at_once, replaced, down_first, repaired, former, one_first
+    )
 
 
 def lowest(update: ExpectedUpdate) -> int:
@@ -61,7 +68,7 @@ def lowest(update: ExpectedUpdate) -> int:
     stay = min(update.before, update.after)
     if not update.replaced:
         return stay
-    if update.mode is Mode.BLUE_GREEN:
+    if update.mode is Mode.BLUE_GREEN or (update.former and not update.one_first):
         return stay
     return max(0, min(update.before - update.at_once, update.after))
 
@@ -75,13 +82,14 @@ def waves(update: ExpectedUpdate, begun: int) -> int:
 def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tuple[float, int]:
     """How many seconds *update* takes by the last three of *records*, which are its service's, the oldest first; and by
     how many of them. Only updates that started instances and succeeded count, each scaled to the waves. A first version
-    does not: it starts everywhere at once, on machines without its image."""
+    does not: it starts everywhere at once, on machines without its image. Nor does a rollback, whose bake is short."""
     begun = update.after if update.replaced else max(1, update.after - update.before)
     now = waves(update, begun)
     found = []
     for record in records:
         number = sum(map(_was_begun, record.instances.values()))
-        if record.state == "done" and record.strategy == update.mode and record.before and number:
+        counts = record.state == "done" and record.strategy == update.mode and record.before and not record.rollback
+        if counts and number:
             found.append(record.seconds * now / waves(update, number))
     last = found[-_LAST:]
     return (median(last) if last else 0.0), len(last)
@@ -104,7 +112,8 @@ def format_expected(update: ExpectedUpdate, records: Sequence[RolloutRecord]) ->
         took = f"about {format_duration(rounded)} ({last})"
     else:
         took = "no record yet of how long it takes"
-    return f"{update.service}: {_what(update)}; {took}"
+    name = f"{update.service} replaces {update.former}" if update.former else update.service
+    return f"{name}: {_what(update)}; {took}"
 
 
 def _what(update: ExpectedUpdate) -> str:
@@ -119,8 +128,11 @@ def _what(update: ExpectedUpdate) -> str:
     if update.mode is Mode.BLUE_GREEN:
         return f"{units}, started beside the old, {serve}"
     if not lowest(update):
-        return f"{units}, replaced in place: none serves meanwhile"
+        how = "started after an old one is removed" if update.former else "replaced in place"
+        return f"{units}, {how}: none serves meanwhile"
     pace = "one at a time" if update.at_once == 1 else f"the first one alone, then {update.at_once} at a time"
+    if update.former:
+        pace += ", after an old one is removed" if update.one_first else ", before an old one is removed"
     return f"{units}, {pace}, {serve}"
 
 

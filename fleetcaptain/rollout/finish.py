@@ -10,16 +10,19 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.drift import format_drift, services_ahead
 from fleetcaptain.release.kept_images import write_kept_images
-from fleetcaptain.release.repository import manifest_of, read_manifests
+from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.retention import prune
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.journal import guarded
-from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.observe import instances_of
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.retire import retire
+from fleetcaptain.rollout.rollback_check import running_hashes
+from fleetcaptain.rollout.strays import find_departed
 
-__all__ = ["after_failure", "retire_old", "texts_with_images", "tidy"]
+__all__ = ["after_failure", "remove_departed", "retire_old", "texts_with_images", "tidy"]
 
 
 def after_failure(cluster: Cluster) -> str:
@@ -31,11 +34,8 @@ def after_failure(cluster: Cluster) -> str:
         current = next((manifest for manifest in manifests if manifest.tag == tag), None)
         if current is None:
             return ""
-        snapshot = cluster.snapshot()
-        # The pending release, recorded last, may have services that the current one does not have.
-        services = {*current.services, *manifests[-1].services}
-        running = {service: _unit_hashes(cluster, service, snapshot) for service in services}
-        return format_drift(current, services_ahead(current, running))
+        running = running_hashes(cluster.ownership, (current, manifests[-1]), cluster.snapshot())
+        return format_drift(current, services_ahead(current, running), cluster.ownership.stack)
     except FleetCaptainError:
         return ""
 
@@ -69,6 +69,24 @@ def retire_old(
     return tuple(kept)
 
 
+def remove_departed(
+    cluster: Cluster, tag: str, report: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+) -> tuple[str, ...]:
+    """Remove the units of services that left the app, now that the release *tag* is current, those that no state has
+    among them. Returns a message for each service that another one still requires."""
+    manifests = read_manifests(cluster.store, cluster.app)
+    declared, recorded = services_in(one for one in manifests if one.tag == tag), services_in(manifests)
+    while True:
+        snapshot = cluster.snapshot()
+        departed = find_departed(snapshot.units, cluster.ownership, declared, recorded) if declared else {}
+        kept = {service: blocked_by(cluster, snapshot, service, names, None) for service, names in departed.items()}
+        free = [service for service, why in kept.items() if not why]
+        for service in free:
+            remove_service(cluster, service, report, stopping)
+        if not free:  # else one that was kept may be free now
+            return tuple(f"keeping {', '.join(departed[service])}: {why}" for service, why in kept.items())
+
+
 def tidy(cluster: Cluster, repositories: Collection[str] = (), secrets: Collection[str] = ()) -> tuple[str, ...]:
     """Delete the releases that are no longer retained, and let the machines remove their images. *repositories*: those
     that the app's images are pushed to, with their registry; returned with those of earlier releases. *secrets*: the
@@ -85,7 +103,3 @@ def texts_with_images(cluster: Cluster) -> tuple[str, ...]:
     store = cluster.store
     records = (node.value for app in Access(store.request).apps() for node in store.below(releases_dir(app)))
     return (*records, *(unit.text for unit in cluster.snapshot().units.values()))
-
-
-def _unit_hashes(cluster: Cluster, service: str, snapshot: Snapshot) -> set[str]:
-    return {snapshot.units[name].unit_hash for name in instances_of(cluster.ownership, service, snapshot)}

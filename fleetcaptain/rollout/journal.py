@@ -35,13 +35,14 @@ def guarded(
     stopping: Callable[[], bool] = lambda: False,
     strategy: str = "",
     wanted: Callable[[Snapshot], int] = lambda _snapshot: 0,
+    rollback: bool = False,
 ) -> Iterator[tuple[Cluster, Snapshot]]:
     """*cluster*, fenced by the lock of *service*, and its snapshot under the lock. The journal records that the units
     of *service* change to the text *to* (SHA1), unless *check* raises first. Raises Locked if another rollout has the
     lock, Interrupted if *stopping* returns true while this one waits for it.
 
-    The rollout is recorded in the history, with its *strategy*. *wanted* returns, for that snapshot, the number of
-    instances that the service has to have."""
+    The rollout is recorded in the history, with its *strategy*, and as a *rollback*. *wanted* returns, for that
+    snapshot, the number of instances that the service has to have."""
     owner = this_process()
     lock = _acquired(cluster, service, owner, report, stopping)
     try:
@@ -53,7 +54,7 @@ def guarded(
         names = _names_after(cluster, service, to, report)
         entry = JournalEntry(owner.who, owner.since, before, to, "rolling", strategy=strategy)
         release = "" if strategy in OPERATIONS else _release(cluster, service, strategy)
-        entry = replace(entry, release=release, history=names)
+        entry = replace(entry, release=release, history=names, rollback=rollback)
         cluster.store.write(rollout_key(cluster.app, service), entry.to_json())
         recorder, began, count = Recorder(Recording(service, to, cluster.clock())), cluster.clock(), wanted(snapshot)
         recorder.snapshot(cluster.ownership, snapshot, began)

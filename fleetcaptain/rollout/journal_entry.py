@@ -18,8 +18,8 @@ class JournalEntry:
     """The last rollout of a service: *who* began it when (*since*), *before* and *to* (SHA1s of unit texts), its
     *state* (rolling, done, failed, interrupted) and, when it failed, the *error*.
 
-    *strategy* and *release* are for its record in the history. *history* names the service's records that etcd keeps,
-    this rollout's last: so no rollout has to read them.
+    *strategy*, *release* and *rollback* are for its record in the history. *history* names the service's records that
+    etcd keeps, this rollout's last: so no rollout has to read them.
     """
 
     who: str
@@ -32,6 +32,7 @@ class JournalEntry:
     strategy: str = ""
     release: str = ""
     history: tuple[str, ...] = ()
+    rollback: bool = False
 
     def to_json(self) -> str:
         """The text kept in etcd."""
@@ -52,6 +53,7 @@ class JournalEntry:
             strategy=fields.text("strategy", WORD, ""),
             release=fields.text("release", WORD, ""),
             history=fields.texts("history", NAME)[-KEPT:],
+            rollback=fields.flag("rollback"),
         )
 
 
@@ -73,6 +75,7 @@ def record_of(
         seconds=round(seconds, 1),
         strategy=entry.strategy,
         release=entry.release,
+        rollback=entry.rollback,
         error=entry.error,
         wanted=wanted,
         instances=recording.instances if recording else {},

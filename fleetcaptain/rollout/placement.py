@@ -104,7 +104,10 @@ def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]
 
 
 def _shown(machine: Machine, key: str) -> str:
-    return f"{key}={machine.metadata[key]}" if key in machine.metadata else f"no {key}"
+    if key in machine.metadata:
+        return f"{key}={machine.metadata[key]}"
+    others = ", ".join(f"{other}={value}" for other, value in sorted(machine.metadata.items()))
+    return f"no {key}, but {others}" if others else f"no {key}"
 
 
 def _has_id(machine: Machine, id_: str) -> bool:

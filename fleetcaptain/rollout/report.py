@@ -26,7 +26,8 @@ __all__ = [
     "timed",
 ]
 
-_AGAIN_SEC = 10.0
+# A wait that is longer is shown again, so that it does not look like a hang.
+_AGAIN_SEC = 30.0
 # journald returns whole entries, and an entry may have any number of lines.
 _JOURNAL_LINES = 20
 
@@ -51,18 +52,19 @@ class Timing:
 
 
 class ProgressReporter:
-    """Reports a line when it is new, and again every ten seconds, so that a wait does not look like a hang."""
+    """Reports the first state, each time another instance is done, and every thirty seconds what the others wait for.
+    The states in between are in the service's history."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._last = ""
         self._reported_at = 0.0
 
-    def update(self, line: str, counted: str, now: float) -> None:
-        """Report *counted*, which is *line* with the remaining seconds, if it is due."""
-        if line != self._last or now - self._reported_at >= _AGAIN_SEC:
-            self._report(counted)
-            self._last, self._reported_at = line, now
+    def update(self, stage: str, line: str, now: float) -> None:
+        """Report *line* if *stage*, its part that counts, is new, or the last report was long ago."""
+        if stage != self._last or now - self._reported_at >= _AGAIN_SEC:
+            self._report(line)
+            self._last, self._reported_at = stage, now
 
 
 def timed(timing: Timing, decision: Decision, now: float) -> Timing:
@@ -75,17 +77,16 @@ def timed(timing: Timing, decision: Decision, now: float) -> Timing:
 def progress(
     decision: Decision, target: Target, policy: Policy, observed: Mapping[str, Instance], now: float
 ) -> tuple[str, str]:
-    """The number of healthy instances and what the others wait for: without the remaining seconds, and with them."""
+    """The number of healthy instances; and the same with what the others wait for, and their remaining seconds."""
     head = f"{len(decision.state.done)}/{len(target.names)} healthy"
-    plain, counted = [head], [head]
+    line = [head]
     for name in (*decision.stop, *decision.waiting):
         instance = observed[name]
         where = f" on {instance.machine}" if instance.machine else ""
         wait, left = _wait(instance, decision.state.in_progress.get(name), target, policy, now)
         text = f"{name.removesuffix('.service')}{where}: {wait}"
-        plain.append(text)
-        counted.append(f"{text}, {left:.0f} s until timeout" if left is not None else text)
-    return ", ".join(plain), ", ".join(counted)
+        line.append(f"{text}, {left:.0f} s until timeout" if left is not None else text)
+    return head, ", ".join(line)
 
 
 def summary(target: Target, timing: Timing) -> str:

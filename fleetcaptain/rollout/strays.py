@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from fleetcaptain.errors import StrayUnits
 from fleetcaptain.fleet.entities import UnitEntity
 from fleetcaptain.rollout.cordon import is_cordon
-from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.mark import Mark, Ownership
 from fleetcaptain.units.names import service_of
 
-__all__ = ["POLICIES", "STRAYS_ARE_ERRORS", "StrayPolicy", "Strays", "find_strays", "refuse_named", "strays_error"]
+__all__ = [
+    "POLICIES",
+    "REMOVE_ONCE",
+    "STRAYS_ARE_ERRORS",
+    "StrayPolicy",
+    "Strays",
+    "find_departed",
+    "find_strays",
+    "refuse_named",
+    "strays_error",
+]
 
 POLICIES = ("error", "warn", "ignore", "remove")
+# Pulumi keeps what `-c` sets.
+REMOVE_ONCE = "run `pulumi up -c fleetcaptain:strays=remove`, and afterwards `pulumi config rm fleetcaptain:strays`."
+"""How to have strays removed by one deployment, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,21 @@ class Strays:
     own: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
     unmarked: tuple[str, ...] = ()
+
+
+def find_departed(
+    units: Mapping[str, UnitEntity], ownership: Ownership, services: Collection[str], recorded: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Service -> its units, of the services that left the app: the stack deployed them, as releases (*recorded*, their
+    services) say, and they are not among *services*, which are declared. A deployment removes them last."""
+    found: dict[str, list[str]] = {}
+    for name, unit in sorted(units.items()):
+        mark = unit.mark
+        if mark is None or unit.file.of_task or mark.service in services or mark.service not in recorded:
+            continue
+        if mark == Mark(ownership.app, ownership.stack, mark.service):
+            found.setdefault(mark.service, []).append(name)
+    return {service: tuple(names) for service, names in found.items()}
 
 
 def find_strays(
@@ -88,10 +116,10 @@ def refuse_named(names: Collection[str], strays: Strays, units: Mapping[str, Uni
 
 def strays_error(strays: Strays, outcome: str) -> StrayUnits:
     """The error with each stray that is, or may be, ours, and what to do. *outcome*: what happens to them now."""
-    advice = ["Declare them, or choose what to do: `pulumi config set fleetcaptain:strays remove` (or warn, ignore)."]
+    advice = [f"Declare their services, or remove them: {REMOVE_ONCE}"]
     if strays.suspect:
         names = ",".join(strays.suspect)
-        advice.append(f"Units without a mark are removed only by name: `fleetcaptain:strays remove:{names}`.")
+        advice.append(f"Units without a mark are removed only by name: `-c fleetcaptain:strays=remove:{names}`.")
     listed = [*strays.own, *(f"{name} (without a mark)" for name in strays.suspect)]
     heading = "The cluster runs units that the Fleetfile does not declare:"
     return StrayUnits(heading, [*listed, f"{' '.join(advice)} {outcome}"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
@@ -16,7 +16,18 @@ from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.names import generation_names, global_name, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["DesiredService", "RolloutSettings", "displaced", "downtime", "whole_file"]
+__all__ = [
+    "PROVEN_SEC",
+    "DesiredService",
+    "RolloutSettings",
+    "displaced",
+    "downtime",
+    "shared_by_rename",
+    "whole_file",
+]
+
+PROVEN_SEC = 2.0
+"""The longest bake time of an instance in a rollback."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class RolloutSettings:
 @dataclass(frozen=True)
 class DesiredService:
     """The desired state of a *service*: the *file* of its units with their *image* ("": none), their *mode*, the number
-    of *instances*, the *settings* of its rollouts, and its *windows*, in which it has more instances."""
+    of *instances*, the *settings* of its rollouts, its *windows*, in which it has more instances, and its former names,
+    whose units its own replace (*replaces*). *rollback*: see `rolled_back`."""
 
     service: str
     file: UnitFile
@@ -65,6 +77,8 @@ class DesiredService:
     image: str = ""
     settings: RolloutSettings = RolloutSettings()
     windows: tuple[WindowSpec, ...] = ()
+    replaces: tuple[str, ...] = ()
+    rollback: bool = False
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> DesiredService:
@@ -72,7 +86,14 @@ class DesiredService:
         file = whole_file(props)
         mode, settings = Mode(props["mode"]), RolloutSettings.of(props["rollout"])
         windows = tuple(WindowSpec.from_data(window) for window in props.get("windows", ()))
-        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows)
+        former = tuple(props.get("replaces", ()))
+        return cls(props["service"], file, mode, int(props["instances"]), props["image"], settings, windows, former)
+
+    def rolled_back(self) -> Self:
+        """It, to be rolled out as part of a rollback: the release was complete before, so an instance has to stay
+        healthy only for as long as an image that does not start takes to fail."""
+        settings = replace(self.settings, min_healthy_sec=min(self.settings.min_healthy_sec, PROVEN_SEC))
+        return replace(self, settings=settings, rollback=True)
 
     def target(self, snapshot: Snapshot, running: int = 0) -> Target:
         """The file and the names of its units; of a global service, one for each machine that its rules admit. Of a
@@ -123,10 +144,26 @@ def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the old units of a service conflict with its new units, such as one on every machine."""
     modes = {olds.get("mode"), news["mode"]}
-    if modes != {Mode.ROLLING, Mode.PER_MACHINE}:
-        return False
+    return modes == {Mode.ROLLING, Mode.PER_MACHINE} and _apart(olds, news)
+
+
+def shared_by_rename(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
+    """Why an old instance of a renamed service may have to go before a new one starts, from *olds* to *news*; empty if
+    the new ones start first. A blue/green service starts beside the old one, or is refused."""
+    if olds["service"] == news["service"] or news["mode"] == Mode.BLUE_GREEN:
+        return ""
+    old, new = (UnitFile.parse(props["unit"]) for props in (olds, news))
+    if volumes := sorted(old.volumes & new.volumes):
+        return f"both write to {', '.join(volumes)}"
+    if _apart(olds, news):
+        return "they use the same port of the machine, or conflict, and may find no machine to spare"
+    return ""
+
+
+def _apart(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether an old unit and a new one cannot be on one machine."""
     old, new = (
-        UnitFile.parse(props["unit"]).needs(f"{news['service']}@{instance}.service")
+        UnitFile.parse(props["unit"]).needs(f"{props['service']}@{instance}.service")
         for instance, props in ((0, olds), (1, news))
     )
     return apart(old, new)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 from fleetcaptain.agent.installation import offered
 from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.depart import forget_service
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
 from fleetcaptain.rollout.journal import guarded
@@ -18,6 +19,7 @@ from fleetcaptain.rollout.ownership import refuse_foreign
 from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
 from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
+from fleetcaptain.rollout.strategies.renaming import former_units, replace_former, retire_former
 from fleetcaptain.rollout.strategies.rolling import install, roll
 from fleetcaptain.rollout.strategies.standby import keep_standby
 from fleetcaptain.rollout.targets import DesiredService
@@ -41,21 +43,26 @@ def update(
         refuse_foreign(cluster.ownership, desired.target(snapshot), snapshot)
 
     try:
-        with guarded(
-            cluster,
-            desired.service,
-            desired.file.unit_hash,
-            report,
-            check=check,
-            stopping=stopping,
-            strategy=desired.mode.value,
-            wanted=lambda snapshot: _wanted(desired, snapshot),
-        ) as (fenced, snapshot):
+        with (
+            _locked(cluster, desired.replaces, report, stopping) as locked,
+            guarded(
+                locked,
+                desired.service,
+                desired.file.unit_hash,
+                report,
+                check=check,
+                stopping=stopping,
+                strategy=desired.mode.value,
+                wanted=lambda snapshot: _wanted(desired, snapshot),
+                rollback=desired.rollback,
+            ) as (fenced, snapshot),
+        ):
             opening = needed_now(fenced, desired)
             target = desired.target(snapshot, len(opening()))
             # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
             stays = desired.mode is Mode.BLUE_GREEN
-            going = () if stays else leaving(cluster.ownership, target, snapshot)
+            old = (*leaving(cluster.ownership, target, snapshot), *former_units(cluster, desired.replaces, snapshot))
+            going = () if stays else old
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)
             driver = Driver(fenced, report, stopping, opening=opening)
             try:
@@ -68,9 +75,24 @@ def update(
                     record_running(fenced, desired.service)
                 raise
             publish_windows(fenced, desired, snapshot)
+            for former in desired.replaces:
+                forget_service(fenced, former)
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target
+
+
+@contextmanager
+def _locked(
+    cluster: Cluster, services: Sequence[str], report: Callable[[str], None], stopping: Callable[[], bool]
+) -> Iterator[Cluster]:
+    """*cluster*, fenced by the locks of all *services*, which another one replaces."""
+    with ExitStack() as locks:
+        for service in services:
+            cluster, _ = locks.enter_context(
+                guarded(cluster, service, "", report, stopping=stopping, strategy="rename")
+            )
+        yield cluster
 
 
 def _wanted(desired: DesiredService, snapshot: Snapshot) -> int:
@@ -89,6 +111,9 @@ def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target
             run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
     elif desired.mode is Mode.BLUE_GREEN:
         replace_generation(driver, target, policy, settings.keep_old_sec, snapshot)
+        retire_former(driver, desired.replaces, settings.keep_old_sec)
+    elif former_units(driver.cluster, desired.replaces, snapshot):
+        replace_former(driver, target.running, policy, desired.replaces, snapshot, auto_revert=settings.auto_revert)
     elif instances_of(ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
         first = {name: snapshot.units[name].file for name in in_the_way(ownership, target, snapshot)}
         roll(driver, target, policy, settings.auto_revert, first)

@@ -66,7 +66,7 @@ class Report:
 def report_of(picture: Picture) -> Report:
     """The report of *picture*."""
     keys, snapshot = picture.keys or AppKeys(), picture.snapshot
-    release = _release(keys, picture.has_texts)
+    release = _release(keys, picture.has_texts, Ownership(picture.app, picture.stack) if picture.stack else None)
     units = _units_by_service(picture, snapshot)
     strays = _strays(picture, keys, snapshot)
     services = tuple(
@@ -124,14 +124,14 @@ def _windows(service: str, keys: AppKeys, at: str) -> WindowStatus | None:
     return window_status(service, found, release, records, int(datetime.fromisoformat(at).timestamp()))
 
 
-def _release(keys: AppKeys, has_texts: bool) -> ReleaseStatus:
+def _release(keys: AppKeys, has_texts: bool, ownership: Ownership | None) -> ReleaseStatus:
     releases = keys.releases
     current, previous = releases.named(releases.current), releases.named(releases.previous)
     why_not: tuple[str, ...] | None = None
     if previous is None:
         why_not = (f"the record of {releases.previous} is missing",) if releases.previous else ()
     elif has_texts:
-        why_not = obstacles(previous, releases.texts, {}, releases.secrets)
+        why_not = obstacles(previous, releases.texts, {}, releases.secrets, ownership)
     since, who = (current.when, current.who) if current else ("", "")
     pending = releases.pending if releases.pending != releases.current else ""
     return ReleaseStatus(releases.current, since, who, pending, releases.previous, why_not)

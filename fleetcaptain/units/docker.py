@@ -16,6 +16,7 @@ __all__ = [
     "docker_run",
     "docker_stop",
     "fixed_ports",
+    "written_volumes",
 ]
 
 DOCKER = "/usr/bin/docker"
@@ -25,6 +26,12 @@ _HOST_NETWORK = re.compile(r"\s--net(?:work)?[= ](?:name=)?host(?=\s)")
 _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 # The brackets of an IPv6 address are quoted.
 _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
+_VOLUME = re.compile(r"\s(?:-v|--volume)[ =]'?([^:\s']+):([^\s']+)")
+_MOUNT = re.compile(r"\s--mount[ =]'?([^\s']+)")
+# Paths of the machine with its own interfaces, settings and programs: what several containers may have at once.
+_NO_DATA = re.compile(
+    r"/+(?:(?:bin|boot|dev|etc|lib|lib64|proc|run|sbin|sys|tmp|usr|var/run|var/tmp)(?:/.*)?|.*\.sock)?"
+)
 
 
 def container_name(app: str) -> Expanded:
@@ -40,12 +47,15 @@ def docker_run(spec: ServiceSpec, app: str) -> str:
     """The ``docker run`` line in the foreground, one option per line; the agent's file of variables has the container's
     identity and etcd's address. It pulls the image if the machine does not have it.
 
+    ``--init``: a program that is process 1 and does not handle SIGTERM ignores it, and each stop would take *stop_sec*
+    seconds. It comes first, so ``--init=false`` in *docker_args* wins: docker reads the last one.
+
     Words of the Fleetfile are literal, except those that are an `Expand`. The labels are for operators and their tools,
     as in ``docker ps --filter label=fleetcaptain.app=shop``; FleetCaptain does not read them.
     """
     return continued(
         [
-            [DOCKER, "run", "--rm", "--name", container_name(app), "--env-file", variables_file(app)],
+            [DOCKER, "run", "--rm", "--init", "--name", container_name(app), "--env-file", variables_file(app)],
             ["--label", f"fleetcaptain.app={app}", "--label", f"fleetcaptain.service={spec.name}"],
             *_ports(spec),
             *_each("-v", spec.volumes),
@@ -76,6 +86,18 @@ def fixed_ports(line: str) -> frozenset[str]:
     docker = line.partition(_IMAGE)[0]  # the rest is the container's command
     form = _EXPOSED if _HOST_NETWORK.search(docker) else _FIXED_PORT
     return frozenset(f"{port}/{kind or 'tcp'}" for port, kind in form.findall(docker))
+
+
+def written_volumes(line: str) -> frozenset[str]:
+    """The named volumes and the machine's paths of data that the container of a run *line* can write to; not its
+    sockets, devices, settings and temporary files."""
+    docker = line.partition(_IMAGE)[0]
+    found = {source for source, rest in _VOLUME.findall(docker) if "ro" not in rest.partition(":")[2].split(",")}
+    for mount in _MOUNT.findall(docker):
+        fields = dict(field.partition("=")[::2] for field in mount.split(","))
+        if not {"readonly", "ro"} & fields.keys():
+            found.add(fields.get("src") or fields.get("source") or "")
+    return frozenset(name for name in found if name and not _NO_DATA.fullmatch(name))
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:

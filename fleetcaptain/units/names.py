@@ -8,6 +8,7 @@ from collections.abc import Iterable
 __all__ = [
     "GENERATION_GLOB",
     "SECTION_OF_TYPE",
+    "SERVICE_NAME",
     "UNIT_CHARACTERS",
     "generation_names",
     "global_name",
@@ -21,6 +22,8 @@ __all__ = [
     "without_generation",
 ]
 
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+"""The names that a service can have."""
 UNIT_CHARACTERS = r"A-Za-z0-9:_.\\@-"
 """The characters of a unit name, as a set of a regular expression."""
 SECTION_OF_TYPE = {"service": "Service", "timer": "Timer", "socket": "Socket", "path": "Path"}

@@ -9,7 +9,7 @@ from functools import cached_property
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
-from fleetcaptain.units.docker import fixed_ports
+from fleetcaptain.units.docker import fixed_ports, written_volumes
 from fleetcaptain.units.mark import SECTION, Mark, mark_in
 from fleetcaptain.units.unit_text import Option, hash_of, parse, serialize
 from fleetcaptain.units.xfleet import FleetRules, rules_of
@@ -121,6 +121,11 @@ class UnitFile:
         """What the unit *name* with this file requires of its machine."""
         rules = self.rules(name)
         return Need(name, rules.machine_id, rules.machine_of, rules.alternatives, rules.conflicts, self._ports)
+
+    @cached_property
+    def volumes(self) -> frozenset[str]:
+        """The volumes and data of the machine that its container can write to, as far as docker's line has them."""
+        return frozenset(name for one in self.options if one.name == "ExecStart" for name in written_volumes(one.value))
 
     @property
     def needs_image(self) -> bool:

@@ -216,7 +216,7 @@ class Stack:
         self.edit("Fleetfile.py", self.begins_with)
         self.settings.write_text(self._as_made)
         tried = self._try_up()
-        if "does not declare" in tried.error:
+        if "fleetcaptain:strays" in tried.error:
             self.set("strays", "remove")
             self._try_up()
             self.settings.write_text(self._as_made)

@@ -138,8 +138,9 @@ def test_a_service_under_maintenance_is_out_of_discovery_while_it_runs(stack: St
     print(done.output)
     assert done.code == 0, done.output
     assert values() == {name: {**value, "draining": True, "maintenance": True} for name, value in before.items()}
-    found = stack.captain("discover", "app_server")
-    assert (found.code, "under maintenance" in found.output) == (3, True), found.output
+    for command in ("discover", "ensure-available"):
+        found = stack.captain(command, "app_server")
+        assert (found.code, "under maintenance" in found.output) == (3, True), found.output
     assert runs() == containers
     run_on(machine_of(stack, unit), "systemctl", "restart", unit)
     again = values()[unit]
@@ -158,5 +159,6 @@ def test_a_service_under_maintenance_is_out_of_discovery_while_it_runs(stack: St
     print(done.output)
     assert done.code == 0, done.output
     assert not [value for value in values().values() if "draining" in value or "maintenance" in value]
-    assert len(stack.captain("discover", "app_server").output.splitlines()) == 4
+    for command in ("discover", "ensure-available"):
+        assert len(stack.captain(command, "app_server").output.splitlines()) == 4
     stack.rests()

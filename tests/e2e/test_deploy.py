@@ -15,8 +15,10 @@ from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.unit_file import UnitFile
 from tests.e2e.stack import Stack
+from tests.faults.history import recorded
 from tests.faults.machine_faults import machines
 from tests.local.hosting.recorded import STATE, dynamic
+from tools.pulumi_output import Shortened
 
 # Instances are replaced within seconds; without a pause the watcher takes the processor from those that it watches.
 _PAUSE_SEC = 0.2
@@ -88,12 +90,23 @@ def test_a_changed_line_is_shown_and_rolled_one_instance_at_a_time(stack: Stack)
         shown = stack.must("preview", "--diff", "--color", "always").output
         for words in ("RestartSec=5", "RestartSec=6", r"T=\x3c{%% if a %%}div{%% endif %%}>"):
             assert words in shown
-        lost = _most_down_while(stack, lambda: stack.up().counts)
+        outputs: list[str] = []
+        lost = _most_down_while(stack, lambda: outputs.append(stack.up().output))
+        assert len(_rows(outputs[0])) <= 20, outputs[0]
         stack.rests()
         assert _in_each_server(stack, "printenv", "T") == [f"{template}\n"] * 4
     assert lost == 1
     assert "RestartSec=5" in stack.preview().output
     stack.up()
+
+
+def _rows(output: str) -> list[str]:
+    """The rows of an update, as `make up` shows them without a terminal."""
+    shown: list[str] = []
+    shortened = Shortened(shown.append, quiet=False)
+    for line in output.splitlines():
+        shortened.line(line)
+    return shown[: shown.index("Outputs:")]
 
 
 def _in_each_server(stack: Stack, *argv: str) -> list[str]:
@@ -187,3 +200,21 @@ def test_a_stray_unit_fails_the_preview_and_is_named(stack: Stack, command: str)
         assert after == before
     finally:
         cluster.fleet.delete("nobody@1.service")
+
+
+def test_a_worker_is_renamed_and_removed_without_a_gap(stack: Stack) -> None:
+    """The preview shows the rename as an update. What left the Fleetfile is deleted last, and needs no switch."""
+    cluster, before = stack.cluster(), _contents(stack.cluster())
+    name = '"steady_queue", renamed_from="ongoing_queue", rollout=Rolling(min_healthy_sec=1),'
+    with recorded(cluster, "steady_queue") as history:
+        with stack.edited("Fleetfile.py", {'"ongoing_queue",': name}):
+            shown = stack.preview().output
+            assert '"ongoing_queue" => "steady_queue"' in shown
+            assert "steady_queue replaces ongoing_queue" in shown
+            assert "deleted" not in stack.up().counts
+            assert _contents(cluster).keys() - before.keys() == {"steady_queue@1.service", "steady_queue@2.service"}
+            assert not any(unit.startswith("ongoing_queue") for unit in _contents(cluster))
+        assert stack.up().counts["deleted"] == 1
+    assert _contents(cluster) == before
+    workers = {"ongoing_queue", "steady_queue"}
+    assert min(sum(entry.service in workers for entry in look.live) for look in history.looks) >= 2

@@ -114,12 +114,16 @@ def test_frozen_machines_are_thawed(stack: Stack) -> None:
 
 
 def test_an_image_without_the_command_fails_and_is_taken_back(stack: Stack) -> None:
-    """The error names the unit, its machine and the container's own words; the old version goes on."""
-    before = stack.unit_hashes()
+    """The error names the unit, its machine and the container's own words, and not what is normal; the old version goes
+    on, and the stack's outputs stay."""
+    before, outputs = stack.unit_hashes(), stack.outputs()
     with stack.edited("Fleetfile.py", {"python3 -m behavioral.server": "/no/such/program"}):
         error = stack.fails().error
     assert "app_server@" in error
     assert "/no/such/program" in error
+    for normal in ("No such container", "Starting app_server@", "- endpoints"):
+        assert normal not in error
+    assert stack.outputs() == outputs
     assert stack.unit_hashes() == before
     stack.up()
 

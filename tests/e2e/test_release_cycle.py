@@ -120,6 +120,11 @@ def test_a_release_that_changes_one_service_touches_no_other_and_can_be_taken_ba
         assert _runs(cluster, but="app_server") == others
         assert stack.outputs()["release"] == first
         assert {row["tag"]: row["state"] for row in _releases(stack)}["v2"] == "previous"
+        stack.must("config", "rm", "fleetcaptain:rollbackTo")
+        shown = stack.preview().output
+        assert "RestartSec=6" in shown
+        assert "[unknown]" not in shown
+        assert "[id=redis]" not in shown
 
 
 def _copies(cluster: Cluster, tag: str) -> list[str]:
@@ -192,7 +197,7 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
         f"release {first}" in result.output
     )
     assert f"{first} is still the current release. redis already runs the new version." in result.error
-    assert f"pulumi up -c fleetcaptain:rollbackTo={first}" in result.error
+    assert f"captain rollback {first} --stack {stack.name}" in result.error
     assert _value(cluster, current_key("behavioral")) == first
     old, new = _generations(cluster, before)
     with stack.as_guest_of_etcd() as url:
@@ -201,8 +206,17 @@ def test_a_failed_deployment_says_who_is_ahead_and_one_command_brings_all_back(s
     pending = known.pending.unit_hashes["app_server"]
     assert [instance.unit for instance in lookup("redis", Caller(before["app_server@1.service"]), known)] == [old]
     assert [instance.unit for instance in lookup("redis", Caller(pending), known)] == [new, old]
-    _go_back(stack, first)
+    settings = stack.settings.read_text()
+    back = stack.captain("rollback", "--yes", "--config-file", str(stack.settings))
+    assert back.code == 0, back.output
+    assert "The next `pulumi up` deploys the Fleetfile again." in back.output
     assert _contents(cluster) == before
+    assert stack.settings.read_text() == settings
+    last = json.loads(stack.captain("history", "--limit", "1", "--json").output)[0]
+    assert (last["rollback"], last["release"], last["state"]) == (True, first, "done")
+    again = stack.captain("rollback", "--yes")
+    assert again.code == 2
+    assert f"{first} is the current one because of a rollback from " in again.output
 
 
 def _generations(cluster: Cluster, before: Mapping[str, str]) -> tuple[str, str]:
@@ -283,12 +297,8 @@ def test_a_foreign_image_is_pinned_when_it_is_deployed_and_a_rollback_brings_it_
         _go_back(stack, with_one)
         assert _image(cluster, "cache") == f"{foreign}@{one}"
         assert _contents(cluster) == before
-    stack.set("strays", "remove")
     stack.must("config", "rm", "fleetcaptain:rollbackTo")
-    try:
-        stack.up()
-    finally:
-        stack.must("config", "rm", "fleetcaptain:strays")
+    stack.up()
 
 
 def _image(cluster: Cluster, service: str) -> str:

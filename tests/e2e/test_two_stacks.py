@@ -195,7 +195,7 @@ def test_a_stack_whose_state_was_lost_takes_its_units_over(stack: Stack, first: 
     for urn in reversed(first.urns()):
         if "dynamic" in urn:
             first.must("state", "delete", urn, "--yes", "--force")
-    assert "probe@1.service, probe@2.service already run on the cluster" in first.preview().output
+    assert "probe@1.service, probe@2.service: on the cluster already" in first.preview().output
     first.up()
     after = _everything(stack)
     assert after[0] == before[0]

@@ -119,7 +119,14 @@ class FakeDocker:
         self.volumes_made: dict[str, Volume] = {}
         self.networks_made: dict[str, Network] = {}
         self.started_at = "2030-01-01T12:00:00.123456789Z"
-        self.api = SimpleNamespace(create_container_from_config=self._create, containers=self._summaries)
+        # What was built: its names and, apart from those, its names with a digest.
+        self.built: list[tuple[list[str], list[str]]] = []
+        self.api = SimpleNamespace(
+            create_container_from_config=self._create,
+            containers=self._summaries,
+            images=lambda: [{"RepoTags": tags, "RepoDigests": digests} for tags, digests in self.built],
+            remove_image=self._remove_image,
+        )
         self.containers = SimpleNamespace(list=self._list, get=self.made.__getitem__)
         self.volumes = SimpleNamespace(
             list=lambda filters: _matching(self.volumes_made.values(), filters),
@@ -166,6 +173,14 @@ class FakeDocker:
 
     def _images(self, name: str) -> list[str]:
         return [image for image in self.known_images if image == name]
+
+    def _remove_image(self, name: str) -> None:
+        if not any(name in names for image in self.built for names in image):
+            raise docker.errors.ImageNotFound(name)
+        self.built = [
+            ([tag for tag in tags if tag != name], [one for one in digests if one != name])
+            for tags, digests in self.built
+        ]
 
     def _build(self, *, tag: str, **_: Any) -> None:
         self.known_images.append(tag)

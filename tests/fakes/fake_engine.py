@@ -14,7 +14,7 @@ from unittest import mock
 
 import pulumi
 import pytest
-from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import SETTINGS, get_root_resource
@@ -25,6 +25,8 @@ PROJECT, STACK = "fleetcaptain", "prod"
 # After any other status the language host adds an error of its own.
 _ALL_SAID = 32
 Answers = Mapping[str, Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]]
+# A stack that has nothing in its state yet.
+_UNASKED: Answers = {"pulumi:pulumi:readStackResourceOutputs": {"outputs": {}}}
 
 
 @dataclass
@@ -36,9 +38,9 @@ class FakeEngine(Mocks):
     outputs of a resource in addition to its inputs; a kind is the last word of a resource's type.
 
     Recorded: *resources*, (kind, name) -> inputs; *requests*, (kind, name) -> the registration with all its options;
-    *calls*, (function token, arguments); *hooks*, name -> error hook; *resource_hooks*, name -> hook before
-    or after an operation; *outputs*, the stack's; *messages*, (level, text)
-    of each log message.
+    *calls*, (function token, arguments); *hooks*, name -> error hook; *resource_hooks*, name -> hook before or after an
+    operation; *outputs*, the stack's; *registered*, those of components by their names; *messages*, (level, text) of
+    each log message.
     """
 
     answers: Answers = field(default_factory=dict)
@@ -49,6 +51,7 @@ class FakeEngine(Mocks):
     hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
     resource_hooks: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    registered: dict[str, dict[str, Any]] = field(default_factory=dict)
     messages: list[tuple[str, str]] = field(default_factory=list)
 
     def run(
@@ -100,7 +103,7 @@ class FakeEngine(Mocks):
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Call a provider's function."""
         self.calls.append((args.token, dict(args.args)))
-        answer = self.answers[args.token]
+        answer = self.answers[args.token] if args.token in self.answers else _UNASKED[args.token]
         return dict(answer(args.args) if callable(answer) else answer), []
 
     def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
@@ -144,6 +147,13 @@ class _Monitor(MockMonitor):
         if isinstance(self.mocks, FakeEngine):
             self.mocks.requests[_kind(request.type), request.name] = request
         answer: Any = super().RegisterResource
+        return answer(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  the protocol's own name
+        """Record the outputs of a component."""
+        if isinstance(self.mocks, FakeEngine):
+            self.mocks.registered[request.urn.rpartition("::")[2]] = rpc.deserialize_properties(request.outputs)
+        answer: Any = super().RegisterResourceOutputs
         return answer(request)
 
 

@@ -213,6 +213,7 @@ _SERVICE = {
     "start_sec": _seconds,
     "after": _list(_names),
     "requires": _list(_names),
+    "machine": st.one_of(_reprs("m1", "0" * 8, "a=b"), _text),
     "machine_id": st.one_of(_reprs("75d3f2e8", "0" * 32), _text),
     "machine_of": st.one_of(_names, _list(_names)),
     "machine_metadata": st.one_of(_list(_reprs("disk=ssd", "disk", "a=b=c", "=x")), _mapping(_plain.map(repr), _text)),
@@ -223,6 +224,7 @@ _SERVICE = {
     "x_fleet": _section,
     "rollout": _rollouts,
     "versions": _list(_text),
+    "renamed_from": st.one_of(_names, _text),
     "unknown": _scalars,
 }
 
@@ -245,9 +247,9 @@ _RIGHT = {
     "description": _spelled,
     "image": st.one_of(
         _reprs("redis:7", "jboss/wildfly:10.1.0.Final", "host:5000/a/b:c"),
-        _reprs("Build()", "Build(target='web', args={'A': 1}, secrets=['B'], platforms=['linux/amd64'])").map(
-            ast.literal_eval
-        ),
+        _reprs(
+            "Build()", "Build(target='web', args={'A': 1}, secrets=['B'], platforms=['linux/amd64'], only=['Docker*'])"
+        ).map(ast.literal_eval),
     ),
     "command": st.one_of(_list(_spelled, 1), _reprs("serve --port 80", "sh -c 'a && b'", "a 'b c' d\\ e")),
     "ports": st.one_of(_reprs([80], ["8080-8089:80"], ["127.0.0.1:8080-8081:80", "53:53/udp"], [6379, "[::1]::81"])),
@@ -295,6 +297,7 @@ _RIGHT = {
     "start_sec": _reprs(30, 300, 900),
     "after": _reprs(["docker.service"], ["x.timer"]),
     "requires": _reprs([], ["docker.service"]),
+    "machine": _reprs("m1"),
     "machine_id": _reprs("0" * 32),
     "machine_of": _reprs("other@1.service", ["db.service"]),
     "machine_metadata": _reprs({"disk": "ssd"}, ["disk=ssd", "disk=nvme"], "a=b"),
@@ -309,6 +312,7 @@ _RIGHT = {
     "x_fleet": _reprs({"MachineOf": "web@%i.service"}, {"Conflicts": ["a@*", "b@*"]}, {"MachineMetadata": "disk=ssd"}),
     "rollout": _reprs(1).map(lambda _: "Rolling(max_parallel='25%', min_healthy_sec=2)"),
     "versions": _reprs(["v1.0"]),
+    "renamed_from": _reprs("old_name", None),
 }
 _NEARLY, _ANYTHING = 17, 19
 
@@ -326,7 +330,17 @@ def _services(draw: st.DrawFn, name: str) -> str:
     return f"Service({', '.join(arguments)})"
 
 
-_TASK_WORDS = ("description", "image", "command", "volumes", "env", "docker_args", "not_secret", "machine_metadata")
+_TASK_WORDS = (
+    "description",
+    "image",
+    "command",
+    "volumes",
+    "env",
+    "docker_args",
+    "not_secret",
+    "machine",
+    "machine_metadata",
+)
 _TASK = {
     **{word: (_RIGHT[word], _SERVICE[word]) for word in _TASK_WORDS},
     "before": (_reprs(["web"], [], ["db", "web"]), _list(_names)),

@@ -13,7 +13,7 @@ from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["RESTARTS_AT_INSTALL", "install", "roll"]
+__all__ = ["RESTARTS_AT_INSTALL", "install", "roll", "roll_back"]
 
 # On a first deployment services start in any order and may exit until their dependencies run.
 RESTARTS_AT_INSTALL = 3
@@ -66,7 +66,7 @@ def roll(
         if displaced:
             # The new instances block the machines of those that were removed first.
             remove(driver.cluster, target.service, _new(outcome.before), driver.report)
-        _roll_back(driver, target, policy, changed, message)
+        roll_back(driver, target, policy, changed, message)
         raise RolloutFailed(
             f"{message}\nThe changed instances were rolled back to their old text. Fix the service and run `pulumi up` "
             "again."
@@ -77,16 +77,17 @@ def roll(
     remove(cluster, target.service, extra, driver.report)
 
 
-def _roll_back(
+def roll_back(
     driver: Driver, target: Target, policy: Policy, before: Mapping[str, UnitFile | None], message: str
 ) -> None:
-    """Give each changed instance its previous text; remove the new ones."""
+    """Give each changed instance its previous text, *before* (None: it is new); remove the new ones. Raises
+    RolloutMixed, after *message*, when an instance does not become healthy with it."""
     cluster = driver.cluster
     for old in {file for file in before.values() if file is not None}:
         names = tuple(name for name, file in before.items() if file == old)
         for name in names:
             cluster.put(name, old)
-        back = Target(target.service, names, old)
+        back = Target(old.mark.service if old.mark else target.service, names, old)
         patient = replace(
             policy.for_file(old), max_parallel=len(names), first_alone=False, restarts_allowed=RESTARTS_AT_INSTALL
         )
@@ -94,7 +95,8 @@ def _roll_back(
         if outcome.failure is not None:
             raise RolloutMixed(
                 f"{message}\nThe rollback failed too: {explain(cluster, outcome)}\nThe service now has instances of "
-                "both versions. Run `pulumi up` with either Fleetfile; it continues from here."
+                "both versions. To finish the new version, run the same command again. To go back, run `captain "
+                "rollback`."
             )
     remove(cluster, target.service, _new(before), driver.report)
     cluster.recorder.rolled_back = True

@@ -11,6 +11,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.engine.dynamic_resource import PartialFailure, Resource, cancelled
+from components.engine.stack_outputs import keep_outputs
 from fleetcaptain.errors import RolloutFailed
 
 __all__ = ["CALLS", "PROVIDERS", "SECRETS", "SampleProvider", "declare"]
@@ -73,10 +74,14 @@ class Sample(Resource):
 
 
 def declare() -> None:
-    """The program: as many resources as the environment says, and one that needs an output of the first."""
+    """The program: as many resources as the environment says, one that needs an output of the first, and that one's
+    output as the stack's."""
+    keep_outputs({"stack": "sample"})
     word, words = pulumi.Output.secret(SECRETS[0]), {"deep": [pulumi.Output.secret(SECRETS[1])]}
     inputs = {"steps": int(os.environ.get("STEPS", "0")), "half": "HALF" in os.environ}
     first, *_ = [
         Sample(f"web{number}", word=word, words=words, **inputs) for number in range(int(os.environ.get("COUNT", "1")))
     ]
-    Sample("last", after=first.out, **inputs)
+    last = Sample("last", after=first.out, **inputs)
+    pulumi.export("stack", "sample")
+    pulumi.export("after", last.out)

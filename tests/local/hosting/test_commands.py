@@ -116,6 +116,19 @@ def test_a_half_done_resource_is_updated_next(session: Session) -> None:
     assert [name for name, _ in calls(session, "update")] == ["web0", "web0"]
 
 
+def test_a_failed_update_keeps_the_outputs_of_the_stack(session: Session) -> None:
+    """It shows none of them as deleted, whether a resource failed or the program did."""
+    assert session.pulumi(*_UP).code == 0
+    source = session.folder / "__main__.py"
+    for ending, environ in (("", {"HALF": "yes"}), ("boom\n", {})):
+        source.write_text(f"{source.read_text()}\n{ending}")
+        screen = session.pulumi(*_UP, **environ)
+        assert screen.code != 0
+        assert 'after: "last!"' in screen.text
+        assert "- after" not in screen.text
+        assert json.loads(session.pulumi("stack", "output", "--json").text)["after"] == "last!"
+
+
 def test_operations_go_on_side_by_side(session: Session) -> None:
     """As many as `--parallel` says: all begin before the first one ends."""
     count = 20

@@ -20,13 +20,16 @@ PROVIDERS: dict[str, type[Resource]] = {}
 
 
 def declare() -> None:
-    """Declare the image, of the stage TARGET with the build argument NODE_VERSION."""
+    """Declare the image, of the stage TARGET with the build argument NODE_VERSION, from two of the app's entries."""
     values = configured_secrets(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
     image = AppImage(
         "shop",
         root=Path.cwd() / "app",
         build=Build(
-            target=os.environ["TARGET"], args=(("NODE_VERSION", os.environ["NODE_VERSION"]),), secrets=(SECRET,)
+            target=os.environ["TARGET"],
+            args=(("NODE_VERSION", os.environ["NODE_VERSION"]),),
+            secrets=(SECRET,),
+            only=("nonce", "root"),
         ),
         image="acme/shop",
         registry=os.environ["REGISTRY"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -124,6 +125,24 @@ def test_another_value_of_a_secret_changes_nothing(built: Built) -> None:
         assert set(built.registry.blobs) == digests
     finally:
         built.set_secret(built.value)
+
+
+def test_what_is_not_sent_and_modes_and_times_change_nothing(built: Built) -> None:
+    """As in another clone, on a later day, by a user with another umask, who has edited another part of the app."""
+    app, digests = built.session.folder / "app", set(built.registry.blobs)
+    (app / "README.md").write_text("other")
+    for path in app.rglob("*"):
+        if path.is_file():
+            path.chmod(path.stat().st_mode | 0o020)
+            os.utime(path, (1_700_000_000, 1_700_000_000))
+    screen = built.up("--expect-no-changes")
+    assert screen.code == 0, screen.text
+    assert set(built.registry.blobs) == digests
+    (app / "root" / "more").touch()
+    try:
+        assert "contextHash" in built.pulumi("preview", "--diff").text
+    finally:
+        (app / "root" / "more").unlink()
 
 
 @pytest.mark.parametrize(("change", "shown"), [({"node": "24"}, "NODE_VERSION"), ({"target": "base"}, "target")])

@@ -47,6 +47,24 @@ def test_it_ends_as_the_command(machine: PretendedMachine, etcd: FakeEtcd) -> No
     assert etcd.values == {}
 
 
+@pytest.mark.parametrize(
+    ("docker", "code", "shown"),
+    [
+        ('echo "$3"', 0, ""),
+        ("echo 'Error response from daemon: No such container: fc.shop.web.1' >&2; exit 1", 0, ""),
+        ("echo 'Cannot connect to the Docker daemon' >&2; exit 1", 1, "Cannot connect to the Docker daemon\n"),
+    ],
+)
+def test_a_container_that_is_not_there_is_no_error_of_docker(
+    machine: PretendedMachine, docker: str, code: int, shown: str
+) -> None:
+    """Most containers are removed with their command. Nor is the name of one that was in the unit's journal."""
+    start(machine)
+    machine.stub("docker", docker)
+    done = machine.agent("stopping", UNIT, str(machine.folder / "bin" / "docker"), "rm", "-fv", "fc.shop.web.1")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", shown)
+
+
 def test_it_needs_no_file_of_the_unit(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """fleet removes it while the unit stops."""
     start(machine)

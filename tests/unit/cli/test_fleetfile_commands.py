@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from fleetcaptain.cli import main
 from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK
+from fleetcaptain.cli.target_cluster import offer_settings
 from fleetcaptain.fleetfile import load
 from fleetcaptain.release.balanced_app import balanced
 from fleetcaptain.units.render import render_app
@@ -187,3 +189,81 @@ def test_neither_needs_the_packages_of_a_deployment(command: list[str]) -> None:
     code = f"{without}; from fleetcaptain.cli import main; sys.exit(main({command!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+_WITH_SECRETS = """
+from fleetcaptain import Build, Fleetfile, Service, Task
+
+fleet = Fleetfile(
+    app="shop",
+    image="acme/shop",
+    services=[Service("web", image=Build(secrets=["NPM_TOKEN"]), secrets=["DB_PASSWORD"])],
+    tasks=[Task("migrate", command="x", image="acme/db:1", secret_files={"/run/key": "TLS_KEY"})],
+)
+"""
+
+
+def test_the_secrets_that_a_stack_must_set_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of services, tasks and builds."""
+    folder = written(tmp_path, _WITH_SECRETS)
+    assert main(["check", folder]) == 0
+    assert capsys.readouterr().out.endswith("; 3 secrets: DB_PASSWORD, NPM_TOKEN, TLS_KEY\n")
+    assert main(["check", folder, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["secrets"] == ["DB_PASSWORD", "NPM_TOKEN", "TLS_KEY"]
+
+
+def test_the_page_s_settings_per_stack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a stack the defaults hold, or the values that are passed; what is required is an error with its line."""
+    text = (EXAMPLE.parents[1] / "docs" / "fleetfile.md").read_text().partition("\n## Settings per stack\n")[2]
+    example = text.partition("```python\n")[2].partition("```")[0]
+    folder = written(tmp_path, example)
+    monkeypatch.delenv("PULUMI_CONFIG", raising=False)
+    assert load(Path(folder)).services[0].instances == 1
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"shop:instances": "4"}))
+    assert load(Path(folder)).services[0].instances == 4
+    monkeypatch.delenv("PULUMI_CONFIG")
+    required = example.replace('get("greeting") or "hello"', 'require("greeting")')
+    written(tmp_path, required)
+    line = 1 + next(number for number, text in enumerate(required.splitlines()) if "require(" in text)
+    assert main(["check", folder]) == 2
+    assert f"Fleetfile.py:{line}: ConfigMissingError: Missing required" in capsys.readouterr().err
+
+
+def test_a_plan_has_the_settings_of_its_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But no secrets. Where pulumi has none, nothing is set."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "pulumi").write_text(
+        '#!/bin/sh\n[ "$*" = "config --json --stack prod" ] || exit 1\n'
+        """echo '{"shop:instances": {"value": "4", "secret": false}, "shop:key": {"secret": true}}'\n"""
+    )
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_CONFIG", "")
+    monkeypatch.delenv("PULUMI_CONFIG")
+    offer_settings("dev")
+    assert "PULUMI_CONFIG" not in os.environ
+    offer_settings("prod")
+    assert json.loads(os.environ["PULUMI_CONFIG"]) == {"shop:instances": "4"}
+
+
+@pytest.mark.parametrize("command", [["check"], ["render", "--file"]])
+def test_a_setting_that_is_missing_is_passed_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """No stack is read, so what pulumi advises would not help; nor is the file to blame for what is no JSON."""
+    folder = written(tmp_path, "import pulumi\npulumi.Config('shop').require('greeting')\n" + _PUBLIC)
+    monkeypatch.delenv("PULUMI_CONFIG", raising=False)
+    assert main([*command, folder]) == 2
+    err = capsys.readouterr().err
+    assert """PULUMI_CONFIG='{"shop:greeting": "x"}' captain check""" in err
+    monkeypatch.setenv("PULUMI_CONFIG", "{shop}")
+    assert main([*command, folder]) == 2
+    err = capsys.readouterr().err
+    assert "PULUMI_CONFIG is not JSON: " in err
+    assert 'write it as {"shop:instances": "4"}' in err
+    assert "Fleetfile.py:" not in err
+    monkeypatch.setenv("PULUMI_CONFIG", '{"shop:greeting": "x"}')
+    assert main([*command, folder]) == 0

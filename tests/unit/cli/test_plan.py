@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from fleetcaptain.schedule.window import WindowSpec
 from fleetcaptain.schedule.window_plan import plan_of
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_cluster import FakeCluster
+from tools.project_layout import put
 
 _SSH = ["--ssh", "core@10.0.0.1"]
 _STACK = "fleetcaptain/dev"
@@ -62,6 +64,28 @@ def test_what_is_deployed_is_unchanged(deployed: FakeCluster, capsys: pytest.Cap
     assert deployed.history == []
 
 
+@pytest.mark.usefixtures("deployed")
+def test_the_fleetfile_of_the_stack_is_planned_from_the_folder_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a deployment finds it: by a setting. Without the setting it says why."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "app").mkdir()
+    (tmp_path / "Fleetfile.py").rename(tmp_path / "app" / "Fleetfile.py")
+    pulumi = tmp_path / "bin" / "pulumi"
+    monkeypatch.setenv("PATH", f"{pulumi.parent}:{os.environ['PATH']}")
+    for answer, status in (
+        ("echo error: no stack selected >&2; exit 1", 2),
+        ('[ "$*" = "config get fleetcaptain:project" ] && echo app', 0),
+    ):
+        put(pulumi, f"#!/bin/sh\n{answer}\n".encode(), mode=0o755)
+        assert main(["plan", *_SSH]) == status
+    out, err = capsys.readouterr()
+    assert out == "web: unchanged\nqueue: unchanged\n"
+    assert "`pulumi config get fleetcaptain:project` failed: no stack selected" in err
+    assert "--file" in err
+
+
 def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """Another text with its lines, another number, a new service and a removed one. Nothing is changed."""
     edit("restart_sec=5", "restart_sec=6")
@@ -80,6 +104,19 @@ def test_each_change_is_shown(deployed: FakeCluster, capsys: pytest.CaptureFixtu
     assert deployed.history == []
 
 
+def test_a_renamed_service_is_neither_new_nor_removed(
+    deployed: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until the rename is done."""
+    edit('Service("queue", image="web:1"', 'Service("jobs", image="web:1", renamed_from="queue"')
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines() == ["web: unchanged", "jobs: replaces queue, with 2 instances"]
+    for name in ("queue@1.service", "queue@2.service"):
+        deployed.fleet.delete(name)
+    assert main(["plan", *_SSH]) == 0
+    assert capsys.readouterr().out.splitlines() == ["web: unchanged", "jobs: new, with 2 instances"]
+
+
 def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
     """A stopped instance is a change, too."""
     edit("instances=2", "instances=4")
@@ -94,6 +131,7 @@ def test_a_plan_as_json(deployed: FakeCluster, capsys: pytest.CaptureFixture[str
     assert found["services"][1] == {
         "service": "queue",
         "new": False,
+        "replaces": None,
         "changed": True,
         "windows_change": False,
         "lowest": 2,

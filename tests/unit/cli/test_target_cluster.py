@@ -82,8 +82,15 @@ def test_a_pulumi_without_its_environment_is_said_so(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert main(["restart", "web"]) == 10
     err = capsys.readouterr().err
-    assert "`pulumi stack output` failed: PULUMI_ACCESS_TOKEN must be set for login. Run" in err
-    for advice in ("folder of the Pulumi program", "--stack", "PULUMI_BACKEND_URL", "python3 -m tools env", "--ssh"):
+    assert "`pulumi stack output` failed: PULUMI_ACCESS_TOKEN must be set for login. Nothing was changed. Run" in err
+    for advice in (
+        "folder of the Pulumi program",
+        "--stack",
+        "PULUMI_BACKEND_URL",
+        "python3 -m tools env",
+        "--ssh",
+        "Nothing was changed",
+    ):
         assert advice in err
 
 

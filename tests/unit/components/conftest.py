@@ -35,8 +35,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What providers warn of."""
     messages: list[str] = []
-    for module in ("components.fleet_unit", "components.etcd_readiness", "components.stray_units"):
+    for module in ("components.etcd_readiness", "components.stray_units"):
         monkeypatch.setattr(f"{module}.warn", messages.append)
+    announced = "components.fleet_unit.announce_warning"
+    monkeypatch.setattr(announced, lambda names, text: messages.append(f"{names}: {text}"))
     return messages
 
 

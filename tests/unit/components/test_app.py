@@ -23,6 +23,7 @@ from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, Ser
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.release_name import Naming, ReleaseName
 from fleetcaptain.release.repositories import repositories
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import StrayPolicy
 from fleetcaptain.schedule.window import WindowSpec
@@ -222,12 +223,14 @@ def test_a_rollback_declares_the_periodic_tasks_that_are_there(site: Site, monke
     assert site.texts == {}
     pair = pair_of(stack=STACK)
     plan = Plan((), {}, ReleaseName("v0"), is_rollback=True, kept=(pair,))
-    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: plan)
     engine = FakeEngine(computed=computed)
     app = App(APP, SERVICES, Path("/app"), "acme/shop")
     v0 = ReleaseName("v0")
     engine.run(
-        lambda: FleetApp(APP, fleetfile=app, files={}, cluster=Cluster(CONNECTION), release=v0, rollback_to="v0")
+        lambda: FleetApp(
+            APP, fleetfile=app, files={}, cluster=Cluster(CONNECTION), release=v0, rollback_to=RequestedRollback("v0")
+        )
     )
     timer = engine.one("Timer", "nightly")
     service, image = pair.service.without_image()
@@ -245,9 +248,9 @@ def test_the_preview_of_a_rollback_shows_the_windows_of_its_release(
     windows = (WindowSpec("peak", 5, 12 * 60, 13 * 60, tuple(range(7)), (), "UTC"),)
     web = Part("web", UnitFile.parse(text_of("web")), 2, Mode.ROLLING, windows=windows)
     plan = Plan((web,), {"web": ""}, ReleaseName("v0"), is_rollback=True)
-    monkeypatch.setattr(app_module, "plan_back", lambda *_: (plan, ()))
+    monkeypatch.setattr(app_module, "plan_back", lambda *_: plan)
     engine = FakeEngine(computed=computed)
-    more = {"rollback_to": "v0", "windows": WindowPolicy.IGNORE}
+    more = {"rollback_to": RequestedRollback("v0"), "windows": WindowPolicy.IGNORE}
     engine.run(
         lambda: _program(App(APP, SERVICES, Path("/app"), "acme/shop"), CONNECTION, None, plan.name, more),
         preview=preview,
@@ -510,6 +513,21 @@ def test_a_stray_ends_the_program_before_any_unit(site: Site) -> None:
     assert engine.of("Unit") == {}
 
 
+RENAMED = ServiceSpec("jobs", "jobs", "jobs:1", renamed_from="queue")
+
+
+def test_a_renamed_service_is_the_resource_of_its_old_name(site: Site) -> None:
+    """So the preview shows an update. It replaces the units of that name, while there are any."""
+    assert "replaces" not in declared([RENAMED]).one("Unit", "jobs")
+    site.start({"queue@1.service": full(text_of("queue"))})
+    site.etcd.put(release_key(APP, "v0"), Release("v0", {"queue": ServiceRelease("1", 1)}).to_json())
+    engine = declared([RENAMED])
+    assert engine.one("Unit", "jobs")["replaces"] == ["queue"]
+    (alias,) = engine.requests["Unit", "jobs"].aliases
+    assert alias.spec.name == "queue"
+    assert engine.one("Release", f"{APP}-release")["services"]["jobs"]["renamed_from"] == "queue"
+
+
 def test_the_beacon_of_version_0_2_0_is_no_stray(site: Site) -> None:
     """It neither ends an upgrade nor goes before the agent comes: it is in the state, and is removed after all else."""
     site.start({f"{APP}-beacon.service": full(text_of(f"{APP}-beacon"))})
@@ -587,8 +605,9 @@ def _times() -> dict[str, float]:
 
 def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """No image is built or asked for. What does not run yet comes first. A service of another release goes."""
-    monkeypatch.setattr("components.rollback_plan.find_images", lambda _cluster, _images: {})
-    engine = declared(rollback_to="v1")
+    monkeypatch.setattr("fleetcaptain.rollout.rollback_check.find_images", lambda _cluster, _images: {})
+    engine = declared(rollback_to=RequestedRollback("v1"))
+    assert engine.registered[APP]["builds"] == {}
     assert released.running == {"web@1.service", "queue@1.service"}
     assert engine.of("Image") == engine.of("PinnedImage") == {}
     assert {name: unit["unit"] for name, unit in engine.of("Unit").items()} == {
@@ -607,7 +626,9 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
 def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> None:
     """Nothing is declared, and nothing is touched."""
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")
-    message = engine.refusal(lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": "v9"}))
+    message = engine.refusal(
+        lambda: _program(app, CONNECTION, None, ReleaseName("v3"), {"rollback_to": RequestedRollback("v9")})
+    )
     assert "Cannot roll back to v9" in message
     assert engine.of("Unit") == {}
     assert released.running == {"web@1.service", "queue@1.service"}

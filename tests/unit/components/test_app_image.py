@@ -16,10 +16,11 @@ from components import app_image as image
 from components.app_image import CONTEXT_HASH, AppImage
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleet.process_output import Finished
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.release.context_hash import context_hash
-from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_engine import STACK, FakeEngine
 
 NAME = "127.0.0.1:5000/acme/shop"
 INPUTS = {"exports": [{"image": {"names": [f"{NAME}:latest"]}}]}
@@ -99,7 +100,7 @@ def test_a_failed_push_is_explained_with_the_login(guarded: FakeEngine, monkeypa
 
 def test_its_files_are_an_input(engine: FakeEngine, tmp_path: Path) -> None:
     """So a saved plan is bound to them."""
-    hashed = context_hash(tmp_path / "web", tmp_path / "web" / "Web.Dockerfile")
+    hashed = context_hash(BuildContext(tmp_path / "web", tmp_path / "web" / "Web.Dockerfile"))
     assert engine.one("Image", "shop")["buildArgs"] == {CONTEXT_HASH: hashed}
 
 
@@ -114,6 +115,32 @@ def test_a_moved_project_shows_no_change(tmp_path: Path, monkeypatch: pytest.Mon
     image = FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program).one("Image", "shop")
     assert image["context"]["location"] == "examples/shop"
     assert image["dockerfile"]["location"] == "examples/shop/Dockerfile"
+
+
+def test_a_build_of_chosen_files_gets_a_copy_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder of the stack, so that only they count: for the plugin too, which hashes all that it can send. So an
+    edit elsewhere is no change."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    for name in ("web/app.py", "job/run.py", "Dockerfile"):
+        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / name).touch()
+
+    def program() -> None:
+        AppImage("web", root=tmp_path / "shop", build=Build(only=("web",)), image="shop/web", registry="127.0.0.1:5000")
+
+    def declared() -> dict[str, Any]:
+        return FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program).one("Image", "web")
+
+    image = declared()
+    copy = Path(".fleetcaptain", STACK, "builds", "web")
+    assert image["context"]["location"] == str(copy)
+    assert image["dockerfile"]["location"] == str(copy / "Dockerfile")
+    assert sorted(path.name for path in copy.rglob("*")) == ["Dockerfile", "app.py", "web"]
+    (tmp_path / "shop" / "job" / "run.py").write_text("other")
+    assert declared() == image
+    (tmp_path / "shop" / "web" / "app.py").write_text("other")
+    assert declared() != image
 
 
 def test_the_project_itself_is_not_sent_to_the_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +219,25 @@ def explain(engine: FakeEngine, operation: str, inputs: dict[str, Any] | None) -
         "urn", "id", "shop", kind, failed_operation=operation, errors=["exit status 1"], new_inputs=inputs
     )
     assert asyncio.run(hook(failed)) is False
+
+
+def test_a_failed_build_of_chosen_files_says_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that copies another file fails as if it did not exist."""
+    errors: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(image, "run", lambda *_, **__: Finished(1, "", 'ERROR: "/lib": not found'))
+    monkeypatch.setattr(pulumi.log, "error", errors.append)
+    build = Build("app", only=("static", "web"))
+
+    def program() -> None:
+        AppImage("shop", root=tmp_path, build=build, image="acme/shop", registry="127.0.0.1:5000")
+
+    (tmp_path / "app").mkdir()
+    explain(FakeEngine(computed=lambda _kind, _name: {"digest": "sha256:1"}).run(program), "create", INPUTS)
+    assert errors[0].splitlines() == [
+        'image shop: ERROR: "/lib": not found',
+        "The build had only static, web and the Dockerfile. Add what its steps copy to Build(only=...).",
+    ]
 
 
 @pytest.mark.parametrize(

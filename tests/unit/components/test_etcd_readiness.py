@@ -128,6 +128,18 @@ def test_what_was_kept_for_the_old_release_goes_with_it(deployed: Site, warnings
     assert warnings == []
 
 
+def test_a_service_that_left_the_app_goes_when_the_release_is_current(deployed: Site) -> None:
+    """Also one that no state has. Until then the release is not ready, so that the next `pulumi up` removes it."""
+    old = unit_inputs("old", 1)
+    deployed.etcd.put(release_key(APP, "v1"), Release("v1", {**entries(WEB), **entries(old)}).to_json())
+    outs = PROVIDER.update(APP, {}, gate_inputs()).outs or {}
+    deployed.start(units_of(old))
+    assert (PROVIDER.read(APP, outs).inputs or {})["ready"] is False
+    PROVIDER.update(APP, {}, gate_inputs())
+    assert set(deployed.texts) == deployed.running == set(units_of(WEB, REDIS))
+    assert (PROVIDER.read(APP, outs).inputs or {})["ready"] is True
+
+
 def test_the_machines_and_the_registry_learn_which_images_stay(
     deployed: Site, docker_machines: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

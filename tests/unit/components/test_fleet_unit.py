@@ -16,6 +16,7 @@ from fleetcaptain.discovery.keys import agent_key, current_key, maintenance_key,
 from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, RolloutFailed, UnitRefused
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
+from fleetcaptain.history.stored_records import read_records
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
@@ -168,6 +169,23 @@ def test_a_service_with_fewer_instances_loses_the_last_ones(site: Site) -> None:
     assert set(site.texts) == site.running == site.registered == {"web@1.service"}
 
 
+@pytest.mark.parametrize(("tag", "least_sec", "back"), [("", 30.0, False), ("v1", 2.0, True)])
+def test_a_rollback_is_quick_and_recorded_as_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tag: str, least_sec: float, back: bool
+) -> None:
+    """What the release was proven with once, it need not prove again. The state keeps the service's own times."""
+    monkeypatch.setenv("FLEETCAPTAIN_ROLLBACK_TO", tag)
+    old = unit_inputs(instances=1)
+    site.start(units_of(old))
+    new = {**old, "unit": text_of(description="new"), "rollout": {**old["rollout"], "min_healthy_sec": 30}}
+    outs = PROVIDER.update("web", old, new).outs
+    assert outs is not None
+    assert outs["rollout"]["min_healthy_sec"] == 30
+    (record,), _ = read_records(site.etcd.store, APP, "web")
+    assert record.rollback is back
+    assert least_sec <= record.seconds < least_sec + 20
+
+
 @pytest.mark.parametrize("mode", ["rolling", "bluegreen"])
 def test_an_update_that_fails_leaves_the_old_version_running(site: Site, mode: str) -> None:
     """On every instance; the journal of rollouts says that it failed."""
@@ -248,7 +266,7 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert warnings == []
     assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
     assert len(warnings) == 1
-    assert "web has one instance, so it is down during the replacement" in warnings[0]
+    assert warnings[0].startswith("web: down during the replacement")
 
 
 @pytest.mark.usefixtures("site")
@@ -261,7 +279,7 @@ def test_a_service_whose_old_units_go_first_is_warned_of(warnings: list[str], po
     ]
     for old, new in (modes, reversed(modes)):
         PROVIDER.diff("web", old, new)
-    assert [line for line in warnings if "is down while units with other names replace its units" in line] == warnings
+    assert [line for line in warnings if "down while units with other names replace its units" in line] == warnings
     assert len(warnings) == 2 * warned
 
 
@@ -419,7 +437,7 @@ def test_what_was_stopped_on_its_machine_is_read_back_and_started_again(site: Si
 def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the rollouts that are recorded; nothing of a service that does not change."""
     said: list[str] = []
-    monkeypatch.setattr("components.fleet_unit.info", said.append)
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
     outs = created(unit_inputs())
     PROVIDER.diff("web", outs, unit_inputs())
     assert said == []
@@ -434,10 +452,70 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
     assert said[2].endswith(" (last rollout)")
 
 
+def test_a_renamed_service_replaces_the_units_of_its_old_name(
+    site: Site, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """As one update, which reads back without the old name."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    outs = created(unit_inputs(instances=1))
+    new = unit_inputs("site", 1, replaces=["web"])
+    PROVIDER.diff("web", outs, new)
+    what = "site replaces web: 1 instance, one at a time, before an old one is removed, never fewer than 1 of 1 serve"
+    assert said == [f"{what}; no record yet of how long it takes"]
+    assert warnings == []
+    outs = PROVIDER.update("web", outs, new).outs or {}
+    assert set(site.texts) == site.running == site.registered == {"site@1.service"}
+    assert "replaces" not in read(outs)
+    PROVIDER.diff("web", outs, unit_inputs("site", 1))
+    assert len(said) == 1
+
+
+DATA = {"volumes": ("data:/data",)}
+
+
+SOCKET = {"volumes": ("/var/run/docker.sock:/var/run/docker.sock",)}
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("rules", "instances", "shown"),
+    [
+        (DATA, 1, ("none serves meanwhile", "site: down while it replaces web: both write to data, so")),
+        (DATA, 3, ("after an old one is removed, never fewer than 2 of 3", "site: short of instances while it")),
+        ({"ports": (Port(80, 8080),)}, 1, ("none serves meanwhile", "site: down while it replaces web: they use")),
+        (SOCKET, 1, ("never fewer than 1 of 1 serve", "")),
+        ({"volumes": ("data:/data:ro",)}, 1, ("never fewer than 1 of 1 serve", "")),
+    ],
+)
+def test_a_rename_whose_old_instance_goes_first_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, warnings: list[str], rules: Any, instances: int, shown: tuple[str, str]
+) -> None:
+    """With what both share."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    old, new = (unit_inputs(name, instances, unit=text_of(name, **rules)) for name in ("web", "site"))
+    PROVIDER.diff("web", old, new)
+    line, warning = shown
+    assert line in said[0]
+    assert len(warnings) == bool(warning)
+    assert "".join(warnings).startswith(warning)
+
+
+@pytest.mark.usefixtures("site")
+def test_a_rename_takes_as_long_as_rollouts_of_the_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new one has no record yet."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    outs = PROVIDER.update("web", created(unit_inputs()), unit_inputs(unit=text_of("web", description="2"))).outs or {}
+    PROVIDER.diff("web", outs, unit_inputs("site"))
+    assert said[0].endswith(" (last rollout)")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ({"PIN": "1", "URL": "1"}, {"PIN": "2", "URL": "1", "NEW": "1"}, ["secrets: PIN changed"]),
+        ({"PIN": "1", "URL": "1"}, {"PIN": "2", "URL": "1", "NEW": "1"}, ["web: new value of PIN"]),
         ({"PIN": "1"}, {"PIN": "1"}, []),
         (None, {"PIN": "1"}, []),
         ({"PIN": "1"}, None, []),
@@ -450,7 +528,7 @@ def test_the_preview_names_the_secrets_that_change(
 ) -> None:
     """By those of the units that run; a new one is in the difference of the unit."""
     lines: list[str] = []
-    monkeypatch.setattr("components.fleet_unit.info", lines.append)
+    monkeypatch.setattr("components.fleet_unit.announce", lines.append)
     inputs = unit_inputs()
     PROVIDER.diff("web", {**inputs, "secrets": before}, {**inputs, "secrets": after})
-    assert [line for line in lines if line.startswith("secrets: ")] == said
+    assert [line for line in lines if "new value" in line] == said

@@ -376,7 +376,14 @@ def test_a_removed_cluster_leaves_nothing(machines: FakeMachines, home: Path) ->
     inputs = cluster_inputs(home)
     PROVIDER.create(inputs)
     machines.docker.volumes.create("theirs", {"fleetcaptain.stack": "theirs"})
+    own, other = f"127.0.0.1:{inputs['registry_port']}/acme/shop", "127.0.0.1:1/acme/shop"
+    machines.docker.built = [
+        ([f"{own}:latest", "shop:kept"], [f"{own}@sha256:2"]),
+        ([], [f"{own}@sha256:1"]),
+        ([f"{other}:latest"], []),
+    ]
     PROVIDER.delete(IDENTITY, inputs)
+    assert machines.docker.built == [(["shop:kept"], []), ([], []), ([f"{other}:latest"], [])]
     assert machines.docker.made == {}
     assert list(machines.docker.volumes_made) == ["theirs"]
     assert machines.docker.networks_made == {}

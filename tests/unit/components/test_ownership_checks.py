@@ -257,7 +257,7 @@ def test_what_runs_and_the_state_does_not_know_is_warned_of(prod: Site, warnings
     assert warnings == []
     assert PROVIDER.check({}, PROD["web"]).inputs == PROD["web"]
     assert len(warnings) == 1
-    assert warnings[0].startswith("web@1.service, web@2.service already run on the cluster. This stack deployed them")
+    assert warnings[0].startswith("web@1.service, web@2.service: on the cluster already. This stack deployed them")
     prod.unreachable = True
     prod.wait(60)
     PROVIDER.check({}, PROD["web"])
@@ -331,7 +331,7 @@ def test_what_is_plausibly_ours_ends_a_deployment(orphaned: Site) -> None:
     error = error_of(messages)
     assert "orphan@1.service" in error
     assert "web@7.service (without a mark)" in error
-    assert "fleetcaptain:strays remove:web@7.service`" in error
+    assert "`-c fleetcaptain:strays=remove:web@7.service`" in error
     assert "cron" not in error
     (warning,) = [text for level, text in messages if level == "warning"]
     assert "backup.service, cron.service" in warning

@@ -40,8 +40,9 @@ class Preflight:
         adopt: frozenset[str] = frozenset(),
         connection: Mapping[str, Any] = CONNECTION,
         periodic: Mapping[str, UnitFile] | None = None,
+        renames: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        self._periodic = periodic or {}
+        self._periodic, self._renames = periodic or {}, renames
         self._parts, self._policy, self._connection = parts, StrayPolicy.parse(policy), connection
         self._ownership = Ownership(APP, STACK, adopt)
         self.engine = FakeEngine()
@@ -56,6 +57,7 @@ class Preflight:
             self._periodic,
             declared=services,
             policy=self._policy,
+            renames=self._renames,
         )
 
     def strays(self) -> list[str]:
@@ -98,7 +100,33 @@ def test_units_that_no_fleetfile_declares_end_the_program(site: Site) -> None:
     site.start({**units_of(WEB), **STRAY})
     message = Preflight(part()).refusal()
     assert "orphan@1.service" in message
-    assert "`pulumi config set fleetcaptain:strays remove`" in message
+    assert "`pulumi up -c fleetcaptain:strays=remove`, and afterwards `pulumi config rm fleetcaptain:strays`" in message
+
+
+def recorded(site: Site, *services: str) -> None:
+    """A release with these services was deployed."""
+    site.etcd.put(release_key(APP, "v1"), Release("v1", {name: ServiceRelease("1", 1) for name in services}).to_json())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_service_that_this_stack_deployed_may_leave(site: Site, policy: str) -> None:
+    """It is no stray, whatever the policy: its units are removed after all others are up, and named before, as no
+    resource may have them."""
+    recorded(site, "web", "orphan")
+    site.start({**units_of(WEB), **STRAY})
+    preflight = Preflight(part(), policy=policy)
+    assert preflight.strays() == []
+    ((level, text),) = preflight.engine.messages
+    assert level == "warning"
+    assert text.startswith("orphan@1.service: removed at the end of this deployment")
+    assert "To keep the units, declare the service again" in text
+
+
+def test_a_service_of_another_stack_that_leaves_is_a_stray(site: Site) -> None:
+    """No resource of this stack would remove it, adopted or not."""
+    recorded(site, "web", "orphan")
+    site.start({**units_of(WEB), "orphan@1.service": full(text_of("orphan", stack="shop/old"))})
+    assert "orphan@1.service" in Preflight(part(), adopt=frozenset({"shop/old"})).refusal()
 
 
 def test_a_service_that_finds_no_machine_ends_the_program(site: Site) -> None:
@@ -257,16 +285,81 @@ def test_without_strays_the_cluster_is_not_asked(site: Site) -> None:
 PORTS = (Port(80, 8080),)
 
 
-def test_a_service_that_is_renamed_takes_over_the_ports_of_its_old_name(site: Site) -> None:
-    """Its old units are strays, which are removed before; else the error says how to have that."""
+@pytest.mark.parametrize("known", [True, False])
+def test_a_service_that_needs_the_ports_of_one_that_leaves(site: Site, known: bool) -> None:
+    """The error says how: as a rename, or with an outage."""
+    if known:
+        recorded(site, "old")
     old = text_of("old", ports=PORTS)
     site.start({f"old@{number}.service": full(old) for number in (1, 2, 3)})
     renamed = part("new", 3, ports=PORTS)
     assert len(Preflight(renamed, policy="remove").strays()) == 3
     message = Preflight(renamed, policy="warn").refusal()
+    assert "write renamed_from=" in message
     assert "port 8080/tcp is taken by old@1.service" in message
     going = "old@1.service, old@2.service, old@3.service"
-    assert f"without {going} all fit. To remove it: `pulumi config set fleetcaptain:strays remove`" in message
+    assert f"without {going} all fit, but these units are removed last" in message
+
+
+def test_a_renamed_service_takes_over_the_ports_of_its_old_name(site: Site) -> None:
+    """One instance at a time. Once the old name has no units, nothing is replaced."""
+    recorded(site, "old")
+    renames = {"new": ("old",)}
+    site.start({f"old@{number}.service": full(text_of("old", ports=PORTS)) for number in (1, 2, 3)})
+    preflight = Preflight(part("new", 3, ports=PORTS), renames=renames)
+    assert preflight.strays() == []
+    assert preflight.found.replaced == renames
+    beside = Preflight(part("new", 1, Mode.BLUE_GREEN, ports=PORTS), renames=renames)
+    message = beside.refusal()
+    assert "port 8080/tcp is taken by old@" in message
+    assert "service 'new' is replaced blue/green, so it starts beside old@1.service, old@2.service" in message
+    assert "Rolling()" in message
+    assert "write renamed_from=" not in message
+    for name in site.texts:
+        site.cluster().fleet.delete(name)
+    site.rest()
+    after = Preflight(part("new", 3, ports=PORTS), renames=renames)
+    assert (after.strays(), after.found.replaced) == ([], {})
+
+
+def test_a_renamed_service_is_not_said_to_leave(site: Site) -> None:
+    """Its own update replaces its units."""
+    recorded(site, "old")
+    site.start({"old@1.service": full(text_of("old"))})
+    for mode in (Mode.ROLLING, Mode.BLUE_GREEN):
+        preflight = Preflight(part("new", 1, mode), renames={"new": ("old",)})
+        assert (preflight.strays(), preflight.engine.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("volume", "refused"), [("data:/data", True), ("data:/data:ro", False), ("/run/a.sock:/a.sock", False)]
+)
+def test_a_blue_green_rename_must_not_share_a_volume(site: Site, volume: str, refused: bool) -> None:
+    """Both services would write to it; the error says how to go on. A rolling one removes the old ones first."""
+    recorded(site, "old")
+    site.start({"old@1.service": full(text_of("old", volumes=(volume,)))})
+    renames = {"new": ("old",)}
+    assert Preflight(part("new", 1, volumes=(volume,)), renames=renames).strays() == []
+    beside = Preflight(part("new", 1, Mode.BLUE_GREEN, volumes=(volume,)), renames=renames)
+    if not refused:
+        assert beside.strays() == []
+        return
+    message = beside.refusal()
+    assert "beside old@1.service, which writes to data too" in message
+    assert "Nothing was changed" in message
+    assert "`rollout=Rolling()`" in message
+    assert "another volume" in message
+
+
+def test_only_the_departed_units_in_the_way_are_removed_first(site: Site) -> None:
+    """All others are removed last."""
+    recorded(site, "old", "other")
+    old = {f"old@{number}.service": full(text_of("old", ports=PORTS)) for number in (1, 2, 3)}
+    site.start({**old, "other@1.service": full(text_of("other"))})
+    assert Preflight(part("new", 3, ports=PORTS), policy="remove").strays() == list(old)
+    assert len(Preflight(part("new", 1, ports=PORTS), policy="remove").strays()) == 1
+    message = Preflight(part("new", 3, ports=PORTS)).refusal()
+    assert "without old@1.service, old@2.service, old@3.service all fit" in message
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -180,6 +181,13 @@ def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_
     assert "Nothing was changed. git says:\n  fatal: not a git repository: /nowhere" in message
     assert engine.resources == {}
     assert "Cannot roll back to v0" in FakeEngine(computed=computed).refusal(program, {**config, "rollbackTo": "v0"})
+
+
+def test_a_rollback_may_be_asked_for_without_the_settings(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the environment, which goes before the settings."""
+    monkeypatch.setenv("FLEETCAPTAIN_ROLLBACK_TO", "v1")
+    assert "Cannot roll back to v1" in engine.refusal(program, {**CONFIG, "rollbackTo": "v0"})
+    assert "FLEETCAPTAIN_ROLLBACK_TO" not in os.environ, "a deploy hook may deploy another stack"
 
 
 _BUILT = """

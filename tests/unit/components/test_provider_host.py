@@ -28,7 +28,16 @@ from pulumi.dynamic import (
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.engine.dynamic_resource import PartialFailure, cancelled, info, is_declared, status, warn
+from components.engine.dynamic_resource import (
+    PartialFailure,
+    announce,
+    announce_warning,
+    cancelled,
+    is_declared,
+    publish_announcements,
+    status,
+    warn,
+)
 from components.host.provider_registry import PROVIDERS
 from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed
@@ -136,6 +145,33 @@ def test_a_provider_may_compare(host: Any, changes: bool | None, expected: str) 
     assert response.changes == proto.DiffResponse.DiffChanges.Value(expected)
     assert list(response.replaces) == (["id", "out", "size"] if changes else [])
     assert response.deleteBeforeReplace is bool(changes)
+
+
+@pytest.mark.parametrize(
+    ("new", "changes", "shown"),
+    [
+        ({"size": 1, "hash": "a", "none": None}, "DIFF_NONE", {}),
+        ({"size": 1, "hash": "b"}, "DIFF_SOME", {"hash": "UPDATE"}),
+        ({"size": 2, "hash": "b"}, "DIFF_SOME", {"size": "UPDATE"}),
+        ({"unit": "x", "hash": "a"}, "DIFF_SOME", {"unit": "ADD", "size": "DELETE"}),
+    ],
+)
+def test_a_comparison_does_not_show_what_follows_from_other_inputs(
+    host: Any, monkeypatch: pytest.MonkeyPatch, new: dict[str, Any], changes: str, shown: dict[str, str]
+) -> None:
+    """Such as hashes, unless nothing else differs. A refresh shows what the cluster has, as the engine compares it."""
+    monkeypatch.setattr(SampleProvider, "internal_inputs", frozenset({"hash"}), raising=False)
+    request = proto.DiffRequest(id="id", urn=URN, news=struct(**new), old_inputs=struct(size=1, hash="a"))
+    does(lambda *_: DiffResult())
+    assert host.Diff(request).changes == proto.DiffResponse.DIFF_UNKNOWN
+    does(lambda _olds, news: CheckResult(news, []))
+    host.Check(proto.CheckRequest(urn=URN, news=struct(**new)))
+    does(lambda *_: DiffResult())
+    response = host.Diff(request)
+    assert response.changes == proto.DiffResponse.DiffChanges.Value(changes)
+    assert response.hasDetailedDiff
+    found = {key: proto.PropertyDiff.Kind.Name(one.kind) for key, one in response.detailedDiff.items()}
+    assert found == shown
 
 
 def test_comparisons_of_refresh_and_program_are_distinguished(host: Any) -> None:
@@ -257,7 +293,6 @@ def test_messages_are_shown_with_the_resource_that_is_worked_on(host: Any, engin
     def operation(id_: str, _props: object) -> None:
         both.wait(10)
         status(f"deleting {id_}")
-        info("known")
         warn(HOSTILE)
 
     does(operation)
@@ -270,16 +305,56 @@ def test_messages_are_shown_with_the_resource_that_is_worked_on(host: Any, engin
         for urn in urns
         for line in (
             (urn, f"deleting {urn[-1]}", engine_pb2.INFO, True),
-            (urn, "known", engine_pb2.INFO, False),
             (urn, SHOWN, engine_pb2.WARNING, False),
         )
     )
+
+
+def _announces(id_: str, *_props: object) -> DiffResult:
+    """Compares a service."""
+    announce(f"{id_} is replaced")
+    announce_warning(id_, "down meanwhile")
+    return DiffResult()
+
+
+def _publishes(*_arguments: object) -> DiffResult:
+    """Compares what comes after all services."""
+    publish_announcements()
+    return DiffResult()
+
+
+def test_a_preview_shows_once_what_its_resources_announce(host: Any, engine: Engine) -> None:
+    """With the last of them. A warning of several services is one warning."""
+    does(_announces)
+    for id_ in ("web", "api"):
+        host.Diff(proto.DiffRequest(id=id_, urn=f"{URN}{id_}"))
+    assert engine.lines == []
+    does(_publishes)
+    for _ in range(2):
+        host.Diff(proto.DiffRequest(id="gate", urn=URN))
+    assert engine.lines == [
+        (URN, "api is replaced\nweb is replaced", engine_pb2.INFO, False),
+        (URN, "api, web: down meanwhile", engine_pb2.WARNING, False),
+    ]
+
+
+def test_an_update_does_not_show_again_what_its_preview_announced(host: Any, engine: Engine) -> None:
+    """The engine has another host for it, which changes a resource before the last one is compared."""
+    does(_announces)
+    host.Diff(proto.DiffRequest(id="web", urn=URN))
+    host.Delete(proto.DeleteRequest(id="web", urn=URN))
+    does(_publishes)
+    host.Diff(proto.DiffRequest(id="gate", urn=URN))
+    assert engine.lines == []
 
 
 def test_outside_of_an_operation_no_message_is_shown() -> None:
     """Providers work without a host, and are never cancelled then."""
     status("of nothing")
     warn("of nothing")
+    announce("of nothing")
+    announce_warning("web", "of nothing")
+    publish_announcements()
     assert not cancelled()
 
 

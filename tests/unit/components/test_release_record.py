@@ -11,7 +11,7 @@ from components import release_record
 from components.release_record import RecordProvider
 from fleetcaptain.discovery.access import Access
 from fleetcaptain.discovery.documents import Release, ServiceRelease
-from fleetcaptain.discovery.keys import pending_key, release_key
+from fleetcaptain.discovery.keys import pending_key, release_key, rollback_key
 from fleetcaptain.errors import ClusterUnreachable, ReleaseRefused
 from tests.fakes.fake_site import APP, Site
 from tests.unit.components.deployed import CONNECTION, LOCAL
@@ -34,6 +34,14 @@ def test_an_update_records_the_next_release(site: Site) -> None:
     manifests = [Release.from_json(site.etcd.values[release_key(APP, tag)]) for tag in ("v1", "v2")]
     assert [manifest.unit_hashes for manifest in manifests] == [{"web": "w1"}, {"web": "w2"}]
     assert all(manifest.unfinished for manifest in manifests)
+
+
+def test_of_a_rollback_it_is_recorded_that_it_is_one(site: Site) -> None:
+    """A deployment of the same release is none."""
+    PROVIDER.update(APP, record_inputs("v2", "w2"), record_inputs())
+    assert rollback_key(APP) not in site.etcd.values
+    PROVIDER.update(APP, record_inputs("v2", "w2"), record_inputs(rollback=True))
+    assert '"target": "v1"' in site.etcd.values[rollback_key(APP)]
 
 
 def test_the_tag_of_a_finished_release_is_not_given_to_another(site: Site) -> None:

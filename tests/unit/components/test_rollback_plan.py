@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -20,7 +21,9 @@ from fleetcaptain.errors import ReleaseRefused, RolloutFailed
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
+from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part
+from fleetcaptain.rollout import rollback_check
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.secrets.release_secrets import Openers
 from fleetcaptain.units.mark import Ownership
@@ -108,14 +111,18 @@ def test_a_plan_orders_each_service_after_those_before_it() -> None:
 
 
 def _plan(
-    monkeypatch: pytest.MonkeyPatch, manifest: Release, tag: str = "v1", state: ImageState = ImageState.THERE
-) -> tuple[Plan, tuple[str, ...]]:
-    cluster = released({"web@1.service": WEB1}, "v2", manifest, V2)
+    monkeypatch: pytest.MonkeyPatch,
+    manifest: Release,
+    tag: str = "v1",
+    state: ImageState = ImageState.THERE,
+    newer: Release = V2,
+) -> Plan:
+    cluster = released({"web@1.service": WEB1}, "v2", manifest, newer)
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
-    return rollback_plan.plan_back(CONNECTION, OURS, tag)
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, state))
+    return rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback(tag, tag))
 
 
 def test_a_release_whose_secrets_no_machine_can_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,14 +163,20 @@ def test_the_way_back_deploys_what_was_recorded(monkeypatch: pytest.MonkeyPatch)
     """Texts, images, instances; what does not run comes before who requires it. It says how to end it."""
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "info", said.append)
-    plan, known = _plan(monkeypatch, OLD)
+    plan = _plan(monkeypatch, OLD)
     assert [(part.service, part.unit.text, part.instances) for part in plan.ordered()] == [
         ("db", DB1, 1),
         ("web", WEB1, 2),
     ]
     assert plan.images == {"web": IMAGE, "db": ""}
-    assert (plan.name, known) == (ReleaseName("v1"), ("db", "web"))
+    assert (plan.name, plan.renames) == (ReleaseName("v1"), {})
     assert "pulumi config rm fleetcaptain:rollbackTo" in said[0]
+
+
+def test_the_way_back_over_a_rename_is_a_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the newer release records it."""
+    newer = replace(V2, services={"site": replace(V2.services["web"], renamed_from="web")})
+    assert _plan(monkeypatch, OLD, newer=newer).renames == {"web": ("site",)}
 
 
 def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +188,8 @@ def test_the_way_back_keeps_periodic_tasks(monkeypatch: pytest.MonkeyPatch) -> N
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
-    plan, _known = rollback_plan.plan_back(CONNECTION, OURS, "v1")
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    plan = rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback("v1", "v1"))
     assert (plan.kept, plan.tasks) == ((pair,), ())
 
 
@@ -220,7 +233,7 @@ def test_a_cluster_that_does_not_run_cannot_tell_its_releases(
         monkeypatch.setattr(one, "presence", lambda _handle: Presence.STOPPED)
     monkeypatch.setattr(AwsHandle, "problem", lambda _handle: "m1 (i-1) is stopped.")
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back({**CONNECTION, "kind": kind}, OURS, "v1")
+        rollback_plan.plan_back({**CONNECTION, "kind": kind}, OURS, RequestedRollback("v1", "v1"))
     assert "only the cluster has its record, and it does not answer" in refused[0]
     assert reason in refused[0]
     assert ("docker" in refused[0]) == (kind == "local")
@@ -304,9 +317,9 @@ def test_the_way_back_refuses_units_of_another_stack(monkeypatch: pytest.MonkeyP
     cluster.store.write(text_key(APP, unit_hash(FULL)), FULL)
     cluster.store.write(text_key(APP, unit_hash(DB1)), DB1)
     _reached(monkeypatch, cluster)
-    monkeypatch.setattr(rollback_plan, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
+    monkeypatch.setattr(rollback_check, "find_images", lambda _cluster, images: dict.fromkeys(images, ImageState.THERE))
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back(CONNECTION, Ownership(APP, "shop/other"), "v1")
+        rollback_plan.plan_back(CONNECTION, Ownership(APP, "shop/other"), RequestedRollback("v1"))
     assert f"web: its unit is marked as web of the app 'shop', stack {STACK}" in said[0]
 
 
@@ -329,5 +342,5 @@ def test_a_recorded_text_that_is_not_this_stacks_is_refused(
     cluster.store.write(text_key(APP, recorded), text)
     _reached(monkeypatch, cluster)
     with pytest.raises(SystemExit):
-        rollback_plan.plan_back(CONNECTION, OURS, "v1")
+        rollback_plan.plan_back(CONNECTION, OURS, RequestedRollback("v1", "v1"))
     assert why in said[0]

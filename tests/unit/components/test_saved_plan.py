@@ -14,6 +14,7 @@ from components.engine.plan_option import plan_in
 from components.saved_plan import refuse_changed
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.context_hash import context_hash
 from fleetcaptain.release.service_release import parts_of_app
@@ -67,7 +68,7 @@ def plan(folder: Path) -> Path:
     resources: dict[str, Any] = {
         f"{_APP}$fleetcaptain:index:AppImage$docker-build:index:Image::shop": {
             "steps": ["same"],
-            "state": {"buildArgs": {CONTEXT_HASH: context_hash(folder, folder / "Dockerfile")}},
+            "state": {"buildArgs": {CONTEXT_HASH: context_hash(BuildContext(folder, folder / "Dockerfile"))}},
         },
         f"{_APP}$pulumi-python:dynamic/fleet:Unit::shop-agent": {"steps": ["same"], "state": {"mode": "everywhere"}},
         f"{_APP}$pulumi-python:dynamic/fleet:Unit::gone": {"steps": ["delete"]},
@@ -157,7 +158,7 @@ def test_a_changed_input_of_a_build_is_named(folder: Path, plan: Path, written: 
     start = "from fleetcaptain import Build, Fleetfile, Service\n"
     start += "Fleetfile(app='shop', services=[Service('web', image=Build("
     (folder / "Fleetfile.py").write_text(f"{start}args={{'NODE': '22'}}))])\n")
-    hashed = context_hash(folder, folder / "Dockerfile")
+    hashed = context_hash(BuildContext(folder, folder / "Dockerfile"))
     state = {"buildArgs": {CONTEXT_HASH: hashed, "NODE": "20"}, "target": "web", "secrets": {"TOKEN": "x"}}
     state["ignoreSecretsInDiffCalculation"] = ["TOKEN"]
     goal = {
@@ -183,7 +184,7 @@ def test_a_changed_input_of_a_build_is_named(folder: Path, plan: Path, written: 
     with pytest.raises(ReleaseRefused, match="the platforms of the image web"):
         refuse_changed(plan, *read(folder), platforms=("linux/amd64",))
     (folder / "Fleetfile.py").write_text(f"{start}{written}))])\n")
-    hashed_again = context_hash(folder, folder / "Dockerfile")
+    hashed_again = context_hash(BuildContext(folder, folder / "Dockerfile"))
     plan.write_text(plan.read_text().replace(hashed, hashed_again))
     with pytest.raises(ReleaseRefused) as error:
         refuse_changed(plan, *read(folder))

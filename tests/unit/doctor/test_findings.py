@@ -51,6 +51,7 @@ def test_a_machine_without_a_problem_has_no_finding() -> None:
         (replace(FINE, keys_status="404"), "etcd's v2 API does not answer (status 404)"),
         (replace(FINE, fleet=""), "fleet does not answer at /run/fleet.sock"),
         (replace(FINE, docker=""), "docker does not answer"),
+        (replace(FINE, lacks_init=True), "docker has no docker-init, which every container is started with (--init)"),
         (replace(FINE, disks=(Disk("etcd", "/e", 3, 95),)), "the disk at /e is 95 % full, 3.0 GiB are free"),
         (replace(FINE, disks=(Disk("etcd", "/e", 0.5, 50),)), "the disk at /e is 50 % full, 0.5 GiB are free"),
     ],
@@ -144,6 +145,23 @@ def test_the_script_always_says_the_clock(tmp_path: Path) -> None:
     assert facts is not None
     assert (facts.etcd, facts.fleet, facts.docker, facts.is_healthy) == ("", "", "", False)
     assert facts.disks[-1].user == "system"
+
+
+@pytest.mark.parametrize(("installed", "lacks"), [([], True), (["docker-init"], False)])
+def test_the_script_says_whether_docker_has_its_init(tmp_path: Path, installed: list[str], lacks: bool) -> None:
+    """docker names the program; a docker that does not answer is a finding of its own."""
+    for name in ("date", "df", "awk", "sed", "tr", "timeout"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    for name in ("docker", *installed):
+        program = tmp_path / name
+        program.write_text('#!/bin/sh\n[ "$1" != info ] || echo docker-init\n')
+        program.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", PROBE], capture_output=True, text=True, env={"PATH": str(tmp_path)}, check=False, timeout=120
+    )
+    facts = facts_in("10.0.0.1", done.stdout, 0, 4e9)
+    assert facts is not None
+    assert facts.lacks_init is lacks
 
 
 def test_heartbeats_and_the_deployed_program_are_read() -> None:

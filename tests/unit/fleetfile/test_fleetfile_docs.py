@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.dsl import Fleetfile, Service
 from fleetcaptain.fleetfile.values import Alive, BlueGreen, Build, Command, Http, Rolling, SecretFile, Tcp, Window
+from fleetcaptain.release.context_hash import context_hash
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "fleetfile.md").read_text()
@@ -35,6 +37,13 @@ def keywords(word: type) -> dict[str, str]:
         for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY
     }
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that the examples build from."""
+    for name in ("Dockerfile", "README.md", "logs/Dockerfile", "web/server.py", "worker/main.py", "lib/shared.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
 
 
 def test_every_keyword_of_a_service_is_there_with_its_default() -> None:
@@ -69,8 +78,35 @@ def test_each_example_is_a_fleetfile(document: str, tmp_path: Path) -> None:
     assert examples
     for number, example in enumerate(examples):
         folder = tmp_path / str(number)
-        for built in (folder, folder / "logs"):
-            built.mkdir()
-            (built / "Dockerfile").touch()
+        write_files(folder)
         (folder / "Fleetfile.py").write_text(example)
         assert load(folder).services
+
+
+@pytest.mark.parametrize(
+    ("edited", "restarted"),
+    [
+        ("web/server.py", {"web", "admin"}),
+        ("lib/shared.py", {"web", "admin", "worker"}),
+        ("logs/Dockerfile", {"logs"}),
+        ("README.md", set()),
+    ],
+)
+def test_an_edit_concerns_the_services_that_the_page_says(tmp_path: Path, edited: str, restarted: set[str]) -> None:
+    """In its example of several images."""
+    section = TEXT.partition("\n## One image or several\n")[2]
+    (example,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    write_files(tmp_path)
+    (tmp_path / "Fleetfile.py").write_text(example)
+
+    def hashes() -> dict[str, str]:
+        builds = {spec.name: spec.image for spec in load(tmp_path).services}
+        return {
+            name: context_hash(BuildContext.of(tmp_path, build))
+            for name, build in builds.items()
+            if isinstance(build, Build)
+        }
+
+    before = hashes()
+    (tmp_path / edited).write_text("other")
+    assert {name for name, found in hashes().items() if found != before[name]} == restarted

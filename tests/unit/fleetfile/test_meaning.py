@@ -24,11 +24,20 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
 def test_the_inputs_of_a_build_have_one_form(tmp_path: Path) -> None:
     """Whatever the order that they are written in, so that the same inputs are the same image."""
     written = (
-        "image=Build(target='web', args={'B': 22, 'A': True}, secrets=['Y', 'X', 'Y'], platforms=['linux/amd64'])",
-        "image=Build(target='web', args={'A': 'true', 'B': '22'}, secrets=('X', 'Y'), platforms=('linux/amd64',))",
+        "args={'B': 22, 'A': True}, secrets=['Y', 'X', 'Y'], platforms=['linux/amd64'], only=['b/', './*.py']",
+        "args={'A': 'true', 'B': '22'}, secrets=('X', 'Y'), platforms=('linux/amd64',), only=('*.py', 'b')",
     )
-    meant = Build(target="web", args=(("A", "true"), ("B", "22")), secrets=("X", "Y"), platforms=("linux/amd64",))
-    assert {service(tmp_path, arguments).image for arguments in written} == {meant}
+    for name in ("a.py", "b/c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    meant = Build(
+        target="web",
+        args=(("A", "true"), ("B", "22")),
+        secrets=("X", "Y"),
+        platforms=("linux/amd64",),
+        only=("*.py", "b"),
+    )
+    assert {service(tmp_path, f"image=Build(target='web', {arguments})").image for arguments in written} == {meant}
 
 
 def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
@@ -38,6 +47,15 @@ def test_metadata_is_a_mapping_or_lines(tmp_path: Path) -> None:
     assert (
         service(tmp_path, "machine_metadata=['region=eu', 'region=us']").machine_metadata == spec.machine_metadata[:2]
     )
+
+
+def test_a_machine_is_known_by_its_metadata(tmp_path: Path) -> None:
+    """Beside other metadata, and for a task as well."""
+    spec = service(tmp_path, "machine='m1', machine_metadata={'disk': 'ssd'}")
+    assert spec.machine_metadata == ("disk=ssd", "name=m1")
+    more = 'app="shop", image="acme/shop", tasks=[Task("move", command="x", machine="m1")]'
+    (task,) = app(tmp_path, 'Service("web")', more).tasks
+    assert task.container.machine_metadata == ("name=m1",)
 
 
 def test_a_path_in_a_variable_is_mounted(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ _RULES = [
         '[Task("nightly", command="x", every="03:30", after=["web"])]',
         "after: cannot be combined with every=, whose timer",
     ),
+    ('[Task("a", command="x", renamed_from="b")]', "renamed_from: unknown keyword"),
     ('[Task("nightly", command="x", every="3.30")]', "every: '3.30' is not a calendar event; it must be"),
     ('[Task("nightly", command="x", every=30)]', "every: must be a string, not 30"),
     ("None", "tasks: must be a list of Task(...), not NoneType"),
@@ -122,6 +123,12 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, tasks: str, messag
     (problem,) = mistakes(tmp_path, _SERVICES, more(tasks))
     assert problem.startswith("Fleetfile.py:2: ")
     assert message in problem
+
+
+def test_a_task_is_replaced_by_no_service(tmp_path: Path) -> None:
+    """It has no instances."""
+    (problem,) = mistakes(tmp_path, 'Service("web", renamed_from="move")', more('[Task("move", command="x")]'))
+    assert "renamed_from: 'move' is a task, which no service can replace" in problem
 
 
 def test_without_an_image_a_task_needs_its_own(tmp_path: Path) -> None:

@@ -115,6 +115,17 @@ _RULES = [
     ('Service("web", docker_args=["a\\x7f"])', r"docker_args: must not contain characters"),
     ('Service("web", env={"A": "\\u202e"})', r"env: must not contain characters"),
     ('Service("web", volumes=["/a\\0:/b"])', r"volumes: must not contain characters"),
+    ('Service("web", renamed_from="Web 1")', "renamed_from: 'Web 1' is not the name of a service"),
+    ('Service("web", renamed_from="web")', "renamed_from: is the name of the service itself; write its former name"),
+    ('Service("web", renamed_from="shop-agent")', "renamed_from: 'shop-agent' is the app's machine agent"),
+    *(
+        (f'Service("web", renamed_from="db"), Service("db"{more})', "renamed_from: 'db' is still a service of this")
+        for more in ("", ', renamed_from="web"')
+    ),
+    (
+        'Service("web", renamed_from="old"), Service("db", renamed_from="old")',
+        "renamed_from: another service is renamed from 'old' too; keep one of them",
+    ),
     ('Service("web", versions=["\\u200b"])', r"versions: must not contain characters"),
     ('Service("web", ready=Http("/a\\x1b"))', r"ready: must not contain characters"),
     ('Service("web", ready=Command("a\\0b"))', r"ready: must not contain characters"),
@@ -125,6 +136,16 @@ _RULES = [
     *(
         (f'Service("web", image=Build({arguments}))', f"image: Build({message}")
         for arguments, message in [
+            ("only='web/'", "only='web/'): must be a list such as"),
+            ("only=[]", "only=[]): must have a pattern; remove it to send the whole folder"),
+            ("only=['']", "only=...): '' is not a pattern of files; write one as in a .dockerignore"),
+            ("only=[1]", "only=...): 1 is not a pattern of files"),
+            ("only=[Expand('%i')]", "only=...): Expand('%i') is not a pattern of files"),
+            (r"only=['a\x1b']", r"only=...): 'a\x1b' is not a pattern of files"),
+            ("only=['!web']", "only=...): '!web' must not begin with !; exclude files in .dockerignore"),
+            ("only=['webb/']", "only=...): 'webb': matches no file in "),
+            ("only=['../web']", "only=...): '../web': is outside the build's folder; name files below it"),
+            ("only=['[a']", "only=...): '[a': matches no file in "),
             ('target=""', "target=''): must be the name of a stage of the Dockerfile"),
             ('target="--web"', "target='--web'): must be the name of a stage"),
             ("target=1", "target=1): must be the name of a stage"),
@@ -325,6 +346,13 @@ _RULES = [
     ('Service("web", machine_of="a b.service")', "machine_of: 'a b.service' is not the name of a service or a unit"),
     ('Service("web", conflicts=["a b"])', "conflicts: 'a b' is not the name of a unit or a pattern of names"),
     ('Service("web", machine_id="a b")', "machine_id: 'a b' is not a machine id"),
+    *(
+        (
+            f'Service("web", renamed_from="old"),Service("db", {word}=["old"])',
+            f"{word}: 'old' is now called 'web' (renamed_from); write 'web'",
+        )
+        for word in ("requires", "after", "machine_of")
+    ),
     ('Service("web", requires=["redi"]),Service("redis")', "is neither a service of this Fleetfile nor a systemd unit"),
     (
         'Service("web", requires=["db"]),Service("db", requires=["web"])',
@@ -361,6 +389,16 @@ _RULES = [
     ),
     ('Service("web", start=["/bin/serve", "--port=80"])', "start: must be one line, the program with its arguments"),
     ('Service("web", start=[])', "start: must be one line"),
+    ('Service("web", machine="75d3f2e8")', "machine: '75d3f2e8' is the id of a machine; write it as machine_id="),
+    ('Service("web", machine="name=m1")', "machine: 'name=m1' is not the name of a machine, such as \"m1\""),
+    (
+        'Service("web", machine="m1", machine_metadata="name=m2")',
+        "machine: machine_metadata= names a machine too; keep",
+    ),
+    (
+        'Service("web", machine="m1", machine_id="75d3f2e8")',
+        "machine: machine_id= names a machine too; keep one of them",
+    ),
     ('Service("web", machine_metadata="role")', "machine_metadata: 'role' is not metadata"),
     ('Service("web", machine_id="a", conflicts=["db"])', "conflicts: fleet refuses conflicts together with machine_id"),
     ('Service("web", global_unit=1)', "global_unit: must be True or False"),

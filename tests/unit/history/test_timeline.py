@@ -113,3 +113,10 @@ def test_without_a_width_nothing_is_cut() -> None:
 def test_durations(seconds: float, words: str) -> None:
     """In words."""
     assert format_duration(seconds) == words
+
+
+def test_a_rollback_is_called_so() -> None:
+    """In the table and above the picture; its tag is still there to be copied."""
+    back = replace(DONE, rollback=True)
+    assert "v2 (rollback)" in history_table([back], 80)[1]
+    assert "web v2 (rollback): done" in timeline([back], 80)[0]

@@ -72,8 +72,14 @@ def test_it_has_nothing_that_only_one_instance_can_have() -> None:
         "--log-opt",
         "max-size=1m",
     )
-    one = one_off("true", ports=(Port(80, 8080), Port(53, protocol="udp")), docker_args=(*given, "--init", "-i"))
+    one = one_off("true", ports=(Port(80, 8080), Port(53, protocol="udp")), docker_args=(*given, "-i"))
     assert options(one) == []
+
+
+def test_a_service_without_an_init_has_none_in_a_one_off() -> None:
+    """docker reads the last one: its image may bring its own, which has to be process 1."""
+    words = container_words(one_off("true", docker_args=("--init=false",)))
+    assert [word for word in words if word.startswith("--init")][-1] == "--init=false"
 
 
 def test_it_finds_others_and_cannot_register_itself() -> None:

@@ -65,6 +65,12 @@ def test_the_only_service_needs_no_name() -> None:
         service_in("", APP, "", one)
 
 
+def test_a_task_is_no_service() -> None:
+    """The error says what to name instead."""
+    with pytest.raises(NotAvailable, match=r"migrate: it is a task of the app .*Services: redis, web\."):
+        service_in("migrate", APP, STACK, snapshot_of(), {"migrate"})
+
+
 def test_it_runs_where_the_service_runs() -> None:
     """In the place of the unit there; not where the unit ended."""
     snapshot = snapshot_of(dead=("web@1.service",))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.release.context_hash import context_hash
 
 
@@ -23,7 +24,7 @@ def context(tmp_path: Path) -> Path:
 
 def hashed(context: Path) -> str:
     """Its hash."""
-    return context_hash(context, context / "Dockerfile")
+    return context_hash(BuildContext(context, context / "Dockerfile"))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,24 @@ def test_a_dockerfile_outside_counts(context: Path, tmp_path_factory: pytest.Tem
     """It goes to the builder as well."""
     dockerfile = tmp_path_factory.mktemp("other") / "Dockerfile"
     dockerfile.write_text("FROM a")
-    before = context_hash(context, dockerfile)
+    before = context_hash(BuildContext(context, dockerfile))
     dockerfile.write_text("FROM b")
-    assert context_hash(context, dockerfile) != before
+    assert context_hash(BuildContext(context, dockerfile)) != before
+
+
+def test_only_the_chosen_files_and_the_dockerfile_count(context: Path) -> None:
+    """Of those that are not ignored."""
+
+    def chosen() -> str:
+        return context_hash(BuildContext(context, context / "Dockerfile", ("src", "*.txt")))
+
+    (context / "docs").mkdir()
+    before = chosen()
+    (context / "docs" / "page.md").write_text("other")
+    (context / "notes.txt").write_text("other")
+    assert chosen() == before
+    (context / "Dockerfile").write_text("FROM other")
+    assert chosen() != before
+    before = chosen()
+    (context / "src" / "more.py").touch()
+    assert chosen() != before

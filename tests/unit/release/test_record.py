@@ -10,7 +10,7 @@ from fleetcaptain.discovery.documents import Release
 from fleetcaptain.discovery.keys import current_key, pending_key, previous_key, release_key, text_key
 from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.release.record import finish, other_content, record
-from fleetcaptain.release.repository import read_releases
+from fleetcaptain.release.repository import LastRollback, read_releases
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.release.example_releases import release
 
@@ -69,7 +69,7 @@ def test_another_image_is_called_so() -> None:
     new = replace(
         V1, services={**V1.services, "web": replace(V1.services["web"], unit_hash="w2", image="web@sha256:2")}
     )
-    assert other_content(V1, new)[0] == "web has another image in it"
+    assert other_content(V1, new, "shop/dev")[0] == "web has another image in it"
 
 
 def test_a_release_that_was_never_available_gives_its_tag_up() -> None:
@@ -114,3 +114,39 @@ def test_finishing_again_changes_nothing() -> None:
     entries = dict(etcd.entries)
     finish(etcd.store, "shop", release("v2", web="w2"))
     assert etcd.entries == entries
+
+
+def _rollback(etcd: FakeEtcd) -> LastRollback | None:
+    return read_releases(etcd.store, "shop").rollback
+
+
+def test_a_rollback_is_remembered_until_another_release_is_current() -> None:
+    """Also while it is repeated, and if a deployment of another release fails."""
+    v2 = release("v2", web="w2")
+    etcd = _deployed(FakeEtcd(), V1, v2)
+    record(etcd.store, "shop", V1, {}, rollback=True)
+    assert _rollback(etcd) == LastRollback("v1", "v2")
+    finish(etcd.store, "shop", V1)
+    record(etcd.store, "shop", V1, {}, rollback=True)
+    record(etcd.store, "shop", release("v3", web="w3"), {})
+    assert _rollback(etcd) == LastRollback("v1", "v2")
+    assert read_releases(etcd.store, "shop").is_rolled_back
+    _deployed(etcd, v2)
+    assert _rollback(etcd) is None
+
+
+def test_a_rollback_to_the_current_release_leaves_the_one_that_failed() -> None:
+    """The current one was not left."""
+    etcd = _deployed(FakeEtcd(), V1)
+    record(etcd.store, "shop", release("v2", web="w2"), {})
+    record(etcd.store, "shop", V1, {}, rollback=True)
+    assert _rollback(etcd) == LastRollback("v1", "v2")
+
+
+def test_a_deployment_ends_a_rollback_that_is_not_complete() -> None:
+    """Even one of the same release: if it fails, it is no rollback."""
+    etcd = _deployed(FakeEtcd(), V1, release("v2", web="w2"))
+    record(etcd.store, "shop", V1, {}, rollback=True)
+    record(etcd.store, "shop", V1, {})
+    assert _rollback(etcd) is None
+    assert read_releases(etcd.store, "shop").pending == "v1"

@@ -8,11 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetcaptain.discovery.documents import Release
+from fleetcaptain.errors import ReleaseRefused
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.images import ImageState
-from fleetcaptain.release.repository import Releases
-from fleetcaptain.release.rollback import images_of, obstacles, order_back, unknown_release
+from fleetcaptain.release.repository import LastRollback, Releases
+from fleetcaptain.release.rollback import (
+    RequestedRollback,
+    images_of,
+    obstacles,
+    order_back,
+    rollback_command,
+    rollback_target,
+    unknown_release,
+)
 from fleetcaptain.release.service_release import Part, parts_of_manifest
+from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.unit_texts import unit_hash
 from tests.unit.release.example_releases import release
@@ -44,6 +55,39 @@ def test_every_obstacle_is_told() -> None:
     assert "was changed in etcd" in told[0]
     assert "web: the image web@sha256:1 is gone from the registry" in told[1]
     assert obstacles(replace(V1, unfinished=True), {}, {}) == ("it has never been available as a whole",)
+
+
+def test_a_text_of_another_stack_is_an_obstacle() -> None:
+    """Its units would not be ours. Who does not know the stack cannot tell."""
+    texts = {unit_hash(FULL): FULL}
+    (told,) = obstacles(V1, texts, {}, ownership=Ownership("shop", "shop/dev"))
+    assert told == "web: its unit has no mark of FleetCaptain, so no stack could remove it"
+
+
+@pytest.mark.parametrize(
+    ("pinned", "environ", "tag", "after"),
+    [
+        ("", {RequestedRollback.VARIABLE: "v1"}, "v1", "The next `pulumi up` deploys the Fleetfile again."),
+        ("v0", {RequestedRollback.VARIABLE: "v1"}, "v1", "The next `pulumi up` deploys v0, which the stack's settings"),
+        ("v0", {}, "v0", "instead of the Fleetfile. To deploy the Fleetfile again, run `pulumi config rm"),
+    ],
+)
+def test_a_rollback_is_of_one_deployment_or_of_the_settings(
+    pinned: str, environ: dict[str, str], tag: str, after: str
+) -> None:
+    """It says what comes after it."""
+    requested = RequestedRollback.of(pinned, environ)
+    assert requested is not None
+    assert requested.tag == tag
+    assert after in requested.notice
+    assert RequestedRollback.of("", {}) is None
+
+
+def test_the_command_names_the_stack_as_pulumi_does() -> None:
+    """Without its project; with it where an organization comes before."""
+    assert rollback_command("v1", "acme/shop/prod") == "captain rollback v1 --stack acme/shop/prod"
+    assert rollback_command("v1", "shop/dev") == "captain rollback v1 --stack dev"
+    assert rollback_command("v1", "") == "captain rollback v1"
 
 
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:
@@ -109,3 +153,72 @@ def test_a_text_that_is_no_units_is_an_obstacle(text: str) -> None:
     """Of its own release; the list of all releases names it and goes on."""
     (why,) = obstacles(V1, {unit_hash(FULL): text}, {})
     assert "was changed in etcd" in why
+
+
+def _dated(day: int, *, unfinished: bool = False) -> Release:
+    tag = f"v{day}"
+    return replace(release(tag, unfinished=unfinished, web=tag), when=f"2030-01-0{day}T00:00:00+00:00")
+
+
+# As etcd has them after a rollback from v3 to v2, which moved v2 to the end.
+KEPT = (_dated(1), _dated(3), _dated(4, unfinished=True), _dated(2))
+
+
+def _target(releases: Releases, tag: str | None = None, *changed: str) -> str:
+    return rollback_target(releases, tag, changed, "back {}".format).tag
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        (Releases(KEPT, "v3", "v2"), "v2"),
+        (Releases(KEPT, "v3", "v2", "v4"), "v3"),
+        # A rollback that was interrupted, from a release that was deployed, or whose deployment failed.
+        (Releases(KEPT, "v3", "v2", "v2", rollback=LastRollback("v2", "v3")), "v2"),
+        (Releases(KEPT, "v3", "v2", "v3", rollback=LastRollback("v3", "v4")), "v3"),
+        # A deployment of a release that was complete before.
+        (Releases(KEPT, "v3", "v2", "v2"), "v3"),
+        (Releases(KEPT, "v2", "v3", "v4", rollback=LastRollback("v2", "v3")), "v2"),
+        # Another rollback than the one that made it current.
+        (Releases(KEPT, "v3", "v2", rollback=LastRollback("v2", "v3")), "v2"),
+        (Releases(KEPT, "v3", "v1", "v4", rollback=LastRollback("v2", "v3")), "v3"),
+    ],
+)
+def test_the_default_comes_before_what_was_deployed_last(known: Releases, chosen: str) -> None:
+    """Whether that succeeded or not, and a rollback goes on to where it began to go."""
+    assert _target(known, None, "web") == chosen
+
+
+def test_after_a_rollback_the_release_has_to_be_named() -> None:
+    """The one before is the one that was left: the same command must not go there."""
+    known = Releases(KEPT, "v2", "v3", rollback=LastRollback("v2", "v3"))
+    with pytest.raises(ReleaseRefused) as refused:
+        _target(known)
+    assert str(refused.value).splitlines() == [
+        "Cannot choose a release: v2 is the current one because of a rollback from v3. Nothing was changed.",
+        "  If that rollback was interrupted, continue it with `back v2`.",
+        "  To go back further, run `back v1`.",
+        "  To go forward again, run `back v3`.",
+    ]
+    assert _target(known, "v2") == "v2"
+
+
+def test_only_a_newer_complete_release_is_forward() -> None:
+    """Not one that failed, nor one that was left for a newer one."""
+    for known in (
+        Releases(KEPT, "v3", "v2", rollback=LastRollback("v3", "v4")),
+        Releases(KEPT, "v3", "v2", rollback=LastRollback("v3", "v2")),
+    ):
+        with pytest.raises(ReleaseRefused) as refused:
+            _target(known)
+        assert "go forward" not in str(refused.value)
+        assert "To go back further, run `back v2`." in str(refused.value)
+
+
+def test_further_back_is_an_older_release() -> None:
+    """Of the first one there is none, though others were deployed before it as well."""
+    with pytest.raises(ReleaseRefused, match="To go back further, run `back v1`"):
+        _target(Releases(KEPT, "v2", "v3"), "v2")
+    with pytest.raises(ReleaseRefused) as refused:
+        _target(Releases(KEPT, "v1", "v3"), "v1")
+    assert "further" not in str(refused.value)

@@ -79,12 +79,23 @@ def test_an_instance_that_no_machine_takes_fails_with_the_rule_and_the_machine()
         install(Driver(cluster), target, Policy())
 
 
-def test_a_wait_is_said_again_every_ten_seconds() -> None:
+def test_a_wait_is_said_again_every_thirty_seconds() -> None:
     """So that it is not taken for a hang, and not at every look either."""
-    cluster = FakeCluster(delay=25)
+    cluster = FakeCluster(delay=70)
     names = cluster.launch_service("web", 1)
     said: list[str] = []
     Driver(cluster, said.append).run(new_text(names), Policy(min_healthy_sec=0))
     waits = [line for line in said if "waiting for fleet" in line]
     assert 2 <= len(waits) <= 4
     assert len(set(waits)) == len(waits)
+
+
+def test_a_rollout_says_one_line_for_each_instance() -> None:
+    """What it begins with, each instance that is done, and how long it took; the states in between are its history."""
+    cluster = FakeCluster()
+    names = cluster.launch_service("web", 4)
+    said: list[str] = []
+    Driver(cluster, said.append).run(new_text(names), Policy(min_healthy_sec=2))
+    assert [line.partition(" ")[0] for line in said] == ["0/4", "1/4", "2/4", "3/4", "4/4"]
+    assert "web@2 on" in said[1]
+    assert "4 started" in said[-1]

@@ -70,8 +70,8 @@ def test_ahead_is_what_is_not_as_the_current_release_says() -> None:
 
 def test_the_way_back_is_one_command() -> None:
     """Where nothing is ahead there is none to be said."""
-    assert format_drift(V1, ["db", "web"]) == (
+    assert format_drift(V1, ["db", "web"], "shop/dev") == (
         "v1 is still the current release. db, web already run the new version. "
-        "To roll everything back, run `pulumi up -c fleetcaptain:rollbackTo=v1`."
+        "To roll everything back, run `captain rollback v1 --stack dev`."
     )
-    assert "rollbackTo" not in format_drift(V1, [])
+    assert "rollback" not in format_drift(V1, [], "shop/dev")

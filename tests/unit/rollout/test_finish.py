@@ -12,7 +12,7 @@ from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
-from fleetcaptain.rollout.finish import after_failure, retire_old
+from fleetcaptain.rollout.finish import after_failure, remove_departed, retire_old
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.release_gate import current_tag, open_gate
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
@@ -89,6 +89,27 @@ def test_what_only_a_removed_generation_required_goes_too() -> None:
     assert set(cluster.units) == {"web@1.service", "api-2@1.service", "db-2@1.service"}
 
 
+def test_services_that_left_the_app_go_at_the_end() -> None:
+    """Those of any release, in the order in which they let go of each other. What no release has stays."""
+    services = {**V1.services, "old": ServiceRelease(unit_hash(text_of("old")), 1, requires=("older",))}
+    before = replace(V1, services={**services, "older": ServiceRelease(unit_hash(text_of("older")), 1)})
+    current = replace(V2, unfinished=False)
+    left = {f"{name}@1.service": text_of(name) for name in ("old", "older", "stray")}
+    cluster = released({"web@1.service": WEB2, "db-2@1.service": DB2, **left}, "v2", before, current)
+    assert remove_departed(cluster, "v2", lambda _line: None) == ()
+    assert set(cluster.units) == {"web@1.service", "db-2@1.service", "stray@1.service"}
+    assert registration_key(APP, "old", "old@1.service") not in cluster.etcd.values
+
+
+def test_a_service_that_left_stays_while_another_release_requires_it() -> None:
+    """An instance of that release runs."""
+    current = replace(V2, services={"web": V2.services["web"]}, unfinished=False)
+    cluster = released({"web@1.service": WEB1, "db-1@1.service": DB1}, "v2", V1, current)
+    (message,) = remove_departed(cluster, "v2", lambda _line: None)
+    assert message.startswith("keeping db-1@1.service: db is still required by web (web@1.service) of release v1")
+    assert set(cluster.units) == {"web@1.service", "db-1@1.service"}
+
+
 def test_what_is_still_needed_stays_and_is_told() -> None:
     """Somebody of another release runs beside."""
     cluster = released({**BOTH, "web@1.service": WEB2, "web@2.service": WEB1}, "v2", V1, replace(V2, unfinished=False))
@@ -104,7 +125,7 @@ def test_a_failure_tells_who_is_ahead() -> None:
     cluster = released({**BOTH, "new@1.service": text_of("new")}, "v1", V1, new)
     message = after_failure(cluster)
     assert "db, new already run the new version." in message
-    assert "run `pulumi up -c fleetcaptain:rollbackTo=v1`." in message
+    assert "run `captain rollback v1" in message
 
 
 def test_a_failure_before_any_release_or_out_of_sight_says_nothing_more() -> None:

@@ -180,3 +180,14 @@ def test_a_short_id_of_two_machines_is_refused() -> None:
 def test_conflicts_are_matched_as_fleet_matches_them(glob: str, name: str, conflict: bool) -> None:
     """By Go's path.Match, whose sets, escapes and mistakes differ from a shell's."""
     assert apart(Need("web@1.service", conflicts=(glob,)), Need(name)) is conflict
+
+
+def test_a_machine_that_lacks_metadata_is_shown_with_what_it_has() -> None:
+    """So that a misspelled key, or a machine without metadata, shows."""
+    needs = [UnitFile.parse("[X-Fleet]\nMachineMetadata=name=m1\n").needs("db@1.service")]
+    machines = (Machine("a" * 32, "10.0.0.1", {"zone": "a", "disk": "ssd"}), Machine("b" * 32, "10.0.0.2", {}))
+    assert misplaced(needs, {}, machines) == (
+        "no machine can take db@1.service: "
+        "10.0.0.1: MachineMetadata requires name=m1, it has no name, but disk=ssd, zone=a; "
+        "10.0.0.2: MachineMetadata requires name=m1, it has no name"
+    )

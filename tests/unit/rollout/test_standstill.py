@@ -103,7 +103,7 @@ def on_machine(_address: str, argv: list[str], _timeout_sec: float, _text: str =
     """A machine on which the unit ended well."""
     if argv[0] == "systemctl":
         return "LoadState=loaded\nResult=success\nJob=\n"
-    return journal(STARTING, STARTED, ENDED) if "json" in argv else "the container's own line"
+    return journal(STARTING, STARTED, ENDED) if "_PID=1" in argv else "the container's own line"
 
 
 class EndsAtOnce(FakeCluster):

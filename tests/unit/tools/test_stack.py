@@ -10,7 +10,7 @@ import pytest
 
 from tools.__main__ import ask_on_terminal
 from tools.project_layout import Layout, put
-from tools.pulumi_stack import preview, select
+from tools.pulumi_stack import preview, select, up
 from tools.tool_failure import ToolFailed
 
 PULUMI = """#!/bin/sh
@@ -21,6 +21,7 @@ case "$*" in
 *--create*|*init*) : > {stack};;
 *rm*) rm {stack};;
 *preview*) exit ${{PREVIEW:-0}};;
+*up*) echo up; echo error >&2; exit 3;;
 esac
 """
 MISSING = "error: no stack named 'x' found"
@@ -143,3 +144,11 @@ def test_on_a_terminal_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, typed:
         ask = ask_on_terminal()
         assert ask is not None
         assert ask("Create it?") is yes
+
+
+def test_an_update_passes_its_output_and_its_status_on(pulumi: Pulumi) -> None:
+    """Errors too, in their order."""
+    lines: list[str] = []
+    assert up("x", lines.append) == up("x") == 3
+    assert lines == ["up", "error"]
+    assert pulumi.changes() == ["up --stack x --yes"] * 2

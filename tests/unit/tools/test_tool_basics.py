@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from fleetcaptain.fleet.project_files import STAGED
 from tools.__main__ import _say
 from tools.docker_engine import Daemon
 from tools.fingerprint import fingerprint
@@ -143,13 +144,13 @@ def tidied(engine: FakeDaemon, backend: str = "") -> list[str]:
 
 
 def test_the_last_stack_takes_empty_folders_and_the_engine_with_it(tmp_path: Path) -> None:
-    """Of Pulumi's state only what Pulumi writes before there is a stack."""
+    """And copies of what builds send. Of Pulumi's state only what Pulumi writes before there is a stack."""
     engine = FakeDaemon(Layout(tmp_path))
     for folder in ("locks/organization/fleetcaptain/dev", "stacks/fleetcaptain"):
         (engine.layout.state / ".pulumi" / folder).mkdir(parents=True)
     for name in ("meta.yaml", "meta.yaml.attrs"):
         put(engine.layout.state / ".pulumi" / name, b"version: 1")
-    (engine.layout.stacks / "dev").mkdir()
+    put(engine.layout.stacks / "dev" / STAGED / "web" / "Dockerfile", b"FROM scratch")
     assert tidied(engine) == ["stopped the Docker engine that was started here"]
     assert engine.stops == ["stopped"]
     assert not engine.layout.stacks.exists()

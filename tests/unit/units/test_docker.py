@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.fleetfile.service_specs import APP_NAME, SERVICE_NAME
+from fleetcaptain.fleetfile.docker_args import docker_options
+from fleetcaptain.fleetfile.service_specs import APP_NAME
 from fleetcaptain.fleetfile.values import SecretFile, ServiceSpec
 from fleetcaptain.units.docker import container_name
 from fleetcaptain.units.mark import Mark
+from fleetcaptain.units.names import SERVICE_NAME
 from fleetcaptain.units.render import render
 from tests.unit.units.specs import SPECS, mark
 from tests.unit.units.systemd import command, exec_values
@@ -99,3 +101,11 @@ def test_a_secret_file_that_is_missing_is_an_error() -> None:
     assert mounts == [
         f"type=bind,src={folder}/file-{number},dst=/run/{name},readonly" for number, name in ((1, "a"), (2, "b"))
     ]
+
+
+@pytest.mark.parametrize(("given", "has_init"), [((), "true"), (("--init",), "true"), (("--init=false",), "false")])
+def test_a_container_has_an_init_unless_its_docker_args_say_otherwise(given: tuple[str, ...], has_init: str) -> None:
+    """A program that is process 1 ignores the SIGTERM that it does not handle. docker reads the last one."""
+    (line,) = exec_values(render(replace(SPECS["redis"], docker_args=given), mark("redis")).text, "ExecStart")
+    words = command(line, {"p": "redis", "i": "1", "n": "redis@1.service"}, {"IMAGE": "image"})
+    assert dict(docker_options(words[2 : words.index("image")]))["init"] == has_init

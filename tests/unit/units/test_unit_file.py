@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import ServiceSpec
+from fleetcaptain.fleetfile.values import SecretFile, ServiceSpec
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
@@ -68,6 +68,21 @@ def test_a_limit_in_another_form_is_systemds_default(value: str) -> None:
     """Units that others wrote may have it."""
     files = [UnitFile.parse(f"[Service]\n{line}\n") for line in (f"TimeoutStopSec={value}", "A=b")]
     assert [file.stop_limit_sec for file in files] == [90, 90]
+
+
+def test_a_unit_names_the_volumes_that_it_writes_to() -> None:
+    """By keyword or by docker's options; not what it only reads, its secrets, or words of its command."""
+    mounts = ("--mount", "type=volume,src=cache,dst=/c", "--mount=type=bind,source=/etc,dst=/e,readonly", "-v=x:/y")
+    spec = ServiceSpec(
+        "db",
+        "db",
+        "postgres:16",
+        ("run", "-v", "no:/no"),
+        volumes=("data:/d", "/srv:/s:rw,z", "logs:/l:ro"),
+        docker_args=mounts,
+        secret_files=(("/run/secrets/key", SecretFile("KEY")),),
+    )
+    assert render(spec, mark("db")).volumes == {"data", "/srv", "cache", "x"}
 
 
 def test_options_that_no_file_can_hold_are_a_comment_with_its_reason() -> None:

@@ -1,44 +1,20 @@
-"""What of a checkout of FleetCaptain itself must not get into an image: keys, Pulumi's state, git's history."""
+"""Reads a ``.dockerignore``, and matches paths with its patterns as docker does."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from fleetcaptain.errors import ReleaseRefused
-from fleetcaptain.fleet.project_files import STACKS
 from fleetcaptain.printable import text_of
 
-__all__ = ["excludes", "ignore_file", "ignored_lines", "is_sent", "refuse_private_files"]
-
-# Keys of clusters and Pulumi's state; what git knows; Pulumi's own folder with its access tokens; nothing an app needs.
-_PRIVATE = (STACKS, ".git", ".tools", ".venv")
+__all__ = ["excludes", "ignore_file", "ignored_lines", "is_sent"]
 
 # What stands for more than itself in a pattern, but for `**`; inside of brackets it is the same in both languages.
 _PARTS = {"*": "[^/]*", "?": "[^/]", "[": "[", "]": "]", "^": "^", "-": "-"}
-
-
-def refuse_private_files(context: Path, dockerfile: Path, project: Path) -> None:
-    """Raises ReleaseRefused when the build context *context* has the checkout *project* in it and the ``.dockerignore``
-    that applies to *dockerfile* does not exclude what is private there: all of a context goes to the builder."""
-    if not project.is_relative_to(context):
-        return
-    ignore = ignore_file(context, dockerfile)
-    lines = ignored_lines(ignore)
-    paths = [PurePosixPath(project.relative_to(context) / name) for name in _PRIVATE]
-    missing = [str(path) for path in paths if not excludes(lines, path)]
-    if missing:
-        raise ReleaseRefused(
-            f"The build context {context} contains this project, and with it keys and Pulumi's state. Nothing was "
-            "changed:",
-            [
-                f"{ignore} does not exclude {', '.join(missing)}. Add these as its last lines, or move the app to a "
-                "folder of its own (fleetcaptain:project)."
-            ],
-        )
 
 
 def ignore_file(context: Path, dockerfile: Path) -> Path:
@@ -53,14 +29,14 @@ def ignored_lines(ignore: Path) -> list[str]:
 
 
 def excludes(lines: Iterable[str], path: PurePosixPath) -> bool:
-    """Whether the *lines* of a ``.dockerignore`` surely exclude all of *path*, a folder. Of an exception (``!``) with a
-    wildcard it is assumed that it takes something of *path* in again."""
+    """Whether the *lines* of a ``.dockerignore`` surely exclude all of *path*, a folder. An exception (``!``)
+    is assumed to take something of *path* in again, unless its part before the first wildcard is somewhere else."""
     excluded = False
     for pattern, is_exception in _patterns(lines):
         if not is_exception:
             below = path / "\0"  # what is called as no file is
             excluded = excluded or any(_matches(pattern, part) for part in (below, path, *path.parents))
-        elif re.search(r"[*?\[\\]", pattern) or _overlaps(PurePosixPath(pattern), path):
+        elif _overlaps(PurePosixPath(*itertools.takewhile(_is_plain, PurePosixPath(pattern).parts)), path):
             excluded = False
     return excluded
 
@@ -107,6 +83,10 @@ def _regex(pattern: str) -> re.Pattern[str]:
         else:
             translated.append(_PARTS.get(part, re.escape(part[-1])))
     return re.compile(f"(?s:{''.join(translated)})")
+
+
+def _is_plain(part: str) -> bool:
+    return not re.search(r"[*?\[\\]", part)
 
 
 def _overlaps(one: PurePosixPath, other: PurePosixPath) -> bool:

@@ -1,53 +1,12 @@
-"""What of a checkout of FleetCaptain itself must not get into an image."""
+"""A ``.dockerignore`` is read as docker reads it."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
-from fleetcaptain.errors import ReleaseRefused
-from fleetcaptain.release.build_context import excludes, is_sent, refuse_private_files
-
-PRIVATE = (".fleetcaptain", ".git", ".tools", ".venv")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A checkout in a folder with other things."""
-    folder = tmp_path / "work" / "captain"
-    (folder / "examples").mkdir(parents=True)
-    return folder
-
-
-@pytest.mark.parametrize("context", ["..", "."])
-def test_a_context_with_the_project_in_it_is_refused(project: Path, context: str) -> None:
-    """With the lines that would help, by the path that they need."""
-    folder = (project / context).resolve()
-    with pytest.raises(ReleaseRefused) as refused:
-        refuse_private_files(folder, folder / "Dockerfile", project)
-    assert f"{folder / '.dockerignore'} does not exclude" in str(refused.value)
-    assert str((project / ".fleetcaptain").relative_to(folder)) in str(refused.value)
-    assert "Nothing was changed" in str(refused.value)
-
-
-def test_a_folder_of_the_app_is_sent(project: Path) -> None:
-    """The example's, or one beside the project, with a .git too."""
-    (project.parent / "shop" / ".git").mkdir(parents=True)
-    for folder in (project / "examples", project.parent / "shop"):
-        refuse_private_files(folder, folder / "Dockerfile", project)
-
-
-def test_what_is_excluded_is_not_sent(project: Path) -> None:
-    """The Dockerfile's own list takes the place of the other one."""
-    dockerfile = project / "Dockerfile"
-    (project / ".dockerignore").write_text("\n".join(PRIVATE))
-    refuse_private_files(project, dockerfile, project)
-    (project / "Dockerfile.dockerignore").write_text("*.md\n.git")
-    with pytest.raises(
-        ReleaseRefused, match=r"Dockerfile.dockerignore does not exclude .fleetcaptain, .tools, .venv\."
-    ):
-        refuse_private_files(project, dockerfile, project)
+from fleetcaptain.fleetfile.dockerignore import excludes, is_sent
 
 
 @pytest.mark.parametrize(
@@ -75,6 +34,9 @@ def test_what_is_excluded_is_not_sent(project: Path) -> None:
         (["*", "!captain"], "captain/.fleetcaptain", False),
         ([".fleetcaptain", "!**/id_ed25519"], ".fleetcaptain", False),
         (["!**/*.md", ".fleetcaptain"], ".fleetcaptain", True),
+        (["*", "!src/**/*.py"], ".fleetcaptain", True),
+        (["*", "!captain/*/id"], "captain/.fleetcaptain", False),
+        (["*", "!.fleet*/id"], ".fleetcaptain", False),
     ],
 )
 def test_a_dockerignore_is_read_on_the_safe_side(lines: list[str], path: str, excluded: bool) -> None:

@@ -1,0 +1,136 @@
+"""The copy of what a build with ``only`` sends: the same files on each computer, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.errors import ReleaseRefused
+from fleetcaptain.fleetfile.build_context import BuildContext
+from fleetcaptain.release.context_hash import context_hash
+from fleetcaptain.release.staged_context import stage
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> BuildContext:
+    """Of the folder ``web`` of an app."""
+    app = tmp_path / "app"
+    for name in ("web/app.py", "web/run", "job/run.py", "Dockerfile"):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text(name)
+    (app / "web" / "run").chmod(0o755)
+    (app / "web" / "link").symlink_to("app.py")
+    return BuildContext(app, app / "Dockerfile", ("web",))
+
+
+def files_of(copy: Path) -> dict[str, tuple[int, str]]:
+    """Path -> mode and content, or the target of a link, of all below *copy*."""
+    return {
+        str(path.relative_to(copy)): (
+            path.lstat().st_mode & 0o777,
+            os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else "",
+        )
+        for path in copy.rglob("*")
+    }
+
+
+STAGED = {
+    "Dockerfile": (0o644, "Dockerfile"),
+    "web": (0o755, ""),
+    "web/app.py": (0o644, "web/app.py"),
+    "web/link": (0o777, "app.py"),
+    "web/run": (0o755, "web/run"),
+}
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
+def test_the_copy_has_the_files_with_the_modes_that_git_keeps(
+    context: BuildContext, tmp_path: Path, umask: int
+) -> None:
+    """Whatever the umask of the checkout, and of the deployment."""
+    for path in context.folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod((0o777 if path.stat().st_mode & 0o100 else 0o666) & ~umask)
+    before = os.umask(umask)
+    try:
+        staged = stage(context, tmp_path / "copy")
+    finally:
+        os.umask(before)
+    assert files_of(tmp_path / "copy") == STAGED
+    assert (staged.folder, staged.dockerfile) == (tmp_path / "copy", tmp_path / "copy" / "Dockerfile")
+    assert context_hash(staged) == context_hash(context)
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda app: (app / "web" / "app.py").write_text("web/bpp.py"),
+        lambda app: (app / "web" / "run").chmod(0o644),
+        lambda app: (app / "web" / "run").unlink(),
+        lambda app: (app / "web" / "link").unlink(),
+        lambda app: ((app / "web" / "link").unlink(), (app / "web" / "link").symlink_to("run")),
+        lambda app: ((app / "web" / "link").unlink(), (app / "web" / "link").write_text("x")),
+        lambda app: (
+            (app / "web" / "app.py").unlink(),
+            (app / "web" / "app.py").mkdir(),
+            (app / "web/app.py/a").touch(),
+        ),
+        lambda app: (
+            (app / "web" / "link").unlink(),
+            (app / "web" / "run").unlink(),
+            (app / "web/run").symlink_to("app.py"),
+        ),
+        lambda app: (app / "web" / "more" / "deep").mkdir(parents=True),
+        lambda app: (app / "Dockerfile").write_text("FROM other"),
+    ],
+)
+def test_a_copy_follows_each_change(context: BuildContext, tmp_path: Path, change: Callable[[Path], object]) -> None:
+    """As if it were made anew, also of a file of the same size and time."""
+    stage(context, tmp_path / "copy")
+    times = (context.folder / "web" / "app.py").stat()
+    change(context.folder)
+    os.utime(context.folder / "web" / "app.py", ns=(times.st_atime_ns, times.st_mtime_ns))
+    stage(context, tmp_path / "copy")
+    stage(context, tmp_path / "new")
+    assert files_of(tmp_path / "copy") == files_of(tmp_path / "new")
+
+
+def test_a_file_that_is_the_same_is_not_written_again(context: BuildContext, tmp_path: Path) -> None:
+    """Another process may build from the copy. Steps of a build find the file's own time."""
+    os.utime(context.folder / "web" / "app.py", (1_700_000_000, 1_700_000_000))
+    stage(context, tmp_path / "copy")
+    copied = (tmp_path / "copy" / "web" / "app.py").stat()
+    assert copied.st_mtime == 1_700_000_000
+    os.utime(context.folder / "web" / "app.py")
+    stage(context, tmp_path / "copy")
+    again = (tmp_path / "copy" / "web" / "app.py").stat()
+    assert (again.st_ino, again.st_mtime_ns) == (copied.st_ino, copied.st_mtime_ns)
+
+
+def test_a_dockerfile_may_be_a_link_or_elsewhere(context: BuildContext, tmp_path: Path) -> None:
+    """The builder reads what it leads to."""
+    context.dockerfile.unlink()
+    context.dockerfile.symlink_to("job/run.py")
+    assert stage(context, tmp_path / "copy").dockerfile.read_text() == "job/run.py"
+    elsewhere = BuildContext(context.folder / "web", context.folder / "Dockerfile", ("run",))
+    staged = stage(elsewhere, tmp_path / "other")
+    assert staged.dockerfile == elsewhere.dockerfile
+    assert files_of(tmp_path / "other").keys() == {"run"}
+
+
+def test_a_link_to_what_is_not_sent_is_refused(context: BuildContext, tmp_path: Path) -> None:
+    """The plugin would only say that it cannot open it."""
+    (context.folder / "web" / "shared").symlink_to("../job/run.py")
+    with pytest.raises(ReleaseRefused, match=r"web/shared -> \.\./job/run\.py: add its target to only="):
+        stage(context, tmp_path / "copy")
+
+
+def test_a_file_that_cannot_be_copied_is_named(context: BuildContext, tmp_path: Path) -> None:
+    """With what to do."""
+    (tmp_path / "copy").write_text("in the way")
+    with pytest.raises(ReleaseRefused, match=r"Could not copy the files of Build\(only=...\) .* Nothing was changed"):
+        stage(context, tmp_path / "copy")
