@@ -35,7 +35,7 @@ from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, instances_of, live
 from fleetcaptain.rollout.ownership import refuse_foreign, renamed
 from fleetcaptain.rollout.release_gate import current_tag
 from fleetcaptain.rollout.remove import forget_app
-from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, shared_by_rename
+from fleetcaptain.rollout.targets import DesiredService, displaced, downtime, one_first
 from fleetcaptain.rollout.update import update
 from fleetcaptain.rollout.window_plans import keeps_windows
 from fleetcaptain.schedule.window import WindowSpec
@@ -106,20 +106,25 @@ class RollingUpdateProvider(ResourceProvider):
         update = expected_update(olds, news)
         if update is not None:
             announce(format_expected(update, self._records({**news, "service": olds["service"]})))
-        if (former := olds["service"]) != service:
-            shared = shared_by_rename(olds, news)
-            if update is not None and shared:
-                announce_warning(
-                    service,
-                    f"{'short of instances' if lowest(update) else 'down'} while it replaces {former}: {shared}, so an "
-                    "old instance is removed before a new one starts.",
-                )
-            return DiffResult()
-        if downtime(olds, news):
+        former = olds["service"] if olds["service"] != service else "its old generation"
+        if update is not None and update.replaced and (why := one_first(olds, news)):
             announce_warning(
                 service,
-                "down during the replacement, for lack of a second instance. To avoid the outage, set instances=True, "
-                "which starts the new one first, or instances=2.",
+                f"{'short of instances' if lowest(update) else 'down'} while it replaces {former}: {why}, so an old "
+                "instance is removed before a new one starts.",
+            )
+        if olds["service"] != service:
+            return DiffResult()
+        if downtime(olds, news):
+            volumes = sorted(UnitFile.parse(news["unit"]).volumes)
+            announce_warning(
+                service,
+                "down during the replacement, for lack of a second instance"
+                + (
+                    f": both would write to {', '.join(volumes)} at the same time."
+                    if volumes
+                    else ". To avoid the outage, set instances=True, which starts the new one first, or instances=2."
+                ),
             )
         if displaced(olds, news):
             announce_warning(

@@ -25,7 +25,7 @@ from fleetcaptain.rollout.cordon import in_maintenance
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
-from fleetcaptain.rollout.preflight import no_place
+from fleetcaptain.rollout.preflight import no_place, shares_volume
 from fleetcaptain.rollout.strays import REMOVE_ONCE, StrayPolicy, find_departed, find_strays
 from fleetcaptain.rollout.targets import DesiredService
 from fleetcaptain.schedule.window_machines import is_of_windows
@@ -34,8 +34,6 @@ from fleetcaptain.units.names import generation_names, periodic_units
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Preflight", "check_cluster", "refuse_in_preview"]
-
-_IN_TURN = "Replace the old instances one at a time, with `rollout=Rolling()` and a number as `instances`"
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,11 @@ def check_cluster(
             for part in parts
         ]
         # Those of a service that is replaced blue/green stay until the new generation is healthy.
-        beside = [(part, names) for part, names in former if names and part.mode is Mode.BLUE_GREEN]
-        _refuse_shared_volumes(beside, snapshot)
+        beside = [
+            (part, names)
+            for part, names in former
+            if names and part.mode is Mode.BLUE_GREEN and not shares_volume(part.unit, names, snapshot)
+        ]
         staying = {name for _, names in beside for name in names}
         going = {name for _, names in former for name in names}.difference(staying)
         leaving = leaving.difference(going, staying)
@@ -127,8 +128,9 @@ def check_cluster(
                 problems.append(_without(last))
         elif problems and not problems_without(staying):
             problems += [
-                f"service {part.service!r} is replaced blue/green, so it starts beside {', '.join(names)}. {_IN_TURN}, "
-                "or use another port of the machine."
+                f"service {part.service!r} is replaced blue/green, so it starts beside {', '.join(names)}. Add a "
+                "machine, use another port, or replace the old instances one at a time, with `rollout=Rolling()` and "
+                "a number as `instances`."
                 for part, names in beside
             ]
         if problems:
@@ -147,21 +149,6 @@ def _warn_of_departed(names: Collection[str]) -> None:
             f"{', '.join(sorted(names))}: removed at the end of this deployment, because an earlier release has the "
             "service and this one does not. To keep the units, declare the service again."
         )
-
-
-def _refuse_shared_volumes(beside: Sequence[tuple[Part, Sequence[str]]], snapshot: Snapshot) -> None:
-    """Raise UnitRefused if a service starts beside units (*beside*) that write to the same volume."""
-    found = []
-    for part, names in beside:
-        for name in names:
-            shared = sorted(part.unit.volumes & snapshot.units[name].file.volumes)
-            if shared:
-                found.append(
-                    f"service {part.service!r} is replaced blue/green, so it starts beside {name}, which writes to "
-                    f"{', '.join(shared)} too. {_IN_TURN}, or mount another volume."
-                )
-    if found:
-        raise UnitRefused("Cannot rename services whose volumes the old instances use. Nothing was changed:", found)
 
 
 def _without(last: Sequence[str]) -> str:

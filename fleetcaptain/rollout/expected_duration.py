@@ -12,7 +12,7 @@ from fleetcaptain.history.duration import format_duration
 from fleetcaptain.history.rollout_record import InstanceRecord, RolloutRecord, State
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.model import parallel
-from fleetcaptain.rollout.targets import displaced, shared_by_rename
+from fleetcaptain.rollout.targets import displaced, one_first
 
 __all__ = ["ExpectedUpdate", "expected_sec", "expected_update", "format_expected", "lowest", "waves"]
 
@@ -25,8 +25,8 @@ _BEGUN = (State.STOPPING, State.STOPPED, State.STARTING)
 class ExpectedUpdate:
     """An update of a *service* in its *mode*, from so many instances *before* to so many *after*, at most *at_once* at
     a time. *replaced*: each instance gets another text. *down_first*: the old units are removed before the new ones
-    start. *repaired*: what is not as it should be. *former*: the service that it replaces by a rename, whose instances
-    go *one_first*, or after those that replace them."""
+    start. *repaired*: what is not as it should be. *former*: the service that it replaces by a rename. *one_first*: old
+    instances go one by one before the new ones with other names start, not after them."""
 
     service: str
     mode: Mode
@@ -55,9 +55,9 @@ def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Expecte
     if not replaced and not repaired and before == after:
         return None
     at_once = parallel(news["rollout"].get("max_parallel", 1), max(1, after))
-    down_first, one_first = not former and displaced(olds, news), bool(shared_by_rename(olds, news))
+    down_first, in_turn = not former and displaced(olds, news), bool(one_first(olds, news))
     return ExpectedUpdate(
-        news["service"], mode, before, after, at_once, replaced, down_first, repaired, former, one_first
+        news["service"], mode, before, after, at_once, replaced, down_first, repaired, former, in_turn
     )
 
 
@@ -68,15 +68,15 @@ def lowest(update: ExpectedUpdate) -> int:
     stay = min(update.before, update.after)
     if not update.replaced:
         return stay
-    if update.mode is Mode.BLUE_GREEN or (update.former and not update.one_first):
+    if not update.one_first and (update.mode is Mode.BLUE_GREEN or update.former):
         return stay
     return max(0, min(update.before - update.at_once, update.after))
 
 
 def waves(update: ExpectedUpdate, begun: int) -> int:
     """In how many waves *begun* instances start: the first one alone, then as many at a time as allowed."""
-    at_once = update.mode in (Mode.BLUE_GREEN, Mode.FLEET_GLOBAL) or begun <= 1
-    return 1 if at_once else 1 + -(-(begun - 1) // update.at_once)
+    beside = update.mode is Mode.BLUE_GREEN and not update.one_first
+    return 1 if beside or update.mode is Mode.FLEET_GLOBAL or begun <= 1 else 1 + -(-(begun - 1) // update.at_once)
 
 
 def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tuple[float, int]:
@@ -125,14 +125,14 @@ def _what(update: ExpectedUpdate) -> str:
     if update.down_first:
         return f"{units}, after all old ones are removed: none serves meanwhile"
     serve = f"never fewer than {lowest(update)} of {update.before} serve"
-    if update.mode is Mode.BLUE_GREEN:
+    if update.mode is Mode.BLUE_GREEN and not update.one_first:
         return f"{units}, started beside the old, {serve}"
     if not lowest(update):
-        how = "started after an old one is removed" if update.former else "replaced in place"
+        how = "started after an old one is removed" if update.one_first else "replaced in place"
         return f"{units}, {how}: none serves meanwhile"
     pace = "one at a time" if update.at_once == 1 else f"the first one alone, then {update.at_once} at a time"
-    if update.former:
-        pace += ", after an old one is removed" if update.one_first else ", before an old one is removed"
+    if update.one_first or update.former:
+        pace += f", {'after' if update.one_first else 'before'} an old one is removed"
     return f"{units}, {pace}, {serve}"
 
 

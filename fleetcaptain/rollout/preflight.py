@@ -18,7 +18,7 @@ from fleetcaptain.units.agent_calls import agent_folder
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["find_images", "in_the_way", "leaving", "no_place", "prepare", "pull_everywhere"]
+__all__ = ["find_images", "in_the_way", "leaving", "no_place", "prepare", "pull_everywhere", "shares_volume"]
 
 _PROBE_SEC = 60.0
 _PULL_SEC = 900.0
@@ -89,6 +89,12 @@ def in_the_way(ownership: Ownership, target: Target, snapshot: Snapshot) -> tupl
         return ()
     going = {name: snapshot.units[name].file.needs(name) for name in old}
     return tuple(name for name in old if any(apart(going[name], need) for need in target.needs))
+
+
+def shares_volume(file: UnitFile, old: Iterable[str], snapshot: Snapshot) -> bool:
+    """Whether a unit with *file* and one of the units *old* write to the same volume, so that they must not run side by
+    side."""
+    return any(file.shared_volumes(snapshot.units[name].file) for name in old)
 
 
 def pull_everywhere(cluster: Cluster, image: str, machines: Iterable[str], report: Callable[[str], None]) -> None:

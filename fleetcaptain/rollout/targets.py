@@ -22,7 +22,7 @@ __all__ = [
     "RolloutSettings",
     "displaced",
     "downtime",
-    "shared_by_rename",
+    "one_first",
     "whole_file",
 ]
 
@@ -136,7 +136,8 @@ def whole_file(props: Mapping[str, Any]) -> UnitFile:
 
 def downtime(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the update from *olds* to *news* takes down the only instance of a service; a task is never up."""
-    single = news["mode"] == Mode.ROLLING and olds.get("instances") == news["instances"] == 1
+    rolling = olds.get("mode") == news["mode"] == Mode.ROLLING
+    single = rolling and olds.get("instances") == news["instances"] == 1
     changes = single and any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets"))
     return changes and not UnitFile.parse(news["unit"]).is_task
 
@@ -147,15 +148,15 @@ def displaced(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     return modes == {Mode.ROLLING, Mode.PER_MACHINE} and _apart(olds, news)
 
 
-def shared_by_rename(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
-    """Why an old instance of a renamed service may have to go before a new one starts, from *olds* to *news*; empty if
-    the new ones start first. A blue/green service starts beside the old one, or is refused."""
-    if olds["service"] == news["service"] or news["mode"] == Mode.BLUE_GREEN:
+def one_first(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
+    """Why an old instance may have to go before a new one with another name starts, from *olds* to *news*; empty if the
+    new ones start first. A blue/green service finds room beside the old one, or is refused."""
+    if olds["service"] == news["service"] and Mode.BLUE_GREEN not in (olds.get("mode"), news["mode"]):
         return ""
     old, new = (UnitFile.parse(props["unit"]) for props in (olds, news))
-    if volumes := sorted(old.volumes & new.volumes):
+    if volumes := new.shared_volumes(old):
         return f"both write to {', '.join(volumes)}"
-    if _apart(olds, news):
+    if news["mode"] != Mode.BLUE_GREEN and _apart(olds, news):
         return "they use the same port of the machine, or conflict, and may find no machine to spare"
     return ""
 

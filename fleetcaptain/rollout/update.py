@@ -16,7 +16,7 @@ from fleetcaptain.rollout.journal import guarded
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, rows_of
 from fleetcaptain.rollout.ownership import refuse_foreign
-from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare
+from fleetcaptain.rollout.preflight import in_the_way, leaving, prepare, shares_volume
 from fleetcaptain.rollout.strategies.blue_green import replace_generation
 from fleetcaptain.rollout.strategies.fleet_global import run_fleet_global
 from fleetcaptain.rollout.strategies.renaming import former_units, replace_former, retire_former
@@ -59,14 +59,15 @@ def update(
         ):
             opening = needed_now(fenced, desired)
             target = desired.target(snapshot, len(opening()))
-            # An old generation stays until the new one is healthy; other old units are removed, first if necessary.
-            stays = desired.mode is Mode.BLUE_GREEN
-            old = (*leaving(cluster.ownership, target, snapshot), *former_units(cluster, desired.replaces, snapshot))
-            going = () if stays else old
+            former = former_units(cluster.ownership, target, desired.replaces, snapshot)
+            # An old generation stays until the new one is healthy, unless both would write to one volume; other old
+            # units are removed, first if necessary.
+            beside = desired.mode is Mode.BLUE_GREEN and not shares_volume(target.file, former, snapshot)
+            going = () if beside else (*leaving(cluster.ownership, target, snapshot), *former)
             prepare(fenced, snapshot, target, desired.image, report, ignored=going)
             driver = Driver(fenced, report, stopping, opening=opening)
             try:
-                _replace(driver, snapshot, desired, target)
+                _replace(driver, snapshot, desired, target, in_turn=bool(former) and not beside)
                 if target.standby:
                     # Without those that it opened meanwhile.
                     keep_standby(driver, desired.target(fenced.snapshot()))
@@ -75,8 +76,8 @@ def update(
                     record_running(fenced, desired.service)
                 raise
             publish_windows(fenced, desired, snapshot)
-            for former in desired.replaces:
-                forget_service(fenced, former)
+            for service in desired.replaces:
+                forget_service(fenced, service)
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target
@@ -103,17 +104,18 @@ def _wanted(desired: DesiredService, snapshot: Snapshot) -> int:
     return len(target.running.names)
 
 
-def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target) -> None:
+def _replace(driver: Driver, snapshot: Snapshot, desired: DesiredService, target: Target, *, in_turn: bool) -> None:
+    """*in_turn*: units with other names go one after the other, as the new ones start."""
     settings, ownership = desired.settings, driver.cluster.ownership
     policy = settings.policy(len(target.running.names))
     if desired.mode is Mode.FLEET_GLOBAL:
         with offered(driver.cluster.store, driver.cluster.app):
             run_fleet_global(driver.cluster, target, policy.healthy_deadline_sec, driver.report)
+    elif in_turn:
+        replace_former(driver, target.running, policy, desired.replaces, snapshot, auto_revert=settings.auto_revert)
     elif desired.mode is Mode.BLUE_GREEN:
         replace_generation(driver, target, policy, settings.keep_old_sec, snapshot)
         retire_former(driver, desired.replaces, settings.keep_old_sec)
-    elif former_units(driver.cluster, desired.replaces, snapshot):
-        replace_former(driver, target.running, policy, desired.replaces, snapshot, auto_revert=settings.auto_revert)
     elif instances_of(ownership, target.service, snapshot) or snapshot.units.keys() & set(target.names):
         first = {name: snapshot.units[name].file for name in in_the_way(ownership, target, snapshot)}
         roll(driver, target, policy, settings.auto_revert, first)

@@ -127,6 +127,10 @@ class UnitFile:
         """The volumes and data of the machine that its container can write to, as far as docker's line has them."""
         return frozenset(name for one in self.options if one.name == "ExecStart" for name in written_volumes(one.value))
 
+    def shared_volumes(self, other: UnitFile) -> tuple[str, ...]:
+        """The volumes and data, by name, that its container and that of *other* can both write to."""
+        return tuple(sorted(self.volumes & other.volumes))
+
     @property
     def needs_image(self) -> bool:
         """Whether a line of it uses ``${IMAGE}``: all implicit docker lines do, custom ones may."""

@@ -1,4 +1,5 @@
-"""A renamed service: its instances replace those of its former names step by step, and go back after a failure."""
+"""Instances under new names, of a renamed service or another generation, replace the former ones step by step, and go
+back after a failure."""
 
 from __future__ import annotations
 
@@ -6,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fleetcaptain.errors import RolloutFailed, RolloutMixed
-from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.dependents import blocked_by
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import apart
-from fleetcaptain.rollout.preflight import leaving, no_place
+from fleetcaptain.rollout.preflight import leaving, no_place, shares_volume
 from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.retire import retire
 from fleetcaptain.rollout.strategies.rolling import roll_back
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import name_parts
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["Step", "former_units", "next_step", "replace_former", "retire_former"]
@@ -31,9 +33,16 @@ class Step:
     then: tuple[str, ...]
 
 
-def former_units(cluster: Cluster, former: Sequence[str], snapshot: Snapshot) -> dict[str, str]:
-    """Unit -> its service, of the services *former*; those that wait for a window first, as they serve nothing."""
-    found = {name: service for service in former for name in instances_of(cluster.ownership, service, snapshot)}
+def former_units(ownership: Ownership, target: Target, former: Sequence[str], snapshot: Snapshot) -> dict[str, str]:
+    """Unit -> its service, of those that *target* replaces under new names: other generations of its service, and the
+    services *former*. Those that wait for a window first, as they serve nothing."""
+    new = {name_parts(name)[0] for name in target.names}
+    found = {
+        name: service
+        for service in (target.service, *former)
+        for name in instances_of(ownership, service, snapshot)
+        if name_parts(name)[0] not in new
+    }
     return {name: found[name] for name in sorted(found, key=lambda name: name not in snapshot.waiting)}
 
 
@@ -47,9 +56,7 @@ def next_step(target: Target, started: int, at_once: int, old: Sequence[str], sn
     upto = min(started + at_once, len(target.names))
     part = replace(target, names=target.names[:upto])
     first = _in_the_way(part, old, snapshot)
-    writing = [
-        name for name in old if name not in snapshot.waiting and target.file.volumes & snapshot.units[name].file.volumes
-    ]
+    writing = [name for name in old if name not in snapshot.waiting and shares_volume(target.file, [name], snapshot)]
     begun = sum(name not in snapshot.units for name in part.names) - len(set(writing).intersection(first))
     first = (*first, *[name for name in writing if name not in first][: max(0, begun)])
     left = [name for name in old if name not in first]
@@ -72,21 +79,24 @@ def _in_the_way(target: Target, old: Sequence[str], snapshot: Snapshot) -> tuple
 def replace_former(
     driver: Driver, target: Target, policy: Policy, former: Sequence[str], snapshot: Snapshot, *, auto_revert: bool
 ) -> None:
-    """Start the units of *target* and remove those of the services *former*: the first one alone, then as many at once
-    as *policy* allows.
+    """Start the units of *target* and remove the `former_units`: the first one alone, then as many at once as *policy*
+    allows.
 
-    The old units stay while a service of another release still requires them: see `blocked_by`. Raises RolloutFailed
-    after a failure, when the old units run again (or the rollout just stopped, if *auto_revert* is off), RolloutMixed
-    if that failed too, or if units of *target* ran before.
+    Those of *former* stay while a service of another release still requires them: see `blocked_by`. Raises
+    RolloutFailed after a failure, when the old units run again (or the rollout just stopped, if *auto_revert* is off),
+    RolloutMixed if that failed too, or if units of *target* ran before.
     """
     cluster = driver.cluster
-    resumed = instances_of(cluster.ownership, target.service, snapshot)
+    replaced = former_units(cluster.ownership, target, former, snapshot)
+    services = ", ".join(dict.fromkeys(replaced.values()))
+    present = instances_of(cluster.ownership, target.service, snapshot)
+    resumed = [name for name in present if name not in replaced]
     kept = _required(driver, former, snapshot)
     done: list[tuple[Step, Mapping[str, UnitFile | None]]] = []
     started = 0
     while started < len(target.names):
         snapshot = cluster.snapshot()
-        old = former_units(cluster, former, snapshot)
+        old = former_units(cluster.ownership, target, former, snapshot)
         step = next_step(target, started, policy.max_parallel if started else 1, list(old), snapshot)
         if kept:
             step = replace(step, then=())
@@ -104,11 +114,11 @@ def replace_former(
             if resumed:
                 raise RolloutMixed(
                     f"{message}\nThe changes of this run were taken back. {', '.join(resumed)} of an earlier run stay "
-                    f"beside the instances of {', '.join(former)}: both versions run. Fix the service and run "
-                    "`pulumi up` again; it continues from here."
+                    f"beside the old instances of {services}: both versions run. Fix the service and run `pulumi "
+                    "up` again; it continues from here."
                 )
             raise RolloutFailed(
-                f"{message}\nThe instances of {', '.join(former)} serve as before. Fix the service and run `pulumi up` "
+                f"{message}\nThe old instances of {services} serve as before. Fix the service and run `pulumi up` "
                 "again."
             )
         _remove(driver, {name: old[name] for name in step.then})

@@ -17,6 +17,7 @@ from fleetcaptain.errors import ClusterUnreachable, Interrupted, Locked, Rollout
 from fleetcaptain.fleet.fleet_client import FleetClient
 from fleetcaptain.fleetfile.values import Port, ServiceSpec, TaskSpec
 from fleetcaptain.history.stored_records import read_records
+from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.lock import Lock
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render_task import render_task
@@ -267,6 +268,10 @@ def test_only_an_update_that_takes_the_one_instance_down_is_warned_of(warnings: 
     assert PROVIDER.diff("web", one, {**one, "unit": "new"}).changes is None
     assert len(warnings) == 1
     assert warnings[0].startswith("web: down during the replacement")
+    assert "instances=2" in warnings[0]
+    data = {**one, "unit": text_of("web", volumes=("data:/data",))}
+    PROVIDER.diff("web", data, {**data, "image": "other"})
+    assert warnings[1].endswith("both would write to data at the same time.")
 
 
 @pytest.mark.usefixtures("site")
@@ -475,6 +480,23 @@ DATA = {"volumes": ("data:/data",)}
 
 
 SOCKET = {"volumes": ("/var/run/docker.sock:/var/run/docker.sock",)}
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("mode", [Mode.ROLLING, Mode.BLUE_GREEN])
+def test_a_blue_green_service_with_a_volume_is_warned_of_its_outage(
+    monkeypatch: pytest.MonkeyPatch, warnings: list[str], mode: Mode
+) -> None:
+    """Also when it is one no longer. Another number of instances replaces none."""
+    said: list[str] = []
+    monkeypatch.setattr("components.fleet_unit.announce", said.append)
+    old = unit_inputs(instances=1, mode=Mode.BLUE_GREEN, unit=text_of("web", volumes=("data:/data",)))
+    PROVIDER.diff("web", old, {**old, "instances": 2})
+    assert warnings == []
+    PROVIDER.diff("web", old, {**old, "image": "other", "mode": mode.value})
+    assert "1 instance, started after an old one is removed: none serves meanwhile" in said[-1]
+    (warning,) = warnings
+    assert warning.startswith("web: down while it replaces its old generation: both write to data, so")
 
 
 @pytest.mark.usefixtures("site")

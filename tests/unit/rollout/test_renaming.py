@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from fleetcaptain.rollout.strategies.renaming import former_units, next_step
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
 from fleetcaptain.schedule.window import WindowSpec
-from fleetcaptain.units.names import instance_names, machine_names
+from fleetcaptain.units.names import generation_names, instance_names, machine_names
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, FakeCluster, text_of
 from tests.fakes.unit_texts import unit_hash
@@ -97,6 +98,36 @@ def test_two_instances_never_write_to_the_same_volume() -> None:
     assert reading.least_up == 1
 
 
+@pytest.mark.parametrize("former", ["worker", "jobs"])
+@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize(("volume", "beside"), [("data:/data", False), ("data:/data:ro", True)])
+def test_a_generation_that_writes_to_the_volume_of_the_old_one_starts_after_it(
+    former: str, volume: str, *, beside: bool, failing: bool
+) -> None:
+    """Of the same service, and of its former name. After a failure the old one has the volume again."""
+    old, new = (UnitFile.parse(text_of(name, volumes=(volume,))) for name in (former, "jobs"))
+    old = old.with_image("redis:6")
+    (before,), (after,) = (generation_names(*one, 1) for one in ((former, old.unit_hash), ("jobs", new.unit_hash)))
+    cluster = FakeCluster({before: old.text}, homeless=[after] if failing else [])
+    cluster.least_up = 1
+    desired = DesiredService("jobs", new, Mode.BLUE_GREEN, 1, settings=QUICK, replaces=("worker",))
+    with pytest.raises(RolloutFailed) if failing else nullcontext():
+        update(cluster, desired, lambda _line: None, lambda: False)
+    assert [*cluster.runs] == [before if failing else after]
+    assert cluster.least_up == int(beside)
+    assert cluster.history[0] == (f"put {after}" if beside else f"loaded {before}")
+
+
+def test_a_service_that_is_no_longer_blue_green_takes_over_its_volume() -> None:
+    """Its new units have other names too."""
+    file = UnitFile.parse(text_of("jobs", volumes=("data:/data",)))
+    (name,) = generation_names("jobs", file.unit_hash, 1)
+    cluster = FakeCluster({name: file.text})
+    update(cluster, DesiredService("jobs", file, Mode.ROLLING, 1, settings=QUICK), lambda _line: None, lambda: False)
+    assert cluster.history[:3] == [f"loaded {name}", f"delete {name}", "put jobs@1.service"]
+    assert [*cluster.runs] == ["jobs@1.service"]
+
+
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (3, 3), (3, 1)])
 def test_as_many_writers_of_a_volume_go_as_start(before: int, after: int) -> None:
     """Never more than before or after, whatever their numbers are."""
@@ -131,7 +162,7 @@ def test_what_waits_for_a_window_writes_nothing() -> None:
     update(cluster, worker, lambda _line: None, lambda: False)
     snapshot = cluster.snapshot()
     target = Target("jobs", instance_names("jobs", 5), UnitFile.parse(text_of("jobs", volumes=data)))
-    step = next_step(target, 0, 1, list(former_units(cluster, ("worker",), snapshot)), snapshot)
+    step = next_step(target, 0, 1, list(former_units(cluster.ownership, target, ("worker",), snapshot)), snapshot)
     assert "worker@1.service" in step.first
 
 
@@ -157,7 +188,7 @@ def test_after_a_failure_the_old_instances_serve_as_before(failing: int, ports: 
     """Whichever of the new ones fails, and whether or not the old ones had to go first."""
     cluster = working(homeless=[f"jobs@{failing}.service"], ports=ports)
     before = dict(cluster.runs)
-    with pytest.raises(RolloutFailed, match="The instances of worker serve as before"):
+    with pytest.raises(RolloutFailed, match="The old instances of worker serve as before"):
         rename(cluster, ports=ports)
     assert cluster.runs == before
     assert cluster.least_up == (2 if ports else 3)
@@ -232,7 +263,8 @@ def test_instances_that_wait_for_a_window_go_first() -> None:
         "worker", UnitFile.parse(text_of("worker")), Mode.ROLLING, 1, settings=QUICK, windows=(PEAK,)
     )
     update(cluster, worker, lambda _line: None, lambda: False)
-    order = list(former_units(cluster, ("worker",), cluster.snapshot()))
+    target = Target("jobs", instance_names("jobs", 1), UnitFile.parse(text_of("jobs")))
+    order = list(former_units(cluster.ownership, target, ("worker",), cluster.snapshot()))
     assert (len(order), order[-1]) == (5, "worker@1.service")
 
 
