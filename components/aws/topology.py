@@ -125,7 +125,7 @@ def openings(app: App) -> tuple[Opening, ...]:
 
 def public_services(app: App) -> tuple[Public, ...]:
     """The services of *app* that have a port for the public."""
-    return tuple(_public(spec, spec.public) for spec in app.services if spec.public is not None)
+    return tuple(_public(spec, spec.public[0].port) for spec in app.services if spec.public)
 
 
 def _public(spec: ServiceSpec, number: int) -> Public:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fleetcaptain.fleetfile.dsl import SourceLocation
+from fleetcaptain.fleetfile.public_routes import collisions
 from fleetcaptain.fleetfile.service_specs import Errors
 from fleetcaptain.fleetfile.task import task_errors
 from fleetcaptain.fleetfile.validation_error import did_you_mean
@@ -34,19 +35,15 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
     names = [spec.name for spec in app.services]
     for name in sorted({name for name in names if names.count(name) > 1}):
         errors.add(places[name], name, "", "another service has the same name; rename one of them")
-    public = [spec.public for spec in app.services if spec.public is not None]
-    for spec in app.services:
-        if spec.public is not None and public.count(spec.public) > 1:
-            errors.add(
-                places[spec.name],
-                spec.name,
-                "public",
-                f"another service also has the public port {spec.public}; choose another port",
-            )
+    for name, what in dict.fromkeys(collisions(app)):
+        errors.add(places[name], name, "public", what)
     by_name = {spec.name: spec for spec in app.services}
     agent = f"{app.app}-agent"
     if agent in names:
         errors.add(places[agent], agent, "", "the app's machine agent has this name; choose another one")
+    proxy = f"{app.app}-proxy"
+    if proxy in names and any(spec.public for spec in app.services):
+        errors.add(places[proxy], proxy, "", "the proxy of the app's public address has this name; choose another one")
     for spec in app.services:
         for word, why in task_errors(spec).items():
             errors.add(places[spec.name], spec.name, word, why)

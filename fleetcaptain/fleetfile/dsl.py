@@ -8,7 +8,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.values import Alive, Build, Expand, Literal, Plain, Ready, Rollout, SecretFile, Window
+from fleetcaptain.fleetfile.values import (
+    Alive,
+    Build,
+    Expand,
+    Literal,
+    Plain,
+    Ready,
+    Rollout,
+    Route,
+    SecretFile,
+    Window,
+)
 
 __all__ = ["Fleetfile", "Service", "SourceLocation", "Task", "declared"]
 
@@ -48,7 +59,7 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(map(_plain, value))
-    if isinstance(value, Alive | Build | Ready | Rollout | SecretFile | Window):
+    if isinstance(value, Alive | Build | Ready | Rollout | Route | SecretFile | Window):
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     return value
 
@@ -70,7 +81,7 @@ class Service:
         image: str | Build | None = None,
         command: Lines | None = None,
         ports: Sequence[str | int] = (),
-        public: int | None = None,
+        public: int | Route | Sequence[int | Route] | None = None,
         volumes: Sequence[str] = (),
         env: Mapping[str, str | int | float | bool] | None = None,
         secrets: Sequence[str] = (),

@@ -13,8 +13,9 @@ from fleetcaptain.fleetfile.command_words import command, docker_words
 from fleetcaptain.fleetfile.custom_line import check_custom_line
 from fleetcaptain.fleetfile.docker_args import refuse_reserved
 from fleetcaptain.fleetfile.letters import check_verbatim, letters, sample, verbatim, word
-from fleetcaptain.fleetfile.nested_values import alive, public, ready, rollout
+from fleetcaptain.fleetfile.nested_values import alive, ready, rollout
 from fleetcaptain.fleetfile.ports import port
+from fleetcaptain.fleetfile.public_routes import public
 from fleetcaptain.fleetfile.secret_specs import secret_files, secret_names
 from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.unit_options import options_of
@@ -249,7 +250,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "image": _optional(_image),
     "command": lambda value: () if value is None else command(value),
     "ports": _list_of(port),
-    "public": _optional(public),
+    "public": public,
     "volumes": _list_of(_volume),
     "env": _env,
     "secrets": secret_names,

@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.time_limits import LONGEST_SEC
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Alive, BlueGreen, Command, Http, Ready, Rolling, Rollout, Tcp
 
-__all__ = ["alive", "public", "ready", "rollout"]
+__all__ = ["alive", "check_port", "ready", "rollout"]
 
 _PORTS = range(1, 65536)
 # The machine agent looks every 4 s which checks are due.
@@ -30,7 +30,7 @@ def ready(value: Any) -> Ready:
         case Http():
             return _http(value)
         case Tcp(number):
-            _port(number)
+            check_port(number)
             return value
         case Command(line):
             if not isinstance(line, str) or not line.strip() or "\n" in line:
@@ -65,7 +65,7 @@ def _http(value: Http) -> Http:
         raise ValidationError(
             f"Http({represented(path)}): HTTP never sends the part after #; remove it, or write %23 for the character"
         )
-    _port(value.port)
+    check_port(value.port)
     if host is not None:
         host = letters_of_check(host)
         if not _HOST.fullmatch(sample(host)):
@@ -96,12 +96,6 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def public(value: Any) -> int:
-    """*value*, if it is a port number. Raises `ValidationError`."""
-    _port(value)
-    return int(value)
-
-
 def rollout(value: Any) -> Rollout:
     """*value*, if its numbers are valid. Raises `ValidationError`."""
     if not isinstance(value, Rolling | BlueGreen):
@@ -126,7 +120,8 @@ def rollout(value: Any) -> Rollout:
     return value
 
 
-def _port(number: Any) -> None:
+def check_port(number: Any) -> None:
+    """Raise `ValidationError` unless *number* is a port, or None."""
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number not in _PORTS):
         raise ValidationError(f"{represented(number)} is not a port; ports must be integers from 1 to 65535")
 

@@ -12,7 +12,7 @@ from fleetcaptain.fleetfile.letters import verbatim, word
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import SecretFile
 
-__all__ = ["secret_files", "secret_mistakes", "secret_names"]
+__all__ = ["secret_files", "secret_mistakes", "secret_name", "secret_names"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # systemd, docker's client and the shell of the unit's own lines read these themselves.
@@ -30,7 +30,7 @@ def secret_names(value: Any) -> tuple[str, ...]:
         raise ValidationError(f"must be a list of names, not a {type(value).__name__}")
     if any(isinstance(entry, SecretFile) for entry in value):
         raise ValidationError("a SecretFile is no variable; write it in secret_files=")
-    names = [_name(entry) for entry in value]
+    names = [secret_name(entry) for entry in value]
     for name in names:
         if _TAKEN.fullmatch(name):
             raise ValidationError(f"{name} is a variable of the machine's own programs; choose another name")
@@ -67,7 +67,8 @@ def secret_mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "secret_files", f"{path} is in volumes= too; remove it from one of them"
 
 
-def _name(value: Any) -> str:
+def secret_name(value: Any) -> str:
+    """*value*, if it is the name of a secret."""
     name = verbatim(word(value))
     if not _NAME.fullmatch(name):
         # It may be a value: no message shows it.
@@ -86,7 +87,7 @@ def _path(value: Any) -> str:
 
 def _file(value: Any) -> SecretFile:
     given = value if isinstance(value, SecretFile) else SecretFile(value)
-    name, mode, owner = _name(given.name), given.mode, given.owner
+    name, mode, owner = secret_name(given.name), given.mode, given.owner
     if not isinstance(mode, str) or not _MODE.fullmatch(mode):
         raise ValidationError(f'{name}: the mode must be four octal digits that allow reading, such as "0400"')
     if not isinstance(owner, str) or not _OWNER.fullmatch(owner):

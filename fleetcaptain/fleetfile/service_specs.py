@@ -294,7 +294,7 @@ def _ports(values: dict[str, Any], add: AddError) -> None:
         add("ports", "a port of the machine is published twice; publish each port once")
     # A load balancer sends to machines, to the same port of each.
     first = next(iter(values.get("ports", ())), None)
-    if values.get("public") is None or "ports" not in values:
+    if not values.get("public") or "ports" not in values:
         return
     if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
         what = 'the first of ports= must be one TCP port of every machine, such as "8080:80"'

@@ -37,7 +37,7 @@ def task_errors(spec: ServiceSpec) -> dict[str, str]:
         errors["ready"] = _READY
     if spec.alive is not None:
         errors["alive"] = _ALIVE
-    if spec.public is not None:
+    if spec.public:
         errors["public"] = _PUBLIC
     if spec.scale:
         errors["scale"] = _SCALE

@@ -19,16 +19,20 @@ __all__ = [
     "Command",
     "Expand",
     "Http",
+    "HttpRoute",
     "Literal",
     "Plain",
     "Port",
+    "PublicRoute",
     "Ready",
     "Rolling",
     "Rollout",
+    "Route",
     "SecretFile",
     "ServiceSpec",
     "TaskSpec",
     "Tcp",
+    "TcpRoute",
     "Window",
 ]
 
@@ -218,6 +222,37 @@ class Port:
 
 
 @dataclass(frozen=True)
+class HttpRoute:
+    """Requests to *port* of each machine, for the name *host* (None: any name) and below *path*, go to the service.
+
+    *tls*: the name of a secret that is the certificate chain and its key in PEM. The port then takes HTTPS only.
+    """
+
+    port: int
+    host: str | None = None
+    path: str = "/"
+    tls: str | None = None
+
+
+@dataclass(frozen=True)
+class TcpRoute:
+    """Connections to *port* of each machine go to the service."""
+
+    port: int
+
+
+Route = HttpRoute | TcpRoute
+
+
+@dataclass(frozen=True)
+class PublicRoute:
+    """A *route* of the app's public address, and the *service* that it leads to."""
+
+    service: str
+    route: Route
+
+
+@dataclass(frozen=True)
 class ServiceSpec:
     """One service, resolved. A tuple of lines is None for the implicit lines, empty for no lines.
 
@@ -228,7 +263,8 @@ class ServiceSpec:
     *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
     *leave_sec*: how long it goes on after it is out of discovery, before it stops; a cluster with a balancer sets it.
     *renamed_from*: the name that it had, whose instances its own replace.
-    *public*: the port of the cluster's load balancer, if it has one, that forwards to the first of ``ports``.
+    *public*: the routes of the app's public address that lead to the first of ``ports``.
+    *routes*: those of all services, in the order of matching; only the service that is the app's proxy has them.
     *location*: where the Fleetfile declares it, as ``Fleetfile.py:12``.
     """
 
@@ -237,7 +273,7 @@ class ServiceSpec:
     image: str | Build
     command: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
-    public: int | None = None
+    public: tuple[Route, ...] = ()
     volumes: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
@@ -270,6 +306,7 @@ class ServiceSpec:
     rollout: Rollout = Rolling(min_healthy_sec=10, healthy_deadline_sec=310, progress_deadline_sec=600)
     versions: tuple[str, ...] = ()
     renamed_from: str | None = None
+    routes: tuple[PublicRoute, ...] = ()
     scale: tuple[WindowSpec, ...] = ()
     location: str = field(default="", compare=False)
 

@@ -13,7 +13,9 @@ from fleetcaptain.fleetfile.values import (
     Command,
     Expand,
     Http,
+    HttpRoute,
     Port,
+    PublicRoute,
     Ready,
     Rolling,
     ServiceSpec,
@@ -30,6 +32,7 @@ __all__ = [
     "agent_settings",
     "has_own_lines",
     "port_key",
+    "proxy_name",
     "secret_file",
     "secret_settings",
     "secret_variables_file",
@@ -40,6 +43,11 @@ __all__ = [
 def agent_name(app: str) -> str:
     """The unit of the machine agent of *app*: ``behavioral-agent.service``."""
     return global_name(f"{app}-agent")
+
+
+def proxy_name(app: str) -> str:
+    """The unit of the proxy of *app*, which has its public address: ``behavioral-proxy.service``."""
+    return global_name(f"{app}-proxy")
 
 
 def agent_folder(app: str) -> str:
@@ -76,6 +84,9 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
                    docker is asked for the others. The first is that of the registration's connection
     ``Secrets``    the names of the secrets that are variables
     ``SecretFile`` a secret that is a file: ``NAME MODE UID:GID PATH``, and ``base64``; one a line
+    ``Route``      a route of the public address, one a line, in the order of matching: ``http PORT HOST PATH SERVICE
+                   FILE`` or ``tcp PORT - - SERVICE -``. ``-`` stands for any host, and for no file. FILE is the number
+                   (from 1) of the ``SecretFile`` with the certificate
     ``Leave``      so many seconds it goes on after it is unregistered: a load balancer has to see that first
     ``Versions``   further releases that the service serves, as JSON
     ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
@@ -94,6 +105,7 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     if spec.ports and not task:
         yield "Ports", " ".join(_port(spec, port) for port in spec.ports)
     yield from secret_settings(spec)
+    yield from (("Route", _route(spec, public)) for public in spec.routes)
     if spec.leave_sec:
         yield "Leave", str(spec.leave_sec)
     if spec.versions:
@@ -115,6 +127,15 @@ def secret_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     for path, file in spec.secret_files:
         encoding = " base64" if file.base64 else ""
         yield "SecretFile", f"{file.name} {file.mode} {file.owner} {path}{encoding}"
+
+
+def _route(spec: ServiceSpec, public: PublicRoute) -> str:
+    route = public.route
+    if not isinstance(route, HttpRoute):
+        return f"tcp {route.port} - - {public.service} -"
+    files = [file.name for _, file in spec.secret_files]
+    file = "-" if route.tls is None else files.index(route.tls) + 1
+    return f"http {route.port} {route.host or '-'} {route.path} {public.service} {file}"
 
 
 def _alive(alive: Alive, spec: ServiceSpec) -> Iterable[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 
 from components.factory import choose_cluster, default_platforms
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
-from fleetcaptain.fleetfile.values import App, Build, Http, Port, ServiceSpec
+from fleetcaptain.fleetfile.values import App, Build, Http, HttpRoute, Port, ServiceSpec
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.render import render_app
 from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
@@ -24,7 +24,7 @@ from tests.unit.schedule.windows import window
 
 APP = App(
     "shop",
-    (ServiceSpec("web", "the web", Build(), ports=(Port(80, 8080),), ready=Http("/health"), public=443),),
+    (ServiceSpec("web", "the web", Build(), ports=(Port(80, 8080),), ready=Http("/health"), public=(HttpRoute(443),)),),
     Path("/app"),
     "acme/shop",
 )

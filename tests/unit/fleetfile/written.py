@@ -13,7 +13,8 @@ from fleetcaptain.fleetfile.values import App, ServiceSpec
 __all__ = ["HEAD", "app", "mistakes", "service"]
 
 _NAMES = (
-    "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal, Plain, Rolling, Service, Task, Tcp, Window"
+    "Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, HttpRoute, Literal, Plain, Rolling, Service, Task, "
+    "Tcp, TcpRoute, Window"
 )
 HEAD = f"from fleetcaptain import {_NAMES}\n"
 

@@ -7,7 +7,19 @@ from dataclasses import replace
 import pytest
 
 from fleetcaptain.errors import UnitRefused
-from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, Ready, ServiceSpec, Tcp
+from fleetcaptain.fleetfile.values import (
+    Command,
+    Expand,
+    Http,
+    HttpRoute,
+    Port,
+    PublicRoute,
+    Ready,
+    SecretFile,
+    ServiceSpec,
+    Tcp,
+    TcpRoute,
+)
 from fleetcaptain.units.agent_calls import agent_line, agent_name, agent_settings, has_own_lines, variables_file
 from fleetcaptain.units.render import render
 from fleetcaptain.units.unit_file import UnitFile
@@ -112,3 +124,13 @@ def test_a_line_of_the_fleetfile_is_an_own_one(keyword: str) -> None:
     """An empty list is none."""
     assert has_own_lines(replace(SPEC, **{keyword: ("/bin/x",)}))  # type: ignore[arg-type]
     assert not has_own_lines(replace(SPEC, **{keyword: ()}))  # type: ignore[arg-type]
+
+
+def test_routes_say_by_number_which_file_has_their_certificate() -> None:
+    """Always six words, in the order of the routes."""
+    routes = (HttpRoute(443, "a.example.org", "/api", "B_PEM"), HttpRoute(443, tls="A_PEM"), HttpRoute(80), TcpRoute(9))
+    files = tuple((f"/certs/{name}", SecretFile(name)) for name in ("A_PEM", "B_PEM"))
+    spec = replace(SPEC, routes=tuple(PublicRoute("web", route) for route in routes), secret_files=files)
+    assert said(spec, "Route") == [
+        *("http 443 a.example.org /api web 2", "http 443 - / web 1", "http 80 - / web -", "tcp 9 - - web -")
+    ]
