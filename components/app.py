@@ -99,8 +99,9 @@ class FleetApp(pulumi.ComponentResource):
         service = agent_name(fleetfile.app).removesuffix(".service")
         port = HEALTH if any(spec.leave_sec for spec in fleetfile.services) else None
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
-        # A rollback removes them from the state, and an update builds.
-        self._builds = recorded_builds(name) if rollback_to is not None or pulumi.runtime.is_dry_run() else {}
+        # A rollback removes them from the state. Also in an update, which builds: a saved plan has the provider of this
+        # reading, and the engine refuses an update without it.
+        self._builds = recorded_builds(name)
         # A rollback builds nothing.
         names = repositories(fleetfile, files) if rollback_to is None else ()
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]

@@ -33,5 +33,5 @@ def test_the_preview_warns_of_a_service_with_one_instance(stack: Stack) -> None:
     """It is down while it is replaced; those with more instances, or replaced blue/green, are not named."""
     with stack.edited("Fleetfile.py", {'"important_queue",': '"important_queue", restart_sec=7,'}):
         shown = stack.preview().output
-    assert "important_queue has one instance, so it is down during the replacement" in shown
-    assert shown.count("has one instance") == 1
+    assert "important_queue: down during the replacement, for lack of a second instance" in shown
+    assert shown.count("for lack of a second instance") == 1

@@ -78,9 +78,9 @@ def test_machines_keep_the_images_of_the_last_releases_only(deployed_often: Stac
     while not _on_machines(stack) <= kept:
         assert time.monotonic() < deadline, _on_machines(stack) - kept
         time.sleep(2)
-    assert _on_machines(stack) == kept
     journal = ["journalctl", "-t", "fleetcaptain-agent", "--no-pager"]
     logged = "".join(exec_in(stack.containers()[name], *journal)[1] for name in _MACHINES)
+    assert _on_machines(stack) == kept, logged
     for image in _images(stack, *_DEPLOYED[:3]) - kept:
         assert f"removed the image {image}: no kept release of behavioral names it" in logged
     node = stack.cluster().store.read(images_key("behavioral"))
