@@ -19,10 +19,10 @@ from components.engine.abort import abort, refuse_early_end
 from components.engine.plan_option import plan_file
 from components.engine.stack_outputs import keep_outputs
 from components.factory import choose_cluster, default_platforms
+from components.rollback_plan import load_for
 from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
-from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.release_name import ReleaseName, release_name
@@ -46,10 +46,10 @@ def main() -> None:
         windows = WindowPolicy.parse(config.get("windows") or WindowPolicy.WARN)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
-    fleetfile = adapted(load(root), config.get("cluster"))
+    rollback_to = RequestedRollback.of(config.get("rollbackTo") or "", os.environ)
+    fleetfile = adapted(load_for(root, config.get("cluster"), rollback_to), config.get("cluster"))
     # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
-    rollback_to = RequestedRollback.of(config.get("rollbackTo") or "", os.environ)
     # A deploy hook may deploy another stack.
     os.environ.pop(RequestedRollback.VARIABLE, None)
     release = ReleaseName(rollback_to.tag) if rollback_to else name_release(config, fleetfile, rendered())

@@ -1,8 +1,9 @@
-"""Plans a rollback: reads the release, checks that it can be deployed, and returns the plan."""
+"""Plans a rollback: reads the release, checks that it can be deployed, and returns the plan. It needs no Fleetfile."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from components.cluster.handle import Presence
@@ -10,7 +11,12 @@ from components.cluster.handles import handle_of
 from components.deployment_plan import Plan
 from components.engine import diagnostics
 from components.engine.abort import abort
-from fleetcaptain.errors import FleetCaptainError, ReleaseRefused
+from components.engine.recorded_state import recorded_resources
+from components.recorded_builds import APP
+from fleetcaptain.errors import FleetCaptainError, FleetfileError, ReleaseRefused, with_more
+from fleetcaptain.fleet.connection import ClusterKind
+from fleetcaptain.fleetfile import load
+from fleetcaptain.fleetfile.values import App
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.renames import renamed_back
@@ -31,7 +37,28 @@ from fleetcaptain.tasks.periodic_pair import pairs_on
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["plan_back"]
+__all__ = ["load_for", "plan_back"]
+
+
+def load_for(root: Path, cluster: str | None, requested: RequestedRollback | None) -> App:
+    """The Fleetfile in *root*. A rollback (*requested*) deploys a record, so that a Fleetfile with mistakes does not
+    stop it: of the app only the name is needed, which the state has. But a *cluster* on AWS is itself made of the
+    Fleetfile: its load balancer, and the machines of windows. Raises FleetfileError."""
+    try:
+        return load(root)
+    except FleetfileError as error:
+        names = [name for _, name in recorded_resources({APP})] if requested else []
+        if requested is None or len(names) != 1:
+            raise
+        if cluster == ClusterKind.AWS:
+            raise with_more(
+                error,
+                "The rollback does not deploy the Fleetfile, but on AWS the load balancer and the machines of windows "
+                "follow from it. Run the rollback with an earlier Fleetfile: `git stash`, or `git checkout TAG`.",
+            ) from error
+        heading = f"Rolling back to {requested.tag} without the Fleetfile. Correct it before the next `pulumi up`:"
+        diagnostics.warn("\n  ".join([heading, *error.problems]))
+        return App(names[0], (), root if root.is_dir() else root.parent)
 
 
 def plan_back(connection: Mapping[str, Any], ownership: Ownership, requested: RequestedRollback) -> Plan:

@@ -190,6 +190,31 @@ def test_a_rollback_may_be_asked_for_without_the_settings(engine: FakeEngine, mo
     assert "FLEETCAPTAIN_ROLLBACK_TO" not in os.environ, "a deploy hook may deploy another stack"
 
 
+@pytest.mark.parametrize(
+    ("cluster", "state", "words"),
+    [
+        ("local", {"behavioral": True}, "Cannot roll back to v0"),
+        ("aws", {"behavioral": True}, "Fleetfile.py:1: '(' was never closed"),
+        ("local", {}, "Fleetfile.py:1: '(' was never closed"),
+    ],
+)
+def test_a_rollback_needs_no_fleetfile_but_for_the_load_balancer(
+    engine: FakeEngine, tmp_path: Path, cluster: str, state: Mapping[str, bool], words: str
+) -> None:
+    """The state has the app's name."""
+    (tmp_path / "Fleetfile.py").write_text("Fleetfile(\n  app=")
+    resources = {f"urn::{name}": {"type": "fleetcaptain:index:FleetApp", "outputs": {}} for name in state}
+    engine.answers = {"pulumi:pulumi:readStackResourceOutputs": {"outputs": resources}}
+    config = {**CONFIG, "project": str(tmp_path), "cluster": cluster, "rollbackTo": "v0"}
+    message = engine.refusal(program, config)
+    assert words in message
+    assert ("`git stash`" in message) is (cluster == "aws")
+    warnings = [text for level, text in engine.messages if level == "warning"]
+    assert ["Correct it before the next `pulumi up`:\n  Fleetfile.py:1:" in one for one in warnings] == [True] * (
+        words == "Cannot roll back to v0"
+    )
+
+
 _BUILT = """
 from fleetcaptain import Build, Fleetfile, Service
 Fleetfile(app="behavioral", services=[Service("web", image=Build(secrets=["NPM_TOKEN"]))])
