@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from fleetcaptain.cli.printer import progress
-from fleetcaptain.cli.target_cluster import Stack, site
+from fleetcaptain.cli.target_cluster import Stack, stack_site
 from fleetcaptain.errors import ClusterUnreachable, ReleaseRefused
 from fleetcaptain.fleet.project_files import project_folder
 
@@ -57,7 +57,7 @@ def add(captain: typer.Typer) -> None:
                 "Cannot roll back: this folder is not in a Pulumi project. Nothing was changed.",
                 ["Run this command in the folder of the program that deployed the app, which has a Pulumi.yaml."],
             )
-        where = site(None, stack, None, "", changes=True)
+        where = stack_site(None, stack, changes=True)
         cluster = open_cluster(where.endpoint, where.app).owned_by(where.stack)
         given = {"--stack": stack or stack_option(where.stack), "--config-file": config_file}
         options = [word for option, value in given.items() if value for word in (option, value)]

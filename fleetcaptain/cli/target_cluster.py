@@ -19,7 +19,7 @@ import typer
 from fleetcaptain.discovery.client import Discovery
 from fleetcaptain.discovery.identity import Identity
 from fleetcaptain.discovery.keys_api import KeysApi
-from fleetcaptain.errors import ClusterUnreachable, FleetfileError
+from fleetcaptain.errors import ClusterUnreachable, FleetfileError, with_more
 from fleetcaptain.fleet.address import Address
 from fleetcaptain.fleet.connection import ClusterKind, Connection
 from fleetcaptain.fleet.local_endpoint import LocalEndpoint
@@ -41,6 +41,7 @@ __all__ = [
     "keys_of",
     "offer_settings",
     "site",
+    "stack_site",
 ]
 
 Stack = Annotated[
@@ -174,11 +175,8 @@ def site(
     changes: bool = False,
     any_app: bool = False,
 ) -> Site:
-    """The cluster that the options name; with *any_app* the app is optional.
-
-    Raises ClusterUnreachable when neither the options nor the stack's outputs name a cluster. For a command that
-    *changes* the cluster, raises ClusterRefused in a copy of the checkout that the stack's cluster belongs to.
-    """
+    """The cluster that the options name; with *any_app* the app is optional. Raises as `stack_site`, which has the
+    cluster without *ssh*."""
     if ssh:
         if not app and not any_app:
             raise typer.BadParameter("is required with --ssh", param_hint="--app")
@@ -186,6 +184,20 @@ def site(
             return Site(Endpoint(tuple(Address.of(host).written for host in ssh), key), app or "")
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--ssh") from error
+    try:
+        return stack_site(app, stack, outputs_of, changes=changes)
+    except ClusterUnreachable as error:
+        raise with_more(error, "Or name a machine of the cluster: --ssh core@address --app name.") from error
+
+
+def stack_site(
+    app: str | None, stack: str | None, outputs_of: Callable[[str | None], str] = _outputs_of, *, changes: bool = False
+) -> Site:
+    """The cluster of *stack*, None for the selected one, and *app* on it, None for the stack's.
+
+    Raises ClusterUnreachable when the stack's outputs name no cluster. For a command that *changes* the cluster, raises
+    ClusterRefused in a copy of the checkout that the stack's cluster belongs to.
+    """
     try:
         outputs: dict[str, Any] = json.loads(outputs_of(stack))
         owner = outputs.get("stack", "") if app in (None, outputs["app"]) else ""
@@ -229,6 +241,5 @@ def _unknown(why: str) -> ClusterUnreachable:
         f"Cannot determine the cluster: {why} Nothing was changed. Run this command in the folder of the Pulumi "
         "program, with its stack selected (`pulumi stack select NAME`, or --stack NAME), and with the environment in "
         "which `pulumi stack output` works there, such as PULUMI_BACKEND_URL; in a checkout of FleetCaptain "
-        '`eval "$(python3 -m tools env)"` sets it. Commands that have --ssh also take a machine instead: '
-        "--ssh core@address --app name."
+        '`eval "$(python3 -m tools env)"` sets it.'
     )

@@ -36,7 +36,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeCluster:
     for text in (WEB1, WEB2):
         found.store.write(text_key(APP, unit_hash(text)), text)
     where = Site(Endpoint(("core@10.0.0.1",)), APP, STACK)
-    monkeypatch.setattr(rollback_command, "site", lambda *_, **__: where)
+    monkeypatch.setattr(rollback_command, "stack_site", lambda *_, **__: where)
     monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: found)
     (tmp_path / "Pulumi.yaml").touch()
     monkeypatch.chdir(tmp_path)
@@ -178,3 +178,16 @@ def test_without_the_program_or_pulumi_it_says_so(
     (tmp_path / "Pulumi.yaml").unlink()
     assert main(["rollback", "--yes"]) == 2
     assert "this folder is not in a Pulumi project. Nothing was changed." in capsys.readouterr().err
+
+
+def test_without_a_stack_it_names_no_option_that_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rollback runs the stack's program."""
+    (tmp_path / "Pulumi.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert main(["rollback"]) == 10
+    shown = capsys.readouterr().err
+    assert "--stack NAME" in shown
+    assert "--ssh" not in shown

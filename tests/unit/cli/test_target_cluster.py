@@ -59,7 +59,7 @@ def test_machines_named_on_the_line_need_no_stack() -> None:
 @pytest.mark.parametrize("outputs", ["", "{}", '{"app": "shop", "connection": null}', '{"connection": {"ssh": []}}'])
 def test_a_stack_that_was_never_up_is_said_so(outputs: str) -> None:
     """With both ways out."""
-    with pytest.raises(ClusterUnreachable, match=r"Deploy it first .* Run this command in the folder .* --ssh"):
+    with pytest.raises(ClusterUnreachable, match=r"(?s)Deploy it first .* Run this command in the folder .* --ssh"):
         site(None, None, None, "", lambda _stack: outputs)
 
 
