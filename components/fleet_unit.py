@@ -103,7 +103,7 @@ class RollingUpdateProvider(ResourceProvider):
             changed = sorted(name for name, digest in after.items() if before.get(name) not in (None, digest))
             if changed:
                 announce(f"{service}: new value of {', '.join(changed)}")
-        update = expected_update(olds, news)
+        update = expected_update(olds, news, rollback=_is_rollback())
         if update is not None:
             announce(format_expected(update, self._records({**news, "service": olds["service"]})))
         former = olds["service"] if olds["service"] != service else "its old generation"
@@ -260,7 +260,11 @@ class RollingUpdateProvider(ResourceProvider):
 def _desired(props: Mapping[str, Any]) -> DesiredService:
     """The service of *props*. A rollback is the property of a run, not of a service: its settings stay in the state."""
     desired = DesiredService.of(props)
-    return desired.rolled_back() if os.environ.get(RequestedRollback.VARIABLE) else desired
+    return desired.rolled_back() if _is_rollback() else desired
+
+
+def _is_rollback() -> bool:
+    return bool(os.environ.get(RequestedRollback.VARIABLE))
 
 
 def _cluster(props: Mapping[str, Any], file: UnitFile) -> Cluster:

@@ -12,7 +12,7 @@ from fleetcaptain.history.duration import format_duration
 from fleetcaptain.history.rollout_record import InstanceRecord, RolloutRecord, State
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.model import parallel
-from fleetcaptain.rollout.targets import displaced, one_first
+from fleetcaptain.rollout.targets import PROVEN_SEC, displaced, one_first
 
 __all__ = ["ExpectedUpdate", "expected_sec", "expected_update", "format_expected", "lowest", "waves"]
 
@@ -26,7 +26,8 @@ class ExpectedUpdate:
     """An update of a *service* in its *mode*, from so many instances *before* to so many *after*, at most *at_once* at
     a time. *replaced*: each instance gets another text. *down_first*: the old units are removed before the new ones
     start. *repaired*: what is not as it should be. *former*: the service that it replaces by a rename. *one_first*: old
-    instances go one by one before the new ones with other names start, not after them."""
+    instances go one by one before the new ones with other names start, not after them. *saved_sec*: by so much the
+    bake of each instance is shorter than in the recorded rollouts."""
 
     service: str
     mode: Mode
@@ -38,11 +39,14 @@ class ExpectedUpdate:
     repaired: str = ""
     former: str = ""
     one_first: bool = False
+    saved_sec: float = 0
 
 
-def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> ExpectedUpdate | None:
-    """The update of a ``FleetUnit`` from the outputs *olds* to the inputs *news*; None if it changes no instance. An
-    image that is not known yet counts as another one."""
+def expected_update(
+    olds: Mapping[str, Any], news: Mapping[str, Any], *, rollback: bool = False
+) -> ExpectedUpdate | None:
+    """The update of a ``FleetUnit`` from the outputs *olds* to the inputs *news*, as part of a *rollback* or not; None
+    if it changes no instance. An image that is not known yet counts as another one."""
     mode = Mode(news["mode"])
     former = olds["service"] if olds["service"] != news["service"] else ""
     replaced = bool(former) or any(olds.get(key) != news.get(key) for key in ("unit", "image", "secrets", "mode"))
@@ -56,8 +60,9 @@ def expected_update(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Expecte
         return None
     at_once = parallel(news["rollout"].get("max_parallel", 1), max(1, after))
     down_first, in_turn = not former and displaced(olds, news), bool(one_first(olds, news))
+    saved_sec = max(0.0, news["rollout"].get("min_healthy_sec", 0) - PROVEN_SEC) if rollback else 0
     return ExpectedUpdate(
-        news["service"], mode, before, after, at_once, replaced, down_first, repaired, former, in_turn
+        news["service"], mode, before, after, at_once, replaced, down_first, repaired, former, in_turn, saved_sec
     )
 
 
@@ -90,7 +95,8 @@ def expected_sec(update: ExpectedUpdate, records: Sequence[RolloutRecord]) -> tu
         number = sum(map(_was_begun, record.instances.values()))
         counts = record.state == "done" and record.strategy == update.mode and record.before and not record.rollback
         if counts and number:
-            found.append(record.seconds * now / waves(update, number))
+            took = record.seconds * now / waves(update, number)
+            found.append(max(took - now * update.saved_sec, min(took, now * PROVEN_SEC)))
     last = found[-_LAST:]
     return (median(last) if last else 0.0), len(last)
 

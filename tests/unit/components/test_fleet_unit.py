@@ -455,6 +455,9 @@ def test_the_preview_says_what_an_update_does_and_how_long_it_takes(monkeypatch:
     PROVIDER.diff("web", outs, unit_inputs())
     assert said[2].startswith(f"{what}; about ")
     assert said[2].endswith(" (last rollout)")
+    monkeypatch.setenv("FLEETCAPTAIN_ROLLBACK_TO", "v1")
+    PROVIDER.diff("web", outs, unit_inputs(rollout={**new["rollout"], "min_healthy_sec": 900}))
+    assert said[3] == f"{what}; about 4 s (last rollout)"
 
 
 def test_a_renamed_service_replaces_the_units_of_its_old_name(

@@ -84,6 +84,15 @@ def test_the_expected_duration_is_that_of_the_last_three_rollouts() -> None:
     assert said(OLD, {**NEW, **at_once}, *records).endswith("; about 40 s (last 3 rollouts)")
 
 
+@pytest.mark.parametrize(("bake", "took"), [(10, "50 s"), (2, "1 min 20 s"), (900, "8 s")])
+def test_a_rollback_is_expected_to_be_as_quick_as_its_short_bake(bake: int, took: str) -> None:
+    """Four instances one after the other, whose recorded rollout took 80 s."""
+    update = expected_update(OLD, {**NEW, "rollout": {"max_parallel": 1, "min_healthy_sec": bake}}, rollback=True)
+    assert update is not None
+    records = [replace(DONE, seconds=40.0)]
+    assert format_expected(update, records).endswith(f"; about {took} (last rollout)")
+
+
 def test_rollouts_that_tell_nothing_do_not_count() -> None:
     """Failed and interrupted ones, those of another strategy, those that started nothing, and the first version."""
     idle = replace(
