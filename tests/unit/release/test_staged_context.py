@@ -56,13 +56,13 @@ def test_the_copy_has_the_files_with_the_modes_that_git_keeps(
             path.chmod((0o777 if path.stat().st_mode & 0o100 else 0o666) & ~umask)
     before = os.umask(umask)
     try:
-        staged = stage(context, tmp_path / "copy")
+        staged = stage(context, tmp_path / "copies")
     finally:
         os.umask(before)
-    assert files_of(tmp_path / "copy") == STAGED
-    assert (staged.folder, staged.dockerfile) == (tmp_path / "copy", tmp_path / "copy" / "Dockerfile")
+    assert files_of(staged.folder) == STAGED
+    assert staged.dockerfile == staged.folder / "Dockerfile"
     assert context_hash(staged) == context_hash(context)
-    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o700
+    assert staged.folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -88,49 +88,77 @@ def test_the_copy_has_the_files_with_the_modes_that_git_keeps(
         lambda app: (app / "Dockerfile").write_text("FROM other"),
     ],
 )
-def test_a_copy_follows_each_change(context: BuildContext, tmp_path: Path, change: Callable[[Path], object]) -> None:
-    """As if it were made anew, also of a file of the same size and time."""
-    stage(context, tmp_path / "copy")
+def test_a_change_makes_another_copy(context: BuildContext, tmp_path: Path, change: Callable[[Path], object]) -> None:
+    """Also of a file of the same size and time. The first one stays as it is: another process may build from it."""
+    first = stage(context, tmp_path / "copies").folder
     times = (context.folder / "web" / "app.py").stat()
     change(context.folder)
     os.utime(context.folder / "web" / "app.py", ns=(times.st_atime_ns, times.st_mtime_ns))
-    stage(context, tmp_path / "copy")
-    stage(context, tmp_path / "new")
-    assert files_of(tmp_path / "copy") == files_of(tmp_path / "new")
+    second = stage(context, tmp_path / "copies").folder
+    assert {path.name for path in (tmp_path / "copies").iterdir()} == {first.name, second.name}
+    assert files_of(first) == STAGED
+    assert (files_of(second) == STAGED) is (first == second)
 
 
-def test_a_file_that_is_the_same_is_not_written_again(context: BuildContext, tmp_path: Path) -> None:
-    """Another process may build from the copy. Steps of a build find the file's own time."""
+def test_the_same_files_are_the_same_copy(context: BuildContext, tmp_path: Path) -> None:
+    """Steps of a build find the file's own time."""
     os.utime(context.folder / "web" / "app.py", (1_700_000_000, 1_700_000_000))
-    stage(context, tmp_path / "copy")
-    copied = (tmp_path / "copy" / "web" / "app.py").stat()
-    assert copied.st_mtime == 1_700_000_000
+    staged = stage(context, tmp_path / "copies")
     os.utime(context.folder / "web" / "app.py")
-    stage(context, tmp_path / "copy")
-    again = (tmp_path / "copy" / "web" / "app.py").stat()
-    assert (again.st_ino, again.st_mtime_ns) == (copied.st_ino, copied.st_mtime_ns)
+    assert stage(context, tmp_path / "copies") == staged
+    assert (staged.folder / "web" / "app.py").stat().st_mtime == 1_700_000_000
+    assert [*(tmp_path / "copies").iterdir()] == [staged.folder]
+
+
+def test_a_copy_that_was_not_used_for_a_day_is_removed(context: BuildContext, tmp_path: Path) -> None:
+    """One of today stays."""
+    copies = []
+    for content in ("1", "2", "3"):
+        (context.folder / "web" / "app.py").write_text(content)
+        copies.append(stage(context, tmp_path / "copies").folder)
+        if content == "2":
+            os.utime(copies[0], (1_700_000_000, 1_700_000_000))
+    assert {*(tmp_path / "copies").iterdir()} == {*copies[1:]}
+
+
+@pytest.mark.parametrize("more", ["", "Dockerfile*\n"])
+def test_a_dockerfile_with_its_own_ignore_file_is_built_without_what_that_excludes(
+    context: BuildContext, tmp_path: Path, more: str
+) -> None:
+    """The builder prefers it to the ``.dockerignore`` of the folder, also where it excludes itself."""
+    (context.folder / ".dockerignore").write_text("web/app.py\n")
+    (context.folder / "Dockerfile.dockerignore").write_text(f"web/run\n{more}")
+    for only in (("web",), ("**",)):
+        staged = stage(BuildContext(context.folder, context.dockerfile, only), tmp_path / "copies")
+        sent = {str(path.relative_to(staged.folder)) for path in BuildContext(staged.folder, staged.dockerfile).files()}
+        assert "web/app.py" in sent
+        assert "web/run" not in sent
 
 
 def test_a_dockerfile_may_be_a_link_or_elsewhere(context: BuildContext, tmp_path: Path) -> None:
     """The builder reads what it leads to."""
     context.dockerfile.unlink()
     context.dockerfile.symlink_to("job/run.py")
-    assert stage(context, tmp_path / "copy").dockerfile.read_text() == "job/run.py"
+    first = stage(context, tmp_path / "copies")
+    assert first.dockerfile.read_text() == "job/run.py"
+    (context.folder / "job" / "run.py").write_text("FROM other")
+    assert stage(context, tmp_path / "copies").dockerfile.read_text() == "FROM other"
     elsewhere = BuildContext(context.folder / "web", context.folder / "Dockerfile", ("run",))
     staged = stage(elsewhere, tmp_path / "other")
     assert staged.dockerfile == elsewhere.dockerfile
-    assert files_of(tmp_path / "other").keys() == {"run"}
+    assert files_of(staged.folder).keys() == {"run"}
 
 
 def test_a_link_to_what_is_not_sent_is_refused(context: BuildContext, tmp_path: Path) -> None:
     """The plugin would only say that it cannot open it."""
     (context.folder / "web" / "shared").symlink_to("../job/run.py")
     with pytest.raises(ReleaseRefused, match=r"web/shared -> \.\./job/run\.py: add its target to only="):
-        stage(context, tmp_path / "copy")
+        stage(context, tmp_path / "copies")
+    assert [*(tmp_path / "copies").iterdir()] == []
 
 
 def test_a_file_that_cannot_be_copied_is_named(context: BuildContext, tmp_path: Path) -> None:
     """With what to do."""
-    (tmp_path / "copy").write_text("in the way")
+    (tmp_path / "copies").write_text("in the way")
     with pytest.raises(ReleaseRefused, match=r"Could not copy the files of Build\(only=...\) .* Nothing was changed"):
-        stage(context, tmp_path / "copy")
+        stage(context, tmp_path / "copies")
