@@ -109,7 +109,6 @@ def check_cluster(
         staying = {name for _, names in beside for name in names}
         going = {name for _, names in former for name in names}.difference(staying)
         leaving = leaving.difference(going, staying)
-        _warn_of_departed(leaving)
 
         def problems_without(removed: Collection[str]) -> list[str]:
             return _problems(ownership, parts, periodic, lasting, {*strays, *going, *removed})
@@ -135,6 +134,7 @@ def check_cluster(
             ]
         if problems:
             raise UnitRefused("Cannot place every instance. Nothing was changed:", problems)
+        _warn_of_departed(leaving.difference(strays))
     except FleetCaptainError as error:
         abort(error)
     marks = (snapshot.units[name].mark for name in strays)

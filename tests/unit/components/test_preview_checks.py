@@ -344,7 +344,10 @@ def test_only_the_departed_units_in_the_way_are_removed_first(site: Site) -> Non
     recorded(site, "old", "other")
     old = {f"old@{number}.service": full(text_of("old", ports=PORTS)) for number in (1, 2, 3)}
     site.start({**old, "other@1.service": full(text_of("other"))})
-    assert Preflight(part("new", 3, ports=PORTS), policy="remove").strays() == list(old)
+    all_first = Preflight(part("new", 3, ports=PORTS), policy="remove")
+    assert all_first.strays() == list(old)
+    ((_, warning),) = all_first.engine.messages
+    assert warning.startswith("other@1.service: removed at the end of this deployment")
     assert len(Preflight(part("new", 1, ports=PORTS), policy="remove").strays()) == 1
     message = Preflight(part("new", 3, ports=PORTS)).refusal()
     assert "without old@1.service, old@2.service, old@3.service all fit" in message
