@@ -36,30 +36,31 @@ class JournalQuery:
     def command(self) -> list[str]:
         """The command; with *follow* it ends when its input does, with all that it started.
 
-        A journalctl that follows several units loses entries (systemd 257, about 1 of 10000 on a busy machine): at the
-        journal's end it looks for the next entry of one unit after the other, and passes over one that is appended
-        meanwhile to a unit that it has looked at. So it selects units only among entries of more than a second ago;
-        from then on it follows the whole journal, and grep selects.
+        A journalctl that selects several units loses entries at the journal's end (systemd 257, about 1 of 10000 on a
+        busy machine that it follows): it looks for the next entry of one unit after the other, and passes over one that
+        is appended meanwhile to a unit that it has looked at. So it selects units only among entries of more than a
+        second ago; from then on the whole journal is read, and grep selects.
         """
-        if not self.follow:
-            return self._journalctl(self.lines, self.since, by_unit=True)
         if self.after:
-            parts = [self._live(None)]
+            parts = [self._whole(None)]
         elif self.lines == 0:
-            parts = [self._live(0)]
+            parts = [self._whole(0)]
         else:
             earlier = shlex.join(self._journalctl(self.lines, self.since, by_unit=True))
             # Its errors are the next one's too, except that *since* is later than its end.
             parts = [
                 "now=$(date +%s)",
                 f'{earlier} --until="@$((now - 2)).999999" 2>/dev/null',
-                f'{self._live(None)} --since="@$((now - 1))"',
+                f'{self._whole(None)} --since="@$((now - 1))"',
             ]
         parts[-1] += f" | grep -aE --line-buffered {shlex.quote(_line_of(self.units))}"
-        return ["sh", "-c", _WITH_INPUT.format("; ".join(parts))]
+        script = "; ".join(parts)
+        return ["sh", "-c", _WITH_INPUT.format(script) if self.follow else script]
 
-    def _live(self, lines: int | None) -> str:
-        return shlex.join([*self._journalctl(lines, "", by_unit=False), "--follow"])
+    def _whole(self, lines: int | None) -> str:
+        """What reads the journal of all units."""
+        follow = ["--follow"] if self.follow else []
+        return shlex.join([*self._journalctl(lines, "", by_unit=False), *follow])
 
     def _journalctl(self, lines: int | None, since: str, *, by_unit: bool) -> list[str]:
         """Without ``--all`` it leaves out messages of more than 4096 bytes."""
