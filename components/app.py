@@ -25,7 +25,7 @@ from components.release_record import ReleaseRecord
 from components.release_tag import release_tag
 from components.rollback_plan import plan_back
 from components.stray_units import RemovedStrays
-from components.volume_warnings import declared_volumes, warn_of_lost_volumes
+from components.volume_warnings import declared_volumes, warn_of_lost_volumes, warn_of_spread_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.fleetfile.values import App, Build, TaskSpec
@@ -107,6 +107,7 @@ class FleetApp(pulumi.ComponentResource):
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
         if rollback_to is None:
             parts = parts_of_app(fleetfile, files)
+            warn_of_spread_volumes(parts)
             if pulumi.runtime.is_dry_run():
                 # Before there is a cluster; else the preflight does it.
                 cluster.connection.apply(

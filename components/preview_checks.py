@@ -22,6 +22,7 @@ from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.cordon import in_maintenance
+from fleetcaptain.rollout.data_anchors import lost_data, with_anchors
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
@@ -95,7 +96,7 @@ def check_cluster(
         }
         # Those of windows are there only now.
         machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
-        lasting = replace(snapshot, machines=machines)
+        lasting = _with_data(ownership, parts, replaced, replace(snapshot, machines=machines))
         former = [
             (part, [name for old in replaced.get(part.service, ()) for name in instances_of(ownership, old, snapshot)])
             for part in parts
@@ -140,6 +141,18 @@ def check_cluster(
     marks = (snapshot.units[name].mark for name in strays)
     stacks = {mark.stack for mark in marks if mark is not None} - {ownership.stack}
     return Preflight(adopt, strays, tuple(sorted(stacks)), {service: old for service, old in replaced.items() if old})
+
+
+def _with_data(
+    ownership: Ownership, parts: Sequence[Part], replaced: Mapping[str, Sequence[str]], snapshot: Snapshot
+) -> Snapshot:
+    """*snapshot* with the units that keep services with their data. Warns of those whose machine is missing."""
+    targets = [(_target(part, snapshot, lasting=True), replaced.get(part.service, ())) for part in parts]
+    planned = with_anchors(ownership, targets, snapshot)
+    for target, _ in targets:
+        if lost := lost_data(target, planned):
+            diagnostics.warn(f"{lost[:1].upper()}{lost[1:]}.")
+    return planned
 
 
 def _warn_of_departed(names: Collection[str]) -> None:

@@ -1,4 +1,5 @@
-"""The preview's warning of volumes that images declare and services do not mount."""
+"""The preview's warnings of data that services may lose: in volumes that images declare and services do not mount, and
+in volumes of the same name on several machines."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import pulumi
 
 from components.engine import diagnostics
 from fleetcaptain.fleetfile.values import Build, ServiceSpec
+from fleetcaptain.mode import Mode
+from fleetcaptain.release.service_release import Part
 from fleetcaptain.units.image_volumes import dockerfile_volumes, loss_warning, unmounted
 
-__all__ = ["declared_volumes", "warn_of_lost_volumes"]
+__all__ = ["declared_volumes", "warn_of_lost_volumes", "warn_of_spread_volumes"]
 
 
 def declared_volumes(root: Path, build: Build) -> tuple[str, ...]:
@@ -33,3 +36,22 @@ def warn_of_lost_volumes(app: str, declared: Mapping[ServiceSpec, pulumi.Input[S
 
     if pulumi.runtime.is_dry_run():
         pulumi.Output.all(*declared.values()).apply(warn)
+
+
+def warn_of_spread_volumes(parts: Sequence[Part]) -> None:
+    """In a preview, warn once of all services whose instances find other data on another machine. One on every machine
+    has its own data there."""
+    several = [part for part in parts if part.mode is not Mode.PER_MACHINE and (part.instances > 1 or part.windows)]
+    spread = {part.service: part.unit.kept_volumes for part in several}
+    listed = [f"  {service}: {', '.join(volumes)}" for service, volumes in spread.items() if volumes]
+    if listed and pulumi.runtime.is_dry_run():
+        diagnostics.warn(
+            "\n".join(
+                [
+                    "These services do not stay with the data of their named volumes. Each machine has its own volume "
+                    "of that name, and fleet starts an instance on any machine:",
+                    *listed,
+                    "A service with instances=1 stays on the machine with its data.",
+                ]
+            )
+        )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fleetcaptain.discovery.documents import Release
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import Machine, UnitEntity
-from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.placement import candidates
 from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.units.mark import is_auxiliary
 from fleetcaptain.units.names import instance_names, name_parts
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import hash_of
@@ -39,7 +39,7 @@ def service_in(name: str, app: str, stack: str, snapshot: Snapshot, tasks: Colle
     marks = {
         unit.mark
         for unit_name, unit in snapshot.units.items()
-        if unit_name != agent and not unit.file.of_task and not is_cordon(unit.mark)
+        if unit_name != agent and not unit.file.of_task and not is_auxiliary(unit.mark)
     }
     known = sorted({mark.service for mark in marks if mark and mark.app == app and stack in ("", mark.stack)})
     if name in known:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from fleetcaptain.fleet.entities import Machine
 from fleetcaptain.rollout.observe import Snapshot, is_fleet_global
-from fleetcaptain.units.mark import Mark, Ownership, mark_options
+from fleetcaptain.units.mark import Mark, Ownership, is_auxiliary, mark_options
 from fleetcaptain.units.names import periodic_units, task_unit
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
@@ -55,7 +55,7 @@ def on_machine(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
         sorted(
             name
             for name, unit in snapshot.units.items()
-            if unit.machine_id == machine_id and not is_cordon(unit.mark) and not is_fleet_global(unit)
+            if unit.machine_id == machine_id and not is_auxiliary(unit.mark) and not is_fleet_global(unit)
         )
     )
 
@@ -71,7 +71,7 @@ def conflicts_on(snapshot: Snapshot, machine_id: str) -> tuple[str, ...]:
         name
         for name, unit in snapshot.units.items()
         if name not in there
-        and not is_cordon(unit.mark)
+        and not is_auxiliary(unit.mark)
         and not is_fleet_global(unit)
         and (not is_empty or unit.file.periodic)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.units.data_anchor import is_anchor_name
 from fleetcaptain.units.unit_file import Need, UnitFile
 from fleetcaptain.units.xfleet import glob_matches
 
@@ -96,7 +97,8 @@ def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]
             return f"MachineMetadata requires {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
     for name, (other, where) in others.items():
         if name in need.machine_of and where and where != machine.id:
-            return f"MachineOf requires the machine of {name}"
+            data = is_anchor_name(name)
+            return "its data is on another machine" if data else f"MachineOf requires the machine of {name}"
         if where == machine.id and apart(need, other):
             shared = sorted(need.ports & other.ports)
             return f"port {shared[0]} is taken by {name}" if shared else f"it conflicts with {name}"

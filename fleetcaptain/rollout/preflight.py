@@ -11,6 +11,7 @@ from fleetcaptain.fleet.root_command import as_root
 from fleetcaptain.printable import last_lines
 from fleetcaptain.release.images import ImageState, logins_file, probe_argv, probed
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.data_anchors import lost_data
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.placement import apart, candidates, misplaced
@@ -72,7 +73,7 @@ def no_place(
         for name, unit in snapshot.units.items()
         if name not in target.names and name not in ignored and unit.machine_id
     }
-    return misplaced(target.needs, others, tuple(snapshot.machines.values()))
+    return lost_data(target, snapshot) or misplaced(target.needs, others, tuple(snapshot.machines.values()))
 
 
 def leaving(ownership: Ownership, target: Target, snapshot: Snapshot) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot, observe
 from fleetcaptain.rollout.ownership import foreign
 from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.units.data_anchor import is_anchor
 
 __all__ = ["RemovalStep", "forget_app", "has_units", "patience", "remove", "step"]
 
@@ -112,7 +113,8 @@ def _wake(cluster: Cluster, observed: Mapping[str, Instance], snapshot: Snapshot
 
 
 def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
-    """Remove all keys of the app from etcd, unless a unit of the app remains, of any stack.
+    """Remove all keys of the app from etcd, and the units that kept its services with their data, unless another unit
+    of the app remains, of any stack. The data stays on the machines.
 
     Decided under the lock of the machine agent's service. The agent is the first unit that a deployment starts, so none
     begins in between; a deployment that holds the lock now keeps its keys.
@@ -125,6 +127,7 @@ def forget_app(cluster: Cluster, report: Callable[[str], None]) -> None:
         lock.acquire(cluster.sleep, report)
         try:
             if not _has_units(cluster):
+                remove(cluster, "", _anchors(cluster), report)
                 cluster.store.delete(app_dir(cluster.app), recursive=True)
                 Access(cluster.store.request).revoke(cluster.app)
         finally:
@@ -139,5 +142,10 @@ def has_units(cluster: Cluster, service: str) -> bool:
 
 
 def _has_units(cluster: Cluster) -> bool:
-    marks = (unit.mark for unit in cluster.snapshot().units.values())
+    marks = (unit.mark for unit in cluster.snapshot().units.values() if not is_anchor(unit.mark))
     return any(mark is not None and mark.app == cluster.app for mark in marks)
+
+
+def _anchors(cluster: Cluster) -> list[str]:
+    units = cluster.snapshot().units
+    return [name for name, unit in units.items() if is_anchor(unit.mark) and unit.mark and unit.mark.app == cluster.app]

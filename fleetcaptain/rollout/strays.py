@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.errors import StrayUnits
 from fleetcaptain.fleet.entities import UnitEntity
-from fleetcaptain.rollout.cordon import is_cordon
-from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.mark import Mark, Ownership, is_auxiliary
 from fleetcaptain.units.names import service_of
 
 __all__ = [
@@ -91,7 +90,7 @@ def find_strays(
         mark = unit.mark
         if mark is not None:
             # The gate of a deployment removes the units of runs that are over, and of undeclared periodic tasks.
-            expected = mark.service in services or unit.file.of_task or is_cordon(mark)
+            expected = mark.service in services or unit.file.of_task or is_auxiliary(mark)
             if ownership.owns(name, mark) and not expected:
                 own.append(name)
         elif not ownership.owns(name, mark):

@@ -9,6 +9,7 @@ from fleetcaptain.agent.installation import offered
 from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.data_anchors import ensure_anchor, forget_anchor, with_anchors
 from fleetcaptain.rollout.depart import forget_service
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.finish import after_failure
@@ -64,7 +65,9 @@ def update(
             # units are removed, first if necessary.
             beside = desired.mode is Mode.BLUE_GREEN and not shares_volume(target.file, former, snapshot)
             going = () if beside else (*leaving(cluster.ownership, target, snapshot), *former)
-            prepare(fenced, snapshot, target, desired.image, report, ignored=going)
+            planned = with_anchors(cluster.ownership, [(target, desired.replaces)], snapshot)
+            prepare(fenced, planned, target, desired.image, report, ignored=going)
+            ensure_anchor(fenced, target, desired.replaces, snapshot, report)
             driver = Driver(fenced, report, stopping, opening=opening)
             try:
                 _replace(driver, snapshot, desired, target, in_turn=bool(former) and not beside)
@@ -78,6 +81,7 @@ def update(
             publish_windows(fenced, desired, snapshot)
             for service in desired.replaces:
                 forget_service(fenced, service)
+                forget_anchor(fenced, service, report)
     except FleetCaptainError as error:
         raise with_more(error, after_failure(cluster)) from error
     return target

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleetcaptain.release.rollback import obstacles
-from fleetcaptain.rollout.cordon import in_maintenance, is_cordon
+from fleetcaptain.rollout.cordon import in_maintenance
 from fleetcaptain.rollout.observe import Snapshot
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.status.machine_status import EtcdStatus, MachineStatus, etcd_status, machine_statuses
@@ -18,7 +18,7 @@ from fleetcaptain.status.service_status import ServiceStatus, service_status
 from fleetcaptain.status.task_run_status import TaskRunStatus, failed_runs, task_run_statuses
 from fleetcaptain.status.window_status import WindowStatus, window_status
 from fleetcaptain.units.agent_calls import agent_name
-from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.mark import Ownership, is_auxiliary
 
 __all__ = ["ReleaseStatus", "Report", "report_of"]
 
@@ -158,7 +158,7 @@ def _units_by_service(picture: Picture, snapshot: Snapshot) -> dict[str, tuple[s
     ownership = _ownership(picture, snapshot)
     for name, unit in snapshot.units.items():
         mark = unit.mark
-        other = name == agent_name(picture.app) or unit.file.of_task or is_cordon(mark)
+        other = name == agent_name(picture.app) or unit.file.of_task or is_auxiliary(mark)
         if mark is not None and ownership.owns(name, mark) and not other:
             found.setdefault(mark.service, set()).add(name)
     if picture.fleet is None:

@@ -16,6 +16,7 @@ __all__ = [
     "docker_run",
     "docker_stop",
     "fixed_ports",
+    "kept_volumes",
     "written_volumes",
 ]
 
@@ -27,6 +28,7 @@ _EXPOSED = re.compile(r"\s--expose ([0-9]+)(?:/(udp|tcp|sctp))?(?=\s)")
 # The brackets of an IPv6 address are quoted.
 _FIXED_PORT = re.compile(r"\s-p (?:[0-9.]+:|'\[[0-9A-Fa-f:.]+\]:)?([0-9]+):[0-9]+(?:/(udp|tcp|sctp))?'?(?=\s)")
 _VOLUME = re.compile(r"\s(?:-v|--volume)[ =]'?([^:\s']+):([^\s']+)")
+_DRIVER = re.compile(r"\s--volume-driver[ =]|\bvolume-driver=")
 _MOUNT = re.compile(r"\s--mount[ =]'?([^\s']+)")
 # Paths of the machine with its own interfaces, settings and programs: what several containers may have at once.
 _NO_DATA = re.compile(
@@ -91,13 +93,25 @@ def fixed_ports(line: str) -> frozenset[str]:
 def written_volumes(line: str) -> frozenset[str]:
     """The named volumes and the machine's paths of data that the container of a run *line* can write to; not its
     sockets, devices, settings and temporary files."""
+    return frozenset(name for name in _written(line) if not _NO_DATA.fullmatch(name))
+
+
+def kept_volumes(line: str) -> tuple[str, ...]:
+    """The named volumes of the machine that the container of a run *line* can write to. With another volume driver the
+    data may be elsewhere, on the network."""
+    if _DRIVER.search(line.partition(_IMAGE)[0]):
+        return ()
+    return tuple(sorted(name for name in _written(line) if not name.startswith("/")))
+
+
+def _written(line: str) -> set[str]:
     docker = line.partition(_IMAGE)[0]
     found = {source for source, rest in _VOLUME.findall(docker) if "ro" not in rest.partition(":")[2].split(",")}
     for mount in _MOUNT.findall(docker):
         fields = dict(field.partition("=")[::2] for field in mount.split(","))
         if not {"readonly", "ro"} & fields.keys():
             found.add(fields.get("src") or fields.get("source") or "")
-    return frozenset(name for name in found if name and not _NO_DATA.fullmatch(name))
+    return found - {""}
 
 
 def _ports(spec: ServiceSpec) -> list[list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.units.unit_text import Option
 
-__all__ = ["SECTION", "Mark", "Ownership", "mark_in", "mark_options"]
+__all__ = ["SECTION", "Mark", "Ownership", "is_auxiliary", "mark_in", "mark_options"]
 
 SECTION = "X-FleetCaptain"
 
@@ -37,6 +37,12 @@ class Ownership:
         if mark is None:
             return name in self.adopt
         return mark.app == self.app and (mark.stack == self.stack or mark.stack in self.adopt)
+
+
+def is_auxiliary(mark: Mark | None) -> bool:
+    """Whether a unit with this *mark* is none of a service, but one that FleetCaptain adds: no service has a dot in its
+    name."""
+    return mark is not None and "." in mark.service
 
 
 def mark_options(mark: Mark) -> tuple[Option, ...]:

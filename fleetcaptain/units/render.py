@@ -36,14 +36,15 @@ from fleetcaptain.units.agent_calls import (
     secret_variables_file,
     variables_file,
 )
-from fleetcaptain.units.docker import docker_remove, docker_run, docker_stop
+from fleetcaptain.units.data_anchor import anchor_name
+from fleetcaptain.units.docker import docker_remove, docker_run, docker_stop, kept_volumes
 from fleetcaptain.units.mark import SECTION, Mark, mark_options
 from fleetcaptain.units.names import instance_names, is_unit_name
 from fleetcaptain.units.quoting import exec_line, folded, setting
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 from fleetcaptain.units.validate import refuse
-from fleetcaptain.units.xfleet import unit_of_service
+from fleetcaptain.units.xfleet import rules_of, unit_of_service
 
 __all__ = ["render", "render_app"]
 
@@ -89,7 +90,7 @@ def render(spec: ServiceSpec, mark: Mark) -> UnitFile:
         *_section("Unit", _unit_section(spec, mark.app), spec.unit),
         *_section("Service", [*_settings(spec), *_start(spec, mark.app), *_stop(spec, mark.app)], spec.service),
         *_section("Service", _variables(spec, mark.app), ()),
-        *_section("X-Fleet", _x_fleet_section(spec), spec.x_fleet),
+        *_section("X-Fleet", _x_fleet_section(spec, mark), spec.x_fleet),
         *mark_options(mark),
         *_section(SECTION, list(agent_settings(spec)), ()),
     ]
@@ -120,15 +121,28 @@ def _unit_section(spec: ServiceSpec, app: str) -> Pairs:
     ]
 
 
-def _x_fleet_section(spec: ServiceSpec) -> Pairs:
+def _x_fleet_section(spec: ServiceSpec, mark: Mark) -> Pairs:
     """In the order of fleet's own documentation; empty when the units may run anywhere."""
     return [
         # fleet replaces %i by the instance in the name; see `machine_names`.
         *_each("MachineID", [value for value in ["%i" if spec.global_unit else spec.machine_id] if value]),
         *_each("MachineOf", map(unit_of_service, spec.machine_of)),
+        *_each("MachineOf", [anchor_name(mark.app, spec.name)] if _stays_with_data(spec, mark.app) else []),
         *_each("MachineMetadata", spec.machine_metadata),
         *_each("Conflicts", spec.conflicts),
     ]
+
+
+def _stays_with_data(spec: ServiceSpec, app: str) -> bool:
+    """Whether the one instance of *spec* stays on its machine, with the named volumes that it writes to. fleet refuses
+    that with some other rules, and others decide its machine already."""
+    several = spec.instances != 1 or spec.scale or spec.global_unit
+    rules = rules_of(spec.x_fleet)
+    decided = spec.machine_id or spec.machine_of or rules.machine_ids or rules.machine_of or rules.replaces
+    if several or decided or rules.is_global or is_task(spec.service):
+        return False
+    lines = [docker_run(spec, app)] if spec.start is None else spec.start
+    return any(kept_volumes(line) for line in lines)
 
 
 def _settings(spec: ServiceSpec) -> Pairs:

@@ -9,7 +9,7 @@ from functools import cached_property
 from fleetcaptain.errors import UnitRefused
 from fleetcaptain.fleetfile.custom_line import names_image
 from fleetcaptain.fleetfile.task import is_task
-from fleetcaptain.units.docker import fixed_ports, written_volumes
+from fleetcaptain.units.docker import fixed_ports, kept_volumes, written_volumes
 from fleetcaptain.units.mark import SECTION, Mark, mark_in
 from fleetcaptain.units.unit_text import Option, hash_of, parse, serialize
 from fleetcaptain.units.xfleet import FleetRules, rules_of
@@ -130,6 +130,11 @@ class UnitFile:
     def shared_volumes(self, other: UnitFile) -> tuple[str, ...]:
         """The volumes and data, by name, that its container and that of *other* can both write to."""
         return tuple(sorted(self.volumes & other.volumes))
+
+    @cached_property
+    def kept_volumes(self) -> tuple[str, ...]:
+        """Those of `volumes` that docker keeps on the machine under a name."""
+        return tuple(name for one in self.options if one.name == "ExecStart" for name in kept_volumes(one.value))
 
     @property
     def needs_image(self) -> bool:

@@ -7,13 +7,12 @@ from typing import ClassVar
 
 from fleetcaptain.errors import Locked, NotAvailable, RolloutFailed, RolloutMixed, UnitRefused
 from fleetcaptain.fleet.entities import DesiredState
-from fleetcaptain.rollout.cordon import is_cordon
 from fleetcaptain.rollout.driver import Driver
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.model import Policy, Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of, is_fleet_global
 from fleetcaptain.rollout.report import explain
-from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.mark import Ownership, is_auxiliary
 
 __all__ = ["RestartDriver", "refuse_changed", "restart", "services_on", "stack_of", "stack_on", "to_restart"]
 
@@ -83,7 +82,7 @@ def services_on(ownership: Ownership, snapshot: Snapshot) -> tuple[str, ...]:
                 if unit.mark
                 and ownership.owns(name, unit.mark)
                 and not is_fleet_global(unit)
-                and not is_cordon(unit.mark)
+                and not is_auxiliary(unit.mark)
                 and not unit.file.of_task
             }
         )

@@ -416,6 +416,22 @@ def test_the_preview_warns_once_of_what_is_lost(site: Site, tmp_path: Path) -> N
     assert [text for level, text in deployed.messages if level == "warning"] == []
 
 
+@pytest.mark.usefixtures("site")
+def test_the_preview_warns_once_of_services_that_do_not_stay_with_their_volumes(tmp_path: Path) -> None:
+    """Those with several instances; one on every machine has its own data there."""
+    data, redis = ("data:/data",), "redis:7@sha256:" + "0" * 64
+    services = (
+        ServiceSpec("db", "", redis, volumes=data),
+        ServiceSpec("every", "", redis, volumes=data, global_unit=True),
+        ServiceSpec("many", "", redis, volumes=data, instances=2),
+        ServiceSpec("path", "", redis, volumes=("/srv/data:/data",), instances=2),
+    )
+    engine = FakeEngine(computed=computed)
+    engine.run(lambda: _program(App(APP, services, tmp_path, "acme/shop"), CONNECTION, None, V1, {}), preview=True)
+    (warning,) = [text for level, text in engine.messages if level == "warning"]
+    assert [line for line in warning.splitlines() if line.startswith("  ")] == ["  many: data"]
+
+
 def test_each_service_is_replaced_as_its_fleetfile_says(app: FakeEngine) -> None:
     """The agent is one unit that fleet starts everywhere."""
     units = app.of("Unit")

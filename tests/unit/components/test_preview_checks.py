@@ -19,6 +19,7 @@ from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
+from fleetcaptain.units.data_anchor import DataAnchor
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
@@ -334,7 +335,7 @@ def test_a_renamed_service_is_not_said_to_leave(site: Site) -> None:
 def test_a_blue_green_rename_whose_volume_both_write_to_has_the_place_of_the_old_instance(site: Site) -> None:
     """It does not start beside it. A rollback over the rename has no other way."""
     recorded(site, "old")
-    shared = {"volumes": ("data:/data",), "ports": PORTS}
+    shared: dict[str, Any] = {"volumes": ("data:/data",), "ports": PORTS}
     site.start({f"old@{number}.service": full(text_of("old", **shared)) for number in (1, 2, 3)})
     assert Preflight(part("new", 1, Mode.BLUE_GREEN, **shared), renames={"new": ("old",)}).strays() == []
 
@@ -385,3 +386,28 @@ def test_a_service_of_every_machine_finds_each_taken_port(site: Site) -> None:
         "port 8080/tcp is taken by theirs@1.service"
         in Preflight(part("agent", 1, Mode.PER_MACHINE, ports=PORTS)).refusal()
     )
+
+
+def test_a_rule_that_parts_a_service_and_its_data_is_refused(site: Site) -> None:
+    """Also when its unit was deployed before services stayed with their data: they are where it runs."""
+    volumes = ("data:/data",)
+    before = text_of("db", volumes=volumes).replace(f"MachineOf={APP}.data-db.service\n", "")
+    site.start({"db@1.service": full(before)})
+    home = site.fleet.units["db@1.service"].machine_id
+    for machine in site.fleet.machines:
+        preflight = Preflight(part("db", 1, volumes=volumes, machine_metadata=(f"name={machine.id}",)))
+        if machine.id == home:
+            assert preflight.strays() == []
+        else:
+            assert "its data is on another machine" in preflight.refusal()
+
+
+def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site) -> None:
+    """What else changes can still be deployed."""
+    anchor = DataAnchor("db", "gone", "m9 (10.0.0.9)", ("data",)).file(APP, STACK).text
+    site.start({f"{APP}.data-db.service": anchor})
+    preflight = Preflight(part("db", 1, volumes=("data:/data",)), connection={**CONNECTION, "kind": "aws", "size": 9})
+    assert preflight.strays() == []
+    ((level, message),) = preflight.engine.messages
+    assert level == "warning"
+    assert "on m9 (10.0.0.9), which is not in the cluster" in message

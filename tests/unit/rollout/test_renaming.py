@@ -87,12 +87,17 @@ def test_two_instances_never_write_to_the_same_volume() -> None:
     """The old one stops first; after a failure it has the volume again. Reading may go on."""
     cluster = working(1, volumes=("data:/data",))
     rename(cluster, 1, volumes=("data:/data",))
-    assert cluster.history[:3] == ["loaded worker@1.service", "delete worker@1.service", "put jobs@1.service"]
+    assert cluster.history[:4] == [
+        "put shop.data-jobs.service",
+        "loaded worker@1.service",
+        "delete worker@1.service",
+        "put jobs@1.service",
+    ]
     failing = working(1, homeless=["jobs@1.service"], volumes=("data:/data",))
     with pytest.raises(RolloutFailed, match="serve as before"):
         rename(failing, 1, volumes=("data:/data",))
     assert failing.history[-3:] == ["loaded jobs@1.service", "delete jobs@1.service", "put worker@1.service"]
-    assert set(failing.runs) == {"worker@1.service"}
+    assert set(failing.runs) == {"worker@1.service", "shop.data-jobs.service"}
     reading = working(1, volumes=("data:/data:ro",))
     rename(reading, 1, volumes=("data:/data",))
     assert reading.least_up == 1
@@ -100,7 +105,7 @@ def test_two_instances_never_write_to_the_same_volume() -> None:
 
 @pytest.mark.parametrize("former", ["worker", "jobs"])
 @pytest.mark.parametrize("failing", [False, True])
-@pytest.mark.parametrize(("volume", "beside"), [("data:/data", False), ("data:/data:ro", True)])
+@pytest.mark.parametrize(("volume", "beside"), [("/srv/data:/data", False), ("/srv/data:/data:ro", True)])
 def test_a_generation_that_writes_to_the_volume_of_the_old_one_starts_after_it(
     former: str, volume: str, *, beside: bool, failing: bool
 ) -> None:
@@ -120,7 +125,7 @@ def test_a_generation_that_writes_to_the_volume_of_the_old_one_starts_after_it(
 
 def test_a_service_that_is_no_longer_blue_green_takes_over_its_volume() -> None:
     """Its new units have other names too."""
-    file = UnitFile.parse(text_of("jobs", volumes=("data:/data",)))
+    file = UnitFile.parse(text_of("jobs", volumes=("/srv/data:/data",)))
     (name,) = generation_names("jobs", file.unit_hash, 1)
     cluster = FakeCluster({name: file.text})
     update(cluster, DesiredService("jobs", file, Mode.ROLLING, 1, settings=QUICK), lambda _line: None, lambda: False)

@@ -1,0 +1,164 @@
+"""Which machine a service stays on with the data of its volumes, and the units that keep it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from fleetcaptain.errors import DeadlineExceeded
+from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.model import TICK_SEC, Target
+from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.rollout.placement import admitted
+from fleetcaptain.rollout.remove import remove
+from fleetcaptain.units.data_anchor import DataAnchor, anchor_name, anchor_of, is_anchor
+from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.unit_file import Need
+from fleetcaptain.waiting import wait_until
+
+__all__ = [
+    "anchors_on",
+    "ensure_anchor",
+    "forget_anchor",
+    "lost_data",
+    "place_anchor",
+    "planned_anchor",
+    "where_of",
+    "with_anchors",
+]
+
+_PLACED_SEC = 60.0
+
+
+def anchors_on(ownership: Ownership, snapshot: Snapshot) -> dict[str, DataAnchor]:
+    """Service -> its anchor, of those on the cluster that *ownership* covers."""
+    units = (unit for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark))
+    found = (DataAnchor.read(unit.file) for unit in units)
+    return {anchor.service: anchor for anchor in found if anchor is not None}
+
+
+def planned_anchor(
+    ownership: Ownership, target: Target, former: Sequence[str], snapshot: Snapshot
+) -> DataAnchor | None:
+    """The anchor that the service of *target* requires; None if it requires none, or no machine admits it. *former*:
+    the names that the service had.
+
+    Its machine is chosen once: an anchor that is there stays where it is. Without one, the service stays where it runs;
+    a new service comes to the machine with the fewest other data, and then, as fleet chooses, the fewest units.
+    """
+    if not anchor_of(target.file, target.names):
+        return None
+    names, known = (*former, target.service), anchors_on(ownership, snapshot)
+    machine = next((known[name].machine for name in names if name in known), "")
+    if not machine:
+        present = [unit for name in names for unit in instances_of(ownership, name, snapshot)]
+        machine = next((id_ for unit in present if (id_ := snapshot.units[unit].machine_id)), "")
+        machine = machine or _best(target, snapshot)
+    if not machine:
+        return None
+    where = next((one.where for one in known.values() if one.machine == machine), machine)
+    if machine in snapshot.machines:
+        where = where_of(snapshot.machines[machine])
+    return DataAnchor(target.service, machine, where, target.file.kept_volumes)
+
+
+def where_of(machine: Machine) -> str:
+    """How people call *machine*."""
+    name = machine.metadata.get("name", "")
+    return f"{name} ({machine.ip})" if name and machine.ip else name or machine.ip or machine.id
+
+
+def with_anchors(ownership: Ownership, targets: Sequence[tuple[Target, Sequence[str]]], snapshot: Snapshot) -> Snapshot:
+    """*snapshot* with the anchors that *targets* (each with the service's former names) will have."""
+    for target, former in targets:
+        anchor = planned_anchor(ownership, target, former, snapshot)
+        if anchor is not None:
+            name = anchor_name(ownership.app, target.service)
+            file = anchor.file(ownership.app, ownership.stack)
+            unit = UnitEntity(name, file, DesiredState.LAUNCHED, DesiredState.LAUNCHED, anchor.machine)
+            snapshot = replace(snapshot, units={**snapshot.units, name: unit})
+    return snapshot
+
+
+def ensure_anchor(
+    cluster: Cluster, target: Target, former: Sequence[str], snapshot: Snapshot, report: Callable[[str], None]
+) -> None:
+    """Make sure that the service of *target* has the anchor that it requires. Raises DeadlineExceeded."""
+    anchor = planned_anchor(cluster.ownership, target, former, snapshot)
+    if anchor is not None:
+        name = anchor_name(cluster.app, target.service)
+        unit = snapshot.units.get(name)
+        is_new = unit is None or unit.file.rules(name).machine_id != anchor.machine
+        if is_new or anchors_on(cluster.ownership, snapshot)[target.service].volumes != anchor.volumes:
+            report(f"{target.service} stays on {anchor.where}, with its volumes {', '.join(anchor.volumes)}")
+            place_anchor(cluster, anchor)
+
+
+def place_anchor(cluster: Cluster, anchor: DataAnchor) -> None:
+    """Write the unit of *anchor*, and wait until its machine has it: fleet unloads a service whose anchor is nowhere.
+    Raises DeadlineExceeded."""
+    name = anchor_name(cluster.app, anchor.service)
+    cluster.put(name, anchor.file(cluster.app, cluster.ownership.stack))
+
+    def pending() -> str:
+        unit = cluster.snapshot().units.get(name)
+        return "" if unit is not None and unit.machine_id == anchor.machine else name
+
+    def timed_out(_line: str) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"fleet did not place {name} on {anchor.where} within {_PLACED_SEC:.0f} s. {anchor.service} was not "
+            "changed. Check the machine with `captain doctor`, then run the same command again."
+        )
+
+    wait_until(
+        pending,
+        _PLACED_SEC,
+        lambda _line: None,
+        timed_out,
+        pause_sec=TICK_SEC,
+        clock=cluster.clock,
+        sleep=cluster.sleep,
+    )
+
+
+def forget_anchor(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:
+    """Remove the anchor of *service*, if it is there."""
+    name = anchor_name(cluster.app, service)
+    if name in cluster.snapshot().units:
+        remove(cluster, "", [name], report)
+
+
+def lost_data(target: Target, snapshot: Snapshot) -> str:
+    """Why *target* cannot run: the machine with its data is not in the cluster. "" if it is, or it has no anchor."""
+    unit = snapshot.units.get(anchor_of(target.file, target.names))
+    anchor = DataAnchor.read(unit.file) if unit is not None else None
+    if anchor is None or not snapshot.machines or anchor.machine in snapshot.machines:
+        return ""
+    return (
+        f"the data of {target.service} (volumes {', '.join(anchor.volumes)}) is on {anchor.where}, which is not in the "
+        "cluster, and so the service stays down. Bring the machine back. To start it on another machine instead, "
+        f"without that data, run `captain bind {target.service} MACHINE --without-data`, and restore a backup there "
+        f"with `captain restore {target.service} FILE`"
+    )
+
+
+def _best(target: Target, snapshot: Snapshot) -> str:
+    """The machine (id) for a service that has no data yet."""
+    own = anchor_of(target.file, target.names)
+    others: Mapping[str, tuple[Need, str]] = {
+        name: (unit.file.needs(name), unit.machine_id)
+        for name, unit in snapshot.units.items()
+        if unit.machine_id and name != own and name not in target.names
+    }
+
+    def load(machine: Machine) -> tuple[int, int, str]:
+        there = [snapshot.units[name] for name, (_, where) in others.items() if where == machine.id]
+        return sum(is_anchor(unit.mark) for unit in there), len(there), machine.id
+
+    fitting = [
+        machine
+        for machine in snapshot.machines.values()
+        if all(admitted(need, machine, others) for need in target.needs)
+    ]
+    return min(fitting, key=load).id if fitting else ""

@@ -1,0 +1,142 @@
+"""A service stays on the machine with the data of its volumes, through all that fleet and operators do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleetcaptain.discovery.keys import app_dir
+from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.mode import Mode
+from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.data_anchors import anchors_on, lost_data
+from fleetcaptain.rollout.depart import remove_service
+from fleetcaptain.rollout.remove import forget_app
+from fleetcaptain.rollout.strategies.restart import services_on
+from fleetcaptain.rollout.strays import find_strays
+from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
+from fleetcaptain.rollout.update import update
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import APP, MACHINES, FakeCluster, text_of
+
+DB, ANCHOR = "db@1.service", f"{APP}.data-db.service"
+M1, M2, M3 = MACHINES
+DATA = ("data:/data",)
+QUICK = RolloutSettings(min_healthy_sec=0, healthy_deadline_sec=40)
+
+
+def deploy(
+    cluster: Cluster, service: str = "db", instances: int = 1, replaces: tuple[str, ...] = (), **keywords: Any
+) -> list[str]:
+    """Deploy *service* with a volume. Returns what is reported."""
+    file = UnitFile.parse(text_of(service, **{"volumes": DATA, **keywords}))
+    lines: list[str] = []
+    desired = DesiredService(service, file, Mode.ROLLING, instances, settings=QUICK, replaces=replaces)
+    update(cluster, desired, lines.append, lambda: False)
+    return lines
+
+
+def machine_of(cluster: FakeCluster, service: str = "db") -> str:
+    """The machine that the anchor of *service* names."""
+    return anchors_on(cluster.ownership, cluster.snapshot())[service].machine
+
+
+def test_its_machine_is_chosen_once() -> None:
+    """The first time the emptiest one with the fewest data; afterwards it stays, even if another one is emptier."""
+    cluster = FakeCluster({"web@1.service": text_of("web")})
+    cluster.units["web@1.service"] = cluster.units["web@1.service"].__class__(
+        **{**vars(cluster.units["web@1.service"]), "machine_id": M1}
+    )
+    lines = deploy(cluster)
+    assert f"db stays on {M2}, with its volumes data" in lines
+    assert (cluster.units[DB].machine_id, machine_of(cluster)) == (M2, M2)
+    assert cluster.history.index(f"put {ANCHOR}") < cluster.history.index(f"put {DB}")
+    cluster.history.clear()
+    deploy(cluster, env=(("A", "2"),))
+    assert (cluster.units[DB].machine_id, f"put {ANCHOR}" in cluster.history) == (M2, False)
+    deploy(cluster, "other")
+    assert machine_of(cluster, "other") == M3
+
+
+def test_a_service_of_an_earlier_version_stays_where_it_runs() -> None:
+    """Its text has no anchor yet."""
+    cluster = FakeCluster()
+    for number in range(2):
+        cluster.launch(f"web@{number}.service", text_of("web"))
+    before = text_of("db", volumes=DATA, start_sec=301).replace(f"MachineOf={ANCHOR}\n", "")
+    assert before != text_of("db", volumes=DATA, start_sec=301)
+    cluster.launch(DB, before)
+    machine = cluster.units[DB].machine_id
+    deploy(cluster)
+    assert (machine_of(cluster), cluster.units[DB].machine_id) == (machine, machine)
+
+
+def test_its_anchor_outlives_the_service_and_is_forgotten_with_the_app() -> None:
+    """The volume stays on the machine, so a service of that name comes back to it. The anchor is no stray."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    machine = machine_of(cluster)
+    cluster.launch("web@1.service", text_of("web"))
+    remove_service(cluster, "db", lambda _line: None)
+    assert find_strays(cluster.units, cluster.ownership, {"web"}, own_cluster=True).own == ()
+    assert services_on(cluster.ownership, cluster.snapshot()) == ("web",)
+    forget_app(cluster, lambda _line: None)
+    assert ANCHOR in cluster.units
+    cluster.launch("web@2.service", text_of("web"))
+    deploy(cluster)
+    assert cluster.units[DB].machine_id == machine
+    for service in ("db", "web"):
+        remove_service(cluster, service, lambda _line: None)
+    forget_app(cluster, lambda _line: None)
+    assert not cluster.units
+    assert not cluster.store.below(app_dir(APP))
+
+
+def test_a_renamed_service_keeps_its_machine() -> None:
+    """Of its anchors only the new one is left, whatever an earlier attempt wrote."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    machine = machine_of(cluster)
+    deploy(cluster, "base", replaces=("db",))
+    assert cluster.units["base@1.service"].machine_id == machine
+    assert anchors_on(cluster.ownership, cluster.snapshot()).keys() == {"base"}
+
+
+@pytest.mark.parametrize("env", [(), (("A", "2"),)])
+def test_it_stays_down_while_its_machine_is_away(env: tuple[tuple[str, str], ...]) -> None:
+    """Neither its old text nor a new one starts elsewhere; the error names the volumes and both ways out."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    machine = machine_of(cluster)
+    cluster._kill(machine)
+    history = list(cluster.history)
+    with pytest.raises(RolloutFailed, match=rf"volumes data\) is on {machine}, .* Nothing was changed") as error:
+        deploy(cluster, env=env)
+    assert "captain bind db MACHINE" in str(error.value)
+    assert cluster.history == history
+    cluster.away.clear()
+    snapshot = cluster.snapshot()
+    target = DesiredService("db", UnitFile.parse(text_of("db", volumes=DATA)), Mode.ROLLING, 1).target(snapshot)
+    assert lost_data(target, snapshot) == ""
+
+
+def test_a_rule_for_another_machine_is_refused() -> None:
+    """It would part the service and its data; also for a service that has no anchor yet."""
+    cluster = FakeCluster(zones=True)
+    deploy(cluster)
+    other = next(one for one in MACHINES if one != machine_of(cluster))
+    with pytest.raises(RolloutFailed, match=r"its data is on another machine.* Nothing was changed"):
+        deploy(cluster, machine_metadata=(f"zone={other}",))
+    assert UnitFile.parse(text_of("db", volumes=DATA)) == cluster.units[DB].file
+
+
+def test_a_new_service_finds_a_machine_with_its_port_free() -> None:
+    """Though fleet, which does not know ports, would take the emptiest one."""
+    cluster = FakeCluster(machines=(M1, M2))
+    cluster.launch("web@1.service", text_of("web", ports=(Port(5432, 5432),)))
+    taken = cluster.units["web@1.service"].machine_id
+    cluster.launch("free@1.service", text_of("web", ports=(Port(1, 1),)))
+    deploy(cluster, ports=(Port(5432, 5432),))
+    assert machine_of(cluster) != taken
