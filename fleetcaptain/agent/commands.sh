@@ -140,9 +140,9 @@ is_current() {
 COMMAND=${1-}
 [ $# = 0 ] || shift
 case $COMMAND in
-starting | started | stopping | task | open | pull | run | clean | health) "$COMMAND" "$@" ;;
+starting | started | stopping | task | proxy | proxyless | open | pull | run | clean | health) "$COMMAND" "$@" ;;
 *)
-  say "Usage: $0 run|starting|started|stopping|task|open|pull|clean|health" >&2
+  say "Usage: $0 run|starting|started|stopping|task|proxy|proxyless|open|pull|clean|health" >&2
   exit 2
   ;;
 esac

@@ -6,6 +6,8 @@
 #   agent started UNIT            after it: waits until the service is ready, and registers it
 #   agent stopping UNIT [COMMAND] before and after its end: unregisters it, then becomes COMMAND
 #   agent task UNIT COMMAND       runs COMMAND, the container of a task, once, and keeps its journal in etcd
+#   agent proxy UNIT IMAGE        keeps the proxy of public services running and configured
+#   agent proxyless UNIT          ends the proxy if its unit does not run any more
 #   agent open FILE FOLDER        writes the secrets of the unit text FILE into FOLDER, for a one-off
 #   agent pull IMAGE              pulls it with the app's logins at registries
 #   agent health                  answers one request of a load balancer on standard input
@@ -16,6 +18,7 @@
 #   env/<unit>                    the variables of its container and of its own lines
 #   docker/config.json            the app's logins at registries
 #   secrets/<unit>/               its secrets in clear, while it runs
+#   proxy/                        the configuration and sockets of the proxy: see proxy.sh
 #   leave/<unit>                  the seconds between its unregistration and its stop
 #   alive/<unit>                  its alive check: see note_alive
 #   checked/<unit>                when that is due, and how often in a row it failed; .<unit>: since when it runs

@@ -25,6 +25,7 @@ _SOURCES = (
     "registries",
     "tasks",
     "windows",
+    "proxy",
     "commands",
 )
 

@@ -56,6 +56,7 @@ MAY: dict[str, set[str]] = {
         "schedule.window_plan",
         "schedule.window_event",
     },
+    "proxy": {"fleetfile", "units"},
     "release": {
         "errors",
         "untrusted",
