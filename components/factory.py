@@ -13,6 +13,7 @@ from components.cluster.existing import ExistingCluster
 from components.cluster.existing_config import SETTINGS
 from components.cluster.interface import ClusterComponent
 from components.cluster.local import LocalCluster
+from components.cluster.lost_paths import lost_paths
 from components.cluster.reserved_ports import reserved_ports
 from components.configured_secrets import has_empty_passphrase
 from components.stack_file import read_stack_file
@@ -56,6 +57,7 @@ def choose_cluster(
         _refuse_machines(app)
     if kind == ClusterKind.LOCAL:
         _refuse_ports(app)
+        _refuse_paths(app)
     return kinds[kind]()
 
 
@@ -79,6 +81,13 @@ def _refuse_ports(app: App) -> None:
         raise ClusterRefused(
             "Services cannot have these ports on the cluster's machines. Nothing was changed:", problems
         )
+
+
+def _refuse_paths(app: App) -> None:
+    """Raise ClusterRefused if a service of *app* would lose data when a machine is made again."""
+    problems = lost_paths(app)
+    if problems:
+        raise ClusterRefused("Services would lose their data on the cluster's machines. Nothing was changed:", problems)
 
 
 def _local(config: pulumi.Config) -> ClusterComponent:

@@ -25,7 +25,7 @@ from fleetcaptain.localcluster.ignition_files import FileEntry, archive, entries
 from fleetcaptain.localcluster.layout import Layout
 from fleetcaptain.localcluster.registry_cleanup import COLLECTING_ENTRYPOINT, DRAINING
 from fleetcaptain.localcluster.rights import MACHINE_RIGHTS, REGISTRY_RIGHTS
-from fleetcaptain.localcluster.volumes import remove_volume
+from fleetcaptain.localcluster.volumes import KEPT_PATHS, remove_volume
 from fleetcaptain.machine.definition import Binary, Forward, Machine, Member
 from fleetcaptain.machine.ignition import ignition
 from fleetcaptain.machine.secrets_key import SECRETS_CERT, SECRETS_KEY
@@ -139,14 +139,14 @@ def ensure_registry(layout: Layout) -> None:
 def ensure_machine(layout: Layout, machine: Machine, sources: Mapping[str, bytes]) -> bool:
     """Ensure that one machine runs, booted from its Ignition JSON. Returns whether it had to be started.
 
-    A container whose `replacing` part differs is replaced. The data of etcd and docker stays in its volumes.
+    A container whose `replacing` part differs is replaced. The data of etcd, docker and /srv stays in its volumes.
     """
     name = f"{layout.prefix}-{machine.name}"
     id_file = FileEntry("/etc/machine-id", f"{layout.machine_id(machine.name)}\n".encode())
     own = (id_file, *_secrets_files(layout), *_tls_files(layout, machine))
     files = archive((*entries(ignition(machine), sources), *own), _OWNERS)
     same = archive((*entries(ignition(replacing(machine)), sources), *own), _OWNERS)
-    kept = {"docker": "/var/lib/docker", **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
+    kept = {**KEPT_PATHS, **({"etcd": "/var/lib/etcd"} if machine.is_member else {})}
     host = {**MACHINE_RIGHTS, "Binds": [f"{name}-{kind}:{path}" for kind, path in kept.items()]}
     config = {"Tty": True, "Env": [f"FLEETCAPTAIN_GROUP={name}"], "StopSignal": "SIGRTMIN+3"}
     changed = ensure_container(layout, machine.name, machine.address, "machine", config, host, files, same)

@@ -1,4 +1,4 @@
-"""The volumes with the data of etcd and docker, which outlive a machine's container."""
+"""The volumes with the data of etcd, docker and services, which outlive a machine's container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine
 from fleetcaptain.localcluster.drain import drain
 from fleetcaptain.localcluster.layout import Layout
 
-__all__ = ["forget_member", "remove_container", "remove_machine", "remove_volume", "with_data"]
+__all__ = ["KEPT_PATHS", "forget_member", "remove_container", "remove_machine", "remove_volume", "with_data"]
+
+KEPT_PATHS = {"docker": "/var/lib/docker", "srv": "/srv"}
+"""Kind of a volume -> the path of each machine at which it is. All else goes when a machine is made again."""
 
 
 def with_data(layout: Layout) -> frozenset[str]:
@@ -31,7 +34,7 @@ def remove_container(container: Any) -> None:
 def remove_machine(container: Any) -> None:
     """Remove a machine and its data."""
     remove_container(container)
-    for kind in ("docker", "etcd"):
+    for kind in (*KEPT_PATHS, "etcd"):
         remove_volume(f"{container.name}-{kind}")
 
 

@@ -38,7 +38,7 @@ fleet = Fleetfile(
             "migrate",
             command=["sh", "-c", "echo $NAME >>/ran/log; echo step $NAME; sleep $SECONDS; ls /ran/$NEEDS"],
             env={"NAME": NAME, "NEEDS": NEEDS, "SECONDS": SECONDS},
-            volumes=["/var/lib/ran:/ran"],
+            volumes=["/srv/ran:/ran"],
             before=["web"],
         ),
     ],
@@ -48,7 +48,7 @@ _PERIODIC = """        Task(
             "tick",
             every="*:*:0/10",
             command=["sh", "-c", "date +%s.%N >>/ran/ticks; sleep 2; date +%s.%N >>/ran/ticks; echo tick"],
-            volumes=["/var/lib/ran:/ran"],
+            volumes=["/srv/ran:/ran"],
         ),
     ],
 )
@@ -67,7 +67,7 @@ def shop(stack: Stack) -> Stack:
     fleetfile = stack.app / "Fleetfile.py"
     if fleetfile.read_text() != _FLEETFILE:
         for machine in machines(stack).values():
-            run_on(machine, "sh", "-c", "rm -rf /var/lib/ran && mkdir /var/lib/ran")
+            run_on(machine, "sh", "-c", "rm -rf /srv/ran && mkdir /srv/ran")
         fleetfile.write_text(_FLEETFILE)
         stack.set("strays", "remove")
         stack.up()
@@ -80,7 +80,7 @@ def _runs(stack: Stack) -> list[str]:
 
 
 def _log(machine: object) -> list[str]:
-    return run_on(machine, "sh", "-c", "cat /var/lib/ran/log 2>/dev/null || true").split()
+    return run_on(machine, "sh", "-c", "cat /srv/ran/log 2>/dev/null || true").split()
 
 
 def _units(stack: Stack) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_a_task_runs_once_and_its_failure_stops_the_services(shop: Stack) -> Non
     assert "  step second\n" in error
     assert _units(shop) == before
     for machine in machines(shop).values():
-        run_on(machine, "touch", "/var/lib/ran/ready")
+        run_on(machine, "touch", "/srv/ran/ready")
     shop.up()
     assert _runs(shop).count("second") == 2
     assert _units(shop)["web@1.service"] != before["web@1.service"]
@@ -226,5 +226,5 @@ def _ended(stack: Stack) -> Callable[[], list[TaskRun]]:
 
 def _times(machine: object) -> list[float]:
     """When runs began and ended on *machine*, in turn."""
-    text = run_on(machine, "sh", "-c", "cat /var/lib/ran/ticks 2>/dev/null || true")
+    text = run_on(machine, "sh", "-c", "cat /srv/ran/ticks 2>/dev/null || true")
     return [float(word) for word in text.split()]

@@ -99,7 +99,7 @@ def test_a_new_cluster_is_a_network_a_registry_and_its_machines(machines: FakeMa
     assert names(machines) == {"registry", "m1", "m2", "m3", "m4"}
     assert volumes(machines) == {
         "registry",
-        *(f"m{number}-docker" for number in (1, 2, 3, 4)),
+        *(f"m{number}-{kind}" for number in (1, 2, 3, 4) for kind in ("docker", "srv")),
         *(f"m{number}-etcd" for number in (1, 2, 3)),
     }
     assert list(machines.docker.networks_made) == [PREFIX]
@@ -292,7 +292,7 @@ def test_a_cluster_that_shrinks_drains_the_machines_that_go(machines: FakeMachin
     PROVIDER.create(large)
     PROVIDER.update(IDENTITY, large, small)
     assert names(machines) == {"registry", "m1"}
-    assert volumes(machines) == {"registry", "m1-docker", "m1-etcd"}
+    assert volumes(machines) == {"registry", "m1-docker", "m1-srv", "m1-etcd"}
     assert machines.members == ["m1"]
     assert machines.drained == ["m2", "m3", "m4"]
 
@@ -303,7 +303,7 @@ def test_a_machine_that_stays_without_being_a_member_keeps_no_data_of_etcds(mach
     PROVIDER.create(large)
     PROVIDER.update(IDENTITY, large, small)
     assert machines.members == ["m1"]
-    assert volumes(machines) == {"registry", "m1-docker", "m1-etcd", "m2-docker"}
+    assert volumes(machines) == {"registry", "m1-docker", "m1-srv", "m1-etcd", "m2-docker", "m2-srv"}
 
 
 def test_a_stopped_cluster_can_shrink(machines: FakeMachines, home: Path) -> None:
