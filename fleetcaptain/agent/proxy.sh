@@ -311,7 +311,8 @@ reasons() {
     *ALERT*) printf '%s ' "${line#*: }" ;;
     esac
   done)
-  say "${found:-$(printf '%s' "$1" | tail -n 5 | tr '\n' ' ')}"
+  [ "$found" ] || found=$(printf '%s' "$1" | tail -n 5 | tr '\n' ' ')
+  say "${found% }"
 }
 
 # start_container BEFORE: starts one, which takes the listening sockets of the one BEFORE, and then has all others end

@@ -1,0 +1,332 @@
+"""The proxy of public services on a pretended machine: docker and HAProxy are stubs, etcd answers over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.fake_etcd import FakeEtcd
+from tests.unit.units.shell_machine import APP, SHELLS, PretendedMachine, registration
+
+UNIT = f"{APP}-proxy@machine-a.service"
+IMAGE, OTHER_IMAGE = "acme/proxy@sha256:1", "acme/proxy@sha256:2"
+ROUTES = ("http 8080 - / web -",)
+_LIMIT_SEC = 30
+
+# A container is a file in the folder `containers`, which has its label. It ends with `docker kill`, as if it had no
+# connections, and does not start while there is a file `refused`.
+_DOCKER = """
+here={here}; echo "$*" >>$here/docker.log
+case $1 in
+run)
+  name='' form='' before=''
+  for word; do
+    [ "$before" != --name ] || name=$word
+    case $word in fleetcaptain.run=*) form=${{word#*=}} ;; esac
+    before=$word
+  done
+  [ -f $here/refused ] || printf %s "$form" >$here/containers/$name ;;
+inspect)
+  for name; do :; done
+  [ -f $here/containers/$name ] || exit 1
+  case $* in *Labels*) echo "true $(cat $here/containers/$name)" ;; *) echo true ;; esac ;;
+ps) ls $here/containers ;;
+logs) echo '[NOTICE] (1) : begins'; echo '[ALERT] (1) : cannot bind socket [0.0.0.0:8080]' ;;
+kill) rm -f $here/containers/$4 ;;
+wait) while [ -f $here/containers/$2 ]; do {sleep} 0.05; done ;;
+esac"""
+_HAPROXY = """
+case "$*" in *--unix-socket*)
+  read -r command; echo "$command" >>{here}/haproxy.log
+  case $command in
+  reload) [ -f {here}/unloadable ] && echo 'Success=0' && echo '[ALERT] (1) : no such file' || echo Success=1 ;;
+  *) [ -f {here}/refused ] || echo 3.0 ;;
+  esac
+  exit ;;
+esac"""
+
+
+class Proxy:
+    """The proxy's unit on *machine*, as systemd starts and stops it."""
+
+    def __init__(self, machine: PretendedMachine, etcd: FakeEtcd) -> None:
+        self.machine, self.etcd = machine, etcd
+        self._process: subprocess.Popen[bytes] | None = None
+        here, sleep = machine.folder, "/bin/sleep"
+        (here / "containers").mkdir()
+        machine.stub("docker", _DOCKER.format(here=here, sleep=sleep))
+        machine.curl(_HAPROXY.format(here=here))
+        machine.stub("sleep", f"exec {sleep} 0.02")
+        machine.stub("chown", "exit 0")
+        for name in ("systemctl", "systemd-run"):
+            machine.stub(name, f'echo "{name} $*" >>{here}/systemd.log')
+        self.runs = 0
+
+    def registers(self, unit: str, host: str = "10.0.0.1", port: int | None = 8000, **more: object) -> None:
+        """An instance of the service before the ``@`` registers."""
+        service = unit.partition("@")[0]
+        members = {"service": service, "host": host, "ports": {"80": port}, "connection": {"host": host, "port": port}}
+        self.etcd.put(f"/fleetcaptain/{APP}/services/{service}/{unit}.service", registration({**members, **more}))
+
+    def start(self, image: str = IMAGE, routes: tuple[str, ...] = ROUTES) -> None:
+        """systemd starts the unit with this text."""
+        lines = ["[X-FleetCaptain]", f"Service={APP}-proxy", "Container=no", *(f"Route={route}" for route in routes)]
+        self.machine.write("\n".join(lines) + "\n", UNIT)
+        self.runs += 1
+        environ = {"PATH": f"{self.machine.folder}/bin:{os.environ['PATH']}", "INVOCATION_ID": f"run{self.runs}"}
+        argv = [f"{self.machine.folder}/bin/sh", str(self.machine.home / "agent"), "proxy", UNIT, image]
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(argv, env=environ, stdout=output, stderr=output, start_new_session=True)
+
+    def starts(self, image: str = IMAGE, routes: tuple[str, ...] = ROUTES) -> None:
+        """It starts, and is ready."""
+        self.start(image, routes)
+        self.until(lambda: self.ready)
+
+    def stop(self) -> None:
+        """systemd stops the unit: first its main process, then all."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_LIMIT_SEC)
+            os.killpg(self._process.pid, signal.SIGKILL) if self._is_left() else None
+            self._process = None
+
+    def _is_left(self) -> bool:
+        try:
+            os.killpg(self._process.pid if self._process else 0, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    @property
+    def output(self) -> Path:
+        """What the unit writes to its journal."""
+        return self.machine.folder / "output"
+
+    @property
+    def folder(self) -> Path:
+        """The files of the proxy."""
+        return self.machine.home / "proxy"
+
+    @property
+    def ready(self) -> bool:
+        """Whether its ready check holds."""
+        return (self.folder / f"ready-run{self.runs}").exists()
+
+    @property
+    def config(self) -> str:
+        """HAProxy's configuration."""
+        return (self.folder / "config" / "haproxy.cfg").read_text()
+
+    @property
+    def servers(self) -> list[str]:
+        """The servers in it, with the backend of each."""
+        found, backend = [], ""
+        for line in self.config.splitlines():
+            match line.split():
+                case ["backend", name, *_]:
+                    backend = name
+                case ["server", _, address, *_] if not address.startswith("unix@"):
+                    found.append(f"{backend} {address}")
+        return found
+
+    @property
+    def containers(self) -> list[str]:
+        """The containers that run."""
+        return [path.name for path in (self.machine.folder / "containers").iterdir()]
+
+    def log(self, name: str) -> list[str]:
+        """The calls of docker, haproxy or systemd."""
+        path = self.machine.folder / f"{name}.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for it."""
+        end = time.monotonic() + _LIMIT_SEC
+        while not holds():
+            assert time.monotonic() < end, self.output.read_text()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def proxy(machine: PretendedMachine, etcd: FakeEtcd) -> Iterator[Proxy]:
+    """The proxy of the pretended machine, which has not started."""
+    proxy = Proxy(machine, etcd)
+    yield proxy
+    proxy.stop()
+
+
+in_each_shell = pytest.mark.parametrize("machine", SHELLS, indirect=True)
+
+
+@in_each_shell
+def test_only_instances_that_take_requests_are_servers(proxy: Proxy) -> None:
+    """Those that drain or fail are in etcd, and in no backend."""
+    proxy.registers("web@1")
+    proxy.registers("web@2", port=8001)
+    proxy.registers("web@3", port=8002, draining=True)
+    proxy.registers("web@4", port=8003, failing="2030-01-31T12:00:00Z")
+    proxy.registers("redis@1", port=6379)
+    proxy.starts(routes=("tcp 6379 - - redis -", *ROUTES))
+    assert proxy.servers == ["tcp-redis 10.0.0.1:6379", "http-web 10.0.0.1:8000", "http-web 10.0.0.1:8001"]
+
+
+@in_each_shell
+def test_what_guests_write_cannot_break_the_configuration(proxy: Proxy) -> None:
+    """No address that is none of a machine gets in, and the others stay."""
+    for number, host in enumerate(
+        ("", "web", "10.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.1.1", "10.0.0.1\n  server x", "10.0.0.1 check", "*")
+    ):
+        proxy.registers(f"web@bad{number}", host)
+    for number, host in enumerate(("127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "fd00::1", "%s", "${X}")):
+        proxy.registers(f"web@own{number}", host)
+    for number, port in enumerate((0, -1, 65536, 999999, None)):
+        proxy.registers(f"web@port{number}", port=port)
+    for name, value in {
+        "long": "x" * 9000,
+        "none": "",
+        "list": "[1]",
+        "deep": '{"connection":{"connection":{}}}',
+    }.items():
+        proxy.etcd.put(f"/fleetcaptain/{APP}/services/web/web@{name}.service", value)
+    proxy.registers("web@1", "10.0.0.255", 65535)
+    proxy.starts()
+    assert proxy.servers == ["http-web 10.0.0.255:65535"]
+    assert proxy.output.read_text().count("leaves out registrations") == 1
+
+
+def test_requests_go_by_host_and_path_in_the_order_of_the_routes(proxy: Proxy) -> None:
+    """A path is a prefix of whole segments; without a route there is no service."""
+    proxy.starts(routes=("http 443 shop.example.org /api api 2", "http 443 shop.example.org / web 2"))
+    rules = [line.strip() for line in proxy.config.splitlines() if "backend http-" in line and "from" not in line]
+    host = "{ req.hdr(host),host_only -i shop.example.org }"
+    assert rules == [
+        f"use_backend http-api if {host} {{ path /api }}",
+        f"use_backend http-api if {host} {{ path_beg /api/ }}",
+        f"use_backend http-web if {host}",
+    ]
+    assert "bind :443 ssl crt /proxy/config/pem-2 " in proxy.config
+    assert "default_backend unknown" in proxy.config
+
+
+def test_a_change_of_the_registrations_is_loaded_without_another_container(proxy: Proxy) -> None:
+    """What changes no server loads nothing."""
+    proxy.starts()
+    proxy.registers("other@1")
+    proxy.registers("web@1")
+    proxy.until(lambda: proxy.servers == ["http-web 10.0.0.1:8000"] and "reload" in proxy.log("haproxy"))
+    proxy.etcd.remove(f"/fleetcaptain/{APP}/services/web/web@1.service")
+    proxy.until(lambda: proxy.servers == [] and proxy.log("haproxy").count("reload") == 2)
+    assert sum(line.startswith("run ") for line in proxy.log("docker")) == 1
+
+
+def test_a_unit_that_starts_again_takes_its_container_over(proxy: Proxy) -> None:
+    """And loads the configuration, since a certificate may be another one."""
+    proxy.starts()
+    before = proxy.containers
+    proxy.stop()
+    assert proxy.containers == before
+    proxy.starts()
+    assert proxy.containers == before
+    assert proxy.log("haproxy").count("reload") == 1
+
+
+def test_another_image_gets_the_sockets_of_the_container_before_which_then_drains(proxy: Proxy) -> None:
+    """Not the other way round: while one of them does not listen, connections would be refused."""
+    proxy.starts()
+    (before,) = proxy.containers
+    proxy.stop()
+    (proxy.machine.folder / "docker.log").unlink()
+    proxy.machine.own_clock()
+    proxy.starts(OTHER_IMAGE)
+    calls = [line for line in proxy.log("docker") if line.startswith(("run ", "kill "))]
+    assert calls[0].endswith(f"-x /proxy/run/{before.rpartition('.')[2]}.stats")
+    assert calls[1] == f"kill -s USR1 {before}"
+    assert len(proxy.containers) == 1
+
+
+def test_a_container_that_ends_is_started_again(proxy: Proxy) -> None:
+    """At once, and with the sockets of none."""
+    proxy.starts()
+    proxy.machine.own_clock()
+    (name,) = proxy.containers
+    (proxy.machine.folder / "containers" / name).unlink()
+    proxy.until(lambda: sum(line.startswith("run ") for line in proxy.log("docker")) == 2)
+    assert not any(" -x " in line for line in proxy.log("docker"))
+
+
+def test_while_etcd_does_not_answer_the_proxy_goes_on(proxy: Proxy) -> None:
+    """With its last servers, and it says so once; a unit that starts meanwhile is not ready."""
+    proxy.registers("web@1")
+    proxy.starts()
+    proxy.stop()
+    proxy.etcd.failures = 10**6
+    proxy.start()
+    proxy.until(lambda: "etcd answered 500" in proxy.output.read_text() and proxy.etcd.failures < 10**6 - 3)
+    assert (proxy.ready, proxy.servers) == (False, ["http-web 10.0.0.1:8000"])
+    assert proxy.output.read_text().count("etcd answered") == 1
+    proxy.etcd.failures = 0
+    proxy.until(lambda: proxy.ready)
+
+
+def test_a_proxy_that_cannot_start_says_why_and_tries_again(proxy: Proxy) -> None:
+    """Once for each reason, whatever it tries."""
+    refused = proxy.machine.folder / "refused"
+    refused.touch()
+    proxy.start()
+    proxy.until(lambda: sum(line.startswith("run ") for line in proxy.log("docker")) > 2)
+    assert proxy.output.read_text() == "Could not start the proxy: cannot bind socket [0.0.0.0:8080]\n"
+    assert not proxy.ready
+    refused.unlink()
+    proxy.until(lambda: proxy.ready)
+
+
+def test_a_configuration_that_cannot_be_loaded_is_reported_and_the_old_one_goes_on(proxy: Proxy) -> None:
+    """The unit is not ready, so its rollout ends there; it says once why."""
+    proxy.starts()
+    before = proxy.containers
+    proxy.stop()
+    (proxy.machine.folder / "unloadable").touch()
+    proxy.start()
+    proxy.until(lambda: proxy.log("haproxy").count("reload") > 1)
+    assert (proxy.ready, proxy.containers) == (False, before)
+    assert proxy.output.read_text().count("could not load its configuration: no such file") == 1
+
+
+def test_certificates_are_copied_for_the_container_and_removed_with_the_unit(proxy: Proxy) -> None:
+    """systemd removes the unit's own while the container goes on."""
+    secrets = proxy.machine.home / "secrets" / UNIT
+    secrets.mkdir(parents=True)
+    (secrets / "file-1").write_text("certificate and key")
+    proxy.starts()
+    copy = proxy.folder / "config" / "pem-1"
+    assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("certificate and key", 0o400)
+    proxy.stop()
+    assert not copy.exists()
+
+
+def test_a_container_without_its_unit_ends_after_a_minute(proxy: Proxy) -> None:
+    """The end of the unit sets a timer, its start removes it."""
+    proxy.starts()
+    proxy.stop()
+    *_, armed = proxy.log("systemd")
+    assert armed.startswith(f"systemd-run --quiet --collect --unit={APP}-proxy-end --on-active=60 ")
+    proxy.start()
+    proxy.until(lambda: len(proxy.log("systemd")) == 4)
+    assert proxy.log("systemd")[-1] == f"systemctl stop {APP}-proxy-end.timer {APP}-proxy-end.service"
+
+
+@pytest.mark.parametrize(("state", "left"), [("inactive", 0), ("failed", 0), ("active", 1), ("activating", 1)])
+def test_only_the_proxy_of_a_unit_that_ended_is_stopped(proxy: Proxy, state: str, left: int) -> None:
+    """One that starts, or runs, needs its container."""
+    proxy.starts()
+    proxy.stop()
+    proxy.machine.states({UNIT: state})
+    assert proxy.machine.agent("proxyless", UNIT).returncode == 0
+    assert len(proxy.containers) == left
