@@ -16,6 +16,7 @@ from components.deploy_hooks import HOOK_SEC, DeployHooks
 from components.docker_login import machine_logins
 from components.engine import diagnostics
 from components.engine.abort import abort, refuse_early_end
+from components.engine.announcements import show_announcements
 from components.engine.plan_option import plan_file
 from components.engine.stack_outputs import keep_outputs
 from components.factory import choose_cluster, default_platforms
@@ -80,6 +81,7 @@ def main() -> None:
         machine_logins=machine_logins(logins),
         platforms=default_platforms(config),
     )
+    show_announcements(app.release)
     pulumi.export("endpoints", app.endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)

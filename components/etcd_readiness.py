@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.cluster.balanced_targets import PublicTarget
 from components.cluster.handle import Presence
@@ -18,7 +18,6 @@ from components.engine.dynamic_resource import (
     PartialFailure,
     Resource,
     cancelled,
-    publish_announcements,
     status,
     warn,
 )
@@ -67,11 +66,6 @@ class ReadinessProvider(ResourceProvider):
     """
 
     internal_inputs = frozenset({"periodic", "repositories", "secrets", "services", "targets"})
-
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Publish what the services announce: the gate is checked after all of them."""
-        publish_announcements()
-        return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the release. Raises DeadlineExceeded; the previous release then stays current."""

@@ -25,7 +25,6 @@ __all__ = [
     "announce_warning",
     "cancelled",
     "is_declared",
-    "publish_announcements",
     "stack_of_operation",
     "status",
     "type_of",
@@ -104,25 +103,15 @@ def warn(message: str) -> None:
 
 
 def announce(line: str) -> None:
-    """Collect *line* for `publish_announcements`."""
+    """Collect *line* for `show_announcements`."""
     if operation := CURRENT.get(None):
         operation.announcements.lines.append(line)
 
 
 def announce_warning(names: str, text: str) -> None:
-    """Collect the warning *text* about *names*; `publish_announcements` shows it once, with all names."""
+    """Collect the warning *text* about *names*; `show_announcements` shows it once, with all names."""
     if operation := CURRENT.get(None):
         operation.announcements.warnings.setdefault(text, []).append(names)
-
-
-def publish_announcements() -> None:
-    """Show what the operations of a preview collected as messages of the current resource, the last one."""
-    if operation := CURRENT.get(None):
-        lines, warnings = operation.announcements.take()
-        if lines:
-            _log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=printable(lines)))
-        for warning in warnings:
-            warn(warning)
 
 
 def _log(request: engine_pb2.LogRequest) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -23,7 +23,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from components.engine.announcements import Announcements
+from components.engine.announcements import ANNOUNCED, Announcements
 from components.engine.dynamic_resource import CURRENT, Operation, PartialFailure
 from components.host.property_values import struct_of, values_of
 from fleetcaptain.errors import FleetCaptainError
@@ -70,6 +70,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self.cancel.set()
         return Empty()
 
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> proto.InvokeResponse:
+        """What the operations announced so far, for the program."""
+        if request.tok != ANNOUNCED:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"No function {request.tok}.")
+        found = proto.InvokeResponse()
+        getattr(found, "return").update(self._announcements.take())
+        return found
+
     def Check(self, request: Any, context: grpc.ServicerContext) -> proto.CheckResponse:
         """The inputs as the provider completes them, and their errors."""
         with self._operation(request, context) as provider:
@@ -96,7 +104,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> proto.CreateResponse:
         """Create the resource."""
-        with self._change(request, context) as provider:
+        with self._operation(request, context) as provider:
             result = provider.create(values_of(request.properties))
             return proto.CreateResponse(id=result.id, properties=struct_of(result.outs, request.properties, printable))
 
@@ -112,20 +120,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> proto.UpdateResponse:
         """Change the resource."""
-        with self._change(request, context) as provider:
+        with self._operation(request, context) as provider:
             result = provider.update(request.id, values_of(request.olds), values_of(request.news))
             return proto.UpdateResponse(properties=struct_of(result.outs, request.news, printable))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Empty:
         """Delete the resource."""
-        with self._change(request, context) as provider:
+        with self._operation(request, context) as provider:
             provider.delete(request.id, values_of(request.properties))
             return Empty()
-
-    def _change(self, request: Any, context: grpc.ServicerContext) -> AbstractContextManager[ResourceProvider]:
-        """An `_operation` that no preview has: the engine asks for none there, as this service declares no support."""
-        self._announcements.is_preview = False
-        return self._operation(request, context)
 
     @contextmanager
     def _operation(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.engine.dynamic_resource import PartialFailure, Resource, cancelled
+from components.engine.announcements import show_announcements
+from components.engine.dynamic_resource import PartialFailure, Resource, announce, cancelled, is_declared
 from components.engine.stack_outputs import keep_outputs
 from fleetcaptain.errors import RolloutFailed
 
@@ -29,6 +30,12 @@ class SampleProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Take the steps."""
         return CreateResult(props["name"], _work("create", props))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Announce a change, as services do."""
+        if is_declared() and olds["steps"] != news["steps"]:
+            announce(f"{news['name']} takes other steps")
+        return DiffResult()
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Take the steps."""
@@ -83,5 +90,6 @@ def declare() -> None:
         Sample(f"web{number}", word=word, words=words, **inputs) for number in range(int(os.environ.get("COUNT", "1")))
     ]
     last = Sample("last", after=first.out, **inputs)
+    show_announcements(last.out)
     pulumi.export("stack", "sample")
     pulumi.export("after", last.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -75,6 +76,16 @@ def test_every_command_uses_it(session: Session) -> None:
     assert session.pulumi("destroy", "--yes", "--run-program", "--target", "**last").code == 0
     assert session.pulumi("destroy", "--yes", **bare).code == 0
     assert [name for name, _ in calls(session, "delete")] == ["last", "web0"]
+
+
+def test_a_preview_shows_what_its_resources_announce(session: Session) -> None:
+    """Also one that leaves the last resource out. An update does not show it again."""
+    assert "takes other steps" not in session.pulumi("up", "--yes").text
+    for target, shown in ((["--target", "**web0"], ["web0"]), ([], ["last", "web0"])):
+        screen = session.pulumi("preview", *target, STEPS="1")
+        assert re.findall(r"(\w+) takes other steps", screen.text.partition("Diagnostics:")[2]) == shown, screen.text
+    update = session.pulumi("up", "--yes", STEPS="1").text
+    assert "takes other steps" not in update.partition("Updating (dev):")[2], update
 
 
 def test_it_is_found_from_any_folder(session: Session) -> None:

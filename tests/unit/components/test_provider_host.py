@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pulumi
 import pytest
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
@@ -28,19 +29,20 @@ from pulumi.dynamic import (
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
+from components.engine.announcements import ANNOUNCED, show_announcements
 from components.engine.dynamic_resource import (
     PartialFailure,
     announce,
     announce_warning,
     cancelled,
     is_declared,
-    publish_announcements,
     status,
     warn,
 )
 from components.host.provider_registry import PROVIDERS
 from components.host.provider_service import Servicer
 from fleetcaptain.errors import RolloutFailed
+from tests.fakes.fake_engine import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "components" / "host" / "pulumi-resource-pulumi-python"
@@ -317,35 +319,25 @@ def _announces(id_: str, *_props: object) -> DiffResult:
     return DiffResult()
 
 
-def _publishes(*_arguments: object) -> DiffResult:
-    """Compares what comes after all services."""
-    publish_announcements()
-    return DiffResult()
-
-
-def test_a_preview_shows_once_what_its_resources_announce(host: Any, engine: Engine) -> None:
-    """With the last of them. A warning of several services is one warning."""
+def test_a_preview_has_once_what_its_resources_announce(host: Any, engine: Engine) -> None:
+    """A warning of several services is one warning."""
     does(_announces)
     for id_ in ("web", "api"):
         host.Diff(proto.DiffRequest(id=id_, urn=f"{URN}{id_}"))
-    assert engine.lines == []
-    does(_publishes)
-    for _ in range(2):
-        host.Diff(proto.DiffRequest(id="gate", urn=URN))
-    assert engine.lines == [
-        (URN, "api is replaced\nweb is replaced", engine_pb2.INFO, False),
-        (URN, "api, web: down meanwhile", engine_pb2.WARNING, False),
+    found = [getattr(host.Invoke(proto.InvokeRequest(tok=ANNOUNCED)), "return") for _ in range(2)]
+    assert found == [
+        struct(lines="api is replaced\nweb is replaced", warnings=["api, web: down meanwhile"]),
+        struct(lines="", warnings=[]),
     ]
-
-
-def test_an_update_does_not_show_again_what_its_preview_announced(host: Any, engine: Engine) -> None:
-    """The engine has another host for it, which changes a resource before the last one is compared."""
-    does(_announces)
-    host.Diff(proto.DiffRequest(id="web", urn=URN))
-    host.Delete(proto.DeleteRequest(id="web", urn=URN))
-    does(_publishes)
-    host.Diff(proto.DiffRequest(id="gate", urn=URN))
     assert engine.lines == []
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_program_shows_what_was_announced_in_a_preview(preview: bool) -> None:
+    """Also when its last resource is not known yet. An update has its preview's."""
+    engine = FakeEngine({ANNOUNCED: {"lines": "web is replaced", "warnings": ["web: down meanwhile"]}})
+    engine.run(lambda: show_announcements(pulumi.Output.from_input(pulumi.UNKNOWN)), preview=preview)
+    assert engine.messages == [("info", "web is replaced"), ("warning", "web: down meanwhile")] * preview
 
 
 def test_outside_of_an_operation_no_message_is_shown() -> None:
@@ -354,7 +346,6 @@ def test_outside_of_an_operation_no_message_is_shown() -> None:
     warn("of nothing")
     announce("of nothing")
     announce_warning("web", "of nothing")
-    publish_announcements()
     assert not cancelled()
 
 
