@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from components.saved_plan import refuse_changed
 from components.window_checks import WindowPolicy
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleetfile.values import App
-from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.release_name import ReleaseName, release_name
 from fleetcaptain.release.repositories import built_images
 from fleetcaptain.release.rollback import RequestedRollback
@@ -48,7 +48,7 @@ def main() -> None:
     except ValueError as error:
         raise pulumi.RunError(str(error)) from error
     rollback_to = RequestedRollback.of(config.get("rollbackTo") or "", os.environ)
-    fleetfile = adapted(load_for(root, config.get("cluster"), rollback_to), config.get("cluster"))
+    fleetfile = load_for(root, config.get("cluster"), rollback_to)
     # A rollback deploys other units, and does not check those of the Fleetfile.
     rendered = cache(lambda: render_app(fleetfile, stack_name()))
     # A deploy hook may deploy another stack.
@@ -83,6 +83,7 @@ def main() -> None:
     )
     show_announcements(app.release)
     pulumi.export("endpoints", app.endpoints)
+    pulumi.export("changing_endpoints", app.changing_endpoints)
     pulumi.export("release", app.release)
     pulumi.export("machines", cluster.machines)
     pulumi.export("etcd", cluster.etcd)
@@ -98,7 +99,9 @@ def stack_name() -> str:
 
 def name_release(config: pulumi.Config, fleetfile: App, files: Mapping[str, UnitFile]) -> ReleaseName:
     """The name of the release of *fleetfile*; *files* are its units."""
-    builds = built_images(fleetfile, files)
+    # The image of the proxy is FleetCaptain's own, so the commit of the app does not decide it.
+    own = replace(fleetfile, services=tuple(spec for spec in fleetfile.services if not spec.routes))
+    builds = built_images(own, files)
     name = release_name(config.get("release"), fleetfile.root, tuple(builds), fleetfile.sources)
     if name.notice:
         diagnostics.info(name.notice)

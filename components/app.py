@@ -38,9 +38,10 @@ from fleetcaptain.release.repositories import BuiltImage, built_images, reposito
 from fleetcaptain.release.rollback import RequestedRollback
 from fleetcaptain.release.service_release import Part, parts_of_app
 from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
-from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.units.agent_calls import agent_name, proxy_name
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import periodic_units, service_of
+from fleetcaptain.units.public_address import public_urls, routes_of
 from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -51,7 +52,9 @@ _AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_d
 
 
 class FleetApp(pulumi.ComponentResource):
-    """An app on a cluster. Outputs: *endpoints*, service -> URLs, and *release*, its tag, once it is current.
+    """An app on a cluster. Outputs: *endpoints*, service -> URLs: of a public service its addresses, which stay, of
+    others those of their instances; *changing_endpoints*, the names of these others; and *release*, its tag, once it is
+    current.
 
     *files*: service -> its unit, see `render_app`, and *tasks*: task -> its files, see `render_tasks`; not used with
     *rollback_to*, the release to deploy instead of the Fleetfile. *strays*: the policy for units that the
@@ -62,6 +65,7 @@ class FleetApp(pulumi.ComponentResource):
     """
 
     endpoints: pulumi.Output[dict[str, list[str]]]
+    changing_endpoints: pulumi.Output[list[str]]
     release: pulumi.Output[str]
 
     def __init__(
@@ -97,7 +101,7 @@ class FleetApp(pulumi.ComponentResource):
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
-        port = HEALTH if any(spec.leave_sec for spec in fleetfile.services) else None
+        port = HEALTH if cluster.targets else None
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
         # A rollback removes them from the state. Also in an update, which builds: a saved plan has the provider of this
         # reading, and the engine refuses an update without it.
@@ -121,15 +125,16 @@ class FleetApp(pulumi.ComponentResource):
             first = self._begin(found)
             images, secrets = self._images(files, release), self._encrypted(first)
             gate = self._declare(forward(parts, images, release, self._app.tasks, secrets), first)
-            self.endpoints, self.release = gate.endpoints, gate.release
+            found_at, self.release = self._addresses(parts, gate), gate.release
         else:
             rolled_back = cluster.connection.apply(lambda connection: self._roll_back(connection, rollback_to))
-            self.endpoints, self.release = rolled_back["endpoints"], rolled_back["release"]
-        # The public uses the balancer, not the addresses of machines.
-        self.endpoints = pulumi.Output.all(self.endpoints, dict(cluster.public)).apply(
-            lambda both: {**both[0], **{service: [url] for service, url in both[1].items()}}
-        )
-        outputs: dict[str, Any] = {"endpoints": self.endpoints, "release": self.release}
+            found_at, self.release = rolled_back["endpoints"], rolled_back["release"]
+        self.endpoints, self.changing_endpoints = found_at["all"], found_at["changing"]
+        outputs: dict[str, Any] = {
+            "endpoints": self.endpoints,
+            "changing_endpoints": self.changing_endpoints,
+            "release": self.release,
+        }
         if rollback_to is not None:
             outputs["builds"] = {name: build.to_data() for name, build in self._builds.items()}
         self.register_outputs(outputs)
@@ -140,7 +145,22 @@ class FleetApp(pulumi.ComponentResource):
         plan = plan_back(connection, self._ownership, requested)
         found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
-        return {"endpoints": gate.endpoints, "release": gate.release}
+        return {"endpoints": self._addresses(plan.parts, gate), "release": gate.release}
+
+    def _addresses(self, parts: Sequence[Part], gate: EtcdReadiness) -> pulumi.Output[dict[str, Any]]:
+        """The endpoints of the release with *parts*, of which *gate* knows those of the instances."""
+        proxy = proxy_name(self._app.app).removesuffix(".service")
+        routes = [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
+
+        def combined(known: Sequence[Any]) -> dict[str, Any]:
+            instances, machines, balanced = known
+            public = public_urls(routes, [machines[name] for name in sorted(machines)])
+            # On AWS the public uses the balancer, not the addresses of machines.
+            public |= {service: [url] for service, url in balanced.items()}
+            own = {service: urls for service, urls in instances.items() if service != proxy}
+            return {"all": {**own, **public}, "changing": sorted({*own}.difference(public))}
+
+        return pulumi.Output.all(gate.endpoints, self._cluster.machines, dict(self._cluster.public)).apply(combined)
 
     def _preflight(
         self,

@@ -17,6 +17,7 @@ from fleetcaptain.errors import FleetCaptainError, FleetfileError, ReleaseRefuse
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile import load
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.images import ImageState
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.renames import renamed_back
@@ -41,11 +42,11 @@ __all__ = ["load_for", "plan_back"]
 
 
 def load_for(root: Path, cluster: str | None, requested: RequestedRollback | None) -> App:
-    """The Fleetfile in *root*. A rollback (*requested*) deploys a record, so that a Fleetfile with mistakes does not
-    stop it: of the app only the name is needed, which the state has. But a *cluster* on AWS is itself made of the
-    Fleetfile: its load balancer, and the machines of windows. Raises FleetfileError."""
+    """The app in *root*, as it is on a *cluster* of this kind. A rollback (*requested*) deploys a record, so that a
+    Fleetfile with mistakes does not stop it: of the app only the name is needed, which the state has. But a cluster on
+    AWS is itself made of the Fleetfile: its load balancer, and the machines of windows. Raises FleetfileError."""
     try:
-        return load(root)
+        return adapted(load(root), cluster)
     except FleetfileError as error:
         names = [name for _, name in recorded_resources({APP})] if requested else []
         if requested is None or len(names) != 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
+from fleetcaptain.fleetfile.ports import FREE_PORTS
 from fleetcaptain.fleetfile.values import App, Http, ServiceSpec
 
 __all__ = [
@@ -31,8 +32,6 @@ _SUBNET_BITS = 8
 # AWS reserves the first four addresses of a subnet.
 _FIRST_HOST = 11
 _RESERVED_FROM, _RESERVED_PREFIX = 8, 29
-# Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range.
-_FREE = (32768, 60999)
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def openings(app: App) -> tuple[Opening, ...]:
     for spec in app.services:
         for port in spec.ports:
             if port.address is None or not ip_address(port.address).is_loopback:
-                first, last = (port.host, port.host_last or port.host) if port.host else _FREE
+                first, last = (port.host, port.host_last or port.host) if port.host else FREE_PORTS
                 found.add(Opening(port.protocol, first, last))
     return tuple(sorted(found))
 

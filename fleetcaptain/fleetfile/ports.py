@@ -9,7 +9,10 @@ from typing import Any
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
 from fleetcaptain.fleetfile.values import Port
 
-__all__ = ["port"]
+__all__ = ["FREE_PORTS", "port"]
+
+FREE_PORTS = (32768, 60999)
+"""Docker takes free ports from this range: the kernel's net.ipv4.ip_local_port_range."""
 
 _PORT = re.compile(
     r"(?:(?:(?P<address>\[[^\]]*\]|[^:\[\]]*):)?(?:(?P<host>[0-9]+)(?:-(?P<last>[0-9]+))?)?:)?(?P<container>[0-9]+)"

@@ -9,11 +9,12 @@ from typing import Any
 
 from fleetcaptain.fleetfile.letters import word
 from fleetcaptain.fleetfile.nested_values import check_port
+from fleetcaptain.fleetfile.ports import FREE_PORTS
 from fleetcaptain.fleetfile.secret_specs import secret_name
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import App, HttpRoute, PublicRoute, Route, TcpRoute
+from fleetcaptain.fleetfile.values import App, HttpRoute, PublicRoute, Route, ServiceSpec, TcpRoute
 
-__all__ = ["collisions", "public", "public_routes"]
+__all__ = ["collisions", "public", "public_routes", "taken_ports"]
 
 # Hosts and paths become words of the proxy's configuration, in which blanks, quotes, "#" and "\" have a meaning.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -59,6 +60,30 @@ def _collision(route: Route, others: Sequence[Route]) -> str:
     if any((other.tls is None) != (route.tls is None) for other in http):
         return "its routes must all have tls=, or none; change them, or choose another port"
     return ""
+
+
+def taken_ports(app: App) -> Iterator[tuple[str, str]]:
+    """Routes of *app* whose port a container publishes, or may publish, on a machine: (service, message). The proxy
+    listens on it on every machine."""
+    for public in public_routes(app):
+        port = public.route.port
+        users = [spec.name for spec in app.containers if any(port in found for found in _on_machine(spec))]
+        if users:
+            what = f"port {port} of the machines is in ports= of {', '.join(users)}"
+            yield public.service, f"{what}; choose another public port, or other ports= there"
+
+
+def _on_machine(spec: ServiceSpec) -> Iterator[range]:
+    """The TCP ports of a machine that *spec* takes, or of which docker chooses one."""
+    for port in spec.ports:
+        if port.protocol != "tcp":
+            continue
+        if port.host is None and spec.start is None:
+            first, last = FREE_PORTS
+        else:
+            first = port.host or port.container
+            last = port.host_last or first
+        yield range(first, last + 1)
 
 
 def _precedence(public: PublicRoute) -> tuple[int, bool, str, int, str]:

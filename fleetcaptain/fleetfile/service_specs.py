@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -292,21 +293,14 @@ def _ports(values: dict[str, Any], add: AddError) -> None:
         add("ports", _OVERLAP + ("write rollout=Rolling()" if on_machine else advice))
     if any(_same_port(one, other) for one, other in itertools.combinations(fixed, 2)):
         add("ports", "a port of the machine is published twice; publish each port once")
-    # A load balancer sends to machines, to the same port of each.
     first = next(iter(values.get("ports", ())), None)
-    if not values.get("public") or "ports" not in values:
-        return
-    if first is None or not first.host or first.host_last or first.protocol != "tcp" or first.address:
-        what = 'the first of ports= must be one TCP port of every machine, such as "8080:80"'
+    if values.get("public") and "ports" in values and not (first and _is_reachable(first)):
+        what = 'the first of ports= must be a TCP port that other machines can reach, such as "80" or "8100-8109:80"'
         add("public", what)
-    ready = values.get("ready")
-    if isinstance(ready, Http) and (ready.host or ready.headers or isinstance(ready.path, Expand)):
-        what = (
-            "the load balancer checks only the path of ready=: it sends no host= or headers=, and does not replace "
-            "parts "
-            "of an Expand; make the path answer without them, or write ready=Tcp()"
-        )
-        add("public", what)
+
+
+def _is_reachable(port: Port) -> bool:
+    return port.protocol == "tcp" and not (port.address and ip_address(port.address).is_loopback)
 
 
 def _same_port(one: Port, other: Port) -> bool:

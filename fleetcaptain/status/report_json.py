@@ -79,6 +79,7 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
         "healthy": service.healthy,
         "versions": service.versions,
         "zones": service.zones,
+        "public": list(service.public),
         "drift": list(service.drift),
         "windows": service.windows and _windows(service.windows, service.standby),
         "maintenance": service.maintenance and {"who": service.maintenance.who, "since": service.maintenance.since},

@@ -57,7 +57,8 @@ class RolloutStatus:
 class ServiceStatus:
     """A service: how many instances its release wants (*wanted*), its *instances*, the *last* rollout, the one under
     way, the *drift*: units whose text is not the release's, and the *maintenance* that it is under. *windows*: None if
-    it has none; with windows *wanted* is what must run now, and so many units wait as *standby* instances."""
+    it has none; with windows *wanted* is what must run now, and so many units wait as *standby* instances. *public*:
+    the URLs of its public address."""
 
     name: str
     wanted: int
@@ -68,6 +69,7 @@ class ServiceStatus:
     maintenance: Maintenance | None = None
     windows: WindowStatus | None = None
     standby: int = 0
+    public: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> int:

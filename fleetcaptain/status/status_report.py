@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,8 +17,9 @@ from fleetcaptain.status.problems import problems_of
 from fleetcaptain.status.service_status import ServiceStatus, service_status
 from fleetcaptain.status.task_run_status import TaskRunStatus, failed_runs, task_run_statuses
 from fleetcaptain.status.window_status import WindowStatus, window_status
-from fleetcaptain.units.agent_calls import agent_name
+from fleetcaptain.units.agent_calls import agent_name, proxy_name
 from fleetcaptain.units.mark import Ownership, is_auxiliary
+from fleetcaptain.units.public_address import public_urls, routes_of
 
 __all__ = ["ReleaseStatus", "Report", "report_of"]
 
@@ -69,14 +70,18 @@ def report_of(picture: Picture) -> Report:
     release = _release(keys, picture.has_texts, Ownership(picture.app, picture.stack) if picture.stack else None)
     units = _units_by_service(picture, snapshot)
     strays = _strays(picture, keys, snapshot)
+    public = _public(units.get(proxy_name(picture.app).removesuffix(".service"), ()), snapshot)
     services = tuple(
-        service_status(
-            name,
-            units.get(name, ()),
-            snapshot,
-            keys,
-            registered_known=picture.keys is not None,
-            windows=_windows(name, keys, picture.at),
+        replace(
+            service_status(
+                name,
+                units.get(name, ()),
+                snapshot,
+                keys,
+                registered_known=picture.keys is not None,
+                windows=_windows(name, keys, picture.at),
+            ),
+            public=tuple(public.get(name, ())),
         )
         for name in sorted(_declared(keys) or units)
     )
@@ -165,6 +170,13 @@ def _units_by_service(picture: Picture, snapshot: Snapshot) -> dict[str, tuple[s
         for entry in snapshot.registrations.values():
             found.setdefault(entry.service, set()).add(entry.unit)
     return {service: _in_order(names) for service, names in found.items()}
+
+
+def _public(units: Sequence[str], snapshot: Snapshot) -> dict[str, list[str]]:
+    """Service -> the URLs of its public address; *units* are those of the proxy."""
+    found = [snapshot.units[name] for name in units if name in snapshot.units]
+    addresses = [machine.ip for one in found if (machine := snapshot.machines.get(one.machine_id or ""))]
+    return public_urls(routes_of(found[0].file), sorted(addresses)) if found else {}
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:

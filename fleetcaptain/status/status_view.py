@@ -117,6 +117,7 @@ def _head(report: Report, width: int) -> list[Line]:
             by = f"by {rollout.who}, {age(rollout.since, now)}"
             left = "" if rollout.stopped else format_left(rollout.expected_sec, rollout.since, now)
             lines.append(_field(verb, ", ".join(filter(None, (what, left, by))), width, "warn"))
+    lines += [_field("public", f"{one.name}: {', '.join(one.public)}", width) for one in report.services if one.public]
     lines += [_field("windows", f"{one.name}: {one.windows.mark}", width) for one in report.services if one.windows]
     for run in report.task_runs:
         where = f" on {run.address}" if run.address else ""

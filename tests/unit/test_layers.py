@@ -70,6 +70,7 @@ MAY: dict[str, set[str]] = {
         "units",
         "fleet",
         "discovery",
+        "proxy",
     },
     "rollout": {
         "errors",

@@ -10,6 +10,7 @@ import pytest
 from components.aws.balancer import health_check
 from components.aws.topology import Public
 from components.aws.workers import drain_sec
+from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import Rolling, ServiceSpec
 from fleetcaptain.release.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES, balanced
 from fleetcaptain.units.mark import Mark
@@ -94,3 +95,22 @@ def test_the_next_instance_leaves_only_when_the_last_is_back() -> None:
 def test_a_single_instance_is_down_while_it_is_replaced() -> None:
     """The preview says so."""
     assert lost_share(Rollout(1, LEAVE_SEC, 12, LEAVE_SEC), NOW) > 0.2
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        'Service("web", ports=["8080:80"], public=[80, 81])',
+        'Service("web", ports=["8080:80"], public=HttpRoute(80, "shop.example.org"))',
+        'Service("web", ports=["8080:80"], public=HttpRoute(80, path="/api"))',
+        'Service("web", ports=["8080:80"], public=HttpRoute(443, tls="PEM"))',
+        'Service("web", ports=["8080-8089:80"], public=80)',
+        'Service("web", ports=[80], public=80)',
+    ],
+)
+def test_a_balancer_sends_to_one_port_of_each_machine(tmp_path: Path, service: str) -> None:
+    """It knows no more of a connection than its port."""
+    with pytest.raises(FleetfileError, match="public services that cannot be deployed") as refused:
+        balanced(app(tmp_path, service))
+    assert "on AWS" in refused.value.problems[0]
+    assert balanced(app(tmp_path, 'Service("web", ports=["8080:80"], public=TcpRoute(80))')).services

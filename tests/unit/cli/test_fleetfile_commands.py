@@ -14,7 +14,7 @@ from fleetcaptain.cli import main
 from fleetcaptain.cli.fleetfile_option import DEFAULT_STACK
 from fleetcaptain.cli.target_cluster import offer_settings
 from fleetcaptain.fleetfile import load
-from fleetcaptain.release.balanced_app import balanced
+from fleetcaptain.release.balanced_app import PROXY_LEAVE_SEC, balanced
 from fleetcaptain.units.render import render_app
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "behavioral"
@@ -131,7 +131,7 @@ def test_a_service_is_rendered_as_it_is_deployed(capsys: pytest.CaptureFixture[s
 def test_a_public_service_is_rendered_for_its_kind_of_cluster(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On AWS it leaves the balancer before it stops."""
+    """On AWS it leaves the balancer before it stops, elsewhere the proxies of all machines, which the app has then."""
     folder = written(tmp_path, _PUBLIC)
     assert main(["render", "web", "--file", folder, "--cluster", "aws"]) == 0
     on_aws = capsys.readouterr().out
@@ -139,7 +139,9 @@ def test_a_public_service_is_rendered_for_its_kind_of_cluster(
     assert "\nLeave=" in on_aws
     for options in ([], ["--cluster", "local"]):
         assert main(["render", "web", "--file", folder, *options]) == 0
-        assert "Leave=" not in capsys.readouterr().out
+        assert f"\nLeave={PROXY_LEAVE_SEC}\n" in capsys.readouterr().out
+        assert main(["render", "shop-proxy", "--file", folder, *options]) == 0
+        assert "\nRoute=http 80 - / web -\n" in capsys.readouterr().out
 
 
 def test_all_units_are_rendered_under_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

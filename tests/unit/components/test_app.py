@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,9 @@ from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
-from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, Port, ServiceSpec, TaskSpec
+from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, HttpRoute, Port, ServiceSpec, TaskSpec
 from fleetcaptain.mode import Mode
+from fleetcaptain.release.balanced_app import proxied
 from fleetcaptain.release.release_name import Naming, ReleaseName
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.release.rollback import RequestedRollback
@@ -67,6 +69,7 @@ class Cluster(ClusterComponent):
         self.connection = pulumi.Output.from_input(connection)
         self.registry = pulumi.Output.from_input(REGISTRY)
         self.login = pulumi.Output.from_input(("AWS", "token"))
+        self.machines = pulumi.Output.from_input({"m2": "10.0.0.2", "m1": "10.0.0.1"})
         self.public = dict(public or {})
 
 
@@ -106,6 +109,7 @@ def _program(
     files = render_app(app, STACK)
     made = FleetApp(APP, fleetfile=app, files=files, cluster=Cluster(connection, public), release=release, **more)
     pulumi.export("endpoints", made.endpoints)
+    pulumi.export("changing_endpoints", made.changing_endpoints)
     pulumi.export("release", made.release)
 
 
@@ -500,6 +504,21 @@ def test_what_the_world_reaches_is_the_balancer(site: Site) -> None:
     }
 
 
+def test_a_public_service_is_found_at_every_machine(site: Site) -> None:
+    """At addresses that stay. Those of other services are marked."""
+    assert site.texts == {}
+    app = App(APP, tuple(SERVICES), Path("/app"), "acme/shop")
+    web = replace(app.services[0], public=(HttpRoute(8000), HttpRoute(80, "shop.example.org")))
+    services = proxied(replace(app, services=(web, *app.services[1:]))).services
+    engine = declared(services)
+    assert engine.outputs["endpoints"] == {
+        "web": ["http://shop.example.org", "http://10.0.0.1:8000", "http://10.0.0.2:8000"],
+        "redis": ["tcp://10.0.0.2:6379"],
+    }
+    assert engine.outputs["changing_endpoints"] == ["redis"]
+    assert web.name in before(engine, "Unit", f"{APP}-proxy")
+
+
 def test_what_is_taken_over_shows_in_each_resource(site: Site) -> None:
     """Only where there is something: nothing else of the resource changes."""
     theirs = text_of(stack="fleetcaptain/test")
@@ -636,6 +655,7 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
     assert engine.outputs == {
         "release": "v1",
         "endpoints": {"web": ["http://10.0.0.1:8080"], "redis": ["tcp://10.0.0.2:6379"]},
+        "changing_endpoints": ["redis", "web"],
     }
 
 

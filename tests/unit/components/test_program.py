@@ -55,7 +55,8 @@ def engine() -> FakeEngine:
 def test_the_example_is_deployed_on_a_local_cluster(engine: FakeEngine) -> None:
     """With the defaults; the outputs are what `captain` and a user's scripts go by."""
     outputs = engine.run(program, CONFIG).outputs
-    assert set(outputs) == {"endpoints", "release", "machines", "etcd", "app", "stack", "connection"}
+    known = {"endpoints", "changing_endpoints", "release", "machines", "etcd", "app", "stack", "connection"}
+    assert set(outputs) == known
     assert (outputs["app"], outputs["release"], outputs["stack"]) == ("behavioral", "v1", "fleetcaptain/prod")
     assert outputs["endpoints"] == {"app_server": ["http://10.70.1.11:8080"]}
     assert outputs["machines"]["m1"] == "10.70.1.11"

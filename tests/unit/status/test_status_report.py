@@ -11,6 +11,7 @@ import pytest
 from fleetcaptain.discovery.keys import maintenance_key, pending_key, registration_key, task_key
 from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.fleet.entities import DesiredState, Machine
+from fleetcaptain.fleetfile.values import HttpRoute, PublicRoute, SecretFile
 from fleetcaptain.rollout.cordon import cordon_files
 from fleetcaptain.status.picture import Members, Picture
 from fleetcaptain.status.report_json import as_json
@@ -303,3 +304,19 @@ def test_an_app_without_a_release_lists_what_runs() -> None:
     report = report_of(replace(picture_of(cluster), members=None))
     assert [(service.name, service.wanted, service.state) for service in report.services] == [("web", 2, "ok")]
     assert report_of(Picture(APP, "", "2030-01-01T00:00:00+00:00")).services == ()
+
+
+def test_a_public_service_is_shown_with_its_address(cluster: FakeCluster) -> None:
+    """At each machine with a proxy, as the proxy's own unit says."""
+    routes = (PublicRoute("app_server", HttpRoute(8000)), PublicRoute("app_server", HttpRoute(443, "a.org", tls="PEM")))
+    files = (("/a", SecretFile("PEM")),)
+    for machine in cluster.machines:
+        text = text_of(f"{APP}-proxy", global_unit=True, routes=routes, secret_files=files)
+        cluster.launch(f"{APP}-proxy@{machine}.service", text)
+    report = report_of(picture_of(cluster))
+    expected = (*(f"http://{machine}:8000" for machine in cluster.machines), "https://a.org")
+    assert of_service(report, "app_server").public == expected
+    assert [one.name for one in report.services if one.public] == ["app_server"]
+    (line,) = (line for line in lines_of(report, 200) if line[0].text.startswith("public"))
+    assert line[1].text == f"app_server: {', '.join(expected)}"
+    assert next(one for one in as_json(report)["services"] if one["name"] == "app_server")["public"] == list(expected)
