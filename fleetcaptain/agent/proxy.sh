@@ -48,6 +48,10 @@ proxy() {
   describe "$1" || exit
   RUN_OF_IMAGE="$PROXY_FORM $2"
   READY=$PROXY/ready-$INVOCATION_ID
+  ROUTED=' '
+  for route in $(setting Route | while read -r _ _ _ _ service _; do say "$service"; done); do
+    ROUTED="$ROUTED$route "
+  done
   IMAGE=$2 CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED=''
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
@@ -101,10 +105,10 @@ read_servers() {
   done <"$PROXY/headers"
   found=$(serving | LC_ALL=C sort -u)
   SERVERS='' left_out=''
-  while read -r service address; do
-    case $service in
+  while read -r service address key; do
+    case $address in
     '') ;;
-    '!') left_out=$address ;;
+    -) left_out=$key ;;
     *) SERVERS="$SERVERS$service $address$NEWLINE" ;;
     esac
   done <<EOF
@@ -117,8 +121,8 @@ EOF
   fi
 }
 
-# serving: the line "SERVICE ADDRESS:PORT" for each registration in ANSWER that neither drains nor fails; "! KEY" for one
-# whose address cannot be used. Guests write all of it: see listed.
+# serving: the line "SERVICE ADDRESS:PORT" for each registration in ANSWER of a service with a route that neither drains
+# nor fails; "SERVICE - KEY" if its address cannot be used. Guests write all of it: see listed.
 serving() (
   set -f
   IFS='{'
@@ -151,16 +155,16 @@ serving() (
     case $part in
     *'"modifiedIndex":'*)
       name=${key#"/fleetcaptain/$APP/services/"}
-      case $name in
-      '' | *[!A-Za-z0-9/@:._-]* | */*/*) ;;
-      */*)
-        if [ "$out" = yes ]; then
-          :
-        elif is_server "$address"; then
-          say "${name%/*} $address"
-        else
-          say "! $key"
-        fi
+      service=${name%%/*}
+      case $out$name in
+      yes* | *[!A-Za-z0-9/@:._-]* | */*/*) ;;
+      *)
+        case $ROUTED in
+        *" ${service:--} "*)
+          is_server "$address" || address="- $key"
+          say "$service $address"
+          ;;
+        esac
         ;;
       esac
       key=''

@@ -173,8 +173,10 @@ def test_only_instances_that_take_requests_are_servers(proxy: Proxy) -> None:
     proxy.registers("web@3", port=8002, draining=True)
     proxy.registers("web@4", port=8003, failing="2030-01-31T12:00:00Z")
     proxy.registers("redis@1", port=6379)
+    proxy.registers("worker@1", port=None)
     proxy.starts(routes=("tcp 6379 - - redis -", *ROUTES))
     assert proxy.servers == ["tcp-redis 10.0.0.1:6379", "http-web 10.0.0.1:8000", "http-web 10.0.0.1:8001"]
+    assert "leaves out" not in proxy.output.read_text()
 
 
 @in_each_shell
