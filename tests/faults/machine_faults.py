@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -12,6 +11,7 @@ from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.localcluster.docker_client import ROLE
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.units.agent_calls import agent_name
+from tests import waits
 from tests.e2e.stack import Stack
 
 __all__ = [
@@ -81,15 +81,13 @@ def etcd_answer(machine: Any, path: str) -> Any:
 
 def until(holds: Callable[[], bool], what: str) -> float:
     """Wait until *holds*; the seconds that it took. A cluster that does not answer says nothing."""
-    began = time.monotonic()
-    while time.monotonic() - began < _LONGEST_SEC:
-        try:
-            if holds():
-                return time.monotonic() - began
-        except FleetCaptainError:
-            continue
-        time.sleep(_PAUSE_SEC)
-    raise AssertionError(f"not in {_LONGEST_SEC:.0f} s: {what}")
+
+    def answered() -> bool:
+        with suppress(FleetCaptainError):
+            return holds()
+        return False
+
+    return waits.until(answered, lambda: what, within_sec=_LONGEST_SEC, pause_sec=_PAUSE_SEC)
 
 
 def leader(stack: Stack) -> str:

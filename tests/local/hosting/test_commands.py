@@ -7,8 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from tests.local.hosting.sample import CALLS, SECRETS
 from tests.local.terminal.session import Session
 from tests.programs import end_session, program
+from tests.waits import until
 
 _UP = ("up", "--yes", "--skip-preview", "--non-interactive")
 _PATIENCE_SEC = 60
@@ -34,14 +34,6 @@ def calls(session: Session, name: str) -> list[list[str]]:
     return [line.split()[1:] for line in lines if line.startswith(f"{name} ")]
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Return when it *holds*."""
-    deadline = time.monotonic() + _PATIENCE_SEC
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def under_way(session: Session) -> Iterator[subprocess.Popen[str]]:
     """An update with one resource whose creation takes minutes."""
@@ -55,7 +47,7 @@ def under_way(session: Session) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     ) as process:
         try:
-            eventually(lambda: bool(calls(session, "create")))
+            until(lambda: bool(calls(session, "create")))
             yield process
         finally:
             end_session(process.pid)
@@ -150,7 +142,7 @@ def test_operations_go_on_side_by_side(session: Session) -> None:
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        eventually(lambda: len(calls(session, "create")) == count)
+        until(lambda: len(calls(session, "create")) == count)
         process.send_signal(signal.SIGINT)
     assert len(calls(session, "stopped")) == count
 
@@ -172,5 +164,5 @@ def test_a_killed_engine_ends_the_operations_and_their_process(
     """The plugins of a killed engine go on otherwise."""
     ((_, process),) = calls(session, "create")
     os.kill(under_way.pid, signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{process}").exists())
+    until(lambda: not Path(f"/proc/{process}").exists())
     assert [name for name, _ in calls(session, "stopped")] == ["web0"]

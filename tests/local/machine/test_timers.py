@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from fleetcaptain.localcluster.local_reconcile import IMAGE_FOLDER
 from fleetcaptain.localcluster.rights import MACHINE_RIGHTS
 from fleetcaptain.machine import ec2
 from tests.programs import program
+from tests.waits import until
 
 LABEL = "fleetcaptain.test-timers"
 _BOOT_SEC, _TICKS, _LATEST_SEC = 60.0, 4, 45.0
@@ -48,14 +48,6 @@ def docker(*argv: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=300, check=False)
 
 
-def until(seconds: float, what: str, holds: Callable[[], bool]) -> None:
-    """Wait until it *holds* that the machine is *what*."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not {what} after {seconds:g} s"
-        time.sleep(0.2)
-
-
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     """A machine that is up."""
@@ -69,7 +61,11 @@ def machine() -> Iterator[Machine]:
     assert made.returncode == 0, made.stderr
     machine = Machine(name)
     try:
-        until(_BOOT_SEC, "booted", lambda: machine.run("systemctl", "is-system-running").stdout.strip() in _UP)
+        until(
+            lambda: machine.run("systemctl", "is-system-running").stdout.strip() in _UP,
+            within_sec=_BOOT_SEC,
+            pause_sec=0.2,
+        )
         yield machine
     finally:
         docker("rm", "--force", "--volumes", name)
@@ -88,6 +84,6 @@ def test_a_worker_looks_every_five_seconds_whether_it_has_to_go(machine: Machine
     def ticks() -> list[float]:
         return [float(line) for line in machine.run("cat", "/run/ticks").stdout.split()]
 
-    until(_LATEST_SEC, f"{_TICKS} looks", lambda: len(ticks()) >= _TICKS)
+    until(lambda: len(ticks()) >= _TICKS, ticks, within_sec=_LATEST_SEC, pause_sec=0.2)
     pauses = [after - before for before, after in pairwise(ticks()[:_TICKS])]
     assert all(_PERIOD_SEC <= pause <= _LATE_SEC for pause in pauses), pauses

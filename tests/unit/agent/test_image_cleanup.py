@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fleetcaptain.discovery.keys import images_key, machines_dir, release_key
 from fleetcaptain.release.kept_images import KeptImages
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.units.shell_machine import program_on
+from tests.waits import until
 
 OWN, OTHERS = "127.0.0.1:25000/shop", "redis"
 KEPT, OLD, OLDER = (f"{OWN}@sha256:{letter * 64}" for letter in "abc")
@@ -253,12 +253,12 @@ def test_the_loop_cleans_when_the_key_changes_and_heartbeats_go_on(machine: Clea
     (machine.folder / "hangs").touch()
     heartbeat = f"{machines_dir('shop')}/machine-a"
     with looping(machine):
-        _until((machine.folder / "begun").exists)
+        until((machine.folder / "begun").exists)
         machine.etcd.put(images_key("shop"), TEXT)
         _beats(machine.etcd, heartbeat, 8)
         assert (machine.folder / "begun").read_text() == "images\n"
         (machine.folder / "hangs").unlink()
-        _until(lambda: len(machine.calls("images")) == 2)
+        until(lambda: len(machine.calls("images")) == 2)
         _beats(machine.etcd, heartbeat, 8)
         assert len(machine.calls("images")) == 2
         assert set(machine.calls("rmi")) == {OLD, OLDER, DROPPED}
@@ -269,19 +269,12 @@ def test_the_loop_tries_again_after_a_failure(machine: CleanedMachine) -> None:
     machine.stub("docker", f'[ ! -f down ] || {{ echo "$1" >>begun; exit 1; }}\n{_DOCKER}')
     (machine.folder / "down").touch()
     with looping(machine):
-        _until((machine.folder / "begun").exists)
+        until((machine.folder / "begun").exists)
         (machine.folder / "down").unlink()
-        _until(lambda: len(machine.calls("rmi")) == 3)
+        until(lambda: len(machine.calls("rmi")) == 3)
 
 
 def _beats(etcd: FakeEtcd, key: str, count: int) -> None:
     """Wait for that many more heartbeats."""
     before = len([request for request in etcd.writes if request[1] == key])
-    _until(lambda: len([request for request in etcd.writes if request[1] == key]) >= before + count)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: len([request for request in etcd.writes if request[1] == key]) >= before + count)

@@ -18,7 +18,7 @@ from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.fleet.tunnel import Tunnel
 from tests.fakes.fake_cluster import FakeCluster
 from tests.unit.logs.test_journals import said
-from tests.unit.oneoff.pretended_ssh import until
+from tests.waits import until
 
 SSH = ["--app", "shop", "--ssh", "core@10.0.0.1"]
 

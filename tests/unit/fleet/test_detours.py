@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,11 @@ from fleetcaptain.errors import ClusterUnreachable
 from fleetcaptain.fleet.port_forward import PortForward, connect
 from fleetcaptain.fleet.ssh import Endpoint, command_argv, session_argv, ssh_error, tunnel_argv
 from fleetcaptain.fleet.tunnel import Tunnel
+from tests.waits import until
 
 _HOSTS = ("core@i-1", "core@i-2")
 _MACHINE = "core@10.71.0.50"
 _DETOUR = Endpoint(_HOSTS, proxy="start-session %h", inside=True, managed=True)
-_WAIT_SEC = 20
 # It writes its arguments to the file `arguments`, and ends when the file `end` exists.
 _SSH = '#!/bin/sh\necho "$@" > "$0.part"\nmv "$0.part" "$0.arguments"\nwhile [ ! -e "$0.end" ]; do sleep 0.02; done\n'
 
@@ -103,10 +102,7 @@ def test_commands_share_the_connection_as_far_as_it_leads() -> None:
 
 def wait_for(path: Path) -> str:
     """The text of the file *path*, as soon as it exists."""
-    deadline = time.monotonic() + _WAIT_SEC
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} does not appear"
-        time.sleep(0.01)
+    until(path.exists, lambda: path)
     return path.read_text()
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +25,10 @@ from fleetcaptain.net.pools import socket_of
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.fleet.fake_fleet import Cluster
 from tests.fakes.fleet.fleet_server import FakeFleet
+from tests.waits import until
 
 ENDPOINT = Endpoint(("core@10.0.0.1",))
 BIN = Path(__file__).resolve().parents[2] / "fakes" / "bin"
-_ENDS_SEC = 20
 
 
 @pytest.fixture
@@ -48,14 +47,6 @@ def ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeEtcd]:
 def folder_of(line: PortForward) -> Path:
     """The folder of the line's sockets."""
     return Path(socket_of(line.fleet_url)).parent
-
-
-def wait_gone(folder: Path) -> None:
-    """Return when *folder* is gone."""
-    deadline = time.monotonic() + _ENDS_SEC
-    while folder.exists():
-        assert time.monotonic() < deadline, f"{folder} stays"
-        time.sleep(0.01)
 
 
 def test_both_apis_answer_through_sockets_and_no_port_listens(ssh: FakeEtcd) -> None:
@@ -120,7 +111,7 @@ def test_the_sockets_of_a_killed_process_go_too() -> None:
         folder = Path(socket_of(process.stdout.readline().strip())).parent
         assert folder.exists()
         process.send_signal(signal.SIGKILL)
-    wait_gone(folder)
+    until(lambda: not folder.exists())
 
 
 @pytest.mark.parametrize("name", ["x" * 90, "a b", "50%d", "a:b"])

@@ -23,7 +23,7 @@ from fleetcaptain.logs.log_sources import LogSources, Selection, sources_of
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import text_of
 from tests.programs import is_running
-from tests.unit.oneoff.pretended_ssh import until
+from tests.waits import until
 
 ID = "0123456789abcdef0123456789abcdef"
 MACHINES = (Machine(ID, "10.0.0.1"), Machine("b" * 32, "10.0.0.2"), Machine("c" * 32, ""))

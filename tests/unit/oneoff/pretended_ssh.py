@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from fleetcaptain.fleet import root_command
 from fleetcaptain.oneoff import machine_scripts
 
-__all__ = ["PretendedMachine", "pretend", "until"]
+__all__ = ["PretendedMachine", "pretend"]
 
 # ssh's last argument is the command line for the remote shell. FAIL: the machine does not answer.
 _SSH = """#!/bin/sh
@@ -50,7 +48,6 @@ stop | kill | rm)
   ;;
 esac
 """
-_WAIT_SEC = 20.0
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,3 @@ def pretend(folder: Path, patch: pytest.MonkeyPatch) -> PretendedMachine:
     patch.setattr(machine_scripts, "_FOLDER", str(box / "one-offs"))
     patch.setattr(root_command, "_ROOT", 'exec "$@"')
     return PretendedMachine(box)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until *holds*."""
-    deadline = time.monotonic() + _WAIT_SEC
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -10,7 +10,8 @@ import pytest
 from fleetcaptain.oneoff.machine_scripts import attach_script, client_script, detach_argv, guard_argv
 from fleetcaptain.oneoff.one_off import Environment
 from tests.programs import program
-from tests.unit.oneoff.pretended_ssh import pretend, until
+from tests.unit.oneoff.pretended_ssh import pretend
+from tests.waits import until
 
 SCRIPTS = {
     "client": client_script(("docker", "run", "\0A\0", "a b"), Environment(("EnvironmentFile=-/etc/x",)), "1f2e"),

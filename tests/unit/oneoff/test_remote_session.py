@@ -20,7 +20,8 @@ from fleetcaptain.oneoff.guard import Guard
 from fleetcaptain.oneoff.machine_scripts import client_script, detach_argv, guard_argv
 from fleetcaptain.oneoff.one_off import Environment, Streams
 from fleetcaptain.oneoff.remote_session import Ended, Session, become, guarded_session, start_detached
-from tests.unit.oneoff.pretended_ssh import PretendedMachine, pretend, until
+from tests.unit.oneoff.pretended_ssh import PretendedMachine, pretend
+from tests.waits import until
 
 ENDPOINT = Endpoint(("core@10.0.0.1",))
 NAME = "fc.shop.web.run-1f2e"
