@@ -12,7 +12,7 @@ __all__ = ["sources"]
 
 _HEAD = (
     "from fleetcaptain import Alive, BlueGreen, Build, Command, Expand, Fleetfile, Http, Literal\n"
-    "from fleetcaptain import Plain, Rolling, Service, Task, Tcp, Window\n"
+    "from fleetcaptain import HttpRoute, Plain, Rolling, Service, Task, Tcp, TcpRoute, Window\n"
     "fleet = Fleetfile({})\n"
 )
 _Source = st.SearchStrategy[str]
@@ -155,6 +155,12 @@ _alive = st.one_of(
     _ready,
     st.tuples(st.one_of(_ready, _scalars), _numbers, _numbers).map("Alive({0[0]}, {0[1]}, grace_sec={0[2]})".format),
 )
+_routes = st.one_of(
+    _numbers.map(repr),
+    _numbers.map("TcpRoute({})".format),
+    st.tuples(_numbers, _text, _text, _text).map("HttpRoute({0[0]}, {0[1]}, {0[2]}, tls={0[3]})".format),
+    st.tuples(_numbers, _plain.map(repr)).map("HttpRoute({0[0]}, path={0[1]})".format),
+)
 _times = dict.fromkeys(("min_healthy_sec", "healthy_deadline_sec", "progress_deadline_sec"), _seconds)
 _rollouts = st.one_of(
     _call(
@@ -192,7 +198,7 @@ _SERVICE = {
     "image": st.one_of(_images, _build),
     "command": st.one_of(_word, _list(_word), _reprs("serve --port 80", "a && b > c", 'sh -c "a && b"')),
     "ports": _list(_ports),
-    "public": _numbers.map(repr),
+    "public": st.one_of(_routes, _list(_routes)),
     "volumes": _list(_volumes),
     "env": _mapping(st.one_of(_reprs("A", "discovery.type", "a b", "a=b", "", "1"), _text), st.one_of(_word, _scalars)),
     "docker_args": _list(_docker_words),
