@@ -9,7 +9,7 @@ PROXY=$FOLDER/proxy
 PROXY_LABEL=fleetcaptain.proxy=$APP
 # No program of the machine has it. The image lets HAProxy open ports below 1024 without root.
 PROXY_USER=65532
-# Of the arguments of `docker run`: a container with another number is replaced.
+# The version of the arguments of `docker run`.
 PROXY_FORM=1
 # Between two readings of the registrations, whoever writes them. Public services go on longer once they are unregistered.
 PROXY_PAUSE_SEC=1
@@ -46,13 +46,22 @@ backend unknown from http
 # proxy UNIT IMAGE: the main process of the proxy's unit.
 proxy() {
   describe "$1" || exit
-  RUN_OF_IMAGE="$PROXY_FORM $2"
+  IMAGE=$2
   READY=$PROXY/ready-$INVOCATION_ID
-  ROUTED=' '
-  for route in $(setting Route | while read -r _ _ _ _ service _; do say "$service"; done); do
-    ROUTED="$ROUTED$route "
-  done
-  IMAGE=$2 CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED=''
+  ROUTED=' ' LISTENING=' '
+  while read -r _ port _ _ service _; do
+    ROUTED="$ROUTED$service "
+    case $LISTENING in
+    *" $port "*) ;;
+    *) LISTENING="$LISTENING$port " ;;
+    esac
+  done <<EOF
+$(setting Route)
+EOF
+  # A container with another image, other ports or other arguments is replaced. One that cannot open a port ends, and the
+  # one before goes on: were that to load another port, it would pause its own until it had it.
+  PROXY_KIND="$PROXY_FORM$LISTENING$IMAGE"
+  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED=''
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
   trap 'ENDED=yes; stop_poll' USR1
@@ -270,18 +279,18 @@ write_config() {
   CONFIG=$config LOADED=''
 }
 
-# serve_config: has the container serve the configuration; starts it if it does not run, or runs another image. Fails when
-# it could not, and says why.
+# serve_config: has the container serve the configuration; starts one if none runs, or another kind. Fails when it could
+# not, and says why.
 serve_config() {
   [ -f "$PROXY/config/haproxy.cfg" ] || return
   serving=$(cat "$PROXY/container" 2>/dev/null)
-  format='{{.State.Running}} {{index .Config.Labels "fleetcaptain.run"}}'
+  format='{{.State.Running}} {{index .Config.Labels "fleetcaptain.kind"}}'
   case $(timeout 20 docker inspect -f "$format" "${serving:--}" 2>/dev/null) in
-  "true $RUN_OF_IMAGE")
+  "true $PROXY_KIND")
     watch_container "$serving"
     [ "$LOADED" ] || load_config "$serving" || return
     ;;
-  'true '*) start_container "$serving" || start_container '' || return ;;
+  'true '*) start_container "$serving" || return ;;
   *) start_container '' || return ;;
   esac
   LOADED=yes
@@ -333,7 +342,7 @@ start_container() {
   set -- --read-only -v "$PROXY/config:/proxy/config:ro" -v "$PROXY/run:/proxy/run" "$IMAGE" "$@"
   set -- --network host --user "$PROXY_USER" --cap-drop ALL --cap-add NET_BIND_SERVICE "$@"
   set -- --log-driver json-file --log-opt max-size=1m -e "SOCKETS=/proxy/$(sockets "$container")" "$@"
-  set -- --label "$PROXY_LABEL" --label "fleetcaptain.run=$RUN_OF_IMAGE" "$@"
+  set -- --label "$PROXY_LABEL" --label "fleetcaptain.kind=$PROXY_KIND" "$@"
   if ! output=$(docker run -d --name "$container" "$@" 2>&1); then
     docker rm -f "$container" >/dev/null 2>&1
     say_once proxy-load "Could not start the proxy: $(printf '%s' "$output" | tr '\n' ' ')"

@@ -28,7 +28,7 @@ run)
   name='' form='' before=''
   for word; do
     [ "$before" != --name ] || name=$word
-    case $word in fleetcaptain.run=*) form=${{word#*=}} ;; esac
+    case $word in fleetcaptain.kind=*) form=${{word#*=}} ;; esac
     before=$word
   done
   [ -f $here/refused ] || printf %s "$form" >$here/containers/$name ;;
@@ -251,6 +251,21 @@ def test_another_image_gets_the_sockets_of_the_container_before_which_then_drain
     assert calls[0].endswith(f"-x /proxy/run/{before.rpartition('.')[2]}.stats")
     assert calls[1] == f"kill -s USR1 {before}"
     assert len(proxy.containers) == 1
+
+
+def test_other_ports_need_another_container(proxy: Proxy) -> None:
+    """While one cannot open its ports, the one before goes on with its own. HAProxy would pause them to try."""
+    proxy.starts()
+    before = proxy.containers
+    proxy.stop()
+    (proxy.machine.folder / "refused").touch()
+    proxy.machine.own_clock()
+    proxy.start(routes=("http 8080 - / web -", "tcp 22 - - web -"))
+    proxy.until(lambda: "cannot bind socket" in proxy.output.read_text())
+    assert (proxy.containers, proxy.log("haproxy").count("reload")) == (before, 0)
+    (proxy.machine.folder / "refused").unlink()
+    proxy.until(lambda: proxy.ready)
+    assert before[0] not in proxy.containers
 
 
 def test_a_container_that_ends_is_started_again(proxy: Proxy) -> None:
