@@ -40,8 +40,8 @@ BANNED_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(BANNED)})(?![\w-])", re.IGNOR
 # Texts that are part of a machine's definition, or compared by hash: a changed comment would replace every machine.
 FROZEN = ("everybody sees the words of a command", "somebody's data, or an error")
 
-# These names are Python's and pytest's own.
-COMMON_NAMES = {"__init__.py", "__main__.py", "conftest.py"}
+# These names are those of Python, of pytest, and of an app.
+COMMON_NAMES = {"__init__.py", "__main__.py", "conftest.py", "Fleetfile.py"}
 
 
 def python_files(*folders: str) -> list[Path]:
