@@ -9,6 +9,8 @@ import typer
 from fleetcaptain import __version__
 from fleetcaptain.cli import (
     aws_policy_command,
+    backup_command,
+    bind_command,
     check_command,
     console_command,
     discover_command,
@@ -24,6 +26,7 @@ from fleetcaptain.cli import (
     releases_command,
     render_command,
     restart_command,
+    restore_command,
     rollback_command,
     run_command,
     scale_command,
@@ -34,6 +37,7 @@ from fleetcaptain.cli import (
     status_command,
     timeline_command,
     unregister_command,
+    volumes_command,
 )
 from fleetcaptain.cli.printer import echo
 
@@ -54,6 +58,10 @@ _COMMANDS = (
     scale_command,
     rebalance_command,
     maintenance_command,
+    volumes_command,
+    backup_command,
+    restore_command,
+    bind_command,
     releases_command,
     rollback_command,
     history_command,

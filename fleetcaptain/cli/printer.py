@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 from fleetcaptain.printable import printable
 
-__all__ = ["echo", "echo_json", "json_line", "progress"]
+__all__ = ["bytes_output", "echo", "echo_json", "json_line", "progress"]
 
 
 def echo(text: str, *, error: bool = False) -> None:
     """Print *text* to standard output, or to standard error if *error*."""
     _write(f"{printable(text)}\n", sys.stderr if error else sys.stdout)
+
+
+def bytes_output() -> BinaryIO:
+    """Standard output, for what is no text."""
+    return sys.stdout.buffer
 
 
 def progress(line: str) -> None:

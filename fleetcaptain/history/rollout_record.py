@@ -12,7 +12,7 @@ from fleetcaptain.untrusted import ANY, NAME, WORD, Fields, Unreadable, json_obj
 
 __all__ = ["LONGEST", "OPERATIONS", "WITHOUT_TEXT", "InstanceRecord", "RolloutRecord", "State", "limited"]
 
-OPERATIONS = frozenset({"restart", "scale", "rebalance", "maintenance"})
+OPERATIONS = frozenset({"restart", "scale", "rebalance", "maintenance", "backup", "restore", "bind"})
 """The strategies of rollouts between two deployments, which belong to no release."""
 WITHOUT_TEXT = OPERATIONS | {"remove", "rename", "retire"}
 """The strategies of rollouts that deploy no text."""

@@ -9,8 +9,10 @@ from fleetcaptain.discovery.documents import Registration, ServiceRelease
 from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.repository import Releases
+from fleetcaptain.rollout.data_anchors import lost_data
 from fleetcaptain.rollout.health import Instance
 from fleetcaptain.rollout.journal import JournalEntry
+from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import LAUNCHED, Snapshot, observe
 from fleetcaptain.rollout.placement import admits
 from fleetcaptain.status.expected_rollout import expected_rollout_sec
@@ -137,7 +139,10 @@ def service_status(
     units = [observe(unit, snapshot) for unit in names]
     observed = [one for one in units if not (windows and _is_standby(one, windows))]
     instances = tuple(
-        _instance(name, one, snapshot.registrations.get(one.name), releases, registered_known) for one in observed
+        _explained(
+            _instance(name, one, snapshot.registrations.get(one.name), releases, registered_known), name, snapshot
+        )
+        for one in observed
     )
     if windows is not None and windows.is_opening:
         instances = tuple(_starting(one, windows) for one in instances)
@@ -204,6 +209,13 @@ def _instance(
         one.failing or (entry.failing if entry else ""),
         "" if healthy else _trouble(one, state),
     )
+
+
+def _explained(one: InstanceStatus, service: str, snapshot: Snapshot) -> InstanceStatus:
+    """*one*, whose trouble names its data if that is on a machine that is away."""
+    unit = snapshot.units.get(one.unit)
+    lost = lost_data(Target(service, (one.unit,), unit.file), snapshot) if unit is not None and one.trouble else ""
+    return replace(one, trouble=lost) if lost else one
 
 
 def _trouble(one: Instance, state: str) -> str:

@@ -89,6 +89,7 @@ MAY: dict[str, set[str]] = {
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},
     "oneoff": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
+    "data": {"errors", "printable", "waiting", "units", "fleet", "oneoff", "rollout"},
     "secrets": {"errors", "text_table", "machine", "units", "fleet", "discovery", "release", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {
@@ -132,6 +133,7 @@ MAY: dict[str, set[str]] = {
         "history",
         "release",
         "rollout",
+        "data",
         "doctor",
         "logs",
         "oneoff",
@@ -140,6 +142,7 @@ MAY: dict[str, set[str]] = {
         "schedule",
         "status",
         "styled",
+        "text_table",
         "untrusted",
     },
 }
@@ -177,6 +180,7 @@ NETWORK = {"http", "http.client", "requests", "socket", "subprocess", "urllib.re
 NETWORKED = {
     "fleetcaptain.cli.releases_command",  # with --etcd, asks registries for images
     "fleetcaptain.cli.target_cluster",  # asks pulumi for the stack's outputs
+    "fleetcaptain.data.volume_transfer",
     "fleetcaptain.discovery.identity",  # the name of the host, nothing else
     "fleetcaptain.discovery.keys_api",
     "fleetcaptain.discovery.etcd_store",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from fleetcaptain.rollout.strategies.restart import services_on
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
+from fleetcaptain.status.picture import AppKeys
+from fleetcaptain.status.service_status import service_status
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_cluster import APP, MACHINES, FakeCluster, text_of
 
@@ -140,3 +143,18 @@ def test_a_new_service_finds_a_machine_with_its_port_free() -> None:
     cluster.launch("free@1.service", text_of("web", ports=(Port(1, 1),)))
     deploy(cluster, ports=(Port(5432, 5432),))
     assert machine_of(cluster) != taken
+
+
+def test_the_status_says_why_it_stays_down() -> None:
+    """And the operator what to do."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    machine = machine_of(cluster)
+    cluster.units[DB] = replace(cluster.units[DB], machine_id=None)
+    cluster.away.add(machine)
+    cluster.runs.clear()
+    (instance,) = service_status("db", (DB,), cluster.snapshot(), AppKeys()).instances
+    assert f"is on {machine}, which is not in the cluster" in instance.trouble
+    cluster.away.clear()
+    (instance,) = service_status("db", (DB,), cluster.snapshot(), AppKeys()).instances
+    assert instance.trouble == "no machine has it"

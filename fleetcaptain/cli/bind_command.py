@@ -1,0 +1,53 @@
+"""``captain bind``: the machine on which a service with data stays."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fleetcaptain.cli.common_options import Service
+from fleetcaptain.cli.printer import echo, progress
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+
+__all__ = ["add"]
+
+
+def add(captain: typer.Typer) -> None:
+    """Add the command."""
+
+    @captain.command("bind")
+    def bind(
+        service: Service,
+        machine: Annotated[str, typer.Argument(help="Its name, its address, or the beginning of its id.")],
+        *,
+        without_data: Annotated[
+            bool, typer.Option("--without-data", help="Leave the data behind; the service starts without it.")
+        ] = False,
+        stack: Stack = None,
+        ssh: Ssh = None,
+        key: Key = "",
+        app: TargetApp = None,
+    ) -> None:
+        """Move a service with data to another machine.
+
+        A service with one instance and a named volume stays on the machine with that volume. This moves it to another
+        one, where the volume is empty: `captain backup` before and `captain restore` afterwards take the data along. So
+        it requires --without-data. The old volume stays where it is.
+
+        Exits with 2 without --without-data, with 3 for an unknown service or machine, and with 6 while a rollout of the
+        service runs.
+
+        Example: captain bind db m2 --without-data
+        """
+        from fleetcaptain.data.rebinding import rebind
+        from fleetcaptain.fleet.machine_lookup import machine_named
+        from fleetcaptain.rollout.connect import open_cluster
+        from fleetcaptain.rollout.strategies.restart import stack_of
+
+        where = site(app, stack, ssh, key, changes=True)
+        cluster = open_cluster(where.endpoint, where.app)
+        snapshot = cluster.snapshot()
+        cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
+        target = machine_named(machine, snapshot.machines.values())
+        echo(rebind(cluster, service, target, progress, without_data=without_data))

@@ -1,0 +1,105 @@
+"""Where the data of services is: their named volumes, and the machine of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fleetcaptain.data.volume_scripts import VolumeUse
+from fleetcaptain.errors import NotAvailable
+from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.fleet.machine_lookup import machine_named
+from fleetcaptain.rollout.data_anchors import anchors_on
+from fleetcaptain.rollout.observe import Snapshot, instances_of
+from fleetcaptain.units.mark import Ownership, is_auxiliary
+
+__all__ = ["ServiceData", "VolumeRow", "data_of", "volume_rows", "volumes_of"]
+
+
+@dataclass(frozen=True)
+class ServiceData:
+    """The *volume* of a service on a *machine*, and the *units* of the service that are there."""
+
+    volume: str
+    machine: Machine
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VolumeRow:
+    """One volume on one machine (*where*): its *use*, None if the machine did not answer or is away. *keeps*: the
+    service stays there. *gone*: the app has no such service now."""
+
+    service: str
+    volume: str
+    where: str
+    use: VolumeUse | None
+    keeps: bool
+    gone: bool
+
+
+def volumes_of(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Service -> its named volumes; also of services that left, and whose data stays."""
+    found: dict[str, set[str]] = {}
+    for name, unit in snapshot.units.items():
+        if unit.mark and ownership.owns(name, unit.mark) and not is_auxiliary(unit.mark) and unit.file.kept_volumes:
+            found.setdefault(unit.mark.service, set()).update(unit.file.kept_volumes)
+    for service, anchor in anchors_on(ownership, snapshot).items():
+        found.setdefault(service, set()).update(anchor.volumes)
+    return {service: tuple(sorted(volumes)) for service, volumes in sorted(found.items())}
+
+
+def data_of(ownership: Ownership, service: str, volume: str, machine: str, snapshot: Snapshot) -> ServiceData:
+    """The data of *service*: *volume*, or its only one for ""; on *machine* (a name, an address or the beginning of an
+    id), or for "" where the service stays or has its only instance. Raises NotAvailable."""
+    known = volumes_of(ownership, snapshot)
+    if service not in known:
+        listed = ", ".join(known) or "none"
+        raise NotAvailable(f"{service!r} has no named volume. Name a service that has one: {listed}.")
+    if volume not in known[service] and (volume or len(known[service]) > 1):
+        what = f"{service} has no volume {volume!r}" if volume else f"{service} has several volumes"
+        raise NotAvailable(f"{what}. Choose one with --volume: {', '.join(known[service])}.")
+    found = _machine(ownership, service, machine, snapshot)
+    units = tuple(
+        name for name in instances_of(ownership, service, snapshot) if snapshot.units[name].machine_id == found.id
+    )
+    return ServiceData(volume or known[service][0], found, units)
+
+
+def _machine(ownership: Ownership, service: str, machine: str, snapshot: Snapshot) -> Machine:
+    if machine:
+        return machine_named(machine, snapshot.machines.values())
+    anchor = anchors_on(ownership, snapshot).get(service)
+    if anchor is not None:
+        if anchor.machine in snapshot.machines:
+            return snapshot.machines[anchor.machine]
+        raise NotAvailable(
+            f"The data of {service} is on {anchor.where}, which is not in the cluster. Bring the machine back, or "
+            f"start the service elsewhere without that data: `captain bind {service} MACHINE --without-data`."
+        )
+    units = (snapshot.units[name] for name in instances_of(ownership, service, snapshot))
+    ids = {unit.machine_id for unit in units if unit.machine_id in snapshot.machines}
+    if len(ids) != 1:
+        where = ", ".join(sorted(snapshot.machines[id_].ip for id_ in ids if id_)) or "no machine"
+        raise NotAvailable(f"{service} runs on {where}. Choose a machine with --machine.")
+    return snapshot.machines[str(ids.pop())]
+
+
+def volume_rows(
+    ownership: Ownership, snapshot: Snapshot, uses: Mapping[str, Mapping[str, VolumeUse] | None]
+) -> Iterator[VolumeRow]:
+    """Each volume of each service on each machine that has it. *uses*: machine (id) -> volume -> use; None for a
+    machine that did not answer."""
+    anchors = anchors_on(ownership, snapshot)
+    for service, volumes in volumes_of(ownership, snapshot).items():
+        present = instances_of(ownership, service, snapshot)
+        home = anchors[service].machine if service in anchors else ""
+        expected = {home, *(snapshot.units[name].machine_id for name in present)}
+        for volume in volumes:
+            for id_, machine in sorted(snapshot.machines.items(), key=lambda one: one[1].ip):
+                use = (uses.get(id_) or {}).get(volume)
+                if use is not None or id_ in expected:
+                    name = machine.metadata.get("name") or machine.ip
+                    yield VolumeRow(service, volume, name, use, id_ == home, not present)
+            if home and home not in snapshot.machines:
+                yield VolumeRow(service, volume, anchors[service].where, None, keeps=True, gone=not present)

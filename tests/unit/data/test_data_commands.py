@@ -1,0 +1,221 @@
+"""``captain volumes``, ``backup``, ``restore`` and ``bind``, with a pretended ssh, docker and fleet."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.cli import main
+from fleetcaptain.fleet.entities import DesiredState
+from fleetcaptain.mode import Mode
+from fleetcaptain.rollout.depart import remove_service
+from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
+from fleetcaptain.rollout.update import update
+from fleetcaptain.units.unit_file import UnitFile
+from tests.fakes.fake_cluster import APP, FakeCluster, text_of
+from tests.unit.data.volume_machine import VolumeMachine, pretend
+
+DB, CONTAINER = "db@1.service", "fc.shop.db.1"
+SSH = ["--app", APP, "--ssh", "core@10.0.0.1"]
+Captain = Callable[..., int]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VolumeMachine:
+    """All machines."""
+    return pretend(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def cluster(machine: VolumeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """db with a volume that has one row, and web without one."""
+    cluster = FakeCluster({"web@1.service": text_of("web")}, run=machine.run)
+    desired = DesiredService(
+        "db",
+        UnitFile.parse(text_of("db", volumes=("data:/data",))),
+        Mode.ROLLING,
+        1,
+        settings=RolloutSettings(min_healthy_sec=0),
+    )
+    update(cluster, desired, lambda _line: None, lambda: False)
+    cluster.history.clear()
+    (machine.volume("data") / "rows").write_text("1")
+    machine.in_use(CONTAINER)
+    monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
+    return cluster
+
+
+@pytest.fixture
+def stops(cluster: FakeCluster, machine: VolumeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The container ends with its unit."""
+    plain = cluster._reach
+
+    def reach(name: str) -> None:
+        plain(name)
+        machine.in_use(*([CONTAINER] if DB in cluster.runs else []))
+
+    monkeypatch.setattr(cluster, "_reach", reach)
+
+
+def captain(*argv: str) -> int:
+    """The exit code."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return main([*argv[:at], *SSH, *argv[at:]])
+
+
+@pytest.mark.usefixtures("stops")
+def test_a_backup_comes_back(cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path) -> None:
+    """The service stops meanwhile, and runs afterwards; other files of the volume go."""
+    file, data = tmp_path / "db.tar", machine.volume("data")
+    assert captain("backup", "db", "--stop", "--output", str(file)) == 0
+    assert cluster.history == [f"loaded {DB}", f"launched {DB}"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    (data / "rows").write_text("2")
+    (data / "later").write_text("x")
+    assert captain("restore", "db", str(file), "--stop") == 0
+    assert [(path.name, path.read_text()) for path in data.iterdir()] == [("rows", "1")]
+    assert machine.left == []
+    assert DB in cluster.runs
+    assert [one.name for one in tmp_path.iterdir() if "part" in one.name] == []
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_what_would_corrupt_is_refused(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """While the service writes. Nothing is stopped or written, and each way out is named."""
+    file = tmp_path / "db.tar"
+    tarfile.open(file, "w").close()
+    before = file.read_bytes()
+    argv = ["--output", str(file)] if command == "backup" else [str(file)]
+    assert captain(command, "db", *argv) == 2
+    assert "--stop" in capsys.readouterr().err
+    assert (cluster.history, file.read_bytes()) == ([], before)
+    assert (machine.volume("data") / "rows").read_text() == "1"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_command_of_the_app_makes_and_takes_the_backup(machine: VolumeMachine, tmp_path: Path) -> None:
+    """In the container of the instance, which runs on."""
+    file = tmp_path / "dump"
+    assert captain("backup", "db", "--output", str(file), "--", "sh", "-c", "echo dump") == 0
+    assert file.read_text() == "dump\n"
+    target = tmp_path / "restored"
+    assert captain("restore", "db", str(file), "--", "tee", str(target)) == 0
+    assert target.read_text() == "dump\n"
+    assert f"exec --interactive {CONTAINER} sh -c echo dump" in (machine.box / "docker").read_text()
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("failing", [False, True])
+def test_hooks_bring_the_files_to_rest(machine: VolumeMachine, tmp_path: Path, *, failing: bool) -> None:
+    """The second one runs whatever happens."""
+    file, log = tmp_path / "db.tar", tmp_path / "log"
+    hook = f"echo before >>{log}; exit {int(failing)}"
+    assert captain("backup", "db", "--output", str(file), "--before", hook, "--after", f"echo after >>{log}") == failing
+    assert log.read_text() == "before\nafter\n"
+    assert file.exists() is not failing
+    assert machine.left == []
+
+
+@pytest.mark.usefixtures("cluster")
+def test_no_part_of_a_backup_is_left_as_if_it_were_whole(
+    machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a failed command, and after a lost connection, an earlier file stays."""
+    file = tmp_path / "dump"
+    file.write_text("earlier")
+    assert captain("backup", "db", "--output", str(file), "--", "sh", "-c", "echo half; echo why >&2; exit 7") == 1
+    assert "with the exit code 7:\n  why" in capsys.readouterr().err
+    (machine.box / "fail").touch()
+    assert captain("backup", "db", "--output", str(file), "--", "true") == 10
+    assert "No route to host" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["dump"]
+    assert file.read_text() == "earlier"
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "without end", "compressed"])
+def test_a_backup_that_is_not_whole_changes_nothing(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    """It is read before anything stops."""
+    file, rows = tmp_path / "db.tar", tmp_path / "rows"
+    rows.write_bytes(bytes(range(256)) * 100)
+    with tarfile.open(file, "w:gz" if damage == "compressed" else "w") as tar:
+        tar.add(rows, "rows")
+    whole = file.read_bytes()
+    ends = {"cut": 2000, "text": 0, "without end": 512 + 25600, "compressed": len(whole)}
+    file.write_bytes(whole[: ends[damage]] or b"rows of text" * 100)
+    assert captain("restore", "db", str(file), "--stop") == 1
+    assert "is no whole backup" in capsys.readouterr().err
+    assert cluster.history == []
+    assert (machine.volume("data") / "rows").read_text() == "1"
+
+
+@pytest.mark.usefixtures("stops")
+def test_a_restore_that_breaks_off_leaves_the_data(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine counts the bytes; the service runs again."""
+    file = tmp_path / "db.tar"
+    tarfile.open(file, "w").close()
+    monkeypatch.setattr("fleetcaptain.data.backup.check_tar", lambda *_: file.stat().st_size + 1)
+    assert captain("restore", "db", str(file), "--stop") == 1
+    assert (machine.volume("data") / "rows").read_text() == "1"
+    assert machine.left == []
+    assert DB in cluster.runs
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["web"], "Name a service that has one: db."),
+        (["db", "--volume", "logs"], "Choose one with --volume: data."),
+        (["db", "--machine", "m9"], "Name one of these:"),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_what_is_not_there_is_named(argv: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what there is."""
+    assert captain("backup", *argv, "--output", "/dev/null") == 3
+    assert why in capsys.readouterr().err
+
+
+def test_volumes_are_listed_with_their_machines(
+    cluster: FakeCluster, machine: VolumeMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also those of a service that left, with the command that removes them."""
+    home = cluster.units[DB].machine_id
+    assert captain("volumes", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    (stays,) = [row for row in rows if row["stays"]]
+    assert (stays["service"], stays["volume"], stays["machine"], stays["state"]) == ("db", "data", home, "in use")
+    remove_service(cluster, "db", lambda _line: None)
+    machine.in_use()
+    assert captain("volumes") == 0
+    output = capsys.readouterr().out
+    assert f"{home}*" in output
+    assert "unused" in output
+    assert f"To remove data: captain ssh {home} -- sudo docker volume rm data" in output
+
+
+def test_a_service_moves_only_with_consent_to_leave_its_data(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stops, and starts on the other machine."""
+    home = cluster.units[DB].machine_id
+    other = next(ip for ip in cluster.machines if ip != home)
+    assert captain("bind", "db", other) == 2
+    assert f"(volumes data) is on {home}" in capsys.readouterr().err
+    assert cluster.history == []
+    assert captain("bind", "web", other) == 3
+    assert captain("bind", "db", str(home)) == 0
+    assert "already" in capsys.readouterr().out
+    assert captain("bind", "db", other, "--without-data") == 0
+    assert f"db stays on {other} now, with empty volumes" in capsys.readouterr().out
+    anchor = cluster.units[f"{APP}.data-db.service"]
+    assert (anchor.file.needs(anchor.name).machine_id, cluster.units[DB].desired) == (other, DesiredState.LAUNCHED)

@@ -1,0 +1,70 @@
+"""An ssh whose every machine is this computer, with a docker whose volumes are folders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fleetcaptain.fleet import root_command
+
+__all__ = ["VolumeMachine", "pretend"]
+
+_SSH = """#!/bin/sh
+for last; do :; done
+[ ! -e "$BOX/fail" ] || { echo 'ssh: connect to host m1: No route to host' >&2; exit 255; }
+exec sh -c "$last"
+"""
+# The file `users` names the containers that have the volumes. `exec` runs the command here.
+_DOCKER = """#!/bin/sh
+printf '%s\\n' "$*" >>"$BOX/docker"
+case "$1 $2" in
+"volume create") mkdir -p "$BOX/volumes/$3/_data"; echo "$3" ;;
+"volume inspect") [ -e "$BOX/volumes/$5" ] && echo "$BOX/volumes/$5/_data" ;;
+"ps "*) cat "$BOX/users" 2>/dev/null || true ;;
+"exec "*) shift 3; exec "$@" ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class VolumeMachine:
+    """The machine's files are in *box*."""
+
+    box: Path
+
+    def volume(self, name: str) -> Path:
+        """The folder of a volume, which is made if it is missing."""
+        folder = self.box / "volumes" / name / "_data"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def in_use(self, *containers: str) -> None:
+        """These containers have the volumes."""
+        (self.box / "users").write_text("".join(f"{name}\n" for name in containers))
+
+    @property
+    def left(self) -> list[str]:
+        """What is beside the data of volumes."""
+        return [path.name for path in self.box.glob("volumes/*/*") if path.name != "_data"]
+
+    def run(self, _address: str, argv: list[str], _timeout_sec: float, text: str = "", /) -> str | None:
+        """Run a command on the machine."""
+        return subprocess.run(argv, input=text, capture_output=True, text=True, check=False).stdout
+
+
+def pretend(folder: Path, patch: pytest.MonkeyPatch) -> VolumeMachine:
+    """Make this computer the machine, in *folder*."""
+    programs, box = folder / "programs", folder / "machine"
+    programs.mkdir()
+    box.mkdir()
+    for name, text in (("ssh", _SSH), ("docker", _DOCKER)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    patch.setenv("BOX", str(box))
+    patch.setattr(root_command, "_ROOT", 'exec "$@"')
+    return VolumeMachine(box)
