@@ -222,6 +222,7 @@ proxy_config() {
         say "  http-request set-header X-Forwarded-Proto $scheme"
         say "  use_backend next-$port if { stopping }"
         say '  default_backend unknown'
+        backends="${backends}next-$port "
         ;;
       esac
     fi
@@ -240,10 +241,6 @@ proxy_config() {
     case $backends in
     *" $kind-$service "*) ;;
     *) backends="$backends$kind-$service " ;;
-    esac
-    case $backends in
-    *" next-$port "*) ;;
-    *) [ "$kind" = tcp ] || backends="${backends}next-$port " ;;
     esac
   done <<EOF
 $(setting Route)
@@ -285,13 +282,18 @@ serve_config() {
   [ -f "$PROXY/config/haproxy.cfg" ] || return
   serving=$(cat "$PROXY/container" 2>/dev/null)
   format='{{.State.Running}} {{index .Config.Labels "fleetcaptain.kind"}}'
-  case $(timeout 20 docker inspect -f "$format" "${serving:--}" 2>/dev/null) in
+  state=$(timeout 20 docker inspect -f "$format" "${serving:--}" 2>&1)
+  case $state in
   "true $PROXY_KIND")
     watch_container "$serving"
     [ "$LOADED" ] || load_config "$serving" || return
     ;;
   'true '*) start_container "$serving" || return ;;
-  *) start_container '' || return ;;
+  'false '* | *[Nn]'o such '*) start_container '' || return ;;
+  *)
+    say_once proxy-load "Could not ask docker for the proxy: ${state%%"$NEWLINE"*}"
+    return 1
+    ;;
   esac
   LOADED=yes
   forget proxy-load

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.units.shell_machine import APP, SHELLS, PretendedMachine, registration
+from tests.waits import until
 
 UNIT = f"{APP}-proxy@machine-a.service"
 IMAGE, OTHER_IMAGE = "acme/proxy@sha256:1", "acme/proxy@sha256:2"
 ROUTES = ("http 8080 - / web -",)
-_LIMIT_SEC = 30
 
 # A container is a file in the folder `containers`, which has its label. It ends with `docker kill`, as if it had no
 # connections, and does not start while there is a file `refused`.
@@ -34,7 +34,8 @@ run)
   [ -f $here/refused ] || printf %s "$form" >$here/containers/$name ;;
 inspect)
   for name; do :; done
-  [ -f $here/containers/$name ] || exit 1
+  [ ! -f $here/mute ] || exit 1
+  [ -f $here/containers/$name ] || {{ echo "Error: No such object: $name" >&2; exit 1; }}
   case $* in *Labels*) echo "true $(cat $here/containers/$name)" ;; *) echo true ;; esac ;;
 ps) ls $here/containers ;;
 logs) echo '[NOTICE] (1) : begins'; echo '[ALERT] (1) : cannot bind socket [0.0.0.0:8080]' ;;
@@ -93,16 +94,10 @@ class Proxy:
         """systemd stops the unit: first its main process, then all."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(_LIMIT_SEC)
-            os.killpg(self._process.pid, signal.SIGKILL) if self._is_left() else None
+            self._process.wait(30)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process = None
-
-    def _is_left(self) -> bool:
-        try:
-            os.killpg(self._process.pid if self._process else 0, 0)
-        except ProcessLookupError:
-            return False
-        return True
 
     @property
     def output(self) -> Path:
@@ -148,10 +143,7 @@ class Proxy:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait for it."""
-        end = time.monotonic() + _LIMIT_SEC
-        while not holds():
-            assert time.monotonic() < end, self.output.read_text()
-            time.sleep(0.01)
+        until(holds, self.output.read_text)
 
 
 @pytest.fixture
@@ -314,6 +306,18 @@ def test_a_configuration_that_cannot_be_loaded_is_reported_and_the_old_one_goes_
     proxy.until(lambda: proxy.log("haproxy").count("reload") > 1)
     assert (proxy.ready, proxy.containers) == (False, before)
     assert proxy.output.read_text().count("could not load its configuration: no such file") == 1
+
+
+def test_while_docker_does_not_answer_nothing_is_started(proxy: Proxy) -> None:
+    """A second container would take connections from the one that runs."""
+    proxy.starts()
+    proxy.stop()
+    (proxy.machine.folder / "mute").touch()
+    proxy.start()
+    proxy.until(lambda: "Could not ask docker" in proxy.output.read_text())
+    (proxy.machine.folder / "mute").unlink()
+    proxy.until(lambda: proxy.ready)
+    assert sum(line.startswith("run ") for line in proxy.log("docker")) == 1
 
 
 def test_certificates_are_copied_for_the_container_and_removed_with_the_unit(proxy: Proxy) -> None:
