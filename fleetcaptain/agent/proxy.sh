@@ -202,6 +202,21 @@ is_server() {
   [ ! "$rest" ]
 }
 
+# certificates PORT: the words of its `bind` with the certificates of its routes. Of several HAProxy takes the one for the
+# name that a client asks for, else the first.
+certificates() {
+  setting Route | {
+    named=' '
+    while read -r _ port _ _ _ file; do
+      [ "$port" = "$1" ] || continue
+      case $named in
+      *" $file "*) ;;
+      *) named="$named$file " && printf ' crt /proxy/config/pem-%s' "$file" ;;
+      esac
+    done
+  }
+}
+
 # proxy_config: the configuration for the unit's routes and SERVERS. A request on a connection that an old process still
 # has goes on to the new one, by a socket of the same frontend: it alone knows the servers of now.
 proxy_config() {
@@ -216,7 +231,7 @@ proxy_config() {
       tcp) say "  bind :$port" ;;
       http)
         scheme=http tls=''
-        [ "$file" = - ] || scheme=https tls=" ssl crt /proxy/config/pem-$file alpn h2,http/1.1"
+        [ "$file" = - ] || scheme=https tls=" ssl$(certificates "$port") alpn h2,http/1.1"
         say "  bind :$port$tls"
         say "  bind unix@/proxy/run/next-$port mode 600 accept-proxy"
         say "  http-request set-header X-Forwarded-Proto $scheme"

@@ -209,6 +209,14 @@ def test_requests_go_by_host_and_path_in_the_order_of_the_routes(proxy: Proxy) -
     assert "default_backend unknown" in proxy.config
 
 
+def test_a_port_has_the_certificates_of_all_of_its_routes(proxy: Proxy) -> None:
+    """Each once; HAProxy chooses by the name that a client asks for."""
+    names = (("443", "a.org", "2"), ("443", "b.org", "1"), ("443", "c.org", "2"), ("444", "d.org", "3"))
+    proxy.starts(routes=tuple(f"http {port} {host} / web {file}" for port, host, file in names))
+    assert "bind :443 ssl crt /proxy/config/pem-2 crt /proxy/config/pem-1 alpn" in proxy.config
+    assert "bind :444 ssl crt /proxy/config/pem-3 alpn" in proxy.config
+
+
 def test_a_change_of_the_registrations_is_loaded_without_another_container(proxy: Proxy) -> None:
     """What changes no server loads nothing."""
     proxy.starts()
