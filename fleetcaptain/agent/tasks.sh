@@ -41,6 +41,7 @@ task() {
     claim && record
     exit 1
   fi
+  : >"$LOG" # of the pull
   [ -z "$STOPPED" ] || exit 1
   claim || exit
   perform "$@"

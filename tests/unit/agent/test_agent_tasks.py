@@ -136,6 +136,14 @@ def test_the_image_is_pulled_before_the_claim(machine: PretendedMachine, etcd: F
     assert f"pull {IMAGE}" in (machine.folder / "docker").read_text()
 
 
+def test_the_output_of_a_run_does_not_begin_with_that_of_the_pull(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """The lines of a failed task are those of its command."""
+    machine.stub("docker", 'test "$1" = pull && echo "Pull complete"')
+    assert perform(machine, "echo mine; exit 3").returncode == 3
+    run = journal(etcd)
+    assert (run.reason, run.tail) == ("exited", "mine\n")
+
+
 def test_a_stop_ends_the_container_and_is_recorded(machine: PretendedMachine, etcd: FakeEtcd) -> None:
     """As by fleet, which systemd passes to the agent alone."""
     pid = machine.folder / "pid"
