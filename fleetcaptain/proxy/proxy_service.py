@@ -51,5 +51,7 @@ def proxy_service(app: App) -> ServiceSpec:
         global_unit=True,
         # Not Requires=: when docker starts again, so does the container, by the unit that went on.
         unit=(("After", "docker.service"),),
+        # Else systemd would end the command with which the program sets the timer for its container.
+        service=(("KillMode", "mixed"),),
         rollout=_ROLLOUT,
     )

@@ -40,7 +40,7 @@ def test_its_main_process_is_the_agents_and_gets_the_image() -> None:
     """systemd replaces both words. The container is none of the unit's: its end must not end it."""
     lines = _lines(_app(HttpRoute(80)))
     assert "ExecStart=/bin/sh /run/fleetcaptain/shop/agent proxy %n ${IMAGE}" in lines
-    assert "Container=no" in lines
+    assert {"Container=no", "KillMode=mixed"} <= {*lines}
     assert not any("docker run" in line or "docker stop" in line for line in lines)
 
 
