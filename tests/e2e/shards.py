@@ -29,6 +29,7 @@ SECONDS = {
     "tests/e2e/test_tasks.py": 380,
     "tests/e2e/test_day_2.py": 310,
     "tests/e2e/test_deploy.py": 360,
+    "tests/e2e/test_day.py": 300,
     "tests/e2e/test_secure_cluster.py": 280,
     "tests/e2e/test_local_cluster.py": 270,
     "tests/contract": 230,
