@@ -19,8 +19,10 @@ PROXY_RETRY_SEC=5
 PROXY_ORPHAN_SEC=60
 PROXY_DRAIN=1h
 
+# noreuseport: else the proxies of two apps would share a port, and each get some of the connections.
 PROXY_BEGIN="global
   fd-hard-limit 50000
+  noreuseport
   hard-stop-after $PROXY_DRAIN
   stats socket \"\${SOCKETS}.stats\" mode 600 level admin expose-fd listeners
 defaults any

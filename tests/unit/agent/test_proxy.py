@@ -209,6 +209,12 @@ def test_requests_go_by_host_and_path_in_the_order_of_the_routes(proxy: Proxy) -
     assert "default_backend unknown" in proxy.config
 
 
+def test_the_proxies_of_two_apps_do_not_share_a_port(proxy: Proxy) -> None:
+    """They have the same user, so the kernel would give each some of the connections."""
+    proxy.starts()
+    assert "  noreuseport" in proxy.config.splitlines()
+
+
 def test_a_port_has_the_certificates_of_all_of_its_routes(proxy: Proxy) -> None:
     """Each once; HAProxy chooses by the name that a client asks for."""
     names = (("443", "a.org", "2"), ("443", "b.org", "1"), ("443", "c.org", "2"), ("444", "d.org", "3"))
