@@ -197,7 +197,10 @@ class UnitFile:
 
     @cached_property
     def _ports(self) -> frozenset[str]:
-        return frozenset(port for one in self.options if one.name == "ExecStart" for port in fixed_ports(one.value))
+        published = {port for one in self.options if one.name == "ExecStart" for port in fixed_ports(one.value)}
+        # A proxy's container has the network of its machine, and the unit does not start it by docker's line.
+        routes = [f"{value}  ".split(" ") for name, value in self._pairs(SECTION) if name == "Route"]
+        return frozenset(published.union(f"{words[1]}/tcp" for words in routes))
 
     @property
     def _first_of_service(self) -> int | None:

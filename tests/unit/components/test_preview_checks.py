@@ -15,7 +15,7 @@ from components.stray_units import StraysProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import maintenance_key, release_key
 from fleetcaptain.fleet.entities import Machine
-from fleetcaptain.fleetfile.values import Port
+from fleetcaptain.fleetfile.values import HttpRoute, Port, PublicRoute
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.strays import POLICIES, StrayPolicy
@@ -284,6 +284,7 @@ def test_without_strays_the_cluster_is_not_asked(site: Site) -> None:
 
 
 PORTS = (Port(80, 8080),)
+ROUTES = (PublicRoute("web", HttpRoute(8080)),)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -386,6 +387,17 @@ def test_a_service_of_every_machine_finds_each_taken_port(site: Site) -> None:
         "port 8080/tcp is taken by theirs@1.service"
         in Preflight(part("agent", 1, Mode.PER_MACHINE, ports=PORTS)).refusal()
     )
+
+
+@pytest.mark.parametrize("theirs", [{"ports": PORTS}, {"global_unit": True, "routes": ROUTES, "start": ("/bin/x",)}])
+def test_a_proxy_finds_a_public_port_that_another_app_has(site: Site, theirs: Mapping[str, Any]) -> None:
+    """Its own, or a public one too: each machine has it once. Another port of the other app's proxy is free."""
+    machine = next(iter(site.fleet.machines)).id
+    site.start({f"theirs@{machine}.service": full(text_of("theirs", app="other", **theirs))})
+    mine = part(f"{APP}-proxy", 1, Mode.PER_MACHINE, routes=ROUTES, start=("/bin/x",))
+    assert f"port 8080/tcp is taken by theirs@{machine}.service" in Preflight(mine).refusal()
+    routes = (PublicRoute("web", HttpRoute(8081)),)
+    assert Preflight(part(f"{APP}-proxy", 1, Mode.PER_MACHINE, routes=routes, start=("/bin/x",))).strays() == []
 
 
 def test_a_rule_that_parts_a_service_and_its_data_is_refused(site: Site) -> None:
