@@ -300,15 +300,18 @@ class FleetApp(pulumi.ComponentResource):
             targets=cluster.targets,
             timeout_sec=self._ready_timeout_sec or _gate_timeout(plan),
             cluster=self._connection,
-            opts=self._child([record, *tasks.values(), *timers]),
+            # Where it asks for consent, it is removed itself, before all else.
+            opts=self._child([record, *tasks.values(), *timers], stays=not cluster.asks_before_loss),
         )
 
-    def _child(self, after: list[pulumi.Resource] | None = None, former: Sequence[str] = ()) -> pulumi.ResourceOptions:
-        """Units are removed with their cluster if the stack owns it, not one by one. *former*: the names that the state
-        may have of the resource."""
+    def _child(
+        self, after: list[pulumi.Resource] | None = None, former: Sequence[str] = (), *, stays: bool = True
+    ) -> pulumi.ResourceOptions:
+        """Units are removed with their cluster if the stack owns it, not one by one: they stay until then, unless
+        *stays* is false. *former*: the names that the state may have of the resource."""
         return pulumi.ResourceOptions(
             parent=self,
-            deleted_with=self._cluster.owned,
+            deleted_with=self._cluster.owned if stays else None,
             depends_on=after or [],
             aliases=[pulumi.Alias(name=name) for name in former],
         )

@@ -105,9 +105,14 @@ class ReadinessProvider(ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the units of tasks. The app is about to go, and no other resource has those of a deployment that was
-        killed."""
+        killed. With a cluster that this stack made they go by themselves; its data needs consent, and this resource is
+        the first to go. Raises ClusterRefused."""
         handle = handle_of(props["cluster"])
-        if handle.presence() is not Presence.GONE:
+        if handle.presence() is Presence.GONE:
+            return
+        if handle.is_own:
+            handle.refuse_loss()
+        else:
             clear_all_units(handle.connect(props["app"]).owned_by(props.get("stack", "")))
 
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,9 @@ class ClusterHandle:
     def refuse(self) -> None:
         """Raise ClusterRefused when this program may not change the cluster."""
 
+    def refuse_loss(self) -> None:
+        """Raise ClusterRefused if the cluster, which is about to be removed, has data whose loss needs consent."""
+
     def connect(self, app: str) -> Cluster:
         """The cluster for *app*, one value for the whole process. The tunnel opens at the first request.
         Raises ClusterRefused, see `refuse`."""

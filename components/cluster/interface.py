@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 
@@ -17,7 +17,8 @@ class ClusterComponent(pulumi.ComponentResource):
     as far as they are known. *machines*: name -> address. *owned*: the resource that the cluster is removed with, None
     for one that this stack does not own. *login*: user and password for pushing to the registry, None if it requires
     none. *public*: service -> its public URL, of services that have one; *targets*: service -> its target group at the
-    load balancer."""
+    load balancer. *asks_before_loss*: its removal needs consent to lose data, for which the first resource to go asks.
+    """
 
     connection: pulumi.Output[Mapping[str, Any]]
     registry: pulumi.Output[str]
@@ -25,5 +26,6 @@ class ClusterComponent(pulumi.ComponentResource):
     machines: pulumi.Output[Mapping[str, str]]
     owned: pulumi.Resource | None
     login: pulumi.Output[tuple[str, str]] | None = None
+    asks_before_loss: ClassVar[bool] = False
     public: Mapping[str, pulumi.Input[str]] = MappingProxyType({})
     targets: Mapping[str, pulumi.Input[str]] = MappingProxyType({})

@@ -50,6 +50,8 @@ class LocalCluster(ClusterComponent):
     *remove_machines*: those that a smaller *size* may remove, with their data.
     """
 
+    asks_before_loss = True
+
     def __init__(
         self,
         name: str,

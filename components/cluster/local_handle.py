@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection
 
+from components.cluster.data_loss import refuse_loss
 from components.cluster.handle import ClusterHandle, Presence
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.localcluster.checkout import original, refuse_copy
@@ -45,6 +46,10 @@ class LocalHandle(ClusterHandle):
         """Raise ClusterRefused if the cluster belongs to another checkout."""
         if self._original:
             refuse_copy(self.connection.stack, str(self.connection.folder))
+
+    def refuse_loss(self) -> None:
+        """See `refuse_loss` in `components.cluster.data_loss`."""
+        refuse_loss(self.connection.stack)
 
     def clean_registry(self, cluster: Cluster, repositories: Collection[str]) -> None:
         """Remove them from the registry in this computer's Docker."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
+from components.cluster.data_loss import refuse_loss
 from components.engine.dynamic_resource import PartialFailure, status
 from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.fleet.project_files import from_project
@@ -32,7 +33,7 @@ from fleetcaptain.localcluster.local_reconcile import reconcile
 from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.localcluster.pushed_images import remove_pushed
 from fleetcaptain.localcluster.registry_cleanup import collects_garbage
-from fleetcaptain.localcluster.volumes import with_data
+from fleetcaptain.localcluster.volumes import kept_data, with_data
 
 __all__ = ["RUNNING", "LocalMachinesProvider"]
 
@@ -84,7 +85,8 @@ class LocalMachinesProvider(ResourceProvider):
             inputs["tls"] = before is not False
         problems = {"tls": [tls_problem(before, bool(inputs["tls"]), stack)]}
         if isinstance(size, float):
-            problems["size"] = size_problems(_machines(identity, known), int(size), consent, stack)
+            there = _machines(identity, known)
+            problems["size"] = size_problems(there, int(size), consent, stack, lambda: kept_data(identity))
         return CheckResult(inputs, [CheckFailure(key, why) for key, found in problems.items() for why in found if why])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -127,8 +129,9 @@ class LocalMachinesProvider(ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the cluster, the folder with its key, and the images that were pushed to its registry. Raises
-        ClusterRefused before anything is removed."""
+        ClusterRefused before anything is removed, also without consent to lose the data of services."""
         refuse_copy(props["identity"], props["home"])
+        refuse_loss(props["identity"])
         status("removing the machines")
         remove_all(props["identity"])
         shutil.rmtree(stack_folder(props["home"]), ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -9,12 +10,55 @@ import docker.errors
 
 from fleetcaptain.localcluster.docker_client import LABEL, docker_errors, engine, find
 from fleetcaptain.localcluster.drain import drain
-from fleetcaptain.localcluster.layout import Layout
+from fleetcaptain.localcluster.layout import Layout, prefix_of
 
-__all__ = ["KEPT_PATHS", "forget_member", "remove_container", "remove_machine", "remove_volume", "with_data"]
+__all__ = [
+    "KEPT_PATHS",
+    "forget_member",
+    "kept_data",
+    "remove_container",
+    "remove_machine",
+    "remove_volume",
+    "with_data",
+]
 
 KEPT_PATHS = {"docker": "/var/lib/docker", "srv": "/srv"}
 """Kind of a volume -> the path of each machine at which it is. All else goes when a machine is made again."""
+
+
+# What is in the volumes below /v, as <machine>/<kind>, of which docker's has a folder for each volume of a service.
+_LIST = """cd /v || exit 1
+for dir in */docker/volumes/*/_data */srv; do
+  if [ -d "$dir" ] && [ -n "$(ls -A "$dir")" ]; then echo "$dir"; fi
+done
+"""
+_FOUND = re.compile(r"(?P<machine>[^/]+)/(?:docker/volumes/(?P<volume>[^/]+)/_data|srv)")
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+
+
+def kept_data(identity: str) -> dict[str, tuple[str, ...]]:
+    """Machine -> its named volumes with files, and ``/srv`` if it has some; machines may be stopped. Empty without
+    machines."""
+    machines, prefix = find(identity, "machine"), f"{prefix_of(identity)}-"
+    if not machines:
+        return {}
+    client = engine()
+    with docker_errors("list the data on the machines"):
+        there = {str(volume.name) for volume in client.volumes.list(filters={"label": f"{LABEL}={identity}"})}
+        mounts = {
+            name: {"bind": f"/v/{container.name.removeprefix(prefix)}/{kind}", "mode": "ro"}
+            for container in machines
+            for kind in KEPT_PATHS
+            if (name := f"{container.name}-{kind}") in there
+        }
+        image = machines[0].attrs["Config"]["Image"]
+        argv = ["sh", "-c", _LIST]
+        output = client.containers.run(image, entrypoint=argv, volumes=mounts, network_mode="none", remove=True)
+    found: dict[str, list[str]] = {}
+    for match in filter(None, map(_FOUND.fullmatch, output.decode(errors="backslashreplace").splitlines())):
+        if not _ANONYMOUS.fullmatch(match["volume"] or ""):
+            found.setdefault(match["machine"], []).append(match["volume"] or KEPT_PATHS["srv"])
+    return {machine: tuple(sorted(names)) for machine, names in sorted(found.items())}
 
 
 def with_data(layout: Layout) -> frozenset[str]:

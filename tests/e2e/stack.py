@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.handles import handle_of
+from fleetcaptain.localcluster.consent import LOSE_DATA
 from fleetcaptain.localcluster.docker_client import find
 from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.rollout.cluster import Cluster
@@ -107,7 +108,7 @@ class Stack:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a shell in which the stack is worked with."""
-        ours = {"PULUMI_BACKEND_URL": f"file://{self.home}", "PULUMI_CONFIG_PASSPHRASE": ""}
+        ours = {"PULUMI_BACKEND_URL": f"file://{self.home}", "PULUMI_CONFIG_PASSPHRASE": "", LOSE_DATA: "all"}
         return {**os.environ, **ours, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
     def captain(self, *argv: str) -> Result:

@@ -127,7 +127,11 @@ class FakeDocker:
             images=lambda: [{"RepoTags": tags, "RepoDigests": digests} for tags, digests in self.built],
             remove_image=self._remove_image,
         )
-        self.containers = SimpleNamespace(list=self._list, get=self.made.__getitem__)
+        # What `ls` prints of the volumes of all machines.
+        self.data = b""
+        self.containers = SimpleNamespace(
+            list=self._list, get=self.made.__getitem__, run=lambda _image, **_options: self.data
+        )
         self.volumes = SimpleNamespace(
             list=lambda filters: _matching(self.volumes_made.values(), filters),
             create=self._volume,
@@ -145,7 +149,7 @@ class FakeDocker:
     def _create(self, config: Mapping[str, Any], name: str) -> dict[str, str]:
         attrs = {
             "HostConfig": config["HostConfig"],
-            "Config": {"Env": config.get("Env"), "Entrypoint": config.get("Entrypoint")},
+            "Config": {"Env": config.get("Env"), "Entrypoint": config.get("Entrypoint"), "Image": config["Image"]},
         }
         self.made[name] = Container(docker=self, name=name, labels=config["Labels"], config=config, attrs=attrs)
         return {"Id": name}

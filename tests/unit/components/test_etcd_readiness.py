@@ -9,11 +9,12 @@ import pytest
 
 from components.cluster import local_handle
 from components.cluster.balanced_targets import PublicTarget
+from components.cluster.handle import ClusterHandle
 from components.engine.dynamic_resource import PartialFailure
 from components.etcd_readiness import ReadinessProvider
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, images_key, previous_key, release_key, task_key, text_key
-from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
+from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, DeadlineExceeded, FleetCaptainError, Interrupted
 from fleetcaptain.fleetfile.values import ServiceSpec, TaskSpec
 from fleetcaptain.localcluster.registry_cleanup import digests_in
 from fleetcaptain.mode import Mode
@@ -255,3 +256,20 @@ def test_with_the_gate_go_the_units_of_tasks(deployed: Site) -> None:
     assert unit in deployed.texts
     PROVIDER.delete("ready", gate_inputs())
     assert set(deployed.texts) == set(units_of(WEB, REDIS))
+
+
+@pytest.mark.usefixtures("site")
+def test_the_first_resource_to_go_asks_before_data_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cluster of this stack: nothing of it or of the state has changed then."""
+    asked: list[str] = []
+
+    def refuse(handle: ClusterHandle) -> None:
+        asked.append(handle.connection.stack)
+        raise ClusterRefused("Cannot remove the cluster:", ["it has data"])
+
+    monkeypatch.setattr(ClusterHandle, "refuse_loss", refuse)
+    with pytest.raises(ClusterRefused):
+        PROVIDER.delete("ready", gate_inputs(cluster={**CONNECTION, "kind": "aws"}))
+    assert asked == [STACK]
+    PROVIDER.delete("ready", gate_inputs())
+    assert asked == [STACK]

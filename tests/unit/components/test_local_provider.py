@@ -12,9 +12,11 @@ import docker
 import docker.errors
 import pytest
 
+from components.cluster.local_handle import LocalHandle
 from components.cluster.local_provider import LocalMachinesProvider
 from components.engine.dynamic_resource import PartialFailure
-from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, QuorumLost
+from fleetcaptain.errors import ClusterRefused, ClusterUnreachable, DeadlineExceeded, FleetCaptainError, QuorumLost
+from fleetcaptain.fleet.connection import Connection
 from fleetcaptain.localcluster.cluster_ready import apply_metadata
 from fleetcaptain.localcluster.docker_client import machines_running
 from fleetcaptain.localcluster.layout import Layout, subnets
@@ -369,6 +371,28 @@ def test_a_cluster_that_does_not_become_ready_stays_in_the_state(machines: FakeM
         PROVIDER.update(IDENTITY, inputs, inputs)
     machines.dead.clear()
     assert PROVIDER.update(IDENTITY, inputs, inputs).outs == inputs
+
+
+def test_data_of_services_goes_only_with_consent(
+    machines: FakeMachines, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named volumes and /srv count; volumes that docker named do not. Nothing is removed before."""
+    inputs = cluster_inputs(home)
+    PROVIDER.create(inputs)
+    anonymous = "0badc0de" * 8
+    machines.docker.data = f"m1/docker/volumes/{anonymous}/_data\nm1/docker/volumes/shop-db/_data\nm2/srv\n".encode()
+    there = names(machines)
+    with pytest.raises(ClusterRefused) as error:
+        PROVIDER.delete(IDENTITY, inputs)
+    assert error.value.problems[:2] == ("m1 has the data of shop-db", "m2 has the data of /srv")
+    with pytest.raises(ClusterRefused):
+        LocalHandle(Connection.parse(Layout.of(inputs).connection())).refuse_loss()
+    assert names(machines) == there
+    (failure,) = PROVIDER.check(inputs, {**inputs, "size": 1.0, "identity": NAME}).failures
+    assert "m2 has /srv" in failure.reason
+    monkeypatch.setenv("FLEETCAPTAIN_LOSE_DATA", "shop-db,/srv")
+    PROVIDER.delete(IDENTITY, inputs)
+    assert names(machines) == set()
 
 
 def test_a_removed_cluster_leaves_nothing(machines: FakeMachines, home: Path) -> None:

@@ -87,9 +87,10 @@ def test_the_units_are_rendered_once(
 
 
 def test_the_services_go_with_the_machines(engine: FakeEngine) -> None:
-    """Not one by one."""
+    """Not one by one; but the gate, which asks before data is lost."""
     engine.run(program, CONFIG)
     assert engine.requests["Unit", "redis"].deletedWith.endswith("::cluster")
+    assert engine.requests["Readiness", "behavioral-ready"].deletedWith == ""
 
 
 def test_settings_reach_the_app(engine: FakeEngine) -> None:

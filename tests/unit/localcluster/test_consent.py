@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcaptain.localcluster.consent import size_problems, tls_problem
+from fleetcaptain.localcluster.consent import loss_problems, size_problems, tls_problem
 from fleetcaptain.localcluster.layout import machine_names
 
 SIZES = st.integers(1, 7)
@@ -60,3 +60,31 @@ def test_tls_is_turned_on_and_off_with_a_new_cluster(before: bool | None, after:
     problem = tls_problem(before, after, "dev")
     assert bool(problem) == bool(words)
     assert words in problem
+
+
+def test_what_a_smaller_cluster_would_lose_is_named() -> None:
+    """Of the machines that go."""
+    data = {"m1": ("other",), "m3": ("shop-db", "/srv")}
+    (problem,) = size_problems(machine_names(3), 2, [], "dev", lambda: data)
+    assert "m3 has shop-db, /srv" in problem
+    assert "other" not in problem
+    assert "captain bind" in problem
+
+
+@pytest.mark.parametrize(
+    ("consent", "refused"),
+    [("", ["m1 has the data of a", "m2 has the data of /srv, b"]), ("a, b", ["m2 has the data of /srv"])],
+)
+def test_a_cluster_with_data_is_removed_only_with_consent(consent: str, refused: list[str]) -> None:
+    """The error names what goes, how to keep it, and how to consent."""
+    problems = loss_problems({"m1": ("a",), "m2": ("/srv", "b")}, consent, "dev")
+    assert problems[:-2] == refused
+    assert "captain backup SERVICE" in problems[-2]
+    assert "`make down STACK=dev FLEETCAPTAIN_LOSE_DATA=/srv,a,b`" in problems[-1]
+
+
+@pytest.mark.parametrize("consent", ["all", "a,b,/srv", "x,/srv,b,a"])
+def test_consent_to_all_data_of_a_cluster(consent: str) -> None:
+    """By name, or at once. Without data none is needed."""
+    assert loss_problems({"m1": ("a",), "m2": ("/srv", "b")}, consent, "dev") == []
+    assert loss_problems({}, "", "dev") == []
