@@ -80,7 +80,8 @@ def _problem(location: str, name: str, what: str) -> str:
 def _refuse(app: App, problems: Iterator[str]) -> None:
     found = list(problems)
     if found:
-        raise FleetfileError(f"{app.root / 'Fleetfile.py'} has public services that cannot be deployed:", found)
+        heading = f"{app.root / 'Fleetfile.py'} has public services that cannot be deployed; nothing was changed:"
+        raise FleetfileError(heading, found)
 
 
 def _balanced(spec: ServiceSpec) -> ServiceSpec:

@@ -21,6 +21,7 @@ from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, HttpRoute, Port, ServiceSpec, TaskSpec
+from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.release.balanced_app import proxied
 from fleetcaptain.release.release_name import Naming, ReleaseName
@@ -502,6 +503,15 @@ def test_what_the_world_reaches_is_the_balancer(site: Site) -> None:
         "web": ["http://shop.example.org"],
         "redis": ["tcp://10.0.0.2:6379"],
     }
+
+
+def test_the_agent_answers_a_balancer_where_there_is_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public service alone does not open its port."""
+    assert site.texts == {}
+    unit = f"{APP}-agent"
+    assert declared().of("Unit")[unit]["unit"] == agent_unit(APP, STACK).text
+    monkeypatch.setattr(Cluster, "targets", {"web": "arn:web"})
+    assert declared().of("Unit")[unit]["unit"] == agent_unit(APP, STACK, HEALTH).text
 
 
 def test_a_public_service_is_found_at_every_machine(site: Site) -> None:

@@ -20,6 +20,7 @@ from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.render import render_app
 from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
+from tests.unit.release.test_release_names import git
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = {"project": str(ROOT / "examples" / "behavioral"), "release": "v1"}
@@ -169,6 +170,22 @@ def test_a_fleetfile_that_declares_nothing_is_an_error(
     assert words in message
     assert "nothing was changed" in message
     assert engine.resources == {}
+
+
+def test_the_image_of_the_proxy_does_not_name_a_release(engine: FakeEngine, tmp_path: Path) -> None:
+    """It is FleetCaptain's, so the app's commit cannot have its files."""
+    web = 'Service("web", image="web:1", ports=["8100-8109:80"], public=80)'
+    (tmp_path / "Fleetfile.py").write_text(
+        f"from fleetcaptain import Fleetfile, Service\nfleet = Fleetfile(app='shop', services=[{web}])\n"
+    )
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "Fleetfile.py")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    git(tmp_path, "tag", "v7")
+    config = {key: value for key, value in CONFIG.items() if key != "release"} | {"project": str(tmp_path)}
+    assert engine.run(program, config).outputs["release"] == "v7"
+    assert [message for _, message in engine.messages if "differ from the commit" in message] == []
+    assert "shop-proxy" in engine.of("Image")
 
 
 def test_a_release_is_named_before_anything_is_declared(engine: FakeEngine, tmp_path: Path) -> None:
