@@ -20,6 +20,7 @@ from components.stack_file import read_stack_file
 from fleetcaptain.errors import ClusterRefused, FleetCaptainError
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App
+from fleetcaptain.localcluster.machine_metadata import parse_metadata
 from fleetcaptain.registry_login import RegistryLogin
 from fleetcaptain.units.unit_file import UnitFile
 
@@ -95,6 +96,7 @@ def _local(config: pulumi.Config) -> ClusterComponent:
     return LocalCluster(
         _NAME,
         size=3 if size is None else size,
+        metadata=parse_metadata(config.get_object("metadata")),
         tls=config.get_bool("tls"),
         open_dirs=open_dirs(_listed(config, OPEN_KEYS)),
         remove_machines=_listed(config, "removeMachines"),

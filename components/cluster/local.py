@@ -31,7 +31,7 @@ class LocalMachines(Resource):
     image: pulumi.Output[str]
     tools: pulumi.Output[str]
     agent_ttl_sec: pulumi.Output[float]
-    metadata: pulumi.Output[Mapping[str, str]]
+    metadata: pulumi.Output[Mapping[str, str | Mapping[str, str]]]
     tls: pulumi.Output[bool]
     open_dirs: pulumi.Output[Sequence[str]]
 
@@ -43,9 +43,9 @@ class LocalMachines(Resource):
 class LocalCluster(ClusterComponent):
     """*size* machines (1 to 7), of which 3 keep etcd's data (1 if there are fewer), and a registry.
 
-    *metadata* is added to fleet's metadata of every machine, next to its ``name`` and ``zone``. *agent_ttl_sec*: fleet
-    moves the units of a silent machine after so many seconds. *tls*: etcd requires certificates from machines,
-    refuses all other clients on the network, and lets containers write registrations only; None: unchanged, and true
+    *metadata* is added to fleet's metadata of every machine, next to its ``name`` and ``zone``; by a machine's
+    name, to that of the machine. *agent_ttl_sec*: fleet moves the units of a silent machine after so many seconds.
+    *tls*: etcd requires certificates from machines, refuses all other clients on the network, and lets containers write registrations only; None: unchanged, and true
     for a new cluster. *open_dirs*: other directories of etcd which containers may read and write.
     *remove_machines*: those that a smaller *size* may remove, with their data.
     """
@@ -57,7 +57,7 @@ class LocalCluster(ClusterComponent):
         name: str,
         *,
         size: int = 3,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str | Mapping[str, str]] | None = None,
         agent_ttl_sec: int = 30,
         tls: bool | None = None,
         open_dirs: Sequence[str] = (),

@@ -72,8 +72,8 @@ def preferred_port(seed: str) -> int:
 @dataclass(frozen=True)
 class Layout:
     """A local cluster: *identity* (``project/stack/<random>``), *size*, *subnet*, *registry_port* on this computer, the
-    folder *home* with its key, *metadata* for all machines, the *image* that machines boot, whether etcd speaks *tls*,
-    and the directories of etcd that are open to containers. Paths are relative to the project's folder."""
+    folder *home* with its key, *metadata* for all machines and single ones (by name), the *image* that machines boot,
+    whether etcd speaks *tls*, and the directories of etcd that are open to containers. Paths are relative to the project's folder."""
 
     identity: str
     size: int
@@ -83,7 +83,7 @@ class Layout:
     image: str
     tools: Path
     agent_ttl_sec: int = 30
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     tls: bool = False
     open_dirs: tuple[str, ...] = ()
 
@@ -161,9 +161,11 @@ class Layout:
         return self.home / "known_hosts"
 
     def metadata_of(self, name: str) -> dict[str, str]:
-        """A machine's metadata in fleet: its name, one of three zones, and the configured metadata."""
-        number = self.names.index(name)
-        return {"name": name, "zone": f"z{number % _QUORUM_FROM + 1}", **self.metadata}
+        """A machine's metadata in fleet: its name, one of three zones, and the configured metadata, its own last."""
+        number, own = self.names.index(name), self.metadata.get(name, {})
+        of_all = {key: value for key, value in self.metadata.items() if isinstance(value, str)}
+        its_own = {} if isinstance(own, str) else own
+        return {"name": name, "zone": f"z{number % _QUORUM_FROM + 1}", **of_all, **its_own}
 
     def machine_id(self, name: str) -> str:
         """The ``/etc/machine-id`` of a machine, which is also fleet's id: it survives a new container."""
