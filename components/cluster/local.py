@@ -43,10 +43,11 @@ class LocalMachines(Resource):
 class LocalCluster(ClusterComponent):
     """*size* machines (1 to 7), of which 3 keep etcd's data (1 if there are fewer), and a registry.
 
-    *metadata* is added to fleet's metadata of every machine, next to its ``name`` and ``zone``; by a machine's
-    name, to that of the machine. *agent_ttl_sec*: fleet moves the units of a silent machine after so many seconds.
-    *tls*: etcd requires certificates from machines, refuses all other clients on the network, and lets containers write registrations only; None: unchanged, and true
-    for a new cluster. *open_dirs*: other directories of etcd which containers may read and write.
+    *metadata* is added to fleet's metadata of every machine, next to its ``name`` and ``zone``; by a machine's name, to
+    that of the machine. *agent_ttl_sec*: fleet moves the units of a silent machine after so many seconds. *tls*: etcd
+    requires certificates from machines, refuses all other clients on the network, and lets containers write
+    registrations only; None: unchanged, and true for a new cluster. *open_dirs*: other directories of etcd which
+    containers may read and write.
     *remove_machines*: those that a smaller *size* may remove, with their data.
     """
 

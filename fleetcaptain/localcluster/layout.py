@@ -73,7 +73,8 @@ def preferred_port(seed: str) -> int:
 class Layout:
     """A local cluster: *identity* (``project/stack/<random>``), *size*, *subnet*, *registry_port* on this computer, the
     folder *home* with its key, *metadata* for all machines and single ones (by name), the *image* that machines boot,
-    whether etcd speaks *tls*, and the directories of etcd that are open to containers. Paths are relative to the project's folder."""
+    whether etcd speaks *tls*, and the directories of etcd that are open to containers. Paths are relative to the
+    project's folder."""
 
     identity: str
     size: int
