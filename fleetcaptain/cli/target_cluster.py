@@ -108,12 +108,17 @@ def keys_of(endpoint: Endpoint | LocalEndpoint) -> Callable[..., KeysApi]:
     return lambda _url, **more: KeysApi(tunnel.etcd_url, mark_unreachable=tunnel.mark_unreachable, **more)
 
 
+def _pulumi(stack: str | None, *words: str) -> subprocess.CompletedProcess[str]:
+    """What pulumi says to *words* of *stack*. Raises OSError if it does not start."""
+    argv = ["pulumi", *words, *(["--stack", stack] if stack else [])]
+    return subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+    )
+
+
 def _outputs_of(stack: str | None) -> str:
-    argv = ["pulumi", "stack", "output", "--json", *(["--stack", stack] if stack else [])]
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
-        )
+        done = _pulumi(stack, "stack", "output", "--json")
     except OSError as error:
         raise _unknown(f"could not start pulumi: {error}.") from error
     if done.returncode:
@@ -128,11 +133,8 @@ def fleetfile_folder(stack: str | None) -> Path:
     here, root = Path(), project_folder(Path.cwd())
     if root is None or (here / "Fleetfile.py").is_file():
         return here
-    argv = ["pulumi", "config", "get", "fleetcaptain:project", *(["--stack", stack] if stack else [])]
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
-        )
+        done = _pulumi(stack, "config", "get", "fleetcaptain:project")
     except OSError as error:
         raise _no_fleetfile(f"could not start pulumi: {error}") from error
     if done.returncode:
@@ -155,10 +157,8 @@ def offer_settings(stack: str | None) -> None:
     variable in which Pulumi passes them. Nothing happens where pulumi knows none."""
     if project_folder(Path.cwd()) is None or "PULUMI_CONFIG" in os.environ:
         return
-    argv = ["pulumi", "config", "--json", *(["--stack", stack] if stack else [])]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        settings = json.loads(done.stdout)
+        settings = json.loads(_pulumi(stack, "config", "--json").stdout)
         found = {key: entry["value"] for key, entry in settings.items() if "value" in entry and not entry["secret"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
