@@ -49,6 +49,7 @@ class LocalHandle(ClusterHandle):
 
     def refuse_loss(self) -> None:
         """See `refuse_loss` in `components.cluster.data_loss`."""
+        self.refuse()
         refuse_loss(self.connection.stack)
 
     def clean_registry(self, cluster: Cluster, repositories: Collection[str]) -> None:

@@ -35,6 +35,7 @@ SECONDS = {
     "tests/contract": 230,
     "tests/e2e/test_deploy_errors.py": 180,
     "tests/e2e/test_proxied_requests.py": 180,
+    "tests/e2e/test_data.py": 170,
     "tests/e2e/test_status_and_logs.py": 150,
 }
 _SECONDS_OF_A_TEST = 40

@@ -193,4 +193,5 @@ class FakeDocker:
 def _matching(found: Iterable[Any], filters: Mapping[str, Any]) -> list[Any]:
     labels = filters.get("label", [])
     pairs = [label.partition("=") for label in ([labels] if isinstance(labels, str) else labels)]
-    return [one for one in found if all(one.labels.get(key) == value for key, _, value in pairs)]
+    # Machines are made in several threads.
+    return [one for one in list(found) if all(one.labels.get(key) == value for key, _, value in pairs)]
