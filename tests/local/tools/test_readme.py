@@ -72,7 +72,7 @@ def deployed(clone: Path, tmp_path: Path) -> Callable[[list[str]], list[list[str
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=400,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("deployed ")]
