@@ -15,7 +15,7 @@ __all__ = ["PER_SEC", "Load", "load"]
 PER_SEC = 200
 _CLIENTS = 20
 _TIMEOUT_SEC = 10.0
-_POST_EVERY = 4
+_POST_EVERY = 5
 
 
 @dataclass
@@ -28,8 +28,8 @@ class Load:
     _done: threading.Event = field(default_factory=threading.Event)
 
     def client(self, number: int, url: str, path: str) -> None:
-        """One client, with a connection that it keeps as long as the server does. Some send POST, which nothing in
-        between may send twice."""
+        """One client. Every second one keeps its connection as long as the server does, the others make one for each
+        request. Some send POST, which nothing in between may send twice."""
         split = urlsplit(url)
         method = "POST" if number % _POST_EVERY == 0 else "GET"
         connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=_TIMEOUT_SEC)
@@ -47,6 +47,8 @@ class Load:
                     why = f"answered {answer.status}"
             except (OSError, http.client.HTTPException) as error:
                 why = repr(error)
+                connection.close()
+            if number % 2:
                 connection.close()
             with self._lock:
                 if why:
