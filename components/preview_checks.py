@@ -263,6 +263,8 @@ def _problems(
             target = Target(part.service, generation_names(part.service, "0" * 40, part.instances), part.unit)
             # Without a change there is no other generation.
             ignored = gone | set(instances_of(ownership, part.service, snapshot))
+        if lost_data(target, snapshot):
+            continue  # it stays down, and does not stop the others
         why = no_place(target, snapshot, ignored, planned)
         if why:
             found.append(f"service {part.service!r}: {why}")

@@ -12,6 +12,7 @@ from fleetcaptain.rollout.model import TICK_SEC, Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admitted
 from fleetcaptain.rollout.remove import remove
+from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.data_anchor import DataAnchor, anchor_name, anchor_of, is_anchor
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import Need
@@ -45,7 +46,8 @@ def planned_anchor(
     the names that the service had.
 
     Its machine is chosen once: an anchor that is there stays where it is. Without one, the service stays where it runs;
-    a new service comes to the machine with the fewest other data, and then, as fleet chooses, the fewest units.
+    a new service comes to the machine with the fewest other data, and then, as fleet chooses, the fewest units. A
+    machine of windows keeps no data: it leaves with its disk.
     """
     if not anchor_of(target.file, target.names):
         return None
@@ -53,7 +55,8 @@ def planned_anchor(
     machine = next((known[name].machine for name in names if name in known), "")
     if not machine:
         present = [unit for name in names for unit in instances_of(ownership, name, snapshot)]
-        machine = next((id_ for unit in present if (id_ := snapshot.units[unit].machine_id)), "")
+        places = (snapshot.machines.get(snapshot.units[unit].machine_id or "") for unit in present)
+        machine = next((place.id for place in places if place and not is_of_windows(place.metadata)), "")
         machine = machine or _best(target, snapshot)
     if not machine:
         return None
@@ -159,6 +162,6 @@ def _best(target: Target, snapshot: Snapshot) -> str:
     fitting = [
         machine
         for machine in snapshot.machines.values()
-        if all(admitted(need, machine, others) for need in target.needs)
+        if not is_of_windows(machine.metadata) and all(admitted(need, machine, others) for need in target.needs)
     ]
     return min(fitting, key=load).id if fitting else ""

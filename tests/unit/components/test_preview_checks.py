@@ -414,11 +414,13 @@ def test_a_rule_that_parts_a_service_and_its_data_is_refused(site: Site) -> None
             assert "its data is on another machine" in preflight.refusal()
 
 
-def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site) -> None:
-    """What else changes can still be deployed."""
+@pytest.mark.parametrize(("kind", "size"), [("aws", 9), ("aws", 3), ("existing", 0)])
+def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site, kind: str, size: int) -> None:
+    """What else changes can still be deployed, however many machines the cluster should have."""
     anchor = DataAnchor("db", "gone", "m9 (10.0.0.9)", ("data",)).file(APP, STACK).text
     site.start({f"{APP}.data-db.service": anchor})
-    preflight = Preflight(part("db", 1, volumes=("data:/data",)), connection={**CONNECTION, "kind": "aws", "size": 9})
+    connection = {**CONNECTION, "kind": kind, "size": size}
+    preflight = Preflight(part("db", 1, volumes=("data:/data",)), part("web"), connection=connection)
     assert preflight.strays() == []
     ((level, message),) = preflight.engine.messages
     assert level == "warning"

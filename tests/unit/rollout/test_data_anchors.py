@@ -9,16 +9,18 @@ import pytest
 
 from fleetcaptain.discovery.keys import app_dir
 from fleetcaptain.errors import RolloutFailed
+from fleetcaptain.fleet.entities import Machine, UnitEntity
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.data_anchors import anchors_on, lost_data
+from fleetcaptain.rollout.data_anchors import anchors_on, lost_data, planned_anchor
 from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.rollout.strategies.restart import services_on
 from fleetcaptain.rollout.strays import find_strays
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
+from fleetcaptain.schedule.window_machines import WINDOWS_GROUP
 from fleetcaptain.status.picture import AppKeys
 from fleetcaptain.status.service_status import service_status
 from fleetcaptain.units.unit_file import UnitFile
@@ -61,6 +63,24 @@ def test_its_machine_is_chosen_once() -> None:
     assert (cluster.units[DB].machine_id, f"put {ANCHOR}" in cluster.history) == (M2, False)
     deploy(cluster, "other")
     assert machine_of(cluster, "other") == M3
+
+
+@pytest.mark.parametrize("runs_there", [False, True])
+def test_a_machine_of_windows_keeps_no_data(*, runs_there: bool) -> None:
+    """It is the emptiest one, and leaves with its disk; also where the service runs there so far."""
+    cluster = FakeCluster()
+    file = UnitFile.parse(text_of("db", volumes=DATA))
+    web = UnitFile.parse(text_of("web"))
+    cluster.units["web@1.service"] = UnitEntity("web@1.service", web, "launched", "launched", M1)
+    if runs_there:
+        cluster.units[DB] = UnitEntity(DB, file, "launched", "launched", M3)
+    key, value = WINDOWS_GROUP
+    machines = {M1: Machine(M1, M1), M3: Machine(M3, M3, {key: value})}
+    snapshot = replace(cluster.snapshot(), machines=machines)
+    target = DesiredService("db", file, Mode.ROLLING, 1).target(snapshot)
+    anchor = planned_anchor(cluster.ownership, target, (), snapshot)
+    assert anchor is not None
+    assert anchor.machine == M1
 
 
 def test_a_service_of_an_earlier_version_stays_where_it_runs() -> None:
