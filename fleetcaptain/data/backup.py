@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -18,17 +18,21 @@ from fleetcaptain.data.volume_scripts import (
     listing_argv,
     parse_listing,
     read_argv,
+    restoring_argv,
     write_argv,
 )
 from fleetcaptain.data.volume_transfer import Transfer
-from fleetcaptain.errors import ClusterUnreachable, FleetCaptainError, NotAvailable, UnitRefused
+from fleetcaptain.errors import ClusterUnreachable, DeadlineExceeded, FleetCaptainError, NotAvailable, UnitRefused
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.oneoff.source import container_of
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.rollout.model import TICK_SEC
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["Backup", "check_tar", "use_of", "whole_file"]
 
 _LIST_SEC = 120.0
+_LOOK_SEC, _END_SEC = 10.0, 120.0
 _END_BYTES = 1024
 
 
@@ -67,7 +71,7 @@ class Backup:
         use = use_of(self.cluster, self.data)
         if use is None:
             raise NotAvailable(f"{self.data.machine.ip} has no volume {self.data.volume}. There is nothing to back up.")
-        if use.containers and not self.stops and not before:
+        if (use.containers or self.data.is_launched) and not self.stops and not before:
             raise UnitRefused(
                 f"Cannot back up {self.data.volume} while {self.service} writes to it. Nothing was changed:",
                 [
@@ -92,13 +96,37 @@ class Backup:
             self._transfer(what).send(in_container_argv(self._container(), command), source)
             return
         use = use_of(self.cluster, self.data)
-        if use is not None and use.containers and not self.stops:
+        if ((use is not None and use.containers) or self.data.is_launched) and not self.stops:
             raise UnitRefused(
                 f"Cannot restore {self.data.volume} while {self.service} writes to it. Nothing was changed:",
                 ["stop the service meanwhile: --stop"],
             )
         with self._at_rest("restore") as tick:
-            self._transfer(what, tick).send(write_argv(self.data.volume, size), source)
+            try:
+                self._transfer(what, tick).send(write_argv(self.data.volume, size), source)
+            except BaseException:
+                self._await_end(tick)
+                raise
+
+    def _await_end(self, tick: Callable[[], None]) -> None:
+        """A restore that lost its connection may still exchange the files, and the service starts afterwards. If the
+        machine does not answer, the restore itself finds the service running."""
+
+        def pending() -> str:
+            tick()
+            output = self.cluster.run(self.data.machine.ip, restoring_argv(self.data.volume), _LOOK_SEC)
+            return "" if output == "" else f"the restore still runs on {self.data.machine.ip}"
+
+        with suppress(DeadlineExceeded):
+            wait_until(
+                pending,
+                _END_SEC,
+                self.report,
+                DeadlineExceeded,
+                pause_sec=TICK_SEC,
+                clock=self.cluster.clock,
+                sleep=self.cluster.sleep,
+            )
 
     def _transfer(self, what: str, tick: Callable[[], None] = lambda: None) -> Transfer:
         return Transfer(self.endpoint, self.endpoint.to(self.data.machine.ip), what, self.report, tick)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetcaptain.data.volume_scripts import VolumeUse
 from fleetcaptain.errors import NotAvailable
-from fleetcaptain.fleet.entities import Machine
+from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.fleet.machine_lookup import machine_named
 from fleetcaptain.rollout.data_anchors import anchors_on
 from fleetcaptain.rollout.observe import Snapshot, instances_of
@@ -18,11 +18,13 @@ __all__ = ["ServiceData", "VolumeRow", "data_of", "volume_rows", "volumes_of"]
 
 @dataclass(frozen=True)
 class ServiceData:
-    """The *volume* of a service on a *machine*, and the *units* of the service that are there."""
+    """The *volume* of a service on a *machine*, and the *units* of the service that are there. *is_launched*: one of
+    them is to run, and so starts at any time if it does not run now."""
 
     volume: str
     machine: Machine
     units: tuple[str, ...]
+    is_launched: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def data_of(ownership: Ownership, service: str, volume: str, machine: str, snaps
     units = tuple(
         name for name in instances_of(ownership, service, snapshot) if snapshot.units[name].machine_id == found.id
     )
-    return ServiceData(volume or known[service][0], found, units)
+    is_launched = any(snapshot.units[name].desired == DesiredState.LAUNCHED for name in units)
+    return ServiceData(volume or known[service][0], found, units, is_launched)
 
 
 def _machine(ownership: Ownership, service: str, machine: str, snapshot: Snapshot) -> Machine:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from fleetcaptain.fleet.root_command import as_root
 
-__all__ = ["VolumeUse", "in_container_argv", "listing_argv", "parse_listing", "read_argv", "write_argv"]
+__all__ = [
+    "VolumeUse",
+    "in_container_argv",
+    "listing_argv",
+    "parse_listing",
+    "read_argv",
+    "restoring_argv",
+    "write_argv",
+]
 
 _LIST = """for volume; do
   dir=$(docker volume inspect -f '{{.Mountpoint}}' "$volume" 2>/dev/null) || continue
@@ -20,14 +28,19 @@ _READ = """dir=$(docker volume inspect -f '{{.Mountpoint}}' "$1") || exit 1
 exec tar -C "$dir" --numeric-owner -cf - .
 """
 # A backup is unpacked beside the data, and takes its place only when it arrived whole. Data that an interrupted
-# exchange has moved aside comes back first.
+# exchange has moved aside comes back first. The lock tells others that a restore still runs.
 _WRITE = """set -u
 umask 077
 volume=$1 size=$2
+unused() {
+  users=$(docker ps --format '{{.Names}}' --filter "volume=$volume") || return 1
+  [ -z "$users" ] || { echo "$volume is in use by" $users >&2; return 1; }
+}
 docker volume create "$volume" >/dev/null || exit 1
 dir=$(docker volume inspect -f '{{.Mountpoint}}' "$volume") || exit 1
-users=$(docker ps --format '{{.Names}}' --filter "volume=$volume") || exit 1
-[ -z "$users" ] || { echo "$volume is in use by" $users >&2; exit 1; }
+exec 9<"${dir%/*}"
+flock -n 9 || { echo "another restore of $volume runs" >&2; exit 1; }
+unused || exit 1
 [ -e "$dir" ] || mv "$dir.before" "$dir" || exit 1
 rm -rf "$dir.before"
 work=$(mktemp -d "${dir%/*}/restore.XXXXXX") || exit 1
@@ -37,9 +50,13 @@ head -c "$size" >"$work/tar"
 [ "$(wc -c <"$work/tar")" -eq "$size" ] || { echo 'the backup did not arrive whole' >&2; exit 1; }
 mkdir "$work/data" && chmod --reference="$dir" "$work/data" && chown --reference="$dir" "$work/data" || exit 1
 tar -C "$work/data" --numeric-owner -xpf "$work/tar" || exit 1
+unused || exit 1
 mv "$dir" "$dir.before" || exit 1
 mv "$work/data" "$dir" || { mv "$dir.before" "$dir"; exit 1; }
 rm -rf "$dir.before"
+"""
+_ENDED = """dir=$(docker volume inspect -f '{{.Mountpoint}}' "$1" 2>/dev/null) || exit 0
+flock -n "${dir%/*}" true || echo running
 """
 _ROW = re.compile(r"(?P<volume>\S+) (?P<size>[0-9]{1,18}) (?P<containers>[0-9]{1,6})")
 
@@ -72,6 +89,11 @@ def write_argv(volume: str, size: int) -> list[str]:
     """The command that reads a tar of *size* bytes and puts its files in the place of those of *volume*, which no
     container may use. Without all of the tar nothing changes."""
     return as_root(["sh", "-c", _WRITE, "write", volume, str(size)])
+
+
+def restoring_argv(volume: str) -> list[str]:
+    """The command that prints a line while a restore of *volume* still runs on the machine."""
+    return as_root(["sh", "-c", _ENDED, "restoring", volume])
 
 
 def in_container_argv(container: str, command: Sequence[str]) -> list[str]:

@@ -219,3 +219,51 @@ def test_a_service_moves_only_with_consent_to_leave_its_data(
     assert f"db stays on {other} now, with empty volumes" in capsys.readouterr().out
     anchor = cluster.units[f"{APP}.data-db.service"]
     assert (anchor.file.needs(anchor.name).machine_id, cluster.units[DB].desired) == (other, DesiredState.LAUNCHED)
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_service_between_two_starts_is_no_service_at_rest(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, command: str
+) -> None:
+    """It has no container now, and may have one while the files are read or exchanged."""
+    file = tmp_path / "db.tar"
+    tarfile.open(file, "w").close()
+    machine.in_use()
+    assert captain(command, "db", *(["--output", str(file)] if command == "backup" else [str(file)])) == 2
+    assert cluster.history == []
+    assert (machine.volume("data") / "rows").read_text() == "1"
+
+
+@pytest.mark.usefixtures("stops")
+def test_a_container_that_starts_during_a_restore_keeps_its_files(
+    machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files are exchanged only if no container has them then, too."""
+    file = tmp_path / "db.tar"
+    tarfile.open(file, "w").close()
+    machine.program("tar", f'echo {CONTAINER} >"$BOX/users"')
+    assert captain("restore", "db", str(file), "--stop") == 1
+    assert f"data is in use by {CONTAINER}" in capsys.readouterr().err
+    assert (machine.volume("data") / "rows").read_text() == "1"
+    assert machine.left == []
+
+
+@pytest.mark.usefixtures("stops")
+def test_a_service_starts_after_a_restore_that_lost_its_connection(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine has all bytes and goes on by itself."""
+    file, changes = tmp_path / "db.tar", []
+    with tarfile.open(file, "w") as tar:
+        tar.addfile(tarfile.TarInfo("restored"))
+    machine.loses_connection("tar")
+    plain = cluster._ask
+
+    def ask(name: str, desired: DesiredState) -> None:
+        changes.append((desired, (machine.box / "tar").exists()))
+        plain(name, desired)
+
+    monkeypatch.setattr(cluster, "_ask", ask)
+    assert captain("restore", "db", str(file), "--stop") == 10
+    assert set(changes) == {("loaded", False), ("launched", True)}
+    assert [path.name for path in machine.volume("data").iterdir()] == ["restored"]

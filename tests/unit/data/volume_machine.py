@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ from fleetcaptain.fleet import root_command
 
 __all__ = ["VolumeMachine", "pretend"]
 
-_SSH = """#!/bin/sh
-for last; do :; done
+_SSH = """for last; do :; done
 [ ! -e "$BOX/fail" ] || { echo 'ssh: connect to host m1: No route to host' >&2; exit 255; }
-exec sh -c "$last"
+[ -e "$BOX/lost" ] || exec sh -c "$last"
+exec 3<&0
+sh -c "$last" <&3 3<&- &
+until [ -e "$BOX/lost/now" ]; do sleep 0.01; done
+exit 255
 """
 # The file `users` names the containers that have the volumes. `exec` runs the command here.
-_DOCKER = """#!/bin/sh
-printf '%s\\n' "$*" >>"$BOX/docker"
+_DOCKER = """printf '%s\\n' "$*" >>"$BOX/docker"
 case "$1 $2" in
 "volume create") mkdir -p "$BOX/volumes/$3/_data"; echo "$3" ;;
 "volume inspect") [ -e "$BOX/volumes/$5" ] && echo "$BOX/volumes/$5/_data" ;;
@@ -51,8 +54,23 @@ class VolumeMachine:
         """What is beside the data of volumes."""
         return [path.name for path in self.box.glob("volumes/*/*") if path.name != "_data"]
 
+    def program(self, name: str, script: str) -> None:
+        """The machine's program *name* is this *script* for ``sh``."""
+        path = self.box.parent / "programs" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def loses_connection(self, name: str) -> None:
+        """The connection ends when the machine runs its program *name*, which begins its work once somebody asked
+        whether it still runs."""
+        (self.box / "lost").mkdir()
+        asked = 'for _ in $(seq 200); do [ -e "$BOX/asked" ] || sleep 0.01; done'
+        self.program(name, f'touch "$BOX/lost/now"; {asked}; {shutil.which(name)} "$@" && touch "$BOX/{name}"')
+
     def run(self, _address: str, argv: list[str], _timeout_sec: float, text: str = "", /) -> str | None:
         """Run a command on the machine."""
+        if "restoring" in argv:
+            (self.box / "asked").touch()
         return subprocess.run(argv, input=text, capture_output=True, text=True, check=False).stdout
 
 
@@ -61,10 +79,10 @@ def pretend(folder: Path, patch: pytest.MonkeyPatch) -> VolumeMachine:
     programs, box = folder / "programs", folder / "machine"
     programs.mkdir()
     box.mkdir()
-    for name, text in (("ssh", _SSH), ("docker", _DOCKER)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
+    machine = VolumeMachine(box)
+    for name, script in (("ssh", _SSH), ("docker", _DOCKER)):
+        machine.program(name, script)
     patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     patch.setenv("BOX", str(box))
     patch.setattr(root_command, "_ROOT", 'exec "$@"')
-    return VolumeMachine(box)
+    return machine
