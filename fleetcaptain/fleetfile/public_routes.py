@@ -68,22 +68,26 @@ def taken_ports(app: App) -> Iterator[tuple[str, str]]:
     for public in public_routes(app):
         port = public.route.port
         users = [spec.name for spec in app.containers if any(port in found for found in _on_machine(spec))]
+        least, greatest = FREE_PORTS
         if users:
             what = f"port {port} of the machines is in ports= of {', '.join(users)}"
             yield public.service, f"{what}; choose another public port, or other ports= there"
+        elif least <= port <= greatest and (users := [spec.name for spec in app.containers if _leaves_to_docker(spec)]):
+            what = f"port {port} is one of {least} to {greatest}, of which docker chooses ports for {', '.join(users)}"
+            yield public.service, f"{what}; choose a public port below {least}"
 
 
 def _on_machine(spec: ServiceSpec) -> Iterator[range]:
-    """The TCP ports of a machine that *spec* takes, or of which docker chooses one."""
+    """The TCP ports of a machine that *spec* names."""
     for port in spec.ports:
-        if port.protocol != "tcp":
-            continue
-        if port.host is None and spec.start is None:
-            first, last = FREE_PORTS
-        else:
+        if port.protocol == "tcp" and (port.host is not None or spec.start is not None):
             first = port.host or port.container
-            last = port.host_last or first
-        yield range(first, last + 1)
+            yield range(first, (port.host_last or first) + 1)
+
+
+def _leaves_to_docker(spec: ServiceSpec) -> bool:
+    """Whether docker chooses a TCP port of the machine for *spec*."""
+    return spec.start is None and any(port.protocol == "tcp" and port.host is None for port in spec.ports)
 
 
 def _precedence(public: PublicRoute) -> tuple[int, bool, str, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from components.aws.preconditions import unmet_preconditions
 from components.aws.settings import read
 from components.cluster.reserved_ports import reserved_ports
 from fleetcaptain.errors import ClusterRefused
-from fleetcaptain.fleetfile.values import App, Build, Port, ServiceSpec, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, HttpRoute, Port, ServiceSpec, TaskSpec
 from fleetcaptain.machine.machine_ports import RESERVED
+from fleetcaptain.release.balanced_app import adapted
 
 
 def app(*ports: Port) -> App:
@@ -35,6 +37,15 @@ def test_the_ports_of_the_machines_own_programs_are_refused(number: int) -> None
     (problem,) = reserved_ports(app(Port(80, number)))
     assert problem.startswith(f"web: port {number} of the machines is for {RESERVED[number]}")
     assert str(number + 10000) in problem
+
+
+def test_a_public_port_is_that_of_the_services_with_its_routes() -> None:
+    """No Fleetfile has the proxy."""
+    web, api = (ServiceSpec(name, "", "web:1", ports=(Port(80),), public=(HttpRoute(22),)) for name in ("web", "api"))
+    proxied = adapted(App("shop", (web, replace(api, public=(HttpRoute(22, path="/api"),))), Path("/app")), "local")
+    assert reserved_ports(proxied) == [
+        "api, web: public=22: port 22 of the machines is for ssh. Publish another one, such as 10022"
+    ]
 
 
 @pytest.mark.parametrize("last", [2380, 2400])

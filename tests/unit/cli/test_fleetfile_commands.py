@@ -105,6 +105,17 @@ def test_all_mistakes_are_in_one_report(tmp_path: Path, capsys: pytest.CaptureFi
     assert all(f"Fleetfile.py:{line}: " in captured.err for line in (8, 9))
 
 
+def test_public_services_are_checked_for_their_kind_of_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On AWS the balancer has the port, elsewhere a proxy that each machine gets."""
+    folder = written(tmp_path, _PUBLIC.replace("8080:80", "80:80"))
+    assert main(["check", folder]) == 2
+    assert "port 80 of the machines is in ports= of web" in capsys.readouterr().err
+    assert main(["check", folder, "--cluster", "aws"]) == 0
+    assert capsys.readouterr().out.endswith(" is valid: the app shop, 1 service: web\n")
+
+
 def test_what_fleet_would_ignore_is_found_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It shows in the unit's text only."""
     assert main(["check", written(tmp_path, _NO_PORT)]) == 2

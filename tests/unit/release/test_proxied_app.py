@@ -48,11 +48,11 @@ def test_a_public_service_goes_on_until_the_proxies_know(tmp_path: Path) -> None
         (9000, 'Service("b", ports=["9000:80"])', "b"),
         (9000, 'Service("b", ports=[9000], docker_args=["--net=host"])', "b"),
         (9000, 'Service("b", ports=["127.0.0.1:8999-9000:80"]),Service("c", ports=[9000], start="/bin/c")', "b, c"),
-        (40000, 'Service("b", ports=[80])', "b"),
+        (40000, 'Service("b", ports=[80]), Service("c", ports=["39000-40000:80"])', "c"),
     ],
 )
 def test_a_public_port_is_free_on_every_machine(tmp_path: Path, port: int, more: str, users: str) -> None:
-    """Fixed ports, those of a range, and those that docker may choose."""
+    """Fixed ports, and those of a range."""
     with pytest.raises(FleetfileError) as refused:
         adapted(app(tmp_path, f"{_WEB.format(public=port)}, {more}"), None)
     (problem,) = refused.value.problems
@@ -62,3 +62,18 @@ def test_a_public_port_is_free_on_every_machine(tmp_path: Path, port: int, more:
     udp = f'{_WEB.format(public=port)}, Service("b", ports=["{port}:80/udp"])'
     if users != "web":
         assert adapted(app(tmp_path, udp), None).services
+
+
+@pytest.mark.parametrize(("port", "refused"), [(32767, False), (32768, True), (60999, True), (61000, False)])
+def test_a_public_port_is_none_that_docker_chooses(tmp_path: Path, port: int, refused: bool) -> None:
+    """The message does not say that the port is in the service's ports."""
+    found = app(tmp_path, f'{_WEB.format(public=port)}, Service("b", ports=[80]), Service("c", ports=[81, 82])')
+    if not refused:
+        assert adapted(found, None).services
+        return
+    with pytest.raises(FleetfileError) as error:
+        adapted(found, None)
+    assert error.value.problems == (
+        f"Fleetfile.py:4: service 'web': public: port {port} is one of 32768 to 60999, of which docker chooses ports "
+        "for b, c; choose a public port below 32768",
+    )
