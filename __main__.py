@@ -62,7 +62,7 @@ def main() -> None:
     hooks = DeployHooks(fleetfile.root, fleetfile.app, stack_name(), config.get_float("hookTimeoutSec") or HOOK_SEC)
     hooks.attach()
     logins = logins_of_stack()
-    cluster = choose_cluster(config, fleetfile, rendered, logins.own)
+    cluster = choose_cluster(config, fleetfile, rendered, logins.own, is_rollback=rollback_to is not None)
     app = FleetApp(
         fleetfile.app,
         fleetfile=fleetfile,

@@ -40,11 +40,16 @@ def default_platforms(config: pulumi.Config) -> tuple[str, ...]:
 
 
 def choose_cluster(
-    config: pulumi.Config, app: App, rendered: Rendered, login: RegistryLogin | None = None
+    config: pulumi.Config,
+    app: App,
+    rendered: Rendered,
+    login: RegistryLogin | None = None,
+    *,
+    is_rollback: bool = False,
 ) -> ClusterComponent:
     """The cluster of `fleetcaptain:cluster`, for *app*, whose units *rendered* gives. *login*: the configured one at
-    the registry of an existing cluster. Raises ClusterRefused with all invalid settings, and for windows whose machines
-    it cannot have."""
+    the registry of an existing cluster. Raises ClusterRefused with all invalid settings, and for windows whose
+    machines, and services whose ports and paths, it cannot have. A rollback (*is_rollback*) does not deploy these."""
     kinds: Mapping[str, Callable[[], ClusterComponent]] = {
         ClusterKind.LOCAL: lambda: _local(config),
         ClusterKind.AWS: lambda: _aws(config, app, rendered),
@@ -54,9 +59,9 @@ def choose_cluster(
     if kind not in kinds:
         problem = f"fleetcaptain:cluster must be one of {', '.join(kinds)}, not {kind!r}"
         raise ClusterRefused("Unknown kind of cluster. Nothing was changed:", [problem])
-    if kind != ClusterKind.AWS:
+    if kind != ClusterKind.AWS and not is_rollback:
         _refuse_machines(app)
-    if kind == ClusterKind.LOCAL:
+    if kind == ClusterKind.LOCAL and not is_rollback:
         _refuse_ports(app)
         _refuse_paths(app)
     return kinds[kind]()

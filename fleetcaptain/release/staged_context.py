@@ -91,7 +91,9 @@ def _remove_unused(copies: Path) -> None:
     for copy in copies.iterdir():
         with suppress(OSError):  # another process is faster
             if time.time() - copy.lstat().st_mtime > _KEPT_SEC:
-                shutil.rmtree(copy)
+                # What is interrupted leaves no part under the name of the whole.
+                going = copy if copy.name.startswith(".") else copy.rename(copies / f".{copy.name}")
+                shutil.rmtree(going)
 
 
 def _refuse_lost_links(context: BuildContext, copy: Path) -> None:

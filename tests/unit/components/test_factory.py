@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,18 @@ MACHINES = {"subnet": "10.70.1.0/24", "registry_port": 25000}
 
 
 def chosen(
-    config: Mapping[str, str], engine: FakeEngine | None = None, app: App = APP, login: RegistryLogin | None = None
+    config: Mapping[str, str],
+    engine: FakeEngine | None = None,
+    app: App = APP,
+    login: RegistryLogin | None = None,
+    *,
+    is_rollback: bool = False,
 ) -> FakeEngine:
     """The cluster for *config* and *app*, declared; its outputs are what it offers."""
 
     def program() -> None:
-        cluster = choose_cluster(pulumi.Config(PROJECT), app, lambda: render_app(app, "project/stack"), login)
+        rendered, settings = partial(render_app, app, "project/stack"), pulumi.Config(PROJECT)
+        cluster = choose_cluster(settings, app, rendered, login, is_rollback=is_rollback)
         pulumi.export("kind", type(cluster).__name__)
         pulumi.export("owned", cluster.owned is not None)
         for name in ("connection", "registry", "etcd", "machines"):
@@ -229,3 +236,17 @@ def test_images_for_aws_are_for_its_processors(kind: str, platforms: tuple[str, 
     found: list[tuple[str, ...]] = []
     FakeEngine().run(lambda: found.append(default_platforms(pulumi.Config(PROJECT))), {"cluster": kind})
     assert found == [platforms]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"volumes": ("/data:/data",)}, {"ports": (Port(80, 2380),)}, {"scale": (window(machines=4),)}]
+)
+def test_a_rollback_does_not_check_the_services_of_the_fleetfile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: Mapping[str, Any]
+) -> None:
+    """It deploys those of a release."""
+    monkeypatch.chdir(tmp_path)
+    app = replace(APP, services=(replace(APP.services[0], **wrong),))
+    with pytest.raises(ClusterRefused):
+        chosen({}, app=app)
+    assert chosen({}, app=app, is_rollback=True).outputs["kind"] == "LocalCluster"

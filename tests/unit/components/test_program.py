@@ -117,7 +117,7 @@ def test_the_login_at_the_own_registry_reaches_the_cluster(engine: FakeEngine, m
     """Which gives it to whatever pushes images."""
     found = []
 
-    def choose_cluster(*arguments: Any) -> None:
+    def choose_cluster(*arguments: Any, **_: Any) -> None:
         found.append(arguments[3])
         raise ClusterRefused("Enough is known:", [])
 

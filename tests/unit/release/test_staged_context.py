@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,30 @@ def test_a_copy_that_was_not_used_for_a_day_is_removed(context: BuildContext, tm
         if content == "2":
             os.utime(copies[0], (1_700_000_000, 1_700_000_000))
     assert {*(tmp_path / "copies").iterdir()} == {*copies[1:]}
+
+
+def test_an_interrupted_removal_leaves_no_part_of_a_copy(
+    context: BuildContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next deployment of these files copies all of them."""
+    old = stage(context, tmp_path / "copies").folder
+    os.utime(old, (1_700_000_000, 1_700_000_000))
+    whole = files_of(old)
+    (context.folder / "web" / "app.py").write_text("2")
+    remove = shutil.rmtree
+
+    def interrupted(folder: Path, **keywords: Any) -> None:
+        if keywords:
+            remove(folder, **keywords)
+        else:
+            (folder / "web" / "app.py").unlink()
+            raise OSError("interrupted")
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    stage(context, tmp_path / "copies")
+    (context.folder / "web" / "app.py").write_text("web/app.py")
+    again = stage(context, tmp_path / "copies").folder
+    assert (again, files_of(again)) == (old, whole)
 
 
 @pytest.mark.parametrize("more", ["", "Dockerfile*\n"])
