@@ -158,7 +158,7 @@ def test_each_link_to_a_heading_leads_to_one() -> None:
     found = [
         f"{source}: {page}#{anchor}"
         for source in sources
-        for page, anchor in re.findall(r"\]\((?:docs/)?([\w.]*\.md|)#([\w-]+)\)", (ROOT / source).read_text())
+        for page, anchor in re.findall(r"\]\((?:docs/|\.\./)?([\w.-]*\.md|)#([\w-]+)\)", (ROOT / source).read_text())
         if anchor not in anchors.get(page or source.name, set())
     ]
     assert found == []
