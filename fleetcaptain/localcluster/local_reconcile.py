@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetcaptain.discovery.access import Access
+from fleetcaptain.errors import FleetCaptainError
 from fleetcaptain.localcluster.certificates import ensure_authority, has_authority
 from fleetcaptain.localcluster.cluster_ready import apply_metadata, wait_ready
 from fleetcaptain.localcluster.docker_client import docker_errors, find, image_of
@@ -30,10 +31,11 @@ from fleetcaptain.localcluster.volumes import remove_container, remove_machine, 
 from fleetcaptain.machine.definition import Machine
 from fleetcaptain.members.next_change import refuse_loss
 
-__all__ = ["IMAGE_FOLDER", "BootPlan", "boot", "reconcile"]
+__all__ = ["IMAGE_FOLDER", "BootPlan", "boot", "reconcile", "secure"]
 
 IMAGE_FOLDER = Path(__file__).parent / "machine_image"
 _READY_SEC = 180
+_SECURE_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,19 @@ def boot(layout: Layout, status: Mapping[str, str], data: Collection[str], known
 
 def _secure(layout: Layout) -> None:
     machine = next(found for found in find(layout.identity, "machine") if _name(layout, found) in layout.names)
-    Access(functools.partial(exec_request, machine)).enforce(layout.open_dirs)
+    secure(Access(functools.partial(exec_request, machine)), layout.open_dirs)
+
+
+def secure(access: Access, open_dirs: Collection[str]) -> None:
+    """Turn etcd's authentication on, or reconcile it. On a busy computer a write may have no answer (see
+    `exec_request`), so this begins again and reads what there is."""
+    for tries_left in reversed(range(_SECURE_TRIES)):
+        try:
+            access.enforce(open_dirs)
+            break
+        except FleetCaptainError:
+            if not tries_left:
+                raise
 
 
 def _relieved(layout: Layout, names: Collection[str]) -> frozenset[str]:
