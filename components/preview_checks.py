@@ -22,7 +22,7 @@ from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.cordon import in_maintenance
-from fleetcaptain.rollout.data_anchors import lost_data, with_anchors
+from fleetcaptain.rollout.data_anchors import left_data, lost_data, with_anchors
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
@@ -146,12 +146,13 @@ def check_cluster(
 def _with_data(
     ownership: Ownership, parts: Sequence[Part], replaced: Mapping[str, Sequence[str]], snapshot: Snapshot
 ) -> Snapshot:
-    """*snapshot* with the units that keep services with their data. Warns of those whose machine is missing."""
+    """*snapshot* with the units that keep services with their data. Warns of those whose machine is missing,
+    and of those that leave their data."""
     targets = [(_target(part, snapshot, lasting=True), replaced.get(part.service, ())) for part in parts]
     planned = with_anchors(ownership, targets, snapshot)
     for target, _ in targets:
-        if lost := lost_data(target, planned):
-            diagnostics.warn(f"{lost[:1].upper()}{lost[1:]}.")
+        if why := lost_data(target, planned) or left_data(ownership, target, snapshot):
+            diagnostics.warn(f"{why[:1].upper()}{why[1:]}.")
     return planned
 
 

@@ -29,13 +29,13 @@ def add(captain: typer.Typer) -> None:
     ) -> None:
         """List the named volumes of services, and where they are.
 
-        STATE is `in use`; `at rest` if no container has the volume; `unused` if the app has no such service now, and
+        STATE is `in use`; `at rest` if no container has the volume; `unused` if no service of the app has it now, and
         its data stays; `missing` if the machine has no such volume, is away or does not answer. A star marks the
         machine on which the service stays.
 
         Example: captain volumes
         """
-        from fleetcaptain.data.service_data import volume_rows, volumes_of
+        from fleetcaptain.data.service_data import former_volumes_of, volume_rows, volumes_of
         from fleetcaptain.data.volume_scripts import listing_argv, parse_listing
         from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.strategies.restart import stack_of
@@ -45,7 +45,8 @@ def add(captain: typer.Typer) -> None:
         cluster = open_cluster(where.endpoint, where.app)
         snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
-        names = sorted({name for found in volumes_of(cluster.ownership, snapshot).values() for name in found})
+        known = (volumes_of(cluster.ownership, snapshot), former_volumes_of(cluster.ownership, snapshot))
+        names = sorted({name for found in known for volumes in found.values() for name in volumes})
         machines = list(snapshot.machines.values()) if names else []
         with ThreadPoolExecutor(max(1, len(machines))) as pool:
             outputs = list(pool.map(lambda one: cluster.run(one.ip, listing_argv(names), _LIST_SEC), machines))

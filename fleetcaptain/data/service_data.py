@@ -9,11 +9,11 @@ from fleetcaptain.data.volume_scripts import VolumeUse
 from fleetcaptain.errors import NotAvailable
 from fleetcaptain.fleet.entities import DesiredState, Machine
 from fleetcaptain.fleet.machine_lookup import machine_named
-from fleetcaptain.rollout.data_anchors import anchors_on
+from fleetcaptain.rollout.data_anchors import anchors_on, keeping_anchor
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.units.mark import Ownership, is_auxiliary
 
-__all__ = ["ServiceData", "VolumeRow", "data_of", "volume_rows", "volumes_of"]
+__all__ = ["ServiceData", "VolumeRow", "data_of", "former_volumes_of", "volume_rows", "volumes_of"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ServiceData:
 @dataclass(frozen=True)
 class VolumeRow:
     """One volume on one machine (*where*): its *use*, None if the machine did not answer or is away. *keeps*: the
-    service stays there. *gone*: the app has no such service now."""
+    service stays there. *gone*: no service of the app has it now."""
 
     service: str
     volume: str
@@ -47,8 +47,17 @@ def volumes_of(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str,
         if unit.mark and ownership.owns(name, unit.mark) and not is_auxiliary(unit.mark) and unit.file.kept_volumes:
             found.setdefault(unit.mark.service, set()).update(unit.file.kept_volumes)
     for service, anchor in anchors_on(ownership, snapshot).items():
-        found.setdefault(service, set()).update(anchor.volumes)
+        found.setdefault(service, set(anchor.volumes))
     return {service: tuple(sorted(volumes)) for service, volumes in sorted(found.items())}
+
+
+def former_volumes_of(ownership: Ownership, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Service -> the volumes that it had before; whether they are still there, only a machine knows."""
+    present = {volume for volumes in volumes_of(ownership, snapshot).values() for volume in volumes}
+    return {
+        service: tuple(sorted({*anchor.volumes, *anchor.former}.difference(present)))
+        for service, anchor in anchors_on(ownership, snapshot).items()
+    }
 
 
 def data_of(ownership: Ownership, service: str, volume: str, machine: str, snapshot: Snapshot) -> ServiceData:
@@ -58,9 +67,10 @@ def data_of(ownership: Ownership, service: str, volume: str, machine: str, snaps
     if service not in known:
         listed = ", ".join(known) or "none"
         raise NotAvailable(f"{service!r} has no named volume. Name a service that has one: {listed}.")
-    if volume not in known[service] and (volume or len(known[service]) > 1):
+    names = (*known[service], *former_volumes_of(ownership, snapshot).get(service, ()))
+    if volume not in names and (volume or len(known[service]) > 1):
         what = f"{service} has no volume {volume!r}" if volume else f"{service} has several volumes"
-        raise NotAvailable(f"{what}. Choose one with --volume: {', '.join(known[service])}.")
+        raise NotAvailable(f"{what}. Choose one with --volume: {', '.join(names)}.")
     found = _machine(ownership, service, machine, snapshot)
     units = tuple(
         name for name in instances_of(ownership, service, snapshot) if snapshot.units[name].machine_id == found.id
@@ -72,7 +82,7 @@ def data_of(ownership: Ownership, service: str, volume: str, machine: str, snaps
 def _machine(ownership: Ownership, service: str, machine: str, snapshot: Snapshot) -> Machine:
     if machine:
         return machine_named(machine, snapshot.machines.values())
-    anchor = anchors_on(ownership, snapshot).get(service)
+    anchor = keeping_anchor(ownership, service, snapshot)
     if anchor is not None:
         if anchor.machine in snapshot.machines:
             return snapshot.machines[anchor.machine]
@@ -93,16 +103,18 @@ def volume_rows(
 ) -> Iterator[VolumeRow]:
     """Each volume of each service on each machine that has it. *uses*: machine (id) -> volume -> use; None for a
     machine that did not answer."""
-    anchors = anchors_on(ownership, snapshot)
+    before = former_volumes_of(ownership, snapshot)
     for service, volumes in volumes_of(ownership, snapshot).items():
-        present = instances_of(ownership, service, snapshot)
-        home = anchors[service].machine if service in anchors else ""
+        present, anchor = instances_of(ownership, service, snapshot), keeping_anchor(ownership, service, snapshot)
+        home = anchor.machine if anchor is not None else ""
         expected = {home, *(snapshot.units[name].machine_id for name in present)}
-        for volume in volumes:
+        former = before.get(service, ())
+        for volume in (*volumes, *former):
+            gone = not present or volume in former
             for id_, machine in sorted(snapshot.machines.items(), key=lambda one: one[1].ip):
                 use = (uses.get(id_) or {}).get(volume)
-                if use is not None or id_ in expected:
+                if use is not None or (id_ in expected and volume in volumes):
                     name = machine.metadata.get("name") or machine.ip
-                    yield VolumeRow(service, volume, name, use, id_ == home, not present)
-            if home and home not in snapshot.machines:
-                yield VolumeRow(service, volume, anchors[service].where, None, keeps=True, gone=not present)
+                    yield VolumeRow(service, volume, name, use, id_ == home, gone)
+            if anchor is not None and home not in snapshot.machines:
+                yield VolumeRow(service, volume, anchor.where, None, keeps=True, gone=gone)

@@ -22,6 +22,8 @@ __all__ = [
     "anchors_on",
     "ensure_anchor",
     "forget_anchor",
+    "keeping_anchor",
+    "left_data",
     "lost_data",
     "place_anchor",
     "planned_anchor",
@@ -37,6 +39,29 @@ def anchors_on(ownership: Ownership, snapshot: Snapshot) -> dict[str, DataAnchor
     units = (unit for name, unit in snapshot.units.items() if ownership.owns(name, unit.mark))
     found = (DataAnchor.read(unit.file) for unit in units)
     return {anchor.service: anchor for anchor in found if anchor is not None}
+
+
+def keeping_anchor(ownership: Ownership, service: str, snapshot: Snapshot) -> DataAnchor | None:
+    """The anchor that keeps *service* where it is, or will if none of its units is there. The anchor that a service no
+    longer requires stays, and says only where its data was."""
+    names = instances_of(ownership, service, snapshot)
+    if not names or any(anchor_of(snapshot.units[name].file, [name]) for name in names):
+        return anchors_on(ownership, snapshot).get(service)
+    return None
+
+
+def left_data(ownership: Ownership, target: Target, snapshot: Snapshot) -> str:
+    """The data that *target* leaves, because it no longer stays with it; "" if none."""
+    anchor = keeping_anchor(ownership, target.service, snapshot)
+    volumes = [] if anchor is None else [one for one in target.file.kept_volumes if one in anchor.volumes]
+    if anchor is None or not volumes or anchor_of(target.file, target.names):
+        return ""
+    return (
+        f"the data of {target.service} (volumes {', '.join(volumes)}) is on {anchor.where}. With this change "
+        f"{target.service} no longer stays there: on another machine it starts with other volumes of these names. To "
+        "keep it with its data, give it one instance, and remove `machine_id=`, `machine_of=` and what `x_fleet=` says "
+        f"of machines. To move the data, run `captain backup {target.service}` before, and `captain restore` afterwards"
+    )
 
 
 def planned_anchor(
@@ -63,7 +88,9 @@ def planned_anchor(
     where = next((one.where for one in known.values() if one.machine == machine), machine)
     if machine in snapshot.machines:
         where = where_of(snapshot.machines[machine])
-    return DataAnchor(target.service, machine, where, target.file.kept_volumes)
+    volumes = target.file.kept_volumes
+    had = {one for name in names if name in known for one in (*known[name].volumes, *known[name].former)}
+    return DataAnchor(target.service, machine, where, volumes, tuple(sorted(had.difference(volumes))))
 
 
 def where_of(machine: Machine) -> str:
@@ -93,7 +120,7 @@ def ensure_anchor(
         name = anchor_name(cluster.app, target.service)
         unit = snapshot.units.get(name)
         is_new = unit is None or unit.file.rules(name).machine_id != anchor.machine
-        if is_new or anchors_on(cluster.ownership, snapshot)[target.service].volumes != anchor.volumes:
+        if is_new or anchors_on(cluster.ownership, snapshot)[target.service] != anchor:
             report(f"{target.service} stays on {anchor.where}, with its volumes {', '.join(anchor.volumes)}")
             place_anchor(cluster, anchor)
 

@@ -22,12 +22,13 @@ _SERVICE = "data."
 @dataclass(frozen=True)
 class DataAnchor:
     """What the anchor of *service* says: the *machine* (id) with the data of its *volumes*, and how people call it
-    (*where*, ``m1 (10.0.0.1)``)."""
+    (*where*, ``m1 (10.0.0.1)``). *former*: the volumes that the service had before."""
 
     service: str
     machine: str
     where: str
     volumes: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
 
     def file(self, app: str, stack: str) -> UnitFile:
         """The file of its unit."""
@@ -42,6 +43,7 @@ class DataAnchor:
                 *mark_options(Mark(app, stack, f"{_SERVICE}{self.service}")),
                 Option(SECTION, "Where", self.where),
                 Option(SECTION, "Volumes", " ".join(self.volumes)),
+                *([Option(SECTION, "FormerVolumes", " ".join(self.former))] if self.former else ()),
             )
         )
 
@@ -53,7 +55,8 @@ class DataAnchor:
         said = {option.name: option.value for option in file.options if option.section == SECTION}
         machine = file.rules("").machine_id
         service = file.mark.service.removeprefix(_SERVICE)
-        return cls(service, machine, said.get("Where") or machine, tuple(said.get("Volumes", "").split()))
+        volumes, former = (tuple(said.get(name, "").split()) for name in ("Volumes", "FormerVolumes"))
+        return cls(service, machine, said.get("Where") or machine, volumes, former)
 
 
 def anchor_name(app: str, service: str) -> str:

@@ -425,3 +425,17 @@ def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site, kind: str, 
     ((level, message),) = preflight.engine.messages
     assert level == "warning"
     assert "on m9 (10.0.0.9), which is not in the cluster" in message
+
+
+def test_a_preview_warns_of_a_service_that_leaves_its_data(site: Site) -> None:
+    """As it gets a rule with which it no longer stays there."""
+    volumes = ("data:/data",)
+    machine = sorted(site.fleet.machines, key=lambda one: one.id)[0].id
+    anchor = DataAnchor("db", machine, machine, ("data",)).file(APP, STACK).text
+    site.start({f"{APP}.data-db.service": anchor, "db@1.service": full(text_of("db", volumes=volumes))})
+    same, preflight = (Preflight(part("db", 1, volumes=volumes, machine_id=id_)) for id_ in ("", machine))
+    assert (same.strays(), preflight.strays()) == ([], [])
+    assert same.engine.messages == []
+    ((level, message),) = preflight.engine.messages
+    assert level == "warning"
+    assert f"The data of db (volumes data) is on {machine}. With this change db no longer stays there" in message

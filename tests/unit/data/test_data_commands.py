@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,19 +37,19 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VolumeMachine:
 def cluster(machine: VolumeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """db with a volume that has one row, and web without one."""
     cluster = FakeCluster({"web@1.service": text_of("web")}, run=machine.run)
-    desired = DesiredService(
-        "db",
-        UnitFile.parse(text_of("db", volumes=("data:/data",))),
-        Mode.ROLLING,
-        1,
-        settings=RolloutSettings(min_healthy_sec=0),
-    )
-    update(cluster, desired, lambda _line: None, lambda: False)
-    cluster.history.clear()
+    deploy(cluster)
     (machine.volume("data") / "rows").write_text("1")
     machine.in_use(CONTAINER)
     monkeypatch.setattr("fleetcaptain.rollout.connect.open_cluster", lambda *_: cluster)
     return cluster
+
+
+def deploy(cluster: FakeCluster, **keywords: Any) -> None:
+    """Deploy db."""
+    file = UnitFile.parse(text_of("db", **{"volumes": ("data:/data",), **keywords}))
+    desired = DesiredService("db", file, Mode.ROLLING, 1, settings=RolloutSettings(min_healthy_sec=0))
+    update(cluster, desired, lambda _line: None, lambda: False)
+    cluster.history.clear()
 
 
 @pytest.fixture
@@ -267,3 +270,36 @@ def test_a_service_starts_after_a_restore_that_lost_its_connection(
     assert captain("restore", "db", str(file), "--stop") == 10
     assert set(changes) == {("loaded", False), ("launched", True)}
     assert [path.name for path in machine.volume("data").iterdir()] == ["restored"]
+
+
+def test_a_backup_comes_from_where_the_service_runs(cluster: FakeCluster, machine: VolumeMachine) -> None:
+    """Its rule says another machine than before, where its old volume stays."""
+    home = cluster.units[DB].machine_id
+    other = next(ip for ip in cluster.machines if ip != home)
+    deploy(cluster, machine_id=other)
+    cluster.units[DB] = replace(cluster.units[DB], machine_id=other)
+    assert captain("backup", "db", "--output", "/dev/null", "--", "true") == 0
+    assert f"core@{other} " in (machine.box / "ssh").read_text()
+    assert f"core@{home} " not in (machine.box / "ssh").read_text()
+
+
+def test_an_earlier_volume_of_a_service_is_listed(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not the default, and a backup can name it."""
+    home = cluster.units[DB].machine_id
+    for name in ("data-17", "data-18"):
+        deploy(cluster, volumes=(f"{name}:/data",))
+        machine.volume(name)
+    machine.in_use()
+    assert captain("volumes", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    states = {row["volume"]: row["state"] for row in rows if row["machine"] == home}
+    assert states == {"data": "unused", "data-17": "unused", "data-18": "at rest"}
+    shutil.rmtree(machine.volume("data").parent)
+    assert captain("volumes", "--json") == 0
+    assert {row["volume"] for row in json.loads(capsys.readouterr().out)} == {"data-17", "data-18"}
+    file = str(tmp_path / "db.tar")
+    assert captain("backup", "db", "--stop", "--output", file) == 0
+    assert "backup of data-18 of db" in capsys.readouterr().err
+    assert captain("backup", "db", "--stop", "--output", file, "--volume", "data-17") == 0

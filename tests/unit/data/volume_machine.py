@@ -15,6 +15,7 @@ from fleetcaptain.fleet import root_command
 __all__ = ["VolumeMachine", "pretend"]
 
 _SSH = """for last; do :; done
+printf '%s\\n' "$*" >>"$BOX/ssh"
 [ ! -e "$BOX/fail" ] || { echo 'ssh: connect to host m1: No route to host' >&2; exit 255; }
 [ -e "$BOX/lost" ] || exec sh -c "$last"
 exec 3<&0

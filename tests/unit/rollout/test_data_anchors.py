@@ -13,7 +13,7 @@ from fleetcaptain.fleet.entities import Machine, UnitEntity
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.data_anchors import anchors_on, lost_data, planned_anchor
+from fleetcaptain.rollout.data_anchors import anchors_on, keeping_anchor, left_data, lost_data, planned_anchor
 from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.rollout.strategies.restart import services_on
@@ -153,6 +153,36 @@ def test_a_rule_for_another_machine_is_refused() -> None:
     with pytest.raises(RolloutFailed, match=r"its data is on another machine.* Nothing was changed"):
         deploy(cluster, machine_metadata=(f"zone={other}",))
     assert UnitFile.parse(text_of("db", volumes=DATA)) == cluster.units[DB].file
+
+
+@pytest.mark.parametrize("keywords", [{"machine_id": M3}, {"machine_of": "x.service"}, {"instances": 2}])
+def test_a_change_that_parts_a_service_and_its_data_is_named(keywords: dict[str, Any]) -> None:
+    """As long as it is not deployed. Then its anchor keeps nothing."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    deploy(cluster)
+    count = keywords.pop("instances", 1)
+    file = UnitFile.parse(text_of("db", volumes=DATA, instances=count, **keywords))
+    desired = DesiredService("db", file, Mode.ROLLING, count, settings=QUICK)
+
+    def said() -> str:
+        snapshot = cluster.snapshot()
+        return left_data(cluster.ownership, desired.target(snapshot), snapshot)
+
+    assert f"the data of db (volumes data) is on {machine_of(cluster)}" in said()
+    for name in [DB, "db@2.service"]:
+        cluster.units[name] = replace(cluster.units[DB], name=name, file=file)
+    assert said() == ""
+    assert keeping_anchor(cluster.ownership, "db", cluster.snapshot()) is None
+
+
+def test_an_unchanged_service_leaves_no_data() -> None:
+    """Nor does one that was removed."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    target = DesiredService("db", UnitFile.parse(text_of("db", volumes=DATA)), Mode.ROLLING, 1)
+    assert left_data(cluster.ownership, target.target(cluster.snapshot()), cluster.snapshot()) == ""
+    remove_service(cluster, "db", lambda _line: None)
+    assert keeping_anchor(cluster.ownership, "db", cluster.snapshot()) is not None
 
 
 def test_a_new_service_finds_a_machine_with_its_port_free() -> None:
