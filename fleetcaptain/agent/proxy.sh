@@ -15,6 +15,8 @@ PROXY_FORM=1
 PROXY_PAUSE_SEC=1
 PROXY_POLL_SEC=60
 PROXY_RETRY_SEC=5
+# In which a new container answers.
+PROXY_BEGIN_SEC=30
 # How long a container outlives its unit, which comes back sooner in an update, and a connection its container.
 PROXY_ORPHAN_SEC=60
 PROXY_DRAIN=1h
@@ -63,10 +65,10 @@ EOF
   # A container with another image, other ports or other arguments is replaced. One that cannot open a port ends, and the
   # one before goes on: were that to load another port, it would pause its own until it had it.
   PROXY_KIND="$PROXY_FORM$LISTENING$IMAGE"
-  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED=''
+  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' TOLD=''
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
-  trap 'ENDED=yes; stop_poll' USR1
+  trap "ENDED=yes WATCHED=''; stop_poll" USR1
   mkdir -p "$PROXY/config" "$PROXY/run"
   chmod 755 "$PROXY/config" && chown "$PROXY_USER" "$PROXY/run" || exit
   rm -f "$PROXY"/ready-*
@@ -297,23 +299,55 @@ write_config() {
 # not, and says why.
 serve_config() {
   [ -f "$PROXY/config/haproxy.cfg" ] || return
+  # docker may take long to answer: while HAProxy does, it is not asked.
+  { [ "$WATCHED" ] && hear "$WATCHED"; } || find_container || return
+  case $LOADED$HEARD in
+  yes* | *Success=1*) ;;
+  *)
+    # Its processes go on as they are.
+    say_new "the proxy goes on as it is, because it could not load its configuration: $(reasons "$HEARD")"
+    return 1
+    ;;
+  esac
+  LOADED=yes TOLD=''
+}
+
+# hear CONTAINER: has its HAProxy load the configuration if it has not. Fails if it does not answer; HEARD is its answer.
+hear() {
+  command='show version;quit'
+  [ "$LOADED" ] || command=reload
+  HEARD=$(master "$1" "$command")
+  [ "$HEARD" ]
+}
+
+# find_container: hears the container that serves, or starts one.
+find_container() {
   serving=$(cat "$PROXY/container" 2>/dev/null)
   format='{{.State.Running}} {{index .Config.Labels "fleetcaptain.kind"}}'
   state=$(timeout 20 docker inspect -f "$format" "${serving:--}" 2>&1)
   case $state in
   "true $PROXY_KIND")
+    # A start that was interrupted may have left another one, which takes connections and is told nothing.
+    [ "$WATCHED" ] || soft_stop "$serving"
     watch_container "$serving"
-    [ "$LOADED" ] || load_config "$serving" || return
+    hear "$serving" && return
+    say_new "the proxy's container $serving does not answer"
+    return 1
     ;;
-  'true '*) start_container "$serving" || return ;;
-  'false '* | *[Nn]'o such '*) start_container '' || return ;;
+  'true '*) start_container "$serving" ;;
+  'false '* | *[Nn]'o such '*) start_container '' ;;
   *)
-    say_once proxy-load "Could not ask docker for the proxy: ${state%%"$NEWLINE"*}"
+    state=${state%%"$NEWLINE"*}
+    say_new "Could not ask docker for the proxy: ${state:-it did not answer within 20 s}"
     return 1
     ;;
   esac
-  LOADED=yes
-  forget proxy-load
+}
+
+# say_new TEXT: says why the proxy is not as it should be, unless that was the last reason too.
+say_new() {
+  [ "$1" = "$TOLD" ] || say "$1"
+  TOLD=$1
 }
 
 # sockets CONTAINER: the beginning of the names of its sockets. A path of a socket has at most 107 characters.
@@ -324,16 +358,6 @@ sockets() {
 # master CONTAINER COMMAND: what its HAProxy answers. curl connects to any socket so.
 master() {
   printf '%s\n' "$2" | curl -s -m 20 --unix-socket "$PROXY/$(sockets "$1").master" telnet://haproxy 2>/dev/null
-}
-
-# load_config CONTAINER: has it load the configuration. With one that it refuses its processes go on as they are.
-load_config() {
-  answer=$(master "$1" reload)
-  case $answer in
-  *Success=1*) return 0 ;;
-  esac
-  say_once proxy-load "the proxy goes on as it is, because it could not load its configuration: $(reasons "$answer")"
-  return 1
 }
 
 # reasons TEXT: what HAProxy says is wrong, in one line; all that it says if it calls nothing an error.
@@ -362,21 +386,27 @@ start_container() {
   set -- --network host --user "$PROXY_USER" --cap-drop ALL --cap-add NET_BIND_SERVICE "$@"
   set -- --log-driver json-file --log-opt max-size=1m -e "SOCKETS=/proxy/$(sockets "$container")" "$@"
   set -- --label "$PROXY_LABEL" --label "fleetcaptain.kind=$PROXY_KIND" "$@"
+  STARTING=$container
   if ! output=$(docker run -d --name "$container" "$@" 2>&1); then
     docker rm -f "$container" >/dev/null 2>&1
-    say_once proxy-load "Could not start the proxy: $(printf '%s' "$output" | tr '\n' ' ')"
+    say_new "Could not start the proxy: $(printf '%s' "$output" | tr '\n' ' ')"
     return 1
   fi
+  clock
+  limit=$((NOW + PROXY_BEGIN_SEC))
   until [ "$(master "$container" 'show version;quit')" ]; do
-    if [ "$(docker inspect -f '{{.State.Running}}' "$container" 2>&1)" != true ]; then
-      output=$(docker logs --tail 20 "$container" 2>&1)
+    state=$(timeout 20 docker inspect -f '{{.State.Running}}' "$container" 2>&1)
+    clock
+    if [ "$state" != true ] || [ "$NOW" -ge "$limit" ]; then
+      output=$(timeout 20 docker logs --tail 20 "$container" 2>&1)
       docker rm -f "$container" >/dev/null 2>&1
-      say_once proxy-load "Could not start the proxy: $(reasons "$output")"
+      say_new "Could not start the proxy: $(reasons "$output")"
       return 1
     fi
     sleep 0.2
   done
   say "$container" >"$PROXY/.container" && mv "$PROXY/.container" "$PROXY/container" || return
+  STARTING='' LOADED=yes
   say "the proxy $container serves with the image $IMAGE"
   soft_stop "$container"
   watch_container "$container"
@@ -426,6 +456,8 @@ pause() {
 # end_proxy: the unit stops. Its container goes on, for the next start; a minute later only if there was one.
 end_proxy() {
   stop_poll
+  # It has the listening sockets already, and nothing would tell it of other servers.
+  [ ! "$STARTING" ] || timeout 20 docker kill -s USR1 "$STARTING" >/dev/null 2>&1
   rm -f "$PROXY/config"/pem-*
   timeout 20 systemctl stop "$APP-proxy-end.timer" 2>/dev/null
   systemd-run --quiet --collect --unit="$APP-proxy-end" --on-active="$PROXY_ORPHAN_SEC" \

@@ -20,7 +20,7 @@ IMAGE, OTHER_IMAGE = "acme/proxy@sha256:1", "acme/proxy@sha256:2"
 ROUTES = ("http 8080 - / web -",)
 
 # A container is a file in the folder `containers`, which has its label. It ends with `docker kill`, as if it had no
-# connections, and does not start while there is a file `refused`.
+# connections, and does not start while there is a file `refused`. While there is a file `silent` HAProxy does not answer.
 _DOCKER = """
 here={here}; echo "$*" >>$here/docker.log
 case $1 in
@@ -44,6 +44,7 @@ wait) while [ -f $here/containers/$2 ]; do {sleep} 0.05; done ;;
 esac"""
 _HAPROXY = """
 case "$*" in *--unix-socket*)
+  [ ! -f {here}/silent ] || exit 28
   read -r command; echo "$command" >>{here}/haproxy.log
   case $command in
   reload) [ -f {here}/unloadable ] && echo 'Success=0' && echo '[ALERT] (1) : no such file' || echo Success=1 ;;
@@ -310,6 +311,17 @@ def test_a_proxy_that_cannot_start_says_why_and_tries_again(proxy: Proxy) -> Non
     proxy.until(lambda: proxy.ready)
 
 
+def test_a_later_reason_is_said_too(proxy: Proxy) -> None:
+    """Each time that it is another one than the last."""
+    mute = proxy.machine.folder / "mute"
+    for flag in (mute, proxy.machine.folder / "refused"):
+        flag.touch()
+    proxy.start()
+    proxy.until(lambda: "Could not ask docker" in proxy.output.read_text())
+    mute.unlink()
+    proxy.until(lambda: "cannot bind socket" in proxy.output.read_text())
+
+
 def test_a_configuration_that_cannot_be_loaded_is_reported_and_the_old_one_goes_on(proxy: Proxy) -> None:
     """The unit is not ready, so its rollout ends there; it says once why."""
     proxy.starts()
@@ -328,10 +340,58 @@ def test_while_docker_does_not_answer_nothing_is_started(proxy: Proxy) -> None:
     proxy.stop()
     (proxy.machine.folder / "mute").touch()
     proxy.start()
-    proxy.until(lambda: "Could not ask docker" in proxy.output.read_text())
+    why = "Could not ask docker for the proxy: it did not answer within 20 s\n"
+    proxy.until(lambda: proxy.output.read_text().endswith(why))
     (proxy.machine.folder / "mute").unlink()
     proxy.until(lambda: proxy.ready)
     assert sum(line.startswith("run ") for line in proxy.log("docker")) == 1
+
+
+def test_a_container_that_an_interrupted_start_left_ends(proxy: Proxy) -> None:
+    """It shares the listening sockets, and is told of no change."""
+    proxy.starts()
+    (serving,) = proxy.containers
+    proxy.stop()
+    (proxy.machine.folder / "containers" / "left").touch()
+    proxy.starts()
+    assert proxy.containers == [serving]
+    assert proxy.log("docker").count("kill -s USR1 left") == 1
+
+
+def test_a_start_that_is_interrupted_leaves_no_other_container(proxy: Proxy) -> None:
+    """The unit before comes back, and its container with it."""
+    proxy.starts()
+    before = proxy.containers
+    proxy.stop()
+    proxy.machine.own_clock()
+    (proxy.machine.folder / "silent").touch()
+    proxy.start(OTHER_IMAGE)
+    proxy.until(lambda: len(proxy.containers) == 2)
+    proxy.stop()
+    assert proxy.containers == before
+
+
+def test_a_container_that_does_not_answer_is_given_up(proxy: Proxy) -> None:
+    """After half a minute; else nothing would end the wait for one that is started again."""
+    uptime = proxy.machine.own_clock()
+    silent = proxy.machine.folder / "silent"
+    silent.touch()
+    proxy.start()
+    proxy.until(lambda: len(proxy.containers) == 1)
+    uptime.write_text("130.00 1\n")
+    proxy.until(lambda: "Could not start the proxy: " in proxy.output.read_text())
+    silent.unlink()
+    proxy.until(lambda: proxy.ready)
+
+
+def test_a_change_is_loaded_while_docker_does_not_answer(proxy: Proxy) -> None:
+    """HAProxy is told by its socket; docker can take 20 s not to answer, and instances stop after three."""
+    proxy.starts()
+    asked = [line for line in proxy.log("docker") if line.startswith("inspect")]
+    (proxy.machine.folder / "mute").touch()
+    proxy.registers("web@1")
+    proxy.until(lambda: "reload" in proxy.log("haproxy"))
+    assert [line for line in proxy.log("docker") if line.startswith("inspect")] == asked
 
 
 def test_certificates_are_copied_for_the_container_and_removed_with_the_unit(proxy: Proxy) -> None:
