@@ -23,7 +23,7 @@ from fleetcaptain.units.names import (
 )
 from fleetcaptain.units.xfleet import glob_of_service, glob_of_units, rules_of, service_in_glob
 
-__all__ = ["check_together", "cycle_in", "earlier_services"]
+__all__ = ["check_together", "cycle_in", "earlier_services", "taken_names"]
 
 # Placeholders for values that only a unit's text, or the cluster, determines.
 _UNKNOWN_HASH, _UNKNOWN_MACHINE = "0" * 40, "0" * 32
@@ -38,12 +38,9 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
     for name, what in dict.fromkeys(collisions(app)):
         errors.add(places[name], name, "public", what)
     by_name = {spec.name: spec for spec in app.services}
-    agent = f"{app.app}-agent"
-    if agent in names:
-        errors.add(places[agent], agent, "", "the app's machine agent has this name; choose another one")
-    proxy = f"{app.app}-proxy"
-    if proxy in names and any(spec.public for spec in app.services):
-        errors.add(places[proxy], proxy, "", "the proxy of the app's public address has this name; choose another one")
+    for name, what in taken_names(app).items():
+        if name in names:
+            errors.add(places[name], name, "", what)
     for spec in app.services:
         for word, why in task_errors(spec).items():
             errors.add(places[spec.name], spec.name, word, why)
@@ -54,6 +51,15 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
     _add_renames(app, places, errors)
     _add_cycles(app, by_name, places, errors)
     return replace(app, services=tuple(_placed(spec, by_name, places, errors) for spec in app.services))
+
+
+def taken_names(app: App) -> dict[str, str]:
+    """The names of the services that FleetCaptain adds to *app*, with what to do about another service or task with
+    one."""
+    taken = {f"{app.app}-agent": "the app's machine agent has this name; choose another one"}
+    if any(spec.public for spec in app.services):
+        taken[f"{app.app}-proxy"] = "the proxy of the app's public address has this name; choose another one"
+    return taken
 
 
 def _add_renames(app: App, places: Mapping[str, SourceLocation], errors: Errors) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from fleetcaptain.fleetfile.cross_checks import cycle_in, earlier_services
+from fleetcaptain.fleetfile.cross_checks import cycle_in, earlier_services, taken_names
 from fleetcaptain.fleetfile.docker_args import option_for
 from fleetcaptain.fleetfile.dsl import Fleetfile, SourceLocation, Task
 from fleetcaptain.fleetfile.keywords import TASK_PARSERS
@@ -69,11 +69,14 @@ def check_tasks(app: App, places: Mapping[str, SourceLocation], errors: Errors) 
     services = {spec.name: spec for spec in app.services}
     built = {spec.image for spec in app.services if isinstance(spec.image, Build) and spec.start is None}
     order = {name: earlier_services(spec, services) for name, spec in services.items()}
+    taken = taken_names(app)
     found: list[TaskSpec] = []
     for task in app.tasks:
         if task.name in {*services, *(other.name for other in found)}:
             what = "a service or another task has the same name; rename one of them"
             errors.add(places[task.name], task.name, "", what)
+        if task.name in taken:
+            errors.add(places[task.name], task.name, "", taken[task.name])
         for word, what in _mistakes(task, services, built):
             errors.add(places[task.name], task.name, word, what)
         if task.every:

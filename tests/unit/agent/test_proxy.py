@@ -20,7 +20,8 @@ IMAGE, OTHER_IMAGE = "acme/proxy@sha256:1", "acme/proxy@sha256:2"
 ROUTES = ("http 8080 - / web -",)
 
 # A container is a file in the folder `containers`, which has its label. It ends with `docker kill`, as if it had no
-# connections, and does not start while there is a file `refused`. While there is a file `silent` HAProxy does not answer.
+# connections, and does not start while there is a file `refused`. HAProxy does not answer while there is
+# a file `silent`.
 _DOCKER = """
 here={here}; echo "$*" >>$here/docker.log
 case $1 in

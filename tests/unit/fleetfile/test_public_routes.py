@@ -101,3 +101,13 @@ def test_the_name_of_the_proxy_is_taken(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, f'Service("a", {_PORT}, public=80), {named}')
     assert "the proxy of the app's public address has this name" in found
     assert app(tmp_path, named).services[0].name == "shop-proxy"
+
+
+def test_no_task_has_the_name_of_what_is_added(tmp_path: Path) -> None:
+    """Its unit, and its image, would be those of the other."""
+    tasks = 'app="shop", image="acme/shop", tasks=[Task("shop-proxy", command="x"), Task("shop-agent", command="x")]'
+    found = mistakes(tmp_path, f'Service("a", {_PORT}, public=80)', tasks)
+    assert [one.split(": ")[1] for one in found] == ["task 'shop-proxy'", "task 'shop-agent'"]
+    assert "the proxy of the app's public address has this name" in found[0]
+    (agent,) = mistakes(tmp_path, f'Service("a", {_PORT})', tasks)
+    assert "the app's machine agent has this name" in agent
