@@ -14,6 +14,7 @@ from fleetcaptain.release.repository import Releases
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.schedule.window import time_zone
 from fleetcaptain.units.mark import Mark, Ownership
+from fleetcaptain.units.public_address import routes_of
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import readable
 
@@ -214,7 +215,8 @@ def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tup
     A deployment rolls a service after those that it requires. A rollback rolls it before them, so that a required
     service is never older than its dependents. But a required service that does not run (*running* are those that do)
     must start before its dependents. That makes no cycle: along ``x before y`` a step up the requirements starts at a
-    service that does not run, and a step down ends at one that does, so no step up follows a step down.
+    service that does not run, and a step down ends at one that does, so no step up follows a step down. The proxy is
+    rolled after the services that it leads to, as in a deployment: nothing follows it.
     """
     parts = tuple(parts)
     before: dict[str, list[str]] = {part.service: [] for part in parts}
@@ -226,6 +228,8 @@ def order_back(parts: Iterable[Part], running: Collection[str]) -> dict[str, tup
                 continue
             first, then = (part.service, needed) if needed in running else (needed, part.service)
             before[then].append(first)
+        routed = dict.fromkeys(route.service for route in routes_of(part.unit))
+        before[part.service] += (name for name in routed if name in before and name not in before[part.service])
     return {service: tuple(others) for service, others in before.items()}
 
 

@@ -125,6 +125,14 @@ def test_what_does_not_run_comes_before_what_follows_its_machine() -> None:
     assert order_back([part("web"), beside], {"web"}) == {"web": (), "cache": ()}
 
 
+def test_the_proxy_goes_back_after_the_services_that_it_leads_to() -> None:
+    """Whether they run or come back: a route has servers when it begins."""
+    routes = "Route=http 80 - /a web -\nRoute=http 80 - / api -\nRoute=tcp 90 - - web -"
+    proxy = replace(part("proxy"), unit=UnitFile.parse(f"{FILE.text}\n[X-FleetCaptain]\n{routes}\n"))
+    assert order_back([proxy, part("web"), part("db")], {"proxy"}) == {"proxy": ("web",), "web": (), "db": ()}
+    assert order_back([proxy, part("web"), part("api")], {"proxy", "web"})["proxy"] == ("web", "api")
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(SERVICES), st.sampled_from(SERVICES)), max_size=15),
     st.sets(st.sampled_from(SERVICES)),
