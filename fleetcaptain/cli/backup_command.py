@@ -31,10 +31,14 @@ def add(captain: typer.Typer) -> None:
         volume: Volume = "",
         stop: Stop = False,
         before: Annotated[
-            str, typer.Option("--before", help="Runs in the container first, by a shell.", metavar="COMMAND")
+            str,
+            typer.Option(
+                "--before", help="Makes the program stop writing: runs first, in its container.", metavar="COMMAND"
+            ),
         ] = "",
         after: Annotated[
-            str, typer.Option("--after", help="Runs in the container at the end, by a shell.", metavar="COMMAND")
+            str,
+            typer.Option("--after", help="Makes it write again: runs at the end, whatever happens.", metavar="COMMAND"),
         ] = "",
         machine: DataMachine = "",
         stack: Stack = None,
@@ -46,7 +50,7 @@ def add(captain: typer.Typer) -> None:
 
         The command after `--` runs in the service's container, and its output is the backup. Without one the backup is
         a tar of the volume, which is refused while the service writes to it: add --stop, or --before with a command
-        that brings the files to rest. FILE is written only when the backup is whole.
+        that makes the program stop writing. FILE is written only when the backup is whole.
 
         Exits with 1 when the backup failed, with 2 when it is refused, and with 3 for an unknown service or volume.
 
@@ -58,7 +62,9 @@ def add(captain: typer.Typer) -> None:
         if output is None and os.isatty(1):
             raise typer.BadParameter("is required on a terminal", param_hint="--output")
         if command and (before or after or stop):
-            raise typer.BadParameter("are for a copy of the volume", param_hint="--stop, --before and --after")
+            raise typer.BadParameter(
+                "--stop, --before and --after apply only without a command after `--`; remove them or the command"
+            )
         backup = backup_of(service, volume, machine, stop, stack, ssh, key, app)
         if output is None:
             backup.take(bytes_output(), command, before, after)

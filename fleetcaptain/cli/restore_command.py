@@ -50,7 +50,7 @@ def add(captain: typer.Typer) -> None:
 
         command = trailing(context)
         if command and stop:
-            raise typer.BadParameter("is for a copy of the volume, without a command", param_hint="--stop")
+            raise typer.BadParameter("--stop applies only without a command after `--`; remove it or the command")
         with ExitStack() as stack_of_files:
             source = sys.stdin.buffer if file == "-" else stack_of_files.enter_context(_opened(file))
             size = 0

@@ -126,8 +126,8 @@ def _http(value: HttpRoute) -> HttpRoute:
     host = value.host if value.host is None else word(value.host).lower()
     if host is not None and not _HOST.fullmatch(host):
         raise ValidationError(
-            f'HttpRoute(host={represented(value.host)}): must be a name such as "shop.example.org", without a port; '
-            "write port= for that"
+            f'HttpRoute(host={represented(value.host)}): must be a full name such as "shop.example.org"; '
+            "wildcards and ports are not allowed here"
         )
     path = word(value.path)
     if not _PATH.fullmatch(path):
@@ -135,4 +135,12 @@ def _http(value: HttpRoute) -> HttpRoute:
             f'HttpRoute(path={represented(value.path)}): must be "/", or begin with "/", end without one, and have '
             'letters, digits, ".", "_", "~" and "-" between them, such as "/api"'
         )
-    return replace(value, host=host, path=path, tls=value.tls if value.tls is None else secret_name(value.tls))
+    return replace(value, host=host, path=path, tls=value.tls if value.tls is None else _certificate(value.tls))
+
+
+def _certificate(tls: Any) -> str:
+    try:
+        return secret_name(tls)
+    except ValidationError as error:
+        # It may be the certificate: no message shows it.
+        raise ValidationError('HttpRoute(tls=...): must be the name of a secret, such as "SHOP_PEM"') from error

@@ -118,7 +118,7 @@ def resolve(
             errors.add(place, "", "services", f"each entry must be a Service(...), not a {type(service).__name__}")
             continue
         specs.append(_service(service, image, errors))
-        _files(specs[-1], service.place, errors, files)
+    _files(specs, [service.place for service in services if isinstance(service, Service)], errors, files)
     return App(app if _is_plain(app) else "", tuple(specs), files.root, image)
 
 
@@ -376,14 +376,22 @@ def _placement(values: dict[str, Any], add: AddError) -> None:
             add("x_fleet", "MachineID: machine_id= already sets it, and fleet reads only one; remove it")
 
 
-def _files(spec: ServiceSpec, place: SourceLocation, errors: Errors, files: Files) -> None:
-    custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
-    if isinstance(spec.image, Build) and (spec.start is None or any(map(names_image, custom))):
+def _files(specs: Sequence[ServiceSpec], places: Sequence[SourceLocation], errors: Errors, files: Files) -> None:
+    """Adds an error for each missing Dockerfile, at the first service of *specs* that is built from it, and for each
+    pattern that matches nothing."""
+    missing: dict[tuple[Path, bool], list[tuple[ServiceSpec, SourceLocation]]] = {}
+    for spec, place in zip(specs, places, strict=True):
+        custom = (line for word in _CUSTOM for line in getattr(spec, word) or ())
+        if not isinstance(spec.image, Build) or (spec.start is not None and not any(map(names_image, custom))):
+            continue
         dockerfile = files.root / spec.image.context / spec.image.dockerfile
         if not files.exists(dockerfile):
-            what = f"Could not find {dockerfile} to build it from; create it"
-            if spec.start is not None:
-                what += "; or, if a custom command uses another image, do not call its variable IMAGE"
-            errors.add(place, spec.name, "image", what)
+            missing.setdefault((dockerfile, spec.start is None), []).append((spec, place))
         for what in files.unmatched(spec.image):
             errors.add(place, spec.name, "image", what)
+    for (dockerfile, has_container), users in missing.items():
+        what = f"Could not find {dockerfile} to build {', '.join(spec.name for spec, _ in users)} from; create it"
+        if not has_container:
+            what += "; or, if a custom command uses another image, do not call its variable IMAGE"
+        (first, place), *_ = users
+        errors.add(place, first.name, "image", what)

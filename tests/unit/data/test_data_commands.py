@@ -114,6 +114,23 @@ def test_a_command_of_the_app_makes_and_takes_the_backup(machine: VolumeMachine,
 
 
 @pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(
+            ["backup", "db", "--output", "dump", *option]
+            for option in (["--stop"], ["--before", "x"], ["--after", "x"])
+        ),
+        ["restore", "db", "dump", "--stop"],
+    ],
+)
+def test_a_command_runs_while_the_service_does(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """So it is given without the options for a copy of the volume."""
+    assert captain(*argv, "--", "cat") == 2
+    assert "only without a command after `--`; remove " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("failing", [False, True])
 def test_hooks_bring_the_files_to_rest(machine: VolumeMachine, tmp_path: Path, *, failing: bool) -> None:
     """The second one runs whatever happens."""

@@ -41,18 +41,21 @@ def test_a_port_is_a_route_for_http(tmp_path: Path, given: str, routes: tuple[Ro
         ('[80, "x"]', "must be a port such as 8080, HttpRoute(...)"),
         ("[80, HttpRoute(80)]", "HttpRoute(port=80, host=None, path='/', tls=None) is given twice; remove one"),
         *(
-            (f"HttpRoute(80, host={host!r})", f"HttpRoute(host={host!r}): must be a name such as")
+            (f"HttpRoute(80, host={host!r})", f"HttpRoute(host={host!r}): must be a full name such as")
             for host in ("a:80", "a b", "-a", "a..b", "*.a", "a\\", "a'", "#", "a" * 64)
         ),
-        (f"HttpRoute(80, host='{'a.' * 127}')", "must be a name such as"),
+        (f"HttpRoute(80, host='{'a.' * 127}')", "must be a full name such as"),
         ("HttpRoute(80, host='')", "must not be empty"),
-        (r"HttpRoute(80, host='a\\b')", "must be a name such as"),
+        (r"HttpRoute(80, host='a\\b')", "must be a full name such as"),
         *(
             (f"HttpRoute(80, path={path!r})", f"HttpRoute(path={path!r}): must be")
             for path in ("api", "/api/", "//", "/a b", "/a?b", "/a%20b", "/#", "/a'b", '/a"b', "/a,b")
         ),
         (f"HttpRoute(80, path='/{'a' * 500}')", "must be"),
-        ("HttpRoute(443, tls='-----BEGIN')", "an entry is not the name of a secret"),
+        *(
+            (f"HttpRoute(443, tls={tls!r})", "public: HttpRoute(tls=...): must be the name of a secret, such as")
+            for tls in ("-----BEGIN", "", True)
+        ),
     ],
 )
 def test_a_route_contains_nothing_that_the_proxy_would_read_otherwise(tmp_path: Path, given: str, why: str) -> None:

@@ -209,7 +209,7 @@ _RULES = [
             ("redis@", "the digest ''"),
         ]
     ),
-    ('Service("web", image=Build("nowhere"))', "nowhere/Dockerfile to build it from"),
+    ('Service("web", image=Build("nowhere"))', "nowhere/Dockerfile to build web from"),
     ('Service("web", ports="80")', "ports: must be a list"),
     ('Service("web", ports=["http"])', "ports: 'http' is not a port"),
     ('Service("web", ports=["８０"])', "ports: '８０' is not a port"),  # noqa: RUF001 - other digits are the point
@@ -477,6 +477,14 @@ def test_five_mistakes_are_five_messages(tmp_path: Path) -> None:
         ' ready=Http("x")),\nService("Q"),',
     )
     assert [problem.split(": ")[0] for problem in problems] == [f"Fleetfile.py:{line}" for line in (4, 5, 7, 8, 9)]
+
+
+def test_a_missing_dockerfile_is_one_mistake(tmp_path: Path) -> None:
+    """With the names of all services that are built from it."""
+    built = ", ".join(f'Service("{name}", image=Build("x"))' for name in "acd")
+    (found,) = mistakes(tmp_path, f'{built}, Service("b")')
+    file = tmp_path / "x" / "Dockerfile"
+    assert found == f"Fleetfile.py:3: service 'a': image: Could not find {file} to build a, c, d from; create it"
 
 
 @pytest.mark.parametrize(
