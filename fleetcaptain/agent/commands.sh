@@ -68,7 +68,12 @@ stopping() {
   rm -f "$FOLDER/alive/$unit" "$FOLDER/checked/$unit"
   leave "$unit"
   # systemd sets no MAINPID after the end.
-  [ "${MAINPID-}" ] || close_secrets "$unit"
+  [ "${MAINPID-}" ] || {
+    close_secrets "$unit"
+    case $unit in
+    "$APP-proxy@"*) end_later "$unit" ;;
+    esac
+  }
   case ${1-} in
   '') ;;
   */docker) quietly "$@" ;;

@@ -3,7 +3,7 @@
 #
 # Files in the folder `proxy`: config/, which root writes and the container reads (haproxy.cfg, pem-N); run/, the sockets,
 # which the container's user writes; container, the name of the one that serves; ready-<run>: it does, for that run of
-# the unit.
+# the unit. The unit's alive check asks for that, too.
 
 PROXY=$FOLDER/proxy
 PROXY_LABEL=fleetcaptain.proxy=$APP
@@ -300,7 +300,10 @@ write_config() {
 serve_config() {
   [ -f "$PROXY/config/haproxy.cfg" ] || return
   # docker may take long to answer: while HAProxy does, it is not asked.
-  { [ "$WATCHED" ] && hear "$WATCHED"; } || find_container || return
+  { [ "$WATCHED" ] && hear "$WATCHED"; } || find_container || {
+    rm -f "$READY"
+    return 1
+  }
   case $LOADED$HEARD in
   yes* | *Success=1*) ;;
   *)
@@ -453,23 +456,34 @@ pause() {
   wait $!
 }
 
-# end_proxy: the unit stops. Its container goes on, for the next start; a minute later only if there was one.
+# end_proxy: the unit stops. Its container goes on, for the next start.
 end_proxy() {
   stop_poll
   # It has the listening sockets already, and nothing would tell it of other servers.
   [ ! "$STARTING" ] || timeout 20 docker kill -s USR1 "$STARTING" >/dev/null 2>&1
   rm -f "$PROXY/config"/pem-*
+  end_later "$UNIT"
+  exit 0
+}
+
+# end_later UNIT: ends its container after a minute, unless the next start comes before. Called at each end: systemd runs
+# no further line of a unit that fleet removes, and kills a main process that takes too long.
+end_later() {
+  [ -f "$PROXY/container" ] || return 0
   timeout 20 systemctl stop "$APP-proxy-end.timer" 2>/dev/null
   systemd-run --quiet --collect --unit="$APP-proxy-end" --on-active="$PROXY_ORPHAN_SEC" \
     --timer-property=AccuracySec=1s -p SyslogIdentifier=fleetcaptain-agent \
-    /bin/sh "$FOLDER/agent" proxyless "$UNIT" ||
+    /bin/sh "$FOLDER/agent" proxyless "$1" ||
     say "the proxy's container goes on: remove it with \`docker rm -f \$(docker ps -q --filter label=$PROXY_LABEL)\`"
-  exit 0
 }
 
 # proxyless UNIT: ends the container of a proxy whose unit did not come back, when its connections do.
 proxyless() {
-  is_dead "$1" || exit 0
+  # Neither, while it fails again and again before its main process begins, which would end this.
+  until is_dead "$1"; do
+    ! is_active "$1" || exit 0
+    sleep 5
+  done
   say "the proxy of $APP ends: its unit $1 did not come back"
   rm -f "$PROXY/container" "$PROXY/config"/pem-*
   soft_stop

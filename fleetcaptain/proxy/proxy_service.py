@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fleetcaptain.fleetfile.public_routes import public_routes
 from fleetcaptain.fleetfile.values import (
+    Alive,
     App,
     Build,
     Command,
@@ -32,10 +33,11 @@ def proxy_service(app: App) -> ServiceSpec:
     """The proxy of *app*: one unit on every machine, whose main process is the machine agent's (``agent proxy``). It
     keeps the container with HAProxy, which outlives the unit, so that no update loses a request.
 
-    It is ready when this machine serves what etcd had after the unit's start.
+    It is ready when this machine serves what etcd had after the unit's start, and fails while nothing serves.
     """
     routes = public_routes(app)
     http = [found.route for found in routes if isinstance(found.route, HttpRoute)]
+    serves = Command(Expand(f"test -f {agent_folder(app.app)}/proxy/ready-${{INVOCATION_ID}}"))
     certificates = sorted({route.tls for route in http if route.tls})
     return ServiceSpec(
         name=proxy_name(app.app).removesuffix(".service"),
@@ -46,7 +48,8 @@ def proxy_service(app: App) -> ServiceSpec:
         # The files of the container are copies that the agent makes: these paths name them in its unit.
         secret_files=tuple((f"/proxy/{name}.pem", SecretFile(name)) for name in certificates),
         start=(agent_line(app.app, "proxy", Expanded("${IMAGE}")),),
-        ready=Command(Expand(f"test -f {agent_folder(app.app)}/proxy/ready-${{INVOCATION_ID}}")),
+        ready=serves,
+        alive=Alive(serves),
         start_sec=_START_SEC,
         global_unit=True,
         # Not Requires=: when docker starts again, so does the container, by the unit that went on.

@@ -286,6 +286,18 @@ def test_a_container_that_ends_is_started_again(proxy: Proxy) -> None:
     assert not any(" -x " in line for line in proxy.log("docker"))
 
 
+def test_a_proxy_that_is_down_is_not_alive(proxy: Proxy) -> None:
+    """Until it serves again."""
+    proxy.starts()
+    proxy.machine.own_clock()
+    (proxy.machine.folder / "refused").touch()
+    (name,) = proxy.containers
+    (proxy.machine.folder / "containers" / name).unlink()
+    proxy.until(lambda: not proxy.ready)
+    (proxy.machine.folder / "refused").unlink()
+    proxy.until(lambda: proxy.ready)
+
+
 def test_while_etcd_does_not_answer_the_proxy_goes_on(proxy: Proxy) -> None:
     """With its last servers, and it says so once; a unit that starts meanwhile is not ready."""
     proxy.registers("web@1")
@@ -378,7 +390,7 @@ def test_a_container_that_does_not_answer_is_given_up(proxy: Proxy) -> None:
     silent = proxy.machine.folder / "silent"
     silent.touch()
     proxy.start()
-    proxy.until(lambda: len(proxy.containers) == 1)
+    proxy.until(lambda: any("inspect" in one and "Labels" not in one for one in proxy.log("docker")))
     uptime.write_text("130.00 1\n")
     proxy.until(lambda: "Could not start the proxy: " in proxy.output.read_text())
     silent.unlink()
@@ -418,11 +430,23 @@ def test_a_container_without_its_unit_ends_after_a_minute(proxy: Proxy) -> None:
     assert proxy.log("systemd")[-1] == f"systemctl stop {APP}-proxy-end.timer {APP}-proxy-end.service"
 
 
-@pytest.mark.parametrize(("state", "left"), [("inactive", 0), ("failed", 0), ("active", 1), ("activating", 1)])
-def test_only_the_proxy_of_a_unit_that_ended_is_stopped(proxy: Proxy, state: str, left: int) -> None:
-    """One that starts, or runs, needs its container."""
+def test_the_timer_is_set_at_each_end_of_the_unit(proxy: Proxy) -> None:
+    """Also when its main process was killed, or never began. Other units have no proxy."""
+    proxy.starts()
+    for unit, mainpid in ((UNIT, "1"), (f"{APP}-proxyless@1.service", ""), (UNIT, "")):
+        proxy.machine.agent("stopping", unit, MAINPID=mainpid)
+    (armed,) = [line for line in proxy.log("systemd") if line.startswith("systemd-run ")]
+    assert armed.endswith(f"proxyless {UNIT}")
+
+
+@pytest.mark.parametrize(("state", "left"), [("inactive", 0), ("failed", 0), ("active", 1)])
+@pytest.mark.parametrize("first", ["", "activating"])
+def test_only_the_proxy_of_a_unit_that_ended_is_stopped(proxy: Proxy, first: str, state: str, left: int) -> None:
+    """One that runs needs its container. One that starts may run, or be removed before it does."""
     proxy.starts()
     proxy.stop()
-    proxy.machine.states({UNIT: state})
+    asked = proxy.machine.folder / "asked"
+    proxy.machine.stub("systemctl", f"[ -f {asked} ] && echo {state} || echo {first or state}; [ $1 = is-active ]")
+    proxy.machine.stub("sleep", f"touch {asked}")
     assert proxy.machine.agent("proxyless", UNIT).returncode == 0
     assert len(proxy.containers) == left

@@ -44,6 +44,13 @@ def test_its_main_process_is_the_agents_and_gets_the_image() -> None:
     assert not any("docker run" in line or "docker stop" in line for line in lines)
 
 
+def test_it_fails_when_what_made_it_ready_is_gone() -> None:
+    """Of this run of the unit: the one before may have left its file."""
+    lines = _lines(_app(HttpRoute(80)))
+    check = "=command test -f /run/fleetcaptain/shop/proxy/ready-${INVOCATION_ID}"
+    assert {f"Ready{check}", f"Alive{check}"} <= {*lines}
+
+
 def test_another_app_or_service_is_no_other_text_unless_its_routes_are() -> None:
     """A deployment that changes no route rolls no proxy."""
     app = _app(HttpRoute(80))
