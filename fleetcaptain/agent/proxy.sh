@@ -20,12 +20,17 @@ PROXY_BEGIN_SEC=30
 # How long a container outlives its unit, which comes back sooner in an update, and a connection its container.
 PROXY_ORPHAN_SEC=60
 PROXY_DRAIN=1h
+# Each change of the servers leaves a process until its connections end, of 10 to 20 MB; after so many it is ended. More
+# memory than those need is a fault, which must not take the machine's other containers down.
+PROXY_RELOADS=50
+PROXY_MEMORY=2g
 
 # noreuseport: else the proxies of two apps would share a port, and each get some of the connections.
 PROXY_BEGIN="global
   fd-hard-limit 50000
   noreuseport
   hard-stop-after $PROXY_DRAIN
+  mworker-max-reloads $PROXY_RELOADS
   stats socket \"\${SOCKETS}.stats\" mode 600 level admin expose-fd listeners
 defaults any
   timeout connect 1s
@@ -65,7 +70,8 @@ EOF
   # A container with another image, other ports or other arguments is replaced. One that cannot open a port ends, and the
   # one before goes on: were that to load another port, it would pause its own until it had it.
   PROXY_KIND="$PROXY_FORM$LISTENING$IMAGE"
-  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' TOLD=''
+  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' TOLD='' WATCHER=''
+  PROGRAM=$(sha256sum <"$0")
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
   trap "ENDED=yes WATCHED=''; stop_poll" USR1
@@ -84,7 +90,16 @@ EOF
       [ "$ANSWERED" = yes ] || serve_config
       pause "$PROXY_RETRY_SEC"
     fi
+    [ "$PROGRAM" = "$(sha256sum <"$0")" ] || begin_again "$@"
   done
+}
+
+# begin_again UNIT IMAGE: goes on as the program that the agent's unit has installed meanwhile.
+begin_again() {
+  # Its signal would end a program that does not expect it yet.
+  [ ! "$WATCHER" ] || kill "$WATCHER" 2>/dev/null
+  wait
+  exec /bin/sh "$0" proxy "$@"
 }
 
 # copy_certificates: the container's user reads copies of the unit's files, which are removed while it goes on.
@@ -386,7 +401,7 @@ start_container() {
   shift
   # docker pulls an image that is missing.
   set -- --read-only -v "$PROXY/config:/proxy/config:ro" -v "$PROXY/run:/proxy/run" "$IMAGE" "$@"
-  set -- --network host --user "$PROXY_USER" --cap-drop ALL --cap-add NET_BIND_SERVICE "$@"
+  set -- --memory "$PROXY_MEMORY" --network host --user "$PROXY_USER" --cap-drop ALL --cap-add NET_BIND_SERVICE "$@"
   set -- --log-driver json-file --log-opt max-size=1m -e "SOCKETS=/proxy/$(sockets "$container")" "$@"
   set -- --label "$PROXY_LABEL" --label "fleetcaptain.kind=$PROXY_KIND" "$@"
   STARTING=$container
@@ -426,14 +441,18 @@ soft_stop() {
   done
 }
 
-# watch_container CONTAINER: wakes this process when it ends.
+# watch_container CONTAINER: wakes this process when it ends, or docker does.
 watch_container() {
   [ "$WATCHED" != "$1" ] || return 0
   WATCHED=$1
   (
-    docker wait "$1" >/dev/null 2>&1
+    docker wait "$1" >/dev/null 2>&1 &
+    trap 'kill $!; exit' TERM
+    # Not again at once when docker has ended, and not the container.
+    wait $! || sleep 1
     kill -USR1 $$ 2>/dev/null
   ) &
+  WATCHER=$!
 }
 
 # await_change: until a registration changes, the container ends, or a minute is over.

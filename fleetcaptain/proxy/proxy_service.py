@@ -23,7 +23,8 @@ from fleetcaptain.units.quoting import Expanded
 __all__ = ["proxy_service"]
 
 # Its folder ships with the package. Another package of Debian is another image only when this folder changes.
-_IMAGE = Build(str(Path(__file__).parent / "image"))
+# With only=, permission bits do not count, which differ between operators.
+_IMAGE = Build(str(Path(__file__).parent / "image"), only=("Dockerfile",))
 _START_SEC = 180
 # Its listening sockets pass from one container to the next, so a machine that is done needs no longer proof.
 _ROLLOUT = Rolling(min_healthy_sec=2, healthy_deadline_sec=_START_SEC + 20, progress_deadline_sec=2 * _START_SEC + 40)

@@ -41,7 +41,7 @@ inspect)
 ps) ls $here/containers ;;
 logs) echo '[NOTICE] (1) : begins'; echo '[ALERT] (1) : cannot bind socket [0.0.0.0:8080]' ;;
 kill) rm -f $here/containers/$4 ;;
-wait) while [ -f $here/containers/$2 ]; do {sleep} 0.05; done ;;
+wait) [ ! -f $here/unwatched ] || exit 1; while [ -f $here/containers/$2 ]; do {sleep} 0.05; done ;;
 esac"""
 _HAPROXY = """
 case "$*" in *--unix-socket*)
@@ -277,13 +277,37 @@ def test_other_ports_need_another_container(proxy: Proxy) -> None:
 
 
 def test_a_container_that_ends_is_started_again(proxy: Proxy) -> None:
-    """At once, and with the sockets of none."""
+    """At once, while etcd has nothing new, and with the sockets of none."""
+    proxy.machine.own_clock().write_text("99.00 1\n")
     proxy.starts()
-    proxy.machine.own_clock()
+    proxy.until(lambda: any("wait" in form for _, _, form in proxy.etcd.requests))
+    (proxy.machine.folder / "uptime").write_text("100.00 1\n")
     (name,) = proxy.containers
     (proxy.machine.folder / "containers" / name).unlink()
-    proxy.until(lambda: sum(line.startswith("run ") for line in proxy.log("docker")) == 2)
+    # etcd answers after 20 s.
+    until(lambda: sum(line.startswith("run ") for line in proxy.log("docker")) == 2, within_sec=15)
     assert not any(" -x " in line for line in proxy.log("docker"))
+
+
+def test_a_container_whose_watch_ends_is_watched_again(proxy: Proxy) -> None:
+    """It goes on without docker, which ends all its clients when it is started again."""
+    unwatched = proxy.machine.folder / "unwatched"
+    unwatched.touch()
+    proxy.starts()
+    proxy.until(lambda: sum(line.startswith("wait ") for line in proxy.log("docker")) > 1)
+    assert len(proxy.containers) == 1
+
+
+def test_another_program_goes_on_in_the_same_process(proxy: Proxy) -> None:
+    """With the container that serves, and one watch."""
+    proxy.starts()
+    (before,) = proxy.containers
+    program = proxy.machine.home / "agent"
+    program.with_name("new").write_text(program.read_text().replace("  noreuseport", "  noreuseport # new"))
+    program.with_name("new").rename(program)
+    proxy.registers("web@1")
+    proxy.until(lambda: "noreuseport # new" in proxy.config and proxy.ready)
+    assert proxy.containers == [before]
 
 
 def test_a_proxy_that_is_down_is_not_alive(proxy: Proxy) -> None:

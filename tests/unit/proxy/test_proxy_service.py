@@ -63,6 +63,7 @@ def test_the_folder_of_its_image_ships_with_the_package() -> None:
     """Wherever the package and the Fleetfile are."""
     image = proxy_service(_app(HttpRoute(80))).image
     assert isinstance(image, Build)
+    assert image.only  # else the permission bits of an operator's umask are a part of it
     context = BuildContext.of(Path("/nowhere"), image)
     assert [path.name for path in context.files()] == ["Dockerfile"]
     assert "haproxy" in context.dockerfile.read_text()
