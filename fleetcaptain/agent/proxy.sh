@@ -97,8 +97,10 @@ EOF
 # begin_again UNIT IMAGE: goes on as the program that the agent's unit has installed meanwhile.
 begin_again() {
   # Its signal would end a program that does not expect it yet.
-  [ ! "$WATCHER" ] || kill "$WATCHER" 2>/dev/null
-  wait
+  [ ! "$WATCHER" ] || {
+    kill "$WATCHER" 2>/dev/null
+    wait "$WATCHER"
+  }
   exec /bin/sh "$0" proxy "$@"
 }
 
