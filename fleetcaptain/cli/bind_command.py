@@ -32,11 +32,12 @@ def add(captain: typer.Typer) -> None:
         """Move a service with data to another machine.
 
         A service with one instance and a named volume stays on the machine with that volume. This moves it to another
-        one, where the volume is empty: `captain backup` before and `captain restore` afterwards take the data along. So
-        it requires --without-data. The old volume stays where it is.
+        one, where it starts with an empty volume: `captain backup` before and `captain restore` afterwards take the
+        data along. So it requires --without-data. The old volume stays where it is. A machine that has a volume of that
+        name already is refused: the error has the commands that save and remove it.
 
-        Exits with 2 without --without-data, with 3 for an unknown service or machine, and with 6 while a rollout of the
-        service runs.
+        Exits with 2 without --without-data, or if the machine cannot take the service, with 3 for an unknown service or
+        machine, and with 6 while a rollout of the service runs.
 
         Example: captain bind db m2 --without-data
         """

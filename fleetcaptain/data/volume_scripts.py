@@ -24,6 +24,8 @@ _LIST = """for volume; do
   echo "$volume $size $(docker ps -q --filter "volume=$volume" | wc -l)"
 done
 """
+_NAMES_END = "fleetcaptain: these are all"
+_NAMES = f'docker volume ls --quiet && echo "{_NAMES_END}"'
 _READ = """dir=$(docker volume inspect -f '{{.Mountpoint}}' "$1") || exit 1
 exec tar -C "$dir" --numeric-owner -cf - .
 """
@@ -78,6 +80,17 @@ def parse_listing(output: str) -> dict[str, VolumeUse]:
     """Volume -> its use, of what `listing_argv` prints; lines of another form are left out."""
     rows = filter(None, map(_ROW.fullmatch, output.splitlines()))
     return {row["volume"]: VolumeUse(int(row["size"]), int(row["containers"])) for row in rows}
+
+
+def names_argv() -> list[str]:
+    """The command that prints the names of all volumes."""
+    return as_root(["sh", "-c", _NAMES])
+
+
+def parse_names(output: str) -> frozenset[str] | None:
+    """The names of the volumes that `names_argv` prints; None if docker failed."""
+    lines = output.splitlines()
+    return frozenset(lines[:-1]) if lines[-1:] == [_NAMES_END] else None
 
 
 def read_argv(volume: str) -> list[str]:

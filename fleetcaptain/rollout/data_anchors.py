@@ -119,7 +119,7 @@ def ensure_anchor(
     if anchor is not None:
         name = anchor_name(cluster.app, target.service)
         unit = snapshot.units.get(name)
-        is_new = unit is None or unit.file.rules(name).machine_id != anchor.machine
+        is_new = unit is None or unit.machine_id != anchor.machine
         if is_new or anchors_on(cluster.ownership, snapshot)[target.service] != anchor:
             report(f"{target.service} stays on {anchor.where}, with its volumes {', '.join(anchor.volumes)}")
             place_anchor(cluster, anchor)
@@ -127,18 +127,26 @@ def ensure_anchor(
 
 def place_anchor(cluster: Cluster, anchor: DataAnchor) -> None:
     """Write the unit of *anchor*, and wait until its machine has it: fleet unloads a service whose anchor is nowhere.
-    Raises DeadlineExceeded."""
+    The unit names the machine from the beginning, so that after an interruption the next call continues. Raises
+    DeadlineExceeded."""
     name = anchor_name(cluster.app, anchor.service)
     cluster.put(name, anchor.file(cluster.app, cluster.ownership.stack))
 
     def pending() -> str:
         unit = cluster.snapshot().units.get(name)
-        return "" if unit is not None and unit.machine_id == anchor.machine else name
+        if unit is not None and unit.machine_id and unit.machine_id != anchor.machine:
+            # fleet keeps the machine of a unit that gets another text.
+            cluster.set_desired_state(name, DesiredState.INACTIVE)
+        elif unit is not None and unit.desired != DesiredState.LAUNCHED:
+            cluster.set_desired_state(name, DesiredState.LAUNCHED)
+        elif unit is not None and unit.machine_id:
+            return ""
+        return name
 
     def timed_out(_line: str) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"fleet did not place {name} on {anchor.where} within {_PLACED_SEC:.0f} s. {anchor.service} was not "
-            "changed. Check the machine with `captain doctor`, then run the same command again."
+            f"fleet did not place {name} on {anchor.where} within {_PLACED_SEC:.0f} s, and {anchor.service} requires "
+            "it there. Check the machine with `captain doctor`, then run the same command again."
         )
 
     wait_until(

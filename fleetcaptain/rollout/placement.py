@@ -17,6 +17,11 @@ __all__ = ["admits", "admitted", "apart", "candidates", "misplaced"]
 
 _SHORT_ID = 8
 _TRIES = 20_000
+_ELSEWHERE = "its data is on another machine"
+_DATA_HINT = (
+    ". Let the machine with its data take it: remove the `machine=` or `machine_metadata=` that excludes that machine, "
+    "or what is in the way there. Or move it without its data, with `captain bind`"
+)
 
 
 def admits(name: str, file: UnitFile, machine: Machine) -> bool:
@@ -50,7 +55,9 @@ def misplaced(needs: Sequence[Need], others: Mapping[str, tuple[Need, str]], mac
             return f"{need.name} requires the machine {need.machine_id}, which matches {ids}. Write the whole id"
         why = {machine.ip: _why_not(need, machine, others) for machine in machines}
         if all(why.values()):
-            return f"no machine can take {need.name}: " + "; ".join(f"{ip}: {reason}" for ip, reason in why.items())
+            hint = _DATA_HINT if _ELSEWHERE in why.values() else ""
+            listed = "; ".join(f"{ip}: {reason}" for ip, reason in why.items())
+            return f"no machine can take {need.name}: {listed}{hint}"
     domains = {need.name: [machine for machine in machines if not _why_not(need, machine, others)] for need in needs}
     ordered = sorted(needs, key=lambda need: len(domains[need.name]))
     deepest = _assign(ordered, domains)
@@ -97,8 +104,7 @@ def _why_not(need: Need, machine: Machine, others: Mapping[str, tuple[Need, str]
             return f"MachineMetadata requires {key}={' or '.join(sorted(values))}, it has {_shown(machine, key)}"
     for name, (other, where) in others.items():
         if name in need.machine_of and where and where != machine.id:
-            data = is_anchor_name(name)
-            return "its data is on another machine" if data else f"MachineOf requires the machine of {name}"
+            return _ELSEWHERE if is_anchor_name(name) else f"MachineOf requires the machine of {name}"
         if where == machine.id and apart(need, other):
             shared = sorted(need.ports & other.ports)
             return f"port {shared[0]} is taken by {name}" if shared else f"it conflicts with {name}"

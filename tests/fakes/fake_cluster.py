@@ -189,11 +189,14 @@ class FakeCluster(Cluster):
         alive = [machine for machine in self.machines if machine not in self.away]
         if unit.machine_id in self.away and alive and self.now - self.requested[name] >= self.delay:
             unit = replace(unit, machine_id=alive[len(name + unit.unit_hash) % len(alive)])
+        peers = [self.units[peer].machine_id for peer in unit.file.rules(name).machine_of if peer in self.units]
+        if any(peer != unit.machine_id for peer in peers):
+            unit = replace(unit, machine_id=None)
         if unit.current != unit.desired:
             unit = replace(unit, current=unit.desired)
         if unit.desired == DesiredState.INACTIVE:
             unit = replace(unit, machine_id=None)
-        elif unit.machine_id is None and name not in self.homeless:
+        elif unit.machine_id is None and name not in self.homeless and all(peers):
             found = self._admitting(name, unit.file)
             unit = replace(unit, machine_id=min(found, key=lambda one: (self._load(one), one), default=None))
         self.units[name] = unit
@@ -203,6 +206,11 @@ class FakeCluster(Cluster):
         elif name not in {**self.runs, **self.dead} and unit.machine_id and unit.machine_id not in self.away:
             self.runs[name] = unit.unit_hash
             self._register(unit)
+        for other, follower in self.units.items():
+            moved = name in follower.file.rules(other).machine_of and follower.machine_id != unit.machine_id
+            if moved and other in self.runs:
+                self._stop(other)
+                self.requested[other] = self.now
 
     def _register(self, unit: UnitEntity) -> None:
         mark = unit.mark

@@ -89,7 +89,7 @@ MAY: dict[str, set[str]] = {
     "doctor": {"untrusted", "units", "fleet", "discovery", "rollout"},
     "tasks": {"errors", "untrusted", "printable", "fleet", "fleetfile", "units", "discovery", "rollout"},
     "oneoff": {"errors", "fleetfile", "units", "fleet", "discovery", "release", "rollout"},
-    "data": {"errors", "printable", "waiting", "units", "fleet", "oneoff", "rollout"},
+    "data": {"errors", "printable", "waiting", "units", "fleet", "schedule", "oneoff", "rollout"},
     "secrets": {"errors", "text_table", "machine", "units", "fleet", "discovery", "release", "rollout"},
     "securing": {"errors", "printable", "machine", "fleet", "discovery", "rollout"},
     "status": {

@@ -224,11 +224,14 @@ def test_volumes_are_listed_with_their_machines(
 
 
 def test_a_service_moves_only_with_consent_to_leave_its_data(
-    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+    cluster: FakeCluster, machine: VolumeMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It stops, and starts on the other machine."""
+    """It stops, and starts on the other machine, which must have no older volume."""
     home = cluster.units[DB].machine_id
     other = next(ip for ip in cluster.machines if ip != home)
+    assert captain("bind", "db", other, "--without-data") == 2
+    assert f"captain ssh {other} -- sudo docker volume rm data" in capsys.readouterr().err
+    shutil.rmtree(machine.volume("data").parent)
     assert captain("bind", "db", other) == 2
     assert f"(volumes data) is on {home}" in capsys.readouterr().err
     assert cluster.history == []
@@ -239,6 +242,7 @@ def test_a_service_moves_only_with_consent_to_leave_its_data(
     assert f"db stays on {other} now, with empty volumes" in capsys.readouterr().out
     anchor = cluster.units[f"{APP}.data-db.service"]
     assert (anchor.file.needs(anchor.name).machine_id, cluster.units[DB].desired) == (other, DesiredState.LAUNCHED)
+    assert cluster.units[DB].machine_id == other
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])

@@ -27,6 +27,7 @@ exit 255
 _DOCKER = """printf '%s\\n' "$*" >>"$BOX/docker"
 case "$1 $2" in
 "volume create") mkdir -p "$BOX/volumes/$3/_data"; echo "$3" ;;
+"volume ls") ls "$BOX/volumes" ;;
 "volume inspect") [ -e "$BOX/volumes/$5" ] && echo "$BOX/volumes/$5/_data" ;;
 "ps "*) cat "$BOX/users" 2>/dev/null || true ;;
 "exec "*) shift 3; exec "$@" ;;

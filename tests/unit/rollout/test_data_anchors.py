@@ -150,7 +150,7 @@ def test_a_rule_for_another_machine_is_refused() -> None:
     cluster = FakeCluster(zones=True)
     deploy(cluster)
     other = next(one for one in MACHINES if one != machine_of(cluster))
-    with pytest.raises(RolloutFailed, match=r"its data is on another machine.* Nothing was changed"):
+    with pytest.raises(RolloutFailed, match=r"its data is on another machine.* remove the `machine=`.* Nothing was"):
         deploy(cluster, machine_metadata=(f"zone={other}",))
     assert UnitFile.parse(text_of("db", volumes=DATA)) == cluster.units[DB].file
 
