@@ -159,9 +159,14 @@ def test_agents_of_two_versions_run_side_by_side(stack: Stack, version: str) -> 
     before, times, lost_id = registered(witness), since(witness), machine_id(dies)
     others = before.keys() - of_machine(before, lost_id)
     assert others != before.keys()
-    program, digest = _other_program("newer")
+    _, digest = _other_program("newer")
     for machine in newer:
-        run_on(machine, "sh", "-c", f"echo {program} | base64 -d >{_KEPT}/agent")
+        run_on(
+            machine,
+            "sh",
+            "-c",
+            f"{{ cat {_RUN}/agent; echo '# newer'; }} >{_KEPT}/.newer; mv {_KEPT}/.newer {_KEPT}/agent",
+        )
     _name_program(stack, digest)
     expected = {**{machine_id(machine): digest for machine in newer}, machine_id(older): program_hash()}
     until(lambda: _was_refused(older) and _agents(witness) == expected, "two of them have the newer program")

@@ -38,7 +38,7 @@ _SAYS = {
         "--hostname es-%i",
         "-e node.name=es-%i",
         "-e network.publish_host=${COREOS_PRIVATE_IPV4}",
-        "-v /data/es-%i:/usr/share/elasticsearch/data",
+        "-v /srv/es-%i:/usr/share/elasticsearch/data",
     ),
     "A program without a container": (
         "ExecStartPre=/usr/bin/mkdir -p /var/lib/agent",
