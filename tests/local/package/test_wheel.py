@@ -171,7 +171,7 @@ def test_bash_completes_commands_and_options(environments: Mapping[tuple[str, ..
     environment.output("bash", "--norc", "-c", "captain --install-completion; exit")  # it asks which shell calls it
     script = '. ~/.bashrc; COMP_WORDS=(captain %s) COMP_CWORD=%d; _captain_completion captain; echo "${COMPREPLY[@]}"'
     for words, expected in (
-        ("re", {"register", "restart", "rebalance", "releases", "render"}),
+        ("re", {"register", "restart", "restore", "rebalance", "releases", "render"}),
         ("discover --wa", {"--watch"}),
     ):
         printed = environment.output("bash", "--norc", "-c", script % (words, len(words.split())))
