@@ -11,7 +11,7 @@ from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.model import TICK_SEC, Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admitted
-from fleetcaptain.rollout.remove import remove
+from fleetcaptain.rollout.remove import has_units, remove
 from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.data_anchor import DataAnchor, anchor_name, anchor_of, is_anchor
 from fleetcaptain.units.mark import Ownership
@@ -161,9 +161,9 @@ def place_anchor(cluster: Cluster, anchor: DataAnchor) -> None:
 
 
 def forget_anchor(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:
-    """Remove the anchor of *service*, if it is there."""
+    """Remove the anchor of *service*, unless it has units, which fleet would stop without it."""
     name = anchor_name(cluster.app, service)
-    if name in cluster.snapshot().units:
+    if name in cluster.snapshot().units and not has_units(cluster, service):
         remove(cluster, "", [name], report)
 
 

@@ -13,7 +13,14 @@ from fleetcaptain.fleet.entities import Machine, UnitEntity
 from fleetcaptain.fleetfile.values import Port
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.data_anchors import anchors_on, keeping_anchor, left_data, lost_data, planned_anchor
+from fleetcaptain.rollout.data_anchors import (
+    anchors_on,
+    forget_anchor,
+    keeping_anchor,
+    left_data,
+    lost_data,
+    planned_anchor,
+)
 from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.remove import forget_app
 from fleetcaptain.rollout.strategies.restart import services_on
@@ -115,6 +122,17 @@ def test_its_anchor_outlives_the_service_and_is_forgotten_with_the_app() -> None
     forget_app(cluster, lambda _line: None)
     assert not cluster.units
     assert not cluster.store.below(app_dir(APP))
+
+
+def test_the_anchor_of_a_former_name_stays_while_units_need_it() -> None:
+    """Another service may require the units, so that a rename keeps them; fleet would stop them without it."""
+    cluster = FakeCluster()
+    deploy(cluster)
+    forget_anchor(cluster, "db", lambda _line: None)
+    assert ANCHOR in cluster.units
+    remove_service(cluster, "db", lambda _line: None)
+    forget_anchor(cluster, "db", lambda _line: None)
+    assert ANCHOR not in cluster.units
 
 
 def test_a_renamed_service_keeps_its_machine() -> None:
