@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Service
-from fleetcaptain.cli.data_target import DataMachine, Stop, Volume, backup_of
+from fleetcaptain.cli.data_target import DataMachine, Stop, Volume, backup_of, ended_in_order
 from fleetcaptain.cli.one_off_options import TrailingCommand, trailing
 from fleetcaptain.cli.printer import bytes_output, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp
@@ -65,10 +65,13 @@ def add(captain: typer.Typer) -> None:
             raise typer.BadParameter(
                 "--stop, --before and --after apply only without a command after `--`; remove them or the command"
             )
+        if stop and (before or after):
+            raise typer.BadParameter("have no container to run in with --stop", param_hint="--before and --after")
         backup = backup_of(service, volume, machine, stop, stack, ssh, key, app)
-        if output is None:
-            backup.take(bytes_output(), command, before, after)
-            return
-        with whole_file(output) as target:
-            backup.take(target, command, before, after)
+        with ended_in_order():
+            if output is None:
+                backup.take(bytes_output(), command, before, after)
+                return
+            with whole_file(output) as target:
+                backup.take(target, command, before, after)
         progress(f"wrote {output}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Service
+from fleetcaptain.cli.data_target import ended_in_order
 from fleetcaptain.cli.printer import echo, progress
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
 
@@ -51,4 +52,5 @@ def add(captain: typer.Typer) -> None:
         snapshot = cluster.snapshot()
         cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
         target = machine_named(machine, snapshot.machines.values())
-        echo(rebind(cluster, service, target, progress, without_data=without_data))
+        with ended_in_order():
+            echo(rebind(cluster, service, target, progress, without_data=without_data))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +12,11 @@ from fleetcaptain.cli.printer import progress
 from fleetcaptain.cli.target_cluster import site
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fleetcaptain.data.backup import Backup
 
-__all__ = ["DataMachine", "Stop", "Volume", "backup_of"]
+__all__ = ["DataMachine", "Stop", "Volume", "backup_of", "ended_in_order"]
 
 Volume = Annotated[str, typer.Option("--volume", help="The volume. Default: the only one.", metavar="NAME")]
 DataMachine = Annotated[
@@ -22,6 +24,19 @@ DataMachine = Annotated[
     typer.Option("--machine", help="The machine. Default: that on which the service is.", metavar="NAME|ADDRESS|ID"),
 ]
 Stop = Annotated[bool, typer.Option("--stop", help="Stop the service meanwhile, and start it again.")]
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """In the block SIGTERM and SIGHUP are as ^C: Python would end at once, and leave the service stopped."""
+    default = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for number in default:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in default:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def backup_of(  # noqa: PLR0917  the options of the command

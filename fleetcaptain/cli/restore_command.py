@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from fleetcaptain.cli.common_options import Service
-from fleetcaptain.cli.data_target import DataMachine, Stop, Volume, backup_of
+from fleetcaptain.cli.data_target import DataMachine, Stop, Volume, backup_of, ended_in_order
 from fleetcaptain.cli.one_off_options import TrailingCommand, trailing
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp
 
@@ -62,7 +62,9 @@ def add(captain: typer.Typer) -> None:
                     spooled.seek(0)
                     source = spooled
                 size = check_tar(source, file)
-            backup_of(service, volume, machine, stop, stack, ssh, key, app).restore(source, size, command)
+            backup = backup_of(service, volume, machine, stop, stack, ssh, key, app)
+            with ended_in_order():
+                backup.restore(source, size, command)
 
 
 def _opened(file: str) -> BinaryIO:

@@ -153,7 +153,7 @@ class Backup:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is at *path* only once the block has ended well."""
+    """A file to write, which is at *path* only once the block has ended well. Raises FleetCaptainError."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as target:
@@ -161,8 +161,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield target
             os.fsync(target.fileno())
         part.replace(path)
+    except OSError as error:
+        raise FleetCaptainError(
+            f"Could not write {path}: {error.strerror or error}. It has no new backup. Make room or name another file, "
+            "then run the same command again."
+        ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def check_tar(source: IO[bytes], name: str) -> int:

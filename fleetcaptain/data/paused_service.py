@@ -8,25 +8,32 @@ from contextlib import contextmanager
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.journal import guarded
+from fleetcaptain.rollout.journal import JournalEntry, guarded, journal_of
 from fleetcaptain.rollout.model import TICK_SEC
-from fleetcaptain.rollout.observe import instances_of, observe
+from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.remove import patience
 from fleetcaptain.waiting import wait_until
 
 __all__ = ["paused"]
 
+_STRATEGIES = frozenset({"backup", "restore", "bind"})
+
 
 @contextmanager
 def paused(cluster: Cluster, service: str, strategy: str, report: Callable[[str], None]) -> Iterator[Cluster]:
     """*cluster*, fenced by the lock of *service*, whose instances do not run in the block. Afterwards those that ran
-    before start again, whatever happened, and are waited for. Raises Locked, and DeadlineExceeded when they do not stop
-    or start."""
-    with guarded(cluster, service, "", report, strategy=strategy) as (fenced, snapshot):
+    before start again, whatever happened, and are waited for; so do those that a killed process has stopped here.
+    Raises Locked, and DeadlineExceeded when they do not stop or start."""
+    last: list[JournalEntry | None] = []
+
+    def look(_snapshot: Snapshot) -> None:
+        last.append(journal_of(cluster, service))
+
+    with guarded(cluster, service, "", report, check=look, strategy=strategy) as (fenced, snapshot):
+        was_paused = any(entry and entry.strategy in _STRATEGIES and entry.state != "done" for entry in last)
+        runs = {DesiredState.LAUNCHED, DesiredState.LOADED} if was_paused else {DesiredState.LAUNCHED}
         names = [
-            name
-            for name in instances_of(cluster.ownership, service, snapshot)
-            if snapshot.units[name].desired == DesiredState.LAUNCHED
+            name for name in instances_of(cluster.ownership, service, snapshot) if snapshot.units[name].desired in runs
         ]
         limit_sec = max([patience(names, snapshot), *(snapshot.units[name].file.start_limit_sec for name in names)])
         try:

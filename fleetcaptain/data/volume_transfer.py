@@ -71,9 +71,9 @@ class Transfer:
                     block = os.read(pipe.fileno(), _BLOCK)
                     if not block:
                         break
-                    target.write(block)
+                    self._write(block, target)
                     meter.add(len(block))
-            target.flush()
+            self._write(b"", target)
 
     def send(self, argv: Sequence[str], source: IO[bytes]) -> None:
         """Pass *source* to *argv*, whose output is thrown away."""
@@ -88,6 +88,16 @@ class Transfer:
             while process.poll() is None:
                 time.sleep(_LOOK_SEC)
                 meter.add(0)
+
+    def _write(self, block: bytes, target: BinaryIO) -> None:
+        try:
+            target.write(block)
+            target.flush()
+        except OSError as error:
+            raise FleetCaptainError(
+                f"{self.what}: could not write what {self.host} sends: {error.strerror or error}. The backup is not "
+                "whole. Make room or name another file, then run the same command again."
+            ) from error
 
     @contextmanager
     def _started(

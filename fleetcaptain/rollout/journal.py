@@ -68,8 +68,9 @@ def guarded(
 
         try:
             yield cluster.fenced(lock.renew, recorder), snapshot
-        except FleetCaptainError as error:
-            end("interrupted" if isinstance(error, Interrupted) else "failed", str(error))
+        except BaseException as error:
+            is_failure = isinstance(error, Exception) and not isinstance(error, Interrupted)
+            end("failed" if is_failure else "interrupted", str(error))
             raise
         end("done")
     finally:

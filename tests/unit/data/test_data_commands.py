@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +15,12 @@ from typing import Any
 import pytest
 
 from fleetcaptain.cli import main
+from fleetcaptain.data.paused_service import paused
+from fleetcaptain.discovery.keys import rollout_key
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.mode import Mode
 from fleetcaptain.rollout.depart import remove_service
+from fleetcaptain.rollout.journal import journal_of
 from fleetcaptain.rollout.targets import DesiredService, RolloutSettings
 from fleetcaptain.rollout.update import update
 from fleetcaptain.units.unit_file import UnitFile
@@ -140,6 +145,14 @@ def test_hooks_bring_the_files_to_rest(machine: VolumeMachine, tmp_path: Path, *
     assert log.read_text() == "before\nafter\n"
     assert file.exists() is not failing
     assert machine.left == []
+
+
+@pytest.mark.parametrize("hook", ["--before", "--after"])
+def test_a_service_that_stops_has_no_hooks(cluster: FakeCluster, tmp_path: Path, hook: str) -> None:
+    """Its container, in which they run, is gone meanwhile."""
+    file = tmp_path / "db.tar"
+    assert captain("backup", "db", "--stop", "--output", str(file), hook, "true") == 2
+    assert (cluster.history, file.exists()) == ([], False)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -324,3 +337,65 @@ def test_an_earlier_volume_of_a_service_is_listed(
     assert captain("backup", "db", "--stop", "--output", file) == 0
     assert "backup of data-18 of db" in capsys.readouterr().err
     assert captain("backup", "db", "--stop", "--output", file, "--volume", "data-17") == 0
+
+
+@pytest.mark.usefixtures("stops")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_service_starts_again_after_a_signal(
+    cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, number: signal.Signals
+) -> None:
+    """As after ^C; its journal says so, and the signal has its meaning again."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        machine.program("tar", f"kill -{int(number)} {os.getpid()}; sleep 1")
+        assert captain("backup", "db", "--stop", "--output", str(tmp_path / "db.tar")) != 0
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert DB in cluster.runs
+    entry = journal_of(cluster, "db")
+    assert entry is not None
+    assert entry.state == "interrupted"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["machine", "programs"]
+
+
+@pytest.mark.usefixtures("stops")
+def test_a_second_backup_starts_what_a_killed_one_has_stopped(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Which left its journal, and its lock until that expired."""
+    with paused(cluster, "db", "backup", lambda _line: None):
+        entry = journal_of(cluster, "db")
+    assert entry is not None
+    assert entry.state == "rolling"
+    cluster.store.write(rollout_key(APP, "db"), entry.to_json())
+    cluster.set_desired_state(DB, DesiredState.LOADED)
+    cluster.sleep(9)
+    assert DB not in cluster.runs
+    assert captain("backup", "db", "--stop", "--output", str(tmp_path / "db.tar")) == 0
+    assert DB in cluster.runs
+    # What is loaded for another reason stays so.
+    cluster.set_desired_state(DB, DesiredState.LOADED)
+    cluster.sleep(9)
+    assert captain("backup", "db", "--stop", "--output", str(tmp_path / "db.tar")) == 0
+    assert DB not in cluster.runs
+
+
+@pytest.mark.usefixtures("stops")
+@pytest.mark.parametrize("where", ["folder/db.tar", "/dev/full"])
+def test_a_file_that_cannot_be_written_is_named(
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    """And the service runs again, with an end in its journal."""
+    file = tmp_path / where
+    if where == "/dev/full":
+        file = tmp_path / "db.tar"
+        (tmp_path / "db.tar.part").symlink_to("/dev/full")
+        monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    assert captain("backup", "db", "--stop", "--output", str(file)) == 1
+    assert "rite " in capsys.readouterr().err
+    entry = journal_of(cluster, "db")
+    assert entry is None or entry.state != "rolling"
+    assert DB in cluster.runs

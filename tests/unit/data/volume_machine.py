@@ -30,7 +30,9 @@ case "$1 $2" in
 "volume ls") ls "$BOX/volumes" ;;
 "volume inspect") [ -e "$BOX/volumes/$5" ] && echo "$BOX/volumes/$5/_data" ;;
 "ps "*) cat "$BOX/users" 2>/dev/null || true ;;
-"exec "*) shift 3; exec "$@" ;;
+"exec "*)
+  grep -qxF "$3" "$BOX/users" || { echo "Error response from daemon: No such container: $3" >&2; exit 1; }
+  shift 3; exec "$@" ;;
 esac
 """
 
