@@ -185,8 +185,8 @@ def check_tar(source: IO[bytes], name: str) -> int:
         is_whole, why = False, str(error)
     if not is_whole:
         raise FleetCaptainError(
-            f"Cannot restore {name}: it is no whole backup of a volume: {why}. Nothing was changed. Use another "
-            "backup. What a program wrote, its command restores: `captain restore SERVICE FILE -- COMMAND`."
+            f"Cannot restore {name}: the backup is incomplete or of another kind: {why}. Nothing was changed. Use "
+            "another backup. What a program wrote, its command restores: `captain restore SERVICE FILE -- COMMAND`."
         )
     size = source.seek(0, os.SEEK_END)
     source.seek(0)

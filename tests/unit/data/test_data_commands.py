@@ -184,7 +184,7 @@ def test_a_backup_that_is_not_whole_changes_nothing(
     ends = {"cut": 2000, "text": 0, "without end": 512 + 25600, "compressed": len(whole)}
     file.write_bytes(whole[: ends[damage]] or b"rows of text" * 100)
     assert captain("restore", "db", str(file), "--stop") == 1
-    assert "is no whole backup" in capsys.readouterr().err
+    assert "the backup is incomplete" in capsys.readouterr().err
     assert cluster.history == []
     assert (machine.volume("data") / "rows").read_text() == "1"
 
