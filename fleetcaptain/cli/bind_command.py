@@ -9,7 +9,7 @@ import typer
 from fleetcaptain.cli.common_options import Service
 from fleetcaptain.cli.data_target import ended_in_order
 from fleetcaptain.cli.printer import echo, progress
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, owned_cluster, site
 
 __all__ = ["add"]
 
@@ -44,13 +44,8 @@ def add(captain: typer.Typer) -> None:
         """
         from fleetcaptain.data.rebinding import rebind
         from fleetcaptain.fleet.machine_lookup import machine_named
-        from fleetcaptain.rollout.connect import open_cluster
-        from fleetcaptain.rollout.strategies.restart import stack_of
 
-        where = site(app, stack, ssh, key, changes=True)
-        cluster = open_cluster(where.endpoint, where.app)
-        snapshot = cluster.snapshot()
-        cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
+        cluster, snapshot = owned_cluster(site(app, stack, ssh, key, changes=True))
         target = machine_named(machine, snapshot.machines.values())
         with ended_in_order():
             echo(rebind(cluster, service, target, progress, without_data=without_data))

@@ -10,7 +10,7 @@ import typer
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.completion import services
 from fleetcaptain.cli.printer import echo, echo_json, progress
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, owned_cluster, site
 
 if TYPE_CHECKING:
     from fleetcaptain.fleet.entities import Machine
@@ -68,13 +68,8 @@ def add(captain: typer.Typer) -> None:
         Examples: captain maintenance on 10.67.85.12; captain maintenance off app_server
         """
         from fleetcaptain.cli.maintained_machine import maintained_machine
-        from fleetcaptain.rollout.connect import open_cluster
-        from fleetcaptain.rollout.strategies.restart import stack_of
 
-        where = site(app, stack, ssh, key, changes=True)
-        cluster = open_cluster(where.endpoint, where.app)
-        snapshot = cluster.snapshot()
-        cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
+        cluster, snapshot = owned_cluster(site(app, stack, ssh, key, changes=True))
         found = maintained_machine(name, cluster, snapshot, include_gone=switch is Switch.OFF, is_service=service)
         if found is None:
             if with_outage:

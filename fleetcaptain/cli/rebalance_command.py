@@ -9,7 +9,7 @@ import typer
 
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json, progress
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, owned_cluster, site
 
 __all__ = ["add"]
 
@@ -39,17 +39,13 @@ def add(captain: typer.Typer) -> None:
 
         Example: captain rebalance --dry-run
         """
-        from fleetcaptain.rollout.connect import open_cluster
         from fleetcaptain.rollout.journal import guarded
         from fleetcaptain.rollout.rebalance import plan_moves, why_fixed
         from fleetcaptain.rollout.service_policy import current_services, one_at_a_time
         from fleetcaptain.rollout.strategies.moving import MoveDriver, interrupted, rebalance
-        from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, stack_of, to_restart
+        from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, to_restart
 
-        where = site(app, stack, ssh, key, changes=not dry_run)
-        cluster = open_cluster(where.endpoint, where.app)
-        snapshot = cluster.snapshot()
-        cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
+        cluster, snapshot = owned_cluster(site(app, stack, ssh, key, changes=not dry_run))
         targets = [
             to_restart(cluster.ownership, name, snapshot)
             for name in ([service] if service else services_on(cluster.ownership, snapshot))

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,10 @@ from fleetcaptain.fleet.project_files import from_project, project_folder
 from fleetcaptain.fleet.ssh import Endpoint
 from fleetcaptain.printable import last_lines
 
+if TYPE_CHECKING:
+    from fleetcaptain.rollout.cluster import Cluster
+    from fleetcaptain.rollout.observe import Snapshot
+
 __all__ = [
     "Etcd",
     "Key",
@@ -40,6 +44,7 @@ __all__ = [
     "fleetfile_folder",
     "keys_of",
     "offer_settings",
+    "owned_cluster",
     "site",
     "stack_site",
 ]
@@ -188,6 +193,16 @@ def site(
         return stack_site(app, stack, outputs_of, changes=changes)
     except ClusterUnreachable as error:
         raise with_more(error, "Or name a machine of the cluster: --ssh core@address --app name.") from error
+
+
+def owned_cluster(where: Site) -> tuple[Cluster, Snapshot]:
+    """The cluster at *where*, as the stack of the app sees it, and what is on it."""
+    from fleetcaptain.rollout.connect import open_cluster
+    from fleetcaptain.rollout.strategies.restart import stack_of
+
+    cluster = open_cluster(where.endpoint, where.app)
+    snapshot = cluster.snapshot()
+    return cluster.owned_by(where.stack or stack_of(where.app, snapshot)), snapshot
 
 
 def stack_site(

@@ -9,7 +9,7 @@ import typer
 
 from fleetcaptain.cli.common_options import Json
 from fleetcaptain.cli.printer import echo, echo_json
-from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, site
+from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp, owned_cluster, site
 
 if TYPE_CHECKING:
     from fleetcaptain.data.service_data import VolumeRow
@@ -37,14 +37,9 @@ def add(captain: typer.Typer) -> None:
         """
         from fleetcaptain.data.service_data import former_volumes_of, volume_rows, volumes_of
         from fleetcaptain.data.volume_scripts import listing_argv, parse_listing
-        from fleetcaptain.rollout.connect import open_cluster
-        from fleetcaptain.rollout.strategies.restart import stack_of
         from fleetcaptain.text_table import text_table
 
-        where = site(app, stack, ssh, key)
-        cluster = open_cluster(where.endpoint, where.app)
-        snapshot = cluster.snapshot()
-        cluster = cluster.owned_by(where.stack or stack_of(where.app, snapshot))
+        cluster, snapshot = owned_cluster(site(app, stack, ssh, key))
         known = (volumes_of(cluster.ownership, snapshot), former_volumes_of(cluster.ownership, snapshot))
         names = sorted({name for found in known for volumes in found.values() for name in volumes})
         machines = list(snapshot.machines.values()) if names else []
@@ -58,7 +53,7 @@ def add(captain: typer.Typer) -> None:
         if json_wanted:
             echo_json([_data(row) for row in rows])
         elif not rows:
-            echo(f"No service of {where.app} has a named volume.")
+            echo(f"No service of {cluster.app} has a named volume.")
         else:
             cells = [(row.service, row.volume, _where(row), _size(row), _state(row)) for row in rows]
             for line in text_table(("SERVICE", "VOLUME", "MACHINE", "SIZE", "STATE"), cells):

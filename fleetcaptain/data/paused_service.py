@@ -9,10 +9,8 @@ from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.journal import JournalEntry, guarded, journal_of
-from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.remove import patience
-from fleetcaptain.waiting import wait_until
 
 __all__ = ["paused"]
 
@@ -64,12 +62,4 @@ def _bring(cluster: Cluster, names: Sequence[str], desired: DesiredState, limit_
             "and `captain logs`, then run `pulumi up`, which starts what is stopped."
         )
 
-    wait_until(
-        pending,
-        limit_sec,
-        lambda _left: None,
-        timed_out,
-        pause_sec=TICK_SEC,
-        clock=cluster.clock,
-        sleep=cluster.sleep,
-    )
+    cluster.wait(pending, limit_sec, timed_out)

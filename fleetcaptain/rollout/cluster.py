@@ -26,6 +26,7 @@ from fleetcaptain.schedule.stored_windows import windows_in
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.untrusted import WORD, read_all
+from fleetcaptain.waiting import wait_until
 
 __all__ = ["Cluster", "Run"]
 
@@ -123,6 +124,18 @@ class Cluster:
         found = self._poller.after(now if since is None else max(since, now - LOOK_SEC))
         self.recorder.snapshot(self.ownership, found, self.clock())
         return found
+
+    def wait(
+        self,
+        pending: Callable[[], str],
+        timeout_sec: float,
+        timed_out: Callable[[str], Exception],
+        report: Callable[[str], None] = lambda _line: None,
+        *,
+        pause_sec: float = TICK_SEC,
+    ) -> None:
+        """`wait_until` by this cluster's clock; its pauses renew the lock of a fenced one."""
+        wait_until(pending, timeout_sec, report, timed_out, pause_sec=pause_sec, clock=self.clock, sleep=self.sleep)
 
     def snapshot_for_refresh(self) -> Snapshot:
         """The cluster for a refresh. One reading, up to `REFRESH_SEC` old, serves all resources that Pulumi

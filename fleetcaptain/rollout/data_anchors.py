@@ -8,7 +8,7 @@ from dataclasses import replace
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.fleet.entities import DesiredState, Machine, UnitEntity
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.model import TICK_SEC, Target
+from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.placement import admitted
 from fleetcaptain.rollout.remove import has_units, remove
@@ -16,7 +16,6 @@ from fleetcaptain.schedule.window_machines import is_of_windows
 from fleetcaptain.units.data_anchor import DataAnchor, anchor_name, anchor_of, is_anchor
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.unit_file import Need
-from fleetcaptain.waiting import wait_until
 
 __all__ = [
     "anchors_on",
@@ -149,15 +148,7 @@ def place_anchor(cluster: Cluster, anchor: DataAnchor) -> None:
             "it there. Check the machine with `captain doctor`, then run the same command again."
         )
 
-    wait_until(
-        pending,
-        _PLACED_SEC,
-        lambda _line: None,
-        timed_out,
-        pause_sec=TICK_SEC,
-        clock=cluster.clock,
-        sleep=cluster.sleep,
-    )
+    cluster.wait(pending, _PLACED_SEC, timed_out)
 
 
 def forget_anchor(cluster: Cluster, service: str, report: Callable[[str], None]) -> None:

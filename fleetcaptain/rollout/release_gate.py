@@ -10,10 +10,8 @@ from fleetcaptain.discovery.keys import current_key
 from fleetcaptain.errors import DeadlineExceeded, Interrupted
 from fleetcaptain.release.record import finish
 from fleetcaptain.rollout.cluster import Cluster
-from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.rollout.observe import Snapshot, instances_of, observe
 from fleetcaptain.rollout.report import describe, explain_standstill
-from fleetcaptain.waiting import wait_until
 
 __all__ = ["current_tag", "open_gate"]
 
@@ -54,7 +52,7 @@ def open_gate(
             "The current release is unchanged. Fix the error that the journal shows, then run `pulumi up` again."
         )
 
-    wait_until(pending, timeout_sec, report, timed_out, pause_sec=TICK_SEC, clock=cluster.clock, sleep=cluster.sleep)
+    cluster.wait(pending, timeout_sec, timed_out, report)
     finish(cluster.store, cluster.app, manifest)
     return snapshot
 

@@ -10,9 +10,7 @@ from fleetcaptain.discovery.maintenance import Maintenance
 from fleetcaptain.errors import DeadlineExceeded
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.lock import this_process
-from fleetcaptain.rollout.model import TICK_SEC
 from fleetcaptain.untrusted import readable
-from fleetcaptain.waiting import wait_until
 
 __all__ = ["begin_maintenance", "end_maintenance", "forget_maintenance", "maintained_services"]
 
@@ -70,12 +68,6 @@ def _wait_for_agents(
             "program; then run the same command again."
         )
 
-    wait_until(
-        pending,
-        _AGENTS_SEC,
-        lambda late: report(f"{service}: waiting for the machine agents: {late}"),
-        timed_out,
-        pause_sec=TICK_SEC,
-        clock=cluster.clock,
-        sleep=cluster.sleep,
+    cluster.wait(
+        pending, _AGENTS_SEC, timed_out, lambda late: report(f"{service}: waiting for the machine agents: {late}")
     )

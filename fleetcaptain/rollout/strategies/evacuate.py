@@ -20,7 +20,6 @@ from fleetcaptain.rollout.remove import remove
 from fleetcaptain.rollout.report import explain
 from fleetcaptain.rollout.strategies.moving import MoveDriver
 from fleetcaptain.rollout.strategies.restart import refuse_changed, services_on, to_restart
-from fleetcaptain.waiting import wait_until
 
 __all__ = ["close", "evacuate", "reopen"]
 
@@ -181,15 +180,7 @@ def _wait_for_places(cluster: Cluster, names: Sequence[str], *, placed: bool) ->
             f"fleet did not {did} {left} within {_PLACED_SEC:.0f} s. Check the machines with `captain doctor`."
         )
 
-    wait_until(
-        pending,
-        _PLACED_SEC,
-        lambda _left: None,
-        timed_out,
-        pause_sec=_LOOK_SEC,
-        clock=cluster.clock,
-        sleep=cluster.sleep,
-    )
+    cluster.wait(pending, _PLACED_SEC, timed_out, pause_sec=_LOOK_SEC)
 
 
 def _why_left(cluster: Cluster, unit: UnitEntity) -> str:

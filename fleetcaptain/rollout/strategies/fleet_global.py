@@ -8,11 +8,10 @@ from fleetcaptain.errors import DeadlineExceeded, RolloutFailed
 from fleetcaptain.fleet.entities import DesiredState
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.health import Instance
-from fleetcaptain.rollout.model import TICK_SEC, Target
+from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import rows_of
 from fleetcaptain.rollout.report import describe
 from fleetcaptain.units.unit_file import UnitFile
-from fleetcaptain.waiting import wait_until
 
 __all__ = ["run_fleet_global"]
 
@@ -64,7 +63,7 @@ def run_fleet_global(
             "status` on these machines, then run `pulumi up` again."
         )
 
-    _wait(cluster, pending, deadline, report, timed_out)
+    cluster.wait(pending, deadline - cluster.clock(), timed_out, report)
 
 
 def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: float) -> None:
@@ -83,15 +82,4 @@ def _stop_everywhere(cluster: Cluster, name: str, file: UnitFile, deadline: floa
     def timed_out(line: str) -> DeadlineExceeded:
         return DeadlineExceeded(f"{name} does not stop on {line}. Run `pulumi up` again.")
 
-    _wait(cluster, pending, deadline, lambda _line: None, timed_out)
-
-
-def _wait(
-    cluster: Cluster,
-    pending: Callable[[], str],
-    deadline: float,
-    report: Callable[[str], None],
-    timed_out: Callable[[str], Exception],
-) -> None:
-    left = deadline - cluster.clock()
-    wait_until(pending, left, report, timed_out, pause_sec=TICK_SEC, clock=cluster.clock, sleep=cluster.sleep)
+    cluster.wait(pending, deadline - cluster.clock(), timed_out)
