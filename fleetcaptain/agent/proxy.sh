@@ -70,7 +70,7 @@ EOF
   # A container with another image, other ports or other arguments is replaced. One that cannot open a port ends, and the
   # one before goes on: were that to load another port, it would pause its own until it had it.
   PROXY_KIND="$PROXY_FORM$LISTENING$IMAGE"
-  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' TOLD='' WATCHER=''
+  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' LAST_REASON='' WATCHER=''
   PROGRAM=$(sha256sum <"$0")
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
@@ -329,7 +329,7 @@ serve_config() {
     return 1
     ;;
   esac
-  LOADED=yes TOLD=''
+  LOADED=yes LAST_REASON=''
 }
 
 # hear CONTAINER: has its HAProxy load the configuration if it has not. Fails if it does not answer; HEARD is its answer.
@@ -347,7 +347,7 @@ find_container() {
   state=$(timeout 20 docker inspect -f "$format" "${serving:--}" 2>&1)
   case $state in
   "true $PROXY_KIND")
-    # A start that was interrupted may have left another one, which takes connections and is told nothing.
+    # A start that was interrupted may have left another one, which takes connections and gets no changes.
     [ "$WATCHED" ] || soft_stop "$serving"
     watch_container "$serving"
     hear "$serving" && return
@@ -366,8 +366,8 @@ find_container() {
 
 # say_new TEXT: says why the proxy is not as it should be, unless that was the last reason too.
 say_new() {
-  [ "$1" = "$TOLD" ] || say "$1"
-  TOLD=$1
+  [ "$1" = "$LAST_REASON" ] || say "$1"
+  LAST_REASON=$1
 }
 
 # sockets CONTAINER: the beginning of the names of its sockets. A path of a socket has at most 107 characters.

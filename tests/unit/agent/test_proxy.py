@@ -385,7 +385,7 @@ def test_while_docker_does_not_answer_nothing_is_started(proxy: Proxy) -> None:
 
 
 def test_a_container_that_an_interrupted_start_left_ends(proxy: Proxy) -> None:
-    """It shares the listening sockets, and is told of no change."""
+    """It shares the listening sockets, and gets no changes."""
     proxy.starts()
     (serving,) = proxy.containers
     proxy.stop()
@@ -422,7 +422,7 @@ def test_a_container_that_does_not_answer_is_given_up(proxy: Proxy) -> None:
 
 
 def test_a_change_is_loaded_while_docker_does_not_answer(proxy: Proxy) -> None:
-    """HAProxy is told by its socket; docker can take 20 s not to answer, and instances stop after three."""
+    """HAProxy gets it by its socket; docker may take 20 s to fail, and instances stop after three."""
     proxy.starts()
     asked = [line for line in proxy.log("docker") if line.startswith("inspect")]
     (proxy.machine.folder / "mute").touch()

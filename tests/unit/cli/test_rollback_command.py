@@ -81,7 +81,7 @@ def test_it_becomes_pulumi_with_the_release_in_its_environment(
 def test_on_a_terminal_pulumi_asks(
     started: list[tuple[Sequence[str], str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Elsewhere nobody would answer: the error has the command."""
+    """Elsewhere no answer is possible: the error has the command."""
     monkeypatch.setattr(os, "isatty", lambda _descriptor: False)
     assert main(["rollback"]) == 2
     assert f"Run `captain rollback v1 --stack {NAME} --yes`." in capsys.readouterr().err
@@ -126,9 +126,9 @@ def test_a_rollback_that_stopped_after_its_release_was_current_does_not_go_forwa
     options = ["--stack", "acme/shop/prod", "--config-file", "our prod.yaml"]
     assert main(["rollback", "--yes", *options]) == 2
     words = "--stack acme/shop/prod --config-file 'our prod.yaml'`."
-    told = capsys.readouterr().err
-    assert f"continue it with `captain rollback v1 {words}" in told
-    assert f"To go forward again, run `captain rollback v2 {words}" in told
+    error = capsys.readouterr().err
+    assert f"continue it with `captain rollback v1 {words}" in error
+    assert f"To go forward again, run `captain rollback v2 {words}" in error
     with pytest.raises(_Replaced):
         main(["rollback", "v1", "--yes", *options])
     assert started == [(["pulumi", "up", *options, "--yes"], "v1")]

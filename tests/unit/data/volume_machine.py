@@ -65,7 +65,7 @@ class VolumeMachine:
         path.chmod(0o755)
 
     def loses_connection(self, name: str) -> None:
-        """The connection ends when the machine runs its program *name*, which begins its work once somebody asked
+        """The connection ends when the machine runs its program *name*, which begins its work once a client asked
         whether it still runs."""
         (self.box / "lost").mkdir()
         asked = 'for _ in $(seq 200); do [ -e "$BOX/asked" ] || sleep 0.01; done'

@@ -60,8 +60,8 @@ def test_every_obstacle_is_told() -> None:
 def test_a_text_of_another_stack_is_an_obstacle() -> None:
     """Its units would not be ours. Who does not know the stack cannot tell."""
     texts = {unit_hash(FULL): FULL}
-    (told,) = obstacles(V1, texts, {}, ownership=Ownership("shop", "shop/dev"))
-    assert told == "web: its unit has no mark of FleetCaptain, so no stack could remove it"
+    (problem,) = obstacles(V1, texts, {}, ownership=Ownership("shop", "shop/dev"))
+    assert problem == "web: its unit has no mark of FleetCaptain, so no stack could remove it"
 
 
 @pytest.mark.parametrize(

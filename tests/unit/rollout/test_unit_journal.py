@@ -46,7 +46,7 @@ def test_the_run_before_is_shown_if_it_failed() -> None:
     assert last_run("\n".join([*CRASH, *OLD, *again])) == ("hello",)
 
 
-def test_what_systemd_says_besides_is_shown() -> None:
+def test_other_messages_of_systemd_are_shown() -> None:
     """It may be the only reason: a program that is not there, or a unit that another one needs."""
     lines = [
         systemd("1", "", "Failed to locate executable /no/such"),
