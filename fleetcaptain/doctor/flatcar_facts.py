@@ -20,6 +20,7 @@ status() { curl -s -m 3 -o /dev/null -w '%{http_code}' "$@"; }
 say os "$(. /etc/os-release; echo "$ID $VERSION_ID")"
 say systemd "$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')"
 say socat "$(socat -V 2>/dev/null | sed -n 's/^socat version \\([0-9.]*\\).*/\\1/p')"
+say socat_tls "$(socat -V 2>/dev/null | sed -n 's/^ *#define WITH_OPENSSL 1$/yes/p')"
 say jq "$(jq --version 2>/dev/null)"
 say sigv4 "$(curl --help all 2>/dev/null | sed -n 's/.*--\\(aws-sigv4\\).*/\\1/p')"
 say docker "$(timeout 3 docker version -f '{{.Server.Version}}' 2>/dev/null)"
@@ -46,16 +47,17 @@ say end yes
 class FlatcarFacts:
     """The answer of a machine; "" for what it could not find out.
 
-    *os*: id and version of the distribution. *sigv4*: ``aws-sigv4`` if curl signs requests. *imds_v2* and
-    *imds_v1*: the metadata service's HTTP statuses. *update_server*, *reboots*: of Flatcar's updater.
-    *clock_synchronized*: ``yes`` or ``no``. *volume*: device and file system of etcd's data, ``none`` if it is not
-    mounted, "" on a machine that has no such volume. *timers*: its own timers -> their state. *failed*: units.
-    *dev_tcp*: fleet's units that need a shell with network redirections.
+    *os*: id and version of the distribution. *socat_tls*: ``yes`` if socat speaks TLS. *sigv4*: ``aws-sigv4`` if curl
+    signs requests. *imds_v2* and *imds_v1*: the metadata service's HTTP statuses. *update_server*, *reboots*: of
+    Flatcar's updater. *clock_synchronized*: ``yes`` or ``no``. *volume*: device and file system of etcd's data,
+    ``none`` if it is not mounted, "" on a machine that has no such volume. *timers*: its own timers -> their state.
+    *failed*: units. *dev_tcp*: fleet's units that need a shell with network redirections.
     """
 
     os: str = ""
     systemd: str = ""
     socat: str = ""
+    socat_tls: str = ""
     jq: str = ""
     sigv4: str = ""
     docker: str = ""

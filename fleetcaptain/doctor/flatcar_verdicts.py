@@ -46,7 +46,8 @@ def _at_least(least: int) -> Callable[[str], bool]:
 _EXPECTED: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
     ("os", "distribution", "flatcar", lambda observed: observed.startswith("flatcar ")),
     ("systemd", "systemd", f"{_LEAST_SYSTEMD} or later", _at_least(_LEAST_SYSTEMD)),
-    ("socat", "socat", "installed: Tcp health checks and etcd's sockets use it", bool),
+    ("socat", "socat", "installed: etcd's sockets and the load balancer's checks use it", bool),
+    ("socat_tls", "TLS of socat", "yes: machines reach etcd's members with it", _equals("yes")),
     ("jq", "jq", "installed: the registry login and the drain use it", bool),
     ("sigv4", "signed requests of curl", "curl with --aws-sigv4", _equals("aws-sigv4")),
     ("docker", "docker", f"{_LEAST_DOCKER} or later, and it answers", _at_least(_LEAST_DOCKER)),

@@ -186,6 +186,6 @@ def test_machines_on_aws_are_compared_with_what_their_scripts_assume(
         assert found == [(f"10.0.0.{number}", "socat: unknown") for number in (1, 2, 3)]
     else:
         assert "10.0.0.1: ok: distribution: flatcar 4593.2.5\n" in out
-        assert out.count(": ok: ") == 3 * 14
+        assert out.count(": ok: ") == 3 * 15
         assert "10.0.0.3: socat: unknown; expected: installed" in out
         assert "No problem found" not in out

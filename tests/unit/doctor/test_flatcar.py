@@ -18,6 +18,7 @@ Last login: Mon Jan  4
 fleetcaptain: os=flatcar 4593.2.5
 fleetcaptain: systemd=257
 fleetcaptain: socat=1.8.0.3
+fleetcaptain: socat_tls=yes
 fleetcaptain: jq=jq-1.8.1
 fleetcaptain: sigv4=aws-sigv4
 fleetcaptain: docker=28.0.4
@@ -44,7 +45,7 @@ def test_a_machine_as_it_is_assumed_differs_in_nothing() -> None:
     """And each assumption has its verdict."""
     assert differing(FINE) == []
     subjects = [one.subject for one in verdicts_of("10.0.0.1", FINE)]
-    assert len(set(subjects)) == len(subjects) == 15
+    assert len(set(subjects)) == len(subjects) == 16
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,11 @@ def test_a_machine_as_it_is_assumed_differs_in_nothing() -> None:
     [
         (replace(FINE, os="debian 13"), "distribution: debian 13; expected: flatcar"),
         (replace(FINE, systemd="246"), "systemd: 246; expected: 247 or later"),
-        (replace(FINE, socat=""), "socat: unknown; expected: installed: Tcp health checks and etcd's sockets use it"),
+        (
+            replace(FINE, socat=""),
+            "socat: unknown; expected: installed: etcd's sockets and the load balancer's checks use it",
+        ),
+        (replace(FINE, socat_tls=""), "TLS of socat: unknown; expected: yes: machines reach etcd's members with it"),
         (replace(FINE, jq=""), "jq: unknown; expected: installed: the registry login and the drain use it"),
         (replace(FINE, sigv4=""), "signed requests of curl: unknown; expected: curl with --aws-sigv4"),
         (replace(FINE, docker=""), "docker: unknown; expected: 20 or later, and it answers"),
