@@ -101,7 +101,7 @@ class FleetApp(pulumi.ComponentResource):
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._ownership = Ownership(fleetfile.app, stack, adopt)
         service = agent_name(fleetfile.app).removesuffix(".service")
-        port = HEALTH if cluster.targets else None
+        port = HEALTH if cluster.balancer is not None else None
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
         # A rollback removes them from the state. Also in an update, which builds: a saved plan has the provider of this
         # reading, and the engine refuses an update without it.
@@ -149,18 +149,16 @@ class FleetApp(pulumi.ComponentResource):
 
     def _addresses(self, parts: Sequence[Part], gate: EtcdReadiness) -> pulumi.Output[dict[str, Any]]:
         """The endpoints of the release with *parts*, of which *gate* knows those of the instances."""
-        proxy = proxy_name(self._app.app).removesuffix(".service")
+        proxy = proxy_name(self._app.app)
         routes = [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
 
         def combined(known: Sequence[Any]) -> dict[str, Any]:
-            instances, machines, balanced = known
-            public = public_urls(routes, [machines[name] for name in sorted(machines)])
-            # On AWS the public uses the balancer, not the addresses of machines.
-            public |= {service: [url] for service, url in balanced.items()}
+            instances, machines, balancer = known
+            public = public_urls(routes, [balancer] if balancer else [machines[name] for name in sorted(machines)])
             own = {service: urls for service, urls in instances.items() if service != proxy}
             return {"all": {**own, **public}, "changing": sorted({*own}.difference(public))}
 
-        return pulumi.Output.all(gate.endpoints, self._cluster.machines, dict(self._cluster.public)).apply(combined)
+        return pulumi.Output.all(gate.endpoints, self._cluster.machines, self._cluster.balancer).apply(combined)
 
     def _preflight(
         self,

@@ -32,6 +32,7 @@ from fleetcaptain.rollout.release_gate import current_tag, open_gate
 from fleetcaptain.rollout.strays import find_departed
 from fleetcaptain.tasks.periodic_pair import tasks_on
 from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units
+from fleetcaptain.units.agent_calls import proxy_name
 from fleetcaptain.units.mark import Ownership
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
@@ -59,7 +60,7 @@ class ReadinessProvider(ResourceProvider):
     ``content``, ``count``, ``image``, ``scheme``; ``periodic``, the names of the periodic tasks, left out if there are
     none; ``repositories``, those that the app's images are pushed to, with their registry, none for a rollback;
     ``secrets``, the digests of the deployment's secrets, left out if there are none; ``targets``, public
-    service -> its target group at the load balancer, left out if there is none; ``timeout_sec``; ``ready``, always
+    port -> its target group at the load balancer, left out if there is none; ``timeout_sec``; ``ready``, always
     True (it reads back False if the release is no longer available, or the cluster has the units of another periodic
     task, or of a service that only other releases have); ``cluster``, a connection. Outputs: the inputs, and
     ``endpoints``, service -> URLs.
@@ -128,7 +129,7 @@ class ReadinessProvider(ResourceProvider):
         for left in remove_departed(cluster, props["release"], status, cancelled):
             warn(left)
         clear_ended_units(cluster, props.get("periodic", ()))
-        public = {name: PublicTarget(arn, manifest.services[name].count) for name, arn in _targets(props).items()}
+        public = _targets(props, manifest)
         if public:
             handle.wait_balanced(public, float(props["timeout_sec"]), status, cancelled)
         own = tidy(cluster, props.get("repositories", ()), props.get("secrets", ()))
@@ -143,9 +144,10 @@ def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
 
 
-def _targets(props: Mapping[str, Any]) -> Mapping[str, str]:
-    """Those of the release's services: a rollback may lack some."""
-    return {name: arn for name, arn in (props.get("targets") or {}).items() if name in props["services"]}
+def _targets(props: Mapping[str, Any], manifest: Release) -> Mapping[str, PublicTarget]:
+    """The load balancer's, each with the machines that have a proxy. The release of a rollback may have none."""
+    proxy = manifest.services.get(proxy_name(props["app"]))
+    return {port: PublicTarget(arn, proxy.count) for port, arn in (props.get("targets") or {}).items()} if proxy else {}
 
 
 def _undeclared(props: Mapping[str, Any], snapshot: Snapshot) -> set[str]:

@@ -1,5 +1,5 @@
-"""The load balancer: a network load balancer with a listener for each public service. It sends connections to machines
-on which the service is registered."""
+"""The load balancer: a network load balancer with a listener for each public port. It sends connections to machines on
+which the app's proxy is registered, which has the same port."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.launch_context import LaunchContext
-from components.aws.topology import Public
 from components.engine import diagnostics
 from fleetcaptain.machine.ec2 import DEREGISTER_SEC
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.release.balanced_app import INTERVAL_SEC, TIMES
+from fleetcaptain.units.agent_calls import proxy_name
 
 __all__ = ["Balancer", "health_check", "make_balancer", "target_name"]
 
 _TIMEOUT_SEC = 4
 _KEPT_SEC = 3600
 _NAME_LENGTH = 24
-_CHECKS_ARE_KEPT = (
-    "The load balancer keeps its health checks in this update, because the machine agents that answer the new ones "
-    "come at its end. Until they are changed a rollout may lose connections. To change them, run `pulumi up` once more"
+_IS_KEPT = (
+    "The load balancer stays before the services in this update, because the machines get their proxies at its end. "
+    "Until it stands before the proxies a rollout may lose connections. For that, run `pulumi up` once more"
 )
 
 
 @dataclass(frozen=True)
 class Balancer:
-    """Public service -> its URL (*urls*), and the ARN of its target group (*targets*)."""
+    """The balancer's *address*, and public port -> the ARN of its target group (*targets*)."""
 
-    urls: Mapping[str, pulumi.Output[str]]
+    address: pulumi.Output[str]
     targets: Mapping[str, pulumi.Output[str]]
 
 
-def health_check(service: Public) -> Mapping[str, object]:
-    """The balancer's health check. The machine agent answers it: an instance that is about to stop is out first."""
+def health_check(app: str) -> Mapping[str, object]:
+    """The balancer's health check. The machine agent answers it: the proxy of *app* that is about to stop is out
+    first."""
     return {
         "protocol": "HTTP",
         "port": str(HEALTH),
-        "path": f"/{service.service}",
+        "path": f"/{proxy_name(app)}",
         "matcher": "200",
         "interval": INTERVAL_SEC,
         "timeout": _TIMEOUT_SEC,
@@ -52,18 +53,19 @@ def health_check(service: Public) -> Mapping[str, object]:
 
 def make_balancer(
     context: LaunchContext,
-    public: Sequence[Public],
+    app: str,
+    public: Mapping[int, Sequence[str]],
     group: pulumi.Input[str],
     *,
     members: Mapping[str, pulumi.Input[str]],
     workers: Mapping[str, pulumi.Input[str]],
-    keep_checks: bool = False,
+    keep: bool = False,
 ) -> Balancer:
-    """The balancer, in the security *group*, in front of *members* (name -> instance id) and the Auto Scaling groups
-    of *workers* (part of the cluster -> its name). *keep_checks*: existing target groups keep their health checks,
-    because no machine answers the new ones yet."""
-    if keep_checks:
-        diagnostics.warn(_CHECKS_ARE_KEPT)
+    """The balancer, in the security *group*, for the *public* ports of *app* (port -> its services), in front of
+    *members* (name -> instance id) and the Auto Scaling groups of *workers* (part of the cluster -> its name). *keep*:
+    existing target groups stay as they are, because no machine has a proxy yet; the gate does not wait for them."""
+    if keep:
+        diagnostics.warn(_IS_KEPT)
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named("public"),
@@ -71,15 +73,26 @@ def make_balancer(
         internal=False,
         subnets=list(network.subnet_ids.values()),
         security_groups=[group],
-        # There may be only one instance, so not one in every zone.
+        # There may be fewer machines than zones.
         enable_cross_zone_load_balancing=True,
         tags=scope.tags("public"),
         opts=scope.child(depends_on=[*network.before_machines]),
     )
-    urls, arns = {}, {}
-    for service in public:
-        arns[service.service] = targets = _listen(context, balancer, service, keep_checks)
-        part = _part(service)
+    arns = {}
+    for port, services in public.items():
+        part = f"public-{port}"
+        # Up to version 0.2.0 the parts were the services. A second listener of a port would be refused.
+        former = [service.replace("_", "-") for service in services]
+        arns[str(port)] = targets = _targets(context, part, former, port, app, keep=keep)
+        aws.lb.Listener(
+            scope.named(part),
+            load_balancer_arn=balancer.arn,
+            protocol="TCP",
+            port=port,
+            default_actions=[{"type": "forward", "target_group_arn": targets}],
+            tags=scope.tags(part),
+            opts=scope.child(aliases=[pulumi.Alias(name=scope.named(one)) for one in former]),
+        )
         for name, instance in members.items():
             aws.lb.TargetGroupAttachment(
                 scope.named(f"{part}-{name}"), target_group_arn=targets, target_id=instance, opts=scope.child()
@@ -91,12 +104,7 @@ def make_balancer(
                 lb_target_group_arn=targets,
                 opts=scope.child(),
             )
-        urls[service.service] = pulumi.Output.concat(f"{service.scheme}://", balancer.dns_name, f":{service.port}")
-    return Balancer(urls, arns)
-
-
-def _part(service: Public) -> str:
-    return service.service.replace("_", "-")
+    return Balancer(balancer.dns_name, {} if keep else arns)
 
 
 def target_name(part: str) -> str:
@@ -107,34 +115,28 @@ def target_name(part: str) -> str:
     return f"{part[: _NAME_LENGTH - 7].rstrip('-')}-{hashlib.sha256(part.encode()).hexdigest()[:6]}"
 
 
-def _listen(
-    context: LaunchContext, balancer: aws.lb.LoadBalancer, service: Public, keep_check: bool
+def _targets(
+    context: LaunchContext, part: str, former: Sequence[str], port: int, app: str, *, keep: bool
 ) -> pulumi.Output[str]:
-    """The listener of *service*; the ARN of the target group that it leads to."""
-    scope, part = context.scope, _part(service)
+    """The ARN of the target group *part*, or one of the *former* parts: the machines, at *port*."""
+    scope = context.scope
     targets = aws.lb.TargetGroup(
         target_name(scope.named(part)),
         vpc_id=context.network.vpc_id,
         target_type="instance",
         protocol="TCP",
-        port=service.target,
-        health_check=health_check(service),
+        port=port,
+        health_check=health_check(app),
         deregistration_delay=DEREGISTER_SEC,
-        # By default the balancer cuts the connections to an instance that leaves. It still answers them until it stops.
+        # By default the balancer cuts the connections to a machine that leaves. Its proxy still answers them.
         target_health_states=[
             {"enable_unhealthy_connection_termination": False, "unhealthy_draining_interval": _KEPT_SEC}
         ],
         tags=scope.tags(part),
-        opts=scope.child(ignore_changes=["health_check"] if keep_check else None),
-    )
-    aws.lb.Listener(
-        scope.named(part),
-        load_balancer_arn=balancer.arn,
-        protocol="TCP",
-        port=service.port,
-        default_actions=[{"type": "forward", "target_group_arn": targets.arn}],
-        tags=scope.tags(part),
-        opts=scope.child(),
+        opts=scope.child(
+            aliases=[pulumi.Alias(name=target_name(scope.named(one))) for one in former],
+            ignore_changes=["port", "health_check"] if keep else None,
+        ),
     )
     arn: pulumi.Output[str] = targets.arn
     return arn

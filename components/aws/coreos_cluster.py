@@ -27,7 +27,7 @@ from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import (
     RecordedCluster,
-    agents_are_silent,
+    former_targets,
     joined_members,
     new_members,
     notices,
@@ -44,7 +44,7 @@ from components.aws.security_groups import make_groups
 from components.aws.settings import Settings, read
 from components.aws.snapshots import make_snapshots
 from components.aws.ssh_connection import endpoint_of_members, hosts_of
-from components.aws.topology import MemberSlot, Opening, Public, Subnet, openings, places, public_services, subnets
+from components.aws.topology import MemberSlot, Opening, Subnet, openings, places, public_ports, subnets
 from components.aws.userdata import UserData
 from components.aws.window_schedule import LEAST_LEAD_SEC, machine_lead_sec, window_groups
 from components.aws.window_workers import make_window_workers
@@ -66,8 +66,8 @@ _PUBLIC_DISCOVERY = "discovery.etcd.io"
 
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
-    """The *settings* of a cluster, and the requirements of an app: *repositories* for its images, *openings* between
-    the machines, the services that are *public*, and the *windows* of each service, whose machines come *lead_sec*
+    """The *settings* of a cluster, and the requirements of an *app*: *repositories* for its images, *openings* between
+    the machines, *public* ports with their services, and the *windows* of each service, whose machines come *lead_sec*
     seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
     etcd which containers may read and write. *tools*: the folder with the machines' *programs*. *ready_sec*: the
     timeout for the machines to join. *now*: seconds of the Unix clock. *ask_client*: gives the facts of this computer.
@@ -76,7 +76,8 @@ class CoreOSClusterArgs:
     settings: Settings
     repositories: Sequence[str] = ()
     openings: Sequence[Opening] = ()
-    public: Sequence[Public] = ()
+    public: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    app: str = ""
     open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
     programs: Mapping[str, Program] = field(default_factory=lambda: PROGRAMS)
@@ -109,6 +110,7 @@ class CoreOSCluster(ClusterComponent):
         workers_ami = workers_image(settings, recorded, ami)
         _warn(*notices(settings, recorded, ami), *age_notices(workers_ami, ami, args.now))
 
+        former = former_targets(resources, args.app, args.public)
         network = make_network(scope, settings.network, split)
         groups = make_groups(
             scope,
@@ -116,6 +118,7 @@ class CoreOSCluster(ClusterComponent):
             allow_ssh_from=settings.allow_ssh_from,
             between=args.openings,
             public=args.public,
+            former=former,
         )
         registry = make_registry(scope, args.repositories, resources)
         bucket = make_bucket(scope, {program: args.tools / program for program in args.programs}, sums)
@@ -163,16 +166,16 @@ class CoreOSCluster(ClusterComponent):
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
             workers |= make_window_workers(context, launch, window_plans, args.drain_sec)
         if groups.balancer is not None:
-            ids = {place: machine.id for place, machine in machines.items()}
             balancer = make_balancer(
                 context,
+                args.app,
                 args.public,
                 groups.balancer,
-                members=ids,
+                members={place: machine.id for place, machine in machines.items()},
                 workers={name: group.name for name, group in workers.items()},
-                keep_checks=agents_are_silent(resources),
+                keep=bool(former),
             )
-            self.public, self.targets = balancer.urls, balancer.targets
+            self.balancer, self.targets = balancer.address, balancer.targets
 
         hosts = hosts_of(settings, networks, machines)
         endpoint = endpoint_of_members(settings, identity, hosts)
@@ -296,7 +299,8 @@ def choose_aws(
         settings,
         repositories(app, files),
         openings(app),
-        public_services(app),
+        public_ports(app),
+        app.app,
         tuple(open_dirs),
         windows=[spec.scale for spec in app.services],
         lead_sec=machine_lead_sec(app),

@@ -4,7 +4,7 @@ or shrink; its members; and its workers, whose image stays until it is renewed."
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,12 +12,12 @@ from components.aws.recorded_types import GROUP, INSTANCE, JOINED, READY, SUBNET
 from components.aws.settings import Settings
 from components.aws.topology import member_names, used_zones
 from components.aws.validators import SIZES
-from fleetcaptain.agent.agent_unit import HEALTH_VARIABLE
+from fleetcaptain.units.agent_calls import proxy_name
 
 __all__ = [
     "RecordedCluster",
     "RecordedMachine",
-    "agents_are_silent",
+    "former_targets",
     "joined_members",
     "new_members",
     "notices",
@@ -96,16 +96,16 @@ def workers_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str
     return int(resources.get((GROUP, f"{name}-workers"), {}).get("desiredCapacity") or 0)
 
 
-def agents_are_silent(resources: Mapping[tuple[str, str], Mapping[str, Any]]) -> bool:
-    """Whether *resources*, by (type, name), have target groups of a load balancer, and machine agents of an earlier
-    version, which do not answer it. An update changes agents long after target groups. Pure."""
-    agents = [
-        str(outputs.get("unit", ""))
-        for (type_, name), outputs in resources.items()
-        if type_ == UNIT and name.endswith("-agent")
-    ]
-    has_targets = any(type_ == TARGETS for type_, _ in resources)
-    return has_targets and bool(agents) and not any(f"={HEALTH_VARIABLE}=" in text for text in agents)
+def former_targets(
+    resources: Mapping[tuple[str, str], Mapping[str, Any]], app: str, public: Collection[int]
+) -> frozenset[int]:
+    """The ports of machines to which the load balancer in *resources*, by (type, name), leads past the proxy of *app*
+    with its *public* ports; none once that is there. Up to version 0.2.0 they were those of the services. An update
+    brings proxies long after it changes the balancer. Pure."""
+    if (UNIT, proxy_name(app)) in resources:
+        return frozenset()
+    found = {int(outputs["port"]) for (type_, _), outputs in resources.items() if type_ == TARGETS}
+    return frozenset(found.difference(public))
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:

@@ -6,14 +6,14 @@ at 2378, with a certificate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.scope import Scope
-from components.aws.topology import Opening, Public
+from components.aws.topology import Opening
 from fleetcaptain.machine.machine_ports import CLIENT_TLS, HEALTH, PEER, SSH
 
 __all__ = ["Groups", "make_groups"]
@@ -98,9 +98,11 @@ def make_groups(
     *,
     allow_ssh_from: Sequence[str],
     between: Sequence[Opening],
-    public: Sequence[Public],
+    public: Collection[int],
+    former: Collection[int] = (),
 ) -> Groups:
-    """The groups. *between* are the ports at which machines reach each other's services."""
+    """The groups. *between* are the ports at which machines reach each other's services. *public* ports are those of
+    the balancer, and of the machines, where it still uses *former* ones too."""
     rules = _Rules(scope, vpc_id)
     machines = rules.group("machines", "All machines of the cluster")
     members = rules.group("members", "The machines that keep the data of etcd")
@@ -112,14 +114,16 @@ def make_groups(
     rules.enter("etcd-peer", members, _tcp(PEER), other=members)
     for ports in between:
         rules.enter(f"{ports.protocol}-{ports.first}-{ports.last}", machines, ports, other=machines)
-    return Groups(machines, members, _balancer(rules, machines, public) if public else None, tuple(ssh))
+    return Groups(machines, members, _balancer(rules, machines, public, former) if public else None, tuple(ssh))
 
 
-def _balancer(rules: _Rules, machines: pulumi.Input[str], public: Sequence[Public]) -> pulumi.Output[str]:
+def _balancer(
+    rules: _Rules, machines: pulumi.Input[str], public: Collection[int], former: Collection[int]
+) -> pulumi.Output[str]:
     balancer = rules.group("public", "The load balancer, which is open to the world")
-    for port in sorted({service.port for service in public}):
+    for port in sorted(public):
         rules.enter(f"public-{port}", balancer, _tcp(port), block=_WORLD)
-    for target in sorted({HEALTH, *(service.target for service in public)}):
+    for target in sorted({HEALTH, *public, *former}):
         rules.enter(f"balanced-{target}", machines, _tcp(target), other=balancer)
         rules.leave(f"balance-{target}", balancer, _tcp(target), machines)
     return balancer

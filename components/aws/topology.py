@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
 from fleetcaptain.fleetfile.ports import FREE_PORTS
-from fleetcaptain.fleetfile.values import App, Http, ServiceSpec
+from fleetcaptain.fleetfile.public_routes import public_routes
+from fleetcaptain.fleetfile.values import App
 
 __all__ = [
     "MEMBER_COUNTS",
     "MemberSlot",
     "Opening",
-    "Public",
     "Subnet",
     "default_members",
     "member_names",
     "openings",
     "places",
-    "public_services",
+    "public_ports",
     "reserved_block",
     "subnets",
     "used_zones",
@@ -100,17 +100,6 @@ class Opening:
     last: int
 
 
-@dataclass(frozen=True)
-class Public:
-    """A *service* that is public at the balancer's *port*. It listens on the port *target* of its machines, and speaks
-    *scheme* (``http``, ``https`` or ``tcp``)."""
-
-    service: str
-    scheme: str
-    port: int
-    target: int
-
-
 def openings(app: App) -> tuple[Opening, ...]:
     """Every port of a machine at which other machines may find a service of *app*."""
     found = set()
@@ -122,12 +111,9 @@ def openings(app: App) -> tuple[Opening, ...]:
     return tuple(sorted(found))
 
 
-def public_services(app: App) -> tuple[Public, ...]:
-    """The services of *app* that have a port for the public."""
-    return tuple(_public(spec, spec.public[0].port) for spec in app.services if spec.public)
-
-
-def _public(spec: ServiceSpec, number: int) -> Public:
-    target = spec.ports[0].host or 0  # the Fleetfile's checks require one
-    scheme = ("https" if spec.ready.https else "http") if isinstance(spec.ready, Http) else "tcp"
-    return Public(spec.name, scheme, number, target)
+def public_ports(app: App) -> Mapping[int, tuple[str, ...]]:
+    """Public port of *app* -> the services with a route of it. The app's proxy listens on it on every machine."""
+    found: dict[int, tuple[str, ...]] = {}
+    for public in public_routes(app):
+        found[public.route.port] = (*found.get(public.route.port, ()), public.service)
+    return found

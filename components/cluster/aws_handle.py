@@ -72,8 +72,8 @@ class AwsHandle(ClusterHandle):
             with aws_errors("ask for the health of the load balancer's targets"):
                 client = aws_client("elbv2", self.connection)
                 return {
-                    service: client.describe_target_health(TargetGroupArn=target.arn)["TargetHealthDescriptions"]
-                    for service, target in public.items()
+                    port: client.describe_target_health(TargetGroupArn=target.arn)["TargetHealthDescriptions"]
+                    for port, target in public.items()
                 }
 
         try:

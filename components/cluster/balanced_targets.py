@@ -1,4 +1,4 @@
-"""Waits until a load balancer on AWS sends to the instances of public services. Deciding is pure."""
+"""Waits until a load balancer on AWS sends to the proxies of public services. Deciding is pure."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _HEALTHY = "healthy"
 
 @dataclass(frozen=True)
 class PublicTarget:
-    """The target group *arn* of a public service, of which *instances* are to be healthy, each on another machine."""
+    """The target group *arn* of a public port, of which so many *machines* are to be healthy."""
 
     arn: str
-    instances: int
+    machines: int
 
 
 def pending_targets(
     public: Mapping[str, PublicTarget], health: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Mapping[str, list[str]]:
-    """Service of *public* with too few healthy targets -> a line for each target that is not healthy. *health*: service
-    -> its ``TargetHealthDescriptions``. Pure."""
+    """Port of *public* with too few healthy targets -> a line for each target that is not healthy. *health*: port ->
+    its ``TargetHealthDescriptions``. Pure."""
     found = {}
-    for service, target in public.items():
-        states = [(one["Target"]["Id"], one["TargetHealth"]) for one in health[service]]
-        if sum(state["State"] == _HEALTHY for _, state in states) < target.instances:
-            found[service] = [_line(id_, state) for id_, state in sorted(states, key=lambda one: one[0])]
+    for port, target in public.items():
+        states = [(one["Target"]["Id"], one["TargetHealth"]) for one in health[port]]
+        if sum(state["State"] == _HEALTHY for _, state in states) < target.machines:
+            found[port] = [_line(id_, state) for id_, state in sorted(states, key=lambda one: one[0])]
     return found
 
 
@@ -53,7 +53,7 @@ def wait_balanced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when every service of *public* has enough healthy targets, by `pending_targets` of *health*.
+    """Return when every port of *public* has enough healthy targets, by `pending_targets` of *health*.
 
     Raises DeadlineExceeded with each target's reason, and Interrupted.
     """
@@ -62,18 +62,18 @@ def wait_balanced(
     def pending() -> str:
         nonlocal last
         last = pending_targets(public, health())
-        line = f"waiting until the load balancer sends to {', '.join(last)}" if last else ""
+        line = f"waiting until the load balancer sends to the machines: port {', '.join(last)}" if last else ""
         if line and cancelled():
             raise Interrupted(f"stopped on request: {line}. To continue waiting, run `pulumi up`")
         return line
 
     def timed_out(_line: str) -> DeadlineExceeded:
-        lines = [f"the load balancer does not send to all instances after {timeout_sec:.0f} s:"]
-        for service, states in last.items():
-            lines.append(f"{service}: {public[service].instances} of its targets must be healthy")
+        lines = [f"the load balancer does not send to all machines after {timeout_sec:.0f} s:"]
+        for port, states in last.items():
+            lines.append(f"port {port}: {public[port].machines} of its targets must be healthy")
             lines += [f"  {state}" for state in states]
         lines.append(
-            f"On a machine, `curl -i http://127.0.0.1:{HEALTH}/SERVICE` shows what its agent answers. The release is "
+            f"On a machine, `curl -i http://127.0.0.1:{HEALTH}/APP-proxy` shows what its agent answers. The release is "
             "current. To continue waiting, run `pulumi up`."
         )
         return DeadlineExceeded("\n  ".join(lines))

@@ -79,7 +79,7 @@ class ClusterHandle:
         report: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> None:
-        """Return when the load balancer sends to the instances of *public* services; at once where there is none.
+        """Return when the load balancer sends to the proxies of the *public* ports; at once where there is none.
         Raises DeadlineExceeded and Interrupted."""
 
     def only_first(self, question: Callable[[], _T]) -> _T | None:

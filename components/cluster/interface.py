@@ -16,8 +16,9 @@ class ClusterComponent(pulumi.ComponentResource):
     which the machines pull them too, on AWS with what the names of all images begin with. *etcd*: URLs on the network,
     as far as they are known. *machines*: name -> address. *owned*: the resource that the cluster is removed with, None
     for one that this stack does not own. *login*: user and password for pushing to the registry, None if it requires
-    none. *public*: service -> its public URL, of services that have one; *targets*: service -> its target group at the
-    load balancer. *asks_before_loss*: its removal needs consent to lose data, for which the first resource to go asks.
+    none. *balancer*: the address of the load balancer before the app's proxies, if there is one; *targets*: public
+    port -> its target group there. *asks_before_loss*: its removal needs consent to lose data, for which the first
+    resource to go asks.
     """
 
     connection: pulumi.Output[Mapping[str, Any]]
@@ -27,5 +28,5 @@ class ClusterComponent(pulumi.ComponentResource):
     owned: pulumi.Resource | None
     login: pulumi.Output[tuple[str, str]] | None = None
     asks_before_loss: ClassVar[bool] = False
-    public: Mapping[str, pulumi.Input[str]] = MappingProxyType({})
+    balancer: pulumi.Input[str] | None = None
     targets: Mapping[str, pulumi.Input[str]] = MappingProxyType({})

@@ -9,16 +9,17 @@ fleet = Fleetfile(
         Service(
             "app_server",
             description="My App Service",
-            # One for each machine: the balancer needs the same port on all of them.
-            instances=3,
-            ports=["8080:80"],
+            instances=4,
+            # Docker takes the first free port of the range, so that four instances fit on three machines.
+            ports=["8080-8089:80"],
             public=80,
             ready=Http("/health"),
             # Without redis, which a restart of the server would not repair.
             alive=Http("/alive"),
             command="python3 -m behavioral.server",
             restart_sec=5,
-            # Short, for quick first steps.
+            # Short, for quick first steps. Without it each instance counts after 60 s: until then, `alive` would have
+            # failed three times.
             rollout=Rolling(min_healthy_sec=10),
         ),
         Service(

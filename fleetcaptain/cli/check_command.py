@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fleetcaptain.cli.common_options import Json
-from fleetcaptain.cli.fleetfile_option import Cluster, rendered
+from fleetcaptain.cli.fleetfile_option import rendered
 from fleetcaptain.cli.printer import echo, echo_json
 from fleetcaptain.printable import one_line
 
@@ -25,20 +25,18 @@ def add(captain: typer.Typer) -> None:
             Path, typer.Argument(metavar="[FOLDER|FILE]", help="The Fleetfile, or its folder. Default: this folder.")
         ] = Path(),
         *,
-        cluster: Cluster = None,
         json_wanted: Json = False,
     ) -> None:
         """Check a Fleetfile without a cluster.
 
         Runs the file as a deployment does and lists all mistakes, each with its line. Without any it lists services,
         tasks, and the secrets that a stack must set. Exits with 0 when there are none, and with 2 otherwise.
-        With `--cluster aws` public services are checked as the load balancer requires them.
 
         Example: captain check examples/behavioral
         """
         from fleetcaptain.fleetfile.values import Build
 
-        app, files, tasks = rendered(path, kind=cluster, elsewhere="name its folder: `captain check FOLDER`")
+        app, files, tasks = rendered(path, elsewhere="name its folder: `captain check FOLDER`")
         built = {name for spec in app.containers if isinstance(spec.image, Build) for name in spec.image.secrets}
         secrets = sorted(built.union(*(spec.secret_names for spec in app.containers)))
         file = path / "Fleetfile.py" if path.is_dir() else path

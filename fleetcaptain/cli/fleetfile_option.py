@@ -42,7 +42,7 @@ Cluster = Annotated[
         show_default=False,
     ),
 ]
-"""Units of public services differ: AWS has a load balancer in front of them."""
+"""The unit of the proxy differs: AWS has a load balancer before it."""
 
 BY_OPTION = "name its folder with --file"
 """How to name another Fleetfile to a command with the option `File`."""

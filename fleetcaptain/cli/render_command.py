@@ -38,7 +38,7 @@ def add(captain: typer.Typer) -> None:
         """Print the unit texts of a Fleetfile.
 
         They are what fleet stores, except for the line with the image (Environment=IMAGE=...), which only a build
-        knows. With `--cluster aws` public services have the times of the load balancer. All instances of a service have
+        knows. With `--cluster aws` the proxy has the times of the load balancer. All instances of a service have
         the same text. A periodic task has two units. Exits with 2 when the Fleetfile has mistakes.
 
         Example: captain render app_server --file examples/behavioral

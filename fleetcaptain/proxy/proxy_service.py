@@ -41,7 +41,7 @@ def proxy_service(app: App) -> ServiceSpec:
     serves = Command(Expand(f"test -f {agent_folder(app.app)}/proxy/ready-${{INVOCATION_ID}}"))
     certificates = sorted({route.tls for route in http if route.tls})
     return ServiceSpec(
-        name=proxy_name(app.app).removesuffix(".service"),
+        name=proxy_name(app.app),
         description=f"Proxy of the public services of {app.app}",
         image=_IMAGE,
         ports=tuple(Port(port, port) for port in sorted({found.route.port for found in routes})),

@@ -1,10 +1,10 @@
-"""An app as its units are on a kind of cluster, where its public services are behind something that must see that an
+"""An app as its units are on a kind of cluster, where its public services are behind a proxy that must see that an
 instance leaves before it stops, so that a rollout loses no request. Pure.
 
 On each machine that is the app's proxy (`fleetcaptain.proxy`), which sees a change of the registrations at once. On AWS
-it is the load balancer: it asks each machine for each public service (see `fleetcaptain/agent/health.sh`), and counts a
-target in or out after some answers in a row. So an instance that is out of discovery still serves until the balancer
-has seen that, and one that came back stays until the balancer has seen that too, before the next one leaves.
+a load balancer is before the proxies: it asks each machine for its proxy (see `fleetcaptain/agent/health.sh`), and
+counts a machine in or out after some answers in a row. So a proxy that is out of discovery still serves until the
+balancer has seen that, and one that came back stays until the balancer has seen that too, before the next one leaves.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import replace
 from fleetcaptain.errors import FleetfileError
 from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.public_routes import taken_ports
-from fleetcaptain.fleetfile.values import App, HttpRoute, ServiceSpec
+from fleetcaptain.fleetfile.values import App, ServiceSpec
 from fleetcaptain.proxy.proxy_service import proxy_service
 
-__all__ = ["INTERVAL_SEC", "LEAVE_SEC", "PROXY_LEAVE_SEC", "TIMES", "adapted", "balanced", "proxied"]
+__all__ = ["INTERVAL_SEC", "LEAVE_SEC", "PROXY_LEAVE_SEC", "TIMES", "adapted"]
 
 INTERVAL_SEC = 5
 """The time between two health checks, of each of the balancer's nodes. AWS allows 5 to 300."""
@@ -29,20 +29,15 @@ TIMES = 2
 # For the answer, and until all nodes use what they saw.
 _SPREAD_SEC = 5
 LEAVE_SEC = INTERVAL_SEC * TIMES + _SPREAD_SEC
-"""The seconds in which every node of the balancer has seen that an instance came or went."""
+"""The seconds in which every node of the balancer has seen that a proxy came or went."""
 
 PROXY_LEAVE_SEC = 3
 """The seconds in which the proxies of all machines have seen that an instance went: a read of etcd, and a reload."""
 
 
 def adapted(app: App, kind: str | None) -> App:
-    """*app* as its units are on a cluster of *kind* (a `ClusterKind`): `balanced` on AWS, else `proxied`. A deployment
-    and all commands render this. Raises FleetfileError for public services that a cluster of this kind cannot have."""
-    return balanced(app) if kind == ClusterKind.AWS else proxied(app)
-
-
-def proxied(app: App) -> App:
-    """*app* with its proxy, if any service is public. Raises FleetfileError for a public port that a service uses."""
+    """*app* as its units are on a cluster of *kind* (a `ClusterKind`): with its proxy, if any service is public. A
+    deployment and all commands render this. Raises FleetfileError for a public port that a service uses."""
     public = [spec for spec in app.services if spec.public]
     if not public:
         return app
@@ -51,26 +46,9 @@ def proxied(app: App) -> App:
     services = tuple(_leaving(spec, PROXY_LEAVE_SEC) if spec.public else spec for spec in app.services)
     # After the services that it leads to, so that a new route has servers when it begins.
     proxy = replace(proxy_service(app), location=public[0].location, after=tuple(locations))
+    if kind == ClusterKind.AWS:
+        proxy = _leaving(proxy, LEAVE_SEC, LEAVE_SEC)
     return replace(app, services=(*services, proxy))
-
-
-def balanced(app: App) -> App:
-    """*app*, whose public services leave the balancer before they stop, and stay until it has them back. Raises
-    FleetfileError for services that the balancer cannot lead to: it sends to machines, to the same port of each."""
-    _refuse(
-        app,
-        (_problem(spec.location, spec.name, what) for spec in app.services if spec.public for what in _beyond(spec)),
-    )
-    return replace(app, services=tuple(_balanced(spec) if spec.public else spec for spec in app.services))
-
-
-def _beyond(spec: ServiceSpec) -> Iterator[str]:
-    """What a balancer cannot do for the public service *spec*."""
-    route, first = spec.public[0], spec.ports[0]
-    if len(spec.public) > 1 or (isinstance(route, HttpRoute) and route != HttpRoute(route.port)):
-        yield "on AWS it must be a port, or one TcpRoute: the load balancer knows no hosts, paths and certificates"
-    if not first.host or first.host_last or first.address:
-        yield 'on AWS the first of ports= must be one port of every machine, such as "8080:80"'
 
 
 def _problem(location: str, name: str, what: str) -> str:
@@ -82,10 +60,6 @@ def _refuse(app: App, problems: Iterator[str]) -> None:
     if found:
         heading = f"{app.root / 'Fleetfile.py'} has public services that cannot be deployed; nothing was changed:"
         raise FleetfileError(heading, found)
-
-
-def _balanced(spec: ServiceSpec) -> ServiceSpec:
-    return _leaving(spec, LEAVE_SEC, LEAVE_SEC)
 
 
 def _leaving(spec: ServiceSpec, leave_sec: int, least_healthy_sec: int = 0) -> ServiceSpec:

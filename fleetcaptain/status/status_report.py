@@ -70,7 +70,7 @@ def report_of(picture: Picture) -> Report:
     release = _release(keys, picture.has_texts, Ownership(picture.app, picture.stack) if picture.stack else None)
     units = _units_by_service(picture, snapshot)
     strays = _strays(picture, keys, snapshot)
-    public = _public(units.get(proxy_name(picture.app).removesuffix(".service"), ()), snapshot)
+    public = _public(units.get(proxy_name(picture.app), ()), snapshot)
     services = tuple(
         replace(
             service_status(

@@ -46,8 +46,8 @@ def agent_name(app: str) -> str:
 
 
 def proxy_name(app: str) -> str:
-    """The unit of the proxy of *app*, which has its public address: ``behavioral-proxy.service``."""
-    return global_name(f"{app}-proxy")
+    """The service that is the proxy of *app*, which has its public address: ``behavioral-proxy``."""
+    return f"{app}-proxy"
 
 
 def agent_folder(app: str) -> str:

@@ -32,15 +32,15 @@ _PORTS = re.compile(r"-p (\d+)(?:-\d+)?:(\d+)")
 
 @contextmanager
 def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict[str, str]]:
-    """What a process needs in its environment to meet machines with *addresses* by ssh, whatever host it names.
+    """What a process needs in its environment to meet machines with *addresses* by ssh, whatever host it names. There
+    may be more of them later.
 
     Each unit that fleet starts registers itself, as the real ones do, and is taken back when it is gone.
     """
-    machines = tuple(Machine(f"{number:032x}", address, {}) for number, address in enumerate(addresses, 1))
-    with as_on_a_machine(folder, etcd) as ports, FakeFleet(Cluster(machines)) as fleet:
+    with as_on_a_machine(folder, etcd) as ports, FakeFleet(Cluster(_machines(addresses))) as fleet:
         url = f"http://127.0.0.1:{ports[GUEST]}"
         done = threading.Event()
-        life = threading.Thread(target=_live, args=(fleet, url, done), daemon=True)
+        life = threading.Thread(target=_live, args=(fleet, addresses, url, done), daemon=True)
         life.start()
         try:
             yield {
@@ -58,9 +58,14 @@ def environ(folder: Path, etcd: Path, addresses: Sequence[str]) -> Iterator[dict
             life.join()
 
 
-def _live(fleet: FakeFleet, etcd: str, done: threading.Event) -> None:
+def _machines(addresses: Sequence[str]) -> tuple[Machine, ...]:
+    return tuple(Machine(f"{number:032x}", address, {}) for number, address in enumerate(addresses, 1))
+
+
+def _live(fleet: FakeFleet, addresses: Sequence[str], etcd: str, done: threading.Event) -> None:
     registered: dict[str, str] = {}
     while not done.wait(_TICK_SEC):
+        fleet.cluster.machines = _machines(addresses)
         wanted = _registrations(fleet)
         for key in registered.keys() - wanted.keys():
             _ask(f"{etcd}/v2/keys{key}", "DELETE")

@@ -136,18 +136,19 @@ def tell(folder: Path, cloud: Cloud, etcd: Path) -> Story:
     config = {"cluster": "aws", "project": str(app), "keyPair": "ann", "size": "4"}
     settings = {"aws:region": REGION, **{f"fleetcaptain:{key}": value for key, value in config.items()}}
     access, calls = SshAccess(cloud, _HOME), folder / "calls"
-    machines = fleet_stand_in.environ(folder / "machines", etcd, [*ADDRESSES.values(), *_WORKERS])
-    with machines as environ, serving(access) as url:
+    addresses = [*ADDRESSES.values(), _WORKERS[0]]
+    with fleet_stand_in.environ(folder / "machines", etcd, addresses) as environ, serving(access) as url:
         more = {"FAKE_ACCESS": url, "FAKE_AWS_CALLS": str(calls)}
         project = Project.make(folder / "project", {**cloud.environ, **environ, **more}, settings)
-        return _live(project, cloud, app, access, calls)
+        return _live(project, cloud, addresses, access, calls)
 
 
 def _declare(app: Path, windows: str) -> None:
     (app / "Fleetfile.py").write_text(_FLEETFILE.replace("{windows}", windows))
 
 
-def _live(project: Project, cloud: Cloud, app: Path, access: SshAccess, calls: Path) -> Story:
+def _live(project: Project, cloud: Cloud, addresses: list[str], access: SshAccess, calls: Path) -> Story:
+    app = project.folder.parent / "app"
     refused = project.preview(
         size="13", instanceType="t4g.medium", allowSshFrom="0.0.0.0/0", discoveryUrl="nowhere", keyPair=""
     )
@@ -171,6 +172,7 @@ def _live(project: Project, cloud: Cloud, app: Path, access: SshAccess, calls: P
     project.configure({f"fleetcaptain:{key}": value for key, value in other.items()})
     project.configure({"fleetcaptain:allowSshFrom": "198.51.100.7/32,203.0.113.0/24"})
     _declare(app, "")
+    addresses.append(_WORKERS[1])
     changed = project.up()
     fixed = Account.of(cloud)
     access.own = _AWAY

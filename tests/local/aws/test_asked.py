@@ -96,7 +96,7 @@ def test_containers_do_not_get_at_their_machines_role(story: Story) -> None:
 
 
 def test_every_machine_is_behind_the_balancer(story: Story) -> None:
-    """Members one by one, workers by their group; the balancer itself finds out where the service runs."""
+    """Members one by one, workers by their group; the balancer itself finds out where the proxy runs."""
     (targets,) = story.account.targets.values()
     assert targets == tuple(sorted(one["InstanceId"] for one in story.account.instances))
     (balancer,) = story.account.balancers
@@ -106,10 +106,12 @@ def test_every_machine_is_behind_the_balancer(story: Story) -> None:
 
 
 def test_images_are_scanned_and_the_bucket_is_closed(story: Story) -> None:
-    """The registry scans what is pushed; the bucket is encrypted, and public in no way."""
-    (repository,) = story.account.repositories
-    assert repository["repositoryName"] == "fleetcaptain/prod/ann/shop"
-    assert repository["imageScanningConfiguration"]["scanOnPush"]
+    """The registry scans what is pushed, the app's image and its proxy's; the bucket is encrypted, and public in no
+    way."""
+    scanned = {
+        one["repositoryName"]: one["imageScanningConfiguration"]["scanOnPush"] for one in story.account.repositories
+    }
+    assert scanned == dict.fromkeys((f"fleetcaptain/prod/ann/{name}" for name in ("shop", "shop-proxy")), True)
     assert list(story.account.closed.values()) == [True]
 
 

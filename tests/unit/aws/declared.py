@@ -14,18 +14,17 @@ from components.aws.client_facts import ClientFacts
 from components.aws.coreos_cluster import CoreOSCluster, CoreOSClusterArgs
 from components.aws.machine_programs import Program
 from components.aws.settings import read
-from components.aws.topology import Opening, Public
+from components.aws.topology import Opening
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.fake_machines import write_programs
 
-__all__ = ["CLIENT", "CONFIG", "NEWEST", "PUBLIC_KEY", "WEB", "ZONES", "aws_engine", "declare", "fake_programs"]
+__all__ = ["CLIENT", "CONFIG", "NEWEST", "PUBLIC_KEY", "ZONES", "aws_engine", "declare", "fake_programs"]
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ"
 CLIENT = ClientFacts(keys=frozenset({PUBLIC_KEY}), address="198.51.100.7")
 CONFIG = {"keyPair": "ann", "allowSshFrom": "198.51.100.0/24"}
 NEWEST = "ami-0f1a7ca4000000001"
-WEB = Public("web", "http", 80, 8080)
 _COMPUTED = (
     "arn",
     "certPem",
@@ -92,7 +91,8 @@ def declare(
         args = {
             "repositories": ["acme/shop"],
             "openings": [Opening("tcp", 8080, 8080)],
-            "public": [WEB],
+            "public": {80: ("web",)},
+            "app": "shop",
             "tools": tools,
             "programs": fake_programs(tools),
             "ask_client": lambda _settings: CLIENT,
@@ -105,7 +105,7 @@ def declare(
             pulumi.export("connection", cluster.connection)
             pulumi.export("registry", cluster.registry)
             pulumi.export("machines", cluster.machines)
-            pulumi.export("public", dict(cluster.public))
+            pulumi.export("balancer", cluster.balancer)
             pulumi.export("targets", dict(cluster.targets))
             pulumi.export("login", cluster.login)
 

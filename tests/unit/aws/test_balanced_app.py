@@ -1,4 +1,4 @@
-"""Public services behind the balancer: their times, and that a rollout with these loses no connection."""
+"""Proxies behind the balancer: their times, and that a rollout with these loses no connection."""
 
 from __future__ import annotations
 
@@ -8,60 +8,57 @@ from pathlib import Path
 import pytest
 
 from components.aws.balancer import health_check
-from components.aws.topology import Public
 from components.aws.workers import drain_sec
-from fleetcaptain.errors import FleetfileError
-from fleetcaptain.fleetfile.values import Rolling, ServiceSpec
-from fleetcaptain.release.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES, balanced
+from fleetcaptain.fleet.connection import ClusterKind
+from fleetcaptain.fleetfile.values import App
+from fleetcaptain.release.balanced_app import INTERVAL_SEC, LEAVE_SEC, TIMES, adapted
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
+from fleetcaptain.units.unit_file import UnitFile
 from tests.unit.aws.balancing_model import Checks, Rollout, lost_share
 from tests.unit.fleetfile.written import app
 
 NOW = Checks(INTERVAL_SEC, TIMES)
 BEFORE = Checks(10, 2)
-_PUBLIC = 'Service("web", ports=["8080:80"], public=80{}), Service("db")'
+_PUBLIC = 'Service("web", ports=["8080:80"], public=80), Service("db")'
 
 
-def public(folder: Path, more: str = "", **keywords: object) -> ServiceSpec:
-    """A public service with *more* keywords, as it is on AWS; *keywords* are other values of it."""
-    found = app(folder, _PUBLIC.format(more))
-    changed = replace(found, services=(replace(found.services[0], **keywords), *found.services[1:]))  # type: ignore[arg-type]  # by name
-    return balanced(changed).services[0]
+def apps(folder: Path) -> tuple[App, App]:
+    """An app with a public service as it is on AWS, and elsewhere."""
+    found = app(folder, _PUBLIC)
+    return adapted(found, ClusterKind.AWS), adapted(found, ClusterKind.LOCAL)
 
 
-def test_only_public_services_leave_a_balancer(tmp_path: Path) -> None:
-    """Others are found by discovery."""
-    found = app(tmp_path, _PUBLIC.format(""))
-    web, db = balanced(found).services
-    assert (web.leave_sec, db) == (LEAVE_SEC, found.services[1])
+def test_only_the_proxy_leaves_a_balancer(tmp_path: Path) -> None:
+    """Services leave the proxies, or are found by discovery."""
+    on_aws, elsewhere = apps(tmp_path)
+    assert on_aws.services[:-1] == elsewhere.services[:-1]
+    assert (on_aws.services[-1].leave_sec, elsewhere.services[-1].leave_sec) == (LEAVE_SEC, 0)
     assert LEAVE_SEC >= INTERVAL_SEC * TIMES
 
 
-def test_the_unit_of_a_public_service_says_so(tmp_path: Path) -> None:
+def test_the_unit_of_the_proxy_says_so(tmp_path: Path) -> None:
     """systemd waits for it, and so do the limits of the rollout and of a drain."""
-    text = render(public(tmp_path), Mark("shop", "p/s", "web")).text
-    assert f"\nLeave={LEAVE_SEC}\n" in text
-    assert f"\nTimeoutStopSec={10 + 10 + LEAVE_SEC}\n" in text
-    rollout = public(tmp_path).rollout
+    on_aws, elsewhere = apps(tmp_path)
+    text, other = (render(one.services[-1], Mark("shop", "p/s", "shop-proxy")) for one in (on_aws, elsewhere))
+    assert f"\nLeave={LEAVE_SEC}\n" in text.text
+    assert stop_sec(text) - stop_sec(other) == LEAVE_SEC
+    rollout, before = on_aws.services[-1].rollout, elsewhere.services[-1].rollout
     assert rollout.min_healthy_sec == LEAVE_SEC
-    assert rollout.healthy_deadline_sec == 310 + LEAVE_SEC
-    assert rollout.progress_deadline_sec == 600
-    before = app(tmp_path, _PUBLIC.format(", stop_sec=600"))
-    assert drain_sec(balanced(before)) - drain_sec(before) == LEAVE_SEC
+    assert (rollout.healthy_deadline_sec or 0) - (before.healthy_deadline_sec or 0) == LEAVE_SEC
+    assert (rollout.progress_deadline_sec or 0) >= (rollout.healthy_deadline_sec or 0) + LEAVE_SEC
+    assert drain_sec(on_aws) >= drain_sec(elsewhere)
 
 
-@pytest.mark.parametrize(("given", "wanted"), [(0, LEAVE_SEC), (LEAVE_SEC + 30, LEAVE_SEC + 30)])
-def test_an_instance_stays_healthy_until_the_balancer_has_it(tmp_path: Path, given: int, wanted: int) -> None:
-    """A longer time of the Fleetfile stays; its other limits still admit it."""
-    rollout = public(tmp_path, rollout=Rolling(1, given, 20, given + 25)).rollout
-    assert rollout.min_healthy_sec == wanted
-    assert (rollout.progress_deadline_sec or 0) >= 20 + LEAVE_SEC + wanted
+def stop_sec(file: UnitFile) -> int:
+    """The seconds in which systemd stops it."""
+    (value,) = (option.value for option in file.options if option.name == "TimeoutStopSec")
+    return int(value)
 
 
 def test_the_balancer_checks_as_the_times_assume() -> None:
     """One owner for both."""
-    check = health_check(Public("web", "http", 80, 8080))
+    check = health_check("shop")
     assert (check["interval"], check["healthy_threshold"], check["unhealthy_threshold"]) == (INTERVAL_SEC, TIMES, TIMES)
 
 
@@ -95,22 +92,3 @@ def test_the_next_instance_leaves_only_when_the_last_is_back() -> None:
 def test_a_single_instance_is_down_while_it_is_replaced() -> None:
     """The preview says so."""
     assert lost_share(Rollout(1, LEAVE_SEC, 12, LEAVE_SEC), NOW) > 0.2
-
-
-@pytest.mark.parametrize(
-    "service",
-    [
-        'Service("web", ports=["8080:80"], public=[80, 81])',
-        'Service("web", ports=["8080:80"], public=HttpRoute(80, "shop.example.org"))',
-        'Service("web", ports=["8080:80"], public=HttpRoute(80, path="/api"))',
-        'Service("web", ports=["8080:80"], public=HttpRoute(443, tls="PEM"))',
-        'Service("web", ports=["8080-8089:80"], public=80)',
-        'Service("web", ports=[80], public=80)',
-    ],
-)
-def test_a_balancer_sends_to_one_port_of_each_machine(tmp_path: Path, service: str) -> None:
-    """It knows no more of a connection than its port."""
-    with pytest.raises(FleetfileError, match="public services that cannot be deployed") as refused:
-        balanced(app(tmp_path, service))
-    assert "on AWS" in refused.value.problems[0]
-    assert balanced(app(tmp_path, 'Service("web", ports=["8080:80"], public=TcpRoute(80))')).services

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from components.aws.balancer import target_name
 from components.aws.image_registry import KEPT_IMAGES, prefix_of
 from components.aws.machine_image import FLATCAR
 from components.aws.settings import read
 from components.aws.ssh_connection import connection
 from fleetcaptain.errors import ClusterRefused
 from tests.fakes.fake_engine import FakeEngine
-from tests.unit.aws.declared import WEB, ZONES, declare
+from tests.unit.aws.declared import ZONES, declare
 
 # What says whose a thing is, of those that have tags at all.
 TAGGED = {
@@ -114,9 +115,9 @@ def open_to_the_world(declared: FakeEngine) -> dict[str, Any]:
 def test_nothing_is_open_to_the_world_but_what_is_public(cluster: FakeEngine) -> None:
     """And that is the balancer's listener, not a machine."""
     (rule,) = open_to_the_world(cluster).values()
-    assert (rule["fromPort"], rule["toPort"]) == (WEB.port, WEB.port)
+    assert (rule["fromPort"], rule["toPort"]) == (80, 80)
     assert rule["securityGroupId"] == "SecurityGroup/cluster-public"
-    assert open_to_the_world(declare(public=[])) == {}
+    assert open_to_the_world(declare(public={})) == {}
 
 
 def test_no_group_has_rules_of_its_own(cluster: FakeEngine) -> None:
@@ -148,7 +149,7 @@ def test_these_are_all_entrances(cluster: FakeEngine) -> None:
         ("members", 2378, 2378, "machines"),
         ("members", 2380, 2380, "members"),
         ("machines", 8080, 8080, "machines"),
-        ("machines", 8080, 8080, "public"),
+        ("machines", 80, 80, "public"),
         ("machines", 2377, 2377, "public"),
         ("public", 80, 80, "0.0.0.0/0"),
     }
@@ -428,52 +429,50 @@ def test_a_stack_s_name_becomes_one_that_ecr_permits() -> None:
     assert [prefix for prefix in prefixes if not rule.fullmatch(f"{prefix}web")] == []
 
 
-def test_the_balancer_leads_to_every_machine_where_the_service_is_ready(cluster: FakeEngine) -> None:
-    """By the service's own readiness."""
-    targets = cluster.one("TargetGroup", "cluster-web")
-    assert (targets["port"], targets["protocol"], targets["targetType"]) == (8080, "TCP", "instance")
+def test_the_balancer_leads_to_every_machine_with_a_proxy(cluster: FakeEngine) -> None:
+    """Which has the same port there."""
+    targets = cluster.one("TargetGroup", "cluster-public-80")
+    assert (targets["port"], targets["protocol"], targets["targetType"]) == (80, "TCP", "instance")
     check = targets["healthCheck"]
-    assert (check["protocol"], check["path"], check["port"]) == ("HTTP", "/web", "2377")
+    assert (check["protocol"], check["path"], check["port"]) == ("HTTP", "/shop-proxy", "2377")
     # AWS wants an answer before it asks again.
     assert check["timeout"] < check["interval"]
     (state,) = targets["targetHealthStates"]
     assert state["enableUnhealthyConnectionTermination"] is False
-    listener = cluster.one("Listener", "cluster-web")
+    listener = cluster.one("Listener", "cluster-public-80")
     assert (listener["port"], listener["protocol"]) == (80, "TCP")
     attached = {inputs["targetId"] for inputs in cluster.of("TargetGroupAttachment").values()}
     assert attached == {f"Instance/cluster-m{number}" for number in (1, 2, 3)}
-    assert cluster.one("Attachment", "cluster-web-workers")["autoscalingGroupName"] == "cluster-workers.name"
-    assert cluster.outputs["public"] == {"web": "http://cluster-public.dnsName:80"}
+    assert cluster.one("Attachment", "cluster-public-80-workers")["autoscalingGroupName"] == "cluster-workers.name"
+    assert cluster.outputs["balancer"] == "cluster-public.dnsName"
 
 
-def test_the_gate_knows_the_targets_of_public_services(cluster: FakeEngine) -> None:
+def test_each_public_port_has_a_listener_of_its_own() -> None:
+    """However many services share it."""
+    declared = declare(public={80: ("web", "api"), 443: ("web",)})
+    assert set(declared.of("Listener")) == {"cluster-public-80", "cluster-public-443"}
+    assert {group["port"] for group in declared.of("TargetGroup").values()} == {80, 443}
+
+
+def test_the_gate_knows_the_targets_of_public_ports(cluster: FakeEngine) -> None:
     """It waits until they are healthy."""
-    assert cluster.outputs["targets"] == {"web": "cluster-web.arn"}
+    assert cluster.outputs["targets"] == {"80": "cluster-public-80.arn"}
 
 
 def test_no_balancer_is_paid_for_when_nothing_is_public() -> None:
     """Nor is its group there."""
-    declared = declare(public=[])
+    declared = declare(public={})
     assert declared.of("LoadBalancer") == {}
     assert set(declared.of("SecurityGroup")) == {"cluster-machines", "cluster-members"}
+    assert declared.outputs["balancer"] is None
 
 
-def test_a_long_name_is_cut_to_what_aws_takes() -> None:
-    """32 characters with the eight that Pulumi adds."""
-    from dataclasses import replace
-
-    declared = declare(public=[replace(WEB, service="a_service_with_a_name_that_is_long")])
-    (name,) = declared.of("TargetGroup")
-    assert len(name) <= 24
-
-
-def test_services_whose_long_names_begin_alike_do_not_meet() -> None:
-    """A name that is only cut would be used twice, and Pulumi refuses that."""
-    from dataclasses import replace
-
-    names = [f"important_queue_of_{which}" for which in ("orders", "refunds")]
-    public = [replace(WEB, service=name, port=80 + number) for number, name in enumerate(names)]
-    assert len(declare(public=public).of("TargetGroup")) == 2
+def test_the_names_of_former_target_groups_are_cut_as_they_were() -> None:
+    """To 24 characters, with which AWS takes eight more of Pulumi; two with one beginning still differ."""
+    names = {target_name(f"cluster-important-queue-of-{which}") for which in ("orders", "refunds")}
+    assert len(names) == 2
+    assert all(len(name) <= 24 for name in names)
+    assert target_name("cluster-web") == "cluster-web"
 
 
 def test_the_way_in_is_the_same_for_everybody(cluster: FakeEngine) -> None:

@@ -21,10 +21,8 @@ from components.aws.recorded_cluster import (
 )
 from components.aws.settings import DEFAULT_TYPE, Settings, read
 from components.engine.dynamic_resource import type_of
-from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
-from fleetcaptain.units.unit_file import UnitFile
 from tests.fakes.fake_engine import FakeEngine
 from tests.unit.aws.declared import CONFIG, NEWEST, ZONES, declare
 
@@ -359,34 +357,38 @@ def test_none_is_renewed_while_others_join() -> None:
     assert "m4, m5 join etcd" in refused({**FIVE, "renewMember": "m2"})
 
 
-def balanced_state(agent: UnitFile | None, *, targets: bool = True) -> Mapping[str, Any]:
-    """`state` with the *agent* of an app, and the target group of its service."""
+def balanced_state(port: int = 8080, *units: str) -> Mapping[str, Any]:
+    """`state` with the target group of version 0.2.0 for a service at *port* of its machines, and *units*."""
     found = dict(state())
-    if agent:
-        unit = {"type": type_of("Unit"), "outputs": {"unit": agent.text}}
-        found[f"urn:pulumi:prod::fleetcaptain::{type_of('Unit')}::shop-agent"] = unit
-    if targets:
-        group = {"type": "aws:lb/targetGroup:TargetGroup", "outputs": {"port": 8080}}
-        found[f"{URN}aws:lb/targetGroup:TargetGroup::cluster-web"] = group
+    for name in units:
+        found[f"urn:pulumi:prod::fleetcaptain::{type_of('Unit')}::{name}"] = {"type": type_of("Unit"), "outputs": {}}
+    group = {"type": "aws:lb/targetGroup:TargetGroup", "outputs": {"port": port}}
+    found[f"{URN}aws:lb/targetGroup:TargetGroup::cluster-web"] = group
     return found
 
 
 @pytest.mark.parametrize(
-    ("agent", "targets", "is_kept"),
+    ("recorded", "is_kept"),
     [
-        (agent_unit("shop", "shop/prod"), True, True),
-        (agent_unit("shop", "shop/prod"), False, False),
-        (agent_unit("shop", "shop/prod", 2377), True, False),
-        (None, True, False),
+        (balanced_state(8080, "web"), True),
+        (balanced_state(8080, "web", "shop-proxy"), False),
+        (balanced_state(8080, "web", "other-proxy"), True),
+        (balanced_state(80), False),
+        (state(), False),
     ],
 )
-def test_a_target_group_keeps_its_check_until_agents_answer_the_new_one(
-    agent: UnitFile | None, targets: bool, is_kept: bool
+def test_the_balancer_stays_before_the_services_until_there_are_proxies(
+    recorded: Mapping[str, Any], is_kept: bool
 ) -> None:
-    """The agents of an earlier version are replaced at the end of the update; all targets would be unhealthy until
-    then, and the balancer would send to machines without an instance. A group that is new has no check to keep."""
-    declared = declare({}, recorded=balanced_state(agent, targets=targets))
-    assert declared.requests["TargetGroup", "cluster-web"].ignoreChanges == ["healthCheck"] * is_kept
-    assert declared.one("TargetGroup", "cluster-web")["healthCheck"]["port"] == "2377"
+    """An update brings them after all that is AWS's, so the balancer would send to ports that nothing listens on."""
+    declared = declare({}, recorded=recorded)
+    groups = declared.requests["TargetGroup", "cluster-public-80"]
+    assert groups.ignoreChanges == ["port", "healthCheck"] * is_kept
+    for kind in ("TargetGroup", "Listener"):
+        aliases = [alias.spec.name for alias in declared.requests[kind, "cluster-public-80"].aliases]
+        assert "cluster-web" in aliases, "of version 0.2.0"
+    ports = {rule["fromPort"] for name, rule in declared.of("SecurityGroupIngressRule").items() if "balanced" in name}
+    assert ports == {80, 2377, *([8080] if is_kept else [])}
+    assert bool(declared.outputs["targets"]) is not is_kept, "they are not healthy before there are proxies"
     warnings = [text for level, text in declared.messages if level == "warning"]
-    assert any("keeps its health checks in this update" in text for text in warnings) == is_kept
+    assert any("stays before the services in this update" in text for text in warnings) == is_kept

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.aws.topology import Opening, Public, openings, places, public_services, reserved_block, subnets
+from components.aws.topology import Opening, openings, places, public_ports, reserved_block, subnets
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.units.mark import Mark
 from fleetcaptain.units.render import render
@@ -65,19 +65,14 @@ def test_machines_reach_each_other_where_services_are_published(tmp_path: Path) 
     )
 
 
-_PUBLIC = [
-    ('ready=Http("/health")', "http"),
-    ('ready=Http("/health", https=True)', "https"),
-    ("ready=Tcp()", "tcp"),
-    ('ready=Command("true")', "tcp"),
-]
-
-
-@pytest.mark.parametrize(("ready", "scheme"), _PUBLIC)
-def test_the_balancer_leads_to_the_first_port(tmp_path: Path, ready: str, scheme: str) -> None:
-    """Of the machine. What is spoken there is known by the ready check."""
-    services = f'Service("web", ports=["8080:80", "9090:90"], public=443, {ready}),Service("db")'
-    assert public_services(app(tmp_path, services)) == (Public("web", scheme, 443, 8080),)
+def test_a_public_port_is_that_of_all_services_with_a_route_there(tmp_path: Path) -> None:
+    """The proxy of each machine has it, once."""
+    services = """
+        Service("web", ports=[80], public=[443, HttpRoute(80, path="/web")]),
+        Service("api", ports=[80], public=HttpRoute(80)),
+        Service("db", ports=[80]),
+    """
+    assert public_ports(app(tmp_path, services)) == {80: ("web", "api"), 443: ("web",)}
 
 
 def test_there_is_a_repository_for_each_image_that_is_built(tmp_path: Path) -> None:

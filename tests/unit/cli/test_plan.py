@@ -169,20 +169,21 @@ def test_mistakes_of_the_fleetfile_come_first(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("by_option", [False, True])
-def test_a_public_service_on_aws_is_unchanged(
+def test_the_proxy_on_aws_is_unchanged(
     deployed: FakeCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], by_option: bool
 ) -> None:
     """The balancer's times are in its unit, and in the plan of it: by the connection's kind, or by the option."""
     edit("restart_sec=5", 'restart_sec=5, ports=["8080:80"], public=80')
     app = adapted(load(Path()), ClusterKind.AWS)
-    text = render_app(app, _STACK)["web"].with_image("web@sha256:1").text
+    units = render_app(app, _STACK)
     for number in (1, 2, 3):
-        deployed.launch(f"web@{number}.service", text)
+        deployed.launch(f"web@{number}.service", units["web"].with_image("web@sha256:1").text)
+    deployed.launch("shop-proxy.service", units["shop-proxy"].with_image("proxy@sha256:1").text)
     connection = {"kind": "aws", "ssh": ["core@10.0.0.1"], "key": "/k", "known_hosts": "/h"}
     outputs = json.dumps({"app": "shop", "stack": _STACK, "connection": connection})
     monkeypatch.setattr("fleetcaptain.cli.target_cluster.site.__defaults__", (lambda _stack: outputs,))
     options = [*_SSH, "--cluster", "aws"] if by_option else []
     assert main(["plan", *options]) == 0
-    assert capsys.readouterr().out == "web: unchanged\nqueue: unchanged\n"
+    assert capsys.readouterr().out == "web: unchanged\nqueue: unchanged\nshop-proxy: unchanged\n"
     assert main(["plan", *_SSH]) == 0
-    assert f"-Leave={app.services[0].leave_sec}" in capsys.readouterr().out
+    assert f"-Leave={app.services[-1].leave_sec}" in capsys.readouterr().out

@@ -20,10 +20,11 @@ from fleetcaptain.agent.agent_unit import agent_unit
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.discovery.keys import current_key, release_key, text_key
 from fleetcaptain.errors import FleetfileError
+from fleetcaptain.fleet.connection import ClusterKind
 from fleetcaptain.fleetfile.values import App, BlueGreen, Build, Http, HttpRoute, Port, ServiceSpec, TaskSpec
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
-from fleetcaptain.release.balanced_app import proxied
+from fleetcaptain.release.balanced_app import adapted
 from fleetcaptain.release.release_name import Naming, ReleaseName
 from fleetcaptain.release.repositories import repositories
 from fleetcaptain.release.rollback import RequestedRollback
@@ -64,14 +65,14 @@ SERVICES = (
 class Cluster(ClusterComponent):
     """A cluster that is there already."""
 
-    def __init__(self, connection: Mapping[str, Any] = CONNECTION, public: Mapping[str, str] | None = None) -> None:
+    def __init__(self, connection: Mapping[str, Any] = CONNECTION, balancer: str | None = None) -> None:
         super().__init__("test:index:Cluster", "cluster", None, None)
         self.owned = pulumi.ComponentResource("test:index:Machines", "machines", None, pulumi.ResourceOptions(self))
         self.connection = pulumi.Output.from_input(connection)
         self.registry = pulumi.Output.from_input(REGISTRY)
         self.login = pulumi.Output.from_input(("AWS", "token"))
         self.machines = pulumi.Output.from_input({"m2": "10.0.0.2", "m1": "10.0.0.1"})
-        self.public = dict(public or {})
+        self.balancer = balancer
 
 
 def computed(kind: str, name: str) -> Mapping[str, Any]:
@@ -88,14 +89,14 @@ def computed(kind: str, name: str) -> Mapping[str, Any]:
 def declared(
     services: Iterable[ServiceSpec] = SERVICES,
     connection: Mapping[str, Any] = CONNECTION,
-    public: Mapping[str, str] | None = None,
+    balancer: str | None = None,
     release: ReleaseName = V1,
     **more: Any,
 ) -> FakeEngine:
     """The app with these services, declared on a cluster."""
     engine = FakeEngine(computed=computed)
     engine.run(
-        lambda: _program(App(APP, tuple(services), Path("/app"), "acme/shop"), connection, public, release, more)
+        lambda: _program(App(APP, tuple(services), Path("/app"), "acme/shop"), connection, balancer, release, more)
     )
     return engine
 
@@ -103,12 +104,12 @@ def declared(
 def _program(
     app: App,
     connection: Mapping[str, Any],
-    public: Mapping[str, str] | None,
+    balancer: str | None,
     release: ReleaseName,
     more: Mapping[str, Any],
 ) -> None:
     files = render_app(app, STACK)
-    made = FleetApp(APP, fleetfile=app, files=files, cluster=Cluster(connection, public), release=release, **more)
+    made = FleetApp(APP, fleetfile=app, files=files, cluster=Cluster(connection, balancer), release=release, **more)
     pulumi.export("endpoints", made.endpoints)
     pulumi.export("changing_endpoints", made.changing_endpoints)
     pulumi.export("release", made.release)
@@ -497,21 +498,25 @@ def test_how_large_the_cluster_is_changes_no_service(site: Site) -> None:
 
 
 def test_what_the_world_reaches_is_the_balancer(site: Site) -> None:
-    """A machine's own address is nothing to it; other services keep theirs."""
+    """Which stands before all machines; other services keep the addresses of theirs."""
     assert site.texts == {}
-    assert declared(public={"web": "http://shop.example.org"}).outputs["endpoints"] == {
-        "web": ["http://shop.example.org"],
+    app = App(APP, tuple(SERVICES), Path("/app"), "acme/shop")
+    web = replace(app.services[0], public=(HttpRoute(8000), HttpRoute(80, "shop.example.org")))
+    services = adapted(replace(app, services=(web, *app.services[1:])), ClusterKind.AWS).services
+    engine = declared(services, balancer="lb.example.org")
+    assert engine.outputs["endpoints"] == {
+        "web": ["http://shop.example.org", "http://lb.example.org:8000"],
         "redis": ["tcp://10.0.0.2:6379"],
     }
+    assert engine.outputs["changing_endpoints"] == ["redis"]
 
 
-def test_the_agent_answers_a_balancer_where_there_is_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent_answers_a_balancer_where_there_is_one(site: Site) -> None:
     """A public service alone does not open its port."""
     assert site.texts == {}
     unit = f"{APP}-agent"
     assert declared().of("Unit")[unit]["unit"] == agent_unit(APP, STACK).text
-    monkeypatch.setattr(Cluster, "targets", {"web": "arn:web"})
-    assert declared().of("Unit")[unit]["unit"] == agent_unit(APP, STACK, HEALTH).text
+    assert declared(balancer="lb.example.org").of("Unit")[unit]["unit"] == agent_unit(APP, STACK, HEALTH).text
 
 
 def test_a_public_service_is_found_at_every_machine(site: Site) -> None:
@@ -519,7 +524,7 @@ def test_a_public_service_is_found_at_every_machine(site: Site) -> None:
     assert site.texts == {}
     app = App(APP, tuple(SERVICES), Path("/app"), "acme/shop")
     web = replace(app.services[0], public=(HttpRoute(8000), HttpRoute(80, "shop.example.org")))
-    services = proxied(replace(app, services=(web, *app.services[1:]))).services
+    services = adapted(replace(app, services=(web, *app.services[1:])), ClusterKind.LOCAL).services
     engine = declared(services)
     assert engine.outputs["endpoints"] == {
         "web": ["http://shop.example.org", "http://10.0.0.1:8000", "http://10.0.0.2:8000"],

@@ -42,11 +42,11 @@ def entries(*services: dict[str, Any]) -> dict[str, ServiceRelease]:
     }
 
 
-def gate_inputs(tag: str = "v2", **more: Any) -> dict[str, Any]:
-    """The inputs of the gate of a release of web and redis."""
+def gate_inputs(tag: str = "v2", *others: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The inputs of the gate of a release of web, redis and *others*."""
     services = {
         name: {"content": one.unit_hash, "count": float(one.count), "image": IMAGE, "scheme": "http"}
-        for name, one in entries(WEB, REDIS).items()
+        for name, one in entries(WEB, REDIS, *others).items()
     }
     inputs = {"app": APP, "stack": STACK, "release": tag, "services": services, "timeout_sec": 10.0, "ready": True}
     return {**inputs, "cluster": CONNECTION, **more}
@@ -62,10 +62,12 @@ def deployed(site: Site) -> Site:
     return site
 
 
-@pytest.mark.usefixtures("deployed")
-def test_the_gate_waits_for_the_load_balancer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the public services of the release, each with its instances; others of the Fleetfile do not exist here. When
-    the balancer never sends to them, it is a failure, and the next update waits again."""
+def test_the_gate_waits_for_the_load_balancer(deployed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To send to the machines with a proxy; the release of a rollback may have none. When the balancer never sends to
+    them, it is a failure, and the next update waits again."""
+    proxy = unit_inputs(f"{APP}-proxy")
+    deployed.start(units_of(WEB, REDIS, proxy))
+    deployed.etcd.put(release_key(APP, "v2"), Release("v2", entries(WEB, REDIS, proxy)).to_json())
     asked: list[tuple[Any, float]] = []
 
     def wait(_self: object, public: Any, timeout_sec: float, *_: object) -> None:
@@ -74,14 +76,16 @@ def test_the_gate_waits_for_the_load_balancer(monkeypatch: pytest.MonkeyPatch) -
             raise DeadlineExceeded("web: unhealthy")
 
     monkeypatch.setattr("components.cluster.handle.ClusterHandle.wait_balanced", wait)
-    inputs = gate_inputs(targets={"web": "arn:web", "later": "arn:later"})
+    targets = {"80": "arn:80", "443": "arn:443"}
+    inputs = gate_inputs("v2", proxy, targets=targets)
     assert PROVIDER.create(inputs).outs is not None
-    assert asked == [({"web": PublicTarget("arn:web", 2)}, 10.0)]
+    assert asked == [({port: PublicTarget(arn, 2) for port, arn in targets.items()}, 10.0)]
     with pytest.raises(PartialFailure, match="web: unhealthy") as failure:
         PROVIDER.create(inputs)
     assert failure.value.outs["ready"] is False
-    PROVIDER.create(gate_inputs())
-    assert len(asked) == 2, "nothing is public"
+    deployed.etcd.put(release_key(APP, "v2"), Release("v2", entries(WEB, REDIS)).to_json())
+    PROVIDER.create(gate_inputs(targets=targets))
+    assert len(asked) == 2, "there is no proxy"
 
 
 def test_a_release_that_is_available_becomes_current(deployed: Site) -> None:

@@ -51,7 +51,7 @@ def chosen(
             pulumi.export(name, getattr(cluster, name))
         pulumi.export("login", cluster.login)
         pulumi.export("login_is_secret", cluster.login and pulumi.Output.from_input(cluster.login.is_secret()))
-        pulumi.export("public", dict(cluster.public))
+        pulumi.export("balancer", cluster.balancer)
 
     engine = engine or FakeEngine(computed=lambda _kind, _name: MACHINES)
     return engine.run(program, config)
@@ -73,7 +73,7 @@ def test_without_any_settings_it_is_three_machines_on_this_computer(
     assert connection["ssh"] == ["core@10.70.1.11", "core@10.70.1.12", "core@10.70.1.13"]
     assert connection["stack"] == machines["identity"] == f"{PROJECT}/{STACK}"  # the rest is the provider's choice
     assert connection["key"] == f".fleetcaptain/{STACK}/id_ed25519"
-    assert (engine.outputs["login"], engine.outputs["public"]) == (None, {})
+    assert (engine.outputs["login"], engine.outputs["balancer"]) == (None, None)
     assert engine.outputs["owned"] is True
 
 
@@ -159,7 +159,7 @@ def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
     assert [one["name"] for one in engine.of("Repository").values()] == ["fleetcaptain/prod/acme/shop"]
     ports = {rule["fromPort"] for rule in engine.of("SecurityGroupIngressRule").values() if "fromPort" in rule}
     assert {8080, 443} <= ports
-    assert engine.outputs["public"] == {"web": "http://cluster-public.dnsName:443"}
+    assert engine.outputs["balancer"] == "cluster-public.dnsName"
     assert engine.outputs["login"] == ("AWS", "token")
     assert engine.messages == []
 

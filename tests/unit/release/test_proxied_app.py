@@ -18,10 +18,10 @@ _WEB = 'Service("db"),\nService("web", ports=["8100-8109:80"], public={public})'
 def test_only_an_app_with_public_services_has_a_proxy(tmp_path: Path) -> None:
     """Any other is as it was."""
     found = app(tmp_path, 'Service("web", ports=["8100-8109:80"])')
-    assert all(adapted(found, kind) is found for kind in (None, ClusterKind.LOCAL, ClusterKind.EXISTING))
+    assert all(adapted(found, kind) is found for kind in (None, *ClusterKind))
 
 
-@pytest.mark.parametrize("kind", [None, ClusterKind.LOCAL, ClusterKind.EXISTING])
+@pytest.mark.parametrize("kind", [None, *ClusterKind])
 def test_the_proxy_is_a_service_of_every_machine(tmp_path: Path, kind: ClusterKind | None) -> None:
     """It is rolled after the services that it leads to, and stands where the first of them is declared."""
     found = app(tmp_path, _WEB.format(public=80))
