@@ -58,8 +58,8 @@ proxy() {
   IMAGE=$2
   READY=$PROXY/ready-$INVOCATION_ID
   ROUTED=' ' LISTENING=' '
-  while read -r _ port _ _ service _; do
-    ROUTED="$ROUTED$service "
+  while read -r _ port _ _ services _; do
+    ROUTED="$ROUTED${services%,*} ${services#*,} "
     case $LISTENING in
     *" $port "*) ;;
     *) LISTENING="$LISTENING$port " ;;
@@ -243,8 +243,9 @@ certificates() {
 proxy_config() {
   say "$PROXY_BEGIN"
   port_before='' backends=' '
-  while read -r kind port host path service file; do
+  while read -r kind port host path services file; do
     [ "$kind" ] || continue
+    service=${services%,*}
     if [ "$port" != "$port_before" ]; then
       port_before=$port
       say "frontend $port from $kind"
@@ -275,14 +276,15 @@ proxy_config() {
       ;;
     esac
     case $backends in
-    *" $kind-$service "*) ;;
-    *) backends="$backends$kind-$service " ;;
+    *" $kind-$services "*) ;;
+    *) backends="$backends$kind-$services " ;;
     esac
   done <<EOF
 $(setting Route)
 EOF
   for backend in $backends; do
-    name=${backend#*-}
+    names=,${backend#*-},
+    backend=${backend%,*}
     case $backend in
     next-*)
       say "backend $backend from http"
@@ -295,9 +297,12 @@ EOF
         # A request with effects is sent again only if no server has it.
         say '  http-request disable-l7-retry if !METH_GET !METH_HEAD'
       }
+      # In a rename both names may be registered with one address for a moment.
       printf '%s' "$SERVERS" | while read -r service address; do
-        [ "$service" != "$name" ] || say "  server $address $address"
-      done
+        case $names in
+        *",$service,"*) say "  server $address $address" ;;
+        esac
+      done | LC_ALL=C sort -u
       ;;
     esac
   done

@@ -37,7 +37,7 @@ def public(value: Any) -> tuple[Route, ...]:
 def public_routes(app: App) -> tuple[PublicRoute, ...]:
     """The routes to all services of *app* in the order of matching: for each port routes with a host before those for
     any, and longer paths before shorter ones."""
-    routes = (PublicRoute(spec.name, route) for spec in app.services for route in spec.public)
+    routes = (PublicRoute(spec.name, route, spec.renamed_from or "") for spec in app.services for route in spec.public)
     return tuple(sorted(routes, key=_precedence))
 
 

@@ -246,10 +246,12 @@ Route = HttpRoute | TcpRoute
 
 @dataclass(frozen=True)
 class PublicRoute:
-    """A *route* of the app's public address, and the *service* that it leads to."""
+    """A *route* of the app's public address, and the *service* that it leads to, also under its *former* name ("":
+    none)."""
 
     service: str
     route: Route
+    former: str = ""
 
 
 @dataclass(frozen=True)

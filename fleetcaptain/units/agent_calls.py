@@ -86,8 +86,8 @@ def agent_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
     ``SecretFile`` a secret that is a file: ``NAME MODE UID:GID PATH``, and ``base64``; one a line
     ``Route``      a route of the public address, one a line, in the order of matching: ``http PORT HOST PATH SERVICE
                    FILE`` or ``tcp PORT - - SERVICE -``. ``-`` stands for any host, and for no file. FILE is the number
-                   (from 1) of the ``SecretFile`` with the certificate
-    ``Leave``      so many seconds it goes on after it is unregistered: a load balancer has to see that first
+                   (from 1) of the ``SecretFile`` with the certificate. ``,FORMER`` follows SERVICE in a rename
+    ``Leave``      so many seconds it goes on after it is unregistered, which proxies or a balancer see first
     ``Versions``   further releases that the service serves, as JSON
     ``Ready``      ``http PORT PATH``, ``https PORT PATH``, ``tcp PORT``, ``command LINE`` or ``running``
     ``ReadyHost``  the name to request
@@ -131,11 +131,12 @@ def secret_settings(spec: ServiceSpec) -> Iterable[tuple[str, str]]:
 
 def _route(spec: ServiceSpec, public: PublicRoute) -> str:
     route = public.route
+    services = f"{public.service},{public.former}" if public.former else public.service
     if not isinstance(route, HttpRoute):
-        return f"tcp {route.port} - - {public.service} -"
+        return f"tcp {route.port} - - {services} -"
     files = [file.name for _, file in spec.secret_files]
     file = "-" if route.tls is None else files.index(route.tls) + 1
-    return f"http {route.port} {route.host or '-'} {route.path} {public.service} {file}"
+    return f"http {route.port} {route.host or '-'} {route.path} {services} {file}"
 
 
 def _alive(alive: Alive, spec: ServiceSpec) -> Iterable[tuple[str, str]]:

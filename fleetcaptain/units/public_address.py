@@ -37,7 +37,8 @@ def _parsed(line: str, files: Sequence[str]) -> Iterator[PublicRoute]:
         (checked,) = public(route)
     except (ValidationError, ValueError, IndexError):
         return
-    yield PublicRoute(service, checked)
+    name, _, former = service.partition(",")
+    yield PublicRoute(name, checked, former)
 
 
 def public_urls(routes: Iterable[PublicRoute], addresses: Sequence[str]) -> dict[str, list[str]]:

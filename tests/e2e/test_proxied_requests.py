@@ -24,7 +24,8 @@ _PUBLIC = """
 _FLEETFILE = {
     "from fleetcaptain import ": "from fleetcaptain import HttpRoute, TcpRoute, ",
     'ports=["8080-8089:80"],': f'ports=["8080-8089:80"],{_PUBLIC}',
-    "instances=4": "instances=2",
+    # The death of a machine leaves one of them.
+    "instances=4": 'instances=2,\n            conflicts=["app_server@*"]',
     "ports=[6379],": "ports=[6379],\n            public=TcpRoute(9002),",
 }
 # Answers each method, requests that take as long as a stop may, and a protocol that a connection is upgraded to.
@@ -57,6 +58,12 @@ _SERVER = {
 _CHANGES = {
     "restart_sec=5,": "restart_sec=6,",
     "public=TcpRoute(9002),": "public=[TcpRoute(9002), TcpRoute(9003)],",
+}
+
+
+_RENAME = {
+    '"app_server",': '"shop",\n            renamed_from="app_server",',
+    "app_server@*": "shop@*",
 }
 
 
@@ -118,8 +125,8 @@ def _hand_over(machine: Any) -> None:
 
 def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: Path) -> None:
     """At 200 requests a second: while servers, redis (blue/green) and the proxies are replaced, and the containers
-    of a proxy and the agents. When an instance is killed, or a machine (at the addresses of the others), only requests
-    that were under way at its end may be lost."""
+    of a proxy and the agents, and while the servers get another name. When an instance is killed, or a machine (at the
+    addresses of the others), only requests that were under way at its end may be lost."""
     stack.set_secret("cert", _certificate(tmp_path))
     stack.edit("Fleetfile.py", _FLEETFILE)
     stack.edit("behavioral/server.py", _SERVER)
@@ -150,14 +157,17 @@ def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: P
                 run_on(machine, "systemctl", "restart", _AGENT)
             assert slow() == [200] * len(addresses)
             assert _echoes(upgraded)
+        stack.edit("Fleetfile.py", _RENAME)
+        stack.up()
+        until(lambda: len(_servers(stack)) == 2, "both have the new name")
     assert found.lost == []
     assert found.answered > 10 * PER_SEC
 
-    dying = machine_of(stack, "app_server@2.service")
+    dying = machine_of(stack, "shop@2.service")
     others = [f"http://{outputs['machines'][name]}:9000" for name, one in there.items() if one.id != dying.id]
     with load(others, "/alive") as found:
         until(lambda: found.answered > PER_SEC, "the load is there")
-        run_on(machine_of(stack, "app_server@1.service"), "docker", "rm", "-f", "fc.behavioral.app_server.1")
+        run_on(machine_of(stack, "shop@1.service"), "docker", "rm", "-f", "fc.behavioral.shop.1")
         ended = [time.monotonic()]
         until(lambda: len(_servers(stack)) == 1, "its registration is gone")
         until(lambda: len(_servers(stack)) == 2, "it is back")
@@ -171,7 +181,7 @@ def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: P
 
 
 def _servers(stack: Stack) -> set[str]:
-    return {entry.unit for entry in stack.cluster().snapshot().live if entry.service == "app_server"}
+    return {entry.unit for entry in stack.cluster().snapshot().live if entry.service == "shop"}
 
 
 def _slow(pool: ThreadPoolExecutor, addresses: list[str]) -> Callable[[], list[int]]:

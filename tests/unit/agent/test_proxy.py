@@ -174,6 +174,18 @@ def test_only_instances_that_take_requests_are_servers(proxy: Proxy) -> None:
 
 
 @in_each_shell
+def test_instances_of_a_former_name_are_servers_too(proxy: Proxy) -> None:
+    """Each address once, also if both names have it for a moment."""
+    proxy.registers("site@1")
+    proxy.registers("web@1")
+    proxy.registers("web@2", port=8001)
+    proxy.registers("store@1", port=6379)
+    proxy.starts(routes=("tcp 6379 - - redis,store -", "http 8080 - / web,site -", "http 8080 - /web web,site -"))
+    assert proxy.servers == ["tcp-redis 10.0.0.1:6379", "http-web 10.0.0.1:8000", "http-web 10.0.0.1:8001"]
+    assert proxy.config.count("backend http-web from http") == 1
+
+
+@in_each_shell
 def test_what_guests_write_cannot_break_the_configuration(proxy: Proxy) -> None:
     """No address that is none of a machine gets in, and the others stay."""
     for number, host in enumerate(

@@ -134,3 +134,5 @@ def test_routes_say_by_number_which_file_has_their_certificate() -> None:
     assert said(spec, "Route") == [
         *("http 443 a.example.org /api web 2", "http 443 - / web 1", "http 80 - / web -", "tcp 9 - - web -")
     ]
+    renamed = replace(SPEC, routes=tuple(PublicRoute("web", route, "site") for route in (HttpRoute(80), TcpRoute(9))))
+    assert said(renamed, "Route") == ["http 80 - / web,site -", "tcp 9 - - web,site -"]

@@ -15,7 +15,7 @@ ROUTES = (
     PublicRoute("api", HttpRoute(443, "shop.example.org", "/api", "SHOP_PEM")),
     PublicRoute("web", HttpRoute(443, tls="OTHER_PEM")),
     PublicRoute("web", HttpRoute(8080, "shop.example.org")),
-    PublicRoute("redis", TcpRoute(6379)),
+    PublicRoute("redis", TcpRoute(6379), "store"),
 )
 
 
