@@ -21,6 +21,7 @@ from fleetcaptain.localcluster.consent import LOSE_DATA
 from fleetcaptain.localcluster.docker_client import find
 from fleetcaptain.localcluster.machines import remove_all
 from fleetcaptain.rollout.cluster import Cluster
+from fleetcaptain.units.data_anchor import is_anchor_name
 from tests.e2e.example import example
 from tests.e2e.leftovers import give_identity, identity_of, note, resources_of
 from tools.attributes import drop_empty_attributes
@@ -226,6 +227,9 @@ class Stack:
             self.run("destroy", "--yes")
             remove_all(self.identity)
             self.up()
+        # Those of services that no longer have a volume stay.
+        for anchor in filter(is_anchor_name, self.cluster().snapshot().units):
+            self.fleetctl("destroy", anchor)
 
     def _try_up(self) -> Result:
         return self.run("up", "--yes", "--skip-preview")

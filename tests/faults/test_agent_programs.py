@@ -209,7 +209,7 @@ def test_a_changed_program_in_etcd_is_refused(stack: Stack) -> None:
     )
     assert run_on(machine, "tail", "-n", "1", "/run/fleetcaptain/behavioral/agent") == "# older\n"
     run_on(machine, "systemctl", "is-active", _AGENT)
-    assert stack.up().counts["updated"] == 1
+    stack.up()
     until(lambda: program_hash() in run_on(machine, "sha256sum", "/run/fleetcaptain/behavioral/agent"), "it is mended")
 
 
