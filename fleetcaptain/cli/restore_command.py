@@ -15,6 +15,7 @@ from fleetcaptain.cli.common_options import Service
 from fleetcaptain.cli.data_target import DataMachine, Stop, Volume, backup_of, ended_in_order
 from fleetcaptain.cli.one_off_options import TrailingCommand, trailing
 from fleetcaptain.cli.target_cluster import Key, Ssh, Stack, TargetApp
+from fleetcaptain.errors import FleetCaptainError
 
 __all__ = ["add"]
 
@@ -56,15 +57,25 @@ def add(captain: typer.Typer) -> None:
             size = 0
             if not command:
                 if file == "-":
-                    # It is checked before anything changes.
                     spooled = stack_of_files.enter_context(tempfile.TemporaryFile())
-                    shutil.copyfileobj(source, spooled)
-                    spooled.seek(0)
+                    _spool(source, spooled)
                     source = spooled
                 size = check_tar(source, file)
             backup = backup_of(service, volume, machine, stop, stack, ssh, key, app)
             with ended_in_order():
                 backup.restore(source, size, command)
+
+
+def _spool(source: BinaryIO, file: BinaryIO) -> None:
+    """Copy *source* to *file*, where it can be checked before anything changes."""
+    try:
+        shutil.copyfileobj(source, file)
+    except OSError as error:
+        raise FleetCaptainError(
+            f"Could not store the backup in {tempfile.gettempdir()}: {error.strerror}. Nothing was changed. Make room "
+            "there, set TMPDIR to a folder with more, or pass the name of a file instead of `-`."
+        ) from error
+    file.seek(0)
 
 
 def _opened(file: str) -> BinaryIO:

@@ -91,6 +91,23 @@ def test_a_backup_comes_back(cluster: FakeCluster, machine: VolumeMachine, tmp_p
     assert [one.name for one in tmp_path.iterdir() if "part" in one.name] == []
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_backup_that_does_not_fit_on_this_computer_changes_nothing(
+    machine: VolumeMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From standard input it is stored first, to be checked."""
+
+    def copy(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fleetcaptain.cli.restore_command.shutil.copyfileobj", copy)
+    assert captain("restore", "db", "-", "--stop") == 1
+    error = capsys.readouterr().err
+    assert "No space left on device. Nothing was changed." in error
+    assert "TMPDIR" in error
+    assert (machine.volume("data") / "rows").read_text() == "1"
+
+
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_what_would_corrupt_is_refused(
     cluster: FakeCluster, machine: VolumeMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
