@@ -12,6 +12,7 @@ from components.cluster.interface import ClusterComponent
 from components.configured_secrets import encoded_secrets, missing_secrets, needed_secrets
 from components.deploy_hooks import DeployHooks
 from components.deployment_plan import Plan, forward
+from components.engine import diagnostics
 from components.etcd_readiness import EtcdReadiness
 from components.fleet_secrets import FleetSecrets
 from components.fleet_task import FleetTask
@@ -28,7 +29,7 @@ from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes, warn_of_spread_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.fleetfile.values import App, Build, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, PublicRoute, TaskSpec
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
@@ -143,14 +144,24 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan = plan_back(connection, self._ownership, requested)
+        ports = {str(found.route.port) for found in self._routes(plan.parts)}
+        if unused := [port for port in self._cluster.targets if port not in ports]:
+            diagnostics.warn(
+                f"The release {requested.tag} has no public service at the load balancer's port {', '.join(unused)}: "
+                "requests there fail until the next release that has one"
+            )
         found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": self._addresses(plan.parts, gate), "release": gate.release}
 
+    def _routes(self, parts: Sequence[Part]) -> list[PublicRoute]:
+        """The routes of the app's public address in a release with *parts*."""
+        proxy = proxy_name(self._app.app)
+        return [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
+
     def _addresses(self, parts: Sequence[Part], gate: EtcdReadiness) -> pulumi.Output[dict[str, Any]]:
         """The endpoints of the release with *parts*, of which *gate* knows those of the instances."""
-        proxy = proxy_name(self._app.app)
-        routes = [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
+        proxy, routes = proxy_name(self._app.app), self._routes(parts)
 
         def combined(known: Sequence[Any]) -> dict[str, Any]:
             instances, machines, balancer = known

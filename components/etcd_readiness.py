@@ -21,7 +21,7 @@ from components.engine.dynamic_resource import (
     status,
     warn,
 )
-from fleetcaptain.discovery.available import endpoints, lacks
+from fleetcaptain.discovery.available import endpoints, lacks, serving
 from fleetcaptain.discovery.documents import Release, ServiceRelease
 from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.release.repository import read_manifests, services_in
@@ -129,7 +129,7 @@ class ReadinessProvider(ResourceProvider):
         for left in remove_departed(cluster, props["release"], status, cancelled):
             warn(left)
         clear_ended_units(cluster, props.get("periodic", ()))
-        public = _targets(props, manifest)
+        public = _targets(props, manifest, snapshot)
         if public:
             handle.wait_balanced(public, float(props["timeout_sec"]), status, cancelled)
         own = tidy(cluster, props.get("repositories", ()), props.get("secrets", ()))
@@ -144,10 +144,14 @@ def _known(props: Mapping[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in _INPUTS if key in props}
 
 
-def _targets(props: Mapping[str, Any], manifest: Release) -> Mapping[str, PublicTarget]:
-    """The load balancer's, each with the machines that have a proxy. The release of a rollback may have none."""
-    proxy = manifest.services.get(proxy_name(props["app"]))
-    return {port: PublicTarget(arn, proxy.count) for port, arn in (props.get("targets") or {}).items()} if proxy else {}
+def _targets(props: Mapping[str, Any], manifest: Release, snapshot: Snapshot) -> Mapping[str, PublicTarget]:
+    """The load balancer's, each with the machines whose proxy serves. The release of a rollback may have none, and
+    maintenance takes all of them out."""
+    name, targets = proxy_name(props["app"]), props.get("targets") or {}
+    release = manifest.services.get(name)
+    if release is None or not (proxies := serving(name, release, manifest.tag, snapshot.live)):
+        return {}
+    return {port: PublicTarget(arn, len(proxies)) for port, arn in targets.items()}
 
 
 def _undeclared(props: Mapping[str, Any], snapshot: Snapshot) -> set[str]:

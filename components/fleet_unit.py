@@ -191,6 +191,9 @@ class RollingUpdateProvider(ResourceProvider):
             inputs["state"] = "its program is missing in etcd"
         outs = {**props, **inputs, "units": list(found.names), "machines": list(found.machines)}
         outs["content"] = found.file.unit_hash
+        if desired.mode is Mode.PER_MACHINE:
+            # Of machines that left none registers.
+            outs["count"] = len(target.names)
         return ReadResult(id_, outs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def load_for(root: Path, cluster: str | None, requested: RequestedRollback | Non
             raise with_more(
                 error,
                 "The rollback does not deploy the Fleetfile, but on AWS the load balancer and the machines of windows "
-                "follow from it. Run the rollback with an earlier Fleetfile: `git stash`, or `git checkout TAG`.",
+                "follow from it. Correct it, or run the rollback with an earlier one: `git stash`, `git checkout TAG`.",
             ) from error
         heading = f"Rolling back to {requested.tag} without the Fleetfile. Correct it before the next `pulumi up`:"
         diagnostics.warn("\n  ".join([heading, *error.problems]))

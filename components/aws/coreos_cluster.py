@@ -27,7 +27,6 @@ from components.aws.preconditions import unmet_preconditions
 from components.aws.readiness import ClusterReady
 from components.aws.recorded_cluster import (
     RecordedCluster,
-    former_targets,
     joined_members,
     new_members,
     notices,
@@ -67,17 +66,17 @@ _PUBLIC_DISCOVERY = "discovery.etcd.io"
 @dataclass(frozen=True)
 class CoreOSClusterArgs:
     """The *settings* of a cluster, and the requirements of an *app*: *repositories* for its images, *openings* between
-    the machines, *public* ports with their services, and the *windows* of each service, whose machines come *lead_sec*
+    the machines, *public* ports, and the *windows* of each service, whose machines come *lead_sec*
     seconds before their ``ready_by``. *drain_sec*: how long a machine may take to stop. *open_dirs*: directories of
     etcd which containers may read and write. *tools*: the folder with the machines' *programs*. *ready_sec*: the
     timeout for the machines to join. *now*: seconds of the Unix clock. *ask_client*: gives the facts of this computer.
     *unmet*: see `unmet_preconditions`."""
 
     settings: Settings
+    app: str
     repositories: Sequence[str] = ()
     openings: Sequence[Opening] = ()
-    public: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    app: str = ""
+    public: Sequence[int] = ()
     open_dirs: Sequence[str] = ()
     tools: Path = Path(".tools/bin")
     programs: Mapping[str, Program] = field(default_factory=lambda: PROGRAMS)
@@ -110,7 +109,6 @@ class CoreOSCluster(ClusterComponent):
         workers_ami = workers_image(settings, recorded, ami)
         _warn(*notices(settings, recorded, ami), *age_notices(workers_ami, ami, args.now))
 
-        former = former_targets(resources, args.app, args.public)
         network = make_network(scope, settings.network, split)
         groups = make_groups(
             scope,
@@ -118,7 +116,6 @@ class CoreOSCluster(ClusterComponent):
             allow_ssh_from=settings.allow_ssh_from,
             between=args.openings,
             public=args.public,
-            former=former,
         )
         registry = make_registry(scope, args.repositories, resources)
         bucket = make_bucket(scope, {program: args.tools / program for program in args.programs}, sums)
@@ -155,16 +152,15 @@ class CoreOSCluster(ClusterComponent):
             *keys["workers"],
             *keys["users"],
         )
-        workers, guard = dict[str, aws.autoscaling.Group](), _guard(args)
+        base, guard = list[aws.autoscaling.Group](), _guard(args)
         if settings.workers:
             user_data, needs = boot.worker()
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
-            workers["workers"] = make_workers(context, launch, args.drain_sec, guard.hook() if guard else None)
-        base = list(workers.values())
+            base.append(make_workers(context, launch, args.drain_sec, guard.hook() if guard else None))
         if window_plans:
             user_data, needs = boot.worker(of_windows=True)
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
-            workers |= make_window_workers(context, launch, window_plans, args.drain_sec)
+            make_window_workers(context, launch, window_plans, args.drain_sec)
         if groups.balancer is not None:
             balancer = make_balancer(
                 context,
@@ -172,8 +168,7 @@ class CoreOSCluster(ClusterComponent):
                 args.public,
                 groups.balancer,
                 members={place: machine.id for place, machine in machines.items()},
-                workers={name: group.name for name, group in workers.items()},
-                keep=bool(former),
+                workers=[group.name for group in base],
             )
             self.balancer, self.targets = balancer.address, balancer.targets
 
@@ -297,10 +292,10 @@ def choose_aws(
         )
     args = CoreOSClusterArgs(
         settings,
+        app.app,
         repositories(app, files),
         openings(app),
         public_ports(app),
-        app.app,
         tuple(open_dirs),
         windows=[spec.scale for spec in app.services],
         lead_sec=machine_lead_sec(app),

@@ -4,20 +4,18 @@ or shrink; its members; and its workers, whose image stays until it is renewed."
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.aws.recorded_types import GROUP, INSTANCE, JOINED, READY, SUBNET, TARGETS, TEMPLATE, UNIT, VOLUME, VPC
+from components.aws.recorded_types import GROUP, INSTANCE, JOINED, READY, SUBNET, TEMPLATE, VOLUME, VPC
 from components.aws.settings import Settings
 from components.aws.topology import member_names, used_zones
 from components.aws.validators import SIZES
-from fleetcaptain.units.agent_calls import proxy_name
 
 __all__ = [
     "RecordedCluster",
     "RecordedMachine",
-    "former_targets",
     "joined_members",
     "new_members",
     "notices",
@@ -94,18 +92,6 @@ def recorded_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: st
 def workers_in(resources: Mapping[tuple[str, str], Mapping[str, Any]], name: str) -> int:
     """The number of workers of the cluster *name* in *resources*, by (type, name). Pure."""
     return int(resources.get((GROUP, f"{name}-workers"), {}).get("desiredCapacity") or 0)
-
-
-def former_targets(
-    resources: Mapping[tuple[str, str], Mapping[str, Any]], app: str, public: Collection[int]
-) -> frozenset[int]:
-    """The ports of machines to which the load balancer in *resources*, by (type, name), leads past the proxy of *app*
-    with its *public* ports; none once that is there. Up to version 0.2.0 they were those of the services. An update
-    brings proxies long after it changes the balancer. Pure."""
-    if (UNIT, proxy_name(app)) in resources:
-        return frozenset()
-    found = {int(outputs["port"]) for (type_, _), outputs in resources.items() if type_ == TARGETS}
-    return frozenset(found.difference(public))
 
 
 def pinned(settings: Settings, recorded: RecordedCluster | None) -> Settings:

@@ -13,9 +13,7 @@ __all__ = [
     "RECORDED",
     "REPOSITORY",
     "SUBNET",
-    "TARGETS",
     "TEMPLATE",
-    "UNIT",
     "VOLUME",
     "VPC",
 ]
@@ -24,8 +22,7 @@ VPC, SUBNET, VOLUME = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ebs/volum
 INSTANCE, ADDRESS = "aws:ec2/instance:Instance", "aws:ec2/eip:Eip"
 TEMPLATE, GROUP = "aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group"
 REPOSITORY = "aws:ecr/repository:Repository"
-TARGETS = "aws:lb/targetGroup:TargetGroup"
-READY, JOINED, UNIT = type_of("ClusterReady"), type_of("JoinedMember"), type_of("Unit")
+READY, JOINED = type_of("ClusterReady"), type_of("JoinedMember")
 
-RECORDED = (VPC, SUBNET, VOLUME, INSTANCE, ADDRESS, TEMPLATE, GROUP, REPOSITORY, TARGETS, READY, JOINED, UNIT)
+RECORDED = (VPC, SUBNET, VOLUME, INSTANCE, ADDRESS, TEMPLATE, GROUP, REPOSITORY, READY, JOINED)
 """All of them; none of the outputs that are read is a secret."""

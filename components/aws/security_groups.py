@@ -99,10 +99,9 @@ def make_groups(
     allow_ssh_from: Sequence[str],
     between: Sequence[Opening],
     public: Collection[int],
-    former: Collection[int] = (),
 ) -> Groups:
-    """The groups. *between* are the ports at which machines reach each other's services. *public* ports are those of
-    the balancer, and of the machines, where it still uses *former* ones too."""
+    """The groups. *between* are the ports at which machines reach each other's services, *public* those of the balancer
+    and of the proxies on all machines."""
     rules = _Rules(scope, vpc_id)
     machines = rules.group("machines", "All machines of the cluster")
     members = rules.group("members", "The machines that keep the data of etcd")
@@ -114,16 +113,14 @@ def make_groups(
     rules.enter("etcd-peer", members, _tcp(PEER), other=members)
     for ports in between:
         rules.enter(f"{ports.protocol}-{ports.first}-{ports.last}", machines, ports, other=machines)
-    return Groups(machines, members, _balancer(rules, machines, public, former) if public else None, tuple(ssh))
+    return Groups(machines, members, _balancer(rules, machines, public) if public else None, tuple(ssh))
 
 
-def _balancer(
-    rules: _Rules, machines: pulumi.Input[str], public: Collection[int], former: Collection[int]
-) -> pulumi.Output[str]:
+def _balancer(rules: _Rules, machines: pulumi.Input[str], public: Collection[int]) -> pulumi.Output[str]:
     balancer = rules.group("public", "The load balancer, which is open to the world")
     for port in sorted(public):
         rules.enter(f"public-{port}", balancer, _tcp(port), block=_WORLD)
-    for target in sorted({HEALTH, *public, *former}):
+    for target in sorted({HEALTH, *public}):
         rules.enter(f"balanced-{target}", machines, _tcp(target), other=balancer)
         rules.leave(f"balance-{target}", balancer, _tcp(target), machines)
     return balancer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
@@ -111,9 +111,6 @@ def openings(app: App) -> tuple[Opening, ...]:
     return tuple(sorted(found))
 
 
-def public_ports(app: App) -> Mapping[int, tuple[str, ...]]:
-    """Public port of *app* -> the services with a route of it. The app's proxy listens on it on every machine."""
-    found: dict[int, tuple[str, ...]] = {}
-    for public in public_routes(app):
-        found[public.route.port] = (*found.get(public.route.port, ()), public.service)
-    return found
+def public_ports(app: App) -> tuple[int, ...]:
+    """The public ports of *app*. Its proxy listens on them on every machine."""
+    return tuple(dict.fromkeys(public.route.port for public in public_routes(app)))

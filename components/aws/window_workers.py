@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi_aws as aws
 
@@ -16,23 +16,20 @@ __all__ = ["make_window_workers"]
 _SAME = -1
 
 
-def make_window_workers(
-    context: LaunchContext, launch: Launch, groups: Sequence[WindowGroup], drain: int
-) -> Mapping[str, aws.autoscaling.Group]:
-    """Name -> group, of each of *groups*. *drain*: see `drain_sec`.
+def make_window_workers(context: LaunchContext, launch: Launch, groups: Sequence[WindowGroup], drain: int) -> None:
+    """Make *groups*. *drain*: see `drain_sec`.
 
     The machines are on demand even if other workers are not: a spot instance has no date. New ones are launched from
     the newest template, so the groups need no instance refresh.
     """
-    if not groups:
-        return {}
     template = make_template(context, launch, "windows", spot=False)
-    return {group.name: _make_group(context, launch, template, group, drain) for group in groups}
+    for group in groups:
+        _make_group(context, launch, template, group, drain)
 
 
 def _make_group(
     context: LaunchContext, launch: Launch, template: aws.ec2.LaunchTemplate, plan: WindowGroup, drain: int
-) -> aws.autoscaling.Group:
+) -> None:
     group = make_group(
         context,
         launch,
@@ -51,7 +48,6 @@ def _make_group(
     )
     for change in plan.changes:
         _schedule(context, plan, group, change)
-    return group
 
 
 def _schedule(context: LaunchContext, plan: WindowGroup, group: aws.autoscaling.Group, change: SizeChange) -> None:

@@ -10,16 +10,13 @@ from fleetcaptain.units.quoting import shell_line
 from fleetcaptain.units.unit_file import UnitFile
 from fleetcaptain.units.unit_text import Option
 
-__all__ = ["HEALTH_VARIABLE", "agent_unit"]
-
-HEALTH_VARIABLE = "HEALTH_PORT"
-"""The variable with the port at which the agent answers a load balancer; without it the agent answers none."""
+__all__ = ["agent_unit"]
 
 
 def agent_unit(app: str, stack: str, health_port: int | None = None) -> UnitFile:
     """The file of the agent of *app*. It names the program, so that another version restarts the agent and no other
-    unit. *health_port*: where a load balancer asks for the app's public services."""
-    health = [] if health_port is None else [Option("Service", "Environment", f"{HEALTH_VARIABLE}={health_port}")]
+    unit. *health_port*: where a load balancer asks for the app's proxy."""
+    health = [] if health_port is None else [Option("Service", "Environment", f"HEALTH_PORT={health_port}")]
     service = agent_name(app).removesuffix(".service")
     program = program_hash()
     return UnitFile(

@@ -1,5 +1,5 @@
-# What a load balancer asks this machine: whether it serves a public service. So an instance leaves the balancer when it
-# is unregistered, before it stops.
+# What a load balancer asks this machine: whether the app's proxy serves here. So the machine leaves the balancer when its
+# proxy is unregistered, before that stops.
 
 RETURN=$(printf '\r')
 
@@ -23,38 +23,27 @@ watch_health() {
   forget health
 }
 
-# health: answers the HTTP request "GET /SERVICE" on standard input.
+# health: answers the HTTP request "GET /APP-proxy" on standard input.
 health() {
   read -r _ path _ || exit
   while read -r line && [ "${line%"$RETURN"}" ]; do :; done
-  host
   status='503 Service Unavailable'
-  case ${path#/} in
-  '' | *[!a-z0-9_-]*) ;;
-  *) ! serves "${path#/}" || status='200 OK' ;;
-  esac
+  [ "$path" != "/$APP-proxy" ] || ! proxy_serves || status='200 OK'
   printf 'HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$status"
 }
 
-# serves SERVICE: whether an instance of it is registered here, not draining, and still ready.
-serves() {
-  for file in "$FOLDER/services/$1"/*; do
+# proxy_serves: whether the proxy of this machine is registered, does not drain, and its container serves.
+proxy_serves() {
+  for file in "$FOLDER/services/$APP-proxy"/*; do
     value=$(cat "$file" 2>/dev/null) || continue
     case $value in
     *'"draining":true'*) continue ;;
     esac
-    ! still_ready "${file##*/}" >/dev/null || return 0
+    for ready in "$PROXY"/ready-*; do
+      [ ! -f "$ready" ] || return 0
+    done
   done
   return 1
-}
-
-# still_ready UNIT: by its ready check, if that is a request or a connection; a command is not run so often.
-still_ready() {
-  describe "$1" || return
-  prepare Ready
-  case $KIND in
-  http | https | tcp) holds ;;
-  esac
 }
 
 # note_leave: notes how long the described unit goes on after it is unregistered.
@@ -64,7 +53,7 @@ note_leave() {
   mkdir -p "$FOLDER/leave" && say "$seconds" >"$FOLDER/leave/$UNIT"
 }
 
-# leave UNIT: waits until the balancer has seen that UNIT is unregistered. Not twice, and not after the end of its process.
+# leave UNIT: waits until proxies, or the balancer, have seen that UNIT is unregistered. Not twice, and not after the end of its process.
 leave() {
   [ -f "$FOLDER/leave/$1" ] || return 0
   read -r seconds <"$FOLDER/leave/$1"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fleetcaptain.fleetfile.dsl import SourceLocation
-from fleetcaptain.fleetfile.public_routes import collisions
+from fleetcaptain.fleetfile.public_routes import impossible_routes
 from fleetcaptain.fleetfile.service_specs import Errors
 from fleetcaptain.fleetfile.task import task_errors
 from fleetcaptain.fleetfile.validation_error import did_you_mean
@@ -35,7 +35,7 @@ def check_together(app: App, places: dict[str, SourceLocation], errors: Errors) 
     names = [spec.name for spec in app.services]
     for name in sorted({name for name in names if names.count(name) > 1}):
         errors.add(places[name], name, "", "another service has the same name; rename one of them")
-    for name, what in dict.fromkeys(collisions(app)):
+    for name, what in dict.fromkeys(impossible_routes(app)):
         errors.add(places[name], name, "public", what)
     by_name = {spec.name: spec for spec in app.services}
     for name, what in taken_names(app).items():

@@ -12,9 +12,9 @@ from fleetcaptain.fleetfile.nested_values import check_port
 from fleetcaptain.fleetfile.ports import FREE_PORTS
 from fleetcaptain.fleetfile.secret_specs import secret_name
 from fleetcaptain.fleetfile.validation_error import ValidationError, represented
-from fleetcaptain.fleetfile.values import App, HttpRoute, PublicRoute, Route, ServiceSpec, TcpRoute
+from fleetcaptain.fleetfile.values import App, Http, HttpRoute, PublicRoute, Route, ServiceSpec, TcpRoute
 
-__all__ = ["collisions", "public", "public_routes", "taken_ports"]
+__all__ = ["impossible_routes", "public", "public_routes", "taken_ports"]
 
 # Hosts and paths become words of the proxy's configuration, in which blanks, quotes, "#" and "\" have a meaning.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -41,13 +41,26 @@ def public_routes(app: App) -> tuple[PublicRoute, ...]:
     return tuple(sorted(routes, key=_precedence))
 
 
-def collisions(app: App) -> Iterator[tuple[str, str]]:
-    """Routes of *app* that cannot share their port: (service, message)."""
-    routes = public_routes(app)
+def impossible_routes(app: App) -> Iterator[tuple[str, str]]:
+    """Routes of *app* that cannot share their port, or whose service does not speak what they are for: (service,
+    message)."""
+    routes, specs = public_routes(app), {spec.name: spec for spec in app.services}
     for public in routes:
+        if isinstance(public.route, HttpRoute) and _speaks_https(specs[public.service]):
+            yield (
+                public.service,
+                f"port {public.route.port}: the proxy sends plain HTTP, and ready= says that the service speaks HTTPS; "
+                f"write TcpRoute({public.route.port}), or leave TLS to the proxy: HttpRoute(..., tls=) and plain HTTP",
+            )
         others = [other.route for other in routes if other is not public and other.route.port == public.route.port]
         if what := _collision(public.route, others):
             yield public.service, f"port {public.route.port}: {what}"
+
+
+def _speaks_https(spec: ServiceSpec) -> bool:
+    """Whether *spec* says that it does, on the first of its ports."""
+    ready = spec.ready
+    return isinstance(ready, Http) and ready.https and ready.port in {None, spec.ports[0].container}
 
 
 def _collision(route: Route, others: Sequence[Route]) -> str:

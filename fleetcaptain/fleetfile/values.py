@@ -263,7 +263,7 @@ class ServiceSpec:
     *command* and *docker_args* are words. In these, in *env*'s values, *volumes* and *description*, systemd replaces
     only parts of an `Expand`.
     *secrets*: the names of those that the container has as variables. *secret_files*: (path in the container, file).
-    *leave_sec*: how long it goes on after it is out of discovery, before it stops; a cluster with a balancer sets it.
+    *leave_sec*: how long it goes on after it is out of discovery, before it stops; proxies and a balancer see that.
     *renamed_from*: the name that it had, whose instances its own replace.
     *public*: the routes of the app's public address that lead to the first of ``ports``.
     *routes*: those of all services, in the order of matching; only the service that is the app's proxy has them.

@@ -111,7 +111,7 @@ def test_images_are_scanned_and_the_bucket_is_closed(story: Story) -> None:
     scanned = {
         one["repositoryName"]: one["imageScanningConfiguration"]["scanOnPush"] for one in story.account.repositories
     }
-    assert scanned == dict.fromkeys((f"fleetcaptain/prod/ann/{name}" for name in ("shop", "shop-proxy")), True)
+    assert scanned == dict.fromkeys((f"fleetcaptain/prod/{name}" for name in ("ann/shop", "shop/shop-proxy")), True)
     assert list(story.account.closed.values()) == [True]
 
 

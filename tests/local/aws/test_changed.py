@@ -6,7 +6,7 @@ import pytest
 
 from tests.local.aws.scenario import ADDRESSES, Story
 
-_M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-public-80-m2", "VolumeAttachment cluster-m2")
+_M2 = ("Instance cluster-m2", "TargetGroupAttachment cluster-proxies-80-m2", "VolumeAttachment cluster-m2")
 
 
 def test_another_network_is_refused(story: Story) -> None:

@@ -63,7 +63,7 @@ def test_the_app_comes_when_every_machine_is_in_fleet(story: Story) -> None:
 def test_the_outputs_lead_to_the_app(story: Story) -> None:
     """A public service has the balancer's address, another one those of its machines."""
     (public,) = story.outputs["endpoints"]["api"]
-    assert re.fullmatch(r"http://cluster-public-\w+-\w+\.network\.eu-west-1\.amazonaws\.com:80", public)
+    assert re.fullmatch(r"http://cluster-proxies-\w+-\w+\.network\.eu-west-1\.amazonaws\.com:80", public)
     hosts = {url.partition("://")[2].rpartition(":")[0] for url in story.outputs["endpoints"]["web"]}
     assert len(hosts) == 3
     assert story.outputs["machines"] == ADDRESSES

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from fleetcaptain.fleetfile.values import Command, Ready, Tcp
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.unit.units.shell_machine import ADDRESS, SHELLS, UNIT, PretendedMachine
 from tests.unit.units.specs import SPECS
@@ -23,12 +22,23 @@ pytestmark = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 SPEC = replace(SPECS["app_server"], start=("/bin/x",), ready=None, leave_sec=15)
 
 
-def start(machine: PretendedMachine, ready: Ready | None = None) -> None:
-    """Start the unit, which is then ready and registered."""
-    machine.load(replace(SPEC, ready=ready))
+def start(machine: PretendedMachine) -> None:
+    """Start the unit, which is then registered."""
+    machine.load(SPEC)
     assert machine.agent("starting", UNIT).returncode == 0
     done = machine.agent("started", UNIT)
     assert done.returncode == 0, done.stderr
+
+
+def proxy(machine: PretendedMachine, more: str = "") -> tuple[Path, Path]:
+    """The files of a proxy: its registration, with *more* in it, and the one that says that its container serves."""
+    name = f"{machine.app}-proxy"
+    registration, ready = machine.home / "services" / name / f"{name}@a.service", machine.home / "proxy" / "ready-1"
+    for file in (registration, ready):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    registration.write_text(f'{{"service":"{name}"{more}}}')
+    ready.write_text("")
+    return registration, ready
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def listening(machine: PretendedMachine) -> Iterator[int]:
         thread.join()
 
 
-def asked(port: int, path: str = "/app_server") -> int:
+def asked(port: int, path: str) -> int:
     """The status of the answer to a real HTTP client, with headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0", "X-Empty": ""})
@@ -66,52 +76,27 @@ def asked(port: int, path: str = "/app_server") -> int:
     return answer.status
 
 
-@pytest.mark.usefixtures("etcd")
-def test_a_service_is_healthy_while_it_is_registered_here(machine: PretendedMachine) -> None:
-    """Not before, and not from the moment on that it begins to stop, whatever other services do."""
+def test_a_machine_is_healthy_while_its_proxy_serves(machine: PretendedMachine) -> None:
+    """Not before that is registered, and not while its container does not serve, whatever else runs here."""
+    path = f"/{machine.app}-proxy"
     with listening(machine) as port:
-        assert asked(port) == 503
-        start(machine)
-        assert asked(port) == 200
-        assert [asked(port, path) for path in ("/other", "/", "/../services", "/app_server/x", "/*")] == [503] * 5
-        assert machine.agent("stopping", UNIT).returncode == 0
-        assert asked(port) == 503
+        assert asked(port, path) == 503
+        registration, ready = proxy(machine)
+        assert asked(port, path) == 200
+        assert [asked(port, other) for other in ("/app_server", "/", "/../services", f"{path}/x", "/*")] == [503] * 5
+        ready.unlink()
+        assert asked(port, path) == 503
+        ready.write_text("")
+        registration.unlink()
+        assert asked(port, path) == 503
 
 
-@pytest.mark.usefixtures("etcd")
-@pytest.mark.parametrize("mark", [',"draining":true,"failing":"why"}', ',"draining":true,"maintenance":true}'])
-def test_one_that_drains_is_not_healthy(machine: PretendedMachine, mark: str) -> None:
+@pytest.mark.parametrize("mark", [',"draining":true,"failing":"why"', ',"draining":true,"maintenance":true'])
+def test_one_whose_proxy_drains_is_not_healthy(machine: PretendedMachine, mark: str) -> None:
     """Its check fails, or it is under maintenance: lookups leave it out too."""
-    start(machine)
-    machine.file().write_text(machine.file().read_text()[:-1] + mark)
+    proxy(machine, mark)
     with listening(machine) as port:
-        assert asked(port) == 503
-
-
-@pytest.mark.usefixtures("etcd")
-def test_one_that_hangs_is_not_healthy(machine: PretendedMachine) -> None:
-    """Its ready check is asked again."""
-    with socket.create_server((ADDRESS, 0)) as service:
-        machine.stub("docker", f"[ $1 = port ] && echo 0.0.0.0:{service.getsockname()[1]}")
-        spec = replace(SPECS["app_server"], ready=Tcp(), leave_sec=15)
-        machine.load(spec)
-        assert machine.agent("starting", UNIT).returncode == 0
-        done = machine.agent("started", UNIT)
-        assert done.returncode == 0, done.stderr
-        with listening(machine) as port:
-            assert asked(port) == 200
-            service.close()
-            assert asked(port) == 503
-
-
-@pytest.mark.usefixtures("etcd")
-def test_a_command_is_not_run_for_the_balancer(machine: PretendedMachine) -> None:
-    """It may take seconds, and three nodes ask every five."""
-    seen = machine.folder / "seen"
-    start(machine, Command(f"echo x >>{seen}"))
-    with listening(machine) as port:
-        assert asked(port) == 200
-    assert seen.read_text() == "x\n"
+        assert asked(port, f"/{machine.app}-proxy") == 503
 
 
 @pytest.fixture

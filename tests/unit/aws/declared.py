@@ -91,8 +91,7 @@ def declare(
         args = {
             "repositories": ["acme/shop"],
             "openings": [Opening("tcp", 8080, 8080)],
-            "public": {80: ("web",)},
-            "app": "shop",
+            "public": [80],
             "tools": tools,
             "programs": fake_programs(tools),
             "ask_client": lambda _settings: CLIENT,
@@ -101,7 +100,7 @@ def declare(
 
         def program() -> None:
             settings = read({**CONFIG, **(config or {})}.get)
-            cluster = CoreOSCluster("cluster", CoreOSClusterArgs(settings, **args))
+            cluster = CoreOSCluster("cluster", CoreOSClusterArgs(settings, "shop", **args))
             pulumi.export("connection", cluster.connection)
             pulumi.export("registry", cluster.registry)
             pulumi.export("machines", cluster.machines)

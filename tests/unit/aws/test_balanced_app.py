@@ -47,7 +47,12 @@ def test_the_unit_of_the_proxy_says_so(tmp_path: Path) -> None:
     assert rollout.min_healthy_sec == LEAVE_SEC
     assert (rollout.healthy_deadline_sec or 0) - (before.healthy_deadline_sec or 0) == LEAVE_SEC
     assert (rollout.progress_deadline_sec or 0) >= (rollout.healthy_deadline_sec or 0) + LEAVE_SEC
-    assert drain_sec(on_aws) >= drain_sec(elsewhere)
+
+
+def test_a_drain_has_the_time_that_a_proxy_takes_to_leave(tmp_path: Path) -> None:
+    """Where it takes longest."""
+    on_aws, elsewhere = (replace(one, services=(replace(one.services[-1], stop_sec=600),)) for one in apps(tmp_path))
+    assert drain_sec(on_aws) - drain_sec(elsewhere) == LEAVE_SEC
 
 
 def stop_sec(file: UnitFile) -> int:
@@ -90,5 +95,5 @@ def test_the_next_instance_leaves_only_when_the_last_is_back() -> None:
 
 
 def test_a_single_instance_is_down_while_it_is_replaced() -> None:
-    """The preview says so."""
+    """A proxy is not: its container goes on."""
     assert lost_share(Rollout(1, LEAVE_SEC, 12, LEAVE_SEC), NOW) > 0.2

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from components.aws.balancer import target_name
 from components.aws.image_registry import KEPT_IMAGES, prefix_of
 from components.aws.machine_image import FLATCAR
 from components.aws.settings import read
@@ -94,7 +93,7 @@ def test_the_addresses_of_members_are_kept_free(cluster: FakeEngine) -> None:
         reserved = cluster.one("SubnetCidrReservation", f"cluster-s{number}")
         assert reserved["reservationType"] == "explicit"
         assert reserved["cidrBlock"] == f"10.71.{number - 1}.8/29"
-        for kind, name in (("Group", "cluster-workers"), ("LoadBalancer", "cluster-public")):
+        for kind, name in (("Group", "cluster-workers"), ("LoadBalancer", "cluster-proxies")):
             assert ("SubnetCidrReservation", f"cluster-s{number}") in cluster.dependencies(kind, name)
 
 
@@ -117,7 +116,7 @@ def test_nothing_is_open_to_the_world_but_what_is_public(cluster: FakeEngine) ->
     (rule,) = open_to_the_world(cluster).values()
     assert (rule["fromPort"], rule["toPort"]) == (80, 80)
     assert rule["securityGroupId"] == "SecurityGroup/cluster-public"
-    assert open_to_the_world(declare(public={})) == {}
+    assert open_to_the_world(declare(public=[])) == {}
 
 
 def test_no_group_has_rules_of_its_own(cluster: FakeEngine) -> None:
@@ -431,7 +430,7 @@ def test_a_stack_s_name_becomes_one_that_ecr_permits() -> None:
 
 def test_the_balancer_leads_to_every_machine_with_a_proxy(cluster: FakeEngine) -> None:
     """Which has the same port there."""
-    targets = cluster.one("TargetGroup", "cluster-public-80")
+    targets = cluster.one("TargetGroup", "cluster-proxies-80")
     assert (targets["port"], targets["protocol"], targets["targetType"]) == (80, "TCP", "instance")
     check = targets["healthCheck"]
     assert (check["protocol"], check["path"], check["port"]) == ("HTTP", "/shop-proxy", "2377")
@@ -439,40 +438,32 @@ def test_the_balancer_leads_to_every_machine_with_a_proxy(cluster: FakeEngine) -
     assert check["timeout"] < check["interval"]
     (state,) = targets["targetHealthStates"]
     assert state["enableUnhealthyConnectionTermination"] is False
-    listener = cluster.one("Listener", "cluster-public-80")
+    listener = cluster.one("Listener", "cluster-proxies-80")
     assert (listener["port"], listener["protocol"]) == (80, "TCP")
     attached = {inputs["targetId"] for inputs in cluster.of("TargetGroupAttachment").values()}
     assert attached == {f"Instance/cluster-m{number}" for number in (1, 2, 3)}
-    assert cluster.one("Attachment", "cluster-public-80-workers")["autoscalingGroupName"] == "cluster-workers.name"
-    assert cluster.outputs["balancer"] == "cluster-public.dnsName"
+    assert cluster.one("Attachment", "cluster-proxies-80-workers")["autoscalingGroupName"] == "cluster-workers.name"
+    assert cluster.outputs["balancer"] == "cluster-proxies.dnsName"
 
 
 def test_each_public_port_has_a_listener_of_its_own() -> None:
     """However many services share it."""
-    declared = declare(public={80: ("web", "api"), 443: ("web",)})
-    assert set(declared.of("Listener")) == {"cluster-public-80", "cluster-public-443"}
+    declared = declare(public=[80, 443])
+    assert set(declared.of("Listener")) == {"cluster-proxies-80", "cluster-proxies-443"}
     assert {group["port"] for group in declared.of("TargetGroup").values()} == {80, 443}
 
 
 def test_the_gate_knows_the_targets_of_public_ports(cluster: FakeEngine) -> None:
     """It waits until they are healthy."""
-    assert cluster.outputs["targets"] == {"80": "cluster-public-80.arn"}
+    assert cluster.outputs["targets"] == {"80": "cluster-proxies-80.arn"}
 
 
 def test_no_balancer_is_paid_for_when_nothing_is_public() -> None:
     """Nor is its group there."""
-    declared = declare(public={})
+    declared = declare(public=[])
     assert declared.of("LoadBalancer") == {}
     assert set(declared.of("SecurityGroup")) == {"cluster-machines", "cluster-members"}
     assert declared.outputs["balancer"] is None
-
-
-def test_the_names_of_former_target_groups_are_cut_as_they_were() -> None:
-    """To 24 characters, with which AWS takes eight more of Pulumi; two with one beginning still differ."""
-    names = {target_name(f"cluster-important-queue-of-{which}") for which in ("orders", "refunds")}
-    assert len(names) == 2
-    assert all(len(name) <= 24 for name in names)
-    assert target_name("cluster-web") == "cluster-web"
 
 
 def test_the_way_in_is_the_same_for_everybody(cluster: FakeEngine) -> None:

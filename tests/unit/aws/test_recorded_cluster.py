@@ -20,7 +20,6 @@ from components.aws.recorded_cluster import (
     refused_changes,
 )
 from components.aws.settings import DEFAULT_TYPE, Settings, read
-from components.engine.dynamic_resource import type_of
 from fleetcaptain.errors import ClusterRefused
 from fleetcaptain.schedule.window import WindowSpec
 from tests.fakes.fake_engine import FakeEngine
@@ -355,40 +354,3 @@ def test_a_member_that_joined_stays_also_after_an_update_that_was_cut_off() -> N
 def test_none_is_renewed_while_others_join() -> None:
     """Two members would be away at once."""
     assert "m4, m5 join etcd" in refused({**FIVE, "renewMember": "m2"})
-
-
-def balanced_state(port: int = 8080, *units: str) -> Mapping[str, Any]:
-    """`state` with the target group of version 0.2.0 for a service at *port* of its machines, and *units*."""
-    found = dict(state())
-    for name in units:
-        found[f"urn:pulumi:prod::fleetcaptain::{type_of('Unit')}::{name}"] = {"type": type_of("Unit"), "outputs": {}}
-    group = {"type": "aws:lb/targetGroup:TargetGroup", "outputs": {"port": port}}
-    found[f"{URN}aws:lb/targetGroup:TargetGroup::cluster-web"] = group
-    return found
-
-
-@pytest.mark.parametrize(
-    ("recorded", "is_kept"),
-    [
-        (balanced_state(8080, "web"), True),
-        (balanced_state(8080, "web", "shop-proxy"), False),
-        (balanced_state(8080, "web", "other-proxy"), True),
-        (balanced_state(80), False),
-        (state(), False),
-    ],
-)
-def test_the_balancer_stays_before_the_services_until_there_are_proxies(
-    recorded: Mapping[str, Any], is_kept: bool
-) -> None:
-    """An update brings them after all that is AWS's, so the balancer would send to ports that nothing listens on."""
-    declared = declare({}, recorded=recorded)
-    groups = declared.requests["TargetGroup", "cluster-public-80"]
-    assert groups.ignoreChanges == ["port", "healthCheck"] * is_kept
-    for kind in ("TargetGroup", "Listener"):
-        aliases = [alias.spec.name for alias in declared.requests[kind, "cluster-public-80"].aliases]
-        assert "cluster-web" in aliases, "of version 0.2.0"
-    ports = {rule["fromPort"] for name, rule in declared.of("SecurityGroupIngressRule").items() if "balanced" in name}
-    assert ports == {80, 2377, *([8080] if is_kept else [])}
-    assert bool(declared.outputs["targets"]) is not is_kept, "they are not healthy before there are proxies"
-    warnings = [text for level, text in declared.messages if level == "warning"]
-    assert any("stays before the services in this update" in text for text in warnings) == is_kept

@@ -65,14 +65,14 @@ def test_machines_reach_each_other_where_services_are_published(tmp_path: Path) 
     )
 
 
-def test_a_public_port_is_that_of_all_services_with_a_route_there(tmp_path: Path) -> None:
-    """The proxy of each machine has it, once."""
+def test_a_public_port_is_there_once(tmp_path: Path) -> None:
+    """However many services have a route of it."""
     services = """
         Service("web", ports=[80], public=[443, HttpRoute(80, path="/web")]),
         Service("api", ports=[80], public=HttpRoute(80)),
         Service("db", ports=[80]),
     """
-    assert public_ports(app(tmp_path, services)) == {80: ("web", "api"), 443: ("web",)}
+    assert public_ports(app(tmp_path, services)) == (80, 443)
 
 
 def test_there_is_a_repository_for_each_image_that_is_built(tmp_path: Path) -> None:

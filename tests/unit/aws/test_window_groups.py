@@ -119,10 +119,10 @@ def test_a_machine_counts_only_when_fleet_has_it(cluster: FakeEngine) -> None:
         assert cluster.requests["Group", name].ignoreChanges == ["initialLifecycleHooks"], "it replaces a group"
 
 
-def test_their_machines_are_behind_the_balancer_but_no_check_waits_for_them(cluster: FakeEngine) -> None:
-    """A public service may run there while they are."""
+def test_their_machines_are_not_behind_the_balancer_and_no_check_waits_for_them(cluster: FakeEngine) -> None:
+    """They have no proxy; those of others lead to what runs there."""
     attached = {inputs["autoscalingGroupName"] for inputs in cluster.of("Attachment").values()}
-    assert attached == {f"{name}.name" for name in cluster.of("Group")}
+    assert attached == {"cluster-workers.name"}
     assert cluster.one("ClusterReady", "cluster")["size"] == 4
     assert ("Group", NAME) not in cluster.dependencies("ClusterReady", "cluster")
     assert ("Group", "cluster-workers") in cluster.dependencies("ClusterReady", "cluster")

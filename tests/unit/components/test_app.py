@@ -674,6 +674,15 @@ def test_a_rollback_declares_what_was_recorded(released: Site, monkeypatch: pyte
     }
 
 
+@pytest.mark.usefixtures("released")
+def test_a_rollback_warns_of_ports_of_the_balancer_that_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The balancer follows from the Fleetfile; the release of the record has no proxy."""
+    monkeypatch.setattr("fleetcaptain.rollout.rollback_check.find_images", lambda _cluster, _images: {})
+    monkeypatch.setattr(Cluster, "targets", {"80": "arn:80", "443": "arn:443"})
+    warnings = [text for level, text in declared(rollback_to=RequestedRollback("v1")).messages if level == "warning"]
+    assert [text for text in warnings if "at the load balancer's port 80, 443: requests there fail" in text] != []
+
+
 def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> None:
     """Nothing is declared, and nothing is touched."""
     engine, app = FakeEngine(computed=computed), App(APP, SERVICES, Path("/app"), "acme/shop")

@@ -159,7 +159,7 @@ def test_a_cluster_on_aws_has_what_the_app_needs() -> None:
     assert [one["name"] for one in engine.of("Repository").values()] == ["fleetcaptain/prod/acme/shop"]
     ports = {rule["fromPort"] for rule in engine.of("SecurityGroupIngressRule").values() if "fromPort" in rule}
     assert {8080, 443} <= ports
-    assert engine.outputs["balancer"] == "cluster-public.dnsName"
+    assert engine.outputs["balancer"] == "cluster-proxies.dnsName"
     assert engine.outputs["login"] == ("AWS", "token")
     assert engine.messages == []
 

@@ -26,7 +26,7 @@ def test_the_sample_is_valid_and_one_of_its_services_is_public() -> None:
     found = settings()
     read(found.get)
     app = adapted(load(ROOT / found["project"]), ClusterKind.AWS)
-    assert public_ports(app) == {80: ("app_server",)}
+    assert public_ports(app) == (80,)
 
 
 def test_it_is_the_example_but_for_that_service() -> None:

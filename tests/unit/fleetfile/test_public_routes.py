@@ -98,6 +98,28 @@ def test_routes_that_cannot_share_a_port(tmp_path: Path, first: str, second: str
         assert f"service {name!r}: public: port 80: {why}" in what
 
 
+@pytest.mark.parametrize(
+    ("ready", "route", "refused"),
+    [
+        ("Http(https=True)", "80", True),
+        ("Http(https=True, port=80)", "HttpRoute(443, tls='T')", True),
+        ("Http(https=True)", "TcpRoute(80)", False),
+        ("Http(https=True, port=81)", "80", False),
+        ("Http()", "80", False),
+    ],
+)
+def test_the_proxy_sends_no_http_to_a_service_that_speaks_https(
+    tmp_path: Path, ready: str, route: str, refused: bool
+) -> None:
+    """As its ready check says of the port that requests go to."""
+    service = f'Service("a", ports=["8080:80", "8081:81"], public={route}, ready={ready})'
+    if refused:
+        (found,) = mistakes(tmp_path, service)
+        assert "the proxy sends plain HTTP, and ready= says that the service speaks HTTPS; write TcpRoute(" in found
+    else:
+        assert app(tmp_path, service).services
+
+
 def test_the_name_of_the_proxy_is_taken(tmp_path: Path) -> None:
     """By an app that has one."""
     named = 'Service("shop-proxy")'
