@@ -123,7 +123,8 @@ class RollingUpdateProvider(ResourceProvider):
                 + (
                     f": both would write to {', '.join(volumes)} at the same time."
                     if volumes
-                    else ". To avoid the outage, set instances=True, which starts the new one first, or instances=2."
+                    else ". To avoid the outage, set instances=True, which starts the new one first (without "
+                    "rollout=Rolling(...)), or instances=2."
                 ),
             )
         if displaced(olds, news):

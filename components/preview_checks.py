@@ -22,7 +22,7 @@ from fleetcaptain.release.record import refuse_other_content
 from fleetcaptain.release.repository import manifest_of, read_manifests, services_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.rollout.cordon import in_maintenance
-from fleetcaptain.rollout.data_anchors import left_data, lost_data, with_anchors
+from fleetcaptain.rollout.data_anchors import left_data, lost_data, replaced_volumes, taken_data, with_anchors
 from fleetcaptain.rollout.model import Target
 from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.ownership import adoptable, conflicting, foreign, refusals
@@ -96,7 +96,8 @@ def check_cluster(
         }
         # Those of windows are there only now.
         machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
-        lasting = _with_data(ownership, parts, replaced, replace(snapshot, machines=machines))
+        gone = {*departed}.difference(old for former in replaced.values() for old in former)
+        lasting = _with_data(ownership, parts, replaced, gone, replace(snapshot, machines=machines))
         former = [
             (part, [name for old in replaced.get(part.service, ()) for name in instances_of(ownership, old, snapshot)])
             for part in parts
@@ -144,14 +145,25 @@ def check_cluster(
 
 
 def _with_data(
-    ownership: Ownership, parts: Sequence[Part], replaced: Mapping[str, Sequence[str]], snapshot: Snapshot
+    ownership: Ownership,
+    parts: Sequence[Part],
+    replaced: Mapping[str, Sequence[str]],
+    leaving: Collection[str],
+    snapshot: Snapshot,
 ) -> Snapshot:
     """*snapshot* with the units that keep services with their data. Warns of those whose machine is missing,
-    and of those that leave their data."""
+    and of those that leave their data. Raises UnitRefused for those with the data of one of the services *leaving*."""
     targets = [(_target(part, snapshot, lasting=True), replaced.get(part.service, ())) for part in parts]
+    taken = [why for target, former in targets if (why := taken_data(ownership, target, former, leaving, snapshot))]
+    if taken:
+        raise UnitRefused("Cannot deploy a service with the data of another one. Nothing was changed:", taken)
     planned = with_anchors(ownership, targets, snapshot)
-    for target, _ in targets:
-        if why := lost_data(target, planned) or left_data(ownership, target, snapshot):
+    for target, former in targets:
+        if why := (
+            lost_data(target, planned)
+            or left_data(ownership, target, snapshot)
+            or replaced_volumes(ownership, target, former, snapshot)
+        ):
             diagnostics.warn(f"{why[:1].upper()}{why[1:]}.")
     return planned
 

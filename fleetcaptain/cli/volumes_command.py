@@ -58,8 +58,9 @@ def add(captain: typer.Typer) -> None:
             cells = [(row.service, row.volume, _where(row), _size(row), _state(row)) for row in rows]
             for line in text_table(("SERVICE", "VOLUME", "MACHINE", "SIZE", "STATE"), cells):
                 echo(line)
+            used = {row.volume for row in rows if not row.gone}
             for row in rows:
-                if row.gone and row.use is not None and not row.use.containers:
+                if row.gone and row.volume not in used and row.use is not None and not row.use.containers:
                     echo(f"To remove {row.volume}: captain ssh {row.where} -- sudo docker volume rm {row.volume}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fleetcaptain.errors import DeadlineExceeded
@@ -26,6 +26,8 @@ __all__ = [
     "lost_data",
     "place_anchor",
     "planned_anchor",
+    "replaced_volumes",
+    "taken_data",
     "where_of",
     "with_anchors",
 ]
@@ -63,6 +65,41 @@ def left_data(ownership: Ownership, target: Target, snapshot: Snapshot) -> str:
     )
 
 
+def taken_data(
+    ownership: Ownership, target: Target, former: Sequence[str], leaving: Collection[str], snapshot: Snapshot
+) -> str:
+    """Why *target*, a new service, cannot have its volumes: one of the services that are *leaving* has them until it
+    goes last. "" if none has. *former*: the names that the service had."""
+    known = anchors_on(ownership, snapshot)
+    if not {target.service, *former}.isdisjoint(known):
+        return ""
+    for service in sorted({*leaving}.intersection(known).difference(former)):
+        shared = [one for one in target.file.kept_volumes if one in known[service].volumes]
+        if shared:
+            return (
+                f"{target.service} has the volume {', '.join(shared)}, with the data of {service} on "
+                f"{known[service].where}, and {service} is removed only at the end. If {target.service} is its new "
+                f"name, write renamed_from={service!r} in it; else give it another volume"
+            )
+    return ""
+
+
+def replaced_volumes(ownership: Ownership, target: Target, former: Sequence[str], snapshot: Snapshot) -> str:
+    """What *target* leaves on its machine because its volumes have other names now; "" if nothing."""
+    known = anchors_on(ownership, snapshot)
+    anchor = next((known[name] for name in (target.service, *former) if name in known), None)
+    left = [] if anchor is None else [one for one in anchor.volumes if one not in target.file.kept_volumes]
+    if anchor is None or not left or not target.file.kept_volumes:
+        return ""
+    begun = [one for one in target.file.kept_volumes if one not in (*anchor.volumes, *anchor.former)]
+    begins = f", and begins with {', '.join(begun)} empty" if begun else ""
+    return (
+        f"{target.service} no longer has the volume {', '.join(left)}, whose data stays on {anchor.where}"
+        f"{begins}. To keep the data in use, keep the volume's "
+        f"name; to move it, run `captain backup {target.service}` before, and `captain restore` afterwards"
+    )
+
+
 def planned_anchor(
     ownership: Ownership, target: Target, former: Sequence[str], snapshot: Snapshot
 ) -> DataAnchor | None:
@@ -70,8 +107,9 @@ def planned_anchor(
     the names that the service had.
 
     Its machine is chosen once: an anchor that is there stays where it is. Without one, the service stays where it runs;
-    a new service comes to the machine with the fewest other data, and then, as fleet chooses, the fewest units. A
-    machine of windows keeps no data: it leaves with its disk.
+    a new service comes to the machine where another one has, or had, a volume of that name, or to that with the fewest
+    other data, and then, as fleet chooses, the fewest units. A machine of windows keeps no data: it leaves with its
+    disk.
     """
     if not anchor_of(target.file, target.names):
         return None
@@ -81,15 +119,17 @@ def planned_anchor(
         present = [unit for name in names for unit in instances_of(ownership, name, snapshot)]
         places = (snapshot.machines.get(snapshot.units[unit].machine_id or "") for unit in present)
         machine = next((place.id for place in places if place and not is_of_windows(place.metadata)), "")
-        machine = machine or _best(target, snapshot)
+        volumes = {*target.file.kept_volumes}
+        same = (one.machine for one in known.values() if not volumes.isdisjoint((*one.volumes, *one.former)))
+        machine = machine or next(same, "") or _best(target, snapshot)
     if not machine:
         return None
     where = next((one.where for one in known.values() if one.machine == machine), machine)
     if machine in snapshot.machines:
         where = where_of(snapshot.machines[machine])
-    volumes = target.file.kept_volumes
+    kept = target.file.kept_volumes
     had = {one for name in names if name in known for one in (*known[name].volumes, *known[name].former)}
-    return DataAnchor(target.service, machine, where, volumes, tuple(sorted(had.difference(volumes))))
+    return DataAnchor(target.service, machine, where, kept, tuple(sorted(had.difference(kept))))
 
 
 def where_of(machine: Machine) -> str:

@@ -18,6 +18,7 @@ from fleetcaptain.fleetfile.values import Command, Expand, Http, Port, Ready, Se
 from fleetcaptain.localcluster.certificates import ensure_authority, ensure_machine_pair
 from tests.fakes.fake_etcd import FakeEtcd
 from tests.fakes.unit_texts import unit_hash
+from tests.programs import program
 from tests.unit.units.shell_machine import ADDRESS, MACHINE_ID, RUN, SHELLS, UNIT, PretendedMachine, made_by_app
 from tests.unit.units.specs import SPECS
 
@@ -329,6 +330,15 @@ def test_own_start_lines_are_waited_for_only_on_request(machine: PretendedMachin
     etcd.put("/health", "there")
     done = started(machine, replace(own, ready=Http(PAGE)))
     assert (done.returncode, f"waiting for GET {PAGE} on container port {etcd.port}" in done.stdout) == (0, True)
+
+
+def test_an_answer_that_is_not_ready_is_said(machine: PretendedMachine, etcd: FakeEtcd) -> None:
+    """Once, with its status: a wrong path would else be a timeout without a reason."""
+    seen, put = machine.folder / "seen", f"{program('curl')} -s -o /dev/null -X PUT -d value=x {etcd.url}{PAGE}"
+    machine.stub("sleep", f"echo x >>{seen}; [ $(grep -c x {seen}) -lt 3 ] || {put}")
+    done = started(machine, replace(PLAIN, ports=(Port(etcd.port),), ready=Http(PAGE)))
+    assert done.returncode == 0
+    assert done.stdout.count(f"not ready: GET {PAGE} on container port {etcd.port} was answered with 404") == 1
 
 
 def test_a_check_of_a_newer_unit_is_not_taken_for_ready(machine: PretendedMachine, etcd: FakeEtcd) -> None:

@@ -427,6 +427,17 @@ def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site, kind: str, 
     assert "on m9 (10.0.0.9), which is not in the cluster" in message
 
 
+def test_a_preview_refuses_a_service_with_the_data_of_one_that_leaves(site: Site) -> None:
+    """As after a rename that nobody declared: the data would be on another machine, or have two writers."""
+    volumes = ("data:/data",)
+    machine = sorted(site.fleet.machines, key=lambda one: one.id)[0].id
+    anchor = DataAnchor("db", machine, machine, ("data",)).file(APP, STACK).text
+    site.start({f"{APP}.data-db.service": anchor, "db@1.service": full(text_of("db", volumes=volumes))})
+    site.etcd.put(release_key(APP, "v1"), Release("v1", {"db": ServiceRelease("1", 1, "db:1")}).to_json())
+    preflight = Preflight(part("store", 1, volumes=volumes))
+    assert "store has the volume data, with the data of db on" in preflight.refusal()
+
+
 def test_a_preview_warns_of_a_service_that_leaves_its_data(site: Site) -> None:
     """As it gets a rule with which it no longer stays there."""
     volumes = ("data:/data",)

@@ -20,6 +20,8 @@ from fleetcaptain.rollout.data_anchors import (
     left_data,
     lost_data,
     planned_anchor,
+    replaced_volumes,
+    taken_data,
 )
 from fleetcaptain.rollout.depart import remove_service
 from fleetcaptain.rollout.remove import forget_app
@@ -68,8 +70,46 @@ def test_its_machine_is_chosen_once() -> None:
     cluster.history.clear()
     deploy(cluster, env=(("A", "2"),))
     assert (cluster.units[DB].machine_id, f"put {ANCHOR}" in cluster.history) == (M2, False)
-    deploy(cluster, "other")
+    deploy(cluster, "other", volumes=("rows:/data",))
     assert machine_of(cluster, "other") == M3
+
+
+def test_a_service_comes_to_the_machine_that_has_its_volume() -> None:
+    """By the name that another one has, or had before it left. While that one runs, it would lose the data to both."""
+    cluster = FakeCluster({"web@1.service": text_of("web")})
+    deploy(cluster)
+    target = DesiredService("store", UnitFile.parse(text_of("store", volumes=DATA)), Mode.ROLLING, 1)
+    snapshot = cluster.snapshot()
+    named = target.target(snapshot)
+    said = taken_data(cluster.ownership, named, (), ("db",), snapshot)
+    assert said.startswith(f"store has the volume data, with the data of db on {machine_of(cluster)}, and db is")
+    assert "write renamed_from='db' in it; else give it another volume" in said
+    assert taken_data(cluster.ownership, named, ("db",), ("db",), snapshot) == "", "it replaces db"
+    assert taken_data(cluster.ownership, named, (), (), snapshot) == "", "db stays"
+    remove_service(cluster, "db", lambda _line: None, lambda: False)
+    deploy(cluster, "store")
+    assert machine_of(cluster, "store") == machine_of(cluster)
+
+
+def test_a_volume_that_gets_another_name_is_left_behind() -> None:
+    """It is said before, and once."""
+    cluster = FakeCluster()
+    deploy(cluster)
+
+    def said(*volumes: str) -> str:
+        file = UnitFile.parse(text_of("db", volumes=tuple(f"{name}:/{name}" for name in volumes)))
+        snapshot = cluster.snapshot()
+        return replaced_volumes(
+            cluster.ownership, DesiredService("db", file, Mode.ROLLING, 1).target(snapshot), (), snapshot
+        )
+
+    assert (said("data"), said("data", "more"), said()) == ("", "", "")
+    assert said("rows").startswith(
+        f"db no longer has the volume data, whose data stays on {machine_of(cluster)}, and begins with rows empty. To"
+    )
+    deploy(cluster, volumes=("rows:/rows",))
+    assert said("rows") == ""
+    assert "begins with" not in said("data")
 
 
 @pytest.mark.parametrize("runs_there", [False, True])
