@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,13 +28,14 @@ from fleetcaptain.errors import FleetCaptainError, with_more
 from fleetcaptain.release.repository import read_manifests, services_in
 from fleetcaptain.rollout.cluster import Cluster
 from fleetcaptain.rollout.finish import after_failure, remove_departed, retire_old, tidy
-from fleetcaptain.rollout.observe import Snapshot
+from fleetcaptain.rollout.observe import Snapshot, instances_of
 from fleetcaptain.rollout.release_gate import current_tag, open_gate
 from fleetcaptain.rollout.strays import find_departed
 from fleetcaptain.tasks.periodic_pair import tasks_on
 from fleetcaptain.tasks.task_units import clear_all_units, clear_ended_units
 from fleetcaptain.units.agent_calls import proxy_name
 from fleetcaptain.units.mark import Ownership
+from fleetcaptain.units.names import machine_names
 
 __all__ = ["EtcdReadiness", "ReadinessProvider"]
 
@@ -119,7 +121,7 @@ class ReadinessProvider(ResourceProvider):
     def _open(self, props: Mapping[str, Any]) -> dict[str, Any]:
         handle = handle_of(props["cluster"])
         cluster = handle.connect(props["app"]).owned_by(props["stack"])
-        manifest = _manifest(props)
+        manifest = _without_lost(_manifest(props), cluster)
         try:
             snapshot = open_gate(cluster, manifest, float(props["timeout_sec"]), status, cancelled)
         except FleetCaptainError as error:
@@ -173,6 +175,19 @@ def _manifest(props: Mapping[str, Any]) -> Release:
     }
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     return Release(props["release"], services, who, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _without_lost(manifest: Release, cluster: Cluster) -> Release:
+    """*manifest* without the units of machines that left, such as in the update that made the cluster smaller. They
+    register when their machine is back."""
+    snapshot = cluster.snapshot()
+    services = {}
+    for service, release in manifest.services.items():
+        names = instances_of(cluster.ownership, service, snapshot)
+        machines = [snapshot.units[name].file.rules(name).machine_id for name in names]
+        lost = [id_ for id_ in machines if id_ not in snapshot.machines and machine_names(service, [id_])[0] in names]
+        services[service] = replace(release, count=max(0, release.count - len(lost)))
+    return replace(manifest, services=services)
 
 
 def _endpoints(props: Mapping[str, Any], manifest: Release, snapshot: Snapshot) -> dict[str, list[str]]:

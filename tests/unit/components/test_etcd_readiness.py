@@ -62,6 +62,19 @@ def deployed(site: Site) -> Site:
     return site
 
 
+def test_the_gate_does_not_wait_for_units_of_machines_that_left(deployed: Site) -> None:
+    """As when the same update made the cluster smaller: they come back with their machine."""
+    agent = unit_inputs("logs", 1, "global")
+    deployed.start(units_of(agent))
+    services = entries(WEB, REDIS, agent)
+    deployed.etcd.put(release_key(APP, "v2"), Release("v2", services, unfinished=True).to_json())
+    inputs = gate_inputs("v2", agent)
+    there = len(deployed.fleet.machines)
+    deployed.start({"logs@m9.service": next(iter(units_of(agent).values()))})
+    inputs["services"]["logs"]["count"] = there + 1.0
+    assert PROVIDER.create(inputs).outs is not None
+
+
 def test_the_gate_waits_for_the_load_balancer(deployed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """To send to the machines with a proxy; the release of a rollback may have none. When the balancer never sends to
     them, it is a failure, and the next update waits again."""
