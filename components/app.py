@@ -11,8 +11,10 @@ from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
 from components.configured_secrets import encoded_secrets, missing_secrets, needed_secrets
 from components.deploy_hooks import DeployHooks
-from components.deployment_plan import Plan, forward
+from components.deployment_plan import Plan, forward, proxy_first
 from components.engine import diagnostics
+from components.engine.dynamic_resource import type_of
+from components.engine.recorded_state import recorded_resources
 from components.etcd_readiness import EtcdReadiness
 from components.fleet_secrets import FleetSecrets
 from components.fleet_task import FleetTask
@@ -144,12 +146,13 @@ class FleetApp(pulumi.ComponentResource):
         """Declare the resources of a recorded release. Only the cluster has the record, so this waits for the
         connection."""
         plan = plan_back(connection, self._ownership, requested)
-        ports = {str(found.route.port) for found in self._routes(plan.parts)}
-        if unused := [port for port in self._cluster.targets if port not in ports]:
-            diagnostics.warn(
-                f"The release {requested.tag} has no public service at the load balancer's port {', '.join(unused)}: "
-                "requests there fail until the next release that has one"
-            )
+        if self._cluster.balancer is not None:
+            ports = {str(found.route.port) for found in self._routes(plan.parts)}
+            if others := sorted(ports.symmetric_difference(self._cluster.targets)):
+                diagnostics.warn(
+                    f"The load balancer's ports are those of the Fleetfile, and those of the release {requested.tag} "
+                    f"differ: {', '.join(others)}. Requests there fail until both have them"
+                )
         found = self._preflight(connection, plan.parts, {}, plan.renames)
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": self._addresses(plan.parts, gate), "release": gate.release}
@@ -253,6 +256,8 @@ class FleetApp(pulumi.ComponentResource):
 
     def _declare(self, plan: Plan, first: list[pulumi.Resource]) -> EtcdReadiness:
         """All resources of *plan*, after *first*."""
+        recorded = [name for _, name in recorded_resources({type_of("Unit")})]
+        plan = proxy_first(plan, proxy_name(self._app.app), recorded)
         name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
         tag = release_tag(plan, app, cluster.connection)
         if self._hooks is not None:

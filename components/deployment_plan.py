@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pulumi
@@ -14,9 +14,10 @@ from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.service_release import Part
 from fleetcaptain.tasks.periodic_pair import PeriodicPair
+from fleetcaptain.units.public_address import routes_of
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["Plan", "forward"]
+__all__ = ["Plan", "forward", "proxy_first"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ class Plan:
         for part in self.parts:
             add(part)
         return tuple(done.values())
+
+
+def proxy_first(plan: Plan, proxy: str, there: Collection[str]) -> Plan:
+    """*plan*, in which *proxy* is rolled before public services whose former name is one of the services that are
+    *there*. It leads to instances of both names, so a rename loses no request. Other plans as they are."""
+    routes = [route for part in plan.parts if part.service == proxy for route in routes_of(part.unit)]
+    renamed = {route.service for route in routes if route.former in there}
+    if not renamed:
+        return plan
+    after = {service: (*earlier, proxy) if service in renamed else earlier for service, earlier in plan.after.items()}
+    return replace(plan, after={**after, proxy: ()})
 
 
 def forward(

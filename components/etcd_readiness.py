@@ -186,7 +186,7 @@ def _without_lost(manifest: Release, cluster: Cluster) -> Release:
         names = instances_of(cluster.ownership, service, snapshot)
         machines = [snapshot.units[name].file.rules(name).machine_id for name in names]
         lost = [id_ for id_ in machines if id_ not in snapshot.machines and machine_names(service, [id_])[0] in names]
-        services[service] = replace(release, count=max(0, release.count - len(lost)))
+        services[service] = replace(release, count=min(release.count, len(names) - len(lost))) if lost else release
     return replace(manifest, services=services)
 
 

@@ -96,7 +96,8 @@ def check_cluster(
         }
         # Those of windows are there only now.
         machines = {id_: one for id_, one in snapshot.machines.items() if not is_of_windows(one.metadata)}
-        gone = {*departed}.difference(old for former in replaced.values() for old in former)
+        renamed = {old for former in replaced.values() for old in former}
+        gone = {service: units for service, units in departed.items() if service not in renamed}
         lasting = _with_data(ownership, parts, replaced, gone, replace(snapshot, machines=machines))
         former = [
             (part, [name for old in replaced.get(part.service, ()) for name in instances_of(ownership, old, snapshot)])
@@ -148,11 +149,12 @@ def _with_data(
     ownership: Ownership,
     parts: Sequence[Part],
     replaced: Mapping[str, Sequence[str]],
-    leaving: Collection[str],
+    leaving: Mapping[str, Sequence[str]],
     snapshot: Snapshot,
 ) -> Snapshot:
     """*snapshot* with the units that keep services with their data. Warns of those whose machine is missing,
-    and of those that leave their data. Raises UnitRefused for those with the data of one of the services *leaving*."""
+    and of those that leave their data. Raises UnitRefused for those with the data of one of the services
+    *leaving*, which come with their units."""
     targets = [(_target(part, snapshot, lasting=True), replaced.get(part.service, ())) for part in parts]
     taken = [why for target, former in targets if (why := taken_data(ownership, target, former, leaving, snapshot))]
     if taken:

@@ -106,7 +106,11 @@ http_passes() {
     *) headers='' ;;
     esac
   done
-  CODE=$(curl "$@" "$KIND://$where$TARGET" 2>/dev/null)
+  CODE=$(curl "$@" "$KIND://$where$TARGET" 2>/dev/null) && return
+  case $CODE in
+  [123]??) CODE="$CODE, but not completely within 2 s" ;;
+  esac
+  return 1
 }
 
 # curl connects, sends nothing, and ends at the end of its input. A service that waits for its client ends by -m.

@@ -76,8 +76,8 @@ def _add_renames(app: App, places: Mapping[str, SourceLocation], errors: Errors)
             what = f"{old!r} is still a service of this Fleetfile; remove that service, or this keyword"
         elif old in tasks:
             what = f"{old!r} is a task, which no service can replace; remove it"
-        elif old == f"{app.app}-agent":
-            what = f"{old!r} is the app's machine agent, which no service can replace; remove it"
+        elif old in taken_names(app):
+            what = f"{old!r} is a service that FleetCaptain adds, which no other one can replace; remove it"
         elif former.count(old) > 1:
             what = f"another service is renamed from {old!r} too; keep one of them"
         else:

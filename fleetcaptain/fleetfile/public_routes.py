@@ -60,7 +60,9 @@ def impossible_routes(app: App) -> Iterator[tuple[str, str]]:
 def _speaks_https(spec: ServiceSpec) -> bool:
     """Whether *spec* says that it does, on the first of its ports."""
     ready = spec.ready
-    return isinstance(ready, Http) and ready.https and ready.port in {None, spec.ports[0].container}
+    return (
+        isinstance(ready, Http) and ready.https and bool(spec.ports) and ready.port in {None, spec.ports[0].container}
+    )
 
 
 def _collision(route: Route, others: Sequence[Route]) -> str:

@@ -43,19 +43,9 @@ def adapted(app: App, kind: str | None) -> App:
         return app
     locations = {spec.name: spec.location for spec in public}
     _refuse(app, (_problem(locations[name], name, what) for name, what in dict.fromkeys(taken_ports(app))))
-    proxy = replace(proxy_service(app), location=public[0].location)
-    # A service with another name gets requests at once if the proxy knows both names before.
-    renamed = [spec.name for spec in public if spec.renamed_from]
-    if not renamed:
-        # After the services that it leads to, so that a new route has servers when it begins.
-        proxy = replace(proxy, after=tuple(locations))
-    services = tuple(
-        replace(
-            _leaving(spec, PROXY_LEAVE_SEC) if spec.public else spec,
-            after=(*spec.after, proxy.name) if spec.name in renamed else spec.after,
-        )
-        for spec in app.services
-    )
+    services = tuple(_leaving(spec, PROXY_LEAVE_SEC) if spec.public else spec for spec in app.services)
+    # After the services that it leads to, so that a new route has servers when it begins.
+    proxy = replace(proxy_service(app), location=public[0].location, after=tuple(locations))
     if kind == ClusterKind.AWS:
         proxy = _leaving(proxy, LEAVE_SEC, LEAVE_SEC)
     return replace(app, services=(*services, proxy))

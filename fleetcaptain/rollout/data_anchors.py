@@ -66,21 +66,25 @@ def left_data(ownership: Ownership, target: Target, snapshot: Snapshot) -> str:
 
 
 def taken_data(
-    ownership: Ownership, target: Target, former: Sequence[str], leaving: Collection[str], snapshot: Snapshot
+    ownership: Ownership,
+    target: Target,
+    former: Sequence[str],
+    leaving: Mapping[str, Sequence[str]],
+    snapshot: Snapshot,
 ) -> str:
-    """Why *target*, a new service, cannot have its volumes: one of the services that are *leaving* has them until it
-    goes last. "" if none has. *former*: the names that the service had."""
-    known = anchors_on(ownership, snapshot)
-    if not {target.service, *former}.isdisjoint(known):
+    """Why *target*, a new service, cannot have its volumes: one of the services that are *leaving* (with their units)
+    has them until it goes last. "" if none has. *former*: the names that the service had."""
+    if any(instances_of(ownership, name, snapshot) for name in (target.service, *former)):
         return ""
-    for service in sorted({*leaving}.intersection(known).difference(former)):
-        shared = [one for one in target.file.kept_volumes if one in known[service].volumes]
-        if shared:
-            return (
-                f"{target.service} has the volume {', '.join(shared)}, with the data of {service} on "
-                f"{known[service].where}, and {service} is removed only at the end. If {target.service} is its new "
-                f"name, write renamed_from={service!r} in it; else give it another volume"
-            )
+    for service, units in sorted(leaving.items()):
+        for unit in units:
+            shared = [one for one in target.file.kept_volumes if one in snapshot.units[unit].file.kept_volumes]
+            if shared:
+                return (
+                    f"{target.service} has the volume {', '.join(shared)} of {service}, which is removed only at the "
+                    f"end. If {target.service} is its new name, write renamed_from={service!r} in it. Else give it "
+                    f"another volume, or remove {service} in a deployment of its own before"
+                )
     return ""
 
 
@@ -94,7 +98,7 @@ def replaced_volumes(ownership: Ownership, target: Target, former: Sequence[str]
     begun = [one for one in target.file.kept_volumes if one not in (*anchor.volumes, *anchor.former)]
     begins = f", and begins with {', '.join(begun)} empty" if begun else ""
     return (
-        f"{target.service} no longer has the volume {', '.join(left)}, whose data stays on {anchor.where}"
+        f"{target.service} no longer writes to the volume {', '.join(left)}, whose data stays on {anchor.where}"
         f"{begins}. To keep the data in use, keep the volume's "
         f"name; to move it, run `captain backup {target.service}` before, and `captain restore` afterwards"
     )
@@ -120,8 +124,8 @@ def planned_anchor(
         places = (snapshot.machines.get(snapshot.units[unit].machine_id or "") for unit in present)
         machine = next((place.id for place in places if place and not is_of_windows(place.metadata)), "")
         volumes = {*target.file.kept_volumes}
-        same = (one.machine for one in known.values() if not volumes.isdisjoint((*one.volumes, *one.former)))
-        machine = machine or next(same, "") or _best(target, snapshot)
+        same = [one.machine for one in known.values() if not volumes.isdisjoint((*one.volumes, *one.former))]
+        machine = machine or _best(target, snapshot, same)
     if not machine:
         return None
     where = next((one.where for one in known.values() if one.machine == machine), machine)
@@ -212,8 +216,8 @@ def lost_data(target: Target, snapshot: Snapshot) -> str:
     )
 
 
-def _best(target: Target, snapshot: Snapshot) -> str:
-    """The machine (id) for a service that has no data yet."""
+def _best(target: Target, snapshot: Snapshot, preferred: Collection[str]) -> str:
+    """The machine (id) for a service that has no data yet, one of those *preferred* if it admits the service."""
     own = anchor_of(target.file, target.names)
     others: Mapping[str, tuple[Need, str]] = {
         name: (unit.file.needs(name), unit.machine_id)
@@ -221,9 +225,10 @@ def _best(target: Target, snapshot: Snapshot) -> str:
         if unit.machine_id and name != own and name not in target.names
     }
 
-    def load(machine: Machine) -> tuple[int, int, str]:
+    def load(machine: Machine) -> tuple[bool, int, int, str]:
         there = [snapshot.units[name] for name, (_, where) in others.items() if where == machine.id]
-        return sum(is_anchor(unit.mark) for unit in there), len(there), machine.id
+        anchors = sum(is_anchor(unit.mark) for unit in there)
+        return machine.id not in preferred, anchors, len(there), machine.id
 
     fitting = [
         machine

@@ -679,8 +679,9 @@ def test_a_rollback_warns_of_ports_of_the_balancer_that_lead_nowhere(monkeypatch
     """The balancer follows from the Fleetfile; the release of the record has no proxy."""
     monkeypatch.setattr("fleetcaptain.rollout.rollback_check.find_images", lambda _cluster, _images: {})
     monkeypatch.setattr(Cluster, "targets", {"80": "arn:80", "443": "arn:443"})
-    warnings = [text for level, text in declared(rollback_to=RequestedRollback("v1")).messages if level == "warning"]
-    assert [text for text in warnings if "at the load balancer's port 80, 443: requests there fail" in text] != []
+    engine = declared(rollback_to=RequestedRollback("v1"), balancer="lb.example.org")
+    warnings = [text for level, text in engine.messages if level == "warning"]
+    assert [text for text in warnings if "those of the release v1 differ: 443, 80. Requests there fail" in text] != []
 
 
 def test_a_rollback_to_an_unknown_release_ends_the_program(released: Site) -> None:

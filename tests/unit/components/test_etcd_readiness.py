@@ -71,8 +71,13 @@ def test_the_gate_does_not_wait_for_units_of_machines_that_left(deployed: Site) 
     inputs = gate_inputs("v2", agent)
     there = len(deployed.fleet.machines)
     deployed.start({"logs@m9.service": next(iter(units_of(agent).values()))})
-    inputs["services"]["logs"]["count"] = there + 1.0
-    assert PROVIDER.create(inputs).outs is not None
+    for count in (there + 1, there):  # before, and after a refresh
+        inputs["services"]["logs"]["count"] = float(count)
+        assert PROVIDER.create(inputs).outs is not None
+    deployed.stop("logs@m1.service")
+    deployed.rest()
+    with pytest.raises(PartialFailure, match="logs: 2 of 3"):
+        PROVIDER.create(inputs)
 
 
 def test_the_gate_waits_for_the_load_balancer(deployed: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -435,7 +435,7 @@ def test_a_preview_refuses_a_service_with_the_data_of_one_that_leaves(site: Site
     site.start({f"{APP}.data-db.service": anchor, "db@1.service": full(text_of("db", volumes=volumes))})
     site.etcd.put(release_key(APP, "v1"), Release("v1", {"db": ServiceRelease("1", 1, "db:1")}).to_json())
     preflight = Preflight(part("store", 1, volumes=volumes))
-    assert "store has the volume data, with the data of db on" in preflight.refusal()
+    assert "store has the volume data of db, which is removed only at the end" in preflight.refusal()
 
 
 def test_a_preview_warns_of_a_service_that_leaves_its_data(site: Site) -> None:

@@ -120,6 +120,13 @@ def test_the_proxy_sends_no_http_to_a_service_that_speaks_https(
         assert app(tmp_path, service).services
 
 
+def test_a_public_service_without_ports_is_one_mistake(tmp_path: Path) -> None:
+    """Whatever its ready check says."""
+    for ready in ("", ", ready=Http(https=True)"):
+        found = mistakes(tmp_path, f'Service("a", public=80{ready})')
+        assert any("public: " in one for one in found), found
+
+
 def test_the_name_of_the_proxy_is_taken(tmp_path: Path) -> None:
     """By an app that has one."""
     named = 'Service("shop-proxy")'

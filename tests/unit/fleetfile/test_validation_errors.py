@@ -117,7 +117,7 @@ _RULES = [
     ('Service("web", volumes=["/a\\0:/b"])', r"volumes: must not contain characters"),
     ('Service("web", renamed_from="Web 1")', "renamed_from: 'Web 1' is not the name of a service"),
     ('Service("web", renamed_from="web")', "renamed_from: is the name of the service itself; write its former name"),
-    ('Service("web", renamed_from="shop-agent")', "renamed_from: 'shop-agent' is the app's machine agent"),
+    ('Service("web", renamed_from="shop-agent")', "renamed_from: 'shop-agent' is a service that FleetCaptain adds"),
     *(
         (f'Service("web", renamed_from="db"), Service("db"{more})', "renamed_from: 'db' is still a service of this")
         for more in ("", ', renamed_from="web"')

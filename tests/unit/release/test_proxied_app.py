@@ -32,15 +32,10 @@ def test_the_proxy_is_a_service_of_every_machine(tmp_path: Path, kind: ClusterKi
     assert (db, db.leave_sec) == (found.services[0], 0)
 
 
-def test_the_proxy_knows_another_name_of_a_service_before_that_has_it(tmp_path: Path) -> None:
-    """It leads to instances of both names, so it goes first, and nothing waits in a circle."""
-    services = """
-        Service("db"), Service("web", ports=[80], public=80, renamed_from="site", after=["api"]),
-        Service("api", ports=[80], public=81),
-    """
-    _, web, api, proxy = adapted(app(tmp_path, services), None).services
-    assert proxy.routes == (PublicRoute("web", HttpRoute(80), "site"), PublicRoute("api", HttpRoute(81)))
-    assert (proxy.after, web.after, api.after) == ((), ("api", "shop-proxy"), ())
+def test_the_proxy_knows_the_former_name_of_a_service(tmp_path: Path) -> None:
+    """It leads to instances of both names."""
+    found = app(tmp_path, 'Service("web", ports=[80], public=80, renamed_from="site")')
+    assert adapted(found, None).services[-1].routes == (PublicRoute("web", HttpRoute(80), "site"),)
 
 
 def test_a_public_service_goes_on_until_the_proxies_know(tmp_path: Path) -> None:

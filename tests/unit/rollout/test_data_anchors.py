@@ -81,14 +81,31 @@ def test_a_service_comes_to_the_machine_that_has_its_volume() -> None:
     target = DesiredService("store", UnitFile.parse(text_of("store", volumes=DATA)), Mode.ROLLING, 1)
     snapshot = cluster.snapshot()
     named = target.target(snapshot)
-    said = taken_data(cluster.ownership, named, (), ("db",), snapshot)
-    assert said.startswith(f"store has the volume data, with the data of db on {machine_of(cluster)}, and db is")
-    assert "write renamed_from='db' in it; else give it another volume" in said
-    assert taken_data(cluster.ownership, named, ("db",), ("db",), snapshot) == "", "it replaces db"
-    assert taken_data(cluster.ownership, named, (), (), snapshot) == "", "db stays"
+    leaving = {"db": [DB]}
+    said = taken_data(cluster.ownership, named, (), leaving, snapshot)
+    assert said.startswith("store has the volume data of db, which is removed only at the end.")
+    assert "write renamed_from='db' in it. Else give it another volume" in said
+    assert taken_data(cluster.ownership, named, ("db",), leaving, snapshot) == "", "it replaces db"
+    assert taken_data(cluster.ownership, named, (), {}, snapshot) == "", "db stays"
     remove_service(cluster, "db", lambda _line: None, lambda: False)
     deploy(cluster, "store")
     assert machine_of(cluster, "store") == machine_of(cluster)
+    again = DesiredService("db", UnitFile.parse(text_of("db", volumes=DATA)), Mode.ROLLING, 1)
+    snapshot = cluster.snapshot()
+    back = taken_data(cluster.ownership, again.target(snapshot), (), {"store": ["store@1.service"]}, snapshot)
+    assert back.startswith("db has the volume data of store"), "its anchor, which outlived it, is no unit"
+
+
+def test_a_machine_with_its_volume_that_cannot_take_a_service_is_not_taken() -> None:
+    """As when it left, or has another service at the same port: then the name alone is the same."""
+    cluster = FakeCluster(machines=(M1, M2, M3))
+    deploy(cluster, ports=(Port(80, 8080),))
+    file = UnitFile.parse(text_of("other", volumes=DATA, ports=(Port(80, 8080),)))
+    other = DesiredService("other", file, Mode.ROLLING, 1)
+    snapshot = cluster.snapshot()
+    anchor = planned_anchor(cluster.ownership, other.target(snapshot), (), snapshot)
+    assert anchor is not None
+    assert anchor.machine not in {"", machine_of(cluster)}
 
 
 def test_a_volume_that_gets_another_name_is_left_behind() -> None:
@@ -105,7 +122,7 @@ def test_a_volume_that_gets_another_name_is_left_behind() -> None:
 
     assert (said("data"), said("data", "more"), said()) == ("", "", "")
     assert said("rows").startswith(
-        f"db no longer has the volume data, whose data stays on {machine_of(cluster)}, and begins with rows empty. To"
+        f"db no longer writes to the volume data, whose data stays on {machine_of(cluster)}, and begins with rows empty"
     )
     deploy(cluster, volumes=("rows:/rows",))
     assert said("rows") == ""
