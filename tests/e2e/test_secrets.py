@@ -94,10 +94,23 @@ def shop(stack: Stack) -> Iterator[Stack]:
     assert "TOKEN, which app_server, migrate use: `pulumi config set --secret fleetcaptain:secrets.TOKEN`" in (
         refused.output
     )
-    for name, value in _VALUES.items():
-        stack.set_secret(name, value)
+    _set_secrets(stack)
     yield stack
     shutil.rmtree(stack.app / ".git")
+
+
+def _set_secrets(stack: Stack) -> None:
+    for name, value in _VALUES.items():
+        stack.set_secret(name, value)
+
+
+@pytest.fixture(autouse=True)
+def _as_before(shop: Stack, _mended: None) -> None:
+    """What each test begins with, also after one that failed."""
+    if "HOSTILE" not in (shop.app / "Fleetfile.py").read_text():
+        (shop.app / "Fleetfile.py").write_text(_FLEETFILE)
+        _set_secrets(shop)
+        shop.up()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from fleetcaptain.discovery.identity import Identity
 from tests.e2e.stack import Stack
 
 _CLIENTS = 4
+_PAUSE_SEC = 0.02
 _ROLLING = "rollout=Rolling(min_healthy_sec=2)"
 _BLUE_GREEN = "rollout=BlueGreen(min_healthy_sec=2, keep_old_sec=5)"
 
@@ -30,16 +32,17 @@ def _load(identity: Identity) -> Iterator[tuple[list[str], list[str]]]:
 
     def client() -> None:
         discovery = Discovery(identity)
-        while not done.is_set():
-            address = "nobody"
+        for turn in itertools.count():
+            if done.wait(_PAUSE_SEC):
+                return
+            address = "no instance"
             try:
-                for instance in discovery.discover("app_server"):
-                    address = instance.address
-                    with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
-                        answered.append(str(answer.status))
+                found = discovery.discover("app_server")
+                address = found[turn % len(found)].address
+                with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
+                    answered.append(str(answer.status))
             except Exception as error:  # whatever it is, the request was lost
                 lost.append(f"{address}: {error!r}")
-            done.wait(0.05)
 
     clients = [threading.Thread(target=client) for _ in range(_CLIENTS)]
     for one in clients:
