@@ -124,9 +124,10 @@ def _hand_over(machine: Any) -> None:
 
 
 def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: Path) -> None:
-    """At 200 requests a second: while servers, redis (blue/green) and the proxies are replaced, and the containers
-    of a proxy and the agents, and while the servers get another name. When an instance is killed, or a machine (at the
-    addresses of the others), only requests that were under way at its end may be lost."""
+    """At 200 requests a second: while servers, redis (blue/green) and the proxies are replaced, and the containers of a
+    proxy and the agents; while the servers get another name, their own again by a rollback, and are restarted and
+    moved. When an instance is killed, or a machine (at the addresses of the others), only requests that were under way
+    at its end may be lost."""
     stack.set_secret("cert", _certificate(tmp_path))
     stack.edit("Fleetfile.py", _FLEETFILE)
     stack.edit("behavioral/server.py", _SERVER)
@@ -157,9 +158,7 @@ def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: P
                 run_on(machine, "systemctl", "restart", _AGENT)
             assert slow() == [200] * len(addresses)
             assert _echoes(upgraded)
-        stack.edit("Fleetfile.py", _RENAME)
-        stack.up()
-        until(lambda: len(_servers(stack)) == 2, "both have the new name")
+        _rename_and_move(stack, addresses[0])
     assert found.lost == []
     assert found.answered > 10 * PER_SEC
 
@@ -182,6 +181,25 @@ def test_not_one_request_to_the_public_address_is_lost(stack: Stack, tmp_path: P
 
 def _servers(stack: Stack) -> set[str]:
     return {entry.unit for entry in stack.cluster().snapshot().live if entry.service == "shop"}
+
+
+def _rename_and_move(stack: Stack, address: str) -> None:
+    """The servers get another name, the former one by a rollback, and the other one again. Then they are restarted, and
+    leave the machine with this *address*."""
+    stack.edit("Fleetfile.py", _RENAME)
+    stack.up()
+    _run(stack, "rollback", "--yes", "--config-file", str(stack.settings))
+    stack.up()
+    until(lambda: len(_servers(stack)) == 2, "both have the new name")
+    _run(stack, "restart", "shop")
+    for state in ("on", "off"):
+        _run(stack, "maintenance", state, address)
+    _run(stack, "rebalance")
+
+
+def _run(stack: Stack, *argv: str) -> None:
+    done = stack.captain(*argv)
+    assert done.code == 0, done.output
 
 
 def _slow(pool: ThreadPoolExecutor, addresses: list[str]) -> Callable[[], list[int]]:
