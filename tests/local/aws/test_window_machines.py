@@ -72,4 +72,4 @@ def test_machines_go_when_the_fleetfile_has_no_window_any_more(story: Story) -> 
     assert set(_sizes(story.fixed)) == {"cluster-workers"}
     assert story.fixed.schedules == ()
     gone = [what.partition(" ")[0] for what in story.changed.did("delete") if "windows" in what]
-    assert sorted(set(gone)) == ["Attachment", "Group", "LaunchTemplate", "LifecycleHook", "Schedule"]
+    assert sorted(set(gone)) == ["Group", "LaunchTemplate", "LifecycleHook", "Schedule"]
