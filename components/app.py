@@ -11,7 +11,7 @@ from components.app_image import AppImage
 from components.cluster.interface import ClusterComponent
 from components.configured_secrets import encoded_secrets, missing_secrets, needed_secrets
 from components.deploy_hooks import DeployHooks
-from components.deployment_plan import Plan, forward, proxy_first
+from components.deployment_plan import Plan, forward, proxy_first, routes_in
 from components.engine import diagnostics
 from components.engine.dynamic_resource import type_of
 from components.engine.recorded_state import recorded_resources
@@ -22,7 +22,7 @@ from components.fleet_timer import FleetTimer
 from components.fleet_unit import FleetUnit
 from components.pinned_image import PinnedImage
 from components.preview_checks import Preflight, check_cluster, refuse_in_preview
-from components.recorded_builds import APP, recorded_builds
+from components.recorded_builds import APP, IMAGE, recorded_builds
 from components.registry_logins import RegistryLogins
 from components.release_record import ReleaseRecord
 from components.release_tag import release_tag
@@ -31,7 +31,7 @@ from components.stray_units import RemovedStrays
 from components.volume_warnings import declared_volumes, warn_of_lost_volumes, warn_of_spread_volumes
 from components.window_checks import KnownWindows, WindowPolicy, announce_windows, hold_for_windows, known_windows
 from fleetcaptain.agent.agent_unit import agent_unit
-from fleetcaptain.fleetfile.values import App, Build, PublicRoute, TaskSpec
+from fleetcaptain.fleetfile.values import App, Build, TaskSpec
 from fleetcaptain.machine.machine_ports import HEALTH
 from fleetcaptain.mode import Mode
 from fleetcaptain.registry_login import RegistryLogin
@@ -44,13 +44,14 @@ from fleetcaptain.rollout.strays import STRAYS_ARE_ERRORS, StrayPolicy
 from fleetcaptain.units.agent_calls import agent_name, proxy_name
 from fleetcaptain.units.mark import Ownership
 from fleetcaptain.units.names import periodic_units, service_of
-from fleetcaptain.units.public_address import public_urls, routes_of
+from fleetcaptain.units.public_address import public_urls
 from fleetcaptain.units.render_task import TaskFiles
 from fleetcaptain.units.unit_file import UnitFile
 
 __all__ = ["FleetApp"]
 
 _READY_SEC = 300.0
+_UNIT = type_of("Unit")
 _AGENT_ROLLOUT = {"min_healthy_sec": 0, "healthy_deadline_sec": 120, "progress_deadline_sec": 120}
 
 
@@ -108,7 +109,9 @@ class FleetApp(pulumi.ComponentResource):
         self._agent = Part(service, agent_unit(fleetfile.app, stack, port), 1, Mode.FLEET_GLOBAL, _AGENT_ROLLOUT)
         # A rollback removes them from the state. Also in an update, which builds: a saved plan has the provider of this
         # reading, and the engine refuses an update without it.
-        self._builds = recorded_builds(name)
+        recorded = recorded_resources({APP, IMAGE, _UNIT})
+        self._builds = recorded_builds(recorded, name)
+        self._recorded_units = frozenset(unit for kind, unit in recorded if kind == _UNIT)
         # A rollback builds nothing.
         names = repositories(fleetfile, files) if rollback_to is None else ()
         self._repositories = [pulumi.Output.format("{0}/{1}", cluster.registry, name) for name in names]
@@ -147,7 +150,7 @@ class FleetApp(pulumi.ComponentResource):
         connection."""
         plan = plan_back(connection, self._ownership, requested)
         if self._cluster.balancer is not None:
-            ports = {str(found.route.port) for found in self._routes(plan.parts)}
+            ports = {str(found.route.port) for found in routes_in(plan.parts, proxy_name(self._app.app))}
             if others := sorted(ports.symmetric_difference(self._cluster.targets)):
                 diagnostics.warn(
                     f"The load balancer's ports are those of the Fleetfile, and those of the release {requested.tag} "
@@ -157,14 +160,10 @@ class FleetApp(pulumi.ComponentResource):
         gate = self._declare(plan, self._begin(pulumi.Output.from_input(found)))
         return {"endpoints": self._addresses(plan.parts, gate), "release": gate.release}
 
-    def _routes(self, parts: Sequence[Part]) -> list[PublicRoute]:
-        """The routes of the app's public address in a release with *parts*."""
-        proxy = proxy_name(self._app.app)
-        return [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
-
     def _addresses(self, parts: Sequence[Part], gate: EtcdReadiness) -> pulumi.Output[dict[str, Any]]:
         """The endpoints of the release with *parts*, of which *gate* knows those of the instances."""
-        proxy, routes = proxy_name(self._app.app), self._routes(parts)
+        proxy = proxy_name(self._app.app)
+        routes = routes_in(parts, proxy)
 
         def combined(known: Sequence[Any]) -> dict[str, Any]:
             instances, machines, balancer = known
@@ -256,8 +255,7 @@ class FleetApp(pulumi.ComponentResource):
 
     def _declare(self, plan: Plan, first: list[pulumi.Resource]) -> EtcdReadiness:
         """All resources of *plan*, after *first*."""
-        recorded = [name for _, name in recorded_resources({type_of("Unit")})]
-        plan = proxy_first(plan, proxy_name(self._app.app), recorded)
+        plan = proxy_first(plan, proxy_name(self._app.app), self._recorded_units)
         name, cluster, app, stack = self._name, self._cluster, self._app.app, self._ownership.stack
         tag = release_tag(plan, app, cluster.connection)
         if self._hooks is not None:

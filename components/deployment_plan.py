@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pulumi
 
 from fleetcaptain.discovery.documents import ServiceRelease
-from fleetcaptain.fleetfile.values import TaskSpec
+from fleetcaptain.fleetfile.values import PublicRoute, TaskSpec
 from fleetcaptain.release.release_name import ReleaseName
 from fleetcaptain.release.renames import renamed_in
 from fleetcaptain.release.service_release import Part
@@ -17,7 +17,7 @@ from fleetcaptain.tasks.periodic_pair import PeriodicPair
 from fleetcaptain.units.public_address import routes_of
 from fleetcaptain.units.unit_file import UnitFile
 
-__all__ = ["Plan", "forward", "proxy_first"]
+__all__ = ["Plan", "forward", "proxy_first", "routes_in"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,15 @@ class Plan:
         return tuple(done.values())
 
 
+def routes_in(parts: Iterable[Part], proxy: str) -> list[PublicRoute]:
+    """The routes of the public address in a release with *parts*, as its *proxy* has them."""
+    return [route for part in parts if part.service == proxy for route in routes_of(part.unit)]
+
+
 def proxy_first(plan: Plan, proxy: str, there: Collection[str]) -> Plan:
     """*plan*, in which *proxy* is rolled before public services whose former name is one of the services that are
     *there*. It leads to instances of both names, so a rename loses no request. Other plans as they are."""
-    routes = [route for part in plan.parts if part.service == proxy for route in routes_of(part.unit)]
-    renamed = {route.service for route in routes if route.former in there}
+    renamed = {route.service for route in routes_in(plan.parts, proxy) if route.former in there}
     if not renamed:
         return plan
     after = {service: (*earlier, proxy) if service in renamed else earlier for service, earlier in plan.after.items()}

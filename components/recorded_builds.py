@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.engine.recorded_state import recorded_resources
-
-__all__ = ["APP", "RecordedBuild", "recorded_builds"]
+__all__ = ["APP", "IMAGE", "RecordedBuild", "recorded_builds"]
 
 APP = "fleetcaptain:index:FleetApp"
-_IMAGE = "docker-build:index:Image"
+IMAGE = "docker-build:index:Image"
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,12 @@ class RecordedBuild:
         return self.digest if is_same else None
 
 
-def recorded_builds(app: str) -> dict[str, RecordedBuild]:
-    """Name of an image -> its last build: of the images in the state, or those that a rollback of *app* noted when it
-    removed them."""
-    found = recorded_resources({APP, _IMAGE})
-    noted: Mapping[str, Mapping[str, Any]] = found.get((APP, app), {}).get("builds") or {}
+def recorded_builds(recorded: Mapping[tuple[str, str], Mapping[str, Any]], app: str) -> dict[str, RecordedBuild]:
+    """Name of an image -> its last build: of the images in *recorded* (see `recorded_resources`), or those that a
+    rollback of *app* noted when it removed them."""
+    noted: Mapping[str, Mapping[str, Any]] = recorded.get((APP, app), {}).get("builds") or {}
     builds = {name: _read(build, "arguments") for name, build in noted.items()}
-    builds |= {name: _read(image, "buildArgs") for (kind, name), image in found.items() if kind == _IMAGE}
+    builds |= {name: _read(image, "buildArgs") for (kind, name), image in recorded.items() if kind == IMAGE}
     return {name: build for name, build in builds.items() if build.digest}
 
 

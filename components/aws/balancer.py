@@ -3,7 +3,7 @@ which the app's proxy is registered, which has the same port."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -53,10 +53,10 @@ def make_balancer(
     group: pulumi.Input[str],
     *,
     members: Mapping[str, pulumi.Input[str]],
-    workers: Sequence[pulumi.Input[str]],
+    workers: pulumi.Input[str] | None,
 ) -> Balancer:
     """The balancer, in the security *group*, for the *public* ports of *app*, in front of *members* (name -> instance
-    id) and the Auto Scaling groups *workers*. Machines of windows have no proxy."""
+    id) and the Auto Scaling group of the *workers*, if there are any. Machines of windows have no proxy."""
     scope, network = context.scope, context.network
     balancer = aws.lb.LoadBalancer(
         scope.named(_PART),
@@ -77,10 +77,10 @@ def make_balancer(
             aws.lb.TargetGroupAttachment(
                 scope.named(f"{part}-{name}"), target_group_arn=targets, target_id=instance, opts=scope.child()
             )
-        for scaling_group in workers:
+        if workers is not None:
             aws.autoscaling.Attachment(
                 scope.named(f"{part}-workers"),
-                autoscaling_group_name=scaling_group,
+                autoscaling_group_name=workers,
                 lb_target_group_arn=targets,
                 opts=scope.child(),
             )

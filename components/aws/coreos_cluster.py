@@ -152,11 +152,12 @@ class CoreOSCluster(ClusterComponent):
             *keys["workers"],
             *keys["users"],
         )
-        base, guard = list[aws.autoscaling.Group](), _guard(args)
+        workers: aws.autoscaling.Group | None = None
+        guard = _guard(args)
         if settings.workers:
             user_data, needs = boot.worker()
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
-            base.append(make_workers(context, launch, args.drain_sec, guard.hook() if guard else None))
+            workers = make_workers(context, launch, args.drain_sec, guard.hook() if guard else None)
         if window_plans:
             user_data, needs = boot.worker(of_windows=True)
             launch = Launch(user_data, roles["workers"], (*before_workers, *needs))
@@ -168,7 +169,7 @@ class CoreOSCluster(ClusterComponent):
                 args.public,
                 groups.balancer,
                 members={place: machine.id for place, machine in machines.items()},
-                workers=[group.name for group in base],
+                workers=workers.name if workers else None,
             )
             self.balancer, self.targets = balancer.address, balancer.targets
 
@@ -186,9 +187,9 @@ class CoreOSCluster(ClusterComponent):
                 "secured": True,
                 # Another way in is waited for: a rule takes a moment.
                 "allow_ssh_from": list(settings.allow_ssh_from),
-                **({"workers": _replaced(settings, base[0], args.drain_sec, guard)} if base else {}),
+                **({"workers": _replaced(settings, workers, args.drain_sec, guard)} if workers else {}),
             },
-            scope.child(depends_on=[*base, *groups.ssh_rules]),
+            scope.child(depends_on=[*([workers] if workers else []), *groups.ssh_rules]),
         )
         self.owned = ready
         # The connection is known long before the cluster answers: its users also wait for its readiness.

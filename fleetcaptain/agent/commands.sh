@@ -42,14 +42,11 @@ started() {
   prepare Ready
   if [ "$KIND" ]; then
     say "waiting for $(described)"
-    CODE='' last=''
+    CODE=''
     until holds; do
       case $CODE in
-      '' | 000 | "$last") ;;
-      *)
-        last=$CODE
-        say "not ready: $(described) was answered with $CODE"
-        ;;
+      '' | 000) ;;
+      *) say_new "not ready: $(described) was answered with $CODE" ;;
       esac
       # systemd sets no MAINPID once the process has ended.
       kill -0 "${MAINPID:-none}" 2>/dev/null || {

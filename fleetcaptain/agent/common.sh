@@ -61,7 +61,13 @@ say() {
   printf '%s\n' "$*"
 }
 
-SAID=''
+SAID='' LAST_REASON=''
+
+# say_new REASON: says why something is not as it should be, unless that was the LAST_REASON too.
+say_new() {
+  [ "$1" = "$LAST_REASON" ] || say "$1"
+  LAST_REASON=$1
+}
 
 # say_once TOPIC TEXT...: says TEXT unless something was said about TOPIC, which has no spaces, since it was forgotten.
 say_once() {

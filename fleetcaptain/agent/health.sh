@@ -4,7 +4,7 @@
 RETURN=$(printf '\r')
 
 # watch_health: has HEALTH_PORT answered with `health`, while it is set. By a unit of its own: were the agent to answer,
-# the balancer would miss all instances while the agent gets another version. So that unit does not end with the agent's,
+# the balancer would miss all machines while the agent gets another version. So that unit does not end with the agent's,
 # but with the last public service, to leave the port to others.
 watch_health() {
   if [ ! "${HEALTH_PORT-}" ]; then
@@ -53,7 +53,8 @@ note_leave() {
   mkdir -p "$FOLDER/leave" && say "$seconds" >"$FOLDER/leave/$UNIT"
 }
 
-# leave UNIT: waits until proxies, or the balancer, have seen that UNIT is unregistered. Not twice, and not after the end of its process.
+# leave UNIT: waits until proxies, or the balancer, have seen that UNIT is unregistered. Not twice, and not after the end
+# of its process.
 leave() {
   [ -f "$FOLDER/leave/$1" ] || return 0
   read -r seconds <"$FOLDER/leave/$1"

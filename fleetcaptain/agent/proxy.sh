@@ -70,7 +70,7 @@ EOF
   # A container with another image, other ports or other arguments is replaced. One that cannot open a port ends, and the
   # one before goes on: were that to load another port, it would pause its own until it had it.
   PROXY_KIND="$PROXY_FORM$LISTENING$IMAGE"
-  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' LAST_REASON='' WATCHER=''
+  CONFIG='' LOADED='' SERVERS='' INDEX='' POLL='' WATCHED='' ENDED='' HEARD='' STARTING='' WATCHER=''
   PROGRAM=$(sha256sum <"$0")
   trap end_proxy TERM INT
   # See watch_container. Nothing that may take long waits for the signal unless ENDED is looked at before.
@@ -367,12 +367,6 @@ find_container() {
     return 1
     ;;
   esac
-}
-
-# say_new TEXT: says why the proxy is not as it should be, unless that was the last reason too.
-say_new() {
-  [ "$1" = "$LAST_REASON" ] || say "$1"
-  LAST_REASON=$1
 }
 
 # sockets CONTAINER: the beginning of the names of its sockets. A path of a socket has at most 107 characters.

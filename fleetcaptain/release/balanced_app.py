@@ -9,7 +9,6 @@ balancer has seen that, and one that came back stays until the balancer has seen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from fleetcaptain.errors import FleetfileError
@@ -42,24 +41,17 @@ def adapted(app: App, kind: str | None) -> App:
     if not public:
         return app
     locations = {spec.name: spec.location for spec in public}
-    _refuse(app, (_problem(locations[name], name, what) for name, what in dict.fromkeys(taken_ports(app))))
+    taken = dict.fromkeys(taken_ports(app))
+    if taken:
+        heading = f"{app.root / 'Fleetfile.py'} has public services that cannot be deployed; nothing was changed:"
+        problems = [f"{locations[name]}: service {name!r}: public: {what}" for name, what in taken]
+        raise FleetfileError(heading, problems)
     services = tuple(_leaving(spec, PROXY_LEAVE_SEC) if spec.public else spec for spec in app.services)
     # After the services that it leads to, so that a new route has servers when it begins.
     proxy = replace(proxy_service(app), location=public[0].location, after=tuple(locations))
     if kind == ClusterKind.AWS:
         proxy = _leaving(proxy, LEAVE_SEC, LEAVE_SEC)
     return replace(app, services=(*services, proxy))
-
-
-def _problem(location: str, name: str, what: str) -> str:
-    return f"{location}: service {name!r}: public: {what}"
-
-
-def _refuse(app: App, problems: Iterator[str]) -> None:
-    found = list(problems)
-    if found:
-        heading = f"{app.root / 'Fleetfile.py'} has public services that cannot be deployed; nothing was changed:"
-        raise FleetfileError(heading, found)
 
 
 def _leaving(spec: ServiceSpec, leave_sec: int, least_healthy_sec: int = 0) -> ServiceSpec:

@@ -99,8 +99,8 @@ def replaced_volumes(ownership: Ownership, target: Target, former: Sequence[str]
     begins = f", and begins with {', '.join(begun)} empty" if begun else ""
     return (
         f"{target.service} no longer writes to the volume {', '.join(left)}, whose data stays on {anchor.where}"
-        f"{begins}. To keep the data in use, keep the volume's "
-        f"name; to move it, run `captain backup {target.service}` before, and `captain restore` afterwards"
+        f"{begins}. To keep the data in use, keep the volume's name; to move it, run `captain backup "
+        f"{target.service}` before, and `captain restore` afterwards"
     )
 
 
@@ -117,21 +117,19 @@ def planned_anchor(
     """
     if not anchor_of(target.file, target.names):
         return None
-    names, known = (*former, target.service), anchors_on(ownership, snapshot)
+    names, known, kept = (*former, target.service), anchors_on(ownership, snapshot), target.file.kept_volumes
     machine = next((known[name].machine for name in names if name in known), "")
     if not machine:
         present = [unit for name in names for unit in instances_of(ownership, name, snapshot)]
         places = (snapshot.machines.get(snapshot.units[unit].machine_id or "") for unit in present)
         machine = next((place.id for place in places if place and not is_of_windows(place.metadata)), "")
-        volumes = {*target.file.kept_volumes}
-        same = [one.machine for one in known.values() if not volumes.isdisjoint((*one.volumes, *one.former))]
+        same = [one.machine for one in known.values() if not {*one.volumes, *one.former}.isdisjoint(kept)]
         machine = machine or _best(target, snapshot, same)
     if not machine:
         return None
     where = next((one.where for one in known.values() if one.machine == machine), machine)
     if machine in snapshot.machines:
         where = where_of(snapshot.machines[machine])
-    kept = target.file.kept_volumes
     had = {one for name in names if name in known for one in (*known[name].volumes, *known[name].former)}
     return DataAnchor(target.service, machine, where, kept, tuple(sorted(had.difference(kept))))
 

@@ -428,7 +428,7 @@ def test_a_preview_warns_of_a_service_whose_data_is_away(site: Site, kind: str, 
 
 
 def test_a_preview_refuses_a_service_with_the_data_of_one_that_leaves(site: Site) -> None:
-    """As after a rename that nobody declared: the data would be on another machine, or have two writers."""
+    """As after a rename without `renamed_from`: the data would be on another machine, or have two writers."""
     volumes = ("data:/data",)
     machine = sorted(site.fleet.machines, key=lambda one: one.id)[0].id
     anchor = DataAnchor("db", machine, machine, ("data",)).file(APP, STACK).text

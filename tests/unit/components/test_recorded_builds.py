@@ -10,13 +10,13 @@ import pulumi
 import pytest
 
 from components.app_image import CONTEXT_HASH, AppImage
-from components.recorded_builds import APP, RecordedBuild, recorded_builds
+from components.engine.recorded_state import recorded_resources
+from components.recorded_builds import APP, IMAGE, RecordedBuild, recorded_builds
 from fleetcaptain.fleetfile.build_context import BuildContext
 from fleetcaptain.fleetfile.values import Build
 from fleetcaptain.release.context_hash import context_hash
 from tests.fakes.fake_engine import PROJECT, STACK, FakeEngine
 
-IMAGE = "docker-build:index:Image"
 BUILT = {"buildArgs": {"A": "1", CONTEXT_HASH: "9"}, "target": "", "digest": "sha256:1"}
 SAME = RecordedBuild({"A": "1", CONTEXT_HASH: "9"}, "", [], "sha256:1")
 
@@ -27,7 +27,7 @@ def found(*resources: tuple[str, str, Mapping[str, Any]]) -> Mapping[str, Record
     state = {urn.format(kind, name): {"type": kind, "outputs": outputs} for kind, name, outputs in resources}
     builds: dict[str, RecordedBuild] = {}
     answers = {"pulumi:pulumi:readStackResourceOutputs": {"outputs": state}}
-    FakeEngine(answers).run(lambda: builds.update(recorded_builds("shop")))
+    FakeEngine(answers).run(lambda: builds.update(recorded_builds(recorded_resources({APP, IMAGE}), "shop")))
     return builds
 
 
